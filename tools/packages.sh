@@ -1,0 +1,259 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Installs the Debian packages that a part of clusterd needs, only those that are missing, and starts nothing.
+#
+# Debian starts and enables the services that a package brings. That is wrong here: the lab must not touch the host's
+# corosync or libvirt, and a build machine wants neither. Three things keep them down:
+#   1. While apt runs, /usr/sbin/policy-rc.d answers 101 ("do not"). invoke-rc.d and deb-systemd-invoke, the two ways in
+#      which a package's scripts start anything, both ask it. What was there before is put back, also after a signal;
+#      after a SIGKILL the next run puts it back.
+#   2. The policy says nothing about enabling, so a unit would start at the next boot. Units (and init scripts) of
+#      packages that this run installed are disabled again. Those of packages that were there before stay as they are.
+#   3. needrestart is told to keep out, so services of the host are not restarted behind its owner's back.
+set -u -o pipefail
+export LC_ALL=C PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}"
+
+# set | why | packages
+table="
+build | the compiler and the libraries that clusterd links
+      | gcc libc6-dev cmake ninja-build pkgconf libcpg-dev libquorum-dev libvotequorum-dev libcmap-dev
+      | libcorosync-common-dev libqb-dev libvirt-dev libsqlite3-dev libjansson-dev libsmartcols-dev libinih-dev libxml2-dev
+run   | the lab: real corosync, libvirt and QEMU in namespaces, and what its nodes and guests are made of
+      | corosync libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils bindfs tini iproute2 procps util-linux
+      | busybox-static cpio python3
+unit  | unit tests, their runners, and the second compiler
+      | libcmocka-dev clang libclang-rt-14-dev python3 python3-pytest
+test  | the system tests' runner
+      | python3 python3-pytest python3-pytest-timeout
+lint  | the checks on the sources
+      | python3 binutils clang-format-14 clang-tidy-14 cppcheck shellcheck mandoc
+cov   | the coverage report
+      | gcovr
+"
+
+say() { printf 'packages.sh: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+usage() {
+    cat <<EOF
+Usage: tools/packages.sh SET...          install what is missing of these sets (root)
+       tools/packages.sh --check SET...  only say what is missing; exit status 1 if anything is
+       tools/packages.sh --list          show the sets
+       tools/packages.sh kernel DIR      unpack the guests' kernel (linux-image-cloud-amd64) under DIR; installs nothing
+Sets: $(set_names)
+EOF
+}
+
+# The table above in two forms: the names of the sets, and one set's packages or reason.
+set_names() { awk -F'|' '$1 ~ /[a-z]/ { gsub(/ /, "", $1); printf "%s%s", sep, $1; sep = " " } END { print "" }' <<<"$table"; }
+set_why() { awk -F'|' -v s="$1" '{ n = $1; gsub(/ /, "", n) } n == s { sub(/^ /, "", $2); print $2 }' <<<"$table"; }
+set_packages() {
+    awk -F'|' -v s="$1" '{ n = $1; gsub(/ /, "", n) } n != "" { on = (n == s); next } on { print $2 }' <<<"$table" |
+        tr -s ' ' '\n' | sed '/^$/d'
+}
+
+installed() { dpkg-query -W -f='${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep '^.i' >/dev/null; }
+
+missing_of() {
+    local set package
+    for set in "$@"; do
+        for package in $(set_packages "$set"); do
+            installed "$package" || echo "$package"
+        done
+    done | sort -u
+}
+
+policy=/usr/sbin/policy-rc.d
+saved=/usr/sbin/policy-rc.d.before-clusterd
+mark='# clusterd tools/packages.sh: for the time of one apt-get; it may be removed when no apt-get runs.'
+
+policy_restore() {
+    # Ours goes, what was there comes back (also as the symbolic link that it may have been).
+    if [ -f "$policy" ] && grep -qF "$mark" "$policy" 2>/dev/null; then
+        rm -f "$policy"
+    fi
+    if [ -e "$saved" ] || [ -L "$saved" ]; then
+        mv -f "$saved" "$policy"
+    fi
+    return 0
+}
+
+policy_forbid() {
+    policy_restore # left by a run that was killed
+    if [ -e "$policy" ] || [ -L "$policy" ]; then
+        mv "$policy" "$saved" || return 1
+    fi
+    printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy.new" && chmod 755 "$policy.new" && mv "$policy.new" "$policy"
+}
+
+# Units and init scripts that a package brings, by name. Those of the system itself, which a minimal image may get as
+# dependencies, are left as the system wants them: they belong to it, not to us.
+units_of() {
+    case "$1" in systemd | systemd-* | udev | dbus | dbus-* | logrotate | polkitd) return ;; esac
+    dpkg -L "$1" 2>/dev/null | sed -nE 's,^(/usr)?/lib/systemd/system/([^/@]+\.(service|socket|timer|path))$,\2,p' | sort -u
+}
+scripts_of() {
+    case "$1" in systemd | udev | dbus | procps | kmod) return ;; esac
+    dpkg -L "$1" 2>/dev/null | sed -n 's,^/etc/init\.d/\([^/]*\)$,\1,p'
+}
+
+disable_new() {
+    local package unit script
+    for package in "$@"; do
+        for unit in $(units_of "$package"); do
+            command -v systemctl >/dev/null || break
+            [ "$(systemctl is-enabled "$unit" 2>/dev/null)" = enabled ] || continue
+            if systemctl disable "$unit" >>"$log" 2>&1; then
+                say "left disabled: $unit (of $package)"
+            else
+                say "could not disable $unit (of $package): it would start at the next boot; run: systemctl disable $unit"
+            fi
+            # Nothing should run; a package whose scripts go round policy-rc.d is stopped by name.
+            if [ -d /run/systemd/system ] && systemctl is-active --quiet "$unit"; then
+                systemctl stop "$unit" >>"$log" 2>&1
+                say "stopped: $unit (of $package), which started in spite of policy-rc.d"
+            fi
+        done
+        for script in $(scripts_of "$package"); do
+            if command -v update-rc.d >/dev/null; then
+                update-rc.d "$script" disable >>"$log" 2>&1
+            fi
+        done
+    done
+}
+
+apt() {
+    DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical NEEDRESTART_SUSPEND=1 NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none \
+        apt-get -q -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
+        -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" </dev/null >>"$log" 2>&1 9>&-
+}
+
+# Package lists may be absent (a fresh image) or too old (the file is gone from the mirror): each has one cure.
+apt_update_once() {
+    [ "$updated" = no ] || return 1
+    updated=yes
+    apt update
+}
+
+candidates_known() {
+    local package
+    for package in "$@"; do
+        apt-cache policy "$package" 2>/dev/null | grep -E 'Candidate: [0-9]' >/dev/null || return 1
+    done
+}
+
+names() { dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' 2>/dev/null | awk '$1 ~ /^.i/ { print $2 }' | sort -u; }
+
+lock() {
+    mkdir -p /run/lock
+    exec 9>>/run/lock/clusterd-packages.lock || die "cannot write /run/lock; is / mounted read-only?"
+    flock -w 900 9 || die "another packages.sh has been at work for 15 minutes (/run/lock/clusterd-packages.lock); try again later"
+}
+
+log_open() {
+    log=$(mktemp /tmp/clusterd-packages.XXXXXX.log) || die "cannot write to /tmp; make room there"
+    updated=no
+}
+
+log_fail() {
+    tail -n 15 "$log" >&2
+    die "$1; the whole log is in $log"
+}
+
+install() {
+    local before missing set
+    local -a list new
+    lock
+    log_open
+    missing=$(missing_of "$@") # again: another run may have done the work while we waited
+    [ -n "$missing" ] || { rm -f "$log"; return 0; }
+    mapfile -t list <<<"$missing"
+    for set in "$@"; do
+        missing=$(missing_of "$set" | tr '\n' ' ')
+        [ -z "$missing" ] || say "for $set ($(set_why "$set")) apt-get installs: $missing"
+    done
+
+    before=$(names)
+    # Signals wait until apt-get has come to its end (it is a foreground child), then the policy is put back.
+    trap 'policy_restore; exit 130' INT TERM HUP QUIT
+    trap policy_restore EXIT
+    policy_forbid || die "cannot write $policy; is /usr mounted read-only?"
+    candidates_known "${list[@]}" || apt_update_once || log_fail "apt-get update failed; check the network and /etc/apt/sources.list"
+    apt install --no-install-recommends "${list[@]}" ||
+        { apt_update_once && apt install --no-install-recommends "${list[@]}"; }
+    local rc=$?
+    # Also after a failure: what did get installed shall not start by itself.
+    mapfile -t new < <(comm -13 <(echo "$before") <(names))
+    disable_new "${new[@]}"
+    policy_restore
+    trap - INT TERM HUP QUIT EXIT
+    [ "$rc" -eq 0 ] || log_fail "apt-get could not install: $(missing_of "$@" | tr '\n' ' ')"
+    rm -f "$log"
+}
+
+# The guests need a kernel image and its modules, the host needs neither: an installed kernel would become what the host
+# boots next. So the package is only unpacked.
+kernel() {
+    local dir=$1 image
+    [ -d "$dir" ] || mkdir -p "$dir" || die "cannot make $dir"
+    dir=$(cd "$dir" && pwd)
+    if compgen -G "$dir/boot/vmlinuz-*" >/dev/null; then
+        return 0
+    fi
+    lock
+    log_open
+    candidates_known linux-image-cloud-amd64 || apt_update_once || log_fail "apt-get update failed; check the network and /etc/apt/sources.list"
+    image=$(kernel_name)
+    say "fetching the guests' kernel $image into $dir (not installed)"
+    kernel_unpack "$image" "$dir" ||
+        { apt_update_once && image=$(kernel_name) && kernel_unpack "$image" "$dir"; } ||
+        log_fail "could not fetch or unpack $image"
+    rm -f "$log"
+}
+
+kernel_name() { apt-cache depends --important linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1; }
+
+kernel_unpack() {
+    local work rc=0
+    work=$(mktemp -d "$2/.fetch.XXXXXX") || return 1
+    # apt fetches as user _apt where that user may write; in a private directory it fetches as root and says so.
+    (cd "$work" && apt download -o APT::Sandbox::User=root "$1") && dpkg-deb -x "$work"/*.deb "$work/root" >>"$log" 2>&1 &&
+        mv "$work/root/lib" "$2/lib" && mv "$work/root/boot" "$2/boot" || rc=1
+    rm -rf "$work"
+    return "$rc"
+}
+
+main() {
+    local check=no set missing
+    case "${1:-}" in
+    -h | --help) usage; exit 0 ;;
+    --list)
+        for set in $(set_names); do
+            printf '%-6s %s\n       %s\n' "$set" "$(set_why "$set")" "$(set_packages "$set" | tr '\n' ' ')"
+        done
+        exit 0
+        ;;
+    --check) check=yes; shift ;;
+    esac
+    [ $# -gt 0 ] || { usage >&2; exit 2; }
+    command -v apt-get >/dev/null ||
+        die "this is not a Debian system (no apt-get); install by hand what 'tools/packages.sh --list' names"
+    if [ "$1" = kernel ]; then
+        [ $# -eq 2 ] || { usage >&2; exit 2; }
+        kernel "$2"
+        exit 0
+    fi
+    for set in "$@"; do
+        case " $(set_names) " in *" $set "*) ;; *) die "no set named '$set'; there are: $(set_names)" ;; esac
+    done
+    missing=$(missing_of "$@" | tr '\n' ' ')
+    [ -n "$missing" ] || exit 0
+    if [ "$check" = yes ]; then
+        echo "missing: $missing"
+        exit 1
+    fi
+    [ "$(id -u)" -eq 0 ] || die "missing: ${missing}- only root can install them; run: sudo $0 $*"
+    install "$@"
+}
+
+main "$@"
