@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Commands: what may stand in the replicated log, and so all that can ever change the model.
+ *
+ * A command says what somebody asks for or has seen; whether it is accepted is decided when it is
+ * applied, by the same rules on every node (core/apply*.c). "By name" fields come from people
+ * (IPC), "by id" ones from clusterd itself.
+ */
+#ifndef CLUSTERD_WIRE_COMMAND_H
+#define CLUSTERD_WIRE_COMMAND_H
+
+#include "wire/record.h"
+
+#include <stdint.h>
+
+/* clang-format off */
+
+/* ---- membership; made by the replica and by each node for itself ---- */
+
+#define WIRE_FIELDS_view_member(F, S) \
+    F(S, U32, node, 0)                \
+    F(S, U64, incarnation, 0) /* random number of one run of clusterd on that node */
+WIRE_STRUCT(view_member);
+
+#define WIRE_FIELDS_view_node(F, S) /* a node of corosync's configuration */ \
+    F(S, U32, id, 0)                \
+    F(S, STR, name, WIRE_MAX_NAME)  \
+    F(S, U32, votes, 0)
+WIRE_STRUCT(view_node);
+
+#define WIRE_FIELDS_cmd_view(F, S)                                                              \
+    F(S, U64, epoch, 0)                                                                         \
+    F(S, LIST, members, view_member)                                                            \
+    F(S, IDS, ring, WIRE_MAX_NODES) /* nodes that corosync sees, with or without a clusterd */  \
+    F(S, LIST, nodes, view_node)
+WIRE_STRUCT(cmd_view);
+
+#define WIRE_FIELDS_report_domain(F, S)  \
+    F(S, STR, uuid, WIRE_MAX_NAME)       \
+    F(S, U64, generation, 0)             \
+    F(S, U8, state, 0) /* enum agent_vm_state */
+WIRE_STRUCT(report_domain);
+
+#define WIRE_FIELDS_report_order(F, S) \
+    F(S, U32, vm, 0)                   \
+    F(S, U64, order, 0) /* its log index */
+WIRE_STRUCT(report_order);
+
+#define WIRE_FIELDS_cmd_node_report(F, S) /* "here I am, and this runs here": ends JOINING */ \
+    F(S, U32, node, 0)                    \
+    F(S, U64, incarnation, 0)             \
+    F(S, U64, memory_mb, 0)               \
+    F(S, U32, cpus, 0)                    \
+    F(S, STR, site, WIRE_MAX_NAME)        \
+    F(S, STR, rack, WIRE_MAX_NAME)        \
+    F(S, U64, watchdog_ms, 0) /* 0: no watchdog is armed there */ \
+    F(S, STR, version, WIRE_MAX_NAME)     \
+    F(S, STRS, cpu_models, 512)           \
+    F(S, LIST, domains, report_domain)    \
+    F(S, LIST, orders, report_order) /* that its agents are still carrying out */
+WIRE_STRUCT(cmd_node_report);
+
+#define WIRE_FIELDS_cmd_node_leave(F, S) /* clusterd stops in good order; its VMs have been moved or stopped */ \
+    F(S, U32, node, 0)                   \
+    F(S, U64, incarnation, 0)
+WIRE_STRUCT(cmd_node_leave);
+
+/* ---- nodes, asked for by people ---- */
+
+#define WIRE_FIELDS_cmd_node_drain(F, S) F(S, STR, node, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_node_drain);
+#define WIRE_FIELDS_cmd_node_resume(F, S) F(S, STR, node, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_node_resume);
+#define WIRE_FIELDS_cmd_node_fence(F, S) F(S, STR, node, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_node_fence);
+#define WIRE_FIELDS_cmd_node_confirm_off(F, S) F(S, STR, node, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_node_confirm_off);
+
+/* ---- fencing, by the coordinator ---- */
+
+#define WIRE_FIELDS_cmd_fence_begin(F, S)    \
+    F(S, U32, node, 0)                       \
+    F(S, U64, incarnation, 0)                \
+    F(S, STR, device, WIRE_MAX_NAME)         \
+    F(S, U32, by, 0) /* the coordinator, which runs the agent */
+WIRE_STRUCT(cmd_fence_begin);
+
+#define WIRE_FIELDS_cmd_fence_result(F, S)            \
+    F(S, U32, node, 0)                                \
+    F(S, U64, incarnation, 0)                         \
+    F(S, U64, order, 0) /* index of the FENCE_BEGIN it answers; 0: watchdog */ \
+    F(S, U8, evidence, 0) /* enum fence_evidence; NONE: the attempt failed */  \
+    F(S, STR, device, WIRE_MAX_NAME)                  \
+    F(S, STR, message, WIRE_MAX_TEXT)
+WIRE_STRUCT(cmd_fence_result);
+
+/* ---- VMs, asked for by people ---- */
+
+#define WIRE_FIELDS_cmd_vm_add(F, S)             \
+    F(S, STR, name, WIRE_MAX_NAME)               \
+    F(S, STR, uuid, WIRE_MAX_NAME)               \
+    F(S, STR, xml, WIRE_MAX_XML)                 \
+    F(S, U64, memory_mb, 0)                      \
+    F(S, U32, vcpus, 0)                          \
+    F(S, STR, cpu_mode, WIRE_MAX_NAME)           \
+    F(S, STR, cpu_model, WIRE_MAX_NAME)          \
+    F(S, STRS, volumes, 64)                      \
+    F(S, U32, priority, 1000)                    \
+    F(S, STRS, possible, WIRE_MAX_NODES)  /* node names; none = all */ \
+    F(S, STRS, preferred, WIRE_MAX_NODES) /* in this order */          \
+    F(S, U8, start, 1)
+WIRE_STRUCT(cmd_vm_add);
+
+#define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_vm_remove);
+
+#define WIRE_FIELDS_cmd_vm_start(F, S) F(S, STR, vm, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_vm_start);
+
+#define WIRE_FIELDS_cmd_vm_stop(F, S) \
+    F(S, STR, vm, WIRE_MAX_NAME)      \
+    F(S, U8, force, 1) /* no ACPI shutdown first */
+WIRE_STRUCT(cmd_vm_stop);
+
+#define WIRE_FIELDS_cmd_vm_move(F, S)                              \
+    F(S, STR, vm, WIRE_MAX_NAME)                                   \
+    F(S, STR, to, WIRE_MAX_NAME) /* "": the best possible node */  \
+    F(S, U8, mode, 2) /* enum move_mode */
+WIRE_STRUCT(cmd_vm_move);
+
+/* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
+
+#define WIRE_FIELDS_cmd_vm_order(F, S)                                                  \
+    F(S, U32, vm, 0)                                                                    \
+    F(S, U64, generation, 0) /* the VM's generation when the order was thought of */    \
+    F(S, U64, serial, 0)     /* the VM's last change then: an order on an older picture is refused */ \
+    F(S, U8, kind, 0)        /* enum order_kind */                                      \
+    F(S, U32, node, 0)       /* who acts */                                             \
+    F(S, U32, target, 0)     /* MIGRATE: where to */                                    \
+    F(S, U64, operation, 0)  /* 0: none */                                              \
+    F(S, STR, reason, WIRE_MAX_TEXT)
+WIRE_STRUCT(cmd_vm_order);
+
+#define WIRE_FIELDS_cmd_vm_renew(F, S) /* an order of an earlier epoch stands in this one too */ \
+    F(S, U32, vm, 0)                   \
+    F(S, U64, order, 0)
+WIRE_STRUCT(cmd_vm_renew);
+
+#define WIRE_FIELDS_cmd_vm_report(F, S) /* how an order ended */ \
+    F(S, U32, vm, 0)                    \
+    F(S, U64, order, 0)                 \
+    F(S, U32, node, 0)                  \
+    F(S, U64, incarnation, 0)           \
+    F(S, U8, result, 0) /* enum agent_result */   \
+    F(S, U8, state, 0)  /* enum agent_vm_state on that node, now */ \
+    F(S, U64, blackout_ms, 0)           \
+    F(S, U64, total_ms, 0)              \
+    F(S, STR, reason, WIRE_MAX_TEXT)
+WIRE_STRUCT(cmd_vm_report);
+
+#define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by us */ \
+    F(S, U32, vm, 0)                   \
+    F(S, U32, node, 0)                 \
+    F(S, U64, generation, 0)           \
+    F(S, U64, incarnation, 0)          \
+    F(S, U8, kind, 0) /* enum agent_event */ \
+    F(S, STR, reason, WIRE_MAX_TEXT)
+WIRE_STRUCT(cmd_vm_event);
+
+/* ---- volumes, fence devices, settings, operations ---- */
+
+#define WIRE_FIELDS_cmd_volume_add(F, S) \
+    F(S, STR, name, WIRE_MAX_NAME)       \
+    F(S, STR, path, WIRE_MAX_PATH)
+WIRE_STRUCT(cmd_volume_add);
+
+#define WIRE_FIELDS_cmd_volume_remove(F, S) F(S, STR, volume, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_volume_remove);
+
+#define WIRE_FIELDS_cmd_volume_health(F, S) /* what a node finds of a volume; sent when it changes */ \
+    F(S, STR, volume, WIRE_MAX_NAME)        \
+    F(S, U32, node, 0)                      \
+    F(S, U64, incarnation, 0)               \
+    F(S, U8, state, 0) /* enum volume_state */ \
+    F(S, STR, nonce, WIRE_MAX_NAME) /* what that node writes into its heartbeat file */ \
+    F(S, STR, reason, WIRE_MAX_TEXT)
+WIRE_STRUCT(cmd_volume_health);
+
+#define WIRE_FIELDS_cmd_device_add(F, S)       \
+    F(S, STR, name, WIRE_MAX_NAME)             \
+    F(S, STR, agent, WIRE_MAX_NAME)            \
+    F(S, STRS, nodes, WIRE_MAX_NODES) /* none = all */ \
+    F(S, STRS, keys, 64)                       \
+    F(S, STRS, values, 64) /* may be secret: never shown, never logged */
+WIRE_STRUCT(cmd_device_add);
+
+#define WIRE_FIELDS_cmd_device_remove(F, S) F(S, STR, device, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_device_remove);
+
+#define WIRE_FIELDS_cmd_config_set(F, S) \
+    F(S, STR, key, WIRE_MAX_NAME)        \
+    F(S, STR, value, WIRE_MAX_TEXT)
+WIRE_STRUCT(cmd_config_set);
+
+#define WIRE_FIELDS_cmd_operation_cancel(F, S) F(S, U64, operation, 0)
+WIRE_STRUCT(cmd_operation_cancel);
+
+#define WIRE_FIELDS_cmd_operation_end(F, S) /* by the policy: nothing more can be done for it */ \
+    F(S, U64, operation, 0)                 \
+    F(S, U8, state, 0) /* enum operation_state */ \
+    F(S, STR, reason, WIRE_MAX_TEXT)
+WIRE_STRUCT(cmd_operation_end);
+
+/* The numbers are written to disk: never change or reuse one. */
+#define WIRE_COMMANDS(X)                         \
+    X(VIEW, 1, cmd_view)                         \
+    X(NODE_REPORT, 2, cmd_node_report)           \
+    X(NODE_LEAVE, 3, cmd_node_leave)             \
+    X(NODE_DRAIN, 4, cmd_node_drain)             \
+    X(NODE_RESUME, 5, cmd_node_resume)           \
+    X(NODE_FENCE, 6, cmd_node_fence)             \
+    X(NODE_CONFIRM_OFF, 7, cmd_node_confirm_off) \
+    X(FENCE_BEGIN, 8, cmd_fence_begin)           \
+    X(FENCE_RESULT, 9, cmd_fence_result)         \
+    X(VM_ADD, 10, cmd_vm_add)                    \
+    X(VM_REMOVE, 11, cmd_vm_remove)              \
+    X(VM_START, 12, cmd_vm_start)                \
+    X(VM_STOP, 13, cmd_vm_stop)                  \
+    X(VM_MOVE, 14, cmd_vm_move)                  \
+    X(VM_ORDER, 15, cmd_vm_order)                \
+    X(VM_RENEW, 16, cmd_vm_renew)                \
+    X(VM_REPORT, 17, cmd_vm_report)              \
+    X(VM_EVENT, 18, cmd_vm_event)                \
+    X(VOLUME_ADD, 19, cmd_volume_add)            \
+    X(VOLUME_REMOVE, 20, cmd_volume_remove)      \
+    X(VOLUME_HEALTH, 21, cmd_volume_health)      \
+    X(DEVICE_ADD, 22, cmd_device_add)            \
+    X(DEVICE_REMOVE, 23, cmd_device_remove)      \
+    X(CONFIG_SET, 24, cmd_config_set)            \
+    X(OPERATION_CANCEL, 25, cmd_operation_cancel) \
+    X(OPERATION_END, 26, cmd_operation_end)
+
+enum command_type {
+#define X(NAME, number, type) COMMAND_##NAME = number,
+    WIRE_COMMANDS(X)
+#undef X
+};
+/* clang-format on */
+
+/* Values that travel inside commands. 0 is never a value that means something good. */
+enum agent_vm_state {
+    VM_STATE_UNKNOWN = 0,
+    VM_STATE_OFF,
+    VM_STATE_RUNNING,
+    VM_STATE_PAUSED,
+    VM_STATE_INCOMING
+};
+enum agent_result { RESULT_NONE = 0, RESULT_OK, RESULT_FAILED, RESULT_CANCELLED, RESULT_TIMEOUT };
+enum agent_event {
+    VM_EVENT_NONE = 0,
+    VM_EVENT_STARTED,
+    VM_EVENT_STOPPED,  /* destroyed by somebody */
+    VM_EVENT_CRASHED,  /* QEMU died or the guest panicked */
+    VM_EVENT_SHUTDOWN, /* by the guest itself */
+    VM_EVENT_PAUSED,
+    VM_EVENT_RESUMED,
+    VM_EVENT_MIGRATED /* left this node, or was saved */
+};
+enum fence_evidence { EVIDENCE_NONE = 0, EVIDENCE_AGENT, EVIDENCE_WATCHDOG, EVIDENCE_ADMIN };
+enum move_mode { MOVE_AUTO = 0, MOVE_LIVE, MOVE_QUICK };
+enum volume_state {
+    VOLUME_UNKNOWN = 0,
+    VOLUME_OK,
+    VOLUME_STALLED,
+    VOLUME_FAILED,
+    VOLUME_DIFFERENT
+};
+enum order_kind {
+    ORDER_NONE = 0,
+    ORDER_START,
+    ORDER_STOP,    /* ACPI shutdown, destroy at the deadline */
+    ORDER_DESTROY, /* at once */
+    ORDER_MIGRATE, /* live, by the source */
+    ORDER_SAVE,    /* quick migration, first half */
+    ORDER_RESTORE, /* and its second */
+    ORDER_PROBE,   /* say what runs at your place; wait for a job that libvirt still does */
+    ORDER_RESUME   /* a migration that failed left the source paused */
+};
+enum operation_state {
+    OPERATION_RUNNING = 1,
+    OPERATION_DONE,
+    OPERATION_FAILED,
+    OPERATION_CANCELLED
+};
+
+/* The record of a command type; NULL if there is no such command. */
+const struct wire_record *command_record(uint32_t type);
+const char *command_name(uint32_t type);
+
+#endif
