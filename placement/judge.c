@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * judge.c - one VM on one node: may it run there, how good would it be, and what is there to say?
+ *
+ * The solver asks for the first obstacle and the score; the explanation for all obstacles and the
+ * figures. Both come from the same function, specialised by the compiler, so that what is
+ * explained is what was decided.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+void placement_task_begin(struct placement_solver *s, uint32_t vm, struct task *ret_task) {
+    const struct placement_vm *v = &s->problem->vms[vm];
+
+    *ret_task = (struct task){
+        .vm = vm,
+        .holds = placement_state_holds(s, vm),
+        .need = &s->problem->needs[(size_t)vm * s->problem->n_resources],
+    };
+    if (s->request.kind == PLACEMENT_FAILOVER && v->no_auto_start) {
+        ret_task->everywhere |= reason_bit(PLACEMENT_NO_AUTO_START);
+    }
+    if (ret_task->holds && v->mobility == PLACEMENT_FIXED) {
+        ret_task->everywhere |= reason_bit(PLACEMENT_VM_FIXED);
+    }
+    if (s->request.kind == PLACEMENT_RETURN && v->return_to == PLACEMENT_NONE) {
+        ret_task->everywhere |= reason_bit(PLACEMENT_NOT_RETURN_NODE);
+    }
+
+    uint32_t stamp = ++s->stamp;
+    const struct placement_set *const sets[] = {&v->possible, &v->preferred, &v->excluded};
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        for (uint32_t k = 0; k < sets[i]->n; k++) {
+            struct node_mark *mark = &s->marks[sets[i]->index[k]];
+            if (mark->stamp != stamp) {
+                *mark = (struct node_mark){.stamp = stamp, .preferred_rank = PLACEMENT_NONE};
+            }
+            if (sets[i] == &v->possible) {
+                mark->possible = true;
+            } else if (sets[i] == &v->excluded) {
+                mark->excluded = true;
+            } else if (mark->preferred_rank == PLACEMENT_NONE) {
+                mark->preferred_rank = k;
+            }
+        }
+    }
+}
+
+static const struct node_mark *task_mark(const struct placement_solver *s, uint32_t node) {
+    static const struct node_mark unmarked = {.preferred_rank = PLACEMENT_NONE};
+    return s->marks[node].stamp == s->stamp ? &s->marks[node] : &unmarked;
+}
+
+/* The VM takes its needs on this node already. */
+static bool task_is_on(const struct placement_solver *s, const struct task *task, uint32_t node) {
+    const struct placement_vm *v = &s->problem->vms[task->vm];
+    return task->holds && (v->host == node || v->also_on == node);
+}
+
+/* What others have left of the resource on the node. */
+static inline uint64_t free_for(const struct placement_solver *s, const struct task *task,
+                                uint32_t node, uint32_t r, bool is_on) {
+    size_t i = (size_t)node * s->problem->n_resources + r;
+    uint64_t used = s->used[i] - (is_on ? task->need[r] : 0);
+    return s->capacities[i] > used ? s->capacities[i] - used : 0;
+}
+
+/* Would the VM, on this node, break the rule? Judged against the other VMs of the rule only. */
+static bool rule_broken(const struct placement_solver *s, const struct task *task, uint32_t r,
+                        uint32_t node) {
+    const struct placement_rule *rule = &s->problem->rules[r];
+    const struct rule_state *state = &s->rules[r];
+    switch (rule->kind) {
+    case PLACEMENT_APART: {
+        uint32_t domain = placement_rule_domain(rule, s->problem->nodes, node);
+        const struct placement_vm *v = &s->problem->vms[task->vm];
+        bool itself = state->two != NULL && task->holds &&
+                      (placement_rule_domain(rule, s->problem->nodes, v->host) == domain ||
+                       (v->also_on != PLACEMENT_NONE &&
+                        placement_rule_domain(rule, s->problem->nodes, v->also_on) == domain));
+        return bit_test(itself ? state->two : state->one, domain);
+    }
+    case PLACEMENT_TOGETHER:
+        return state->n_located > 0 &&
+               !bit_test(state->one, placement_rule_domain(rule, s->problem->nodes, node));
+    case PLACEMENT_ON_NODES: return !bit_test(state->one, node);
+    case PLACEMENT_NOT_ON_NODES: return bit_test(state->one, node);
+    case PLACEMENT_RULE_KIND_COUNT: break;
+    }
+    return false;
+}
+
+static enum placement_reason rule_reason(enum placement_rule_kind kind) {
+    switch (kind) {
+    case PLACEMENT_APART: return PLACEMENT_ANTI_AFFINITY;
+    case PLACEMENT_TOGETHER: return PLACEMENT_AFFINITY;
+    case PLACEMENT_ON_NODES:
+    case PLACEMENT_NOT_ON_NODES:
+    case PLACEMENT_RULE_KIND_COUNT: break;
+    }
+    return PLACEMENT_NODE_RULE;
+}
+
+/* Obstacles in the VM's own properties and the node's: nothing that other VMs change. */
+static inline uint32_t obstacles_of_node(const struct placement_solver *s, const struct task *task,
+                                         uint32_t node) {
+    const struct placement_vm *v = &s->problem->vms[task->vm];
+    const struct node_mark *mark = task_mark(s, node);
+    uint32_t found = task->everywhere;
+
+    if (v->host == node) {
+        found |= reason_bit(PLACEMENT_CURRENT_HOST);
+    }
+    if (task->holds && v->also_on == node) {
+        found |= reason_bit(PLACEMENT_IN_TRANSIT);
+    }
+    if (s->request.kind == PLACEMENT_RETURN && v->return_to != node) {
+        found |= reason_bit(PLACEMENT_NOT_RETURN_NODE);
+    }
+    if (v->possible.n > 0 && !mark->possible) {
+        found |= reason_bit(PLACEMENT_NOT_POSSIBLE_OWNER);
+    }
+    if (mark->excluded) {
+        found |= reason_bit(PLACEMENT_EXCLUDED);
+    }
+    if (s->problem->nodes[node].state != PLACEMENT_NODE_ACCEPTS) {
+        found |= reason_bit(PLACEMENT_NODE_STATE);
+    }
+    if (s->leaving[node]) {
+        found |= reason_bit(PLACEMENT_NODE_LEAVING);
+    }
+    if (v->cpu_model != PLACEMENT_NONE &&
+        !bit_test(&s->cpu_model_bits[node * s->cpu_model_words], v->cpu_model)) {
+        found |= reason_bit(PLACEMENT_CPU_MODEL);
+    }
+    for (uint32_t k = 0; k < v->volumes.n; k++) {
+        if (!bit_test(&s->volume_bits[node * s->volume_words], v->volumes.index[k])) {
+            found |= reason_bit(PLACEMENT_VOLUME_MISSING);
+            break;
+        }
+    }
+    return found;
+}
+
+static inline uint32_t obstacles_of_room(const struct placement_solver *s, const struct task *task,
+                                         uint32_t node) {
+    const bool is_on = task_is_on(s, task, node);
+    const uint32_t vms_max = s->problem->nodes[node].vms_max;
+    uint32_t found = 0;
+
+    if (vms_max > 0 && s->n_vms_on[node] - (is_on ? 1 : 0) >= vms_max) {
+        found |= reason_bit(PLACEMENT_LIMIT_VMS);
+    }
+    for (uint32_t r = 0; r < s->problem->n_resources; r++) {
+        if (task->need[r] > free_for(s, task, node, r, is_on)) {
+            found |= reason_bit(r == PLACEMENT_MEMORY ? PLACEMENT_NO_MEMORY
+                                : r == PLACEMENT_CPU  ? PLACEMENT_NO_CPU
+                                                      : PLACEMENT_NO_RESOURCE);
+        }
+    }
+    return found;
+}
+
+static inline uint32_t obstacles_of_rules(const struct placement_solver *s, const struct task *task,
+                                          uint32_t node) {
+    uint32_t found = 0;
+    for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
+        const struct placement_rule *rule = &s->problem->rules[s->rules_of[i]];
+        if (rule->strength == PLACEMENT_HARD && rule_broken(s, task, s->rules_of[i], node)) {
+            found |= reason_bit(rule_reason(rule->kind));
+        }
+    }
+    return found;
+}
+
+/* Room first: it is what most often forbids, and the cheapest to ask. */
+bool placement_judge_possible(const struct placement_solver *s, const struct task *task,
+                              uint32_t node) {
+    return obstacles_of_room(s, task, node) == 0 && obstacles_of_node(s, task, node) == 0 &&
+           obstacles_of_rules(s, task, node) == 0;
+}
+
+uint32_t placement_judge_obstacles(const struct placement_solver *s, const struct task *task,
+                                   uint32_t node) {
+    return obstacles_of_room(s, task, node) | obstacles_of_node(s, task, node) |
+           obstacles_of_rules(s, task, node);
+}
+
+/* The share of each resource that would be left; the smallest and which it is. */
+static uint32_t free_share(const struct placement_solver *s, const struct task *task, uint32_t node,
+                           uint32_t *ret_scarcest) {
+    const bool is_on = task_is_on(s, task, node);
+    uint32_t least = 1000, scarcest = PLACEMENT_MEMORY;
+
+    for (uint32_t r = 0; r < s->problem->n_resources; r++) {
+        const uint64_t need = task->need[r];
+        const uint64_t capacity = s->capacities[(size_t)node * s->problem->n_resources + r];
+        if ((r > PLACEMENT_CPU && need == 0) || (capacity == 0 && need == 0)) {
+            continue;
+        }
+        uint64_t free_now = free_for(s, task, node, r, is_on);
+        uint32_t share =
+            free_now > need && capacity > 0 ? (uint32_t)((free_now - need) * 1000 / capacity) : 0;
+        if (share < least) {
+            least = share;
+            scarcest = r;
+        }
+    }
+    *ret_scarcest = scarcest;
+    return least;
+}
+
+void placement_judge_score(const struct placement_solver *s, const struct task *task, uint32_t node,
+                           struct score *ret_score) {
+    uint32_t scarcest;
+    uint64_t free_mb = free_for(s, task, node, PLACEMENT_MEMORY, task_is_on(s, task, node));
+
+    *ret_score = (struct score){
+        .preferred_rank = task_mark(s, node)->preferred_rank,
+        .free_permille = free_share(s, task, node, &scarcest),
+        .free_mb =
+            free_mb > task->need[PLACEMENT_MEMORY] ? free_mb - task->need[PLACEMENT_MEMORY] : 0,
+    };
+    for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
+        const struct placement_rule *rule = &s->problem->rules[s->rules_of[i]];
+        if (rule->strength == PLACEMENT_SOFT && rule_broken(s, task, s->rules_of[i], node)) {
+            ret_score->soft_broken += rule_weight(rule);
+        }
+    }
+}
+
+/* Whether a is better. Equal is not better: whoever walks the nodes from the lowest index on and
+ * replaces only by what is better prefers the lowest. */
+bool placement_score_better(const struct score *a, const struct score *b) {
+    if (a->soft_broken != b->soft_broken) {
+        return a->soft_broken < b->soft_broken;
+    }
+    if (a->preferred_rank != b->preferred_rank) {
+        return a->preferred_rank < b->preferred_rank; /* NONE is the greatest */
+    }
+    if (a->free_permille != b->free_permille) {
+        return a->free_permille > b->free_permille;
+    }
+    return a->free_mb > b->free_mb;
+}
+
+enum placement_reason placement_first_obstacle(uint32_t obstacles) {
+    for (unsigned reason = PLACEMENT_CURRENT_HOST; reason < PLACEMENT_REASON_COUNT; reason++) {
+        if (obstacles & reason_bit((enum placement_reason)reason)) {
+            return (enum placement_reason)reason;
+        }
+    }
+    return PLACEMENT_POSSIBLE;
+}
+
+/* A VM of the rule, other than the task's, that is in the node's domain. */
+static uint32_t vm_in_the_way(const struct placement_solver *s, const struct task *task, uint32_t r,
+                              uint32_t node) {
+    const struct placement_rule *rule = &s->problem->rules[r];
+    const struct placement_node *nodes = s->problem->nodes;
+    const uint32_t domain = placement_rule_domain(rule, nodes, node);
+
+    for (uint32_t k = 0; k < rule->vms.n; k++) {
+        const uint32_t vm = rule->vms.index[k];
+        const struct placement_vm *v = &s->problem->vms[vm];
+        const bool at_source = placement_state_holds(s, vm) &&
+                               (rule_counts_source(rule) || s->placed_on[vm] == PLACEMENT_NONE);
+        const uint32_t places[] = {s->placed_on[vm], at_source ? v->host : PLACEMENT_NONE,
+                                   at_source ? v->also_on : PLACEMENT_NONE};
+        for (size_t i = 0; vm != task->vm && i < sizeof(places) / sizeof(places[0]); i++) {
+            if (places[i] != PLACEMENT_NONE &&
+                placement_rule_domain(rule, nodes, places[i]) == domain) {
+                return vm;
+            }
+        }
+    }
+    return PLACEMENT_NONE;
+}
+
+static void verdict_rules(const struct placement_solver *s, const struct task *task, uint32_t node,
+                          struct placement_verdict *v) {
+    uint32_t soft = PLACEMENT_NONE;
+    for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
+        const uint32_t r = s->rules_of[i];
+        const bool hard = s->problem->rules[r].strength == PLACEMENT_HARD;
+        if (!rule_broken(s, task, r, node)) {
+            continue;
+        }
+        if (hard && v->rule == PLACEMENT_NONE) {
+            v->rule = r;
+        } else if (!hard && soft == PLACEMENT_NONE) {
+            soft = r;
+        }
+    }
+    if (v->rule == PLACEMENT_NONE) {
+        v->rule = soft;
+    }
+    if (v->rule != PLACEMENT_NONE && s->problem->rules[v->rule].kind == PLACEMENT_APART) {
+        v->other_vm = vm_in_the_way(s, task, v->rule, node);
+    }
+}
+
+/* The resource that the figures speak of: the one that the reason names, else the scarcest. */
+static uint32_t verdict_resource(const struct placement_solver *s, const struct task *task,
+                                 uint32_t node, enum placement_reason reason, uint32_t scarcest) {
+    switch ((unsigned)reason) {
+    case PLACEMENT_LIMIT_VMS: return PLACEMENT_NONE;
+    case PLACEMENT_NO_MEMORY: return PLACEMENT_MEMORY;
+    case PLACEMENT_NO_CPU: return PLACEMENT_CPU;
+    case PLACEMENT_NO_RESOURCE:
+        for (uint32_t r = PLACEMENT_CPU + 1; r < s->problem->n_resources; r++) {
+            if (task->need[r] > free_for(s, task, node, r, task_is_on(s, task, node))) {
+                return r;
+            }
+        }
+        return scarcest;
+    default: return scarcest;
+    }
+}
+
+void placement_judge_verdict(const struct placement_solver *s, const struct task *task,
+                             uint32_t node, struct placement_verdict *ret_verdict) {
+    const struct placement_vm *vm = &s->problem->vms[task->vm];
+    const uint32_t obstacles = placement_judge_obstacles(s, task, node);
+    const bool is_on = task_is_on(s, task, node);
+    struct score score;
+    uint32_t scarcest;
+
+    placement_judge_score(s, task, node, &score);
+    (void)free_share(s, task, node, &scarcest);
+    struct placement_verdict v = {
+        .reason = placement_first_obstacle(obstacles),
+        .obstacles = obstacles,
+        .rank = PLACEMENT_NONE,
+        .free_after_permille = score.free_permille,
+        .free_after_mb = score.free_mb,
+        .soft_broken = score.soft_broken,
+        .preferred_rank = score.preferred_rank,
+        .volume = PLACEMENT_NONE,
+        .rule = PLACEMENT_NONE,
+        .other_vm = PLACEMENT_NONE,
+        .node_state = s->problem->nodes[node].state,
+    };
+    v.resource = verdict_resource(s, task, node, v.reason, scarcest);
+    if (v.resource == PLACEMENT_NONE) {
+        v.capacity = s->problem->nodes[node].vms_max;
+        v.have = s->n_vms_on[node] - (is_on ? 1 : 0);
+        v.need = 1;
+    } else {
+        v.capacity = s->capacities[(size_t)node * s->problem->n_resources + v.resource];
+        v.have = free_for(s, task, node, v.resource, is_on);
+        v.need = task->need[v.resource];
+    }
+    for (uint32_t k = 0; v.volume == PLACEMENT_NONE && k < vm->volumes.n; k++) {
+        if (!bit_test(&s->volume_bits[node * s->volume_words], vm->volumes.index[k])) {
+            v.volume = vm->volumes.index[k];
+        }
+    }
+    verdict_rules(s, task, node, &v);
+    *ret_verdict = v;
+}
+
+static unsigned count_obstacles(uint32_t obstacles) {
+    unsigned n = 0;
+    for (; obstacles != 0; obstacles &= obstacles - 1) {
+        n++;
+    }
+    return n;
+}
+
+uint32_t placement_judge_nearest(const struct placement_solver *s, const struct task *task,
+                                 enum placement_reason *ret_reason) {
+    const struct placement_vm *vm = &s->problem->vms[task->vm];
+    uint32_t nearest = PLACEMENT_NONE, nearest_obstacles = 0;
+    unsigned least = 0;
+
+    for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
+        uint32_t obstacles = placement_judge_obstacles(s, task, node);
+        /* Nearest is asked for where to put the VM: its host is no answer, and of a return only
+         * the node that it goes back to is one. */
+        unsigned count = count_obstacles(obstacles);
+        count += vm->host == node || (obstacles & reason_bit(PLACEMENT_NOT_RETURN_NODE)) ? 64 : 0;
+        if (nearest == PLACEMENT_NONE || count < least ||
+            (count == least &&
+             placement_first_obstacle(obstacles) > placement_first_obstacle(nearest_obstacles))) {
+            nearest = node;
+            nearest_obstacles = obstacles;
+            least = count;
+        }
+    }
+    *ret_reason = placement_first_obstacle(nearest_obstacles);
+    return nearest;
+}

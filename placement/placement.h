@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * placement.h - where shall these VMs run? The whole public interface of the placement library.
+ *
+ * A pure function: problem and request in, plan out; then, for any VM that was asked for, the
+ * verdict on every node with its figures. The library knows no cluster, no names that matter, no
+ * clock, no I/O; it keeps nothing between two calls that would change an answer. The same input
+ * gives the same answer, bit for bit, on every machine.
+ *
+ *     struct placement_solver *solver;
+ *     placement_solver_create(&solver);
+ *     placement_solve(solver, &problem, &request, &plan);      -> plan->moves, plan->unplaced
+ *     placement_explain(solver, vm, verdicts, &explanation);   -> one verdict per node
+ *     placement_verdict_text(&problem, vm, node, &verdicts[node], line, sizeof(line));
+ *     placement_solver_destroy(solver);
+ *
+ * Things are named by their index in the problem's arrays. PLACEMENT_NONE is "no such thing"; note
+ * that 0 is a valid index, so start a VM from PLACEMENT_VM_INIT. All else may start as zero.
+ *
+ * Memory. All arrays in problem and request belong to the caller, who keeps them unchanged until
+ * the last placement_explain() about them. The plan belongs to the solver and is valid until its
+ * next placement_solve() or its destruction. The solver allocates only in create and once at the
+ * beginning of each solve that needs more room than any before (about 120 bytes per node, 100 per
+ * VM, plus the bit sets of volumes and rules); never in a loop. One solver serves one thread at a
+ * time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLACEMENT_NONE UINT32_MAX
+
+/* Limits; a problem beyond them is refused with -E2BIG. */
+#define PLACEMENT_NODES_MAX 65536u
+#define PLACEMENT_VMS_MAX (1u << 20)
+#define PLACEMENT_RESOURCES_MAX 32u
+#define PLACEMENT_VOLUMES_MAX 65536u
+#define PLACEMENT_CPU_MODELS_MAX 4096u
+#define PLACEMENT_RULES_MAX 65536u
+#define PLACEMENT_AMOUNT_MAX (UINT64_C(1) << 40)
+#define PLACEMENT_OVERCOMMIT_MAX 1000000u /* permille */
+
+/* Enough for every line that the text functions write, names of up to 64 bytes included. */
+#define PLACEMENT_TEXT_MAX 512u
+
+/* A set or a list of indices: order matters only where it is said. n == 0: index may be NULL. */
+struct placement_set {
+    const uint32_t *index;
+    uint32_t n;
+};
+
+/* ------------------------------------------------------------------------------ problem */
+
+/* Resources 0 and 1 are always these two; further ones (hugepages, vGPU, SR-IOV ports) follow. */
+enum placement_resource_index {
+    PLACEMENT_MEMORY = 0, /* MB; hard, never overcommitted */
+    PLACEMENT_CPU = 1, /* thousandths of a cpu; a vcpu counts 1000; see cpu_overcommit_permille */
+};
+
+/* How a resource is called in texts. */
+struct placement_resource {
+    const char *name;  /* "memory" */
+    const char *unit;  /* "MB"; "" for things that are counted */
+    uint32_t per_unit; /* amounts are given in 1/per_unit of the unit: 1000 for cpu; 0 means 1 */
+};
+
+/* Only ACCEPTS takes a VM that is not there yet. The others differ in the text alone. VMs that run
+ * on a node count there in every state. */
+enum placement_node_state {
+    PLACEMENT_NODE_ACCEPTS,
+    PLACEMENT_NODE_JOINING, /* in the view, not ready yet */
+    PLACEMENT_NODE_DRAINING,
+    PLACEMENT_NODE_DRAINED,
+    PLACEMENT_NODE_LOST, /* not in the view, fencing not confirmed */
+    PLACEMENT_NODE_FENCING,
+    PLACEMENT_NODE_FENCED,
+    PLACEMENT_NODE_OFFLINE,
+    PLACEMENT_NODE_NO_HYPERVISOR, /* its libvirt does not answer */
+    PLACEMENT_NODE_NO_WATCHDOG,
+    PLACEMENT_NODE_STATE_COUNT
+};
+
+struct placement_node {
+    const char *name; /* for texts only; may be NULL */
+    enum placement_node_state state;
+    /* Small integers, each below n_nodes. A rack's number is cluster-wide; "none configured" is a
+     * number like any other. */
+    uint32_t site, rack;
+    uint32_t cpu_overcommit_permille; /* VMs may get this much of the physical cpu; 0 means 1000 */
+    uint32_t vms_max;                 /* at most so many VMs; 0: no limit */
+    struct placement_set volumes;     /* volumes in reach and in health */
+    struct placement_set cpu_models; /* guest cpu models that this node can run; see vm.cpu_model */
+};
+
+enum placement_mobility {
+    PLACEMENT_MOVABLE_LIVE,
+    PLACEMENT_MOVABLE_COLD, /* only saved and restored (quick), or stopped and started */
+    PLACEMENT_FIXED,        /* must not leave its host while that lives; a drain reports it */
+};
+
+/* A VM whose `host` is NONE runs nowhere and takes nothing. One with a host takes its needs there,
+ * and at `also_on` too (the other end of a move in progress), in full. */
+struct placement_vm {
+    const char *name;   /* for texts only; may be NULL */
+    int32_t priority;   /* higher is placed first */
+    bool no_auto_start; /* a failover leaves it down, and says so */
+    enum placement_mobility mobility;
+    uint32_t host;
+    uint32_t also_on;
+    uint32_t return_to; /* where it was before a drain or failover; see PLACEMENT_RETURN */
+    uint32_t cpu_model; /* must be among the node's cpu_models; NONE: runs on any */
+    struct placement_set volumes;   /* the node must reach all of them */
+    struct placement_set possible;  /* possible owners, law; empty: every node */
+    struct placement_set preferred; /* preferred owners, tried in this order before any other */
+    struct placement_set excluded;  /* not there in this request (where its start just failed) */
+};
+
+#define PLACEMENT_VM_INIT                                                               \
+    {                                                                                   \
+        .host = PLACEMENT_NONE, .also_on = PLACEMENT_NONE, .return_to = PLACEMENT_NONE, \
+        .cpu_model = PLACEMENT_NONE                                                     \
+    }
+
+enum placement_rule_kind {
+    PLACEMENT_APART,        /* no two of `vms` in one domain (node, rack or site): anti-affinity */
+    PLACEMENT_TOGETHER,     /* all of `vms` in one domain: affinity */
+    PLACEMENT_ON_NODES,     /* `vms` on `nodes` */
+    PLACEMENT_NOT_ON_NODES, /* `vms` off `nodes` */
+    PLACEMENT_RULE_KIND_COUNT
+};
+
+enum placement_scope { PLACEMENT_NODE, PLACEMENT_RACK, PLACEMENT_SITE, PLACEMENT_SCOPE_COUNT };
+
+enum placement_strength { PLACEMENT_SOFT, PLACEMENT_HARD, PLACEMENT_STRENGTH_COUNT };
+
+struct placement_rule {
+    const char *name; /* for texts only; may be NULL */
+    enum placement_rule_kind kind;
+    enum placement_scope scope; /* of APART and TOGETHER */
+    enum placement_strength strength;
+    uint32_t weight; /* of a soft rule, against other soft rules; 0 means 1 */
+    struct placement_set vms;
+    struct placement_set nodes; /* of ON_NODES and NOT_ON_NODES */
+};
+
+struct placement_problem {
+    const struct placement_node *nodes;
+    const struct placement_vm *vms;
+    const struct placement_rule *rules;
+    uint32_t n_nodes, n_vms, n_rules;
+    uint32_t n_volumes;    /* volume numbers are below this */
+    uint32_t n_cpu_models; /* cpu model numbers are below this */
+    uint32_t n_resources;  /* at least 2: memory and cpu */
+    /* Amounts of resource r: capacities[node * n_resources + r] is what VMs may use of the node
+     * (physical, before overcommit), needs[vm * n_resources + r] what a VM takes. */
+    const uint64_t *capacities;
+    const uint64_t *needs;
+    const struct placement_resource *resources; /* n_resources; NULL: built-in names */
+    const char *const *volume_names;            /* n_volumes, for texts only; may be NULL */
+    uint64_t seed; /* for solvers that choose at random; the present one does not */
+};
+
+/* ------------------------------------------------------------------------------ request */
+
+enum placement_kind {
+    /* Each of `vms` to its best node: one that runs nowhere is started, one that runs is moved
+     * away from its host, which is no candidate. Also the request behind "explain" and behind a
+     * move to a node named by the user: solve, explain, and look at that node's verdict. */
+    PLACEMENT_PLACE,
+    /* `nodes` are gone (whatever their state says). The VMs that ran there, and `vms`, hold
+     * nothing any more and are to start elsewhere; a host of theirs is no candidate. To allow a
+     * restart in place, give the VM with host NONE. */
+    PLACEMENT_FAILOVER,
+    /* `nodes` are to be emptied (whatever their state says: a dry run needs no change of state):
+     * the VMs that run there, and `vms`, move away. VMs that are on their way off are left. */
+    PLACEMENT_DRAIN,
+    /* Each of `vms`, and of those whose return_to is among `nodes`, goes back to its return_to if
+     * it can; no other node is a candidate. One that is there already needs nothing. */
+    PLACEMENT_RETURN,
+    /* Bring every node under its threshold with few and cheap moves. Not answered yet. */
+    PLACEMENT_BALANCE,
+    PLACEMENT_KIND_COUNT
+};
+
+struct placement_request {
+    enum placement_kind kind;
+    struct placement_set vms;
+    struct placement_set nodes;
+};
+
+/* --------------------------------------------------------------------------------- plan */
+
+enum placement_mode {
+    PLACEMENT_START, /* it runs nowhere (any more): start it */
+    PLACEMENT_LIVE,
+    PLACEMENT_COLD,
+};
+
+/* A move may begin when all moves of lower stages are done; those of one stage may run in any
+ * order or all at once, and nothing is overloaded at any moment. */
+struct placement_move {
+    uint32_t vm;
+    uint32_t from; /* its host, of a failover its lost host; NONE: it ran nowhere */
+    uint32_t to;
+    uint32_t stage;
+    enum placement_mode mode;
+};
+
+/* What a solver says about one VM on one node. From PLACEMENT_CURRENT_HOST on: why not, ordered
+ * from what cannot be changed by making room to what can. */
+enum placement_reason {
+    PLACEMENT_CHOSEN,
+    PLACEMENT_POSSIBLE,        /* could run there, another node is better */
+    PLACEMENT_CURRENT_HOST,    /* it is there now (failover: it was there when it was lost) */
+    PLACEMENT_IN_TRANSIT,      /* it is on its way there */
+    PLACEMENT_NO_AUTO_START,   /* of the VM: the failover leaves it down */
+    PLACEMENT_VM_FIXED,        /* of the VM: it must not be moved */
+    PLACEMENT_NOT_RETURN_NODE, /* RETURN: not the node that it goes back to */
+    PLACEMENT_NOT_POSSIBLE_OWNER,
+    PLACEMENT_NODE_STATE,   /* the node takes no VM; verdict.node_state says why */
+    PLACEMENT_NODE_LEAVING, /* the node is among the request's nodes (drained or lost) */
+    PLACEMENT_CPU_MODEL,
+    PLACEMENT_VOLUME_MISSING, /* verdict.volume */
+    PLACEMENT_EXCLUDED,
+    PLACEMENT_NODE_RULE,     /* hard ON_NODES or NOT_ON_NODES; verdict.rule */
+    PLACEMENT_AFFINITY,      /* hard TOGETHER; verdict.rule */
+    PLACEMENT_ANTI_AFFINITY, /* hard APART; verdict.rule, other_vm */
+    PLACEMENT_LIMIT_VMS,     /* verdict.have, capacity: VMs there and allowed */
+    PLACEMENT_NO_RESOURCE,   /* one of the further ones; verdict.resource */
+    PLACEMENT_NO_CPU,
+    PLACEMENT_NO_MEMORY,
+    PLACEMENT_REASON_COUNT
+};
+
+struct placement_unplaced {
+    uint32_t vm;
+    uint32_t node; /* the nearest miss: fewest obstacles, then the mildest; or NONE */
+    enum placement_reason
+        reason; /* the first obstacle there, or what holds for the VM everywhere */
+};
+
+/* Compared from top to bottom, less is better, but for the last. */
+struct placement_cost {
+    uint32_t unplaced;
+    uint32_t moves;               /* of VMs that run; starts are no moves */
+    uint64_t soft_broken;         /* weights of soft rules broken, as seen at each VM's decision */
+    uint64_t moved_mb;            /* memory of the moved */
+    uint32_t least_free_permille; /* of memory or cpu, on the fullest node that was given a VM, both
+                                   * ends of moves still counted; 1000 if none was given any */
+};
+
+struct placement_plan {
+    const struct placement_move *moves;        /* in the order in which they should begin */
+    const struct placement_unplaced *unplaced; /* most important first */
+    uint32_t n_moves, n_unplaced;
+    struct placement_cost cost;
+};
+
+/* -------------------------------------------------------------------------- explanation */
+
+/* One VM on one node, judged at the moment of the VM's own decision: with all that runs, and all
+ * VMs that were decided before it in their new places (and still in their old ones: both ends
+ * count until the plan is carried out). Soft rules look at the end alone: of the VMs asked for,
+ * only at the new places of those decided before.
+ *
+ * How the present solver chooses among possible nodes: least soft_broken; then preferred owners
+ * in their order; then most free_after_permille; then most free memory in MB; then lowest index.
+ */
+struct placement_verdict {
+    enum placement_reason reason;
+    uint32_t obstacles; /* every reason that forbids, as 1u << reason; 0 if CHOSEN or POSSIBLE */
+    uint32_t rank;      /* among the possible ones: 0 the chosen, 1 the runner-up...; or NONE */
+    /* The resource that lacks; else the scarcest there after placing. For LIMIT_VMS: NONE. */
+    uint32_t resource;
+    uint64_t capacity; /* after overcommit */
+    uint64_t have;     /* free (LIMIT_VMS: VMs there); where the VM runs now: without itself */
+    uint64_t need;
+    /* The smallest share left over, if it were placed there: over memory, cpu and those further
+     * resources that it needs. 0 if it does not fit. At its host: as it is. */
+    uint32_t free_after_permille;
+    uint64_t free_after_mb;
+    uint64_t soft_broken;    /* weights of soft rules broken there */
+    uint32_t preferred_rank; /* 0: first of its preferred owners; NONE: not one */
+    uint32_t volume;         /* the first one missing, or NONE */
+    uint32_t rule;           /* the first hard rule, else the first soft one, broken; or NONE */
+    uint32_t other_vm;       /* a VM that is in the way of an APART `rule`, or NONE */
+    enum placement_node_state node_state;
+};
+
+struct placement_explanation {
+    uint32_t chosen;     /* node, or NONE */
+    uint32_t runner_up;  /* node, or NONE; if none was chosen: NONE */
+    uint32_t n_possible; /* the chosen included */
+    uint32_t nearest;    /* nothing chosen: the nearest miss as in placement_unplaced, or NONE */
+    enum placement_reason reason;               /* CHOSEN, or as in placement_unplaced */
+    uint32_t by_reason[PLACEMENT_REASON_COUNT]; /* number of nodes with each verdict */
+};
+
+/* ---------------------------------------------------------------------------- functions */
+
+struct placement_solver;
+
+/* -ENOMEM. destroy(NULL) is fine. */
+int placement_solver_create(struct placement_solver **ret_solver);
+void placement_solver_destroy(struct placement_solver *solver);
+
+/* Returns 0 also when VMs stay unplaced: the plan says which and why.
+ * -EINVAL   an index, a number or a combination in problem or request makes no sense
+ * -E2BIG    beyond the limits above
+ * -ENOTSUP  a hard rule or a kind of request that this solver does not answer; no rule that must
+ *           hold is ever passed over in silence
+ * -ENOMEM
+ * After an error the solver holds no plan and can be used again. */
+int placement_solve(struct placement_solver *solver, const struct placement_problem *problem,
+                    const struct placement_request *request,
+                    const struct placement_plan **ret_plan);
+
+/* About one VM of the last solve. ret_verdicts: the caller's array of n_nodes; may be NULL, as
+ * ret_explanation may.  -ENOENT: the VM was not asked for (a RETURN of one that is there, a DRAIN
+ * of one on its way off); -EINVAL: there is no solved problem, or no such VM.
+ * Cheap in the order of the plan's moves; another order costs one pass over all VMs each. */
+int placement_explain(struct placement_solver *solver, uint32_t vm,
+                      struct placement_verdict *ret_verdicts,
+                      struct placement_explanation *ret_explanation);
+
+/* Write one line for a person, without full stop, always terminated and cut off at size; names
+ * are the problem's. Return the length that was written.
+ *   "not enough memory: needs 2048 MB, 1024 MB free of 8192 MB"
+ *   "chosen: 43.7 % free after placing (memory, 3584 MB of 8192 MB)" */
+size_t placement_verdict_text(const struct placement_problem *problem, uint32_t vm, uint32_t node,
+                              const struct placement_verdict *verdict, char *ret_text, size_t size);
+/* Of a whole VM: "best of 2 possible nodes; runner-up n3" or
+ * "no node can take it: 2 lack memory, 1 is draining or down; nearest: n2" */
+size_t placement_explanation_text(const struct placement_problem *problem, uint32_t vm,
+                                  const struct placement_explanation *explanation, char *ret_text,
+                                  size_t size);
+/* Short words for tables: "no memory", "draining". Never NULL. */
+const char *placement_reason_name(enum placement_reason reason);
+const char *placement_node_state_name(enum placement_node_state state);
+
+/* What this solver answers. Soft rules that it does not know are no error: they are not weighed. */
+bool placement_supports_request(enum placement_kind kind);
+bool placement_supports_rule(enum placement_rule_kind kind, enum placement_strength strength);
