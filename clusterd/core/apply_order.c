@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Orders of the coordinator and what the nodes report: here, and nowhere else, a VM's owner
+ * changes.
+ *
+ * An order names the VM's generation and serial as the coordinator saw them: whatever was committed
+ * in between makes it void. A report names the order: only the report of the order that stands
+ * counts, and only of the clusterd that is the node's member now.
+ */
+#include "core/apply.h"
+#include "core/resolve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool takes_vms(const struct model *m, uint32_t id) {
+    const struct model_node *node = model_node_by_id(m, id);
+    return node && node->state == NODE_ONLINE && ids_contain(&m->members, id);
+}
+
+static bool is_member(const struct model *m, uint32_t id) {
+    return ids_contain(&m->members, id);
+}
+
+/* Whether the order fits the VM's state: the transition table of enum vm_state's drawing. */
+bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o) {
+    if (vm->order != ORDER_NONE) {
+        return false;
+    }
+    bool by_owner = o->node == vm->owner && is_member(m, o->node);
+    struct resolve_step step = resolve_next(vm);
+    switch ((enum order_kind)o->kind) {
+    case ORDER_START:
+        return vm->state == VM_OFF && vm->wanted == WANTED_RUNNING && takes_vms(m, o->node);
+    case ORDER_RESTORE: return vm->state == VM_SAVED && takes_vms(m, o->node);
+    case ORDER_STOP: return vm->state == VM_RUNNING && by_owner;
+    case ORDER_MIGRATE:
+    case ORDER_SAVE:
+        return vm->state == VM_RUNNING && by_owner && takes_vms(m, o->target) &&
+               o->target != vm->owner;
+    case ORDER_PROBE:
+    case ORDER_RESUME:
+        return vm->state == VM_RESOLVING && step.kind == o->kind && step.node == o->node &&
+               is_member(m, o->node);
+    case ORDER_DESTROY:
+        return (vm->state == VM_RUNNING && by_owner) ||
+               (vm->state == VM_RESOLVING && step.kind == o->kind && step.node == o->node &&
+                is_member(m, o->node));
+    case ORDER_NONE: break;
+    }
+    return false;
+}
+
+static void set_state_file(struct apply *a, struct model_vm *vm) {
+    const struct model_volume *volume =
+        vm->volumes.n ? model_volume_by_name(a->m, vm->volumes.v[0]) : NULL;
+    char path[WIRE_MAX_PATH + 1] = "";
+    if (volume) {
+        int n = snprintf(path, sizeof(path), "%s/.clusterd/%s.%llu.saved", volume->path, vm->uuid,
+                         (unsigned long long)vm->generation);
+        if (n < 0 || (size_t)n >= sizeof(path)) {
+            path[0] = '\0';
+        }
+    }
+    set_text(a, &vm->state_file, path);
+}
+
+static void order_operation(struct apply *a, struct model_vm *vm, const struct cmd_vm_order *o) {
+    struct model_operation *op = o->operation ? model_operation_by_id(a->m, o->operation) : NULL;
+    if (!op || op->state != OPERATION_RUNNING) {
+        return;
+    }
+    struct operation_vm *row = operation_vm_find(op, vm->id);
+    if (!row) {
+        row = operation_vm_add(a, op, vm);
+    }
+    if (!row) {
+        return;
+    }
+    vm->operation = op->id;
+    row->state = OPERATION_RUNNING;
+    row->attempts++;
+    row->to = o->target ? o->target : o->node;
+    row->mode = o->kind == ORDER_MIGRATE ? MOVE_LIVE
+                : o->kind == ORDER_SAVE  ? MOVE_QUICK
+                                         : row->mode;
+    operation_changed(a, op);
+}
+
+/* The state that an order puts its VM into; RESOLVING stays. */
+static void enter_ordered_state(struct apply *a, struct model_vm *vm,
+                                const struct cmd_vm_order *o) {
+    switch ((enum order_kind)o->kind) {
+    case ORDER_START:
+    case ORDER_RESTORE:
+        vm->owner = o->node;
+        vm->generation = a->index;
+        vm_set_state(a, vm, o->kind == ORDER_START ? VM_STARTING : VM_RESTORING);
+        break;
+    case ORDER_MIGRATE:
+        vm->target = o->target;
+        vm->move_generation = a->index;
+        vm_set_state(a, vm, VM_MIGRATING);
+        break;
+    case ORDER_SAVE:
+        set_state_file(a, vm);
+        vm->restore_node = o->target;
+        vm_set_state(a, vm, VM_SAVING);
+        break;
+    case ORDER_STOP: vm_set_state(a, vm, VM_STOPPING); break;
+    case ORDER_DESTROY:
+        if (vm->state == VM_RUNNING) {
+            vm_set_state(a, vm, VM_STOPPING);
+        }
+        break;
+    case ORDER_PROBE:
+    case ORDER_RESUME:
+    case ORDER_NONE: break;
+    }
+}
+
+void apply_vm_order(struct apply *a, const void *command) {
+    const struct cmd_vm_order *o = command;
+    struct model_vm *vm = model_vm_by_id(a->m, o->vm);
+    if (!vm || a->origin != model_coordinator(a->m) || vm->generation != o->generation ||
+        vm->serial != o->serial || !order_fits(a->m, vm, o)) {
+        apply_refuse(a, REPLY_REFUSED, "order on an older picture", "");
+        return;
+    }
+    enter_ordered_state(a, vm, o);
+    if (o->kind == ORDER_SAVE && vm->state_file[0] == '\0') {
+        vm_set_running(a, vm, vm->owner);
+        operation_vm_end(a, vm, OPERATION_FAILED,
+                         "a quick migration needs a volume to save the VM's memory on");
+        return;
+    }
+    vm->order = o->kind;
+    vm->order_index = a->index;
+    vm->order_epoch = a->epoch;
+    vm->order_node = o->node;
+    vm_touch(a, vm);
+    order_operation(a, vm, o);
+    apply_event(a, SEVERITY_INFO, "vm-order", vm->name, "%s: %s on %s%s%s%s%s", vm->name,
+                order_kind_name(o->kind), model_node_name(a->m, o->node), o->target ? " to " : "",
+                o->target ? model_node_name(a->m, o->target) : "", o->reason[0] ? ": " : "",
+                o->reason);
+}
+
+void apply_vm_renew(struct apply *a, const void *command) {
+    const struct cmd_vm_renew *renew = command;
+    struct model_vm *vm = model_vm_by_id(a->m, renew->vm);
+    if (!vm || vm->order == ORDER_NONE || vm->order_index != renew->order) {
+        apply_refuse(a, REPLY_REFUSED, "the order does not stand any more", "");
+        return;
+    }
+    vm->order_epoch = a->epoch;
+    vm_touch(a, vm);
+}
+
+/* ------------------------------------------------------------------------------- reports ---- */
+
+static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
+        vm_set_running(a, vm, vm->owner);
+        apply_event(a, SEVERITY_INFO, "vm-started", vm->name, "%s runs on %s (after %llu ms)",
+                    vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);
+        operation_vm_end(a, vm, OPERATION_DONE, "");
+        return;
+    }
+    if (r->state != VM_STATE_OFF) {
+        vm_set_resolving(a, vm);
+        if (r->state == VM_STATE_RUNNING) {
+            vm->probe_owner = VM_STATE_INCOMING; /* a copy of another generation: to be destroyed */
+        }
+        return;
+    }
+    apply_event(a, SEVERITY_ERROR, "vm-start-failed", vm->name, "%s did not start on %s: %s",
+                vm->name, model_node_name(a->m, vm->owner), r->reason);
+    add_id(a, &vm->avoid, vm->owner);
+    if (vm->state == VM_STARTING) {
+        vm_set_off(a, vm, r->reason);
+        return;
+    }
+    /* The saved state is still there: another node may be able to read it. */
+    vm_clear_order(a, vm);
+    vm->restore_node = 0;
+    set_text(a, &vm->reason, r->reason);
+    vm_set_state(a, vm, VM_SAVED);
+}
+
+static void stop_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->state == VM_STATE_OFF) {
+        apply_event(a, SEVERITY_INFO, "vm-stopped", vm->name, "%s was stopped on %s", vm->name,
+                    model_node_name(a->m, vm->owner));
+        vm_set_off(a, vm, "");
+        return;
+    }
+    if (r->state != VM_STATE_RUNNING) {
+        vm_set_resolving(a, vm);
+        return;
+    }
+    apply_event(a, SEVERITY_ERROR, "vm-stop-failed", vm->name, "%s could not be stopped: %s",
+                vm->name, r->reason);
+    vm_set_running(a, vm, vm->owner);
+    set_text(a, &vm->reason, r->reason);
+    operation_vm_end(a, vm, OPERATION_FAILED, r->reason);
+    vm->wanted =
+        WANTED_RUNNING; /* or it would be tried for ever; the administrator has been told */
+}
+
+static void note_blackout(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    if (row) {
+        row->blackout_ms += r->blackout_ms;
+        row->total_ms += r->total_ms;
+    }
+}
+
+static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    bool cancelled = r->result == RESULT_CANCELLED;
+    apply_event(a, cancelled ? SEVERITY_INFO : SEVERITY_WARNING, "vm-move-failed", vm->name,
+                "%s stays on %s: %s", vm->name, model_node_name(a->m, vm->owner), r->reason);
+    vm_set_running(a, vm, vm->owner);
+    operation_vm_end(a, vm, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, r->reason);
+}
+
+static void migrate_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->result == RESULT_OK && r->state == VM_STATE_OFF) {
+        uint32_t from = vm->owner;
+        note_blackout(a, vm, r);
+        vm_remember_return(a, vm);
+        vm_set_running(a, vm, vm->target);
+        apply_event(a, SEVERITY_INFO, "vm-moved", vm->name,
+                    "%s moved live from %s to %s in %llu ms, blackout %llu ms", vm->name,
+                    model_node_name(a->m, from), model_node_name(a->m, vm->owner),
+                    (unsigned long long)r->total_ms, (unsigned long long)r->blackout_ms);
+        operation_vm_end(a, vm, OPERATION_DONE, "");
+    } else if (r->result != RESULT_OK && r->state == VM_STATE_RUNNING) {
+        move_failed(a, vm, r);
+    } else {
+        vm_set_resolving(a, vm);
+    }
+}
+
+static void save_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->result == RESULT_OK && r->state == VM_STATE_OFF) {
+        note_blackout(a, vm, r);
+        vm_remember_return(a, vm);
+        vm_clear_order(a, vm);
+        vm_set_state(a, vm, VM_SAVED);
+        apply_event(a, SEVERITY_INFO, "vm-saved", vm->name, "%s was saved on %s in %llu ms",
+                    vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);
+    } else if (r->result != RESULT_OK && r->state == VM_STATE_RUNNING) {
+        move_failed(a, vm, r);
+    } else {
+        vm_set_resolving(a, vm);
+    }
+}
+
+static void restore_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->state == VM_STATE_RUNNING) {
+        note_blackout(a, vm, r);
+    }
+    start_reported(a, vm, r);
+}
+
+static void probe_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    uint32_t node = vm->order_node;
+    vm_clear_order(a, vm);
+    if (node == vm->owner) {
+        vm->probe_owner = r->state;
+    } else if (node == vm->target) {
+        vm->probe_target = r->state;
+    }
+    if (r->state == VM_STATE_UNKNOWN) {
+        set_text(a, &vm->reason, r->reason);
+    }
+    vm_resolve(a, vm);
+}
+
+static void resume_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    vm_clear_order(a, vm);
+    vm->probe_owner = r->state; /* UNKNOWN asks again */
+    vm_resolve(a, vm);
+}
+
+void apply_vm_report(struct apply *a, const void *command) {
+    const struct cmd_vm_report *r = command;
+    struct model_vm *vm = model_vm_by_id(a->m, r->vm);
+    const struct model_node *node = model_node_by_id(a->m, r->node);
+    if (!vm || !node || vm->order == ORDER_NONE || vm->order_index != r->order ||
+        vm->order_node != r->node || node->incarnation != r->incarnation) {
+        apply_refuse(a, REPLY_REFUSED, "report on an order that does not stand any more", "");
+        return;
+    }
+    switch ((enum order_kind)vm->order) {
+    case ORDER_START: start_reported(a, vm, r); break;
+    case ORDER_RESTORE: restore_reported(a, vm, r); break;
+    case ORDER_STOP: stop_reported(a, vm, r); break;
+    case ORDER_DESTROY:
+        if (vm->state == VM_STOPPING) {
+            stop_reported(a, vm, r);
+        } else {
+            probe_reported(a, vm, r);
+        }
+        break;
+    case ORDER_MIGRATE: migrate_reported(a, vm, r); break;
+    case ORDER_SAVE: save_reported(a, vm, r); break;
+    case ORDER_PROBE: probe_reported(a, vm, r); break;
+    case ORDER_RESUME: resume_reported(a, vm, r); break;
+    case ORDER_NONE: break;
+    }
+}
+
+/* --------------------------------------------------------------------------- what happens without
+ * an order ---- */
+
+static void vm_died(struct apply *a, struct model_vm *vm, const char *kind, const char *how,
+                    const char *reason) {
+    apply_event(a, SEVERITY_ERROR, kind, vm->name, "%s %s on %s: %s", vm->name, how,
+                model_node_name(a->m, vm->owner), reason);
+    vm_count_failure(a, vm, vm->owner);
+    vm_set_off(a, vm, reason);
+}
+
+void apply_vm_event(struct apply *a, const void *command) {
+    const struct cmd_vm_event *e = command;
+    struct model_vm *vm = model_vm_by_id(a->m, e->vm);
+    const struct model_node *node = model_node_by_id(a->m, e->node);
+    if (!vm || !node || vm->state != VM_RUNNING || vm->owner != e->node ||
+        vm->generation != e->generation || node->incarnation != e->incarnation) {
+        apply_refuse(a, REPLY_REFUSED, "event of a copy that is not the present one", "");
+        return;
+    }
+    switch ((enum agent_event)e->kind) {
+    case VM_EVENT_CRASHED: vm_died(a, vm, "vm-crashed", "crashed", e->reason); break;
+    case VM_EVENT_STOPPED:
+        vm_died(a, vm, "vm-destroyed", "was destroyed by somebody else than clusterd", e->reason);
+        break;
+    case VM_EVENT_SHUTDOWN:
+        vm->wanted = WANTED_STOPPED;
+        apply_event(a, SEVERITY_INFO, "vm-shutdown", vm->name,
+                    "the guest of %s shut itself down on %s: it stays off", vm->name, node->name);
+        vm_set_off(a, vm, "the guest shut itself down; clusterctl vm start runs it again");
+        break;
+    case VM_EVENT_MIGRATED:
+        /* Where to, nobody told us: not to be started again by a machine. */
+        vm->wanted = WANTED_STOPPED;
+        apply_event(a, SEVERITY_ERROR, "vm-taken", vm->name,
+                    "%s was migrated or saved on %s by somebody else than clusterd", vm->name,
+                    node->name);
+        vm_set_off(a, vm,
+                   "migrated or saved by somebody else than clusterd: make sure that it runs "
+                   "nowhere, then clusterctl vm start");
+        break;
+    case VM_EVENT_PAUSED:
+    case VM_EVENT_RESUMED:
+        vm->paused = e->kind == VM_EVENT_PAUSED;
+        set_text(a, &vm->reason, vm->paused ? e->reason : "");
+        vm_touch(a, vm);
+        apply_event(a, vm->paused ? SEVERITY_WARNING : SEVERITY_INFO,
+                    vm->paused ? "vm-paused" : "vm-resumed", vm->name, "%s %s on %s%s%s", vm->name,
+                    vm->paused ? "stands still" : "goes on", node->name, e->reason[0] ? ": " : "",
+                    e->reason);
+        break;
+    case VM_EVENT_STARTED:
+    case VM_EVENT_NONE: break;
+    }
+}

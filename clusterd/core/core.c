@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The step: one event through replica, apply, executor and policy. See core.h for the picture.
+ */
+#include "core/core.h"
+
+#include "base/check.h"
+#include "core/apply.h"
+#include "core/core_internal.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A snapshot is taken after this many entries, or when the log has outgrown the last snapshot. */
+#define COMPACT_ENTRIES 2000u
+#define COMPACT_MIN_BYTES (4u * 1024 * 1024)
+
+int core_create(struct core **ret_core) {
+    struct core *c = calloc(1, sizeof(*c));
+    if (!c) {
+        return -ENOMEM;
+    }
+    model_init(&c->model);
+    outbox_init(&c->out);
+    executor_init(&c->executor);
+    *ret_core = c;
+    return 0;
+}
+
+void core_destroy(struct core *c) {
+    if (!c) {
+        return;
+    }
+    core_pending_finish(c);
+    if (c->booted) {
+        replica_finish(&c->replica);
+    }
+    executor_finish(&c->executor);
+    model_finish(&c->model);
+    outbox_finish(&c->out);
+    free(c->progress);
+    free(c->version);
+    free(c->site);
+    free(c->rack);
+    free(c->migrate_uri);
+    free(c->libvirt_uri);
+    free(c);
+}
+
+const struct model_node *core_self(const struct core *c) {
+    return model_node_by_id(&c->model, c->self);
+}
+
+bool core_is_coordinator(const struct core *c) {
+    return c->self != 0 && model_coordinator(&c->model) == c->self;
+}
+
+/* --------------------------------------------------------------------------------- apply ---- */
+
+/* Events of what was applied in an earlier life have been told then. */
+static void drop_told(struct core *c, uint32_t first) {
+    uint32_t kept = first;
+    for (uint32_t i = first; i < c->out.n; i++) {
+        enum core_action_type type = c->out.v[i].type;
+        if (type != CORE_ACTION_EVENT && type != CORE_ACTION_OPERATION) {
+            c->out.v[kept++] = c->out.v[i];
+        }
+    }
+    c->out.n = kept;
+}
+
+static int apply_committed(struct core *c) {
+    struct replica *r = &c->replica;
+    while (r->applied_index < r->commit_index && !r->catching) {
+        const struct log_item *item = log_at(&r->log, r->applied_index + 1);
+        if (!item) {
+            return -EBADMSG;
+        }
+        uint32_t first = c->out.n;
+        struct apply a;
+        int err = apply_entry(&c->model, r->applied_index + 1, item->epoch, item->data, item->size,
+                              &c->out, &a);
+        if (err < 0) {
+            return err;
+        }
+        r->applied_index++;
+        if (c->replaying) {
+            drop_told(c, first);
+        } else if (a.origin == c->self && a.incarnation == c->incarnation) {
+            core_applied(c, &a);
+        }
+    }
+    return 0;
+}
+
+static int load_snapshot(struct core *c) {
+    struct replica *r = &c->replica;
+    model_finish(&c->model);
+    int err = model_decode(&c->model, r->incoming.data, r->incoming.size);
+    if (err < 0) {
+        return err;
+    }
+    if (c->model.index != r->arrived_index) {
+        return -EBADMSG;
+    }
+    outbox_log(&c->out, SEVERITY_INFO, "took over the cluster's state at index %llu (%zu bytes)",
+               (unsigned long long)r->arrived_index, r->incoming.size);
+    return replica_snapshot_loaded(r, &c->out);
+}
+
+static int compact(struct core *c) {
+    struct replica *r = &c->replica;
+    if (r->catching || c->model.index <= r->compacted_index) {
+        return 0;
+    }
+    uint64_t limit = 2 * r->snapshot_bytes;
+    limit = limit < COMPACT_MIN_BYTES ? COMPACT_MIN_BYTES : limit;
+    if (c->model.index - r->compacted_index < COMPACT_ENTRIES && r->log.bytes < limit) {
+        return 0;
+    }
+    return replica_compact(r, &c->model, &c->out);
+}
+
+/* -------------------------------------------------------------------------------- events ---- */
+
+static char *keep(const char *text, int *err) {
+    char *copy = strdup(text ? text : "");
+    if (!copy) {
+        *err = -ENOMEM;
+    }
+    return copy;
+}
+
+static int on_boot(struct core *c, const struct core_boot *boot) {
+    CHECK(!c->booted);
+    int err = 0;
+    c->self = boot->node;
+    c->incarnation = boot->incarnation;
+    c->memory_mb = boot->memory_mb;
+    c->cpus = boot->cpus;
+    c->watchdog_ms = boot->watchdog_ms;
+    c->version = keep(boot->version, &err);
+    c->site = keep(boot->site, &err);
+    c->rack = keep(boot->rack, &err);
+    c->migrate_uri = keep(boot->migrate_uri, &err);
+    c->libvirt_uri = keep(boot->libvirt_uri, &err);
+    if (err == 0 && boot->state.snapshot) {
+        err = model_decode(&c->model, boot->state.snapshot, boot->state.snapshot_size);
+        if (err == 0 && c->model.index != boot->state.snapshot_index) {
+            err = -EBADMSG;
+        }
+    }
+    if (err == 0) {
+        err = replica_init(&c->replica, boot, &c->model);
+        c->booted = true;
+    }
+    if (err < 0) {
+        return err;
+    }
+    if (c->replica.refusal) {
+        outbox_log(&c->out, SEVERITY_ERROR, "%s", c->replica.refusal);
+    }
+    c->executor.unusable_since_ms = c->now_ms;
+    c->replaying = true;
+    err = apply_committed(c);
+    c->replaying = false;
+    return err;
+}
+
+static void note_usage(struct core *c, uint32_t node, const struct msg_heartbeat *h) {
+    uint32_t i = 0;
+    while (i < c->n_usage && c->usage[i].node != node) {
+        i++;
+    }
+    if (i == WIRE_MAX_NODES || h->memory_total_mb == 0) {
+        return;
+    }
+    c->n_usage = i == c->n_usage ? i + 1 : c->n_usage;
+    c->usage[i].node = node;
+    c->usage[i].usage = (struct core_usage){.memory_total_mb = h->memory_total_mb,
+                                            .memory_free_mb = h->memory_free_mb,
+                                            .cpu_busy_permille = h->cpu_busy_permille};
+}
+
+static int note_progress(struct core *c, const struct msg_progress *p) {
+    struct core_progress progress = {.operation = p->operation,
+                                     .vm = p->vm,
+                                     .percent = p->percent,
+                                     .iteration = p->iteration,
+                                     .rate_bps = p->rate_bps,
+                                     .dirty_bps = p->dirty_bps,
+                                     .remaining_bytes = p->remaining_bytes};
+    outbox_add(&c->out, CORE_ACTION_PROGRESS)->progress = progress;
+    uint32_t i = 0, kept = 0;
+    for (i = 0; i < c->n_progress; i++) {
+        const struct model_vm *vm = model_vm_by_id(&c->model, c->progress[i].vm);
+        if (c->progress[i].vm != p->vm && vm && vm->order != ORDER_NONE) {
+            c->progress[kept++] = c->progress[i];
+        }
+    }
+    c->n_progress = kept;
+    struct core_progress *v = realloc(c->progress, (kept + 1) * sizeof(*v));
+    if (!v) {
+        return -ENOMEM;
+    }
+    v[kept] = progress;
+    c->progress = v;
+    c->n_progress = kept + 1;
+    return 0;
+}
+
+static int on_message(struct core *c, const struct core_message *event) {
+    struct arena arena;
+    arena_init(&arena);
+    struct message m;
+    int err = message_decode(event->data, event->size, &arena, &m);
+    if (err == -EBADMSG || err == -EPROTONOSUPPORT) {
+        outbox_log(&c->out, SEVERITY_WARNING,
+                   err == -EBADMSG ? "a damaged message of node %u was dropped"
+                                   : "a message of node %u is of a later version of clusterd: "
+                                     "update clusterd here",
+                   event->sender);
+        err = 0;
+    } else if (err == 0) {
+        err = replica_message(&c->replica, event->sender, &m, c->now_ms, c->wall_ms, &c->out);
+        if (err == 0 && m.type == MESSAGE_HEARTBEAT) {
+            note_usage(c, event->sender, &m.body.msg_heartbeat);
+        }
+        if (err == 0 && m.type == MESSAGE_PROGRESS) {
+            err = note_progress(c, &m.body.msg_progress);
+        }
+    }
+    arena_finish(&arena);
+    return err;
+}
+
+static int on_stored(struct core *c, uint64_t seq, int error) {
+    if (error < 0) {
+        struct core_action *action = outbox_add(&c->out, CORE_ACTION_EXIT);
+        action->exit.error = error;
+        action->exit.message =
+            "the database could not be written: this node stops and will be fenced if it runs "
+            "VMs; free space or mend the disk of state_dir, then start clusterd";
+        return -EIO;
+    }
+    return replica_stored(&c->replica, seq, &c->out);
+}
+
+static int dispatch(struct core *c, const struct core_event *event) {
+    switch (event->type) {
+    case CORE_EVENT_BOOT: return on_boot(c, &event->boot);
+    case CORE_EVENT_VIEW: return replica_view(&c->replica, &event->view, c->now_ms, &c->out);
+    case CORE_EVENT_MESSAGE: return on_message(c, &event->message);
+    case CORE_EVENT_STORED: return on_stored(c, event->stored.seq, event->stored.error);
+    case CORE_EVENT_AGENT: return executor_agent(c, &event->agent);
+    case CORE_EVENT_FENCE: return executor_fence(c, &event->fence);
+    case CORE_EVENT_REQUEST: return core_request(c, &event->request);
+    case CORE_EVENT_TIMEOUT: return 0;
+    case CORE_EVENT_STOP: c->stopping = true; return 0;
+    }
+    return -EINVAL;
+}
+
+/* ---------------------------------------------------------------------------------- step ---- */
+
+static int stop_if_done(struct core *c) {
+    const struct model_node *self = core_self(c);
+    if (!c->stopping) {
+        return 0;
+    }
+    if (executor_may_stop(c)) {
+        outbox_add(&c->out, CORE_ACTION_WATCHDOG)->watchdog.feed = 0;
+        outbox_add(&c->out, CORE_ACTION_EXIT)->exit.message = "stopped";
+        return 0;
+    }
+    if (executor_runs_something(c) || !replica_usable(&c->replica)) {
+        outbox_add(&c->out, CORE_ACTION_EXIT)->exit.message =
+            "stopped while VMs run here, or without a quorum: unless clusterd is started again "
+            "at once, this node will be fenced";
+        return 0;
+    }
+    if (self && self->state != NODE_OFFLINE && !core_is_pending(c, COMMAND_NODE_LEAVE)) {
+        struct cmd_node_leave leave = {.node = c->self, .incarnation = c->incarnation};
+        return core_propose(c, PENDING_REPORT, COMMAND_NODE_LEAVE, &leave, 0);
+    }
+    return 0;
+}
+
+static int act(struct core *c) {
+    int err = apply_committed(c);
+    if (err == 0 && c->replica.snapshot_arrived) {
+        err = load_snapshot(c);
+    }
+    if (err == 0 && replica_usable(&c->replica)) {
+        err = core_resend(c);
+    }
+    core_expire(c);
+    if (err == 0) {
+        err = executor_run(c);
+    }
+    if (err == 0) {
+        err = policy_run(c);
+    }
+    if (err == 0) {
+        err = stop_if_done(c);
+    }
+    replica_flush(&c->replica, &c->out);
+    if (err == 0) {
+        err = compact(c);
+    }
+    return err;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+int core_step(struct core *c, const struct core_event *event, struct core_actions *ret_actions) {
+    outbox_reset(&c->out);
+    c->now_ms = event->now_ms;
+    c->wall_ms = event->wall_ms;
+    CHECK(c->booted || event->type == CORE_EVENT_BOOT);
+    int err = 0;
+    if (c->booted) {
+        err = replica_tick(&c->replica, c->now_ms, c->wall_ms, &c->out);
+    }
+    if (err == 0) {
+        err = dispatch(c, event);
+    }
+    if (err == 0) {
+        err = act(c);
+    }
+    if (err == 0) {
+        err = c->out.error;
+    }
+    *ret_actions = (struct core_actions){.v = c->out.v, .n = c->out.n, .wakeup_ms = UINT64_MAX};
+    if (err == 0) {
+        /* The policy goes on when its commands have been applied, which is an event of its own. */
+        uint64_t policy_ms = c->policy_inflight ? UINT64_MAX : c->policy.wakeup_ms;
+        ret_actions->wakeup_ms =
+            earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),
+                    earlier(policy_ms, core_pending_deadline(c)));
+    }
+    return err;
+}
+
+/* ------------------------------------------------------------------------------- readers ---- */
+
+const struct model *core_model(const struct core *c) {
+    return &c->model;
+}
+
+void core_get_status(const struct core *c, struct core_status *ret) {
+    const struct replica *r = &c->replica;
+    *ret = (struct core_status){
+        .node = c->self,
+        .quorate = r->quorate,
+        .usable = c->booted && replica_usable(r),
+        .phase = c->booted ? replica_phase_text(r) : "starting",
+        .reason = "",
+        .epoch = r->epoch,
+        .last_index = log_last_index(&r->log),
+        .commit_index = r->commit_index,
+        .applied_index = r->applied_index,
+        .stored_index = r->stored_index,
+    };
+    if (r->refusal) {
+        ret->reason = r->refusal;
+    } else if (!r->quorate) {
+        ret->reason = "this node is not part of a majority: see corosync-quorumtool, and the "
+                      "network to the other nodes";
+    } else if (!ret->usable) {
+        ret->reason = "the nodes are agreeing on who is there; this takes well under a second";
+    }
+}
+
+bool core_get_usage(const struct core *c, uint32_t node, struct core_usage *ret) {
+    for (uint32_t i = 0; i < c->n_usage; i++) {
+        if (c->usage[i].node == node) {
+            *ret = c->usage[i].usage;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool core_get_progress(const struct core *c, uint32_t vm, struct core_progress *ret) {
+    const struct model_vm *row = model_vm_by_id(&c->model, vm);
+    for (uint32_t i = 0; row && row->order != ORDER_NONE && i < c->n_progress; i++) {
+        if (c->progress[i].vm == vm) {
+            *ret = c->progress[i];
+            return true;
+        }
+    }
+    return false;
+}

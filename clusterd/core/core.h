@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The core: everything clusterd decides, as one function from an event to actions.
+ *
+ *     event ──► replica  (views, log, acknowledgements, commit, catch-up)
+ *                  │ committed entries
+ *                  ▼
+ *               apply ──► model ──┬──► policy    on the coordinator: what should be ordered?  ──►
+ * commands └──► executor  on every node: what must this node do?       ──► agents
+ *
+ * It has no clock, no I/O, no threads, no globals: time is a field of the event, and what the world
+ * must do is an action. So the simulator runs this very object code. (Idea: cowsql/raft's
+ * raft_step; TigerBeetle's VOPR.)
+ */
+#ifndef CLUSTERD_CORE_CORE_H
+#define CLUSTERD_CORE_CORE_H
+
+#include "core/model.h"
+#include "wire/command.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct core; /* opaque */
+
+/* ----------------------------------------------------------------------------- events in ---- */
+
+enum core_event_type {
+    CORE_EVENT_BOOT = 1, /* first, once */
+    CORE_EVENT_VIEW,     /* corosync: who is there, and is it a quorum */
+    CORE_EVENT_MESSAGE,  /* delivered by CPG, our own too */
+    CORE_EVENT_STORED,   /* a STORE, and all before it, is on stable storage */
+    CORE_EVENT_AGENT,    /* a line from, or the end of, a resource agent */
+    CORE_EVENT_FENCE,    /* the end of a fence agent */
+    CORE_EVENT_REQUEST,  /* a client wants a change */
+    CORE_EVENT_TIMEOUT,  /* the time asked for by ret->wakeup_ms has come */
+    CORE_EVENT_STOP      /* SIGTERM: leave in good order */
+};
+
+/* What sqlite holds, as loaded at start. */
+struct core_entry {
+    uint64_t index;
+    uint64_t epoch;
+    const uint8_t *data; /* an encoded entry (core/log.h) */
+    uint32_t size;
+};
+
+struct core_stored_state {
+    uint64_t promised;       /* highest epoch promised */
+    uint64_t commit_index;   /* a lower bound: written along with later entries */
+    uint64_t snapshot_index; /* 0: no snapshot */
+    uint64_t snapshot_epoch;
+    uint64_t snapshot_chain; /* chain digest of the log at snapshot_index */
+    const uint8_t *snapshot;
+    uint32_t snapshot_size;
+    const struct core_entry *entries; /* in order, from snapshot_index + 1 */
+    uint32_t n_entries;
+};
+
+struct core_boot {
+    uint32_t node;        /* own corosync node id */
+    uint64_t incarnation; /* random, not 0 */
+    const char *version;
+    struct wire_list nodes; /* struct view_node: corosync's node list */
+    uint8_t two_node;       /* votequorum options that allow a small quorum */
+    uint8_t last_man_standing;
+    uint8_t quorum_device;
+    uint8_t wait_for_all;
+    uint64_t memory_mb; /* capacity for VMs */
+    uint32_t cpus;
+    const char *site;
+    const char *rack;
+    uint64_t watchdog_ms;    /* 0: none; else the timeout that the watchdog is armed with */
+    const char *migrate_uri; /* "%s": name of the target */
+    const char *libvirt_uri;
+    struct core_stored_state state;
+};
+
+struct core_view {
+    struct wire_ids members; /* CPG members that are in the quorum's ring, ascending */
+    struct wire_ids ring;    /* nodes of the quorum's ring, ascending */
+    uint8_t quorate;
+};
+
+struct core_message {
+    uint32_t sender; /* node id */
+    const uint8_t *data;
+    uint32_t size;
+};
+
+enum core_agent_line {
+    AGENT_LINE_NONE = 0,
+    AGENT_PROGRESS,     /* progress_* */
+    AGENT_DONE,         /* the process has ended; result, state, reason, ... */
+    AGENT_CONNECTED,    /* vm watch */
+    AGENT_DISCONNECTED, /* reason */
+    AGENT_DOMAIN,       /* an existing domain: uuid, generation, state */
+    AGENT_LISTED,       /* that was all of them */
+    AGENT_DOMAIN_EVENT, /* uuid, generation, domain_event, reason */
+    AGENT_USAGE,
+    AGENT_VOLUME,    /* volume watch: volume_ok, seen[], free_mb, total_mb, reason */
+    AGENT_CPU_MODELS /* vm host-cpu: models */
+};
+
+struct core_seen {
+    const char *node;
+    const char *nonce;
+};
+
+/* One line of an agent. Fields that the line does not have are zero or "". */
+struct core_agent {
+    uint64_t run; /* the id that RUN_AGENT gave */
+    enum core_agent_line line;
+    uint8_t result; /* enum agent_result; DONE */
+    uint8_t state;  /* enum agent_vm_state */
+    uint8_t domain_event;
+    uint8_t volume_ok;
+    const char *uuid;
+    const char *name;
+    const char *reason;
+    uint64_t generation;
+    uint64_t blackout_ms;
+    uint64_t total_ms;
+    uint32_t percent;
+    uint64_t rate_bps;
+    uint64_t dirty_bps;
+    uint32_t iteration;
+    uint64_t remaining_bytes;
+    uint64_t memory_total_mb, memory_free_mb;
+    uint32_t cpu_busy_permille;
+    uint64_t free_mb, total_mb;
+    const struct core_seen *seen;
+    uint32_t n_seen;
+    struct wire_strs models;
+};
+
+struct core_fence {
+    uint64_t run;
+    uint8_t ok; /* the agent has done it, and where it can tell, its status says off (or on, for a
+                   test) */
+    const char *message; /* one line, free of secrets */
+};
+
+enum core_request_kind { REQUEST_COMMAND = 1, REQUEST_DEVICE_TEST };
+
+struct core_request {
+    uint64_t id; /* comes back in REPLY */
+    enum core_request_kind kind;
+    uint32_t command;          /* COMMAND: enum command_type */
+    const void *value;         /* and its struct */
+    const char *device, *node; /* DEVICE_TEST */
+};
+
+struct core_event {
+    enum core_event_type type;
+    uint64_t now_ms;  /* CLOCK_BOOTTIME */
+    uint64_t wall_ms; /* UTC; for people only, nothing is decided by it */
+    union {
+        struct core_boot boot;
+        struct core_view view;
+        struct core_message message;
+        struct {
+            uint64_t seq;
+            int error; /* 0, or a negative errno: the node cannot go on */
+        } stored;
+        struct core_agent agent;
+        struct core_fence fence;
+        struct core_request request;
+    };
+};
+
+/* --------------------------------------------------------------------------- actions out ---- */
+
+enum core_action_type {
+    CORE_ACTION_STORE = 1,
+    CORE_ACTION_SEND,
+    CORE_ACTION_RUN_AGENT,
+    CORE_ACTION_KILL_AGENT,
+    CORE_ACTION_FENCE,
+    CORE_ACTION_REPLY,
+    CORE_ACTION_EVENT,     /* a new row of the model's events: log it, tell subscribers */
+    CORE_ACTION_OPERATION, /* this operation has changed: tell subscribers */
+    CORE_ACTION_PROGRESS,  /* of a VM that moves: tell subscribers */
+    CORE_ACTION_LOG,       /* about this node alone, not replicated */
+    CORE_ACTION_WATCHDOG,
+    CORE_ACTION_EXIT /* CORE_EVENT_STOP is done, or the node must not go on */
+};
+
+/* All of it in one transaction, in this order; it may share a transaction with other STOREs. */
+struct core_store {
+    uint64_t seq;          /* grows by one; STORED confirms up to and including it */
+    uint64_t promised;     /* 0: unchanged */
+    uint64_t commit_index; /* 0: unchanged */
+    const uint8_t
+        *snapshot; /* NULL: none. Replaces the snapshot and deletes entries <= its index */
+    uint32_t snapshot_size;
+    uint64_t snapshot_index, snapshot_epoch, snapshot_chain;
+    uint64_t truncate_from; /* 0: nothing; else entries >= this index are deleted, before the new
+                               ones are added */
+    const struct core_entry *entries;
+    uint32_t n_entries;
+};
+
+struct core_param {
+    const char *key, *value;
+};
+
+struct core_run_agent {
+    uint64_t run;                    /* comes back in CORE_EVENT_AGENT */
+    const char *agent;               /* "vm", "volume" */
+    const char *action;              /* "start" */
+    const char *instance;            /* name of the VM or volume */
+    const struct core_param *params; /* OCF_RESKEY_ is put before each key */
+    uint32_t n_params;
+    const char *input;   /* for stdin; NULL: none */
+    uint64_t timeout_ms; /* SIGKILL to its process group then; 0: lives until killed. Ends:
+                            AGENT_DONE, RESULT_TIMEOUT */
+};
+
+struct core_kill_agent {
+    uint64_t run;
+    uint8_t force; /* 0: SIGTERM (cancel, tell the truth); 1: SIGKILL */
+};
+
+enum core_fence_action { FENCE_OFF = 1, FENCE_STATUS };
+
+struct core_fence_order {
+    uint64_t run;
+    const char *agent;               /* "fence_ipmilan" */
+    const char *node;                /* replaces {node} in values */
+    enum core_fence_action action;   /* OFF: then verified by status where the agent can */
+    const struct core_param *params; /* secret */
+    uint32_t n_params;
+    uint64_t timeout_ms;
+};
+
+enum core_reply_code {
+    REPLY_OK = 0,
+    REPLY_REFUSED,
+    REPLY_NO_QUORUM,
+    REPLY_NOT_FOUND,
+    REPLY_FAILED
+};
+
+struct core_reply {
+    uint64_t id;
+    enum core_reply_code code;
+    uint64_t operation;  /* to wait for; 0: none */
+    const char *message; /* one line; "" when OK */
+    const char *hint;    /* what to do; may be "" */
+};
+
+struct core_progress {
+    uint64_t operation;
+    uint32_t vm;
+    uint32_t percent, iteration;
+    uint64_t rate_bps, dirty_bps, remaining_bytes;
+};
+
+struct core_watchdog {
+    uint8_t feed; /* 1: keepalive; 0: disarm (magic close), only when nothing runs here */
+};
+
+struct core_action {
+    enum core_action_type type;
+    union {
+        struct core_store store;
+        struct {
+            const uint8_t *data;
+            uint32_t size;
+        } send;
+        struct core_run_agent run_agent;
+        struct core_kill_agent kill_agent;
+        struct core_fence_order fence;
+        struct core_reply reply;
+        struct {
+            const struct model_event *row;
+        } event;
+        struct {
+            uint64_t id;
+        } operation;
+        struct core_progress progress;
+        struct {
+            enum severity severity;
+            const char *message;
+        } log;
+        struct core_watchdog watchdog;
+        struct {
+            int error; /* 0: asked for; else negative errno */
+            const char *message;
+        } exit;
+    };
+};
+
+/* Everything in it belongs to the core and is valid until the next core_step(). Actions are to be
+ * done in order. */
+struct core_actions {
+    const struct core_action *v;
+    uint32_t n;
+    uint64_t wakeup_ms; /* CORE_EVENT_TIMEOUT is wanted at this now_ms at the latest; UINT64_MAX:
+                           not at all */
+};
+
+/* -ENOMEM. */
+int core_create(struct core **ret_core);
+void core_destroy(struct core *core); /* NULL is fine */
+
+/*
+ * Handles one event. 0, or a negative errno after which the core must not be used any more (the
+ * process ends; what it promised is on disk): -ENOMEM, -EBADMSG (the store is damaged), -EIO (it
+ * does not store), -ENOTRECOVERABLE (this node's log contradicts the others').
+ */
+int core_step(struct core *core, const struct core_event *event, struct core_actions *ret_actions);
+
+/* ------------------------------------------------------------------------------------- for readers
+ * (IPC, tests) ---- */
+
+const struct model *core_model(const struct core *core);
+
+/* What one node knows and the model does not. */
+struct core_status {
+    uint32_t node;
+    uint8_t quorate;
+    uint8_t usable;     /* this node may act: a committed view, and nothing doubtful */
+    const char *phase;  /* "ready", "no quorum", "forming a view", "catching up", ... */
+    const char *reason; /* why not usable, what to do; "" if it is */
+    uint64_t epoch, last_index, commit_index, applied_index;
+    uint64_t stored_index;
+};
+void core_get_status(const struct core *core, struct core_status *ret_status);
+
+/* Last usage that the node told (broadcast, not replicated); false: none yet. */
+struct core_usage {
+    uint64_t memory_total_mb, memory_free_mb;
+    uint32_t cpu_busy_permille;
+};
+bool core_get_usage(const struct core *core, uint32_t node, struct core_usage *ret_usage);
+
+/* Progress of the VM's migration, as last heard; false: none. */
+bool core_get_progress(const struct core *core, uint32_t vm, struct core_progress *ret_progress);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The executor: what this node must do. It runs the agents for the orders that name this node,
+ * keeps the watching agents alive, reports what they see, stops its VMs when it may not run them,
+ * and feeds the watchdog.
+ *
+ * It acts on committed orders of the present epoch only, each at most once in the life of this
+ * clusterd; a clusterd that was restarted reports first, and what it had begun is asked of libvirt
+ * (RESOLVING), not done again.
+ */
+#ifndef CLUSTERD_CORE_EXECUTOR_H
+#define CLUSTERD_CORE_EXECUTOR_H
+
+#include "core/core.h"
+#include "core/model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct core;
+
+enum run_kind {
+    RUN_WATCH = 1, /* vm watch */
+    RUN_HOST_CPU,  /* vm host-cpu */
+    RUN_VOLUME,    /* volume watch */
+    RUN_ORDER,     /* an order on a VM */
+    RUN_KILL,      /* destroy of a copy that may not run here */
+    RUN_FENCE,     /* of a node */
+    RUN_CLEAR,     /* of a node outside a small view, before that view */
+    RUN_TEST       /* of a fence device, for a client */
+};
+
+struct run {
+    uint64_t id;
+    enum run_kind kind;
+    uint32_t subject; /* VM, volume or node id */
+    uint64_t order;   /* log index */
+    enum order_kind order_kind;
+    uint64_t client; /* TEST */
+    uint64_t operation;
+    uint64_t kill_ms;             /* asked to end: forced then; 0: not asked */
+    bool killed;                  /* by SIGKILL */
+    uint64_t incarnation;         /* FENCE: of the node's clusterd */
+    char uuid[WIRE_MAX_NAME + 1]; /* KILL */
+    char device[WIRE_MAX_NAME + 1];
+};
+
+struct domain { /* as `vm watch` told */
+    char uuid[WIRE_MAX_NAME + 1];
+    char name[WIRE_MAX_NAME + 1];
+    uint64_t generation;
+    uint8_t state;
+    uint8_t last_event;
+    bool listed;              /* in the list that is being told */
+    uint64_t stray_ms;        /* since when it may not run here; 0: it may */
+    uint64_t reported_serial; /* of the VM's row for which its end was reported */
+    char reason[160];
+};
+
+struct volume_watch {
+    uint32_t volume;
+    uint64_t nonce;
+    uint64_t last_line_ms;
+    uint64_t
+        unseen_since_ms; /* since when no other node's file was seen though there should be one */
+    uint8_t ok;
+    bool sees_other;
+    bool told;
+    uint8_t told_state;
+    uint64_t told_ms;
+    char reason[256];
+};
+
+struct executor {
+    uint64_t last_run;
+    struct run *runs; /* owned */
+    uint32_t n_runs, runs_capacity;
+    struct domain *domains; /* owned */
+    uint32_t n_domains, domains_capacity;
+    struct volume_watch volumes[MODEL_MAX_VOLUMES];
+    uint32_t n_volumes;
+    struct {
+        uint32_t id; /* VM */
+        uint64_t order;
+    } * begun; /* owned: the last order begun per VM */
+    uint32_t n_begun, begun_capacity;
+    struct {
+        uint32_t node;
+        uint64_t order;
+    } fenced[WIRE_MAX_NODES];
+    uint32_t n_fenced;
+
+    bool connected, listed;   /* vm watch */
+    uint64_t connected_index; /* the model's index when it connected */
+    uint64_t watch_restart_ms;
+    uint64_t missing_ms; /* since when a VM that runs here was not told of; 0: none */
+    char libvirt_reason[256];
+    struct wire_strs cpu_models; /* owned */
+    bool cpu_asked, cpu_known;
+
+    uint64_t unusable_since_ms; /* 0: usable */
+    uint64_t self_stop_ms;      /* next round of destroying */
+    bool self_stopping;
+    uint64_t reported_index; /* JOINING since that index: report sent */
+    uint64_t fed_heartbeat;  /* echo at the last feed */
+    uint64_t feed_ms;        /* not again before */
+    uint64_t probe_retry_ms;
+    uint64_t clear_from_ms; /* small view: fence its outsiders from then on; 0: nothing to clear */
+    uint64_t clear_view;    /* of which all this is: VIEW events counted */
+    struct wire_ids cleared;
+    uint32_t cleared_ids[WIRE_MAX_NODES];
+    uint64_t wakeup_ms;
+};
+
+void executor_init(struct executor *x);
+void executor_finish(struct executor *x);
+int executor_run(struct core *c);
+int executor_agent(struct core *c, const struct core_agent *line);
+int executor_fence(struct core *c, const struct core_fence *result);
+int executor_test_device(struct core *c, const struct core_request *request);
+/* clusterd is to end: true when it may. */
+bool executor_may_stop(const struct core *c);
+
+/* ------------------------------------------------------------------- between executor*.c ---- */
+struct run *executor_add_run(struct core *c, enum run_kind kind, uint32_t subject);
+struct run *executor_find_run(struct core *c, enum run_kind kind, uint32_t subject);
+void executor_drop_run(struct core *c, struct run *run);
+void executor_wake_at(struct core *c, uint64_t when_ms);
+struct core_action *executor_agent_action(struct core *c, const struct run *run, const char *agent,
+                                          const char *action, const char *instance);
+struct domain *executor_domain(struct core *c, const char *uuid);
+int executor_orders(struct core *c);
+int executor_order_done(struct core *c, struct run *run, const struct core_agent *line);
+int executor_domain_line(struct core *c, const struct core_agent *line);
+int executor_domains(struct core *c);
+int executor_volumes(struct core *c);
+int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
+int executor_self_stop(struct core *c);
+int executor_kill_domain(struct core *c, const struct domain *d, const char *why);
+int executor_fencing(struct core *c);
+int executor_clear_small(struct core *c);
+void executor_watchdog(struct core *c);
+bool executor_runs_something(const struct core *c);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fencing others (the fence agents that the coordinator runs), and this node's own end: the
+ * watchdog and stopping its VMs when it may not run them. The timeline that makes both safe is in
+ * timeouts.h.
+ */
+#include "core/core_internal.h"
+#include "core/executor.h"
+#include "core/log.h"
+#include "core/settings.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int run_device(struct core *c, struct run *run, const struct model_device *device,
+                      const char *node, enum core_fence_action what) {
+    struct core_param *params = arena_array(&c->out.arena, device->keys.n, sizeof(*params));
+    if (!params) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < device->keys.n; i++) {
+        params[i] = (struct core_param){
+            .key = arena_strdup(&c->out.arena, device->keys.v[i]),
+            .value = arena_strdup(&c->out.arena, device->values.v[i]),
+        };
+    }
+    (void)snprintf(run->device, sizeof(run->device), "%s", device->name);
+    struct core_action *action = outbox_add(&c->out, CORE_ACTION_FENCE);
+    action->fence = (struct core_fence_order){
+        .run = run->id,
+        .agent = outbox_text(&c->out, "%s", device->agent),
+        .node = outbox_text(&c->out, "%s", node),
+        .action = what,
+        .params = params,
+        .n_params = device->keys.n,
+        .timeout_ms = setting_get(&c->model, SETTING_fence_timeout_ms),
+    };
+    return 0;
+}
+
+static bool fence_begun(struct core *c, const struct model_node *node) {
+    struct executor *x = &c->executor;
+    uint32_t i = 0;
+    while (i < x->n_fenced && x->fenced[i].node != node->id) {
+        i++;
+    }
+    if (i == WIRE_MAX_NODES) {
+        return true;
+    }
+    if (i < x->n_fenced && x->fenced[i].order == node->fence_order) {
+        return true;
+    }
+    x->n_fenced = i == x->n_fenced ? i + 1 : x->n_fenced;
+    x->fenced[i].node = node->id;
+    x->fenced[i].order = node->fence_order;
+    return false;
+}
+
+int executor_fencing(struct core *c) {
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        const struct model_device *device = model_device_for(&c->model, node->id);
+        if (node->fence_order == 0 || node->fence_by != c->self || !device ||
+            executor_find_run(c, RUN_FENCE, node->id) || fence_begun(c, node)) {
+            continue;
+        }
+        struct run *run = executor_add_run(c, RUN_FENCE, node->id);
+        if (!run) {
+            return -ENOMEM;
+        }
+        run->order = node->fence_order;
+        run->incarnation = node->incarnation;
+        int err = run_device(c, run, device, node->name, FENCE_OFF);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* The members of the last view that this node's log knows of, whether it is known to be committed
+ * or not. In the arena; NULL when memory has run out. */
+static const struct wire_ids *last_view(struct core *c) {
+    const struct replica *r = &c->replica;
+    struct wire_ids *ids = arena_alloc(&c->out.arena, sizeof(*ids));
+    for (uint64_t i = log_last_index(&r->log); ids && i > r->applied_index; i--) {
+        const struct log_item *item = log_at(&r->log, i);
+        struct log_command entry;
+        struct cmd_view view;
+        if (!item ||
+            wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL) <
+                0 ||
+            entry.type != COMMAND_VIEW ||
+            wire_decode(&cmd_view_record, entry.body.data, entry.body.size, &c->out.arena, &view,
+                        NULL) < 0) {
+            continue;
+        }
+        const struct view_member *members = view.members.items;
+        uint32_t *v = arena_array(&c->out.arena, view.members.n, sizeof(*v));
+        for (uint32_t k = 0; v && k < view.members.n; k++) {
+            v[k] = members[k].node;
+        }
+        *ids = (struct wire_ids){.v = v, .n = view.members.n};
+        return v ? ids : NULL;
+    }
+    if (ids) {
+        *ids = c->model.members;
+    }
+    return ids;
+}
+
+/*
+ * Whether nobody can have gone on without us since our log's end. Whoever goes on in a small view
+ * has us fenced first, so we cannot have been left behind while we were in a usable view in this
+ * life; nor if the last view that we know of had none of those who are missing now: they would have
+ * had to come to us first.
+ */
+static bool is_up_to_date(struct core *c, const struct wire_ids *last) {
+    if (c->was_usable) {
+        return true;
+    }
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        if (node->configured && !ids_contain(&c->replica.members, node->id) &&
+            ids_contain(last, node->id)) {
+            return false;
+        }
+    }
+    return ids_contain(last, c->self);
+}
+
+static bool is_off(const struct core *c, const struct model_node *node) {
+    return node->state == NODE_FENCED || node->state == NODE_OFFLINE ||
+           node->state == NODE_NEVER_SEEN || ids_contain(&c->executor.cleared, node->id);
+}
+
+static bool is_outside(const struct core *c, const struct model_node *node) {
+    return node->configured && !ids_contain(&c->replica.members, node->id);
+}
+
+static int clear_node(struct core *c, const struct model_node *node) {
+    const struct model_device *device = model_device_for(&c->model, node->id);
+    if (!device || executor_find_run(c, RUN_CLEAR, node->id)) {
+        return 0;
+    }
+    struct run *run = executor_add_run(c, RUN_CLEAR, node->id);
+    int err = run ? run_device(c, run, device, node->name, FENCE_OFF) : -ENOMEM;
+    if (err == 0) {
+        outbox_log(&c->out, SEVERITY_WARNING,
+                   "no majority without %s: it is fenced before this node goes on alone",
+                   node->name);
+    }
+    return err;
+}
+
+/*
+ * A view below half of the votes (two_node): before we propose it, every node outside must be off.
+ * The higher ids wait a while, so that two halves that both live do not shoot each other at the
+ * same moment.
+ */
+int executor_clear_small(struct core *c) {
+    struct executor *x = &c->executor;
+    if (x->clear_view != c->replica.views) {
+        x->clear_view = c->replica.views;
+        x->clear_from_ms = 0;
+        x->cleared.n = 0; /* what was off then may be back */
+    }
+    const struct wire_ids *last = replica_wants_clearance(&c->replica) ? last_view(c) : NULL;
+    if (!last || !is_up_to_date(c, last)) {
+        return 0;
+    }
+    bool all_off = true;
+    bool lowest = true;
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        if (is_outside(c, node)) {
+            lowest = lowest && node->id > c->self;
+            all_off = all_off && is_off(c, node);
+        }
+    }
+    if (all_off) {
+        return replica_clear_small(&c->replica, c->now_ms, c->wall_ms, &c->out);
+    }
+    if (x->clear_from_ms == 0) {
+        x->clear_from_ms = c->now_ms + (lowest ? 0 : TIMEOUT_FENCE_RACE_MS);
+    }
+    if (c->now_ms < x->clear_from_ms) {
+        executor_wake_at(c, x->clear_from_ms);
+        return 0;
+    }
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        int err = is_outside(c, node) && !is_off(c, node) ? clear_node(c, node) : 0;
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+static void note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {
+    struct executor *x = &c->executor;
+    if (!ok) {
+        x->clear_from_ms = c->now_ms + setting_get(&c->model, SETTING_fence_retry_ms);
+        outbox_log(&c->out, SEVERITY_ERROR,
+                   "%s could not be fenced (%s): this node does not go on alone",
+                   model_node_name(&c->model, node), message);
+        return;
+    }
+    if (!ids_contain(&x->cleared, node) && x->cleared.n < WIRE_MAX_NODES) {
+        x->cleared_ids[x->cleared.n] = node;
+        x->cleared.v = x->cleared_ids;
+        x->cleared.n++;
+    }
+}
+
+int executor_fence(struct core *c, const struct core_fence *result) {
+    struct executor *x = &c->executor;
+    struct run *run = NULL;
+    for (uint32_t i = 0; i < x->n_runs; i++) {
+        run = x->runs[i].id == result->run ? &x->runs[i] : run;
+    }
+    if (!run) {
+        return 0;
+    }
+    struct run done = *run;
+    executor_drop_run(c, run);
+    const char *message = outbox_text(&c->out, "%s", result->message ? result->message : "");
+    if (done.kind == RUN_TEST) {
+        core_reply(c, done.client, result->ok ? REPLY_OK : REPLY_FAILED, 0, message,
+                   result->ok ? "" : "check the device's address and parameters");
+        return 0;
+    }
+    if (done.kind == RUN_CLEAR) {
+        note_cleared(c, done.subject, result->ok != 0, message);
+        return 0;
+    }
+    struct cmd_fence_result fenced = {
+        .node = done.subject,
+        .incarnation = done.incarnation,
+        .order = done.order,
+        .evidence = result->ok ? EVIDENCE_AGENT : EVIDENCE_NONE,
+        .device = outbox_text(&c->out, "%s", done.device),
+        .message = message,
+    };
+    return core_propose(c, PENDING_REPORT, COMMAND_FENCE_RESULT, &fenced, 0);
+}
+
+int executor_test_device(struct core *c, const struct core_request *request) {
+    const struct model_device *device = model_device_by_name(&c->model, request->device);
+    const struct model_node *node = model_node_by_name(&c->model, request->node);
+    if (!device || !node) {
+        core_reply(c, request->id, REPLY_NOT_FOUND, 0,
+                   outbox_text(&c->out, "there is no %s '%s'", device ? "node" : "fence device",
+                               device ? request->node : request->device),
+                   "clusterctl fence-device list, clusterctl node list");
+        return 0;
+    }
+    struct run *run = executor_add_run(c, RUN_TEST, node->id);
+    if (!run) {
+        return -ENOMEM;
+    }
+    run->client = request->id;
+    return run_device(c, run, device, node->name, FENCE_STATUS);
+}
+
+/* ------------------------------------------------------------------------------- own end ---- */
+
+/* A copy that libvirt told of, or an agent that may be making one. */
+static bool copies_or_orders(const struct executor *x) {
+    for (uint32_t i = 0; i < x->n_domains; i++) {
+        if (x->domains[i].state != VM_STATE_OFF && x->domains[i].generation != 0) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < x->n_runs; i++) {
+        if (x->runs[i].kind == RUN_ORDER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool executor_runs_something(const struct core *c) {
+    return copies_or_orders(&c->executor) || model_node_holds_vms(&c->model, c->self);
+}
+
+/* Whether something runs here as far as libvirt tells: what a node without quorum can still know.
+ */
+static bool domains_run(const struct core *c) {
+    return copies_or_orders(&c->executor) || !c->executor.listed;
+}
+
+static void kill_orders(struct core *c) {
+    for (uint32_t i = 0; i < c->executor.n_runs; i++) {
+        struct run *run = &c->executor.runs[i];
+        if (run->kind == RUN_ORDER && !run->killed) {
+            run->kill_ms = c->now_ms;
+            run->killed = true;
+            struct core_action *action = outbox_add(&c->out, CORE_ACTION_KILL_AGENT);
+            action->kill_agent = (struct core_kill_agent){.run = run->id, .force = 1};
+        }
+    }
+}
+
+int executor_self_stop(struct core *c) {
+    struct executor *x = &c->executor;
+    /* Views that are being formed pass in moments; a quorum that is lost may be lost for good. */
+    uint64_t wait = c->replica.quorate
+                        ? setting_get(&c->model, SETTING_self_fence_ms) - 2 * TIMEOUT_SELF_STOP_MS
+                        : TIMEOUT_SELF_STOP_MS;
+    uint64_t due = x->unusable_since_ms + wait;
+    due = due > x->self_stop_ms ? due : x->self_stop_ms;
+    if (!domains_run(c)) {
+        return 0;
+    }
+    if (c->now_ms < due) {
+        executor_wake_at(c, due);
+        return 0;
+    }
+    if (!x->self_stopping) {
+        x->self_stopping = true;
+        outbox_log(&c->out, SEVERITY_ERROR,
+                   "this node is not part of a usable view: its VMs are destroyed here, they will "
+                   "run elsewhere");
+    }
+    kill_orders(c);
+    for (uint32_t i = 0; i < x->n_domains; i++) {
+        const struct domain *d = &x->domains[i];
+        int err = d->state != VM_STATE_OFF && d->generation != 0
+                      ? executor_kill_domain(c, d, "this node is not part of a usable view")
+                      : 0;
+        if (err < 0) {
+            return err;
+        }
+    }
+    x->self_stop_ms = c->now_ms + TIMEOUT_SELF_STOP_MS;
+    executor_wake_at(c, x->self_stop_ms);
+    return 0;
+}
+
+void executor_watchdog(struct core *c) {
+    struct executor *x = &c->executor;
+    if (c->watchdog_ms == 0 || c->now_ms < x->feed_ms) {
+        if (c->watchdog_ms) {
+            executor_wake_at(c, x->feed_ms);
+        }
+        return;
+    }
+    bool idle = x->connected && x->listed && !executor_runs_something(c);
+    bool alive = replica_usable(&c->replica) && c->replica.heartbeat_echoed != x->fed_heartbeat &&
+                 c->now_ms <= c->replica.echo_sent_ms + TIMEOUT_ECHO_MS;
+    if (!idle && !alive) {
+        return; /* the next echo comes as a message, and with it a step */
+    }
+    x->fed_heartbeat = c->replica.heartbeat_echoed;
+    x->feed_ms = c->now_ms + TIMEOUT_HEARTBEAT_MS / 2;
+    executor_wake_at(c, x->feed_ms);
+    outbox_add(&c->out, CORE_ACTION_WATCHDOG)->watchdog.feed = 1;
+}
+
+bool executor_may_stop(const struct core *c) {
+    const struct model_node *self = core_self(c);
+    return !executor_runs_something(c) &&
+           (!replica_usable(&c->replica) || !self || self->state == NODE_OFFLINE);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Commands on their way: sent, not yet applied.
+ *
+ * A command sent in one view and delivered in the next is dropped by all members alike. So when the
+ * first entry of a new view has been applied here, everything of an earlier view that was stored by
+ * anybody who counts has been applied too, and what is still pending is in nobody's log: it may be
+ * sent again, and is done exactly once.
+ */
+#include "core/apply.h"
+#include "core/core_internal.h"
+#include "core/log.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int send_pending(struct core *c, struct pending *p) {
+    const uint8_t *data = arena_copy(&c->out.arena, p->data, p->size);
+    if (!data) {
+        return -ENOMEM;
+    }
+    p->sent_epoch = c->replica.epoch;
+    return replica_propose(&c->replica, (struct wire_bytes){.data = data, .size = p->size});
+}
+
+static struct pending *add_pending(struct core *c) {
+    if (c->n_pending == c->pending_capacity) {
+        uint32_t capacity = c->pending_capacity ? c->pending_capacity * 2 : 16;
+        struct pending *pending = realloc(c->pending, capacity * sizeof(*pending));
+        if (!pending) {
+            return NULL;
+        }
+        c->pending = pending;
+        c->pending_capacity = capacity;
+    }
+    struct pending *p = &c->pending[c->n_pending];
+    *p = (struct pending){0};
+    return p;
+}
+
+static void remove_pending(struct core *c, uint32_t i) {
+    free(c->pending[i].data);
+    c->n_pending--;
+    memmove(&c->pending[i], &c->pending[i + 1], (c->n_pending - i) * sizeof(*c->pending));
+}
+
+int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
+                 uint64_t client) {
+    struct log_command entry = {
+        .type = type,
+        .time_ms = c->wall_ms,
+        .origin = c->self,
+        .incarnation = c->incarnation,
+        .request = ++c->last_request,
+        .body = outbox_encode(&c->out, command_record(type), command),
+    };
+    struct wire_bytes bytes = outbox_encode(&c->out, &log_command_record, &entry);
+    struct pending *p = add_pending(c);
+    uint8_t *data = malloc(bytes.size ? bytes.size : 1);
+    if (!p || !data || c->out.error) {
+        free(data);
+        return -ENOMEM;
+    }
+    memcpy(data, bytes.data, bytes.size);
+    *p = (struct pending){
+        .request = entry.request,
+        .kind = kind,
+        .type = type,
+        .client = client,
+        .deadline_ms = kind == PENDING_CLIENT ? c->now_ms + TIMEOUT_REQUEST_MS : UINT64_MAX,
+        .data = data,
+        .size = bytes.size,
+    };
+    c->n_pending++;
+    if (kind == PENDING_POLICY) {
+        c->policy_inflight++;
+    }
+    return replica_usable(&c->replica) ? send_pending(c, p) : 0;
+}
+
+bool core_is_pending(const struct core *c, uint32_t type) {
+    for (uint32_t i = 0; i < c->n_pending; i++) {
+        if (c->pending[i].type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void core_applied(struct core *c, const struct apply *a) {
+    for (uint32_t i = 0; i < c->n_pending; i++) {
+        const struct pending *p = &c->pending[i];
+        if (p->request != a->request) {
+            continue;
+        }
+        if (p->kind == PENDING_CLIENT) {
+            core_reply(c, p->client, a->code, a->operation, a->message, a->hint);
+        } else if (p->kind == PENDING_POLICY) {
+            c->policy_inflight--;
+        }
+        remove_pending(c, i);
+        return;
+    }
+}
+
+/* What was sent in an earlier view, or could not be sent while this node was in doubt. */
+int core_resend(struct core *c) {
+    for (uint32_t i = 0; i < c->n_pending;) {
+        struct pending *p = &c->pending[i];
+        if (p->sent_epoch == c->replica.epoch) {
+            i++;
+        } else if (p->kind == PENDING_POLICY) {
+            c->policy_inflight--;
+            remove_pending(c, i);
+        } else if (p->type == COMMAND_NODE_REPORT) {
+            remove_pending(c, i); /* what runs here is told anew in each view */
+            c->executor.reported_index = 0;
+        } else {
+            int err = send_pending(c, p);
+            if (err < 0) {
+                return err;
+            }
+            i++;
+        }
+    }
+    return 0;
+}
+
+/*
+ * A client is not kept waiting for a quorum that may never come; and what nobody waits for any more
+ * is not sent again: hours later, it would be done to another cluster than the one it was meant
+ * for.
+ */
+void core_expire(struct core *c) {
+    for (uint32_t i = 0; i < c->n_pending;) {
+        const struct pending *p = &c->pending[i];
+        if (p->kind != PENDING_CLIENT || c->now_ms < p->deadline_ms) {
+            i++;
+            continue;
+        }
+        if (p->sent_epoch) {
+            core_reply(c, p->client, REPLY_NO_QUORUM, 0,
+                       "the cluster lost its view before the change was confirmed; it may still be "
+                       "carried out",
+                       "look with clusterctl status before you try again");
+        } else {
+            core_reply(c, p->client, REPLY_NO_QUORUM, 0,
+                       "the cluster has no usable view: nothing was changed",
+                       "clusterctl status says what is missing");
+        }
+        remove_pending(c, i);
+    }
+}
+
+uint64_t core_pending_deadline(const struct core *c) {
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < c->n_pending; i++) {
+        next = c->pending[i].deadline_ms < next ? c->pending[i].deadline_ms : next;
+    }
+    return next;
+}
+
+void core_pending_finish(struct core *c) {
+    while (c->n_pending) {
+        remove_pending(c, c->n_pending - 1);
+    }
+    free(c->pending);
+    c->pending = NULL;
+}

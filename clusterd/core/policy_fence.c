@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fencing: which node must be made sure to run nothing, and what counts as being sure.
+ *
+ * A node is fenced when it left the view while a VM may be on it, when its clusterd stays silent,
+ * or when somebody asked. Attempts are repeated with growing pauses, for ever: without evidence
+ * nothing is started elsewhere.
+ */
+#include "core/core_internal.h"
+#include "core/settings.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+
+/* Since when, by our own clock, the node is in the state in which the model has it. */
+static struct policy_wait *wait_of(struct core *c, const struct model_node *node) {
+    struct policy *p = &c->policy;
+    uint32_t i = 0;
+    while (i < p->n_waits && p->waits[i].node != node->id) {
+        i++;
+    }
+    if (i == WIRE_MAX_NODES) {
+        return NULL;
+    }
+    struct policy_wait *wait = &p->waits[i];
+    if (i == p->n_waits) {
+        p->n_waits++;
+        *wait = (struct policy_wait){.node = node->id};
+    }
+    return wait;
+}
+
+static bool lost(const struct model_node *node) {
+    return node->state == NODE_LOST || node->state == NODE_FENCING;
+}
+
+/* The clock of the watchdog's proof starts when we first saw it lost, and goes on through failed
+ * attempts. */
+static void note_state(struct core *c, const struct model_node *node, struct policy_wait *wait) {
+    bool gone = lost(node) || node->state == NODE_SILENT;
+    if (!gone || wait->lost_index != node->lost_index) {
+        /* It may have been back between two passes: another loss has another clock. */
+        *wait = (struct policy_wait){.node = node->id, .lost_index = node->lost_index};
+    }
+    if (!gone) {
+        return;
+    }
+    if (wait->since_ms == 0) {
+        wait->since_ms = c->now_ms;
+    }
+    if (node->fence_order == 0 && node->fence_attempts != wait->attempts) {
+        uint64_t pause = setting_get(&c->model, SETTING_fence_retry_ms);
+        uint64_t longest = setting_get(&c->model, SETTING_fence_retry_max_ms);
+        for (uint32_t i = 1; i < node->fence_attempts && pause < longest; i++) {
+            pause *= 2;
+        }
+        wait->attempts = node->fence_attempts;
+        wait->next_fence_ms = c->now_ms + (pause < longest ? pause : longest);
+    }
+}
+
+static int begin_fence(struct core *c, const struct model_node *node) {
+    const struct model_device *device = model_device_for(&c->model, node->id);
+    if (!device) {
+        return 0; /* `status` says so; confirm-off or the watchdog may still give evidence */
+    }
+    struct cmd_fence_begin begin = {
+        .node = node->id, .incarnation = node->incarnation, .device = device->name, .by = c->self};
+    return policy_propose(c, COMMAND_FENCE_BEGIN, &begin);
+}
+
+static int watchdog_evidence(struct core *c, const struct model_node *node, uint64_t since_ms) {
+    if (!lost(node) || node->watchdog_ms == 0) {
+        return 0;
+    }
+    /* The proof: timeouts.h. */
+    uint64_t least = node->watchdog_ms + TIMEOUT_ECHO_MS + TIMEOUT_DRIFT_MS;
+    uint64_t wait = setting_get(&c->model, SETTING_self_fence_ms);
+    wait = wait > least ? wait : least;
+    if (c->now_ms < since_ms + wait) {
+        policy_wake_at(c, since_ms + wait);
+        return 0;
+    }
+    struct cmd_fence_result result = {
+        .node = node->id,
+        .incarnation = node->incarnation,
+        .evidence = EVIDENCE_WATCHDOG,
+        .device = "",
+        .message = "its watchdog was armed, and its deadline has passed",
+    };
+    return policy_propose(c, COMMAND_FENCE_RESULT, &result);
+}
+
+/* The moment from which the node may be fenced; UINT64_MAX: it need not be. */
+static uint64_t fence_due(const struct core *c, const struct model_node *node,
+                          const struct policy_wait *wait) {
+    uint64_t due = UINT64_MAX;
+    if (lost(node)) {
+        due = wait->next_fence_ms;
+    } else if (node->fence_asked) {
+        return 0;
+    } else if (node->state == NODE_SILENT && model_node_holds_vms(&c->model, node->id)) {
+        due = wait->since_ms + TIMEOUT_SILENT_MS;
+        due = due > wait->next_fence_ms ? due : wait->next_fence_ms;
+    }
+    return due != UINT64_MAX && due < c->policy.fence_from_ms ? c->policy.fence_from_ms : due;
+}
+
+static int fence_node(struct core *c, const struct model_node *node) {
+    struct policy_wait *wait = wait_of(c, node);
+    if (!wait) {
+        return 0;
+    }
+    note_state(c, node, wait);
+    int err = watchdog_evidence(c, node, wait->since_ms);
+    if (err < 0) {
+        return err;
+    }
+    bool under_way = node->fence_order != 0 && node->fence_by == c->self;
+    uint64_t due = fence_due(c, node, wait);
+    if (under_way || due == UINT64_MAX) {
+        return 0;
+    }
+    if (c->now_ms < due) {
+        policy_wake_at(c, due);
+        return 0;
+    }
+    return begin_fence(c, node);
+}
+
+int policy_fencing(struct core *c) {
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        int err = fence_node(c, node);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Moves, drains, returns. A VM that cannot be moved stays where it runs.
+ *
+ * A drain moves a few VMs at a time, plans for all that are left together, tries each VM live, and
+ * after two failures quickly (where drain_allow_quick lets it), and ends when the node is empty or
+ * nothing more can be done.
+ */
+#include "core/core_internal.h"
+#include "core/planner.h"
+#include "core/settings.h"
+
+#include <errno.h>
+
+#define LIVE_ATTEMPTS 2u
+#define ALL_ATTEMPTS 3u
+#define RETURN_ATTEMPTS 2u
+
+static bool orders_stand(const struct core *c, uint64_t operation) {
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        bool under_way =
+            vm->order != ORDER_NONE || vm->state == VM_SAVED || vm->state == VM_RESOLVING;
+        if (vm->operation == operation && under_way) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t move_slots(const struct core *c, uint32_t node) {
+    uint64_t limit = setting_get(&c->model, SETTING_migrations_per_node);
+    uint32_t used = policy_moves_on(c, node);
+    return used < limit ? (uint32_t)(limit - used) : 0;
+}
+
+static uint32_t attempts_of(struct model_operation *op, uint32_t vm) {
+    const struct operation_vm *v = op->vms.items;
+    for (uint32_t i = 0; i < op->vms.n; i++) {
+        if (v[i].vm == vm) {
+            return v[i].attempts;
+        }
+    }
+    return 0;
+}
+
+static const char *last_reason(const struct model_operation *op) {
+    const struct operation_vm *v = op->vms.items;
+    for (uint32_t i = op->vms.n; i > 0; i--) {
+        if (v[i - 1].state == OPERATION_FAILED) {
+            return v[i - 1].reason;
+        }
+    }
+    return "";
+}
+
+static bool movable(const struct model_vm *vm) {
+    return vm->state == VM_RUNNING && vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING;
+}
+
+static enum order_kind drain_order(const struct core *c, const struct model_vm *vm,
+                                   uint32_t attempts) {
+    bool quick = attempts >= LIVE_ATTEMPTS && vm->volumes.n > 0 &&
+                 setting_get(&c->model, SETTING_drain_allow_quick);
+    return quick ? ORDER_SAVE : ORDER_MIGRATE;
+}
+
+/* The VMs of the node that can be ordered away now, and how many are left at all. */
+static uint32_t to_be_drained(struct core *c, const struct model_node *node,
+                              struct model_operation *op, uint32_t *vms, uint32_t *ret_left,
+                              uint32_t *ret_given_up) {
+    uint32_t n = 0;
+    *ret_left = 0;
+    *ret_given_up = 0;
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (!model_vm_may_run_on(vm, node->id)) {
+            continue;
+        }
+        (*ret_left)++;
+        if (vm->owner != node->id || !movable(vm)) {
+            continue;
+        }
+        if (attempts_of(op, vm->id) >= ALL_ATTEMPTS) {
+            (*ret_given_up)++;
+        } else {
+            vms[n++] = vm->id;
+        }
+    }
+    return n;
+}
+
+static int end_drain(struct core *c, struct model_operation *op, uint32_t given_up) {
+    if (given_up == 0) {
+        return policy_end(c, op->id, OPERATION_DONE, "");
+    }
+    return policy_end(c, op->id, OPERATION_FAILED,
+                      outbox_text(&c->out, "%u VMs could not be moved; the last: %s", given_up,
+                                  last_reason(op)));
+}
+
+static int drain_node(struct core *c, const struct model_node *node) {
+    struct model_operation *op = model_operation_by_id(&c->model, node->operation);
+    uint32_t *vms = arena_array(&c->out.arena, c->model.vms.n, sizeof(*vms));
+    if (!vms) {
+        return -ENOMEM;
+    }
+    if (!op || op->state != OPERATION_RUNNING) {
+        return 0;
+    }
+    uint32_t left, given_up;
+    uint32_t n = to_be_drained(c, node, op, vms, &left, &given_up);
+    if (left == given_up && !orders_stand(c, op->id)) {
+        return end_drain(c, op, given_up);
+    }
+    uint32_t slots = move_slots(c, node->id);
+    if (n == 0 || slots == 0) {
+        return 0;
+    }
+    struct planner_plan plan;
+    int err = planner_place(&c->model, vms, n, &c->out.arena, &plan);
+    uint32_t nowhere = 0;
+    const char *reason = "";
+    for (uint32_t i = 0; err == 0 && i < plan.n; i++) {
+        const struct planner_choice *choice = &plan.v[i];
+        const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
+        if (choice->to == 0) {
+            nowhere++;
+            reason = choice->reason;
+        } else if (slots > 0 && move_slots(c, choice->to) > 0) {
+            slots--;
+            err = policy_order(c, vm, drain_order(c, vm, attempts_of(op, vm->id)), node->id,
+                               choice->to, op->id, "drain");
+        }
+    }
+    if (err == 0 && nowhere + given_up == left) {
+        err = policy_end(c, op->id, OPERATION_FAILED,
+                         outbox_text(&c->out, "%u VMs have no other place: %s", nowhere, reason));
+    }
+    return err;
+}
+
+/* VMs that were drained away come back, if the node can take them now. */
+static int resume_node(struct core *c, struct model_operation *op) {
+    const struct operation_vm *v = op->vms.items;
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < op->vms.n; i++) {
+        const struct model_vm *vm = model_vm_by_id(&c->model, v[i].vm);
+        if (!vm || vm->return_to != op->node || vm->owner == op->node ||
+            (v[i].state != OPERATION_RUNNING && v[i].attempts >= RETURN_ATTEMPTS)) {
+            continue;
+        }
+        bool busy = vm->order != ORDER_NONE || vm->state == VM_RESOLVING;
+        bool possible = false;
+        const char *reason = "";
+        int err = busy || !movable(vm) ? 0
+                                       : planner_check(&c->model, vm->id, op->node, &c->out.arena,
+                                                       &possible, &reason);
+        if (err < 0) {
+            return err;
+        }
+        open += busy || possible;
+        if (possible && move_slots(c, op->node) > 0 && move_slots(c, vm->owner) > 0 &&
+            c->policy.budget > 0) {
+            /* One per pass: the next check counts it. */
+            return policy_order(c, vm, ORDER_MIGRATE, vm->owner, op->node, op->id, "return");
+        }
+    }
+    return open ? 0 : policy_end(c, op->id, OPERATION_DONE, "");
+}
+
+static int move_vm(struct core *c, struct model_operation *op) {
+    const struct operation_vm *row = op->vms.items;
+    const struct model_vm *vm = op->vms.n ? model_vm_by_id(&c->model, row->vm) : NULL;
+    if (!vm || vm->operation != op->id) {
+        return policy_end(c, op->id, OPERATION_FAILED, "the VM is no longer there to be moved");
+    }
+    if (!movable(vm) || row->attempts > 0) {
+        return 0;
+    }
+    if (!policy_node_ready(c, op->node)) {
+        return policy_end(c, op->id, OPERATION_FAILED,
+                          outbox_text(&c->out, "%s takes no VMs",
+                                      model_node_name(&c->model, op->node)));
+    }
+    if (move_slots(c, vm->owner) == 0 || move_slots(c, op->node) == 0) {
+        return 0; /* its turn comes */
+    }
+    return policy_order(c, vm, op->mode == MOVE_QUICK ? ORDER_SAVE : ORDER_MIGRATE, vm->owner,
+                        op->node, op->id, "move");
+}
+
+int policy_drains(struct core *c) {
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        if (node->service != SERVICE_DRAINING) {
+            continue;
+        }
+        int err = drain_node(c, node);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+int policy_moves(struct core *c) {
+    MODEL_EACH(model_operation, op, &c->model.operations) {
+        if (op->state != OPERATION_RUNNING) {
+            continue;
+        }
+        int err = 0;
+        if (op->cancelled && !orders_stand(c, op->id)) {
+            err = policy_end(c, op->id, OPERATION_CANCELLED, "cancelled");
+        } else if (op->kind == OPERATION_RESUME && !op->cancelled) {
+            err = resume_node(c, op);
+        } else if (op->kind == OPERATION_MOVE && !op->cancelled) {
+            err = move_vm(c, op);
+        }
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Starting: every VM that is wanted and off gets a node, all of them together, by priority. This is
+ * failover, cold start, restart of a crashed VM, the second half of a quick migration and `vm
+ * start`, in one rule.
+ */
+#include "core/core_internal.h"
+#include "core/planner.h"
+#include "core/settings.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+
+/* When the power has come back, the nodes report within moments of each other: placing VMs on the
+ * first would crowd it. */
+#define JOINING_WAIT_MS 3000u
+
+static bool nodes_are_joining(struct core *c) {
+    uint64_t until = c->policy.view_since_ms + JOINING_WAIT_MS;
+    for (uint32_t i = 0; i < c->model.members.n; i++) {
+        const struct model_node *node = model_node_by_id(&c->model, c->model.members.v[i]);
+        if (node && node->state == NODE_JOINING && c->now_ms < until) {
+            policy_wake_at(c, until);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool to_be_started(const struct model_vm *vm) {
+    return vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING &&
+           (vm->state == VM_OFF || vm->state == VM_SAVED);
+}
+
+static uint32_t starts_on(const struct core *c, uint32_t node) {
+    uint32_t n = 0;
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        n += vm->owner == node && (vm->state == VM_STARTING || vm->state == VM_RESTORING);
+    }
+    return n;
+}
+
+/* Nowhere to go: whoever waits for the operation is told; the VM itself stays wanted, and starts
+ * when there is room. */
+static int tell_nowhere(struct core *c, const struct model_vm *vm, const char *reason) {
+    const struct model_operation *op =
+        vm->operation ? model_operation_by_id(&c->model, vm->operation) : NULL;
+    if (!op || op->state != OPERATION_RUNNING) {
+        return 0;
+    }
+    /* Where it was tried and failed, that is the reason; not that nobody is left to try it. */
+    const char *text = vm->avoid.n > 0 && vm->reason[0]
+                           ? outbox_text(&c->out, "%s did not start: %s", vm->name, vm->reason)
+                           : outbox_text(&c->out, "no node for %s: %s", vm->name, reason);
+    return policy_end(c, op->id, OPERATION_FAILED, text);
+}
+
+struct counts { /* orders of this pass, per node */
+    uint32_t node[WIRE_MAX_NODES];
+    uint32_t n[WIRE_MAX_NODES];
+    uint32_t used;
+};
+
+static uint32_t *count_of(struct counts *counts, uint32_t node) {
+    for (uint32_t i = 0; i < counts->used; i++) {
+        if (counts->node[i] == node) {
+            return &counts->n[i];
+        }
+    }
+    if (counts->used == WIRE_MAX_NODES) {
+        return &counts->n[WIRE_MAX_NODES - 1];
+    }
+    counts->node[counts->used] = node;
+    counts->n[counts->used] = 0;
+    return &counts->n[counts->used++];
+}
+
+static int order_start(struct core *c, const struct planner_choice *choice, struct counts *counts) {
+    const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
+    if (choice->to == 0) {
+        return tell_nowhere(c, vm, choice->reason);
+    }
+    uint32_t *ordered = count_of(counts, choice->to);
+    if (starts_on(c, choice->to) + *ordered >= setting_get(&c->model, SETTING_starts_per_node)) {
+        return 0; /* its turn comes when one of those has started */
+    }
+    (*ordered)++;
+    return policy_order(c, vm, vm->state == VM_SAVED ? ORDER_RESTORE : ORDER_START, choice->to, 0,
+                        vm->operation, "");
+}
+
+int policy_starts(struct core *c) {
+    uint32_t *vms = arena_array(&c->out.arena, c->model.vms.n, sizeof(*vms));
+    if (!vms) {
+        return -ENOMEM;
+    }
+    uint32_t n = 0;
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (to_be_started(vm)) {
+            vms[n++] = vm->id;
+        }
+    }
+    if (n == 0 || nodes_are_joining(c)) {
+        return 0;
+    }
+    struct planner_plan plan;
+    int err = planner_place(&c->model, vms, n, &c->out.arena, &plan);
+    struct counts counts = {0};
+    for (uint32_t i = 0; err == 0 && i < plan.n; i++) {
+        err = order_start(c, &plan.v[i], &counts);
+    }
+    return err;
+}

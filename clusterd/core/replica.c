@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The replica's frame: events in, phase by phase to the files that know (replica_view.c: forming a
+ * view; replica_commit.c: entries, acknowledgements, stores; replica_catchup.c: those who are
+ * behind). See replica.h.
+ */
+#include "core/replica.h"
+
+#include "base/check.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int load_peers(struct replica *r, const struct core_boot *boot) {
+    const struct view_node *nodes = boot->nodes.items;
+    r->peers = calloc(boot->nodes.n ? boot->nodes.n : 1, sizeof(*r->peers));
+    r->names = calloc(boot->nodes.n ? boot->nodes.n : 1, sizeof(*r->names));
+    if (!r->peers || !r->names) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < boot->nodes.n && i < WIRE_MAX_NODES; i++) {
+        r->peers[i].id = nodes[i].id;
+        r->peers[i].votes = nodes[i].votes;
+        r->names[i] = strdup(nodes[i].name);
+        if (!r->names[i]) {
+            return -ENOMEM;
+        }
+        r->total_votes += nodes[i].votes;
+        r->n_peers++;
+    }
+    return 0;
+}
+
+static int load_log(struct replica *r, const struct core_stored_state *state) {
+    if (state->snapshot_index) {
+        log_reset(&r->log, state->snapshot_index, state->snapshot_epoch, state->snapshot_chain);
+    }
+    for (uint32_t i = 0; i < state->n_entries; i++) {
+        const struct core_entry *e = &state->entries[i];
+        if (e->index != log_last_index(&r->log) + 1 || e->epoch < log_last_epoch(&r->log)) {
+            return -EBADMSG;
+        }
+        int err = log_append(&r->log, e->epoch, e->data, e->size);
+        if (err < 0) {
+            return err;
+        }
+    }
+    r->promised = state->promised;
+    if (r->promised < log_last_epoch(&r->log)) {
+        return -EBADMSG;
+    }
+    r->stored_index = log_last_index(&r->log);
+    r->commit_index =
+        state->commit_index > state->snapshot_index ? state->commit_index : state->snapshot_index;
+    if (r->commit_index > r->stored_index) {
+        return -EBADMSG;
+    }
+    r->applied_index = state->snapshot_index;
+    r->compacted_index = state->snapshot_index;
+    r->snapshot_bytes = state->snapshot_size;
+    return 0;
+}
+
+int replica_init(struct replica *r, const struct core_boot *boot, const struct model *model) {
+    *r = (struct replica){
+        .self = boot->node,
+        .incarnation = boot->incarnation,
+        .model = model,
+        .deadline_ms = UINT64_MAX,
+    };
+    log_init(&r->log);
+    buffer_init(&r->incoming);
+    bool small = boot->two_node || boot->last_man_standing || boot->quorum_device;
+    r->small_quorum_allowed = small && boot->wait_for_all;
+    if (small && !boot->wait_for_all) {
+        r->refusal =
+            "corosync lets less than a majority be quorate without wait_for_all, which can "
+            "lose committed changes: set wait_for_all: 1 in corosync.conf on all nodes";
+    }
+    int err = load_peers(r, boot);
+    if (err == 0) {
+        err = load_log(r, &boot->state);
+    }
+    if (err == 0 && !replica_peer(r, r->self)) {
+        err = -EINVAL;
+    }
+    return err;
+}
+
+void replica_finish(struct replica *r) {
+    replica_drop_deferred(r);
+    log_finish(&r->log);
+    buffer_finish(&r->incoming);
+    free(r->deferred);
+    free(r->first_entry);
+    free(r->feed_snapshot);
+    replica_drop_outgoing(r);
+    free(r->outgoing);
+    free(r->stores);
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        free((void *)(uintptr_t)r->names[i]);
+    }
+    free(r->names);
+    free(r->peers);
+    *r = (struct replica){0};
+}
+
+struct replica_peer *replica_peer(const struct replica *r, uint32_t id) {
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        if (r->peers[i].id == id) {
+            return &r->peers[i];
+        }
+    }
+    return NULL;
+}
+
+uint64_t replica_votes(const struct replica *r,
+                       bool (*counts)(const struct replica *r, const struct replica_peer *p)) {
+    uint64_t votes = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        if (counts(r, &r->peers[i])) {
+            votes += r->peers[i].votes;
+        }
+    }
+    return votes;
+}
+
+static bool counts_in_view(const struct replica *r, const struct replica_peer *p) {
+    (void)r;
+    return p->in_view;
+}
+
+/* Of the view: a majority of all configured votes; in a view that has less, every vote that it has.
+ */
+uint64_t replica_votes_needed(const struct replica *r) {
+    uint64_t majority = r->total_votes / 2 + 1;
+    uint64_t view = replica_votes(r, counts_in_view);
+    return r->small_view && view < majority ? view : majority;
+}
+
+void replica_send(struct replica *r, struct message *m, struct outbox *out) {
+    m->incarnation = r->incarnation;
+    m->epoch = r->epoch;
+    outbox_send(out, m);
+}
+
+static void become_down(struct replica *r) {
+    r->phase = REPLICA_DOWN;
+    r->epoch = 0;
+    r->deadline_ms = UINT64_MAX;
+    r->small_cleared = false;
+    replica_drop_deferred(r);
+    r->catching = false;
+}
+
+static uint32_t copy_ids(const struct wire_ids *from, uint32_t *to) {
+    uint32_t n = from->n < WIRE_MAX_NODES ? from->n : WIRE_MAX_NODES;
+    memcpy(to, from->v, n * sizeof(*to));
+    return n;
+}
+
+int replica_view(struct replica *r, const struct core_view *view, uint64_t now_ms,
+                 struct outbox *out) {
+    r->members =
+        (struct wire_ids){.v = r->member_ids, .n = copy_ids(&view->members, r->member_ids)};
+    r->ring = (struct wire_ids){.v = r->ring_ids, .n = copy_ids(&view->ring, r->ring_ids)};
+    r->quorate = view->quorate != 0;
+    r->views++;
+    r->small_cleared = false;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        /* What a node said before it left must not be taken for what it says when it is back. */
+        if (!ids_contain(&r->members, r->peers[i].id)) {
+            r->peers[i].fresh = false;
+        }
+    }
+    if (!r->quorate || r->refusal || !ids_contain(&r->members, r->self)) {
+        become_down(r);
+        return 0;
+    }
+    return replica_enter_exchange(r, now_ms, out);
+}
+
+static int on_heartbeat(struct replica *r, uint32_t sender, const struct message *m) {
+    if (sender == r->self && m->incarnation == r->incarnation) {
+        uint64_t sequence = m->body.msg_heartbeat.sequence;
+        r->heartbeat_echoed = sequence;
+        r->echo_sent_ms = r->heartbeat_sent - sequence < REPLICA_HEARTBEATS
+                              ? r->heartbeat_ms[sequence % REPLICA_HEARTBEATS]
+                              : 0;
+        if (r->doubt_until && r->heartbeat_echoed >= r->doubt_until) {
+            r->doubt_until = 0;
+        }
+    }
+    return 0;
+}
+
+int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
+                    uint64_t wall_ms, struct outbox *out) {
+    struct replica_peer *peer = replica_peer(r, sender);
+    if (!peer) {
+        return 0; /* not in our node list: corosync.conf differs; the core has said so */
+    }
+    peer->last_heard_ms = now_ms;
+    bool same_view = r->epoch != 0 && m->epoch == r->epoch && peer->in_view;
+    switch (m->type) {
+    case MESSAGE_STATE: return replica_on_state(r, peer, m, now_ms, wall_ms, out);
+    case MESSAGE_PROPOSE: return replica_on_propose(r, peer, m, now_ms, out);
+    case MESSAGE_PROMISED: return same_view ? replica_on_promised(r, peer, m, now_ms, out) : 0;
+    case MESSAGE_ENTRIES:
+    case MESSAGE_ACK:
+    case MESSAGE_SUFFIX:
+    case MESSAGE_SNAPSHOT: break;
+    case MESSAGE_HEARTBEAT: return on_heartbeat(r, sender, m);
+    case MESSAGE_PROGRESS: return 0;
+    }
+    if (!same_view || r->phase != REPLICA_ACTIVE) {
+        return 0; /* of a view that is no more: nobody appends it */
+    }
+    return replica_active_message(r, peer, m, now_ms, out);
+}
+
+static void send_heartbeat(struct replica *r, uint64_t now_ms, struct outbox *out) {
+    struct message m = {.type = MESSAGE_HEARTBEAT, .body.msg_heartbeat = r->usage};
+    m.body.msg_heartbeat.sequence = ++r->heartbeat_sent;
+    r->heartbeat_ms[r->heartbeat_sent % REPLICA_HEARTBEATS] = now_ms;
+    r->heartbeat_due_ms = now_ms + TIMEOUT_HEARTBEAT_MS;
+    replica_send(r, &m, out);
+}
+
+/* A member whose clusterd hangs holds its CPG membership: without it the view must go on. */
+static bool member_silent(const struct replica *r, uint64_t now_ms) {
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        if (p->in_view && p->id != r->self && now_ms > p->last_heard_ms + TIMEOUT_MEMBER_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out) {
+    /* Without corosync there are no heartbeats, and seconds without an event are nothing special.
+     */
+    bool slept =
+        r->members.n > 0 && r->last_step_ms && now_ms > r->last_step_ms + TIMEOUT_ASLEEP_MS;
+    r->last_step_ms = now_ms;
+    if (slept) {
+        /* The others' silence was our sleep; and what we believe may be long past: see timeouts.h.
+         */
+        for (uint32_t i = 0; i < r->n_peers; i++) {
+            r->peers[i].last_heard_ms = now_ms;
+        }
+        r->doubt_until = r->heartbeat_sent + 1;
+        outbox_log(out, SEVERITY_WARNING,
+                   "this clusterd did not run for more than %u ms (frozen, or no cpu): it orders "
+                   "nothing until the cluster has answered",
+                   TIMEOUT_ASLEEP_MS);
+    }
+    if (r->members.n > 0 && (slept || now_ms >= r->heartbeat_due_ms)) {
+        send_heartbeat(r, now_ms, out);
+    }
+    if (now_ms >= r->deadline_ms) {
+        r->deadline_ms = UINT64_MAX;
+        return replica_exchange_deadline(r, now_ms, wall_ms, out);
+    }
+    if (r->phase == REPLICA_ACTIVE && member_silent(r, now_ms)) {
+        return replica_enter_exchange(r, now_ms, out);
+    }
+    return 0;
+}
+
+uint64_t replica_next_ms(const struct replica *r) {
+    uint64_t next = r->members.n > 0 ? r->heartbeat_due_ms : UINT64_MAX;
+    return r->deadline_ms < next ? r->deadline_ms : next;
+}
+
+bool replica_active(const struct replica *r) {
+    return r->phase == REPLICA_ACTIVE && !r->catching && r->applied_index > r->base_index;
+}
+
+bool replica_usable(const struct replica *r) {
+    return replica_active(r) && r->doubt_until == 0;
+}
+
+const char *replica_phase_text(const struct replica *r) {
+    switch (r->phase) {
+    case REPLICA_DOWN: return r->refusal ? "refused" : "no quorum";
+    case REPLICA_EXCHANGE:
+    case REPLICA_PROMISE: return "forming a view";
+    case REPLICA_ACTIVE:
+        if (r->catching) {
+            return "catching up";
+        }
+        return !replica_active(r) ? "forming a view" : r->doubt_until ? "in doubt" : "ready";
+    }
+    return "unknown";
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The replica: views, the log, acknowledgements, commit and catch-up. It knows nothing of VMs.
+ *
+ * CPG gives all members of a configuration the same messages in the same order, but not the
+ * knowledge that anybody else has them. So an entry is committed only when a majority of all
+ * configured votes has it on stable storage, and views are agreed upon by promises that are on
+ * stable storage too. (Keidar and Dolev, COReL; Amir et al.; the argument about the highest log is
+ * Raft's.) A sketch of the whole in 80 lines was broken rule by rule before this was written.
+ *
+ *            VIEW, quorate             all STATEs, or deadline         promises of a majority
+ *     DOWN ─────────────► EXCHANGE ──────────────────────► PROMISE ───────────────────────► ACTIVE
+ *      ▲                   ▲    ▲         PROPOSE           │  │                               │
+ *      │                   │    └───────── deadline ────────┘  │                               │
+ *      │                   └── VIEW; a fresh STATE of somebody; a silent member ───────────────┤
+ *      └────────────────────────────── no quorum ──────────────┴───────────────────────────────┘
+ *
+ * ACTIVE is usable once the view's first entry is committed here. A member that is behind first
+ * catches up (`catching`); entries of the view wait in `deferred` meanwhile, and the others do not
+ * wait for it.
+ *
+ * The entries of a view have one author, its sequencer (who proposed the view): what others want
+ * goes to it, and it sends it out again with its place in the log. The ring's order alone would not
+ * do: when a ring breaks, corosync delivers in each part what that part has got, with holes where
+ * messages of the other part are missing, so two logs of one epoch could differ in the middle. With
+ * one author and numbers, each log of an epoch is a beginning of the author's.
+ *
+ * Invariants: at most one view ever gets a majority of promises for an epoch (each node promises an
+ * epoch once); a node stores entries of an epoch only after that; it acknowledges nothing of an
+ * earlier epoch after a promise; committed entries are never truncated.
+ */
+#ifndef CLUSTERD_CORE_REPLICA_H
+#define CLUSTERD_CORE_REPLICA_H
+
+#include "core/core.h"
+#include "core/log.h"
+#include "core/outbox.h"
+#include "wire/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bounds: entries kept in memory behind the last snapshot, entries in one piece of a suffix, and
+ * what a member that is catching up lets pile up before it begins anew. */
+#define REPLICA_KEEP_ENTRIES 500u
+#define REPLICA_KEEP_BYTES (4u * 1024 * 1024)
+#define REPLICA_FEED_ENTRIES 256u
+#define REPLICA_HEARTBEATS 8u
+#define REPLICA_DEFER_BYTES (64u * 1024 * 1024)
+
+enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLICA_ACTIVE };
+
+struct replica_peer {
+    uint32_t id;
+    uint32_t votes;
+    uint64_t incarnation; /* of its last message */
+    uint64_t last_heard_ms;
+    /* its last STATE; `fresh` until a view has made use of it */
+    bool fresh;
+    struct msg_state state;
+    uint32_t state_members[WIRE_MAX_NODES];
+    /* in the view that is being formed or is active */
+    bool in_view;
+    bool promised;
+    uint64_t acked_index;
+    bool disagrees; /* its last acknowledgement was of another log */
+    /* catch-up that we, the source, owe it */
+    bool feeding;
+    uint64_t feed_index;        /* next entry to send */
+    uint64_t feed_offset_bytes; /* within `feed_snapshot` */
+};
+
+struct replica_pending_store {
+    uint64_t seq;
+    uint64_t epoch; /* of the promise or the entries */
+    uint64_t index; /* last entry in it; 0: a promise */
+    uint64_t chain;
+};
+
+struct replica {
+    uint32_t self;
+    uint64_t incarnation;
+    struct replica_peer *peers; /* owned; every configured node */
+    const char **names;         /* owned, of the peers */
+    uint32_t n_peers;
+    uint32_t total_votes;
+    bool small_quorum_allowed; /* votequorum: a view below half of the votes may be quorate, with
+                                  wait_for_all */
+    const char *refusal;       /* why this configuration can not be used; NULL: it can */
+
+    struct log log;
+    uint64_t promised;
+    uint64_t commit_index;
+    uint64_t applied_index; /* set by the core */
+    uint64_t stored_index;
+
+    uint64_t store_seq;
+    struct replica_pending_store *stores; /* owned ring, oldest first */
+    uint32_t n_stores, stores_capacity;
+
+    enum replica_phase phase;
+    bool quorate;
+    uint64_t views;          /* VIEW events so far */
+    struct wire_ids members; /* CPG and quorum; points into the arrays below */
+    struct wire_ids ring;
+    uint32_t member_ids[WIRE_MAX_NODES];
+    uint32_t ring_ids[WIRE_MAX_NODES];
+
+    uint64_t round;
+    uint32_t overdue;     /* deadlines passed in this exchange */
+    uint64_t deadline_ms; /* of the phase; UINT64_MAX: none */
+    uint64_t epoch;       /* of the view being formed or active; 0: none */
+    uint64_t proposal;    /* digest of the PROPOSE that was accepted */
+    uint32_t source;
+    uint32_t sequencer;  /* gives entries their place */
+    uint64_t next_index; /* we are the sequencer: the next place */
+    uint64_t base_index, base_epoch, base_chain;
+    uint8_t *first_entry; /* owned: the view's first entry */
+    uint32_t first_entry_size;
+    bool small_view;    /* fewer votes than a majority: all of its members must agree */
+    bool small_cleared; /* set by the core: every node outside is known to be off */
+
+    bool catching;
+    struct log_item *deferred; /* owned: entries base_index + 1 ... of this view, while catching */
+    uint32_t n_deferred, deferred_capacity;
+    uint64_t deferred_bytes;
+    struct buffer incoming; /* snapshot being received */
+    uint8_t *feed_snapshot; /* owned: snapshot being sent */
+    uint32_t feed_snapshot_size;
+    uint64_t feed_snapshot_index, feed_snapshot_epoch, feed_snapshot_chain;
+    const struct model *model; /* the core's, for making a snapshot to send */
+
+    bool snapshot_arrived; /* the core must load `incoming` and then call replica_snapshot_loaded()
+                            */
+    uint64_t arrived_index, arrived_epoch, arrived_chain;
+
+    uint64_t heartbeat_due_ms;
+    uint64_t heartbeat_sent; /* sequence */
+    uint64_t heartbeat_echoed;
+    uint64_t heartbeat_ms[REPLICA_HEARTBEATS]; /* when the last ones were sent, by sequence */
+    uint64_t echo_sent_ms;                     /* when the one was sent that came back last */
+    uint64_t
+        doubt_until; /* usable again when a heartbeat of this sequence has come back; 0: no doubt */
+    uint64_t last_step_ms;
+    struct msg_heartbeat usage; /* to send along */
+
+    struct entry_bytes *outgoing; /* owned, and their data too: commands that wait to be sent */
+    uint32_t n_outgoing, outgoing_capacity;
+    uint32_t n_in_flight;     /* messages with entries of ours that have not come back yet */
+    uint64_t candidate;       /* index whose votes are being counted */
+    uint64_t compacted_index; /* of the last snapshot */
+    uint64_t snapshot_bytes;
+};
+
+/* Also loads the log. 0, -ENOMEM, -EBADMSG. */
+int replica_init(struct replica *r, const struct core_boot *boot, const struct model *model);
+void replica_finish(struct replica *r);
+
+/* Each returns 0 or a negative errno after which the node must stop (-ENOMEM, -ENOTRECOVERABLE,
+ * -EIO). */
+int replica_view(struct replica *r, const struct core_view *view, uint64_t now_ms,
+                 struct outbox *out);
+int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
+                    uint64_t wall_ms, struct outbox *out);
+int replica_stored(struct replica *r, uint64_t seq, struct outbox *out);
+/* Deadlines, heartbeats; called at the beginning of each step. */
+int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
+uint64_t replica_next_ms(const struct replica *r);
+/* A small view may be proposed now: its outsiders are off. */
+int replica_clear_small(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
+
+/* Queues an encoded log_command to be sent by replica_flush(), now or soon. -ENOMEM. */
+int replica_propose(struct replica *r, struct wire_bytes entry);
+void replica_flush(struct replica *r, struct outbox *out);
+/* Forgets what was queued: whoever proposed it does so again in the next view. */
+void replica_drop_outgoing(struct replica *r);
+
+/* This node may act: a committed view, caught up, and nothing doubtful. */
+bool replica_usable(const struct replica *r);
+/* As above, but for doubts: commands sent now are appended by all. */
+bool replica_active(const struct replica *r);
+const char *replica_phase_text(const struct replica *r);
+/* Whether a proposer waits for replica_clear_small(). */
+bool replica_wants_clearance(const struct replica *r);
+
+/* A snapshot of the model at applied_index goes to the store, and older entries go. */
+int replica_compact(struct replica *r, const struct model *m, struct outbox *out);
+/* The core has loaded `incoming`. */
+int replica_snapshot_loaded(struct replica *r, struct outbox *out);
+
+struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
+
+/* -------------------------------------------------------------------- between replica*.c ---- */
+int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out);
+int replica_on_state(struct replica *r, struct replica_peer *peer, const struct message *m,
+                     uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
+int replica_on_propose(struct replica *r, const struct replica_peer *peer, const struct message *m,
+                       uint64_t now_ms, struct outbox *out);
+int replica_on_promised(struct replica *r, struct replica_peer *peer, const struct message *m,
+                        uint64_t now_ms, struct outbox *out);
+int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_ms,
+                              struct outbox *out);
+int replica_active_message(struct replica *r, struct replica_peer *peer, const struct message *m,
+                           uint64_t now_ms, struct outbox *out);
+int replica_append(struct replica *r, const struct wire_bytes *entries, uint32_t n,
+                   struct outbox *out);
+int replica_begin_feeding(struct replica *r, struct outbox *out);
+int replica_feed(struct replica *r, struct replica_peer *peer, struct outbox *out);
+int replica_on_suffix(struct replica *r, const struct msg_suffix *m, uint64_t now_ms,
+                      struct outbox *out);
+int replica_on_snapshot(struct replica *r, const struct msg_snapshot *m, uint64_t now_ms,
+                        struct outbox *out);
+int replica_defer(struct replica *r, const struct wire_bytes *entry);
+void replica_drop_deferred(struct replica *r);
+int replica_finish_catchup(struct replica *r, struct outbox *out);
+/* A STORE with the next number; index and epoch are what it makes durable (index 0: a promise). */
+struct core_store *replica_store(struct replica *r, uint64_t epoch, uint64_t index,
+                                 struct outbox *out);
+void replica_send(struct replica *r, struct message *m, struct outbox *out);
+uint64_t replica_votes(const struct replica *r,
+                       bool (*counts)(const struct replica *r, const struct replica_peer *p));
+uint64_t replica_votes_needed(const struct replica *r);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Forming a view: exchange, proposal, promises; see the drawing in replica.h.
+ *
+ * All members see the same STATEs in the same order, so the lowest id among those heard can speak
+ * for all: its PROPOSE names the members with the very round of each. Whoever has begun a newer
+ * round in between ignores the proposal, and its newer STATE, which everybody sees after the
+ * proposal, makes all begin again.
+ */
+#include "core/replica.h"
+
+#include "base/hash.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void leave_view(struct replica *r) {
+    r->epoch = 0;
+    r->catching = false;
+    replica_drop_deferred(r);
+    replica_drop_outgoing(r);
+    buffer_clear(&r->incoming);
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        r->peers[i].in_view = false;
+        r->peers[i].promised = false;
+        r->peers[i].acked_index = 0;
+        r->peers[i].feeding = false;
+    }
+}
+
+int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out) {
+    leave_view(r);
+    r->phase = REPLICA_EXCHANGE;
+    r->deadline_ms = now_ms + TIMEOUT_EXCHANGE_MS;
+    r->round++;
+    replica_peer(r, r->self)->fresh = false; /* what we said in an earlier round */
+    struct message m = {
+        .type = MESSAGE_STATE,
+        .body.msg_state = {.round = r->round,
+                           .members = r->members,
+                           .last_epoch = log_last_epoch(&r->log),
+                           .last_index = log_last_index(&r->log),
+                           .chain = log_last_chain(&r->log),
+                           .promised = r->promised,
+                           .commit_index = r->commit_index,
+                           .protocol = MESSAGE_VERSION},
+    };
+    replica_send(r, &m, out);
+    return 0;
+}
+
+static bool same_members(const struct replica *r, const struct replica_peer *p) {
+    return p->state.members.n == r->members.n &&
+           memcmp(p->state_members, r->member_ids, r->members.n * sizeof(uint32_t)) == 0;
+}
+
+/* Its STATE is about the same configuration as ours. */
+static bool heard(const struct replica *r, const struct replica_peer *p) {
+    return p->fresh && ids_contain(&r->members, p->id) && same_members(r, p);
+}
+
+static const struct replica_peer *highest_log(const struct replica *r) {
+    const struct replica_peer *best = NULL;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        if (!heard(r, p)) {
+            continue;
+        }
+        if (!best || p->state.last_epoch > best->state.last_epoch ||
+            (p->state.last_epoch == best->state.last_epoch &&
+             p->state.last_index > best->state.last_index)) {
+            best = p;
+        }
+    }
+    return best;
+}
+
+static struct wire_bytes first_entry(struct replica *r, uint64_t epoch, uint64_t wall_ms,
+                                     struct outbox *out) {
+    struct view_member members[WIRE_MAX_NODES];
+    struct view_node nodes[WIRE_MAX_NODES];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        nodes[i] = (struct view_node){.id = p->id, .name = r->names[i], .votes = p->votes};
+        if (heard(r, p)) {
+            members[n++] = (struct view_member){.node = p->id, .incarnation = p->incarnation};
+        }
+    }
+    struct cmd_view view = {.epoch = epoch,
+                            .members = {.items = members, .n = n},
+                            .ring = r->ring,
+                            .nodes = {.items = nodes, .n = r->n_peers}};
+    struct log_command entry = {.type = COMMAND_VIEW,
+                                .time_ms = wall_ms,
+                                .origin = r->self,
+                                .incarnation = r->incarnation,
+                                .body = outbox_encode(out, &cmd_view_record, &view)};
+    return outbox_encode(out, &log_command_record, &entry);
+}
+
+static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
+    struct propose_member members[WIRE_MAX_NODES];
+    uint32_t n = 0;
+    uint64_t promised = 0;
+    uint32_t protocol = UINT32_MAX;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        if (!heard(r, p)) {
+            continue;
+        }
+        members[n++] = (struct propose_member){
+            .node = p->id, .incarnation = p->incarnation, .round = p->state.round};
+        promised = p->state.promised > promised ? p->state.promised : promised;
+        protocol = p->state.protocol < protocol ? p->state.protocol : protocol;
+    }
+    const struct replica_peer *source = highest_log(r);
+    struct message m = {
+        .type = MESSAGE_PROPOSE,
+        .body.msg_propose = {.epoch = promised + 1,
+                             .members = {.items = members, .n = n},
+                             .source = source->id,
+                             .base_epoch = source->state.last_epoch,
+                             .base_index = source->state.last_index,
+                             .base_chain = source->state.chain,
+                             .protocol = protocol},
+    };
+    struct wire_bytes entry = first_entry(r, promised + 1, wall_ms, out);
+    m.body.msg_propose.entry = entry;
+    replica_send(r, &m, out);
+    return 0;
+}
+
+/*
+ * Whether those heard may form a view. In a small view (see replica_votes_needed) nobody may be
+ * missing, and the proposer first makes sure that every node outside is off (replica_clear_small),
+ * or two halves could both go on.
+ */
+static bool may_propose(const struct replica *r, bool complete) {
+    uint64_t votes = replica_votes(r, heard);
+    if (votes >= r->total_votes / 2 + 1) {
+        return true;
+    }
+    return complete && r->small_quorum_allowed && r->small_cleared;
+}
+
+static bool complete(const struct replica *r) {
+    for (uint32_t i = 0; i < r->members.n; i++) {
+        const struct replica_peer *p = replica_peer(r, r->members.v[i]);
+        if (p && !heard(r, p)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint32_t lowest_heard(const struct replica *r) {
+    uint32_t lowest = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        if (heard(r, &r->peers[i]) && (lowest == 0 || r->peers[i].id < lowest)) {
+            lowest = r->peers[i].id;
+        }
+    }
+    return lowest;
+}
+
+bool replica_wants_clearance(const struct replica *r) {
+    return r->phase == REPLICA_EXCHANGE && r->small_quorum_allowed && !r->small_cleared &&
+           complete(r) && lowest_heard(r) == r->self &&
+           replica_votes(r, heard) < r->total_votes / 2 + 1;
+}
+
+static int try_propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
+    if (r->phase == REPLICA_EXCHANGE && complete(r) && lowest_heard(r) == r->self &&
+        may_propose(r, true)) {
+        return propose(r, wall_ms, out);
+    }
+    return 0;
+}
+
+int replica_clear_small(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out) {
+    (void)now_ms;
+    r->small_cleared = true;
+    return try_propose(r, wall_ms, out);
+}
+
+int replica_on_state(struct replica *r, struct replica_peer *peer, const struct message *m,
+                     uint64_t now_ms, uint64_t wall_ms, struct outbox *out) {
+    const struct msg_state *state = &m->body.msg_state;
+    peer->incarnation = m->incarnation;
+    peer->state = *state;
+    memcpy(peer->state_members, state->members.v, state->members.n * sizeof(uint32_t));
+    peer->state.members.v = peer->state_members;
+    peer->fresh = true;
+    if (r->phase == REPLICA_DOWN) {
+        return 0; /* our own quorum event is still to come, or never */
+    }
+    bool own = peer->id == r->self;
+    if (own && state->round != r->round) {
+        peer->fresh = false; /* an earlier round of ours: the present one is on its way */
+        return 0;
+    }
+    if (!own && r->phase != REPLICA_EXCHANGE && ids_contain(&r->members, peer->id)) {
+        int err = replica_enter_exchange(r, now_ms, out);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return try_propose(r, wall_ms, out);
+}
+
+/*
+ * Somebody has not answered. Those heard go on without it, if they are enough; the lowest of them
+ * speaks. Should that one hang just now, its turn passes to the next by the rank in the list, one
+ * deadline each.
+ */
+int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_ms,
+                              struct outbox *out) {
+    if (r->phase != REPLICA_EXCHANGE) {
+        return replica_enter_exchange(r, now_ms, out);
+    }
+    r->overdue++;
+    uint32_t rank = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        rank += heard(r, &r->peers[i]) && r->peers[i].id < r->self;
+    }
+    const struct replica_peer *self = replica_peer(r, r->self);
+    if (heard(r, self) && r->overdue > rank && may_propose(r, complete(r))) {
+        r->overdue = 0;
+        r->deadline_ms = now_ms + TIMEOUT_PROMISE_MS;
+        return propose(r, wall_ms, out);
+    }
+    if (r->overdue > r->n_peers + 1) {
+        r->overdue = 0;
+        return replica_enter_exchange(r, now_ms, out);
+    }
+    r->deadline_ms = now_ms + TIMEOUT_EXCHANGE_MS;
+    return 0;
+}
+
+static int keep_first_entry(struct replica *r, const struct wire_bytes *entry) {
+    uint8_t *copy = malloc(entry->size ? entry->size : 1);
+    if (!copy) {
+        return -ENOMEM;
+    }
+    memcpy(copy, entry->data, entry->size);
+    free(r->first_entry);
+    r->first_entry = copy;
+    r->first_entry_size = entry->size;
+    return 0;
+}
+
+static const struct propose_member *find_member(const struct msg_propose *p, uint32_t node) {
+    const struct propose_member *members = p->members.items;
+    for (uint32_t i = 0; i < p->members.n; i++) {
+        if (members[i].node == node) {
+            return &members[i];
+        }
+    }
+    return NULL;
+}
+
+static bool votes_in_view(const struct replica *r, const struct replica_peer *p) {
+    (void)r;
+    return p->in_view;
+}
+
+/*
+ * Whether the proposal is about the rounds that everybody is in. All of us have seen the same
+ * STATEs before it, so all of us say the same. Without this, a proposer that hears of a newer round
+ * before its own proposal comes back would make a second one of the same epoch, and both would find
+ * takers.
+ */
+static bool rounds_are_current(const struct replica *r, const struct msg_propose *p) {
+    const struct propose_member *members = p->members.items;
+    for (uint32_t i = 0; i < p->members.n; i++) {
+        const struct replica_peer *peer = replica_peer(r, members[i].node);
+        if (!peer || !peer->fresh || peer->incarnation != members[i].incarnation ||
+            peer->state.round != members[i].round) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Promises count for one proposal, not for an epoch: see rounds_are_current(). */
+static uint64_t digest_of(const struct msg_propose *p) {
+    const struct propose_member *members = p->members.items;
+    uint64_t digest = fnv64(fnv64_u64(FNV64_START, p->epoch), p->entry.data, p->entry.size);
+    digest = fnv64_u64(fnv64_u64(digest, p->base_index), p->base_chain);
+    for (uint32_t i = 0; i < p->members.n; i++) {
+        digest = fnv64_u64(fnv64_u64(digest, members[i].incarnation), members[i].round);
+    }
+    return digest;
+}
+
+int replica_on_propose(struct replica *r, const struct replica_peer *peer, const struct message *m,
+                       uint64_t now_ms, struct outbox *out) {
+    const struct msg_propose *p = &m->body.msg_propose;
+    if (r->phase == REPLICA_DOWN) {
+        return 0;
+    }
+    const struct propose_member *self = find_member(p, r->self);
+    if (!self) {
+        /* We were too late. A new round of ours brings us in. */
+        return replica_enter_exchange(r, now_ms, out);
+    }
+    if (r->phase != REPLICA_EXCHANGE || self->incarnation != r->incarnation ||
+        self->round != r->round || p->epoch <= r->promised || !rounds_are_current(r, p)) {
+        return 0;
+    }
+    int err = keep_first_entry(r, &p->entry);
+    if (err < 0) {
+        return err;
+    }
+    r->epoch = p->epoch;
+    r->promised = p->epoch;
+    r->proposal = digest_of(p);
+    r->source = p->source;
+    r->sequencer = peer->id;
+    r->next_index = p->base_index + 2; /* after the view's first entry */
+    r->base_index = p->base_index;
+    r->base_epoch = p->base_epoch;
+    r->base_chain = p->base_chain;
+    r->overdue = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        struct replica_peer *member = &r->peers[i];
+        member->in_view = find_member(p, member->id) != NULL;
+        member->promised = false;
+        member->acked_index = 0;
+        member->disagrees = false;
+        member->feeding = false;
+        member->last_heard_ms = now_ms;
+        if (member->in_view) {
+            member->fresh = false;
+        }
+    }
+    r->small_view = replica_votes(r, votes_in_view) < r->total_votes / 2 + 1;
+    if (r->small_view && !r->small_quorum_allowed) {
+        return replica_enter_exchange(r, now_ms, out);
+    }
+    r->phase = REPLICA_PROMISE;
+    r->deadline_ms = now_ms + TIMEOUT_PROMISE_MS;
+    struct core_store *store = replica_store(r, r->epoch, 0, out);
+    store->promised = r->epoch;
+    return 0;
+}
+
+static bool has_promised(const struct replica *r, const struct replica_peer *p) {
+    (void)r;
+    return p->in_view && p->promised;
+}
+
+static int activate(struct replica *r, uint64_t now_ms, struct outbox *out) {
+    r->phase = REPLICA_ACTIVE;
+    r->deadline_ms = UINT64_MAX;
+    struct wire_bytes entry = {.data = r->first_entry, .size = r->first_entry_size};
+    bool at_base =
+        log_last_index(&r->log) == r->base_index && log_last_epoch(&r->log) == r->base_epoch;
+    if (at_base && log_last_chain(&r->log) != r->base_chain) {
+        outbox_log(
+            out, SEVERITY_ERROR,
+            "this node's log at index %llu differs from node %u's though both end there: its "
+            "database is damaged or another one; stop clusterd here, move cluster.db away "
+            "and start it again: it will take a copy from the others",
+            (unsigned long long)r->base_index, r->source);
+        return -ENOTRECOVERABLE;
+    }
+    if (at_base) {
+        int err = replica_append(r, &entry, 1, out);
+        if (err < 0) {
+            return err;
+        }
+    } else {
+        r->catching = true;
+        r->deadline_ms = now_ms + TIMEOUT_CATCHUP_MS;
+        int err = replica_defer(r, &entry);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return r->source == r->self ? replica_begin_feeding(r, out) : 0;
+}
+
+int replica_on_promised(struct replica *r, struct replica_peer *peer, const struct message *m,
+                        uint64_t now_ms, struct outbox *out) {
+    if (m->body.msg_promised.proposal != r->proposal) {
+        return 0;
+    }
+    peer->promised = true;
+    if (r->phase != REPLICA_PROMISE || replica_votes(r, has_promised) < replica_votes_needed(r)) {
+        return 0;
+    }
+    return activate(r, now_ms, out);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a client asks for: the checks that need the planner are made here, on the node that took the
+ * request, against its model. They are for the client's sake (a refusal at once, with the reason);
+ * what must hold is checked again when the command is applied or ordered.
+ */
+#include "core/core_internal.h"
+#include "core/planner.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <string.h>
+
+void core_reply(struct core *c, uint64_t id, enum core_reply_code code, uint64_t operation,
+                const char *message, const char *hint) {
+    struct core_action *action = outbox_add(&c->out, CORE_ACTION_REPLY);
+    action->reply = (struct core_reply){
+        .id = id, .code = code, .operation = operation, .message = message, .hint = hint};
+}
+
+static int propose(struct core *c, const struct core_request *request, const void *value) {
+    return core_propose(c, PENDING_CLIENT, request->command, value, request->id);
+}
+
+static int refuse(struct core *c, const struct core_request *request, const char *message,
+                  const char *hint) {
+    core_reply(c, request->id, REPLY_REFUSED, 0, message, hint);
+    return 0;
+}
+
+static int request_move(struct core *c, const struct core_request *request) {
+    struct cmd_vm_move move = *(const struct cmd_vm_move *)request->value;
+    const struct model_vm *vm = model_vm_by_name(&c->model, move.vm);
+    if (!vm) {
+        return propose(c, request, &move); /* apply says so */
+    }
+    struct planner_explanation all;
+    int err = planner_explain(&c->model, vm->id, &c->out.arena, &all);
+    if (err < 0) {
+        return err;
+    }
+    if (move.to[0] == '\0') {
+        if (!all.best) {
+            return refuse(
+                c, request,
+                outbox_text(&c->out, "there is no node for %s: %s", vm->name, all.summary),
+                outbox_text(&c->out, "clusterctl vm explain %s shows each node", vm->name));
+        }
+        move.to = outbox_text(&c->out, "%s", model_node_name(&c->model, all.best));
+        return propose(c, request, &move);
+    }
+    for (uint32_t i = 0; i < all.n; i++) {
+        const struct model_node *node = model_node_by_id(&c->model, all.v[i].node);
+        if (node && strcmp(node->name, move.to) == 0 && !all.v[i].possible &&
+            node->id != vm->owner) {
+            return refuse(c, request,
+                          outbox_text(&c->out, "%s cannot go to %s: %s", vm->name, node->name,
+                                      all.v[i].reason),
+                          outbox_text(&c->out, "clusterctl vm explain %s shows each node",
+                                      vm->name));
+        }
+    }
+    return propose(c, request, &move);
+}
+
+static int request_drain(struct core *c, const struct core_request *request) {
+    const struct cmd_node_drain *drain = request->value;
+    const struct model_node *node = model_node_by_name(&c->model, drain->node);
+    if (!node) {
+        return propose(c, request, drain);
+    }
+    struct planner_plan plan;
+    int err = planner_drain(&c->model, node->id, &c->out.arena, &plan);
+    if (err < 0) {
+        return err;
+    }
+    uint32_t nowhere = 0;
+    const struct planner_choice *first = NULL;
+    for (uint32_t i = 0; i < plan.n; i++) {
+        const struct model_vm *vm = model_vm_by_id(&c->model, plan.v[i].vm);
+        /* One that moves already, or is to be stopped, needs no place now. */
+        if (plan.v[i].to == 0 && vm && vm->wanted == WANTED_RUNNING && vm->order == ORDER_NONE) {
+            first = first ? first : &plan.v[i];
+            nowhere++;
+        }
+    }
+    if (!first) {
+        return propose(c, request, drain);
+    }
+    const struct model_vm *vm = model_vm_by_id(&c->model, first->vm);
+    return refuse(c, request,
+                  outbox_text(&c->out, "%u of the VMs on %s have no other place; %s: %s", nowhere,
+                              node->name, vm->name, first->reason),
+                  "make room on the other nodes, or stop VMs");
+}
+
+/* A CPU that only one node has makes the VM as mortal as that node. */
+static int request_add(struct core *c, const struct core_request *request) {
+    const struct cmd_vm_add *add = request->value;
+    uint32_t offered = 0, asked = 0;
+    if (strcmp(add->cpu_mode, "custom") == 0 && add->cpu_model[0]) {
+        MODEL_EACH(model_node, node, &c->model.nodes) {
+            bool found = node->cpu_models.n == 0;
+            for (uint32_t i = 0; i < node->cpu_models.n && !found; i++) {
+                found = strcmp(node->cpu_models.v[i], add->cpu_model) == 0;
+            }
+            asked++;
+            offered += found;
+        }
+    }
+    if (asked > 1 && offered < 2) {
+        return refuse(c, request,
+                      outbox_text(&c->out,
+                                  "/domain/cpu/model: '%s' is offered by %u of %u nodes, so the VM "
+                                  "could not run again elsewhere",
+                                  add->cpu_model, offered, asked),
+                      "choose a CPU model that more nodes have");
+    }
+    return propose(c, request, add);
+}
+
+int core_request(struct core *c, const struct core_request *request) {
+    if (request->kind == REQUEST_DEVICE_TEST) {
+        return executor_test_device(c, request);
+    }
+    if (!c->replica.quorate || c->replica.refusal) {
+        core_reply(c, request->id, REPLY_NO_QUORUM, 0,
+                   c->replica.refusal ? c->replica.refusal
+                                      : "this node is not part of a majority: nothing was changed",
+                   "clusterctl status says what is missing; try on a node of the majority");
+        return 0;
+    }
+    switch (request->command) {
+    case COMMAND_VM_MOVE: return request_move(c, request);
+    case COMMAND_NODE_DRAIN: return request_drain(c, request);
+    case COMMAND_VM_ADD: return request_add(c, request);
+    default: return propose(c, request, request->value);
+    }
+}

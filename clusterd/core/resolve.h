@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What to ask or order next for a VM in RESOLVING; the table is in vm_state.c.
+ */
+#ifndef CLUSTERD_CORE_RESOLVE_H
+#define CLUSTERD_CORE_RESOLVE_H
+
+#include "core/model.h"
+
+struct resolve_step {
+    enum order_kind kind; /* NONE: all is known */
+    uint32_t node;
+};
+
+struct resolve_step resolve_next(const struct model_vm *vm);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Cluster-wide settings: what `clusterctl config` lists, with their defaults and limits. The table
+ * is the only place that knows them; values live in the model once they have been changed.
+ */
+#ifndef CLUSTERD_CORE_SETTINGS_H
+#define CLUSTERD_CORE_SETTINGS_H
+
+#include "core/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct setting {
+    const char *key;
+    uint64_t initial, min, max;
+    const char *unit; /* "ms", "", ... */
+    const char *help; /* one line */
+};
+
+/* clang-format off */
+#define SETTINGS(X)                                                                                \
+    X(self_fence_ms,          10000, 7000, 600000, "ms",                                           \
+      "a node without quorum runs no VM after this; how long others wait for its watchdog")        \
+    X(fence_timeout_ms,       60000, 1000, 600000, "ms", "deadline of one call of a fence agent")  \
+    X(fence_retry_ms,         2000,  100,  600000, "ms", "first pause after a failed fencing; it doubles each time") \
+    X(fence_retry_max_ms,     60000, 100,  3600000, "ms", "longest pause between attempts to fence") \
+    X(start_timeout_ms,       60000, 1000, 3600000, "ms", "deadline of a VM's start")              \
+    X(stop_grace_ms,          90000, 0,    3600000, "ms", "time that a guest gets to shut down before it is destroyed") \
+    X(migrate_timeout_ms,     3600000, 1000, 86400000, "ms", "deadline of a live migration")       \
+    X(save_timeout_ms,        600000, 1000, 86400000, "ms", "deadline of saving or restoring a VM") \
+    X(probe_timeout_ms,       30000, 1000, 600000, "ms", "deadline for libvirt to say what runs")  \
+    X(max_downtime_ms,        300,   1,    60000, "ms", "blackout that a live migration aims at")  \
+    X(migrate_bandwidth_mbps, 0,     0,    1000000, "Mbit/s", "per migration; 0: no limit")         \
+    X(migrations_per_node,    2,     1,    64, "", "moves at the same time that a node takes part in") \
+    X(starts_per_node,        8,     1,    1000, "", "VMs that a node starts at the same time")    \
+    X(restart_limit,          3,     0,    100, "", "failures of a VM on a node within restart_period_ms before it goes elsewhere") \
+    X(restart_period_ms,      600000, 1000, 86400000, "ms", "see restart_limit")                   \
+    X(startup_wait_ms,        15000, 0,    600000, "ms", "after a start of the whole cluster: time for missing nodes to come before they are fenced") \
+    X(drain_allow_quick,      1,     0,    1, "", "a drain may move a VM quickly when it cannot be moved live") \
+    X(cpu_overcommit_percent, 400,   100,  10000, "%", "vcpus that may be placed on the cpus of a node")
+/* clang-format on */
+
+enum setting_id {
+#define X(key, initial, min, max, unit, help) SETTING_##key,
+    SETTINGS(X)
+#undef X
+        SETTING_COUNT
+};
+
+extern const struct setting settings[SETTING_COUNT];
+
+uint64_t setting_get(const struct model *m, enum setting_id id);
+/* -1: no such key */
+int setting_find(const char *key);
+/* 0 and the number, or -EINVAL (not a number), -ERANGE. */
+int setting_parse(enum setting_id id, const char *text, uint64_t *ret_value);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every timing constant of the core, with the argument why they are safe together.
+ *
+ * All clocks are CLOCK_BOOTTIME of one node; two nodes' clocks are never compared, only how long
+ * something lasted. Clocks may run at different speed by 1 %: TIMEOUT_DRIFT_MS covers that for the
+ * longest time below.
+ *
+ * A node that is cut off, second by second. W = TIMEOUT_WATCHDOG_MS, E = TIMEOUT_ECHO_MS.
+ *
+ *   time       the node that is cut off                 the others
+ *   0          the ring breaks: nothing that it sends   nothing of it arrives from now on
+ *              from now on comes back to it
+ *   <= E       its watchdog is fed for the last time:
+ *              the echo that it sees was sent before 0,
+ *              and is no older than E
+ *   D          corosync notices (token + consensus):    a view without it is agreed on: it is LOST;
+ *              no quorum, its view is not usable        from now on FENCE OFF is tried
+ *   D + S      it destroys its VMs by itself
+ *              (S = TIMEOUT_SELF_STOP_MS)
+ *   <= E + W   its watchdog resets it, whatever hangs
+ *   >= D + F   (F = self_fence_ms)                      evidence WATCHDOG, if it was armed: it is
+ *                                                       off since E + W, and D >= 0, F >= W + E +
+ *                                                       TIMEOUT_DRIFT_MS
+ *
+ * The watchdog is fed only when (a) a heartbeat of this clusterd has come back through the ring
+ * since the last feed, it was sent at most E ago, and this node's view is usable; or (b) no VM runs
+ * on this node, as libvirt says now. The age matters: a clusterd that was starved works through
+ * what has piled up, echoes too, before it learns that it has been cut off. So a node without
+ * quorum, with a hung clusterd, a frozen node or one whose loop starves for W is reset, and nothing
+ * that it ran is left at E + W after the break.
+ *
+ * A node reports that it has a watchdog only after it has been armed (fed for the first time).
+ *
+ * A node thawed after W without a watchdog may run on for a moment with VMs that run elsewhere by
+ * then. That is why WATCHDOG is evidence only for a node that reported an armed one, and why else
+ * only a fence agent or a person counts.
+ *
+ * clusterd itself, when it finds that it has not run for TIMEOUT_ASLEEP_MS, orders nothing and
+ * starts nothing until a heartbeat sent after that has come back: by then it has also been told of
+ * every view that was formed without it.
+ */
+#ifndef CLUSTERD_CORE_TIMEOUTS_H
+#define CLUSTERD_CORE_TIMEOUTS_H
+
+/* Each node sends a heartbeat so often. */
+#define TIMEOUT_HEARTBEAT_MS 1000u
+/* E: an echo that is older says nothing about now. */
+#define TIMEOUT_ECHO_MS 2500u
+/* W: default; clusterd.conf may set another, and the node reports it. */
+#define TIMEOUT_WATCHDOG_MS 5000u
+/* 1 % of the longest time that matters here, and scheduling. */
+#define TIMEOUT_DRIFT_MS 500u
+/* S: a loss of quorum shorter than this costs no VM; with W, time is left for a clean stop. */
+#define TIMEOUT_SELF_STOP_MS 2500u
+/* Two heartbeats and a half: this clusterd was frozen or starved. */
+#define TIMEOUT_ASLEEP_MS 2500u
+
+/* A member that sends no STATE by then is left out of the view. */
+#define TIMEOUT_EXCHANGE_MS 400u
+/* One fsync and one message; then the view is tried anew. */
+#define TIMEOUT_PROMISE_MS 2000u
+/* Without a piece of the suffix or snapshot: begin anew. */
+#define TIMEOUT_CATCHUP_MS 10000u
+/* A member whose clusterd is silent so long is left out. */
+#define TIMEOUT_MEMBER_MS 4000u
+/* corosync sees the node, but no clusterd there: time for a restart before it is fenced. */
+#define TIMEOUT_SILENT_MS 6000u
+/* A client's change without a usable view. */
+#define TIMEOUT_REQUEST_MS 10000u
+/* libvirt's answer to what CPU models there are. */
+#define TIMEOUT_LISTED_MS 20000u
+/* A watching agent that ended is started again after this. */
+#define TIMEOUT_AGENT_RESTART_MS 1000u
+/* A volume's agent that is silent so long: the storage hangs. */
+#define TIMEOUT_VOLUME_MS 6000u
+/* Two halves that would fence each other: the higher ids wait. */
+#define TIMEOUT_FENCE_RACE_MS 2000u
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The transitions of a VM's state, and what is decided when it is not clear where its copy is
+ * (RESOLVING).
+ *
+ * Resolving a migration whose end nobody reported: both nodes are asked (`probe_owner`,
+ * `probe_target`; a fenced node counts as off), and when both have answered:
+ *
+ *     owner       target      what follows
+ *     running     off         it never left: RUNNING at the owner
+ *     any but off half made   DESTROY at the target (it never ran there), then as below
+ *     running     running     impossible by libvirt's protocol: DESTROY at the target
+ *     paused      running     the move is done: DESTROY the source, then RUNNING at the target
+ *     paused      off         DESTROY the source, start anew: the target may have run for a moment
+ *                             before it ended, and then the source's memory is older than the disk
+ *     off         running     the move is done: RUNNING at the target
+ *     off         half made   DESTROY at the target, start anew
+ *     off         off         OFF
+ *
+ * "Half made" is paused or incoming. A paused VM that was not being migrated is resumed. Nothing is
+ * destroyed or resumed before both answers are there.
+ */
+#include "core/apply.h"
+#include "core/resolve.h"
+#include "core/settings.h"
+
+#include <string.h>
+
+void vm_touch(struct apply *a, struct model_vm *vm) {
+    vm->serial = a->index;
+}
+
+void vm_set_state(struct apply *a, struct model_vm *vm, enum vm_state state) {
+    vm->state = (uint8_t)state;
+    vm->since_ms = a->time_ms;
+    vm_touch(a, vm);
+}
+
+void vm_clear_order(struct apply *a, struct model_vm *vm) {
+    vm->order = ORDER_NONE;
+    vm->order_index = 0;
+    vm->order_epoch = 0;
+    vm->order_node = 0;
+    vm_touch(a, vm);
+}
+
+static void clear_probes(struct model_vm *vm) {
+    vm->target = 0;
+    vm->probe_owner = VM_STATE_UNKNOWN;
+    vm->probe_target = VM_STATE_UNKNOWN;
+}
+
+void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
+    vm_clear_order(a, vm);
+    clear_probes(vm);
+    vm->paused = 0;
+    vm->restore_node = 0;
+    set_text(a, &vm->state_file, "");
+    set_text(a, &vm->reason, reason);
+    vm_set_state(a, vm, VM_OFF);
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (op && op->kind == OPERATION_STOP) {
+        operation_vm_end(a, vm, OPERATION_DONE, "");
+    } else if (op && (vm->wanted == WANTED_STOPPED || op->kind == OPERATION_MOVE ||
+                      op->kind == OPERATION_DRAIN || op->kind == OPERATION_RESUME)) {
+        operation_vm_end(a, vm, OPERATION_FAILED, reason);
+    }
+}
+
+void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
+    if (vm->owner != owner) {
+        vm->owner = owner;
+        vm->generation = vm->move_generation;
+    }
+    vm_clear_order(a, vm);
+    clear_probes(vm);
+    vm->paused = 0;
+    vm->restore_node = 0;
+    set_text(a, &vm->state_file, "");
+    set_text(a, &vm->reason, "");
+    set_ids(a, &vm->avoid, NULL, 0);
+    if (vm->return_to == owner) {
+        vm->return_to = 0;
+    }
+    vm_set_state(a, vm, VM_RUNNING);
+}
+
+void vm_set_resolving(struct apply *a, struct model_vm *vm) {
+    vm_clear_order(a, vm);
+    vm->probe_owner = VM_STATE_UNKNOWN;
+    vm->probe_target = VM_STATE_UNKNOWN;
+    set_text(a, &vm->reason, "what runs where is being asked of libvirt");
+    vm_set_state(a, vm, VM_RESOLVING);
+}
+
+/* Drained away, it remembers the first node that it was drained from. */
+void vm_remember_return(struct apply *a, struct model_vm *vm) {
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (op && op->kind == OPERATION_DRAIN && vm->return_to == 0) {
+        vm->return_to = vm->owner;
+    }
+}
+
+static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
+    bool moved = owner != vm->owner;
+    if (moved) {
+        vm_remember_return(a, vm);
+    }
+    vm_set_running(a, vm, owner);
+    apply_event(a, SEVERITY_INFO, "vm-resolved", vm->name, "%s runs on %s", vm->name,
+                model_node_name(a->m, owner));
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (op && op->kind == OPERATION_STOP) {
+        return; /* it is wanted off, and will be ordered so */
+    }
+    bool done =
+        moved || !op ||
+        (op->kind != OPERATION_MOVE && op->kind != OPERATION_DRAIN && op->kind != OPERATION_RESUME);
+    operation_vm_end(a, vm, done ? OPERATION_DONE : OPERATION_FAILED,
+                     done ? "" : "the migration did not come to its end; the VM runs where it was");
+}
+
+struct resolve_step resolve_next(const struct model_vm *vm) {
+    uint8_t owner = vm->probe_owner;
+    uint8_t target = vm->target ? vm->probe_target : VM_STATE_OFF;
+    if (owner == VM_STATE_UNKNOWN) {
+        return (struct resolve_step){.kind = ORDER_PROBE, .node = vm->owner};
+    }
+    if (target == VM_STATE_UNKNOWN) {
+        return (struct resolve_step){.kind = ORDER_PROBE, .node = vm->target};
+    }
+    bool owner_there = owner != VM_STATE_OFF;
+    if (owner == VM_STATE_INCOMING) {
+        /* The owner is no target: half a copy of a migration that somebody else began. */
+        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
+    }
+    if (owner == VM_STATE_PAUSED && target == VM_STATE_RUNNING) {
+        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
+    }
+    if (target == VM_STATE_PAUSED || target == VM_STATE_INCOMING ||
+        (owner_there && target == VM_STATE_RUNNING)) {
+        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->target};
+    }
+    if (owner == VM_STATE_PAUSED) {
+        return (struct resolve_step){.kind = vm->target ? ORDER_DESTROY : ORDER_RESUME,
+                                     .node = vm->owner};
+    }
+    return (struct resolve_step){.kind = ORDER_NONE};
+}
+
+void vm_resolve(struct apply *a, struct model_vm *vm) {
+    if (vm->state != VM_RESOLVING || resolve_next(vm).kind != ORDER_NONE) {
+        return;
+    }
+    if (vm->probe_owner == VM_STATE_RUNNING) {
+        resolve_running(a, vm, vm->owner);
+    } else if (vm->target && vm->probe_target == VM_STATE_RUNNING) {
+        resolve_running(a, vm, vm->target);
+    } else {
+        apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
+        vm_set_off(a, vm, "it was found to run nowhere");
+    }
+}
+
+static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
+    if (vm->state == VM_MIGRATING) {
+        vm_set_resolving(a, vm);
+    }
+    if (vm->state == VM_RESOLVING) {
+        if (vm->order_node == node) {
+            vm_clear_order(a, vm);
+        }
+        if (vm->owner == node) {
+            vm->probe_owner = VM_STATE_OFF;
+        }
+        if (vm->target == node) {
+            vm->probe_target = VM_STATE_OFF;
+        }
+        vm_touch(a, vm);
+        vm_resolve(a, vm);
+        return;
+    }
+    vm_set_off(a, vm, outbox_text(a->out, "it was lost with %s", model_node_name(a->m, node)));
+}
+
+void vms_node_off(struct apply *a, uint32_t node) {
+    struct model_operation *op = NULL;
+    uint64_t op_id = 0;
+    MODEL_EACH(model_vm, vm, &a->m->vms) {
+        if (!model_vm_may_run_on(vm, node)) {
+            continue;
+        }
+        vm_node_off(a, vm, node);
+        if (vm->state != VM_OFF || vm->wanted != WANTED_RUNNING) {
+            continue;
+        }
+        if (!op_id) {
+            op = operation_add(a, OPERATION_RECOVER, model_node_name(a->m, node));
+            if (!op) {
+                return;
+            }
+            op_id = op->id;
+            op->node = node;
+        }
+        /* What else was to be done with it (a move) has ended with its node. */
+        operation_vm_end(a, vm, OPERATION_FAILED, "its node was lost");
+        op = model_operation_by_id(a->m, op_id);
+        struct operation_vm *row = op ? operation_vm_add(a, op, vm) : NULL;
+        if (row) {
+            row->from = node;
+            vm->operation = op_id;
+        }
+    }
+}
+
+void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node) {
+    uint64_t period = setting_get(a->m, SETTING_restart_period_ms);
+    if (vm->failures == 0 || a->time_ms > vm->failures_ms + period ||
+        a->time_ms < vm->failures_ms) {
+        vm->failures = 0;
+        vm->failures_ms = a->time_ms;
+    }
+    vm->failures++;
+    if (vm->failures > setting_get(a->m, SETTING_restart_limit)) {
+        vm->failures = 0;
+        add_id(a, &vm->avoid, node);
+        apply_event(a, SEVERITY_WARNING, "vm-avoids", vm->name,
+                    "%s has failed too often on %s: it goes elsewhere", vm->name,
+                    model_node_name(a->m, node));
+    }
+    vm_touch(a, vm);
+}
