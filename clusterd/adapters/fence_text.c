@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The texts of fence agents; see fence_text.h.
+ *
+ * How the node is named to the device: `plug` is the name of today, `port` the one before it, and
+ * an agent that knows neither says so and goes on. `nodename` is what Pacemaker gives to each agent
+ * too, so all of them bear it.
+ */
+#include "adapters/fence_text.h"
+
+#include "adapters/secret.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NODE_MARK "{node}"
+
+bool fence_agent_name_valid(const char *name) {
+    static const char prefix[] = "fence_";
+    size_t skip = sizeof(prefix) - 1;
+    return strncmp(name, prefix, skip) == 0 && name[skip] != '\0' &&
+           strlen(name) <= WIRE_MAX_NAME &&
+           name[skip + strspn(name + skip, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+static void append_text(struct buffer *out, const char *text) {
+    buffer_append(out, text, strlen(text));
+}
+
+static void append_value(struct buffer *out, const char *value, const char *node) {
+    for (const char *mark = strstr(value, NODE_MARK); mark; mark = strstr(value, NODE_MARK)) {
+        buffer_append(out, value, (size_t)(mark - value));
+        append_text(out, node);
+        value = mark + strlen(NODE_MARK);
+    }
+    append_text(out, value);
+}
+
+static void append_line(struct buffer *out, const char *key, const char *value, const char *node) {
+    append_text(out, key);
+    append_text(out, "=");
+    append_value(out, value, node);
+    append_text(out, "\n");
+}
+
+static bool param_is(const struct core_param *param, const char *const *names) {
+    for (; *names; names++) {
+        if (strcmp(param->key, *names) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int fence_input(const struct core_fence_order *order, const char *action, struct buffer *out,
+                const char **ret_why) {
+    static const char *const ours[] = {"action", "option", "nodename", NULL};
+    static const char *const naming[] = {"plug", "port", NULL};
+    bool named = false;
+    append_line(out, "action", action, "");
+    append_line(out, "nodename", order->node, "");
+    for (uint32_t i = 0; i < order->n_params; i++) {
+        const struct core_param *param = &order->params[i];
+        if (param->key[0] == '\0' || strpbrk(param->key, "= \t\r\n#") ||
+            strpbrk(param->value, "\r\n")) {
+            *ret_why = "a parameter of the device is empty, or holds a newline or another "
+                       "forbidden character";
+            return -EINVAL;
+        }
+        if (param_is(param, ours)) {
+            continue; /* what to do, and to whom, is not the device's to say */
+        }
+        named = named || param_is(param, naming) || strstr(param->value, NODE_MARK) != NULL;
+        append_line(out, param->key, param->value, order->node);
+    }
+    if (!named) {
+        append_line(out, "plug", order->node, "");
+        append_line(out, "port", order->node, "");
+    }
+    return out->failed ? -ENOMEM : 0;
+}
+
+void fence_mask(const struct core_fence_order *order, char *text) {
+    for (uint32_t i = 0; i < order->n_params; i++) {
+        if (secret_key(order->params[i].key)) {
+            secret_mask(text, order->params[i].value);
+        }
+    }
+}
+
+bool fence_metadata_offers(const char *metadata, const char *action) {
+    size_t n = strlen(action);
+    for (const char *at = strstr(metadata, "<action"); at; at = strstr(at + 1, "<action")) {
+        const char *end = strchr(at, '>');
+        const char *name = strstr(at, "name=");
+        if (end && name && name < end) {
+            name += strlen("name=");
+            if ((*name == '"' || *name == '\'') && strncmp(name + 1, action, n) == 0 &&
+                name[n + 1] == *name) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

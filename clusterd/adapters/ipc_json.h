@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Answers of the IPC: what they look like, and errors on their way into one.
+ */
+#ifndef CLUSTERD_ADAPTERS_IPC_JSON_H
+#define CLUSTERD_ADAPTERS_IPC_JSON_H
+
+#include "core/core.h"
+
+#include <jansson.h>
+
+#define IPC_MAX_MESSAGE (WIRE_MAX_TEXT + 1)
+
+struct ipc_error {
+    const char
+        *code; /* constant: refused, no-quorum, not-found, usage, failed, permission, too-large */
+    char message[IPC_MAX_MESSAGE];
+    char hint[IPC_MAX_MESSAGE];
+};
+
+/* Fills it in; returns -EINVAL, so that a check can end with it. `hint` may be "". */
+int ipc_fail(struct ipc_error *error, const char *code, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Text of others (agents, devices) in a JSON string: what is not UTF-8 becomes '?', never a missing
+ * member. */
+json_t *ipc_text(const char *text);
+/* null for "". */
+json_t *ipc_text_or_null(const char *text);
+json_t *ipc_number(uint64_t number);
+
+/* {"id":N,"ok":true, ...members of `body`}; takes `body` over (NULL: nothing more). NULL when
+ * memory has run out. */
+json_t *ipc_answer_ok(json_int_t id, json_t *body);
+json_t *ipc_answer_error(json_int_t id, const struct ipc_error *error);
+/* The answer to a change, from the core's reply. */
+json_t *ipc_answer_reply(json_int_t id, const struct core_reply *reply);
+
+#endif

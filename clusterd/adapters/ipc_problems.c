@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is wrong, why, and what to do: the part of `status` that is read first. Computed from the
+ * model, never stored, so a problem is gone when its cause is.
+ */
+#include "adapters/ipc_view.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* libvirt answers in milliseconds; what takes so long will hardly end by itself. */
+#define RESOLVING_LONG_MS 15000u
+
+struct problems {
+    struct ipc_view *view;
+    json_t *list;
+};
+
+__attribute__((format(printf, 5, 6))) static void add(struct problems *p, enum severity severity,
+                                                      const char *why, const char *todo,
+                                                      const char *what_format, ...) {
+    char what[IPC_MAX_MESSAGE];
+    va_list args;
+    va_start(args, what_format);
+    (void)vsnprintf(what, sizeof(what), what_format, args);
+    va_end(args);
+    json_array_append_new(
+        p->list, json_pack("{ss so so so}", "severity", severity_name((uint8_t)severity), "what",
+                           ipc_text(what), "why", ipc_text(why), "todo", ipc_text(todo)));
+}
+
+static void about_view(struct problems *p) {
+    const struct core_status *s = &p->view->status;
+    if (p->view->waiting[0]) {
+        add(p, SEVERITY_ERROR, p->view->waiting, "start corosync on this node, and see its log",
+            "clusterd takes no part in the cluster");
+    } else if (!s->quorate) {
+        add(p, SEVERITY_ERROR,
+            s->reason && s->reason[0] ? s->reason
+                                      : "this node does not see a majority of the votes",
+            "bring more nodes up or repair the network between them: corosync-quorumtool shows who "
+            "is seen",
+            "no quorum: nothing is started or changed here, and what is shown may be old");
+    } else if (!s->usable) {
+        add(p, SEVERITY_WARNING, s->reason ? s->reason : "", "",
+            "this node has quorum, but may not act yet: %s", s->phase ? s->phase : "not started");
+    }
+}
+
+static void about_lost_node(struct problems *p, const struct model_node *node,
+                            const struct model_device *device) {
+    const struct model *m = p->view->model;
+    char todo[512];
+    if (!model_node_holds_vms(m, node->id)) {
+        return; /* nothing waits for it */
+    }
+    (void)snprintf(todo, sizeof(todo),
+                   "make sure that %s is off, then: clusterctl node confirm-off %s", node->name,
+                   node->name);
+    /* The attempt that is under way has not failed yet. */
+    unsigned failed = node->fence_attempts - (node->fence_order && node->fence_attempts ? 1u : 0u);
+    if (failed > 0) {
+        char more[640];
+        char times[32] = "";
+        if (failed > 1) {
+            (void)snprintf(times, sizeof(times), " %u times", failed);
+        }
+        (void)snprintf(more, sizeof(more), "repair what is named, it is tried again; or %s", todo);
+        add(p, SEVERITY_ERROR, node->reason, more, "fencing of %s has failed%s: its VMs stay down",
+            node->name, times);
+    } else if (!device) {
+        const char *why =
+            node->watchdog_ms
+                ? "it has no fence device; its watchdog will have reset it in a moment"
+                : "it has no fence device: nobody can tell whether it still runs them";
+        add(p, node->watchdog_ms ? SEVERITY_WARNING : SEVERITY_ERROR, why, todo,
+            "%s is lost: its VMs stay down", node->name);
+    } else {
+        add(p, SEVERITY_WARNING, node->reason, "",
+            "%s is %s: its VMs start elsewhere once it is off", node->name,
+            node_state_name(node->state));
+    }
+}
+
+static void about_node(struct problems *p, const struct model_node *node) {
+    const struct model *m = p->view->model;
+    const struct model_device *device = model_device_for(m, node->id);
+    switch ((enum node_state)node->state) {
+    case NODE_LOST:
+    case NODE_FENCING: about_lost_node(p, node, device); break;
+    case NODE_SILENT:
+        add(p, SEVERITY_WARNING, "corosync sees the node, but no clusterd answers there",
+            "see the log of clusterd on it", "%s is silent", node->name);
+        break;
+    case NODE_JOINING:
+        if (node->reason[0]) {
+            add(p, SEVERITY_WARNING, node->reason, "see the log of clusterd and libvirt on it",
+                "%s takes no VMs yet", node->name);
+        }
+        break;
+    case NODE_NEVER_SEEN:
+    case NODE_ONLINE:
+    case NODE_FENCED:
+    case NODE_OFFLINE: break;
+    }
+    if (node->configured && m->vms.n > 0 && !device && node->watchdog_ms == 0 &&
+        node->state == NODE_ONLINE) {
+        add(p, SEVERITY_WARNING, "no fence device is for it, and it has no watchdog",
+            "clusterctl fence-device add; or set watchdog in its clusterd.conf",
+            "if %s dies, its VMs will not start elsewhere", node->name);
+    }
+}
+
+static void about_vm(struct problems *p, const struct model_vm *vm) {
+    const char *reason = NULL;
+    const char *state = shown_vm_state(p->view, vm, &reason);
+    char todo[160];
+    (void)snprintf(todo, sizeof(todo),
+                   state[0] == 'f' ? "mend that, then: clusterctl vm start %s"
+                                   : "clusterctl vm explain %s",
+                   vm->name);
+    if (state[0] == 'b' || state[0] == 'f') { /* blocked, failed */
+        add(p, SEVERITY_ERROR, reason, todo, "VM %s does not run: %s", vm->name, state);
+    } else if (vm->state == VM_RESOLVING && p->view->wall_ms >= vm->since_ms + RESOLVING_LONG_MS) {
+        (void)snprintf(todo, sizeof(todo), "see the logs of clusterd and libvirt on %s",
+                       model_node_name(p->view->model, vm->owner));
+        add(p, SEVERITY_ERROR, reason, todo,
+            "what %s does cannot be found out: nothing is done with it", vm->name);
+    } else if (vm->state == VM_RUNNING && vm->paused) {
+        (void)snprintf(todo, sizeof(todo),
+                       "if it was not you: see its disks' storage, and libvirt's log on %s",
+                       model_node_name(p->view->model, vm->owner));
+        add(p, SEVERITY_WARNING, reason, todo, "VM %s stands still", vm->name);
+    }
+}
+
+static void about_volume(struct problems *p, const struct model_volume *volume) {
+    const struct model *m = p->view->model;
+    MODEL_EACH(model_node, node, &m->nodes) {
+        const struct model_health *health = model_health_of(m, volume->id, node->id);
+        if (node->state == NODE_ONLINE && health && health->state != VOLUME_OK &&
+            health->state != VOLUME_UNKNOWN) {
+            add(p, SEVERITY_ERROR, health->reason, "see the storage and the mount on that node",
+                "volume %s is %s on %s: no VM that needs it goes there", volume->name,
+                volume_state_name(health->state), node->name);
+        }
+    }
+}
+
+json_t *render_problems(struct ipc_view *view) {
+    const struct model *m = view->model;
+    struct problems p = {.view = view, .list = json_array()};
+    about_view(&p);
+    MODEL_EACH(model_node, node, &m->nodes) {
+        about_node(&p, node);
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        about_vm(&p, vm);
+    }
+    MODEL_EACH(model_volume, volume, &m->volumes) {
+        about_volume(&p, volume);
+    }
+    return p.list;
+}

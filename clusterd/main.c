@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clusterd: puts the parts together, runs the loop, takes them apart.
+ *
+ * The order at the start: configuration, pid file, database, then everything that listens, then
+ * corosync. The core boots when corosync has said who we are; until then clients are answered, and
+ * told what is waited for.
+ */
+#include "adapters/clock.h"
+#include "adapters/config.h"
+#include "adapters/log.h"
+#include "adapters/notify.h"
+#include "adapters/realtime.h"
+#include "base/check.h"
+#include "driver.h"
+#include "options.h"
+#include "wire/ipc_limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct daemon {
+    struct config config;
+    qb_loop_t *loop;
+    struct core *core;
+    struct driver *driver;
+    struct driver_adapters adapters;
+    char cluster_name[WIRE_MAX_NAME + 1];
+    int pid_fd;
+    int exit_code; /* of a failure that has one of its own; 0: none */
+};
+
+_Noreturn void check_failed(const char *expression, const char *file, int line) {
+    log_error("internal check failed: %s at %s:%d; clusterd ends, the other nodes take over. "
+              "Please report this",
+              expression, file, line);
+    abort();
+}
+
+static int fail(struct daemon *d, int exit_code, const char *message) {
+    d->exit_code = exit_code;
+    log_error("%s", message);
+    return -EINVAL;
+}
+
+/* ---- boot ---- */
+
+static uint64_t random_incarnation(void) {
+    uint64_t number = 0;
+    while (number == 0) {
+        CHECK(getrandom(&number, sizeof(number), 0) == (ssize_t)sizeof(number));
+    }
+    return number;
+}
+
+/* Corosync has told its configuration. */
+static int on_ready(void *context, const struct corosync_config *corosync) {
+    struct daemon *d = context;
+    char message[STORE_MAX_MESSAGE];
+    memcpy(d->cluster_name, corosync->cluster_name, sizeof(d->cluster_name));
+    int error = sqlite_store_claim(d->adapters.store, corosync->node, message);
+    if (error < 0) {
+        d->exit_code = EXIT_DATABASE;
+        driver_exit(d->driver, error, message);
+        return error;
+    }
+    const struct core_boot boot = {
+        .node = corosync->node,
+        .incarnation = random_incarnation(),
+        .version = CLUSTERD_VERSION,
+        .nodes = {(void *)(uintptr_t)corosync->nodes, corosync->n_nodes},
+        .two_node = corosync->two_node,
+        .last_man_standing = corosync->last_man_standing,
+        .quorum_device = corosync->quorum_device,
+        .wait_for_all = corosync->wait_for_all,
+        .memory_mb = d->config.memory_mb,
+        .cpus = d->config.cpus,
+        .site = d->config.site,
+        .rack = d->config.rack,
+        .watchdog_ms = watchdog_timeout_ms(d->adapters.watchdog),
+        .migrate_uri = d->config.migrate_uri,
+        .libvirt_uri = d->config.libvirt_uri,
+        .state = *sqlite_store_state(d->adapters.store),
+    };
+    error = driver_boot(d->driver, &boot);
+    sqlite_store_forget(d->adapters.store);
+    return error;
+}
+
+static void on_fatal(void *context, int error, const char *message) {
+    struct daemon *d = context;
+    d->exit_code = error == -EBUSY ? EXIT_DUPLICATE : EXIT_CONFIG;
+    driver_exit(d->driver, error, message);
+}
+
+static int32_t on_signal(int32_t number, void *data) {
+    struct daemon *d = data;
+    log_info("%s: stopping", strsignal(number));
+    notify_supervisor("STOPPING=1");
+    if (driver_booted(d->driver)) {
+        const struct event_sink sink = driver_sink(d->driver);
+        const struct core_event event = {.type = CORE_EVENT_STOP};
+        sink_post(&sink, &event);
+    } else {
+        driver_exit(d->driver, 0, "");
+    }
+    return 0;
+}
+
+static const char *cluster_of(void *context) {
+    return ((const struct daemon *)context)->cluster_name;
+}
+
+static const char *waiting_of(void *context) {
+    const struct daemon *d = context;
+    if (driver_booted(d->driver)) {
+        return "";
+    }
+    const char *problem = d->adapters.ring ? corosync_ring_problem(d->adapters.ring) : "";
+    return problem[0] ? problem : "clusterd is starting";
+}
+
+/* ---- start ---- */
+
+static int write_pid_file(struct daemon *d) {
+    char path[CONFIG_MAX_TEXT + 32];
+    char message[CONFIG_MAX_TEXT + 128];
+    if (mkdir(d->config.run_dir, 0755) < 0 && errno != EEXIST) {
+        (void)snprintf(message, sizeof(message), "run_dir %s cannot be made: %s", d->config.run_dir,
+                       strerror(errno));
+        return fail(d, EXIT_CONFIG, message);
+    }
+    (void)snprintf(path, sizeof(path), "%s/clusterd.pid", d->config.run_dir);
+    d->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (d->pid_fd < 0) {
+        (void)snprintf(message, sizeof(message), "%s: %s", path, strerror(errno));
+        return fail(d, EXIT_CONFIG, message);
+    }
+    if (flock(d->pid_fd, LOCK_EX | LOCK_NB) < 0) {
+        (void)snprintf(message, sizeof(message), "another clusterd runs on this node: it holds %s",
+                       path);
+        return fail(d, EXIT_DUPLICATE, message);
+    }
+    if (ftruncate(d->pid_fd, 0) < 0 || dprintf(d->pid_fd, "%d\n", (int)getpid()) < 0) {
+        (void)snprintf(message, sizeof(message), "%s: %s", path, strerror(errno));
+        return fail(d, EXIT_BROKEN, message);
+    }
+    return 0;
+}
+
+static int open_store(struct daemon *d) {
+    char message[STORE_MAX_MESSAGE];
+    int error = sqlite_store_open(d->loop, d->config.state_dir, driver_sink(d->driver),
+                                  &d->adapters.store, message);
+    if (error == 0) {
+        return 0;
+    }
+    return fail(d,
+                error == -EBUSY                                  ? EXIT_DUPLICATE
+                : error == -EBADMSG || error == -EPROTONOSUPPORT ? EXIT_DATABASE
+                                                                 : EXIT_BROKEN,
+                message);
+}
+
+static int open_ipc(struct daemon *d) {
+    const struct ipc_groups groups = {d->config.admin_group, d->config.reader_group};
+    const struct ipc_source source = {
+        .core = d->core, .cluster = cluster_of, .waiting = waiting_of, .context = d};
+    int error = ipc_server_create(d->loop, CLUSTERD_IPC_SERVICE, &groups, &source,
+                                  driver_sink(d->driver), &d->adapters.ipc);
+    if (error == -EADDRINUSE) {
+        return fail(d, EXIT_DUPLICATE, "another clusterd runs on this node: it answers clusterctl");
+    }
+    return error < 0 ? fail(d, EXIT_BROKEN, "no IPC: clusterctl could not connect") : 0;
+}
+
+static int open_adapters(struct daemon *d) {
+    char message[512] = "";
+    struct event_sink sink = driver_sink(d->driver);
+    const struct ring_handlers handlers = {.ready = on_ready, .fatal = on_fatal, .context = d};
+    int error = open_store(d);
+    if (error == 0 && watchdog_create(d->config.watchdog, d->config.watchdog_ms,
+                                      &d->adapters.watchdog, message, sizeof(message)) < 0) {
+        error = fail(d, EXIT_CONFIG, message);
+    }
+    if (error == 0) {
+        error = open_ipc(d);
+    }
+    if (error == 0 &&
+        (agents_create(d->loop, d->config.agent_dir, sink, &d->adapters.agents) < 0 ||
+         fence_create(d->loop, d->config.fence_agent_dir, sink, &d->adapters.fence) < 0 ||
+         corosync_ring_create(d->loop, sink, &handlers, &d->adapters.ring) < 0)) {
+        error = fail(d, EXIT_BROKEN, "out of memory");
+    }
+    if (error == 0) {
+        driver_attach(d->driver, &d->adapters);
+    }
+    return error;
+}
+
+static int open_all(struct daemon *d) {
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)umask(0077);
+    int error = write_pid_file(d);
+    if (error < 0) {
+        return error;
+    }
+    realtime_process();
+    d->loop = qb_loop_create();
+    if (!d->loop || core_create(&d->core) < 0 || driver_create(d->loop, d->core, &d->driver) < 0 ||
+        qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGTERM, d, on_signal, NULL) < 0 ||
+        qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGINT, d, on_signal, NULL) < 0) {
+        return fail(d, EXIT_BROKEN, "out of memory");
+    }
+    error = open_adapters(d);
+    if (error == 0) {
+        realtime_thread();
+    }
+    return error;
+}
+
+/* The ring first: the others then know at once. The store last: it still writes what was queued. */
+static void close_all(struct daemon *d) {
+    corosync_ring_destroy(d->adapters.ring);
+    ipc_server_destroy(d->adapters.ipc);
+    agents_destroy(d->adapters.agents);
+    fence_destroy(d->adapters.fence);
+    sqlite_store_close(d->adapters.store);
+    watchdog_destroy(d->adapters.watchdog);
+    driver_destroy(d->driver);
+    core_destroy(d->core);
+    if (d->loop) {
+        qb_loop_destroy(d->loop);
+    }
+    if (d->pid_fd >= 0) {
+        /* It stays, empty: the lock says whether somebody runs, and a file that was removed could
+         * be locked by one while another one makes it anew. */
+        if (ftruncate(d->pid_fd, 0) < 0) {
+            log_warning("pid file: %s", strerror(errno));
+        }
+        (void)close(d->pid_fd);
+    }
+}
+
+static int read_config(struct daemon *d, const struct options *options) {
+    char message[CONFIG_MAX_TEXT + 256];
+    config_init(&d->config);
+    int error = config_read(&d->config, options->config_path, message, sizeof(message));
+    if (error == -ENOENT && !options->config_given) {
+        error = 0;
+    }
+    config_default_capacity(&d->config);
+    return error < 0 ? fail(d, EXIT_CONFIG, message) : 0;
+}
+
+static int run(struct daemon *d) {
+    log_open(d->config.log_target, d->config.log_level);
+    log_info("clusterd %s starts", CLUSTERD_VERSION);
+    int error = open_all(d);
+    if (error == 0) {
+        notify_supervisor("READY=1");
+        qb_loop_run(d->loop);
+        error = driver_error(d->driver);
+    }
+    close_all(d);
+    log_close();
+    return d->exit_code ? d->exit_code : error < 0 ? EXIT_BROKEN : EXIT_STOPPED;
+}
+
+int main(int argc, char **argv) {
+    struct daemon d = {.pid_fd = -1};
+    struct options options;
+    int exit_code = 0;
+    if (!options_parse(argc, argv, &options, &exit_code)) {
+        return exit_code;
+    }
+    return read_config(&d, &options) < 0 ? d.exit_code : run(&d);
+}
