@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent can do with one VM: each a worker for operation_run(). main.c has the table. */
+#ifndef AGENTS_VM_ACTIONS_H
+#define AGENTS_VM_ACTIONS_H
+
+#include "definition.h"
+#include "operation.h"
+
+void action_start(struct operation *operation);
+void action_stop(struct operation *operation);
+void action_destroy(struct operation *operation);
+void action_monitor(struct operation *operation);
+void action_resume(struct operation *operation);
+void action_migrate_to(struct operation *operation);
+void action_migrate_from(struct operation *operation);
+void action_save(struct operation *operation);
+void action_restore(struct operation *operation);
+
+/* Without a VM: these print by themselves and return the exit code. */
+int action_validate_all(const struct params *params, const char *xml, size_t xml_len);
+int action_meta_data(const struct params *params, const char *xml, size_t xml_len);
+int action_host_cpu(const struct params *params, const char *xml, size_t xml_len);
+int action_watch(const struct params *params, const char *xml, size_t xml_len);
+
+/* For actions that begin with the definition on standard input: it must be of the VM that the
+ * parameters name. */
+int read_definition(struct operation *operation, struct definition *ret_definition);
+
+/*
+ * A VM that should come up is here already: ok if it runs with our generation (the order came
+ * twice), else failed, with its state. `wish` is what was to be done ("start").
+ */
+void judge_present(struct operation *operation, const char *wish);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Can this definition be highly available? The frame, and all that is not a device. See check.h. */
+#include "check.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../shared/jsonl.h"
+#include "xml.h"
+
+void check_append(struct check *check, json_t *array, json_t *item) {
+    if (json_array_append_new(array, item) < 0) {
+        check->incomplete = true; /* a refusal that is lost must not become an approval */
+    }
+}
+
+__attribute__((format(printf, 4, 0))) static void add_finding(struct check *check, json_t *list,
+                                                              const xmlNode *element,
+                                                              const char *format, va_list args) {
+    char path[512];
+    char reason[1024];
+
+    xml_path(element, path, sizeof(path));
+    if (vsnprintf(reason, sizeof(reason), format, args) < 0) {
+        reason[0] = '\0';
+    }
+    check_append(check, list,
+                 json_pack("{so so}", "element", jsonl_text(path), "reason", jsonl_text(reason)));
+}
+
+void check_refuse(struct check *check, const xmlNode *element, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    add_finding(check, check->problems, element, format, args);
+    va_end(args);
+}
+
+void check_warn(struct check *check, const xmlNode *element, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    add_finding(check, check->warnings, element, format, args);
+    va_end(args);
+}
+
+static void note_volume(struct check *check, const char *name) {
+    size_t i;
+    json_t *known;
+
+    json_array_foreach (check->volumes, i, known) {
+        if (strcmp(json_string_value(known), name) == 0) {
+            return;
+        }
+    }
+    check_append(check, check->volumes, jsonl_text(name));
+}
+
+void check_on_volume(struct check *check, const xmlNode *element, const char *what,
+                     const char *path) {
+    char normal[PATH_MAX];
+
+    if (path_normalize(path, normal, sizeof(normal)) < 0) {
+        check_refuse(check, element, "%s is %s: give an absolute path without \"..\"", what, path);
+        return;
+    }
+    const struct volume *volume = volumes_find(check->known, path);
+    if (volume == NULL) {
+        check_refuse(check, element,
+                     "%s %s lies on none of the cluster's %zu volumes, so no other node could "
+                     "start the VM; move it "
+                     "to a volume (clusterctl volume list)",
+                     what, normal, check->known->count);
+        return;
+    }
+    note_volume(check, volume->name);
+}
+
+void check_installed_or_on_volume(struct check *check, const xmlNode *element, const char *what,
+                                  const char *path) {
+    char normal[PATH_MAX];
+
+    if (path_normalize(path, normal, sizeof(normal)) == 0 && path_is_in(normal, "/usr")) {
+        return; /* packages put it there, on every node alike */
+    }
+    check_on_volume(check, element, what, path);
+}
+
+static void check_identity(struct check *check, const struct definition *definition) {
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+@-";
+    const xmlNode *name = xml_child(definition->domain, "name");
+    const xmlNode *type = xml_child(xml_child(definition->domain, "os"), "type");
+    const char *text = definition_name(definition);
+    char uuid[DEFINITION_UUID_SIZE];
+
+    if (text[0] == '\0') {
+        check_refuse(check, name != NULL ? name : definition->domain,
+                     "the VM has no name; give it a <name>");
+    } else if (strlen(text) > DEFINITION_NAME_MAX || text[strspn(text, allowed)] != '\0' ||
+               text[0] == '.' || text[0] == '-') {
+        check_refuse(
+            check, name,
+            "a name has at most %d letters, digits and . _ + @ - and does not start with . or -",
+            DEFINITION_NAME_MAX);
+    }
+    int r = definition_uuid(definition, uuid);
+    if (r == -ENOENT) {
+        check_refuse(check, definition->domain,
+                     "the VM has no UUID, so each start would make another VM of it; put "
+                     "<uuid>...</uuid> with the "
+                     "output of `uuidgen` into it");
+    } else if (r < 0) {
+        check_refuse(check, xml_child(definition->domain, "uuid"),
+                     "not a UUID; `uuidgen` prints one");
+    }
+    if (!xml_attr_is(definition->domain, "type", "kvm") &&
+        !xml_attr_is(definition->domain, "type", "qemu")) {
+        check_refuse(check, definition->domain,
+                     "only domains of type kvm and qemu can be moved between nodes");
+    }
+    if (type == NULL || strcmp(xml_text(type), "hvm") != 0) {
+        check_refuse(check, type != NULL ? type : definition->domain,
+                     "the <os> needs <type>hvm</type>");
+    }
+}
+
+/* What libvirt does by itself when the guest stops: it must not hide the guest's end from clusterd.
+ */
+static void check_lifecycle(struct check *check, const struct definition *definition) {
+    static const struct {
+        const char *element;
+        const char *value;
+        const char *reason;
+    } refused[] = {
+        {"on_crash", "preserve",
+         "a crashed VM would keep its memory and disks and never be restarted; use destroy"},
+        {"on_crash", "rename-restart", "libvirt would restart it under another name; use destroy"},
+        {"on_crash", "coredump-destroy", "the dump would fill this node's own disk; use destroy"},
+        {"on_crash", "coredump-restart", "the dump would fill this node's own disk; use destroy"},
+        {"on_reboot", "preserve",
+         "a VM that reboots would stay stopped and hold its disks; use restart"},
+        {"on_reboot", "rename-restart", "libvirt would restart it under another name; use restart"},
+        {"on_reboot", "destroy",
+         "a reboot from inside would look like the guest's wish to stay off; use restart"},
+        {"on_poweroff", "restart",
+         "a VM that is shut down would start again by itself; use destroy"},
+        {"on_poweroff", "preserve",
+         "a VM that is shut down would hold its memory and disks; use destroy"},
+        {"on_poweroff", "rename-restart",
+         "libvirt would restart it under another name; use destroy"},
+        {"on_lockfailure", "ignore",
+         "it would run on without the lock that prevents a second copy; use poweroff"},
+    };
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        const xmlNode *element = xml_child(definition->domain, refused[i].element);
+        if (element != NULL && strcmp(xml_text(element), refused[i].value) == 0) {
+            check_refuse(check, element, "%s: %s", refused[i].value, refused[i].reason);
+        }
+    }
+}
+
+/* UEFI variables: without a path of its own libvirt puts them into /var/lib/libvirt of the node. */
+static void check_nvram(struct check *check, const xmlNode *os) {
+    const xmlNode *loader = xml_child(os, "loader");
+    const xmlNode *nvram = xml_child(os, "nvram");
+    bool needed = xml_attr_is(os, "firmware", "efi") || xml_attr_is(loader, "type", "pflash");
+
+    if (nvram == NULL) {
+        if (needed && !xml_attr_is(loader, "stateless", "yes")) {
+            check_refuse(check, os,
+                         "libvirt would keep the UEFI variables on the node's own disk; put "
+                         "<nvram>/path/on/a/volume/NAME_VARS.fd</nvram> into <os>");
+        }
+        return;
+    }
+    if (xml_attr(nvram, "template") != NULL) {
+        check_installed_or_on_volume(check, nvram, "the template of the UEFI variables",
+                                     xml_attr(nvram, "template"));
+    }
+    if (xml_attr_is(nvram, "type", "network")) {
+        return;
+    }
+    if (xml_attr(nvram, "type") != NULL && !xml_attr_is(nvram, "type", "file")) {
+        check_refuse(check, nvram,
+                     "UEFI variables of type %s hang on this node; use a file on a volume",
+                     xml_attr(nvram, "type"));
+        return;
+    }
+    const char *path = xml_attr(xml_child(nvram, "source"), "file");
+    if (path == NULL) {
+        path = xml_text(nvram);
+    }
+    if (path[0] == '\0') {
+        check_refuse(check, nvram,
+                     "libvirt would keep the UEFI variables on the node's own disk; name a file on "
+                     "a volume");
+        return;
+    }
+    check_on_volume(check, nvram, "the file of the UEFI variables", path);
+}
+
+static void check_boot(struct check *check, const struct definition *definition) {
+    static const char *const files[][2] = {{"kernel", "the kernel"},
+                                           {"initrd", "the initial ram disk"},
+                                           {"dtb", "the device tree"},
+                                           {"loader", "the firmware"}};
+    const xmlNode *os = xml_child(definition->domain, "os");
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        const xmlNode *element = xml_child(os, files[i][0]);
+        if (element != NULL && xml_text(element)[0] != '\0') {
+            check_installed_or_on_volume(check, element, files[i][1], xml_text(element));
+        }
+    }
+    check_nvram(check, os);
+    const xmlNode *table = xml_child(xml_child(os, "acpi"), "table");
+    for (; table != NULL; table = xml_next(table)) {
+        check_installed_or_on_volume(check, table, "the ACPI table", xml_text(table));
+    }
+    for (const xmlNode *sysinfo = xml_child(definition->domain, "sysinfo"); sysinfo != NULL;
+         sysinfo = xml_next(sysinfo)) {
+        const xmlNode *entry = xml_child(sysinfo, "entry");
+        for (; entry != NULL; entry = xml_next(entry)) {
+            if (xml_attr(entry, "file") != NULL) {
+                check_installed_or_on_volume(check, entry, "the fw_cfg file",
+                                             xml_attr(entry, "file"));
+            }
+        }
+    }
+}
+
+static void check_rest(struct check *check, const struct definition *definition) {
+    const xmlNode *node = xml_first_element(definition->domain);
+
+    for (; node != NULL; node = xml_next_element(node)) {
+        if (xml_is(node, "launchSecurity")) {
+            check_refuse(check, node,
+                         "encrypted memory cannot move to another node; remove <launchSecurity>");
+        } else if (xml_is(node, "cputune") || xml_is(node, "numatune")) {
+            check_warn(check, node,
+                       "pins the VM to cpus or memory nodes by number: every possible owner must "
+                       "have them");
+        } else if (node->ns != NULL && xmlStrEqual(node->name, (const xmlChar *)"commandline")) {
+            check_warn(check, node,
+                       "arguments handed to QEMU cannot be checked: they must work on every "
+                       "possible owner");
+        } else if (xml_is(node, "vcpu") && xml_attr(node, "cpuset") != NULL) {
+            check_warn(check, node,
+                       "pins the VM to cpus by number: every possible owner must have them");
+        }
+    }
+}
+
+int check_definition(const struct definition *definition, const struct volumes *known,
+                     struct check *ret_check) {
+    struct check check = {
+        .known = known,
+        .problems = json_array(),
+        .warnings = json_array(),
+        .volumes = json_array(),
+        .disks = json_array(),
+    };
+    const xmlNode *devices = xml_child(definition->domain, "devices");
+
+    if (check.problems == NULL || check.warnings == NULL || check.volumes == NULL ||
+        check.disks == NULL) {
+        check_finish(&check);
+        return -ENOMEM;
+    }
+    check_identity(&check, definition);
+    check_lifecycle(&check, definition);
+    check_boot(&check, definition);
+    check_rest(&check, definition);
+    if (devices != NULL) {
+        check_devices(&check, devices);
+    }
+    if (check.incomplete) {
+        check_finish(&check);
+        return -ENOMEM;
+    }
+    *ret_check = check;
+    return 0;
+}
+
+void check_finish(struct check *check) {
+    json_decref(check->problems);
+    json_decref(check->warnings);
+    json_decref(check->volumes);
+    json_decref(check->disks);
+    *check = (struct check){.known = NULL};
+}

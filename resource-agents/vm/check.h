@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Can this definition be highly available? It can if every node with its volumes could start it
+ * just as it stands and take it over while it runs: nothing in it may hang on one node's hardware,
+ * files or services.
+ *
+ * The check denies by default: a device that no rule knows is refused, for it cannot be judged.
+ * Rules stand in tables, one line for each element, in check_devices.c (devices) and check.c (the
+ * rest).
+ */
+#ifndef AGENTS_VM_CHECK_H
+#define AGENTS_VM_CHECK_H
+
+#include <stdbool.h>
+#include <jansson.h>
+
+#include "definition.h"
+#include "volumes.h"
+
+struct check {
+    const struct volumes *known;
+    json_t *problems; /* [{"element","reason"}]: each makes the VM impossible */
+    json_t
+        *warnings; /* the same, for what holds only if the administrator sees to it on every node */
+    json_t *volumes; /* names of the volumes that the definition lies on */
+    json_t *disks;   /* paths of its disks */
+    bool incomplete; /* memory ran out: something may be missing above */
+};
+
+/* Checks all of the definition; the arrays of *ret_check say what was found. check_finish() frees
+ * them. -ENOMEM. */
+int check_definition(const struct definition *definition, const struct volumes *known,
+                     struct check *ret_check);
+void check_finish(struct check *check);
+
+/* For the rules: what they find, with the element it is about. */
+void check_refuse(struct check *check, const xmlNode *element, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void check_warn(struct check *check, const xmlNode *element, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The path must lie on a volume; `what` names it ("the disk's file"). */
+void check_on_volume(struct check *check, const xmlNode *element, const char *what,
+                     const char *path);
+
+/* The path must lie on a volume or be part of what is installed on every node (below /usr). */
+void check_installed_or_on_volume(struct check *check, const xmlNode *element, const char *what,
+                                  const char *path);
+
+/* All elements of <devices>. */
+void check_devices(struct check *check, const xmlNode *devices);
+
+/* Appends to one of the arrays. It takes over the reference to item. */
+void check_append(struct check *check, json_t *array, json_t *item);
+
+/* A disk: its sources, its backing chain, its mirror (check_disk.c). */
+void check_disk(struct check *check, const xmlNode *disk);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A VM's definition. See definition.h. */
+#include "definition.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../shared/jsonl.h"
+#include "xml.h"
+
+int definition_parse(const char *text, size_t len, struct definition *ret_definition, char *reason,
+                     size_t reason_size) {
+    xmlDoc *doc;
+    int r = xml_parse(text, len, &doc, reason, reason_size);
+    if (r < 0) {
+        return r;
+    }
+    xmlNode *root = xmlDocGetRootElement(doc);
+    if (!xml_is(root, "domain")) {
+        snprintf(reason, reason_size, "the root element is <%s>, not <domain>",
+                 (const char *)root->name);
+        xmlFreeDoc(doc);
+        return -EINVAL;
+    }
+    *ret_definition = (struct definition){.doc = doc, .domain = root};
+    return 0;
+}
+
+void definition_finish(struct definition *definition) {
+    xmlFreeDoc(definition->doc);
+    *definition = (struct definition){.doc = NULL};
+}
+
+const char *definition_name(const struct definition *definition) {
+    const char *name = xml_text(xml_child(definition->domain, "name"));
+    return name != NULL ? name : "";
+}
+
+int uuid_normalize(const char *text, char ret_uuid[DEFINITION_UUID_SIZE]) {
+    static const char hex[] = "0123456789abcdef";
+    char uuid[DEFINITION_UUID_SIZE];
+    size_t digits = 0;
+    size_t len = 0;
+
+    for (const char *p = text; *p != '\0'; p++) {
+        const char *digit = strchr(hex, *p >= 'A' && *p <= 'F' ? *p - 'A' + 'a' : *p);
+        if (*p == '-') {
+            continue;
+        }
+        if (digit == NULL || digits == 32) {
+            return -EINVAL;
+        }
+        if (digits == 8 || digits == 12 || digits == 16 || digits == 20) {
+            uuid[len++] = '-';
+        }
+        uuid[len++] = *digit;
+        digits++;
+    }
+    if (digits != 32) {
+        return -EINVAL;
+    }
+    uuid[len] = '\0';
+    memcpy(ret_uuid, uuid, DEFINITION_UUID_SIZE);
+    return 0;
+}
+
+int definition_uuid(const struct definition *definition, char ret_uuid[DEFINITION_UUID_SIZE]) {
+    const char *text = xml_text(xml_child(definition->domain, "uuid"));
+    if (text == NULL || text[0] == '\0') {
+        return -ENOENT;
+    }
+    return uuid_normalize(text, ret_uuid);
+}
+
+/* Our element among the metadata, or NULL. */
+static xmlNode *find_mark(const struct definition *definition) {
+    xmlNode *node = xml_first_element(xml_child(definition->domain, "metadata"));
+    while (node != NULL) {
+        if (node->ns != NULL && xmlStrEqual(node->name, (const xmlChar *)"vm") &&
+            xmlStrEqual(node->ns->href, (const xmlChar *)DEFINITION_NAMESPACE)) {
+            return node;
+        }
+        node = xml_next_element(node);
+    }
+    return NULL;
+}
+
+uint64_t definition_generation(const struct definition *definition) {
+    uint64_t generation = 0;
+    const xmlNode *mark = find_mark(definition);
+    return mark != NULL && xml_number(xml_attr(mark, "generation"), &generation) ? generation : 0;
+}
+
+uint64_t metadata_generation(const char *text) {
+    char reason[128];
+    uint64_t generation = 0;
+    xmlDoc *doc;
+
+    if (xml_parse(text, strlen(text), &doc, reason, sizeof(reason)) < 0) {
+        return 0;
+    }
+    if (!xml_number(xml_attr(xmlDocGetRootElement(doc), "generation"), &generation)) {
+        generation = 0;
+    }
+    xmlFreeDoc(doc);
+    return generation;
+}
+
+int definition_set_generation(struct definition *definition, uint64_t generation) {
+    char number[24];
+    xmlNode *metadata = xml_child(definition->domain, "metadata");
+
+    for (xmlNode *old = find_mark(definition); old != NULL; old = find_mark(definition)) {
+        xmlUnlinkNode(old);
+        xmlFreeNode(old);
+    }
+    if (metadata == NULL) {
+        metadata = xmlNewChild(definition->domain, NULL, (const xmlChar *)"metadata", NULL);
+    }
+    if (metadata == NULL) {
+        return -ENOMEM;
+    }
+    /* libvirt keeps one element for each namespace, so a definition's other metadata stays beside
+     * ours. */
+    xmlNode *mark = xmlNewChild(metadata, NULL, (const xmlChar *)"vm", NULL);
+    if (mark == NULL) {
+        return -ENOMEM;
+    }
+    xmlNs *ns =
+        xmlNewNs(mark, (const xmlChar *)DEFINITION_NAMESPACE, (const xmlChar *)DEFINITION_PREFIX);
+    if (ns == NULL) {
+        return -ENOMEM;
+    }
+    xmlSetNs(mark, ns);
+    snprintf(number, sizeof(number), "%" PRIu64, generation);
+    if (xmlNewProp(mark, (const xmlChar *)"generation", (const xmlChar *)number) == NULL) {
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int definition_print(const struct definition *definition, char **ret_text) {
+    xmlBuffer *buffer = xmlBufferCreate();
+    if (buffer == NULL) {
+        return -ENOMEM;
+    }
+    char *text = NULL;
+    if (xmlNodeDump(buffer, definition->doc, definition->domain, 0, 0) >= 0) {
+        text = strdup((const char *)xmlBufferContent(buffer));
+    }
+    xmlBufferFree(buffer);
+    if (text == NULL) {
+        return -ENOMEM;
+    }
+    *ret_text = text;
+    return 0;
+}
+
+/* Bytes in one of libvirt's units of memory; 0 for an unknown one. */
+static uint64_t unit_bytes(const char *unit) {
+    static const struct {
+        const char *name;
+        uint64_t bytes;
+    } units[] = {
+        {"b", 1},
+        {"bytes", 1},
+        {"KB", 1000},
+        {"k", 1024},
+        {"KiB", 1024},
+        {"MB", 1000000},
+        {"M", 1024 * 1024},
+        {"MiB", 1024 * 1024},
+        {"GB", 1000000000},
+        {"G", 1024ULL * 1024 * 1024},
+        {"GiB", 1024ULL * 1024 * 1024},
+        {"TB", 1000000000000},
+        {"T", 1024ULL * 1024 * 1024 * 1024},
+        {"TiB", 1024ULL * 1024 * 1024 * 1024},
+    };
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcasecmp(unit, units[i].name) == 0) {
+            return units[i].bytes;
+        }
+    }
+    return 0;
+}
+
+/* Memory in MiB, rounded up: what is needed must not be told too small. */
+static int read_memory(const xmlNode *memory, uint64_t *ret_mb) {
+    const uint64_t mib = 1024 * 1024;
+    uint64_t amount;
+    const char *unit = xml_attr(memory, "unit");
+    uint64_t bytes = unit_bytes(unit != NULL ? unit : "KiB");
+
+    if (bytes == 0 || !xml_number(xml_text(memory), &amount) || amount == 0 ||
+        amount > (UINT64_MAX - mib) / bytes) {
+        return -EINVAL;
+    }
+    *ret_mb = (amount * bytes + mib - 1) / mib;
+    return 0;
+}
+
+static int read_vcpus(const xmlNode *vcpu, uint64_t *ret_vcpus) {
+    uint64_t current;
+    uint64_t value = 1; /* libvirt's own default */
+
+    if (vcpu == NULL) {
+        *ret_vcpus = value;
+        return 0;
+    }
+    if (!xml_number(xml_text(vcpu), &value) || value == 0 || value > 65536) {
+        return -EINVAL;
+    }
+    if (xml_attr(vcpu, "current") != NULL) {
+        if (!xml_number(xml_attr(vcpu, "current"), &current) || current == 0 || current > value) {
+            return -EINVAL;
+        }
+        value = current;
+    }
+    *ret_vcpus = value;
+    return 0;
+}
+
+int definition_needs(const struct definition *definition, json_t *volumes, json_t *disks,
+                     json_t **ret_needs, const xmlNode **ret_element, char *reason,
+                     size_t reason_size) {
+    const xmlNode *cpu = xml_child(definition->domain, "cpu");
+    const xmlNode *memory = xml_child(definition->domain, "memory");
+    const xmlNode *vcpu = xml_child(definition->domain, "vcpu");
+    const xmlNode *type = xml_child(xml_child(definition->domain, "os"), "type");
+    const char *mode = xml_attr(cpu, "mode");
+    const char *model = xml_text(xml_child(cpu, "model"));
+    const char *machine = xml_attr(type, "machine");
+    const char *arch = xml_attr(type, "arch");
+    char uuid[DEFINITION_UUID_SIZE] = "";
+    uint64_t memory_mb;
+    uint64_t vcpus;
+
+    if (read_memory(memory, &memory_mb) < 0) {
+        snprintf(reason, reason_size, "%s",
+                 memory == NULL ? "the VM has no <memory>" : "not an amount of memory");
+        *ret_element = memory != NULL ? memory : definition->domain;
+        return -EINVAL;
+    }
+    if (read_vcpus(vcpu, &vcpus) < 0) {
+        snprintf(reason, reason_size, "not a number of virtual cpus");
+        *ret_element = vcpu;
+        return -EINVAL;
+    }
+    (void)definition_uuid(definition, uuid); /* where it is missing, check_definition() says so */
+    json_t *needs = json_pack("{so so sI sI sO ss so so so sO}", "name",
+                              jsonl_text(definition_name(definition)), "uuid", jsonl_text(uuid),
+                              "memory_mb", (json_int_t)memory_mb, "vcpus", (json_int_t)vcpus,
+                              "volumes", volumes, "cpu_mode", mode != NULL ? mode : "custom",
+                              "cpu_model", jsonl_text(model != NULL ? model : ""), "machine",
+                              jsonl_text(machine != NULL ? machine : ""), "arch",
+                              jsonl_text(arch != NULL ? arch : ""), "disks", disks);
+    if (needs == NULL) {
+        return -ENOMEM;
+    }
+    *ret_needs = needs;
+    return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A VM's definition: libvirt's domain XML. Pure reading and writing of XML; no libvirt, no files.
+ *
+ * Each running domain carries its generation (the number that grows with each change of owner) in
+ * its metadata, so that a domain found on a node tells by which order it came there:
+ *     <metadata><clusterd:vm xmlns:clusterd="https://clusterd.org/xmlns/vm/1"
+ * generation="7"/></metadata>
+ */
+#ifndef AGENTS_VM_DEFINITION_H
+#define AGENTS_VM_DEFINITION_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+#include <libxml/tree.h>
+
+#define DEFINITION_NAMESPACE "https://clusterd.org/xmlns/vm/1"
+#define DEFINITION_PREFIX "clusterd"
+
+enum {
+    DEFINITION_SIZE_MAX = 1024 * 1024,
+    DEFINITION_NAME_MAX = 128,
+    DEFINITION_UUID_SIZE = 37,
+};
+
+struct definition {
+    xmlDoc *doc;
+    xmlNode *domain; /* the root */
+};
+
+/* Parses text. -EINVAL with one line in reason: it is not the XML of a domain. definition_finish
+ * frees it. */
+int definition_parse(const char *text, size_t len, struct definition *ret_definition, char *reason,
+                     size_t reason_size);
+void definition_finish(struct definition *definition);
+
+/* The domain's name, or "" where there is none. */
+const char *definition_name(const struct definition *definition);
+
+/* The UUID in its usual form. -ENOENT: there is none; -EINVAL: it is not a UUID. */
+int definition_uuid(const struct definition *definition, char ret_uuid[DEFINITION_UUID_SIZE]);
+
+/* Any accepted spelling of a UUID in its usual form (lower case, with dashes). -EINVAL. */
+int uuid_normalize(const char *text, char ret_uuid[DEFINITION_UUID_SIZE]);
+
+/* Puts the generation into the metadata, in place of another. -ENOMEM. */
+int definition_set_generation(struct definition *definition, uint64_t generation);
+
+/* Generation in the metadata; 0 where there is none. */
+uint64_t definition_generation(const struct definition *definition);
+
+/* Generation in what virDomainGetMetadata() returns: our element alone. 0 where it is not readable.
+ */
+uint64_t metadata_generation(const char *text);
+
+/* The XML as text, which the caller frees with free(). */
+int definition_print(const struct definition *definition, char **ret_text);
+
+/*
+ * What the VM needs of a node, as the JSON object "needs" of the agent protocol; volumes and disks
+ * are those that check_definition() found. Both are borrowed. -EINVAL with one line in reason and
+ * the element at fault.
+ */
+int definition_needs(const struct definition *definition, json_t *volumes, json_t *disks,
+                     json_t **ret_needs, const xmlNode **ret_element, char *reason,
+                     size_t reason_size);
+
+#endif

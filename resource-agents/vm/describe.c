@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Actions that only tell something: validate-all (pure reading of XML), host-cpu and meta-data. */
+#include "actions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../shared/jsonl.h"
+#include "../shared/ocf.h"
+#include "check.h"
+#include "host.h"
+#include "xml.h"
+
+/* The final line of validate-all. Takes over the references to problems and warnings, which may be
+ * NULL. */
+static int end_validation(const char *element, const char *reason, json_t *problems,
+                          json_t *warnings) {
+    bool ok = reason == NULL;
+    json_t *line =
+        json_pack("{ss ss so so so*so*}", "result", ok ? "ok" : "failed", "state", "unknown",
+                  "element", jsonl_text(ok ? "" : element), "reason", jsonl_text(ok ? "" : reason),
+                  "problems", problems, "warnings", warnings);
+    bool sent = line != NULL && jsonl_send(line, JSONL_IMPORTANT_MS) == 0;
+    return ok && sent ? OCF_SUCCESS : OCF_ERR_CONFIGURED;
+}
+
+static int validate(const struct definition *definition, const struct volumes *volumes) {
+    struct check check;
+    char reason[256];
+    char path[512] = "/domain";
+    const xmlNode *culprit = definition->domain;
+    json_t *needs = NULL;
+    int code;
+
+    if (check_definition(definition, volumes, &check) < 0) {
+        return end_validation(path, "out of memory", NULL, NULL);
+    }
+    int r = definition_needs(definition, check.volumes, check.disks, &needs, &culprit, reason,
+                             sizeof(reason));
+    if (r == 0) {
+        jsonl_send(json_pack("{so}", "needs", needs), JSONL_IMPORTANT_MS);
+    }
+    const json_t *first = json_array_get(check.problems, 0);
+    json_incref(check.problems);
+    json_incref(check.warnings);
+    if (r < 0) {
+        xml_path(culprit, path, sizeof(path));
+        code = end_validation(path, r == -ENOMEM ? "out of memory" : reason, check.problems,
+                              check.warnings);
+    } else if (first != NULL) {
+        code = end_validation(json_string_value(json_object_get(first, "element")),
+                              json_string_value(json_object_get(first, "reason")), check.problems,
+                              check.warnings);
+    } else {
+        code = end_validation(NULL, NULL, check.problems, check.warnings);
+    }
+    check_finish(&check);
+    return code;
+}
+
+int action_validate_all(const struct params *params, const char *xml, size_t xml_len) {
+    struct volumes volumes;
+    struct definition definition;
+    char reason[256];
+
+    int r = volumes_parse(params->volumes, &volumes);
+    if (r < 0) {
+        snprintf(reason, sizeof(reason), "parameter volumes=%s: %s; give name=/path:name=/path",
+                 params->volumes, strerror(-r));
+        (void)end_validation("", reason, NULL, NULL);
+        return OCF_ERR_ARGS;
+    }
+    if (definition_parse(xml, xml_len, &definition, reason, sizeof(reason)) < 0) {
+        volumes_finish(&volumes);
+        return end_validation("/", reason, NULL, NULL);
+    }
+    int code = validate(&definition, &volumes);
+    definition_finish(&definition);
+    volumes_finish(&volumes);
+    return code;
+}
+
+/* Names of the CPU models that QEMU can give to a guest on this node. */
+static json_t *usable_models(const xmlNode *capabilities) {
+    json_t *models = json_array();
+
+    for (const xmlNode *mode = xml_child(xml_child(capabilities, "cpu"), "mode"); mode != NULL;
+         mode = xml_next(mode)) {
+        const xmlNode *model =
+            xml_attr_is(mode, "name", "custom") ? xml_child(mode, "model") : NULL;
+        for (; model != NULL; model = xml_next(model)) {
+            if (xml_attr_is(model, "usable", "yes")) {
+                json_array_append_new(models, jsonl_text(xml_text(model)));
+            }
+        }
+    }
+    return models;
+}
+
+/* What QEMU with that kind of virtualization offers, parsed; NULL if it is not to be had here. */
+static xmlDoc *offers(virConnectPtr conn, const char *virt) {
+    char reason[128];
+    xmlDoc *doc = NULL;
+
+    char *text = virConnectGetDomainCapabilities(conn, NULL, NULL, NULL, virt, 0);
+    if (text != NULL && xml_parse(text, strlen(text), &doc, reason, sizeof(reason)) < 0) {
+        doc = NULL;
+    }
+    free(text);
+    return doc;
+}
+
+int action_host_cpu(const struct params *params, const char *xml, size_t xml_len) {
+    char reason[512];
+    xmlDoc *host = NULL;
+    const char *virt = "kvm";
+    (void)xml;
+    (void)xml_len;
+
+    virConnectPtr conn = virConnectOpen(params->uri);
+    char *text = conn != NULL ? virConnectGetCapabilities(conn) : NULL;
+    if (text == NULL || xml_parse(text, strlen(text), &host, reason, sizeof(reason)) < 0) {
+        snprintf(reason, sizeof(reason), "%s: cannot ask libvirt at %s for its cpu: %s", ocf_node(),
+                 params->uri, host_error());
+        jsonl_send(json_pack("{ss ss so}", "result", "failed", "state", "unknown", "reason",
+                             jsonl_text(reason)),
+                   JSONL_IMPORTANT_MS);
+        return OCF_ERR_GENERIC;
+    }
+    xmlDoc *guest = offers(conn, virt);
+    if (guest == NULL) {
+        virt = "qemu";
+        guest = offers(conn, virt);
+    }
+    const xmlNode *cpu = xml_child(xml_child(xmlDocGetRootElement(host), "host"), "cpu");
+    const char *model = xml_text(xml_child(cpu, "model"));
+    const char *vendor = xml_text(xml_child(cpu, "vendor"));
+    const char *arch = xml_text(xml_child(cpu, "arch"));
+    json_t *line =
+        json_pack("{s{so so so ss so}}", "cpu", "model", jsonl_text(model != NULL ? model : ""),
+                  "vendor", jsonl_text(vendor != NULL ? vendor : ""), "arch",
+                  jsonl_text(arch != NULL ? arch : ""), "virt", virt, "usable_models",
+                  usable_models(guest != NULL ? xmlDocGetRootElement(guest) : NULL));
+    int r = jsonl_send(line, JSONL_IMPORTANT_MS);
+    jsonl_send(json_pack("{ss ss ss}", "result", "ok", "state", "unknown", "reason", ""),
+               JSONL_IMPORTANT_MS);
+    xmlFreeDoc(guest);
+    xmlFreeDoc(host);
+    free(text);
+    virConnectClose(conn);
+    return r == 0 ? OCF_SUCCESS : OCF_ERR_GENERIC;
+}

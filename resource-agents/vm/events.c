@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens to one domain while an operation works on it. See events.h. */
+#include "events.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <libvirt/libvirt.h>
+
+#include "../shared/ocf.h"
+#include "job.h"
+#include "operation.h"
+
+/* Five lines a second at most, says the protocol. */
+enum { PROGRESS_MS = 250, CANCEL_RETRY_MS = 20 };
+
+int events_init(struct events *events) {
+    *events = (struct events){.downtime_ms = -1};
+    events->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return events->wake_fd < 0 ? -errno : 0;
+}
+
+int events_prepare(void) {
+    return virEventRegisterDefaultImpl() < 0 ? -EIO : 0;
+}
+
+void events_wake(struct events *events) {
+    uint64_t one = 1;
+    (void)!write(events->wake_fd, &one, sizeof(one)); /* a full counter wakes just as well */
+}
+
+/* Every change goes through here. */
+static void begin_change(struct operation *operation) {
+    pthread_mutex_lock(&operation->lock);
+    operation->events.changes++;
+}
+
+static void end_change(struct operation *operation) {
+    pthread_cond_broadcast(&operation->changed);
+    pthread_mutex_unlock(&operation->lock);
+}
+
+static int on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event, int detail,
+                        void *data) {
+    struct operation *operation = data;
+    (void)conn;
+    (void)domain;
+
+    begin_change(operation);
+    if (event == VIR_DOMAIN_EVENT_STOPPED) {
+        operation->events.stopped = true;
+        operation->events.stop_detail = detail;
+    } else if (event == VIR_DOMAIN_EVENT_SUSPENDED) {
+        operation->events.suspended_ms = ocf_now_ms();
+    }
+    end_change(operation);
+    return 0;
+}
+
+static void on_job_completed(virConnectPtr conn, virDomainPtr domain, virTypedParameterPtr params,
+                             int count, void *data) {
+    struct operation *operation = data;
+    unsigned long long downtime = 0;
+    (void)conn;
+    (void)domain;
+
+    bool known = virTypedParamsGetULLong(params, count, VIR_DOMAIN_JOB_DOWNTIME, &downtime) == 1;
+    begin_change(operation);
+    operation->events.job_done = true;
+    operation->events.downtime_ms = known ? (int64_t)downtime : -1;
+    end_change(operation);
+}
+
+static void on_close(virConnectPtr conn, int reason, void *data) {
+    struct operation *operation = data;
+    (void)conn;
+    (void)reason;
+
+    begin_change(operation);
+    operation->events.closed = true;
+    end_change(operation);
+}
+
+/*
+ * Aborts the domain's job if the operation is to stop. There may be no job yet, or it may be past
+ * the point of no return: then libvirt refuses, and the next tick tries again until the worker's
+ * call returns.
+ */
+static void on_tick(int timer, void *data) {
+    struct operation *operation = data;
+    struct progress progress;
+
+    if (operation_stopped(operation) != OPERATION_GOES_ON) {
+        virEventUpdateTimeout(timer, CANCEL_RETRY_MS);
+        (void)virDomainAbortJob(operation->domain);
+        return;
+    }
+    if (job_progress(operation->domain, &progress) == 0) {
+        report_progress(&progress);
+    }
+}
+
+static void on_wake(int watch, int fd, int events, void *data) {
+    uint64_t count;
+    (void)watch;
+    (void)events;
+
+    (void)!read(fd, &count, sizeof(count));
+    if (data != NULL) {
+        (void)virDomainAbortJob(((struct operation *)data)->domain);
+    }
+}
+
+static void on_press(int timer, void *data) {
+    struct operation *operation = data;
+
+    pthread_mutex_lock(&operation->lock);
+    bool stopped = operation->events.stopped;
+    int every_ms = operation->events.press_every_ms;
+    pthread_mutex_unlock(&operation->lock);
+    virEventUpdateTimeout(timer, stopped ? -1 : every_ms);
+    if (!stopped) {
+        (void)virDomainShutdown(operation->domain); /* one that fails is followed by the next */
+    }
+}
+
+void events_press_button(struct operation *operation, int every_ms) {
+    pthread_mutex_lock(&operation->lock);
+    operation->events.press_every_ms = every_ms;
+    pthread_mutex_unlock(&operation->lock);
+    if (virEventAddTimeout(0, on_press, operation, NULL) < 0) {
+        ocf_log("%s on %s: cannot press its power button; it will be destroyed",
+                operation->params->name, ocf_node());
+    }
+}
+
+static void *events_main(void *data) {
+    (void)data;
+    while (virEventRunDefaultImpl() == 0) {
+    }
+    ocf_log("on %s: libvirt's event loop ended; events are lost from here on", ocf_node());
+    return NULL;
+}
+
+int events_start(struct operation *operation, enum events_mode mode) {
+    virConnectPtr conn = operation->conn;
+    bool with_job = mode == EVENTS_WITH_JOB;
+    pthread_t thread;
+
+    if (virConnectDomainEventRegisterAny(conn, operation->domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                         VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), operation,
+                                         NULL) < 0 ||
+        virConnectDomainEventRegisterAny(conn, operation->domain, VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
+                                         VIR_DOMAIN_EVENT_CALLBACK(on_job_completed), operation,
+                                         NULL) < 0 ||
+        virConnectRegisterCloseCallback(conn, on_close, operation, NULL) < 0 ||
+        virEventAddHandle(operation->events.wake_fd, VIR_EVENT_HANDLE_READABLE, on_wake,
+                          with_job ? operation : NULL, NULL) < 0 ||
+        (with_job && virEventAddTimeout(PROGRESS_MS, on_tick, operation, NULL) < 0)) {
+        return -EIO;
+    }
+    if (pthread_create(&thread, NULL, events_main, NULL) != 0) {
+        return -EIO;
+    }
+    pthread_detach(thread);
+    return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What happens to one domain while an operation works on it: libvirt's event loop on a thread of
+ * its own.
+ *
+ * For actions that wait for the domain (stop, migrate_from, monitor with wait_job) it replaces
+ * polling; for those that block in a job (migrate_to, save) it also reports progress and cancels
+ * the job when the operation is to stop.
+ */
+#ifndef AGENTS_VM_EVENTS_H
+#define AGENTS_VM_EVENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct operation;
+
+/* Guarded by the operation's lock, but for wake_fd. */
+struct events {
+    uint64_t changes; /* grows with each event */
+    bool stopped;     /* the domain is gone from here */
+    int stop_detail;  /* enum virDomainEventStoppedDetailType */
+    bool closed;      /* the connection broke */
+    bool job_done;
+    int64_t downtime_ms;   /* of the completed job; -1: not known */
+    uint64_t suspended_ms; /* when the guest last stopped running; 0: it did not */
+    int wake_fd;
+    int press_every_ms;
+};
+
+int events_init(struct events *events);
+
+/* Must be called before the connection is opened. -EIO. */
+int events_prepare(void);
+
+enum events_mode {
+    EVENTS_ONLY,     /* follow the domain */
+    EVENTS_WITH_JOB, /* and report the progress of its job, and cancel it when the operation is to
+                        stop */
+};
+
+/* Begins to follow the operation's domain. 0 or -EIO; libvirt's last error says why. */
+int events_start(struct operation *operation, enum events_mode mode);
+
+/* Presses the domain's power button, at once and again every every_ms, until it has stopped. */
+void events_press_button(struct operation *operation, int every_ms);
+
+/* Wakes the thread, as the operation is to stop. Safe at any time from any thread. */
+void events_wake(struct events *events);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libvirt on this node: the connection, the domain, and what libvirt says about it, in words of the
+ * agent protocol. */
+#ifndef AGENTS_VM_HOST_H
+#define AGENTS_VM_HOST_H
+
+#include <stdbool.h>
+#include <libvirt/libvirt.h>
+
+#include "operation.h"
+
+/* Keeps libvirt's messages off stderr: each is reported once, by who asked. */
+void host_silence(void);
+
+/* libvirt's last error of this thread, as one line. Static storage of the thread. */
+const char *host_error(void);
+
+/* True if libvirt's last error says that there is no such domain. */
+bool host_error_is_absent(void);
+
+/*
+ * Opens operation->conn. libvirtd may just be starting again, so it is tried for a while. -EIO: the
+ * report says why; -ECANCELED.
+ */
+int host_connect(struct operation *operation);
+
+/*
+ * Finds the operation's domain (by UUID if one is given, else by name) as operation->domain.
+ * -ENOENT: it is not on this node, state and report say so; -EIO: the report says why.
+ */
+int host_find(struct operation *operation);
+
+/* Connects and finds, for actions that begin so. */
+int host_open(struct operation *operation);
+
+/* One word and one sentence for a state of libvirt's. */
+struct host_state {
+    enum vm_state state;
+    const char *detail;
+    const char *text;
+};
+struct host_state host_state_of(int state, int reason);
+
+/* True if the domain is the receiving half of a migration that goes on: paused, not yet a VM of its
+ * own. */
+bool host_is_incoming(virDomainPtr domain, int state, int reason);
+
+/* Reads the domain's state and generation into the report; *ret_text says in words what it is. 0,
+ * -ENOENT or -EIO. */
+int host_read_state(struct operation *operation, const char **ret_text);
+
+/*
+ * After a call that failed: finds out what is true now, if need be over a new connection (libvirtd
+ * may have died with our call), and puts it into the report's state. Never fails; what cannot be
+ * learned is unknown.
+ */
+void host_settle(struct operation *operation);
+
+/* The generation in a domain's metadata; 0 where there is none. */
+uint64_t host_generation(virDomainPtr domain);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The job that libvirt runs on a domain. See job.h. */
+#include "job.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <libvirt/virterror.h>
+
+static uint64_t stat_of(virTypedParameterPtr params, int count, const char *name) {
+    unsigned long long value = 0;
+    return virTypedParamsGetULLong(params, count, name, &value) == 1 ? value : 0;
+}
+
+int job_progress(virDomainPtr domain, struct progress *ret_progress) {
+    virTypedParameterPtr params = NULL;
+    int count = 0;
+    int type = VIR_DOMAIN_JOB_NONE;
+
+    if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0) {
+        return -EIO;
+    }
+    uint64_t total = stat_of(params, count, VIR_DOMAIN_JOB_DATA_TOTAL);
+    uint64_t remaining = stat_of(params, count, VIR_DOMAIN_JOB_DATA_REMAINING);
+    /* Pages a second, in pages of the guest. */
+    uint64_t page_size = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE);
+    uint64_t dirty_pages = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE);
+    struct progress progress = {
+        .percent = total > 0 && remaining <= total ? (total - remaining) * 100 / total : 0,
+        .rate_bps = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_BPS) +
+                    stat_of(params, count, VIR_DOMAIN_JOB_DISK_BPS),
+        .dirty_bps = dirty_pages * (page_size != 0 ? page_size : 4096),
+        .iteration = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION),
+        .remaining_bytes = remaining,
+    };
+    virTypedParamsFree(params, count);
+    if (type == VIR_DOMAIN_JOB_NONE || total == 0) {
+        return -ENOENT;
+    }
+    if (progress.percent > 99) {
+        progress.percent = 99; /* the last per cent is the switch-over */
+    }
+    *ret_progress = progress;
+    return 0;
+}
+
+int job_kind(virDomainPtr domain) {
+    virTypedParameterPtr params = NULL;
+    int count = 0;
+    int type = VIR_DOMAIN_JOB_NONE;
+    int kind = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+
+    if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0) {
+        /* "migration statistics are available only on the source host" */
+        return virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED
+                   ? VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
+                   : -EIO;
+    }
+    (void)virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &kind);
+    virTypedParamsFree(params, count);
+    return type == VIR_DOMAIN_JOB_NONE ? -ENOENT : kind;
+}
+
+const char *job_kind_text(int kind) {
+    switch (kind) {
+    case VIR_DOMAIN_JOB_OPERATION_START: return "its start";
+    case VIR_DOMAIN_JOB_OPERATION_SAVE: return "a save to a file";
+    case VIR_DOMAIN_JOB_OPERATION_RESTORE: return "a restore from a file";
+    case VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN: return "a migration to this node";
+    case VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT: return "a migration to another node";
+    case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT: return "a snapshot";
+    case VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT: return "a return to a snapshot";
+    case VIR_DOMAIN_JOB_OPERATION_DUMP: return "a memory dump";
+    case VIR_DOMAIN_JOB_OPERATION_BACKUP: return "a backup";
+    default: return "a job of libvirt";
+    }
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The job that libvirt runs on a domain: a migration, a save, an incoming migration. */
+#ifndef AGENTS_VM_JOB_H
+#define AGENTS_VM_JOB_H
+
+#include <stdbool.h>
+#include <libvirt/libvirt.h>
+
+#include "report.h"
+
+/* Progress of the running job. -ENOENT: none runs, or it has nothing to say yet; -EIO: libvirt's
+ * last error says why. */
+int job_progress(virDomainPtr domain, struct progress *ret_progress);
+
+/* The running job's kind (enum virDomainJobOperation); -ENOENT: none runs; -EIO. */
+int job_kind(virDomainPtr domain);
+
+/* "a migration to another node" and the like, for messages. */
+const char *job_kind_text(int kind);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's self-description, in the XML that the OCF resource agent API lays down. */
+#include "actions.h"
+
+#include <stdio.h>
+
+#include "../shared/ocf.h"
+
+static const struct {
+    const char *name;
+    const char *type;
+    const char *fallback;
+    const char *text;
+} parameters[] = {
+    {"uri", "string", "qemu:///system", "libvirt on this node"},
+    {"name", "string", "", "Name of the VM"},
+    {"uuid", "string", "", "UUID of the VM; if given, the VM is found by it"},
+    {"timeout_ms", "integer", "60000", "Time for the operation; it ends by itself before"},
+    {"generation", "integer", "0",
+     "Number of the order by which the VM runs; it grows with each change of owner"},
+    {"grace_ms", "integer", "30000",
+     "stop: time for the guest to shut down before it is destroyed; 0 destroys at once"},
+    {"target", "string", "", "migrate_to: name of the target node"},
+    {"target_uri", "string", "",
+     "migrate_to: libvirt on the target node, as qemu+tcp://node2/system"},
+    {"bandwidth_mbps", "integer", "0", "migrate_to: limit in megabits a second; 0 is none"},
+    {"max_downtime_ms", "integer", "0",
+     "migrate_to: how long the guest may stand still at its end; 0 leaves QEMU's default"},
+    {"auto_converge", "integer", "0",
+     "migrate_to: 1 slows down a guest that writes faster than the network carries"},
+    {"shared", "integer", "0",
+     "migrate_to: 1 says that the disks are on shared storage whatever libvirt thinks of it"},
+    {"state_file", "string", "", "save, restore: file on a volume for the VM's state"},
+    {"volumes", "string", "", "validate-all: the cluster's volumes, as name=/path:name=/path"},
+    {"wait_job", "integer", "0", "monitor: 1 waits until no migration or save runs on the VM"},
+    {"usage_ms", "integer", "5000", "watch: time between two reports of usage"},
+};
+
+static const struct {
+    const char *name;
+    const char *timeout;
+} actions[] = {
+    {"start", "60s"},        {"stop", "120s"},        {"monitor", "20s"},  {"migrate_to", "3600s"},
+    {"migrate_from", "60s"}, {"validate-all", "10s"}, {"meta-data", "5s"}, {"save", "600s"},
+    {"restore", "600s"},     {"resume", "20s"},       {"destroy", "30s"},  {"host-cpu", "20s"},
+};
+
+int action_meta_data(const struct params *params, const char *xml, size_t xml_len) {
+    (void)params;
+    (void)xml;
+    (void)xml_len;
+    printf("<?xml version=\"1.0\"?>\n"
+           "<resource-agent name=\"vm\" version=\"%s\">\n"
+           "  <version>1.1</version>\n"
+           "  <longdesc lang=\"en\">Runs one virtual machine as a transient libvirt domain on "
+           "behalf of clusterd. The\n"
+           "definition (libvirt's domain XML) is read from standard input by start, restore and "
+           "validate-all. Results are\n"
+           "JSON lines on standard output.</longdesc>\n"
+           "  <shortdesc lang=\"en\">A virtual machine of clusterd</shortdesc>\n"
+           "  <parameters>\n",
+           CLUSTERD_VERSION);
+    for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+        printf("    <parameter name=\"%s\" unique=\"0\" required=\"%d\">\n"
+               "      <longdesc lang=\"en\">%s</longdesc>\n"
+               "      <shortdesc lang=\"en\">%s</shortdesc>\n"
+               "      <content type=\"%s\" default=\"%s\"/>\n"
+               "    </parameter>\n",
+               parameters[i].name, i == 1, parameters[i].text, parameters[i].name,
+               parameters[i].type, parameters[i].fallback);
+    }
+    printf("  </parameters>\n"
+           "  <actions>\n");
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        printf("    <action name=\"%s\" timeout=\"%s\"/>\n", actions[i].name, actions[i].timeout);
+    }
+    printf("    <action name=\"watch\" timeout=\"0\"/>\n"
+           "  </actions>\n"
+           "</resource-agent>\n");
+    return fflush(stdout) == 0 ? OCF_SUCCESS : OCF_ERR_GENERIC;
+}

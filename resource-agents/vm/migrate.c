@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * migrate_to: live migration, libvirtd to libvirtd (peer to peer), so that it survives this
+ * process.
+ *
+ * libvirt's steps, and what is true of the two copies when the connection breaks there:
+ *   BEGIN, PREPARE   target paused and empty                     source runs      -> the source
+ *   PERFORM          memory flows                                source runs      -> the source
+ *   PERFORM3_DONE    all memory is there, source paused          nobody runs      -> either one,
+ * but only one FINISH           target resumed                              target runs      -> the
+ * target CONFIRM          source destroyed A source found paused afterwards is therefore never
+ * resumed or destroyed here: this process sees one side only. clusterd asks both and decides.
+ */
+#include "actions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <libvirt/virterror.h>
+
+#include "../shared/ocf.h"
+#include "host.h"
+#include "job.h"
+
+/* The job's last figures come as an event of their own, before the call's answer as a rule. */
+enum { FIGURES_WAIT_MS = 300 };
+
+/*
+ * Where the memory goes: to the host that target_uri names, for the name that the target has for
+ * itself may lead over another network or nowhere. False where the URI has no host.
+ */
+static bool memory_uri(const char *target_uri, char *ret_uri, size_t size) {
+    const char *host = strstr(target_uri, "://");
+    if (host == NULL) {
+        return false;
+    }
+    host += 3;
+    size_t authority = strcspn(host, "/?");
+    const char *at = memchr(host, '@', authority);
+    if (at != NULL) {
+        authority -= (size_t)(at + 1 - host);
+        host = at + 1;
+    }
+    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?");
+    if (len == 0 || len > authority) {
+        return false;
+    }
+    int n = snprintf(ret_uri, size, "tcp://%.*s", (int)len, host);
+    return n > 0 && (size_t)n < size;
+}
+
+/* The XML for the target: the running one, as libvirt completed it, with the new generation. The
+ * caller frees it. */
+static int target_xml(struct operation *operation, char **ret_xml) {
+    const unsigned int flags = VIR_DOMAIN_XML_MIGRATABLE | VIR_DOMAIN_XML_SECURE;
+    struct definition definition;
+    char reason[256];
+
+    char *xml = virDomainGetXMLDesc(operation->domain, flags);
+    if (xml == NULL) {
+        return -EIO;
+    }
+    int r = definition_parse(xml, strlen(xml), &definition, reason, sizeof(reason));
+    free(xml);
+    if (r < 0) {
+        return r;
+    }
+    r = definition_set_generation(&definition, operation->params->generation);
+    if (r == 0) {
+        r = definition_print(&definition, ret_xml);
+    }
+    definition_finish(&definition);
+    return r;
+}
+
+/* Parameters of the migration. virTypedParamsFree frees them. */
+static int fill_params(const struct params *params, const char *xml,
+                       virTypedParameterPtr *ret_params, int *ret_count) {
+    const uint64_t bytes_per_megabit = 1000 * 1000 / 8;
+    virTypedParameterPtr list = NULL;
+    char uri[300];
+    int count = 0;
+    int max = 0;
+
+    int r = virTypedParamsAddString(&list, &count, &max, VIR_MIGRATE_PARAM_DEST_XML, xml);
+    if (r == 0 && memory_uri(params->target_uri, uri, sizeof(uri))) {
+        r = virTypedParamsAddString(&list, &count, &max, VIR_MIGRATE_PARAM_URI, uri);
+    }
+    if (r == 0 && params->bandwidth_mbps > 0) {
+        /* libvirt counts in MiB/s; a limit must not become 0, which means none. */
+        unsigned long long mib = params->bandwidth_mbps * bytes_per_megabit / (1024 * 1024);
+        r = virTypedParamsAddULLong(&list, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH,
+                                    mib > 0 ? mib : 1);
+    }
+    if (r < 0) {
+        virTypedParamsFree(list, count);
+        return -EIO;
+    }
+    *ret_params = list;
+    *ret_count = count;
+    return 0;
+}
+
+/*
+ * A soft error of the guest's disk during the migration would stop the guest, and it would arrive
+ * stopped: abort instead, so that the VM is where it was.
+ */
+static unsigned int migration_flags(const struct params *params) {
+    unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR;
+    if (params->shared) {
+        flags |= VIR_MIGRATE_UNSAFE;
+    }
+    if (params->auto_converge) {
+        flags |= VIR_MIGRATE_AUTO_CONVERGE;
+    }
+    return flags;
+}
+
+static void read_blackout(struct operation *operation) {
+    uint64_t due_ms = ocf_now_ms() + FIGURES_WAIT_MS;
+
+    pthread_mutex_lock(&operation->lock);
+    while (!operation->events.job_done &&
+           operation_wait(operation, operation->events.changes, due_ms)) {
+    }
+    operation->report.blackout_ms = operation->events.downtime_ms;
+    pthread_mutex_unlock(&operation->lock);
+}
+
+/* libvirt says that the VM moved. Is the source really gone? */
+static void judge_success(struct operation *operation) {
+    const struct params *params = operation->params;
+    struct report *report = &operation->report;
+    const char *text;
+
+    read_blackout(operation);
+    if (host_read_state(operation, &text) == -ENOENT || report->state == VM_OFF) {
+        report->generation = 0;
+        report_set(report, VM_OK, "%s", "");
+        return;
+    }
+    report_set(report, VM_FAILED,
+               "%s moved from %s to %s, but its source is still here, %s; ask %s which copy runs",
+               params->name, ocf_node(), params->target, text, params->target);
+}
+
+static void judge_failure(struct operation *operation) {
+    const struct params *params = operation->params;
+    struct report *report = &operation->report;
+    enum operation_stop stop = operation_stopped(operation);
+    char why[512];
+
+    snprintf(why, sizeof(why), "%s", host_error());
+    host_settle(operation);
+    if (stop == OPERATION_CANCELLED && report->state == VM_RUNNING) {
+        report_set(report, VM_CANCELLED,
+                   "%s: its move from %s to %s was cancelled; it runs on here", params->name,
+                   ocf_node(), params->target);
+        return;
+    }
+    if (stop == OPERATION_OUT_OF_TIME && report->state == VM_RUNNING) {
+        report_set(report, VM_FAILED,
+                   "%s: its move from %s to %s took more than its %" PRIu64
+                   " ms and was aborted; it runs on here; allow "
+                   "auto-converge, more downtime or more bandwidth",
+                   params->name, ocf_node(), params->target, params->timeout_ms);
+        return;
+    }
+    const char *now = "where it runs now is unknown";
+    switch (report->state) {
+    case VM_RUNNING: now = "it runs on here"; break;
+    case VM_PAUSED:
+        now =
+            "it is paused here and may run there: ask both nodes before it is resumed or destroyed";
+        break;
+    case VM_OFF: now = "it is no longer here: ask the other node"; break;
+    case VM_UNKNOWN: break;
+    }
+    report_set(report, VM_FAILED, "%s: cannot move from %s to %s: %s; %s", params->name, ocf_node(),
+               params->target, why, now);
+}
+
+/* Things that forbid a migration before it begins. */
+static bool may_begin(struct operation *operation) {
+    const struct params *params = operation->params;
+    struct report *report = &operation->report;
+    const char *text;
+
+    int r = host_read_state(operation, &text);
+    if (r == -EIO) {
+        report_set(report, VM_FAILED, "%s on %s: cannot read its state: %s", params->name,
+                   ocf_node(), host_error());
+        return false;
+    }
+    if (report->state != VM_RUNNING) {
+        report_set(report, VM_FAILED, "%s: cannot move from %s to %s: it is %s", params->name,
+                   ocf_node(), params->target, text);
+        return false;
+    }
+    int kind = job_kind(operation->domain);
+    if (kind >= 0) {
+        report_set(report, VM_FAILED,
+                   "%s: cannot move from %s to %s: %s runs on it already; wait for it or cancel it",
+                   params->name, ocf_node(), params->target, job_kind_text(kind));
+        return false;
+    }
+    return operation_may_begin(operation, "its move to another node");
+}
+
+static void migrate(struct operation *operation) {
+    const struct params *params = operation->params;
+    virTypedParameterPtr list = NULL;
+    char *xml = NULL;
+    int count = 0;
+
+    int r = target_xml(operation, &xml);
+    if (r == 0) {
+        r = fill_params(params, xml, &list, &count);
+    }
+    if (r < 0) {
+        report_set(&operation->report, VM_FAILED,
+                   "%s: cannot move from %s to %s: cannot prepare its definition: %s", params->name,
+                   ocf_node(), params->target, r == -EIO ? host_error() : strerror(-r));
+        free(xml);
+        return;
+    }
+    if (params->max_downtime_ms > 0 &&
+        virDomainMigrateSetMaxDowntime(operation->domain, params->max_downtime_ms, 0) < 0) {
+        ocf_log("%s on %s: its longest blackout stays as it was: %s", params->name, ocf_node(),
+                host_error());
+    }
+    operation_step(operation, "moving the VM");
+    r = virDomainMigrateToURI3(operation->domain, params->target_uri, list, (unsigned int)count,
+                               migration_flags(params));
+    if (r == 0) {
+        judge_success(operation);
+    } else {
+        judge_failure(operation);
+    }
+    virTypedParamsFree(list, count);
+    free(xml);
+}
+
+void action_migrate_to(struct operation *operation) {
+    const struct params *params = operation->params;
+
+    if (events_prepare() < 0) {
+        report_set(&operation->report, VM_FAILED, "%s on %s: libvirt's event loop: %s",
+                   params->name, ocf_node(), host_error());
+        return;
+    }
+    if (host_open(operation) < 0 || !may_begin(operation)) {
+        return;
+    }
+    if (events_start(operation, EVENTS_WITH_JOB) < 0) {
+        report_set(&operation->report, VM_FAILED, "%s on %s: cannot follow its events: %s",
+                   params->name, ocf_node(), host_error());
+        return;
+    }
+    migrate(operation);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parameters of an action. See params.h. */
+#include "params.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../shared/ocf.h"
+#include "definition.h"
+
+enum {
+    TIMEOUT_DEFAULT_MS = 60000,
+    TIMEOUT_MAX_MS = 7 * 24 * 3600 * 1000,
+    GRACE_DEFAULT_MS = 30000,
+    USAGE_DEFAULT_MS = 5000,
+    BANDWIDTH_MAX_MBPS = 1000 * 1000,
+};
+
+static int read_numbers(struct params *params, const char **ret_culprit) {
+    uint64_t auto_converge = 0;
+    uint64_t shared = 0;
+    uint64_t wait_job = 0;
+    const struct {
+        const char *name;
+        uint64_t *value;
+        uint64_t fallback;
+        uint64_t max;
+    } numbers[] = {
+        {"timeout_ms", &params->timeout_ms, TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS},
+        {"generation", &params->generation, 0, INT64_MAX}, /* a JSON integer is signed */
+        {"grace_ms", &params->grace_ms, GRACE_DEFAULT_MS, TIMEOUT_MAX_MS},
+        {"bandwidth_mbps", &params->bandwidth_mbps, 0, BANDWIDTH_MAX_MBPS},
+        {"max_downtime_ms", &params->max_downtime_ms, 0, TIMEOUT_MAX_MS},
+        {"usage_ms", &params->usage_ms, USAGE_DEFAULT_MS, TIMEOUT_MAX_MS},
+        {"auto_converge", &auto_converge, 0, 1},
+        {"shared", &shared, 0, 1},
+        {"wait_job", &wait_job, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        int r =
+            ocf_param_u64(numbers[i].name, numbers[i].fallback, numbers[i].max, numbers[i].value);
+        if (r < 0) {
+            *ret_culprit = numbers[i].name;
+            return r;
+        }
+    }
+    params->auto_converge = auto_converge != 0;
+    params->shared = shared != 0;
+    params->wait_job = wait_job != 0;
+    return 0;
+}
+
+static const char *missing(const struct params *params, unsigned int required) {
+    if ((required & PARAMS_VM) != 0 && params->name == NULL) {
+        return "name";
+    }
+    if ((required & PARAMS_GENERATION) != 0 && params->generation == 0) {
+        return "generation";
+    }
+    if ((required & PARAMS_TARGET) != 0 && params->target == NULL) {
+        return "target";
+    }
+    if ((required & PARAMS_TARGET) != 0 && params->target_uri == NULL) {
+        return "target_uri";
+    }
+    if ((required & PARAMS_STATE_FILE) != 0 && params->state_file == NULL) {
+        return "state_file";
+    }
+    return NULL;
+}
+
+int params_read(unsigned int required, struct params *ret_params, char *reason,
+                size_t reason_size) {
+    const char *culprit = NULL;
+    const char *uuid = ocf_param("uuid", "");
+    struct params params = {
+        .uri = ocf_param("uri", "qemu:///system"),
+        .name = ocf_param("name", NULL),
+        .target = ocf_param("target", NULL),
+        .target_uri = ocf_param("target_uri", NULL),
+        .state_file = ocf_param("state_file", NULL),
+        .volumes = ocf_param("volumes", ""),
+    };
+
+    if (read_numbers(&params, &culprit) < 0) {
+        snprintf(reason, reason_size, "parameter %s=%s is not a number in its range", culprit,
+                 ocf_param(culprit, ""));
+        return -EINVAL;
+    }
+    if (uuid[0] != '\0' && uuid_normalize(uuid, params.uuid) < 0) {
+        snprintf(reason, reason_size, "parameter uuid=%s is not a UUID", uuid);
+        return -EINVAL;
+    }
+    culprit = missing(&params, required);
+    if (culprit != NULL) {
+        snprintf(reason, reason_size, "parameter %s is missing: set OCF_RESKEY_%s", culprit,
+                 culprit);
+        return -EINVAL;
+    }
+    if (params.state_file != NULL && params.state_file[0] != '/') {
+        snprintf(reason, reason_size, "parameter state_file=%s is not an absolute path",
+                 params.state_file);
+        return -EINVAL;
+    }
+    *ret_params = params;
+    return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parameters of an action, from the environment. */
+#ifndef AGENTS_VM_PARAMS_H
+#define AGENTS_VM_PARAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct params {
+    const char *uri;
+    const char *name;
+    char uuid[37]; /* "" where none is given */
+    uint64_t timeout_ms;
+    uint64_t generation;
+    uint64_t grace_ms;
+    uint64_t bandwidth_mbps; /* megabits a second; 0: no limit */
+    uint64_t max_downtime_ms;
+    uint64_t usage_ms;
+    bool auto_converge;
+    bool shared; /* the disks are on shared storage whatever libvirt thinks of the file system */
+    bool wait_job;
+    const char *target;
+    const char *target_uri;
+    const char *state_file;
+    const char *volumes;
+};
+
+/* Parameters that an action cannot do without, as bits. */
+enum params_required {
+    PARAMS_VM = 1,         /* name */
+    PARAMS_GENERATION = 2, /* generation, not 0 */
+    PARAMS_TARGET = 4,     /* target, target_uri */
+    PARAMS_STATE_FILE = 8, /* state_file, absolute */
+};
+
+/* Reads all parameters; those required (bits) must be there. -EINVAL with one line in reason. */
+int params_read(unsigned int required, struct params *ret_params, char *reason, size_t reason_size);
+
+#endif

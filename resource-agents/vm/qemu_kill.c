@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The end of a QEMU that libvirt cannot end in time. See qemu_kill.h. */
+#include "qemu_kill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+/* Where libvirt's QEMU driver keeps the PID files of qemu:///system. */
+static const char state_dir[] = "/run/libvirt/qemu";
+
+/* Enough for all the arguments that libvirt gives to QEMU; the UUID is among the first. */
+enum { ARGUMENTS_MAX = 65536 };
+
+/* Reads a file's beginning. The number of bytes, or a negative errno. */
+static ssize_t read_file(const char *path, char *text, size_t size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    ssize_t n = read(fd, text, size);
+    ssize_t r = n < 0 ? -errno : n;
+    close(fd);
+    return r;
+}
+
+static int read_pid(const char *name, pid_t *ret_pid) {
+    char path[PATH_MAX];
+    char text[32];
+
+    int n = snprintf(path, sizeof(path), "%s/%s.pid", state_dir, name);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return -ENAMETOOLONG;
+    }
+    ssize_t len = read_file(path, text, sizeof(text) - 1);
+    if (len < 0) {
+        return (int)len;
+    }
+    text[len] = '\0';
+    long pid = strtol(text, NULL, 10);
+    if (pid <= 1 || pid > INT_MAX) {
+        return -EINVAL;
+    }
+    *ret_pid = (pid_t)pid;
+    return 0;
+}
+
+/* Has the process the UUID as one of its arguments? */
+static bool is_of_domain(pid_t pid, const char *uuid) {
+    static char arguments[ARGUMENTS_MAX];
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    ssize_t len = read_file(path, arguments, sizeof(arguments) - 1);
+    if (len <= 0) {
+        return false;
+    }
+    arguments[len] = '\0';
+    for (const char *p = arguments; p < arguments + len; p += strlen(p) + 1) {
+        if (strcmp(p, uuid) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int qemu_kill(const char *name, const char *uuid) {
+    pid_t pid;
+
+    int r = read_pid(name, &pid);
+    if (r < 0) {
+        return r;
+    }
+    /* Held before it is looked at: the number could else become another process in between. */
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0) {
+        return errno == ESRCH ? -ENOENT : -errno;
+    }
+    r = -ENOENT;
+    if (is_of_domain(pid, uuid)) {
+        r = pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
+    }
+    close(fd);
+    return r;
+}

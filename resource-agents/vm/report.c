@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an operation tells clusterd. See report.h. */
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "../shared/jsonl.h"
+#include "../shared/ocf.h"
+
+const char *vm_result_name(enum vm_result result) {
+    switch (result) {
+    case VM_OK: return "ok";
+    case VM_FAILED: return "failed";
+    case VM_CANCELLED: return "cancelled";
+    }
+    return "failed";
+}
+
+const char *vm_state_name(enum vm_state state) {
+    switch (state) {
+    case VM_UNKNOWN: return "unknown";
+    case VM_RUNNING: return "running";
+    case VM_PAUSED: return "paused";
+    case VM_OFF: return "off";
+    }
+    return "unknown";
+}
+
+void report_set(struct report *report, enum vm_result result, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(report->reason, sizeof(report->reason), format, args);
+    va_end(args);
+    ocf_one_line(report->reason);
+    report->result = result;
+    report->exit_code = result == VM_OK ? OCF_SUCCESS : OCF_ERR_GENERIC;
+}
+
+void report_send(const struct report *report) {
+    json_t *line = json_pack("{ss ss so sI}", "result", vm_result_name(report->result), "state",
+                             vm_state_name(report->state), "reason", jsonl_text(report->reason),
+                             "total_ms", (json_int_t)report->total_ms);
+    if (line == NULL) {
+        return;
+    }
+    if (report->blackout_ms >= 0) {
+        json_object_set_new(line, "blackout_ms", json_integer((json_int_t)report->blackout_ms));
+    }
+    if (report->generation != 0) {
+        json_object_set_new(line, "generation", json_integer((json_int_t)report->generation));
+    }
+    if (report->detail != NULL) {
+        json_object_set_new(line, "detail", json_string(report->detail));
+    }
+    jsonl_send(line, JSONL_IMPORTANT_MS);
+}
+
+void report_progress(const struct progress *progress) {
+    jsonl_send(json_pack("{s{sI sI sI sI sI}}", "progress", "percent",
+                         (json_int_t)progress->percent, "rate_bps", (json_int_t)progress->rate_bps,
+                         "dirty_bps", (json_int_t)progress->dirty_bps, "iteration",
+                         (json_int_t)progress->iteration, "remaining_bytes",
+                         (json_int_t)progress->remaining_bytes),
+               JSONL_DROPPABLE_MS);
+}

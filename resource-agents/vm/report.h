@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an operation tells clusterd: progress lines while it lasts, and one final line with the
+ * truth about the VM. */
+#ifndef AGENTS_VM_REPORT_H
+#define AGENTS_VM_REPORT_H
+
+#include <stdint.h>
+
+enum vm_result { VM_OK, VM_FAILED, VM_CANCELLED };
+
+/* What libvirt says about the domain on this node. Unknown: it could not be asked. */
+enum vm_state { VM_UNKNOWN, VM_RUNNING, VM_PAUSED, VM_OFF };
+
+struct report {
+    enum vm_result result;
+    enum vm_state state;
+    char reason[768];    /* one line: what, where, why, what to do; "" if there is nothing to say */
+    const char *detail;  /* one word of ours for the state ("incoming", "io-error"), or NULL */
+    uint64_t generation; /* of the domain found; 0: none found */
+    int64_t blackout_ms; /* how long the guest stood still; -1: not measured */
+    uint64_t total_ms;
+    int exit_code; /* set with the result; monitor has one of its own */
+};
+
+struct progress {
+    uint64_t percent;
+    uint64_t rate_bps;  /* bytes per second sent */
+    uint64_t dirty_bps; /* bytes per second that the guest writes anew */
+    uint64_t iteration;
+    uint64_t remaining_bytes;
+};
+
+const char *vm_result_name(enum vm_result result);
+const char *vm_state_name(enum vm_state state);
+
+/* Sets result, exit code and reason at once. The reason is made one line. */
+void report_set(struct report *report, enum vm_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The final line. It waits for a slow reader, but not for ever. */
+void report_send(const struct report *report);
+
+/* A progress line; dropped where the reader does not keep up. */
+void report_progress(const struct progress *progress);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * restore: the second half of a quick migration. A saved state may be used once: after that the
+ * disks have moved on, and memory from before would destroy them. So it is claimed by a rename
+ * before QEMU sees it:
+ *
+ *   STATE_FILE                  --claim--> STATE_FILE.restoring-GENERATION --the guest runs-->
+ * removed ^                                        |
+ *        '---- libvirt failed, no domain is here -'
+ *
+ * Who dies between claim and end leaves a claimed file: whether its guest ran nobody can tell, so
+ * it is never restored again ("state-used"), and the VM starts afresh, as after a power cut.
+ */
+#include "actions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../shared/ocf.h"
+#include "host.h"
+#include "state_file.h"
+
+static void fail(struct operation *operation, const char *what, const char *why) {
+    report_set(&operation->report, VM_FAILED, "%s: cannot restore on %s: %s: %s",
+               operation->params->name, ocf_node(), what, why);
+}
+
+/* The guest runs: its state has no use any more, and must have none. */
+static void remove_claimed(struct operation *operation, const char *claimed) {
+    if (unlink(claimed) < 0 && errno != ENOENT) {
+        report_set(&operation->report, VM_OK,
+                   "%s runs on %s, but its used state %s cannot be removed: %s; remove it by hand",
+                   operation->params->name, ocf_node(), claimed, strerror(errno));
+    }
+}
+
+/* The XML in the state with our generation, after a check that it is what was ordered. The caller
+ * frees it. */
+static int prepare_xml(struct operation *operation, char **ret_xml) {
+    const struct params *params = operation->params;
+    struct definition definition;
+    struct state_info info;
+    char uuid[DEFINITION_UUID_SIZE];
+    struct definition ordered;
+
+    operation_step(operation, "reading the saved state");
+    if (state_file_definition(operation->conn, params->state_file, &info, &definition) < 0) {
+        fail(operation, params->state_file, host_error());
+        return -EIO;
+    }
+    int r = read_definition(operation, &ordered);
+    if (r < 0) {
+        definition_finish(&definition);
+        return r;
+    }
+    (void)definition_uuid(&ordered, uuid); /* read_definition() made sure of it */
+    definition_finish(&ordered);
+    if (strcmp(uuid, info.uuid) != 0) {
+        fail(operation, params->state_file, "it is the state of another VM");
+        r = -EINVAL;
+    } else if (info.generation > params->generation) {
+        fail(operation, params->state_file, "it is newer than this order");
+        r = -ESTALE;
+    } else {
+        r = definition_set_generation(&definition, params->generation);
+        r = r < 0 ? r : definition_print(&definition, ret_xml);
+        if (r < 0) {
+            fail(operation, params->state_file, strerror(-r));
+        }
+    }
+    definition_finish(&definition);
+    return r;
+}
+
+/* No state file: used up by an earlier order, or never there. */
+static void explain_missing(struct operation *operation, const char *claimed) {
+    if (state_file_exists(claimed)) {
+        operation->report.detail = "state-used";
+        fail(operation, claimed,
+             "an earlier order began to use this state and did not end; start the VM afresh, then "
+             "remove this file");
+        return;
+    }
+    operation->report.detail = "state-missing";
+    fail(operation, operation->params->state_file, "no saved state; start the VM afresh");
+}
+
+/* libvirt failed to restore. If nothing of it is here, the state is as good as before. */
+static void judge_failure(struct operation *operation, const char *claimed) {
+    const struct params *params = operation->params;
+    struct report *report = &operation->report;
+
+    fail(operation, claimed, host_error());
+    host_settle(operation);
+    if (report->state == VM_OFF) {
+        int r = state_file_rename(claimed, params->state_file);
+        if (r < 0) {
+            ocf_log("%s on %s: %s cannot become %s again: %s", params->name, ocf_node(), claimed,
+                    params->state_file, strerror(-r));
+        }
+    } else if (report->state != VM_UNKNOWN) {
+        judge_present(operation, "restore");
+        if (report->result == VM_OK) {
+            remove_claimed(operation, claimed);
+        }
+    }
+}
+
+static void restore(struct operation *operation, const char *claimed) {
+    const struct params *params = operation->params;
+    struct report *report = &operation->report;
+    uint64_t began_ms = ocf_now_ms();
+    char *xml = NULL;
+
+    if (!state_file_exists(params->state_file)) {
+        explain_missing(operation, claimed);
+        return;
+    }
+    if (prepare_xml(operation, &xml) < 0) {
+        return;
+    }
+    if (!operation_may_begin(operation, "its restore")) {
+        free(xml);
+        return;
+    }
+    int r = state_file_rename(params->state_file, claimed);
+    if (r < 0) {
+        fail(operation, params->state_file, strerror(-r));
+        free(xml);
+        return;
+    }
+    operation_step(operation, "restoring the VM");
+    r = virDomainRestoreFlags(operation->conn, claimed, xml, VIR_DOMAIN_SAVE_RUNNING);
+    free(xml);
+    if (r < 0) {
+        judge_failure(operation, claimed);
+        return;
+    }
+    report->state = VM_RUNNING;
+    report->generation = params->generation;
+    report->blackout_ms = (int64_t)(ocf_now_ms() - began_ms);
+    report_set(report, VM_OK, "%s", "");
+    remove_claimed(operation, claimed);
+}
+
+void action_restore(struct operation *operation) {
+    const struct params *params = operation->params;
+    char claimed[STATE_FILE_PATH_MAX];
+
+    int n = snprintf(claimed, sizeof(claimed), "%s" STATE_FILE_CLAIM "%" PRIu64, params->state_file,
+                     params->generation);
+    if (n < 0 || (size_t)n >= sizeof(claimed)) {
+        fail(operation, params->state_file, strerror(ENAMETOOLONG));
+        return;
+    }
+    int r = host_open(operation);
+    if (r == 0) {
+        judge_present(operation, "restore");
+        if (operation->report.result == VM_OK) {
+            remove_claimed(operation, claimed);
+        }
+    } else if (r == -ENOENT) {
+        restore(operation, claimed);
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The volumes a definition is checked against, and which of them a path lies on. Pure: no file is
+ * looked at. */
+#ifndef AGENTS_VM_VOLUMES_H
+#define AGENTS_VM_VOLUMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { VOLUMES_MAX = 256 };
+
+struct volume {
+    char *name;
+    char *path; /* absolute, without "." or double slashes */
+};
+
+struct volumes {
+    size_t count;
+    struct volume items[VOLUMES_MAX];
+};
+
+/* Reads "name=path:name=path"; "" is no volume. -EINVAL: not of that form; -E2BIG. volumes_finish
+ * frees it. */
+int volumes_parse(const char *text, struct volumes *ret_volumes);
+void volumes_finish(struct volumes *volumes);
+
+/* The volume that path lies on (the innermost, where one lies in another), or NULL. */
+const struct volume *volumes_find(const struct volumes *volumes, const char *path);
+
+/*
+ * Brings a path into the one form that is compared: "/a//b/./c/" becomes "/a/b/c". -EINVAL if it is
+ * not absolute or climbs with "..", which could leave the volume again; -ENAMETOOLONG.
+ */
+int path_normalize(const char *path, char *ret_path, size_t size);
+
+/* True if path is dir or lies in it, by whole components. Both are normalized. */
+bool path_is_in(const char *path, const char *dir);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * watch: libvirt's event stream of this node as JSON lines, for as long as clusterd lives.
+ *
+ *            open fails: back-off 100 ms .. 2 s, or the socket appears
+ *               .----------.
+ *               v          |
+ *   start --> OPENING -----' --- opened ---> LISTING --- listed ---> FOLLOWING --- connection
+ * breaks ---. ^                  "connected", one "domain" each, "listed"     events, usage |
+ *               '-------------------------------------- "disconnected"
+ * <--------------------------------'
+ *
+ * Two threads. The main thread runs libvirt's event loop and never calls libvirt otherwise: so
+ * keepalive works, and a libvirtd that hangs is noticed. Callbacks only put what happened into a
+ * queue. The teller opens, lists, takes from the queue, asks libvirt what an event does not say,
+ * and writes every line; it alone knows the list of domains.
+ *
+ * Events are asked for before the domains are listed, so nothing is missed; what happens in between
+ * is told after "listed", perhaps once more.
+ */
+#ifndef AGENTS_VM_WATCH_H
+#define AGENTS_VM_WATCH_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <jansson.h>
+#include <libvirt/libvirt.h>
+
+/* Writes a line that must not be lost; ends the process if the reader is gone or does not read. */
+void watch_tell(json_t *line);
+
+/* -- queue.c: from the event loop to the teller -- */
+
+enum news_kind { NEWS_LIFECYCLE, NEWS_IO_ERROR };
+
+struct news {
+    struct news *next;
+    enum news_kind kind;
+    virDomainPtr domain;
+    int event;      /* lifecycle: enum virDomainEventType */
+    int detail;     /* its detail */
+    char text[160]; /* I/O error: on what and why */
+};
+
+struct news_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct news *first;
+    struct news **last;
+    bool closed; /* the connection broke */
+    int close_reason;
+    bool woken;
+    int lifecycle_id;
+    int io_error_id;
+};
+
+void queue_init(struct news_queue *queue);
+
+/* Asks for events of this connection and its end. -EIO: libvirt's last error says why. */
+int queue_follow(struct news_queue *queue, virConnectPtr conn);
+
+/* Ends that, whether it succeeded or not, and empties the queue. */
+void queue_unfollow(struct news_queue *queue, virConnectPtr conn);
+
+/* The next news, which news_free() frees; NULL at due_ms, when woken, or once the queue is closed
+ * and empty. */
+struct news *queue_take(struct news_queue *queue, uint64_t due_ms);
+void news_free(struct news *news);
+
+/* True once the connection broke; *ret_reason is one of enum virConnectCloseReason. */
+bool queue_closed(struct news_queue *queue, int *ret_reason);
+
+/* Makes queue_take() return. */
+void queue_wake(struct news_queue *queue);
+
+/* -- domains.c: what there is, and what happened to it, as lines -- */
+
+/* What must be remembered of a domain, for once it stopped libvirt cannot be asked any more. */
+struct watched {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    char *name;
+    uint64_t generation;
+    uint64_t cpu_ns; /* at the last report of usage; 0: there was none */
+    bool seen;       /* by the sweep that goes on */
+    bool missing;    /* the last sweep did not find it */
+    bool incoming;   /* the receiving half of a migration: not yet a VM of its own */
+    bool panicked;   /* the guest did */
+    int shutdown; /* enum virDomainEventShutdownDetailType of the shutdown that began; -1: none did
+                   */
+    char io_error[160];
+};
+
+struct watched_list {
+    struct watched *items;
+    size_t count;
+    size_t size;
+};
+
+struct watched *watched_find(struct watched_list *list, virDomainPtr domain);
+void watched_clear(struct watched_list *list);
+
+/* Tells all domains that there are, then "listed". -EIO: libvirt's last error says why. */
+int watched_tell_all(struct watched_list *list, virConnectPtr conn);
+
+void watched_tell_news(struct watched_list *list, const struct news *news);
+
+/*
+ * Looks for domains that ended without an event: a QEMU that dies while libvirtd starts again is
+ * forgotten by it in silence. Two sweeps must miss a domain, so that its event has time to come.
+ */
+void watched_sweep(struct watched_list *list, virConnectPtr conn);
+
+/* -- usage.c: figures of the node and of the domains -- */
+
+struct usage {
+    uint64_t busy_ticks;
+    uint64_t total_ticks;
+    uint64_t when_ns; /* of the domains' cpu_ns */
+};
+
+/* Takes the first sample; the first line tells what happened since. */
+void usage_begin(struct usage *usage);
+
+/* One line of usage; conn is NULL while libvirt is not reached: then it has no "vms". */
+void usage_tell(struct usage *usage, struct watched_list *list, virConnectPtr conn);
+
+#endif
