@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every command of clusterctl has in its hands: the options, the screens, the connection, and
+ * the few ways in which a command speaks with the daemon and with the person.
+ *
+ * A command is a function that returns the exit code. Whatever goes wrong is reported once, where
+ * it is found, by cli_fail(), which gives the exit code back; callers pass it on.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "ipc.h"
+#include "json.h"
+#include "options.h"
+#include "screen.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cli_exit {
+    CLI_DONE = 0,
+    CLI_FAILED = 1,        /* it was tried, and did not succeed */
+    CLI_USAGE = 2,         /* the command line is wrong; nothing was sent */
+    CLI_REFUSED = 3,       /* the cluster said no; nothing was changed */
+    CLI_UNREACHED = 4,     /* no quorum, or clusterd not reached */
+    CLI_DEADLINE = 5,      /* --timeout passed; what was begun goes on in the cluster */
+    CLI_INTERRUPTED = 130, /* Ctrl-C while waiting; what was begun goes on in the cluster */
+};
+
+struct cli {
+    struct options options;
+    struct screen out;   /* standard output */
+    struct screen err;   /* standard error */
+    const char *service; /* libqb's name of the daemon */
+    struct ipc *ipc;     /* owned; NULL when not connected */
+    size_t ipc_size;     /* of messages that the connection can take */
+    bool subscribed;     /* on this connection */
+    int64_t deadline_ms; /* of the whole command; IPC_NO_DEADLINE without --timeout */
+    int64_t timeout_ms;  /* as given, for messages; 0 without --timeout */
+    int signal_fd;       /* readable after Ctrl-C and its like; -1 before cli_catch_signals() */
+    int resize_fd;       /* readable after the window's size changed; -1 likewise */
+    json_t *details; /* owned; its members go into the JSON document of a failure; may be NULL */
+    bool interrupted;
+    bool json;
+    bool json_lines; /* documents follow each other, one a line: --watch, --follow */
+    bool quiet;      /* reports nothing: completion must not write into a command line */
+};
+
+/* ---- saying what went wrong (report.c) ---- */
+
+/* Reports one line (what, where, why) and, if `hint` is not NULL, one of what to do; with --json
+ * also a document on standard output. `code` is the exit code, which is returned. */
+int cli_fail(struct cli *cli, enum cli_exit code, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same for an error answer of the daemon, {"code","message","hint"}. */
+int cli_fail_answer(struct cli *cli, const json_t *error);
+/* A usage error that names the command to ask for help. */
+int cli_fail_usage(struct cli *cli, const char *command, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Puts `value` (borrowed; may be NULL) into the JSON document of a failure that is reported later.
+ */
+void cli_detail(struct cli *cli, const char *key, json_t *value);
+/* Writes `document` to standard output: indented, or as one line where several follow each other.
+ */
+void cli_print_json(const json_t *document);
+void cli_print_json_line(const json_t *document);
+/* Ends a command that succeeded: with --json prints the answer without its "id" and returns true;
+ * otherwise false, and the caller shows it in words. */
+bool cli_print_answer(struct cli *cli, json_t *answer);
+
+/* ---- speaking with the daemon (session.c) ---- */
+
+/* Connects if that has not been done yet. CLI_DONE or reported. */
+int cli_connect(struct cli *cli);
+/* Sends `verb` with the members of `arguments` (stolen; NULL for none) and waits for the answer. On
+ * CLI_DONE the answer is {"ok":true,...} and the caller's; anything else has been reported. */
+int cli_request(struct cli *cli, const char *verb, json_t *arguments, json_t **ret_answer);
+/* The same on a connection that stands, and silently: 0 with an answer that may be {"ok":false}, or
+ * the negative errno of ipc_request(), after which the connection is closed. */
+int cli_try_request(struct cli *cli, const char *verb, json_t *arguments, json_t **ret_answer);
+/* Asks for events, those after `since` again if it is not negative. CLI_DONE or reported. */
+int cli_subscribe(struct cli *cli, int64_t since);
+/* From now on Ctrl-C, SIGTERM and SIGHUP no longer end the program by themselves; cli_wait() tells
+ * of them. */
+void cli_catch_signals(struct cli *cli);
+
+enum cli_wait {
+    CLI_WAIT_EVENT,
+    CLI_WAIT_TIME,
+    CLI_WAIT_RESIZED,
+    CLI_WAIT_INTERRUPTED,
+    CLI_WAIT_BROKEN
+};
+/* Waits for the next event until `until_ms`. With CLI_WAIT_EVENT the caller owns *ret_event. Ctrl-C
+ * also sets cli->interrupted. A broken connection is closed. */
+enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event);
+/* After CLI_WAIT_BROKEN: tries to connect again until `until_ms`, silently. CLI_DONE;
+ * CLI_INTERRUPTED; CLI_UNREACHED when the time is over or the daemon does not want to talk to us
+ * any more. */
+int cli_reconnect(struct cli *cli, int64_t until_ms);
+
+/* For what watches until it is stopped: says that the connection broke, connects again however long
+ * that takes, and subscribes. CLI_DONE, CLI_INTERRUPTED, or reported. */
+int cli_resubscribe(struct cli *cli, int64_t since);
+/* Reports that --timeout has ended the watching. */
+int cli_fail_watched(struct cli *cli);
+
+/* ---- changing something and waiting for its end (follow.c) ---- */
+
+/* Sends a change. If its answer carries an operation, shows the progress and waits for the end,
+ * unless --no-wait. `done` (a sentence without the full stop) is said when there was nothing to
+ * wait for. Returns the exit code. */
+int cli_change(struct cli *cli, const char *verb, json_t *arguments, const char *done);
+/* Shows the progress of an operation that runs already, until its end. */
+int cli_follow(struct cli *cli, int64_t operation);
+
+/* ---- asking the person (confirm.c) ---- */
+
+/* Explains what is about to happen and asks. With `word` the person has to type it; without, y or
+ * n. CLI_DONE if it may be done (or --yes was given). */
+int cli_confirm(struct cli *cli, const char *explanation, const char *question, const char *word);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Help, read off the tables of verbs and options.
+ */
+#include "text.h"
+#include "verbs.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HELP_COLUMNS = 80, HELP_INDENT = 26 };
+
+static void help_item(FILE *out, const char *name, const char *text) {
+    fprintf(out, "  %-*s", HELP_INDENT - 2, name);
+    if (strlen(name) > HELP_INDENT - 4) {
+        fprintf(out, "\n%*s", HELP_INDENT, "");
+    }
+    text_wrap(out, text, HELP_INDENT, HELP_COLUMNS);
+}
+
+static void help_option(FILE *out, enum option_id id) {
+    const struct option_info *info = &option_infos[id];
+    char name[TEXT_MAX];
+    char letter[5] = "";
+    if (info->letter != 0) {
+        snprintf(letter, sizeof(letter), "-%c, ", info->letter);
+    }
+    snprintf(name, sizeof(name), "%s--%s%s%s", letter, info->name,
+             info->argument != WORD_NONE ? " " : "", word_kind_title(info->argument));
+    help_item(out, name, info->help);
+}
+
+/* The verb's own options first: they are what somebody looks for. */
+static void help_options(FILE *out, uint32_t options) {
+    fputs("\nOptions:\n", out);
+    for (int common = 0; common < 2; common++) {
+        for (int i = 0; i < OPTION_COUNT; i++) {
+            bool is_common = (OPTIONS_COMMON & OPTION_BIT(i)) != 0;
+            if ((options & OPTION_BIT(i)) != 0 && is_common == (common == 1)) {
+                help_option(out, (enum option_id)i);
+            }
+        }
+    }
+}
+
+static void help_verbs_of(FILE *out, const char *noun) {
+    for (size_t i = 0; i < verb_count; i++) {
+        if (strcmp(verbs[i].noun, noun) != 0) {
+            continue;
+        }
+        char name[TEXT_MAX];
+        size_t used = (size_t)snprintf(name, sizeof(name), "%s",
+                                       verbs[i].name != NULL ? verbs[i].name : verbs[i].noun);
+        for (size_t w = 0; w < verb_word_count(&verbs[i]); w++) {
+            used += (size_t)snprintf(name + used, sizeof(name) - used, " %s",
+                                     word_kind_title(verbs[i].words[w]));
+        }
+        help_item(out, name, verbs[i].summary);
+    }
+}
+
+void help_overview(FILE *out) {
+    fputs("Usage: clusterctl NOUN VERB [WORD]... [OPTION]...\n\n"
+          "Looks after a cluster of nodes that run virtual machines.\n\n",
+          out);
+    for (size_t i = 0; i < noun_count; i++) {
+        char name[160];
+        size_t used = 0;
+        for (size_t v = 0; v < verb_count; v++) {
+            if (verbs[v].name != NULL && strcmp(verbs[v].noun, nouns[i].name) == 0) {
+                used += (size_t)snprintf(name + used, sizeof(name) - used, "%s%s",
+                                         used > 0 ? ", " : "", verbs[v].name);
+            }
+        }
+        fprintf(out, "  %-14s%s\n", nouns[i].name, nouns[i].summary);
+        if (used > 0) {
+            fprintf(out, "%16s", "");
+            text_wrap(out, name, 16, HELP_COLUMNS);
+        }
+    }
+    help_options(out, OPTIONS_COMMON | OPTION_BIT(OPTION_VERSION));
+    fputs("\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no quorum or clusterd not\n"
+          "reached, 5 deadline passed.\n"
+          "More: clusterctl NOUN --help, clusterctl NOUN VERB --help, man clusterctl.\n",
+          out);
+}
+
+void help_noun(FILE *out, const char *noun) {
+    for (size_t i = 0; i < noun_count; i++) {
+        if (strcmp(nouns[i].name, noun) == 0) {
+            fprintf(out, "Usage: clusterctl %s VERB [WORD]... [OPTION]...\n\n%s: %s\n\n", noun,
+                    noun, nouns[i].summary);
+        }
+    }
+    help_verbs_of(out, noun);
+    fprintf(out, "\n`clusterctl %s VERB --help` tells more.\n", noun);
+}
+
+static void help_usage(FILE *out, const struct verb *verb) {
+    char title[64];
+    char usage[300];
+    size_t used = (size_t)snprintf(usage, sizeof(usage), "clusterctl %s", verb_title(verb, title));
+    for (size_t w = 0; w < verb_word_count(verb); w++) {
+        used += (size_t)snprintf(usage + used, sizeof(usage) - used, " %s",
+                                 word_kind_title(verb->words[w]));
+    }
+    snprintf(usage + used, sizeof(usage) - used, "%s%s [OPTION]...", verb->usage != NULL ? " " : "",
+             verb->usage != NULL ? verb->usage : "");
+    fputs("Usage: ", out);
+    text_wrap(out, usage, 7, HELP_COLUMNS);
+}
+
+void help_verb(FILE *out, const struct verb *verb) {
+    help_usage(out, verb);
+    /* The summary as a sentence: the table has it without a capital and a full stop. */
+    fprintf(out, "\n%c%s.\n", toupper((unsigned char)verb->summary[0]), verb->summary + 1);
+    if (verb->details != NULL) {
+        fputc('\n', out);
+        text_wrap(out, verb->details, 0, HELP_COLUMNS);
+    }
+    help_options(out, verb->options | OPTIONS_COMMON);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A connection to this node's clusterd: JSON messages over libqb's IPC.
+ *
+ * It knows messages, not their meaning: one request has one answer, events come in between on a
+ * channel of their own, which announces itself on a file descriptor. Everything takes a deadline on
+ * CLOCK_BOOTTIME in milliseconds.
+ */
+#ifndef CLI_IPC_H
+#define CLI_IPC_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ipc;
+
+#define IPC_NO_DEADLINE INT64_MAX
+
+int64_t ipc_now_ms(void);
+/* What is left until the deadline, as poll() wants it: -1 for none, never less than 0. */
+int ipc_left_ms(int64_t deadline_ms);
+
+/* Connects to the service `name`, for messages of up to `size` bytes.
+ *   -ECONNREFUSED  nobody listens there: clusterd does not run on this node
+ *   -EACCES        clusterd does not talk to this user
+ *   -ETIMEDOUT     somebody listens, but did not answer by the deadline
+ *   -EPERM         somebody listens who is neither root nor this user: not clusterd
+ *   -ENOSPC        no room for the shared memory in /dev/shm
+ * or another errno. */
+int ipc_connect(const char *name, size_t size, int64_t deadline_ms, struct ipc **ret_ipc);
+void ipc_disconnect(struct ipc *ipc);
+
+/* Waiting for an answer ends with -EINTR as soon as this descriptor (a signalfd) is readable; -1
+ * for none. */
+void ipc_set_interrupt(struct ipc *ipc, int fd);
+
+/* Sends `request` (borrowed; gets "v" and "id") and waits for the answer to it, which the caller
+ * owns. -EMSGSIZE      the request is larger than clusterd takes -ENOTCONN      the connection
+ * broke, before or after clusterd had read the request -ETIMEDOUT     the deadline passed -EINTR
+ * see ipc_set_interrupt() -EBADMSG       what came is not JSON */
+int ipc_request(struct ipc *ipc, json_t *request, int64_t deadline_ms, json_t **ret_answer);
+
+/* Readable when there is an event; hung up when clusterd is gone. */
+int ipc_fd(const struct ipc *ipc);
+/* The next event, without waiting: -EAGAIN if there is none, -ENOTCONN if the connection broke. The
+ * caller owns it. */
+int ipc_event(struct ipc *ipc, json_t **ret_event);
+
+#endif

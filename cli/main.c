@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clusterctl: the command line of clusterd. Finds the verb, checks its words and options, runs it.
+ */
+#include "cli.h"
+#include "text.h"
+#include "verbs.h"
+#include "wire/ipc_limits.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROBLEM_MAX = 256, KEEP_GOING = -1 };
+
+/* Options may stand before the noun, between noun and verb, and after the verb. Those before the
+ * verb are the common ones. On KEEP_GOING *argc and *argv begin with the next word. */
+static int take_options(struct cli *cli, const char *command, uint32_t allowed,
+                        enum options_order order, int *argc, char ***argv) {
+    char problem[PROBLEM_MAX];
+    int first = 0;
+    if (options_parse(&cli->options, *argc, *argv, allowed, order, &first, problem,
+                      sizeof(problem)) < 0) {
+        return cli_fail_usage(cli, command, "%s", problem);
+    }
+    *argc -= first;
+    *argv += first;
+    cli->json = options_given(&cli->options, OPTION_JSON);
+    return KEEP_GOING;
+}
+
+static int set_deadline(struct cli *cli, const char *command) {
+    const char *timeout = options_value(&cli->options, OPTION_TIMEOUT);
+    if (timeout == NULL) {
+        return KEEP_GOING;
+    }
+    if (text_parse_duration(timeout, &cli->timeout_ms) < 0) {
+        return cli_fail_usage(cli, command,
+                              "--timeout %s is not a duration; write it like 500ms, 30s, 5m or 2h",
+                              timeout);
+    }
+    cli->deadline_ms = ipc_now_ms() + cli->timeout_ms;
+    return KEEP_GOING;
+}
+
+static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+    char title[64];
+    verb_title(verb, title);
+    int code =
+        take_options(cli, title, verb->options | OPTIONS_COMMON, OPTIONS_ANYWHERE, &argc, &argv);
+    if (code != KEEP_GOING) {
+        return code;
+    }
+    if (options_given(&cli->options, OPTION_HELP)) {
+        help_verb(stdout, verb);
+        return CLI_DONE;
+    }
+    size_t wanted = verb_word_count(verb);
+    if ((size_t)argc < wanted) {
+        return cli_fail_usage(cli, title, "%s: the %s is missing", title,
+                              word_kind_title(verb->words[argc]));
+    }
+    if ((size_t)argc > wanted) {
+        return cli_fail_usage(cli, title, "%s: '%s' is one word too many", title, argv[wanted]);
+    }
+    code = set_deadline(cli, title);
+    return code != KEEP_GOING ? code : verb->run(cli, argv);
+}
+
+/* `noun` is NULL if it is the noun that nobody knows. */
+static int fail_unknown(struct cli *cli, const char *noun, const char *word) {
+    const char *nearest = verb_nearest(noun, word);
+    const char *before = noun != NULL ? noun : "";
+    const char *space = noun != NULL ? " " : "";
+    if (nearest == NULL) {
+        return cli_fail_usage(cli, before, "there is no '%s%s%s'", before, space, word);
+    }
+    return cli_fail_usage(cli, before, "there is no '%s%s%s'; did you mean '%s%s%s'?", before,
+                          space, word, before, space, nearest);
+}
+
+static int run_noun(struct cli *cli, int argc, char **argv) {
+    const char *noun = argv[0];
+    const struct verb *alone = verb_find(noun, NULL);
+    if (alone != NULL) {
+        return run_verb(cli, alone, argc, argv);
+    }
+    if (!verb_noun_exists(noun)) {
+        return fail_unknown(cli, NULL, noun);
+    }
+    int code = take_options(cli, noun, OPTIONS_COMMON, OPTIONS_UNTIL_WORD, &argc, &argv);
+    if (code != KEEP_GOING) {
+        return code;
+    }
+    if (argc == 0 && options_given(&cli->options, OPTION_HELP)) {
+        help_noun(stdout, noun);
+        return CLI_DONE;
+    }
+    if (argc == 0) {
+        code = cli_fail_usage(cli, noun, "%s: the verb is missing", noun);
+        if (!cli->json) {
+            help_noun(stderr, noun);
+        }
+        return code;
+    }
+    const struct verb *verb = verb_find(noun, argv[0]);
+    return verb != NULL ? run_verb(cli, verb, argc, argv) : fail_unknown(cli, noun, argv[0]);
+}
+
+/* `clusterctl help vm move` is `clusterctl vm move --help`. */
+static int run_help(struct cli *cli, int argc, char **argv) {
+    cli->options.uses[cli->options.count++] = (struct option_use){OPTION_HELP, NULL};
+    if (argc == 0) {
+        help_overview(stdout);
+        return CLI_DONE;
+    }
+    return run_noun(cli, argc, argv);
+}
+
+static int run(struct cli *cli, int argc, char **argv) {
+    int code = take_options(cli, "", OPTIONS_COMMON | OPTION_BIT(OPTION_VERSION),
+                            OPTIONS_UNTIL_WORD, &argc, &argv);
+    if (code != KEEP_GOING) {
+        return code;
+    }
+    if (options_given(&cli->options, OPTION_VERSION)) {
+        printf("clusterctl %s\n", CLUSTERD_VERSION);
+        return CLI_DONE;
+    }
+    if (argc > 0 && strcmp(argv[0], "help") == 0) {
+        return run_help(cli, argc - 1, argv + 1);
+    }
+    if (argc > 0) {
+        return run_noun(cli, argc, argv);
+    }
+    if (options_given(&cli->options, OPTION_HELP)) {
+        help_overview(stdout);
+        return CLI_DONE;
+    }
+    code = cli_fail_usage(cli, "", "say what to do");
+    if (!cli->json) {
+        help_overview(stderr);
+    }
+    return code;
+}
+
+int main(int argc, char **argv) {
+    struct cli cli = {.deadline_ms = IPC_NO_DEADLINE,
+                      .ipc_size = CLUSTERD_IPC_MAX_RESPONSE,
+                      .signal_fd = -1,
+                      .resize_fd = -1};
+    const char *service = getenv("CLUSTERD_IPC_SERVICE");
+    int code = CLI_DONE;
+    setlocale(LC_ALL, "");
+    /* Figures and times look the same everywhere; only the character set is the user's. */
+    setlocale(LC_NUMERIC, "C");
+    screen_init(&cli.out, stdout);
+    screen_init(&cli.err, stderr);
+    cli.service = service != NULL && service[0] != '\0' ? service : CLUSTERD_IPC_SERVICE;
+    if (argc > 1 && strcmp(argv[1], "_complete") == 0) {
+        code = command_complete(&cli, argc - 2, argv + 2);
+    } else {
+        code = run(&cli, argc, argv);
+    }
+    ipc_disconnect(cli.ipc);
+    json_decref(cli.details);
+    /* A full disk or a closed pipe shows only now; a program that reads half a document must hear
+     * of it. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("clusterctl: cannot write to standard output\n", stderr);
+        code = code == CLI_DONE ? CLI_FAILED : code;
+    }
+    return code;
+}

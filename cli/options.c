@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All options of all verbs: see options.h.
+ */
+#include "options.h"
+#include "text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct option_info option_infos[OPTION_COUNT] = {
+    [OPTION_HELP] = {"help", 'h', WORD_NONE, "show this help"},
+    [OPTION_VERSION] = {"version", 'V', WORD_NONE, "show the version"},
+    [OPTION_JSON] = {"json", 'j', WORD_NONE, "write one JSON document to standard output"},
+    [OPTION_TIMEOUT] = {"timeout", 't', WORD_DURATION,
+                        "give up after DURATION (500ms, 30s, 5m, 2h) with exit code 5"},
+    [OPTION_WATCH] = {"watch", 'w', WORD_NONE, "stay, and show each change as it happens"},
+    [OPTION_FOLLOW] = {"follow", 'f', WORD_NONE, "stay, and show what happens from now on"},
+    [OPTION_LIMIT] = {"limit", 'n', WORD_NUMBER, "show at most NUMBER, the newest"},
+    [OPTION_YES] = {"yes", 'y', WORD_NONE, "do not ask; needed where nobody can be asked"},
+    [OPTION_NO_WAIT] = {"no-wait", 0, WORD_NONE,
+                        "return as soon as the cluster has taken the order"},
+    [OPTION_DRY_RUN] = {"dry-run", 0, WORD_NONE, "show what would be done, and do nothing"},
+    [OPTION_BEST_NODE] = {"best-node", 0, WORD_NONE, "to the best possible node"},
+    [OPTION_TO] = {"to", 0, WORD_NODE, "to this node"},
+    [OPTION_LIVE] = {"live", 0, WORD_NONE, "while the guest runs, with a blackout of milliseconds"},
+    [OPTION_QUICK] = {"quick", 0, WORD_NONE,
+                      "save the guest to its volume and restore it on the target"},
+    [OPTION_FORCE] = {"force", 0, WORD_NONE,
+                      "switch off at once, without asking the guest to shut down"},
+    [OPTION_NAME] = {"name", 0, WORD_NAME, "call it NAME (default: the name in the definition)"},
+    [OPTION_PRIORITY] = {"priority", 0, WORD_NUMBER,
+                         "0 to 1000; the higher is placed and started first (default 0)"},
+    [OPTION_POSSIBLE] = {"possible", 0, WORD_NODES, "may run only on these nodes"},
+    [OPTION_PREFERRED] = {"preferred", 0, WORD_NODES, "runs best on these nodes, first the best"},
+    [OPTION_START] = {"start", 0, WORD_NONE, "start it, and keep it running"},
+    [OPTION_AGENT] = {"agent", 0, WORD_AGENT, "the fence agent's name, such as fence_ipmilan"},
+    [OPTION_NODE] = {"node", 0, WORD_NODE,
+                     "a node that the device can switch off; may be repeated (default: all)"},
+    [OPTION_PARAM] = {"param", 0, WORD_PARAM,
+                      "a parameter of the agent; may be repeated; {node} stands for the node"},
+    [OPTION_PARAM_FILE] = {"param-file", 0, WORD_FILE,
+                           "parameters from a file with KEY=VALUE lines: the place for secrets"},
+};
+
+const char *word_kind_title(enum word_kind kind) {
+    static const char *const titles[] = {
+        [WORD_NONE] = "",
+        [WORD_NODE] = "NODE",
+        [WORD_NODES] = "NODE,...",
+        [WORD_VM] = "VM",
+        [WORD_VOLUME] = "VOLUME",
+        [WORD_DEVICE] = "DEVICE",
+        [WORD_OPERATION] = "OPERATION",
+        [WORD_KEY] = "KEY",
+        [WORD_AGENT] = "AGENT",
+        [WORD_FILE] = "FILE",
+        [WORD_PATH] = "PATH",
+        [WORD_NAME] = "NAME",
+        [WORD_VALUE] = "VALUE",
+        [WORD_PARAM] = "KEY=VALUE",
+        [WORD_NUMBER] = "NUMBER",
+        [WORD_DURATION] = "DURATION",
+    };
+    return titles[kind];
+}
+
+bool options_given(const struct options *options, enum option_id id) {
+    for (size_t i = 0; i < options->count; i++) {
+        if (options->uses[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *options_value(const struct options *options, enum option_id id) {
+    const char *value = NULL;
+    for (size_t i = 0; i < options->count; i++) {
+        if (options->uses[i].id == id) {
+            value = options->uses[i].value;
+        }
+    }
+    return value;
+}
+
+const char *options_next(const struct options *options, enum option_id id, size_t *at) {
+    while (*at < options->count) {
+        const struct option_use *use = &options->uses[(*at)++];
+        if (use->id == id) {
+            return use->value;
+        }
+    }
+    return NULL;
+}
+
+/* Says which option is unknown here, and what was probably meant: one that is near in its letters
+ * and allowed, or the news that another verb has it. */
+static void describe_unknown(const char *word, uint32_t allowed, char *problem, size_t size) {
+    const char *best = NULL;
+    size_t distance = SIZE_MAX;
+    size_t length = strcspn(word, "=");
+    char name[TEXT_MAX];
+    snprintf(name, sizeof(name), "%.*s", (int)(length < TEXT_MAX ? length : TEXT_MAX - 1), word);
+    const char *plain = name + strspn(name, "-");
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strcmp(option_infos[i].name, plain) == 0) {
+            snprintf(problem, size, "option --%s does not belong here", plain);
+            return;
+        }
+        if ((allowed & OPTION_BIT(i)) != 0) {
+            text_nearer(plain, option_infos[i].name, &best, &distance);
+        }
+    }
+    if (best != NULL) {
+        snprintf(problem, size, "unknown option '%s'; did you mean '--%s'?", name, best);
+    } else {
+        snprintf(problem, size, "unknown option '%s'", name);
+    }
+}
+
+static size_t fill_tables(uint32_t allowed, enum options_order order,
+                          struct option longs[OPTION_COUNT + 1], char shorts[]) {
+    size_t used = 0;
+    size_t count = 0;
+    if (order == OPTIONS_UNTIL_WORD) {
+        shorts[used++] = '+';
+    }
+    shorts[used++] = ':'; /* getopt stays silent; the messages are ours */
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if ((allowed & OPTION_BIT(i)) == 0) {
+            continue;
+        }
+        const struct option_info *info = &option_infos[i];
+        int has_argument = info->argument == WORD_NONE ? no_argument : required_argument;
+        longs[count++] = (struct option){info->name, has_argument, NULL, 0x100 + i};
+        if (info->letter != 0) {
+            shorts[used++] = info->letter;
+            if (info->argument != WORD_NONE) {
+                shorts[used++] = ':';
+            }
+        }
+    }
+    shorts[used] = '\0';
+    longs[count] = (struct option){0};
+    return count;
+}
+
+static enum option_id option_by_code(int code) {
+    if (code >= 0x100) {
+        return (enum option_id)(code - 0x100);
+    }
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (option_infos[i].letter == code) {
+            return (enum option_id)i;
+        }
+    }
+    return OPTION_COUNT;
+}
+
+int options_parse(struct options *options, int argc, char **argv, uint32_t allowed,
+                  enum options_order order, int *ret_first, char *ret_problem, size_t size) {
+    struct option longs[OPTION_COUNT + 1];
+    char shorts[2 * OPTION_COUNT + 3];
+    fill_tables(allowed, order, longs, shorts);
+    optind = 0; /* begins anew: this runs twice in one process */
+    opterr = 0;
+    while (true) {
+        int code = getopt_long(argc, argv, shorts, longs, NULL);
+        if (code == -1) {
+            *ret_first = optind;
+            return 0;
+        }
+        const char *word = argv[optind - 1];
+        if (code == ':') {
+            enum option_id id = option_by_code(optopt);
+            const char *title = id < OPTION_COUNT ? word_kind_title(option_infos[id].argument) : "";
+            snprintf(ret_problem, size, "option %s needs a %s", word, title);
+            return -EINVAL;
+        }
+        if (code == '?' && optopt >= 0x100) {
+            snprintf(ret_problem, size, "option --%s takes no value: '%s'",
+                     option_infos[optopt - 0x100].name, word);
+            return -EINVAL;
+        }
+        if (code == '?') {
+            char letter[3] = {'-', (char)optopt, '\0'};
+            describe_unknown(optopt != 0 ? letter : word, allowed, ret_problem, size);
+            return -EINVAL;
+        }
+        if (options->count == OPTION_USES_MAX) {
+            snprintf(ret_problem, size, "more than %d options", OPTION_USES_MAX);
+            return -EINVAL;
+        }
+        options->uses[options->count++] = (struct option_use){option_by_code(code), optarg};
+    }
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All options of all verbs, in one table: an option means the same wherever it is allowed.
+ *
+ * A verb names those it takes as a set of bits; parsing, help and completion are read off the
+ * table.
+ */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a word stands for, so that it can be named in help and completed. */
+enum word_kind {
+    WORD_NONE,
+    WORD_NODE,
+    WORD_NODES, /* several, with commas between them */
+    WORD_VM,
+    WORD_VOLUME,
+    WORD_DEVICE,
+    WORD_OPERATION,
+    WORD_KEY,
+    WORD_AGENT,
+    WORD_FILE,
+    WORD_PATH,
+    WORD_NAME,
+    WORD_VALUE,
+    WORD_PARAM,
+    WORD_NUMBER,
+    WORD_DURATION
+};
+
+enum option_id {
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_JSON,
+    OPTION_TIMEOUT,
+    OPTION_WATCH,
+    OPTION_FOLLOW,
+    OPTION_LIMIT,
+    OPTION_YES,
+    OPTION_NO_WAIT,
+    OPTION_DRY_RUN,
+    OPTION_BEST_NODE,
+    OPTION_TO,
+    OPTION_LIVE,
+    OPTION_QUICK,
+    OPTION_FORCE,
+    OPTION_NAME,
+    OPTION_PRIORITY,
+    OPTION_POSSIBLE,
+    OPTION_PREFERRED,
+    OPTION_START,
+    OPTION_AGENT,
+    OPTION_NODE,
+    OPTION_PARAM,
+    OPTION_PARAM_FILE,
+    OPTION_COUNT
+};
+
+#define OPTION_BIT(id) (UINT32_C(1) << (id))
+/* Allowed with every verb. */
+#define OPTIONS_COMMON \
+    (OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_TIMEOUT))
+
+struct option_info {
+    const char *name;        /* without the dashes */
+    char letter;             /* the short form, 0 for none */
+    enum word_kind argument; /* WORD_NONE: takes none */
+    const char *help;
+};
+
+extern const struct option_info option_infos[OPTION_COUNT];
+
+enum { OPTION_USES_MAX = 256 };
+
+/* The options given, in their order; values point into argv. */
+struct options {
+    size_t count;
+    struct option_use {
+        enum option_id id;
+        const char *value;
+    } uses[OPTION_USES_MAX];
+};
+
+/* "NODE", "VM", "DURATION": how help calls it. */
+const char *word_kind_title(enum word_kind kind);
+
+bool options_given(const struct options *options, enum option_id id);
+/* The value given last; NULL if none was. */
+const char *options_value(const struct options *options, enum option_id id);
+/* The values of an option that may come several times: begin with *at 0; NULL after the last. */
+const char *options_next(const struct options *options, enum option_id id, size_t *at);
+
+enum options_order {
+    OPTIONS_UNTIL_WORD, /* stop at the first word: what follows belongs to a verb */
+    OPTIONS_ANYWHERE    /* words and options may be mixed; the words end up at the end of argv */
+};
+
+/* Parses argv[1]... for the options in `allowed` and adds them to `options`. On success *ret_first
+ * is the index of the first word. -EINVAL: `ret_problem` (of `size` bytes) says what is wrong,
+ * naming the word and the nearest right one. */
+int options_parse(struct options *options, int argc, char **argv, uint32_t allowed,
+                  enum options_order order, int *ret_first, char *ret_problem, size_t size);
+
+#endif

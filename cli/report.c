@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Saying what went wrong, and writing JSON documents: see cli.h.
+ *
+ * The words go to standard error, always, so that a pipe that reads standard output gets nothing
+ * but what it asked for. With --json there is a document on standard output for failures too: a
+ * program reads one place only.
+ */
+#include "cli.h"
+#include "text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The codes of the IPC's error answers and what they mean to a shell. */
+static const struct {
+    const char *code;
+    enum cli_exit exit;
+} answer_codes[] = {
+    {"failed", CLI_FAILED},     {"usage", CLI_USAGE},        {"refused", CLI_REFUSED},
+    {"not-found", CLI_REFUSED}, {"permission", CLI_REFUSED}, {"no-quorum", CLI_UNREACHED},
+    {"timeout", CLI_DEADLINE},
+};
+
+static const char *exit_name(enum cli_exit code) {
+    switch (code) {
+    case CLI_DONE: return "done";
+    case CLI_FAILED: return "failed";
+    case CLI_USAGE: return "usage";
+    case CLI_REFUSED: return "refused";
+    case CLI_UNREACHED: return "not-reached";
+    case CLI_DEADLINE: return "timeout";
+    case CLI_INTERRUPTED: return "interrupted";
+    }
+    return "failed";
+}
+
+static void print_json(const json_t *document, size_t flags) {
+    if (json_dumpf(document, stdout, flags) != 0) {
+        fputs("clusterctl: cannot write the JSON document to standard output\n", stderr);
+        exit(CLI_FAILED);
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void report(struct cli *cli, enum cli_exit code, const char *code_name, const char *message,
+                   const char *hint) {
+    if (cli->quiet) {
+        return;
+    }
+    const struct screen *screen = &cli->err;
+    int columns = screen->terminal ? screen->columns - 1 : 0;
+    fflush(stdout);
+    fprintf(stderr, "%sclusterctl:%s ", screen_begin(screen, STYLE_BAD), screen_end(screen));
+    text_wrap(stderr, message, (int)strlen("clusterctl: "), columns);
+    if (hint != NULL && hint[0] != '\0') {
+        fputs("  to do: ", stderr);
+        text_wrap(stderr, hint, (int)strlen("  to do: "), columns);
+    }
+    if (!cli->json) {
+        return;
+    }
+    json_auto *document =
+        json_pack("{s:b, s:i, s:{s:s, s:s, s:s}}", "ok", 0, "exit", (int)code, "error", "code",
+                  code_name, "message", message, "hint", hint != NULL ? hint : "");
+    if (cli->details != NULL) {
+        json_object_update(document, cli->details);
+    }
+    print_json(document, cli->json_lines ? JSON_COMPACT : JSON_INDENT(2));
+}
+
+void cli_detail(struct cli *cli, const char *key, json_t *value) {
+    if (cli->details == NULL) {
+        cli->details = json_object();
+    }
+    if (value != NULL) {
+        json_object_set(cli->details, key, value);
+    }
+}
+
+/* Messages carry text from the daemon and from files: nothing of it may move the cursor, and a
+ * message is one line. */
+static void make_one_line(char *text) {
+    text_clean(text);
+    for (; *text != '\0'; text++) {
+        if (*text == '\n') {
+            *text = ' ';
+        }
+    }
+}
+
+int cli_fail(struct cli *cli, enum cli_exit code, const char *hint, const char *format, ...) {
+    text_auto *message = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&message, format, arguments) < 0) {
+        message = strdup("out of memory");
+    }
+    va_end(arguments);
+    make_one_line(message);
+    report(cli, code, exit_name(code), message, hint);
+    return (int)code;
+}
+
+int cli_fail_usage(struct cli *cli, const char *command, const char *format, ...) {
+    text_auto *message = NULL;
+    text_auto *hint = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&message, format, arguments) < 0 ||
+        asprintf(&hint, "see: clusterctl %s%s--help", command, command[0] != '\0' ? " " : "") < 0) {
+        abort();
+    }
+    va_end(arguments);
+    make_one_line(message);
+    report(cli, CLI_USAGE, "usage", message, hint);
+    return CLI_USAGE;
+}
+
+int cli_fail_answer(struct cli *cli, const json_t *error) {
+    const char *code_name = json_text(error, "code");
+    enum cli_exit code = CLI_FAILED;
+    for (size_t i = 0; i < sizeof(answer_codes) / sizeof(answer_codes[0]); i++) {
+        if (strcmp(code_name, answer_codes[i].code) == 0) {
+            code = answer_codes[i].exit;
+        }
+    }
+    text_auto *message = strdup(json_text(error, "message"));
+    text_auto *hint = strdup(json_text(error, "hint"));
+    if (message == NULL || hint == NULL) {
+        abort();
+    }
+    make_one_line(message);
+    make_one_line(hint);
+    report(cli, code, code_name[0] != '\0' ? code_name : "failed",
+           message[0] != '\0' ? message : "clusterd reported an error without saying which", hint);
+    return (int)code;
+}
+
+void cli_print_json(const json_t *document) {
+    print_json(document, JSON_INDENT(2));
+}
+
+void cli_print_json_line(const json_t *document) {
+    print_json(document, JSON_COMPACT);
+}
+
+bool cli_print_answer(struct cli *cli, json_t *answer) {
+    if (!cli->json) {
+        return false;
+    }
+    json_object_del(answer, "id");
+    cli_print_json(answer);
+    return true;
+}
