@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Checks that need nothing but the text."""
+
+import os
+import re
+
+from tree import strip_c
+
+CODE_SUFFIXES = (".c", ".h", ".py", ".sh", ".cmake")
+SOFT_LINES = 400
+HARD_LINES = 800
+
+
+def code_files(tree):
+    named = {f for f in tree.files() if f.endswith(CODE_SUFFIXES) or os.path.basename(f) == "CMakeLists.txt"}
+    return sorted(named | set(tree.scripts("shell")) | set(tree.scripts("python")))
+
+
+def spdx(tree):
+    """Every source says its licence in its first three lines."""
+    return [f"{path}:1: no 'SPDX-License-Identifier: GPL-2.0-or-later' in the first three lines"
+            for path in code_files(tree)
+            if not any("SPDX-License-Identifier: GPL-2.0-or-later" in line for line in tree.read(path).splitlines()[:3])]
+
+
+def whitespace(tree):
+    """No trailing blanks, no tabs in C, no CR, a newline at the end."""
+    findings = []
+    others = [f for f in tree.files() if f.endswith((".md", ".json", ".conf", ".service", ".txt", ".5", ".8", ".in"))]
+    for path in sorted(set(code_files(tree) + others)):
+        text = tree.read(path)
+        if text and not text.endswith("\n"):
+            findings.append(f"{path}: no newline at the end")
+        for number, line in enumerate(text.split("\n"), 1):
+            if line != line.rstrip():
+                findings.append(f"{path}:{number}: blank or CR at the end of the line")
+            if "\t" in line and path.endswith((".c", ".h", ".py")):
+                findings.append(f"{path}:{number}: tab")
+    return findings
+
+
+def columns(tree):
+    """C stays within 100 columns; rows of tables (between clang-format off and on) within 160."""
+    findings = []
+    for path in tree.c_files():
+        limit = 100
+        for number, line in enumerate(tree.read(path).splitlines(), 1):
+            if "clang-format off" in line or "clang-format on" in line:
+                limit = 160 if "clang-format off" in line else 100
+            if len(line) > limit and "http" not in line:
+                findings.append(f"{path}:{number}: {len(line)} columns; {limit} is the limit")
+    return findings
+
+
+def length(tree, notes=None):
+    """One file, one idea: above 400 lines is worth a look (a note), above 800 an error."""
+    findings = []
+    for path in code_files(tree):
+        lines = tree.read(path).count("\n")
+        if lines > HARD_LINES:
+            findings.append(f"{path}: {lines} lines; {HARD_LINES} is the limit: split it by ideas")
+        elif lines > SOFT_LINES and notes is not None:
+            notes.append(f"{path}: {lines} lines; about {SOFT_LINES} is a good size")
+    return findings
+
+
+BANNED = {
+    r"\b(?:strcpy|strcat|sprintf|vsprintf|gets)\s*\(": "has no bound",
+    r"\b(?:atoi|atol|atoll)\s*\(": "cannot report an error; use strtol with checks",
+    r"\b(?:sleep|usleep|nanosleep|clock_nanosleep)\s*\(": "sleeping is not waiting for an event",
+    r"\b(?:system|popen)\s*\(": "goes through a shell",
+    r"\bNDEBUG\b": "checks stay on in release builds",
+}
+
+
+def banned(tree):
+    """Calls that this project does without. A line that needs one says so: /* lint: allow NAME, because ... */"""
+    findings = []
+    for path in tree.c_files("base", "wire", "core", "adapters", "driver", "placement", "agents", "cli"):
+        text = tree.read(path)
+        raw = text.splitlines()
+        for number, line in enumerate(strip_c(text).splitlines(), 1):
+            for pattern, why in BANNED.items():
+                match = re.search(pattern, line)
+                if not match:
+                    continue
+                name = re.match(r"\w+", match.group(0)).group(0)
+                near = raw[max(0, number - 3) : number]
+                if not any(f"lint: allow {name}" in near_line for near_line in near):
+                    findings.append(f"{path}:{number}: {name}: {why}")
+    return findings

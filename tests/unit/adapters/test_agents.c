@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Running resource agents: small shell scripts stand in for them. Whatever an agent does, one
+ * AGENT_DONE comes at its end.
+ */
+#include "harness.h"
+
+#include "adapters/agents.h"
+#include "adapters/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct harness h;
+static struct agents *agents;
+
+static int setup(void **state) {
+    (void)state;
+    harness_init(&h);
+    assert_int_equal(agents_create(h.loop, h.dir, harness_sink(&h), &agents), 0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    agents_destroy(agents);
+    harness_finish(&h);
+    return 0;
+}
+
+static void run(const char *script, const char *action, uint64_t timeout_ms, const char *input) {
+    static const struct core_param params[] = {{"name", "web"}, {"generation", "7"}};
+    char text[4096];
+    (void)snprintf(text, sizeof(text), "#!/bin/sh\n%s", script);
+    (void)harness_script(&h, "vm", text);
+    const struct core_run_agent order = {.run = 42,
+                                         .agent = "vm",
+                                         .action = action,
+                                         .instance = "web",
+                                         .params = params,
+                                         .n_params = 2,
+                                         .input = input,
+                                         .timeout_ms = timeout_ms};
+    agents_run(agents, &order);
+}
+
+static const struct core_agent *next(enum core_agent_line line) {
+    const struct core_event *event = harness_wait(&h, 10000);
+    assert_int_equal(event->type, CORE_EVENT_AGENT);
+    assert_int_equal(event->agent.run, 42);
+    assert_int_equal(event->agent.line, line);
+    return &event->agent;
+}
+
+static void test_lines_then_done(void **state) {
+    (void)state;
+    run("echo '{\"progress\":{\"percent\":10}}'; echo 'some words' >&2\n"
+        "echo \"{\\\"result\\\":\\\"ok\\\",\\\"state\\\":\\\"running\\\",\\\"reason\\\":"
+        "\\\"$1 $OCF_RESKEY_name $OCF_RESKEY_generation $OCF_RESOURCE_INSTANCE\\\"}\"\n",
+        "start", 10000, NULL);
+    assert_int_equal(next(AGENT_PROGRESS)->percent, 10);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_OK);
+    assert_int_equal(done->state, VM_STATE_RUNNING);
+    assert_string_equal(done->reason, "start web 7 web");
+}
+
+static void test_large_input(void **state) {
+    const size_t size = 256 * 1024;
+    char *input = malloc(size + 1);
+    (void)state;
+    assert_non_null(input);
+    memset(input, 'x', size);
+    input[size] = '\0';
+    run("n=$(wc -c); echo \"{\\\"result\\\":\\\"ok\\\",\\\"total_ms\\\":$n}\"\n", "start", 10000,
+        input);
+    free(input);
+    assert_int_equal(next(AGENT_DONE)->total_ms, size);
+}
+
+static void test_input_that_nobody_reads(void **state) {
+    (void)state;
+    run("exec <&-; echo '{\"result\":\"ok\"}'\n", "start", 10000, "not read");
+    assert_int_equal(next(AGENT_DONE)->result, RESULT_OK);
+}
+
+static void test_no_final_line(void **state) {
+    (void)state;
+    run("exit 5\n", "start", 10000, NULL);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_FAILED);
+    assert_non_null(strstr(done->reason, "vm start web"));
+    assert_non_null(strstr(done->reason, "code 5"));
+    run("kill -ABRT $$\n", "start", 10000, NULL);
+    done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_FAILED);
+    assert_non_null(strstr(done->reason, "signal 6"));
+}
+
+static void test_says_ok_and_fails(void **state) {
+    (void)state;
+    run("echo '{\"result\":\"ok\",\"state\":\"running\"}'; exit 1\n", "start", 10000, NULL);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_FAILED);
+    assert_int_equal(done->state, VM_STATE_RUNNING);
+}
+
+static void test_monitor_codes(void **state) {
+    (void)state;
+    run("exit 7\n", "monitor", 10000, NULL);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_OK);
+    assert_int_equal(done->state, VM_STATE_OFF);
+    run("exit 0\n", "monitor", 10000, NULL);
+    assert_int_equal(next(AGENT_DONE)->state, VM_STATE_RUNNING);
+    run("echo '{\"result\":\"ok\",\"state\":\"off\"}'; exit 7\n", "monitor", 10000, NULL);
+    done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_OK);
+    assert_int_equal(done->state, VM_STATE_OFF);
+    run("exit 1\n", "monitor", 10000, NULL);
+    assert_int_equal(next(AGENT_DONE)->result, RESULT_FAILED);
+}
+
+static bool alive(const char *pid_file) {
+    long pid = strtol(harness_read(&h, pid_file), NULL, 10);
+    char path[64], status[256] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (file) {
+        status[fread(status, 1, sizeof(status) - 1, file)] = '\0';
+        (void)fclose(file);
+    }
+    return pid > 0 && file && !strstr(status, ") Z");
+}
+
+static void test_deadline_kills_the_group(void **state) {
+    char script[512];
+    uint64_t begin_ms = clock_now_ms();
+    (void)state;
+    (void)snprintf(script, sizeof(script), "trap '' TERM\nsleep 1000 &\necho $! > %s/child\nwait\n",
+                   h.dir);
+    run(script, "migrate_to", 300, NULL);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_TIMEOUT);
+    assert_non_null(strstr(done->reason, "deadline"));
+    assert_true(clock_now_ms() - begin_ms < 2000);
+    assert_false(alive("child"));
+}
+
+static void test_cancel(void **state) {
+    const struct core_kill_agent soft = {.run = 42, .force = 0}, other = {.run = 43, .force = 1};
+    (void)state;
+    run("trap 'echo {\\\"result\\\":\\\"cancelled\\\",\\\"state\\\":\\\"running\\\"}; exit 0' "
+        "TERM\n"
+        "echo '{\"progress\":{}}'\nsleep 1000 & wait\n",
+        "migrate_to", 10000, NULL);
+    (void)next(AGENT_PROGRESS);
+    agents_kill(agents, &other);
+    agents_kill(agents, &soft);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_CANCELLED);
+    assert_int_equal(done->state, VM_STATE_RUNNING);
+}
+
+static void test_kill(void **state) {
+    const struct core_kill_agent hard = {.run = 42, .force = 1};
+    (void)state;
+    run("trap '' TERM\necho '{\"event\":\"connected\"}'\nsleep 1000 & wait\n", "watch", 0, NULL);
+    (void)next(AGENT_CONNECTED);
+    agents_kill(agents, &hard);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_FAILED);
+    assert_non_null(strstr(done->reason, "signal 9"));
+}
+
+static void test_background_child_does_not_hold_the_end_up(void **state) {
+    char script[512];
+    uint64_t begin_ms = clock_now_ms();
+    (void)state;
+    (void)snprintf(script, sizeof(script),
+                   "sleep 1000 &\necho $! > %s/child\necho '{\"result\":\"ok\"}'\n", h.dir);
+    run(script, "start", 60000, NULL);
+    assert_int_equal(next(AGENT_DONE)->result, RESULT_OK);
+    assert_true(clock_now_ms() - begin_ms < 5000);
+    harness_run(&h, 50);
+    assert_false(alive("child"));
+}
+
+static void test_bad_lines_are_passed_over(void **state) {
+    (void)state;
+    run("echo 'not json'; echo; head -c 100000 /dev/zero | tr '\\0' a; echo\n"
+        "printf '{\"event\":\"lis\\000ted\"}\\n'\n"
+        "echo '{\"event\":\"listed\"}'\nprintf '{\"result\":\"ok\"}'\n",
+        "watch", 0, NULL);
+    (void)next(AGENT_LISTED);
+    assert_int_equal(next(AGENT_DONE)->result, RESULT_OK); /* without a newline at the end */
+}
+
+static void test_no_such_agent(void **state) {
+    const struct core_run_agent order = {
+        .run = 42, .agent = "nothing", .action = "start", .instance = "x"};
+    (void)state;
+    agents_run(agents, &order);
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_FAILED);
+    assert_non_null(strstr(done->reason, "cannot be run"));
+}
+
+/* The agent's environment is ours, but for what would confuse it. */
+static void test_environment(void **state) {
+    (void)state;
+    (void)setenv("NOTIFY_SOCKET", "/run/x", 1);
+    (void)setenv("OCF_RESKEY_force", "1", 1);
+    run("echo "
+        "\"{\\\"result\\\":\\\"ok\\\",\\\"reason\\\":\\\"$NOTIFY_SOCKET-$OCF_RESKEY_force-$OCF_"
+        "ROOT\\\"}\"\n",
+        "start", 10000, NULL);
+    assert_string_equal(next(AGENT_DONE)->reason, "--/usr/lib/ocf");
+    (void)unsetenv("NOTIFY_SOCKET");
+    (void)unsetenv("OCF_RESKEY_force");
+}
+
+int main(void) {
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_lines_then_done),
+        T(test_large_input),
+        T(test_input_that_nobody_reads),
+        T(test_no_final_line),
+        T(test_says_ok_and_fails),
+        T(test_monitor_codes),
+        T(test_deadline_kills_the_group),
+        T(test_cancel),
+        T(test_kill),
+        T(test_background_child_does_not_hold_the_end_up),
+        T(test_bad_lines_are_passed_over),
+        T(test_no_such_agent),
+        T(test_environment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

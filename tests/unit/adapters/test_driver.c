@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The driver around a core that only records what it is given and answers with one kind of action.
+ */
+#include "harness.h"
+
+#include "adapters/clock.h"
+#include "driver.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The stub core. */
+struct core {
+    enum core_event_type seen[64];
+    uint64_t times_ms[64];
+    unsigned n;
+    unsigned depth, deepest;
+    struct core_action actions[4];
+    struct core_actions next;
+    int error;
+    char text[64];
+};
+static struct core core;
+static struct harness h;
+static struct driver *driver;
+static struct sqlite_store *store;
+static char message[STORE_MAX_MESSAGE];
+
+int core_step(struct core *c, const struct core_event *event, struct core_actions *ret_actions) {
+    assert_true(c->n < 64);
+    assert_int_equal(++c->depth, 1);
+    c->seen[c->n] = event->type;
+    c->times_ms[c->n++] = event->now_ms;
+    if (event->type == CORE_EVENT_MESSAGE) {
+        (void)snprintf(c->text, sizeof(c->text), "%.*s", (int)event->message.size,
+                       (const char *)event->message.data);
+    }
+    *ret_actions = c->next;
+    c->next = (struct core_actions){.wakeup_ms = UINT64_MAX};
+    c->depth--;
+    return c->error;
+}
+
+/* What the driver's adapters would call and these tests do not. */
+const struct model *core_model(const struct core *c) {
+    (void)c;
+    return NULL;
+}
+void core_get_status(const struct core *c, struct core_status *ret_status) {
+    (void)c;
+    *ret_status = (struct core_status){.phase = ""};
+}
+
+static int setup(void **state) {
+    (void)state;
+    harness_init(&h);
+    core = (struct core){.next = {.wakeup_ms = UINT64_MAX}};
+    assert_int_equal(driver_create(h.loop, &core, &driver), 0);
+    assert_int_equal(sqlite_store_open(h.loop, h.dir, driver_sink(driver), &store, message), 0);
+    const struct driver_adapters adapters = {.store = store};
+    driver_attach(driver, &adapters);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    sqlite_store_close(store);
+    driver_destroy(driver);
+    harness_finish(&h);
+    return 0;
+}
+
+static void boot(void) {
+    const struct core_boot b = {.node = 1};
+    assert_int_equal(driver_boot(driver, &b), 0);
+}
+
+static void post_message(const char *text) {
+    const struct event_sink sink = driver_sink(driver);
+    char copy[64];
+    (void)snprintf(copy, sizeof(copy), "%s", text);
+    const struct core_event event = {
+        .type = CORE_EVENT_MESSAGE,
+        .message = {.sender = 2, .data = (const uint8_t *)copy, .size = (uint32_t)strlen(copy)}};
+    sink_post(&sink, &event);
+    memset(copy, '?', sizeof(copy)); /* it must have been copied */
+}
+
+static void test_boot_comes_first(void **state) {
+    (void)state;
+    post_message("early");
+    harness_run(&h, 20);
+    assert_int_equal(core.n, 0);
+    boot();
+    assert_int_equal(core.n, 1);
+    harness_run(&h, 20);
+    assert_int_equal(core.n, 2);
+    assert_int_equal(core.seen[0], CORE_EVENT_BOOT);
+    assert_string_equal(core.text, "early");
+}
+
+static void test_wakeup(void **state) {
+    (void)state;
+    boot();
+    core.next.wakeup_ms = clock_now_ms() + 60;
+    post_message("a");
+    harness_run(&h, 30);
+    assert_int_equal(core.n, 2);
+    uint64_t due_ms = core.times_ms[1] + 50;
+    harness_run(&h, 100);
+    assert_int_equal(core.n, 3);
+    assert_int_equal(core.seen[2], CORE_EVENT_TIMEOUT);
+    assert_true(core.times_ms[2] >= due_ms);
+    assert_true(core.times_ms[2] < due_ms + 40);
+}
+
+static void test_wakeup_in_the_past(void **state) {
+    (void)state;
+    boot();
+    core.next.wakeup_ms = 1;
+    post_message("a");
+    harness_run(&h, 20);
+    assert_int_equal(core.n, 3);
+}
+
+static void test_store_and_stored(void **state) {
+    const struct core_entry entry = {
+        .index = 1, .epoch = 1, .data = (const uint8_t *)"x", .size = 1};
+    (void)state;
+    boot();
+    core.actions[0] =
+        (struct core_action){.type = CORE_ACTION_STORE,
+                             .store = {.seq = 1, .promised = 1, .entries = &entry, .n_entries = 1}};
+    core.next = (struct core_actions){.v = core.actions, .n = 1, .wakeup_ms = UINT64_MAX};
+    post_message("a");
+    harness_run(&h, 300);
+    assert_int_equal(core.n, 3);
+    assert_int_equal(core.seen[2], CORE_EVENT_STORED);
+}
+
+static void test_latency_of_an_event(void **state) {
+    uint64_t begin_ms = clock_now_ms();
+    (void)state;
+    boot();
+    for (int i = 0; i < 20; i++) {
+        post_message("x");
+        harness_run(&h, 1);
+    }
+    assert_int_equal(core.n, 21);
+    assert_true(clock_now_ms() - begin_ms < 500); /* jobs of libqb would take 50 ms each */
+}
+
+static void test_exit(void **state) {
+    (void)state;
+    boot();
+    core.actions[0] = (struct core_action){.type = CORE_ACTION_EXIT,
+                                           .exit = {.error = -EIO, .message = "told to"}};
+    core.next = (struct core_actions){.v = core.actions, .n = 1, .wakeup_ms = UINT64_MAX};
+    post_message("a");
+    post_message("never seen");
+    harness_run(&h, 20);
+    assert_int_equal(core.n, 2);
+    assert_int_equal(driver_error(driver), -EIO);
+}
+
+static void test_failing_core(void **state) {
+    (void)state;
+    boot();
+    core.error = -EBADMSG;
+    post_message("a");
+    harness_run(&h, 20);
+    assert_int_equal(driver_error(driver), -EBADMSG);
+}
+
+static void test_copy_of_a_command(void **state) {
+    struct event_queue q;
+    const char *nodes[] = {"n1", "n2"};
+    struct cmd_vm_add add = {.name = "web",
+                             .uuid = "u",
+                             .xml = "<x/>",
+                             .cpu_mode = "",
+                             .cpu_model = "",
+                             .possible = {nodes, 2}};
+    const struct core_event event = {
+        .type = CORE_EVENT_REQUEST,
+        .request = {.id = 3, .kind = REQUEST_COMMAND, .command = COMMAND_VM_ADD, .value = &add}};
+    (void)state;
+    event_queue_init(&q);
+    assert_int_equal(event_queue_push(&q, &event), 0);
+    nodes[1] = "changed";
+    add.name = "changed";
+    struct queued_event *queued = event_queue_pop(&q);
+    const struct cmd_vm_add *copy = queued->event.request.value;
+    assert_string_equal(copy->name, "web");
+    assert_string_equal(copy->possible.v[1], "n2");
+    queued_event_free(queued);
+    event_queue_finish(&q);
+}
+
+int main(void) {
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_boot_comes_first),
+        T(test_wakeup),
+        T(test_wakeup_in_the_past),
+        T(test_store_and_stored),
+        T(test_exit),
+        T(test_latency_of_an_event),
+        T(test_failing_core),
+        cmocka_unit_test(test_copy_of_a_command),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

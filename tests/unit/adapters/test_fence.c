@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fencing with agents that are small scripts. Each records the actions it was asked for, so that a
+ * test sees the order in which things were done as well as what came out.
+ */
+#include "harness.h"
+
+#include "adapters/fence.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct harness h;
+static struct fence *fence;
+
+static int setup(void **state) {
+    (void)state;
+    harness_init(&h);
+    assert_int_equal(fence_create(h.loop, h.dir, harness_sink(&h), &fence), 0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    fence_destroy(fence);
+    harness_finish(&h);
+    return 0;
+}
+
+/* `cases`: the branches of a shell `case` over the action. */
+static const struct core_fence *order(enum core_fence_action action, const char *cases,
+                                      uint64_t timeout_ms) {
+    static const struct core_param params[] = {{"password", "geheim"}, {"ip", "bmc-{node}"}};
+    char text[2048];
+    (void)snprintf(text, sizeof(text),
+                   "#!/bin/sh\nwhile IFS='=' read -r k v; do [ \"$k\" = action ] && a=$v; [ \"$k\" "
+                   "= ip ] && ip=$v; "
+                   "[ \"$k\" = password ] && p=$v; done\n"
+                   "echo \"$a $ip\" >> %s/asked\ncase $a in %s esac\n",
+                   h.dir, cases);
+    (void)harness_script(&h, "fence_test", text);
+    const struct core_fence_order o = {.run = 5,
+                                       .agent = "fence_test",
+                                       .node = "n2",
+                                       .action = action,
+                                       .params = params,
+                                       .n_params = 2,
+                                       .timeout_ms = timeout_ms};
+    fence_run(fence, &o);
+    const struct core_event *event = harness_wait(&h, 10000);
+    assert_int_equal(event->type, CORE_EVENT_FENCE);
+    assert_int_equal(event->fence.run, 5);
+    print_message("%s\n", event->fence.message);
+    assert_null(strstr(event->fence.message, "geheim"));
+    return &event->fence;
+}
+
+static void test_off_and_verified(void **state) {
+    (void)state;
+    assert_true(order(FENCE_OFF, "off) exit 0;; status) exit 2;;", 10000)->ok);
+    assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\n");
+}
+
+static void test_off_takes_a_while(void **state) {
+    char cases[512];
+    (void)state;
+    (void)snprintf(cases, sizeof(cases),
+                   "off) exit 0;; status) [ $(wc -l < %s/asked) -gt 2 ] && exit 2; exit 0;;",
+                   h.dir);
+    assert_true(order(FENCE_OFF, cases, 10000)->ok);
+    assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\nstatus bmc-n2\n");
+}
+
+static void test_stays_on(void **state) {
+    (void)state;
+    const struct core_fence *f = order(FENCE_OFF, "off) exit 0;; status) exit 0;;", 700);
+    assert_false(f->ok);
+    assert_non_null(strstr(f->message, "status does not say so"));
+}
+
+static void test_already_off(void **state) {
+    (void)state;
+    const struct core_fence *f =
+        order(FENCE_OFF, "off) echo 'cannot switch off' >&2; exit 1;; status) exit 2;;", 10000);
+    assert_true(f->ok);
+    assert_non_null(strstr(f->message, "already off"));
+}
+
+static void test_fails_without_telling_secrets(void **state) {
+    (void)state;
+    const struct core_fence *f =
+        order(FENCE_OFF,
+              "off) echo \"login with $p to $ip refused\" >&2; exit 1;; status) exit 1;;", 10000);
+    assert_false(f->ok);
+    assert_non_null(strstr(f->message, "login with ****** to bmc-n2 refused"));
+}
+
+static void test_no_status(void **state) {
+    (void)state;
+    const struct core_fence *f = order(
+        FENCE_OFF,
+        "off) exit 0;; metadata) echo '<actions><action name=\"off\"/></actions>';; *) exit 1;;",
+        10000);
+    assert_true(f->ok);
+    assert_non_null(strstr(f->message, "no status to verify"));
+    assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\nmetadata bmc-n2\n");
+}
+
+static void test_status_that_fails_is_no_proof(void **state) {
+    (void)state;
+    const struct core_fence *f = order(FENCE_OFF,
+                                       "off) exit 0;; metadata) echo '<action name=\"status\"/>';; "
+                                       "*) echo 'no answer' >&2; exit 1;;",
+                                       900);
+    assert_false(f->ok);
+}
+
+static void test_deadline(void **state) {
+    (void)state;
+    const struct core_fence *f = order(FENCE_OFF, "off) sleep 1000;;", 300);
+    assert_false(f->ok);
+    assert_non_null(strstr(f->message, "deadline"));
+}
+
+static void test_test_of_a_device(void **state) {
+    (void)state;
+    const struct core_fence *f = order(FENCE_STATUS, "status) exit 0;;", 10000);
+    assert_true(f->ok);
+    assert_non_null(strstr(f->message, "n2 is on"));
+    assert_string_equal(harness_read(&h, "asked"), "status bmc-n2\n");
+    f = order(FENCE_STATUS, "status) exit 2;;", 10000);
+    assert_true(f->ok);
+    assert_non_null(strstr(f->message, "n2 is off"));
+    f = order(
+        FENCE_STATUS,
+        "status) echo 'wrong password' >&2; exit 1;; metadata) echo '<action name=\"status\"/>';;",
+        10000);
+    assert_false(f->ok);
+    assert_non_null(strstr(f->message, "wrong password"));
+    f = order(FENCE_STATUS,
+              "status) exit 1;; metadata) echo '<action name=\"off\"/>';; monitor) exit 0;;",
+              10000);
+    assert_true(f->ok);
+}
+
+static void refused(const char *agent, const char *part) {
+    const struct core_fence_order o = {.run = 5, .agent = agent, .node = "n2", .action = FENCE_OFF};
+    fence_run(fence, &o);
+    const struct core_event *event = harness_wait(&h, 10000);
+    assert_false(event->fence.ok);
+    assert_non_null(strstr(event->fence.message, part));
+}
+
+static void test_wrong_agents(void **state) {
+    (void)state;
+    refused("../../bin/sh", "not the name");
+    refused("fence_missing", "No such file");
+}
+
+int main(void) {
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_off_and_verified), T(test_off_takes_a_while),
+        T(test_stays_on),         T(test_already_off),
+        T(test_no_status),        T(test_fails_without_telling_secrets),
+        T(test_deadline),         T(test_status_that_fails_is_no_proof),
+        T(test_wrong_agents),     T(test_test_of_a_device),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

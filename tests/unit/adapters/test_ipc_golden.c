@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What clients are told about a cluster in trouble: each read verb's answer against
+ * tests/golden/ipc/VERB.json. To write them anew after a wanted change, and then review the diff:
+ * CLUSTERD_GOLDEN_UPDATE=1.
+ */
+#include "adapters/ipc_view.h"
+#include "core/settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GOLDEN_DIR CLUSTERD_SOURCE_DIR "/tests/golden/ipc"
+#define NOON_MS UINT64_C(1700000000000)
+
+static struct model model;
+static struct core_status core_status;
+
+static void set(const char **field, const char *text) {
+    free((void *)(uintptr_t)*field);
+    *field = strdup(text);
+    assert_non_null(*field);
+}
+
+static void set_ids(struct wire_ids *ids, uint32_t a, uint32_t b) {
+    uint32_t *v = calloc(2, sizeof(*v));
+    assert_non_null(v);
+    v[0] = a;
+    v[1] = b;
+    free((void *)(uintptr_t)ids->v);
+    *ids = (struct wire_ids){v, b ? 2 : 1};
+}
+
+static void set_strs(struct wire_strs *strs, const char *a, const char *b) {
+    const char **v = calloc(2, sizeof(*v));
+    assert_non_null(v);
+    v[0] = strdup(a);
+    v[1] = b ? strdup(b) : NULL;
+    free((void *)(uintptr_t)strs->v); /* of no elements */
+    *strs = (struct wire_strs){v, b ? 2 : 1};
+}
+
+static struct model_node *add_node(uint32_t id, const char *name, enum node_state state,
+                                   uint64_t memory_mb) {
+    struct model_node *node = model_add(&model.nodes);
+    node->id = id;
+    set(&node->name, name);
+    node->votes = 1;
+    node->configured = 1;
+    node->state = (uint8_t)state;
+    node->memory_mb = memory_mb;
+    node->cpus = 4;
+    node->since_ms = NOON_MS;
+    set(&node->version, "0.1.0");
+    return node;
+}
+
+static struct model_vm *add_vm(uint32_t id, const char *name, enum vm_state state, uint32_t owner) {
+    char uuid[64];
+    struct model_vm *vm = model_add(&model.vms);
+    vm->id = id;
+    set(&vm->name, name);
+    (void)snprintf(uuid, sizeof(uuid), "00000000-0000-0000-0000-00000000000%u", id);
+    set(&vm->uuid, uuid);
+    set(&vm->xml, "<domain/>");
+    vm->memory_mb = 512;
+    vm->vcpus = 1;
+    vm->wanted = WANTED_RUNNING;
+    vm->state = (uint8_t)state;
+    vm->owner = owner;
+    vm->generation = 4;
+    vm->since_ms = NOON_MS + id;
+    set_strs(&vm->volumes, "csv1", NULL);
+    return vm;
+}
+
+static void add_health(uint32_t node, enum volume_state state, const char *reason) {
+    struct model_health *health = model_add(&model.health);
+    health->volume = 1;
+    health->node = node;
+    health->state = (uint8_t)state;
+    set(&health->reason, reason);
+}
+
+static void add_nodes(void) {
+    (void)add_node(1, "n1", NODE_ONLINE, 4096);
+    add_node(2, "n2", NODE_ONLINE, 2048)->service = SERVICE_DRAINING;
+    struct model_node *lost = add_node(3, "n3", NODE_FENCING, 4096);
+    lost->fence_attempts = 3;
+    set(&lost->reason, "fence_ipmilan: off failed with code 1: no route to host");
+    set(&add_node(4, "n4", NODE_JOINING, 4096)->reason,
+        "libvirt does not answer: /run/libvirt/libvirt-sock is not there");
+    struct model_volume *volume = model_add(&model.volumes);
+    volume->id = 1;
+    set(&volume->name, "csv1");
+    set(&volume->path, "/srv/csv1");
+    add_health(1, VOLUME_OK, "");
+    add_health(2, VOLUME_STALLED, "no answer for 6 s");
+}
+
+static void add_vms(void) {
+    add_vm(1, "web", VM_RUNNING, 1)->paused = 1;
+    struct model_vm *moving = add_vm(2, "db", VM_MIGRATING, 2);
+    moving->target = 1;
+    moving->priority = 100;
+    moving->operation = 77;
+    set_ids(&moving->preferred, 2, 1);
+    (void)add_vm(3, "mail", VM_RUNNING, 3);
+    add_vm(4, "huge", VM_OFF, 0)->memory_mb = 65536;
+    struct model_vm *failed = add_vm(5, "broken", VM_OFF, 0);
+    failed->failures = 3;
+    failed->memory_mb = 65536;
+    set(&failed->reason, "n1: start: no such disk /srv/csv1/broken.img");
+    add_vm(6, "quiet", VM_OFF, 0)->wanted = WANTED_STOPPED;
+    set(&add_vm(7, "doubt", VM_RESOLVING, 1)->reason, "what runs where is being asked of libvirt");
+}
+
+static void add_others(void) {
+    struct model_device *device = model_add(&model.devices);
+    set(&device->name, "ipmi");
+    set(&device->agent, "fence_ipmilan");
+    set_ids(&device->nodes, 1, 3);
+    set_strs(&device->keys, "ip", "password");
+    set_strs(&device->values, "bmc-{node}", "geheim");
+    struct model_operation *operation = model_add(&model.operations);
+    operation->id = 77;
+    operation->kind = OPERATION_DRAIN;
+    set(&operation->subject, "n2");
+    operation->state = OPERATION_RUNNING;
+    operation->started_ms = NOON_MS;
+    struct operation_vm *vm = calloc(1, sizeof(*vm));
+    assert_non_null(vm);
+    *vm = (struct operation_vm){.vm = 2,
+                                .name = strdup("db"),
+                                .from = 2,
+                                .to = 1,
+                                .mode = MOVE_LIVE,
+                                .state = OPERATION_RUNNING,
+                                .reason = strdup("")};
+    free(operation->vms.items);
+    operation->vms = (struct wire_list){vm, 1};
+    for (uint32_t i = 1; i <= 3; i++) {
+        struct model_event *event = model_add(&model.events);
+        event->seq = i;
+        event->time_ms = NOON_MS + i * 1000;
+        event->severity = i == 3 ? SEVERITY_ERROR : SEVERITY_INFO;
+        set(&event->kind, i == 3 ? "node-lost" : "view");
+        set(&event->node, "n1");
+        set(&event->subject, i == 3 ? "n3" : "n1");
+        set(&event->message, "something \xc3\xa4 happened \xff");
+    }
+}
+
+static int setup(void **state) {
+    uint32_t *members = calloc(3, sizeof(*members));
+    (void)state;
+    assert_non_null(members);
+    model_init(&model);
+    members[0] = 1;
+    members[1] = 2;
+    members[2] = 4;
+    model.members = (struct wire_ids){members, 3};
+    add_nodes();
+    add_vms();
+    add_others();
+    core_status = (struct core_status){.node = 1,
+                                       .quorate = 1,
+                                       .usable = 1,
+                                       .phase = "ready",
+                                       .reason = "",
+                                       .epoch = 9,
+                                       .applied_index = 123};
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    model_finish(&model);
+    return 0;
+}
+
+static char *answer_text(const char *verb, const char *args, const char *waiting) {
+    char text[512];
+    struct ipc_request request;
+    struct ipc_error error = {.code = NULL};
+    (void)snprintf(text, sizeof(text), "{\"v\":1,\"id\":5,\"verb\":\"%s\"%s}", verb, args);
+    assert_int_equal(ipc_request_parse(text, strlen(text), &request, &error), 0);
+    struct ipc_view view = {.model = &model,
+                            .status = core_status,
+                            .wall_ms = NOON_MS + 20000,
+                            .cluster = "lab",
+                            .waiting = waiting,
+                            .arena = &request.arena};
+    json_t *body = ipc_read(&view, &request, &error);
+    json_t *answer = body ? ipc_answer_ok(5, body) : ipc_answer_error(5, &error);
+    assert_non_null(answer);
+    char *out = json_dumps(answer, JSON_INDENT(1) | JSON_SORT_KEYS);
+    assert_non_null(out);
+    json_decref(answer);
+    ipc_request_finish(&request);
+    return out;
+}
+
+static void write_golden(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fprintf(file, "%s\n", text) > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool same_as_golden(const char *path, const char *text) {
+    FILE *file = fopen(path, "r");
+    size_t n = strlen(text);
+    char *golden = calloc(1, n + 3);
+    assert_non_null(golden);
+    size_t got = file ? fread(golden, 1, n + 2, file) : 0;
+    if (file) {
+        (void)fclose(file);
+    }
+    bool same = got == n + 1 && memcmp(golden, text, n) == 0;
+    free(golden);
+    return same;
+}
+
+static void check(const char *name, const char *verb, const char *args, const char *waiting) {
+    char path[512];
+    char *text = answer_text(verb, args, waiting);
+    (void)snprintf(path, sizeof(path), "%s/%s.json", GOLDEN_DIR, name);
+    assert_null(strstr(text, "geheim"));
+    if (getenv("CLUSTERD_GOLDEN_UPDATE")) {
+        write_golden(path, text);
+    } else if (!same_as_golden(path, text)) {
+        fail_msg("%s differs; now it is\n%s\n(if that is right: CLUSTERD_GOLDEN_UPDATE=1)", path,
+                 text);
+    }
+    free(text);
+}
+
+static void test_every_verb(void **state) {
+    static const char *const cases[][2] = {
+        {"status", ""},
+        {"node.list", ""},
+        {"node.show", ",\"node\":\"n2\""},
+        {"vm.list", ""},
+        {"vm.show", ",\"vm\":\"db\""},
+        {"vm.explain", ",\"vm\":\"web\""},
+        {"volume.list", ""},
+        {"volume.show", ",\"volume\":\"csv1\""},
+        {"fence-device.list", ""},
+        {"operation.list", ""},
+        {"operation.show", ",\"operation\":77"},
+        {"event.list", ",\"since\":1,\"limit\":1"},
+        {"config.get", ",\"key\":\"self_fence_ms\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        check(cases[i][0], cases[i][0], cases[i][1], "");
+    }
+}
+
+static void test_not_found(void **state) {
+    static const char *const cases[][2] = {
+        {"node.show", ",\"node\":\"x\""},       {"vm.show", ",\"vm\":\"x\""},
+        {"vm.explain", ",\"vm\":\"x\""},        {"volume.show", ",\"volume\":\"x\""},
+        {"operation.show", ",\"operation\":1"}, {"config.get", ",\"key\":\"x\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = answer_text(cases[i][0], cases[i][1], "");
+        assert_non_null(strstr(text, "\"code\": \"not-found\""));
+        free(text);
+    }
+}
+
+static void test_no_quorum(void **state) {
+    (void)state;
+    core_status.quorate = 0;
+    core_status.usable = 0;
+    core_status.reason = "n2 and n3 are not seen";
+    check("status-no-quorum", "status", "", "");
+}
+
+static void test_waiting(void **state) {
+    (void)state;
+    model_finish(&model);
+    core_status = (struct core_status){.phase = "starting", .reason = ""};
+    check("status-waiting", "status", "", "corosync does not answer");
+}
+
+static void test_all_settings(void **state) {
+    (void)state;
+    char *text = answer_text("config.list", "", "");
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        assert_non_null(strstr(text, settings[i].key));
+    }
+    free(text);
+}
+
+static json_t *plan_of(const char *args, struct ipc_error *error) {
+    char text[256];
+    struct ipc_request request;
+    json_t *plan = NULL;
+    (void)snprintf(text, sizeof(text), "{\"v\":1,\"id\":5,%s,\"dry_run\":true}", args);
+    assert_int_equal(ipc_request_parse(text, strlen(text), &request, error), 0);
+    struct ipc_view view = {.model = &model,
+                            .status = core_status,
+                            .wall_ms = NOON_MS + 20000,
+                            .cluster = "lab",
+                            .waiting = "",
+                            .arena = &request.arena};
+    if (request.verb->what == COMMAND_VM_MOVE) {
+        (void)plan_move(&view, request.command, &plan, error);
+    } else {
+        const struct cmd_node_drain *drain = request.command;
+        (void)plan_drain(&view, drain->node, &plan, error);
+        if (plan) {
+            (void)plan_drain(&view, drain->node, NULL, error);
+        }
+    }
+    ipc_request_finish(&request);
+    return plan;
+}
+
+static void test_plans(void **state) {
+    struct ipc_error error = {.code = NULL};
+    (void)state;
+    json_t *plan = plan_of("\"verb\":\"vm.move\",\"vm\":\"quiet\",\"to\":\"n1\"", &error);
+    json_t *first = json_array_get(json_object_get(plan, "plan"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "to")), "n1");
+    json_decref(plan);
+    plan = plan_of("\"verb\":\"vm.move\",\"vm\":\"quiet\",\"to\":\"n3\"", &error);
+    first = json_array_get(json_object_get(plan, "plan"), 0);
+    assert_true(json_is_null(json_object_get(first, "to")));
+    assert_true(strlen(json_string_value(json_object_get(first, "reason"))) > 0);
+    json_decref(plan);
+    plan = plan_of("\"verb\":\"node.drain\",\"node\":\"n1\"", &error);
+    assert_non_null(plan);
+    assert_string_equal(error.code, "refused"); /* no other node takes VMs */
+    assert_non_null(strstr(error.message, "web"));
+    json_decref(plan);
+    assert_null(plan_of("\"verb\":\"node.drain\",\"node\":\"nn\"", &error));
+    assert_string_equal(error.code, "not-found");
+}
+
+int main(void) {
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_every_verb), T(test_not_found),    T(test_no_quorum),
+        T(test_waiting),    T(test_all_settings), T(test_plans),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

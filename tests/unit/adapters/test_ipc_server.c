@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The IPC server with real clients, which are child processes. The core behind it is one that has
+ * not booted; where it would answer, the test does.
+ */
+#include "harness.h"
+
+#include "adapters/ipc_server.h"
+#include "wire/ipc_limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <jansson.h>
+#include <qb/qbipcc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct harness h;
+static struct core *core;
+static struct ipc_server *server;
+static const char *waiting;
+static size_t buffer_bytes = CLUSTERD_IPC_MAX_RESPONSE; /* that clients ask for */
+static char service[64];
+static int answers[2]; /* pipe: what clients received */
+
+static const char *cluster_of(void *context) {
+    (void)context;
+    return "lab";
+}
+
+static const char *waiting_of(void *context) {
+    (void)context;
+    return waiting;
+}
+
+static int setup(void **state) {
+    const struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of};
+    const struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
+    (void)state;
+    harness_init(&h);
+    waiting = "";
+    (void)snprintf(service, sizeof(service), "clusterd-test-%d", (int)getpid());
+    assert_int_equal(core_create(&core), 0);
+    struct ipc_source full = source;
+    full.core = core;
+    assert_int_equal(ipc_server_create(h.loop, service, &groups, &full, harness_sink(&h), &server),
+                     0);
+    assert_int_equal(pipe2(answers, O_NONBLOCK), 0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    ipc_server_destroy(server);
+    core_destroy(core);
+    (void)close(answers[0]);
+    (void)close(answers[1]);
+    harness_finish(&h);
+    return 0;
+}
+
+/* In the child: sends a request; 0, or libqb's error. */
+static ssize_t send_request(qb_ipcc_connection_t *c, const char *text) {
+    struct qb_ipc_request_header header = {.id = QB_IPC_MSG_USER_START};
+    header.size = (int32_t)(sizeof(header) + strlen(text));
+    struct iovec parts[2] = {{&header, sizeof(header)}, {(void *)(uintptr_t)text, strlen(text)}};
+    return qb_ipcc_sendv(c, parts, 2);
+}
+
+static void tell(const char *line) {
+    char text[8192];
+    int n = snprintf(text, sizeof(text), "%s\n", line);
+    if (write(answers[1], text, (size_t)n) < 0) {
+        _exit(9);
+    }
+}
+
+static void tell_answers(qb_ipcc_connection_t *c, unsigned n_answers, unsigned n_events) {
+    static char buffer[CLUSTERD_IPC_MAX_RESPONSE];
+    const size_t head = sizeof(struct qb_ipc_response_header);
+    for (unsigned i = 0; i < n_answers + n_events; i++) {
+        ssize_t n = i < n_answers ? qb_ipcc_recv(c, buffer, sizeof(buffer), 5000)
+                                  : qb_ipcc_event_recv(c, buffer, sizeof(buffer), 5000);
+        tell(n < (ssize_t)head ? "nothing" : buffer + head);
+    }
+}
+
+struct client {
+    const char *const *requests;
+    unsigned n_requests, n_answers, n_events;
+    uid_t uid;
+    gid_t group; /* the only supplementary one */
+    bool hang;   /* subscribe and never read */
+};
+
+static void client_main(const struct client *client) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (client->uid && (setgroups(client->group ? 1 : 0, &client->group) < 0 || setgid(65534) < 0 ||
+                        setuid(client->uid) < 0)) {
+        _exit(8);
+    }
+    qb_ipcc_connection_t *c = qb_ipcc_connect(service, buffer_bytes);
+    if (!c) {
+        tell("refused");
+        _exit(0);
+    }
+    for (unsigned i = 0; i < client->n_requests; i++) {
+        (void)send_request(c, client->requests[i]);
+    }
+    tell_answers(c, client->n_answers, client->n_events);
+    if (client->hang) {
+        (void)pause();
+    }
+    qb_ipcc_disconnect(c);
+    _exit(0);
+}
+
+static pid_t start(const struct client *client) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        client_main(client);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void finish(pid_t pid) {
+    int status = 0;
+    for (int i = 0; i < 500 && waitpid(pid, &status, WNOHANG) == 0; i++) {
+        harness_run(&h, 10);
+    }
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* All that clients have told so far. */
+static const char *told(void) {
+    static char text[65536];
+    ssize_t n = read(answers[0], text, sizeof(text) - 1);
+    text[n > 0 ? n : 0] = '\0';
+    print_message("%s", text);
+    return text;
+}
+
+static const char *ask_as(uid_t uid, const char *group, const char *request) {
+    const struct group *entry = group[0] ? getgrnam(group) : NULL;
+    const struct client client = {.requests = &request,
+                                  .n_requests = 1,
+                                  .n_answers = 1,
+                                  .uid = uid,
+                                  .group = entry ? entry->gr_gid : 0};
+    finish(start(&client));
+    return told();
+}
+
+static const char *ask(const char *request) {
+    return ask_as(0, "", request);
+}
+
+static void test_reads_and_errors(void **state) {
+    (void)state;
+    waiting = "corosync does not answer";
+    const char *text = ask("{\"v\":1,\"id\":3,\"verb\":\"status\"}");
+    assert_non_null(strstr(text, "\"id\":3,\"ok\":true,\"cluster\":\"lab\",\"quorate\":false"));
+    assert_non_null(strstr(text, "corosync does not answer"));
+    text = ask("{\"v\":1,\"id\":4,\"verb\":\"vm.start\",\"vm\":\"a\"}");
+    assert_non_null(strstr(text, "\"id\":4,\"ok\":false"));
+    assert_non_null(strstr(text, "\"code\":\"no-quorum\""));
+    assert_non_null(strstr(ask("{\"v\":1,"), "\"code\":\"usage\""));
+    assert_non_null(strstr(ask(""), "\"code\":\"usage\""));
+}
+
+static void test_change_goes_to_the_core(void **state) {
+    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
+    const struct client client = {.requests = &request, .n_requests = 1, .n_answers = 1};
+    (void)state;
+    pid_t pid = start(&client);
+    const struct core_event *event = harness_wait(&h, 5000);
+    assert_int_equal(event->type, CORE_EVENT_REQUEST);
+    assert_int_equal(event->request.command, COMMAND_VM_START);
+    assert_string_equal(((const struct cmd_vm_start *)event->request.value)->vm, "web");
+    const struct core_reply reply = {
+        .id = event->request.id, .code = REPLY_OK, .operation = 12, .message = "", .hint = ""};
+    ipc_server_reply(server, &reply);
+    ipc_server_reply(server, &reply); /* a second one has nobody to go to */
+    finish(pid);
+    assert_non_null(strstr(told(), "\"id\":7,\"ok\":true,\"operation\":12"));
+}
+
+static void test_answer_that_does_not_fit(void **state) {
+    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
+    const struct client client = {.requests = &request, .n_requests = 1, .n_answers = 1};
+    static char large[100000];
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    buffer_bytes = 16384;
+    pid_t pid = start(&client);
+    const struct core_event *event = harness_wait(&h, 5000);
+    const struct core_reply reply = {
+        .id = event->request.id, .code = REPLY_OK, .message = large, .hint = ""};
+    ipc_server_reply(server, &reply);
+    finish(pid);
+    buffer_bytes = CLUSTERD_IPC_MAX_RESPONSE;
+    assert_non_null(strstr(told(), "\"id\":7,\"ok\":false,\"error\":{\"code\":\"too-large\""));
+}
+
+static void test_client_gone_before_the_answer(void **state) {
+    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
+    const struct client client = {.requests = &request, .n_requests = 1, .hang = true};
+    (void)state;
+    pid_t pid = start(&client);
+    const struct core_event *event = harness_wait(&h, 5000);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    harness_run(&h, 100);
+    const struct core_reply reply = {
+        .id = event->request.id, .code = REPLY_REFUSED, .message = "no", .hint = ""};
+    ipc_server_reply(server, &reply);
+    assert_non_null(strstr(ask("{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}"), "\"vms\":[]"));
+}
+
+static void test_access(void **state) {
+    static const char list[] = "{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}";
+    static const char change[] = "{\"v\":1,\"id\":1,\"verb\":\"operation.cancel\",\"operation\":1}";
+    static const char try_device[] =
+        "{\"v\":1,\"id\":1,\"verb\":\"fence-device.test\",\"name\":\"d\",\"node\":\"n\"}";
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_string_equal(ask_as(65534, "", list), "refused\n");
+    assert_non_null(strstr(ask_as(65534, "video", list), "\"ok\":true"));
+    assert_non_null(strstr(ask_as(65534, "video", change), "\"code\":\"permission\""));
+    assert_non_null(strstr(ask_as(65534, "video", try_device), "\"code\":\"permission\""));
+    waiting = "not yet";
+    assert_non_null(strstr(ask_as(65534, "adm", change), "\"code\":\"no-quorum\""));
+}
+
+static struct model_event row = {
+    .seq = 1, .kind = "k", .node = "n", .subject = "s", .message = "hello"};
+
+static void test_subscription(void **state) {
+    const char *request = "{\"v\":1,\"id\":2,\"verb\":\"subscribe\"}";
+    const struct client client = {
+        .requests = &request, .n_requests = 1, .n_answers = 1, .n_events = 2};
+    const struct core_progress progress = {.operation = 5, .percent = 40};
+    (void)state;
+    pid_t pid = start(&client);
+    for (int i = 0; i < 500 && !strstr(told(), "\"ok\":true"); i++) {
+        harness_run(&h, 10);
+    }
+    ipc_server_event(server, &row);
+    ipc_server_progress(server, &progress);
+    ipc_server_operation(server, 99); /* there is none: nothing is sent */
+    finish(pid);
+    const char *text = told();
+    assert_non_null(strstr(text, "{\"event\":{\"seq\":1"));
+    assert_non_null(strstr(text, "\"message\":\"hello\"}}"));
+    assert_non_null(strstr(text, "{\"progress\":{\"operation\":5,\"vm\":\"\",\"percent\":40"));
+}
+
+static void test_slow_subscriber_is_hung_up_on(void **state) {
+    const char *request = "{\"v\":1,\"id\":2,\"verb\":\"subscribe\"}";
+    const struct client slow = {
+        .requests = &request, .n_requests = 1, .n_answers = 1, .hang = true};
+    static char large[WIRE_MAX_TEXT + 1];
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    row.message = large;
+    pid_t pid = start(&slow);
+    harness_run(&h, 300);
+    assert_non_null(strstr(told(), "\"ok\":true"));
+    for (int i = 0; i < 20000; i++) { /* 20 MB: more than any ring holds */
+        ipc_server_event(server, &row);
+    }
+    harness_run(&h, 50);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    assert_non_null(strstr(ask("{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}"), "\"vms\":[]"));
+}
+
+static void test_many_unanswered(void **state) {
+    const char *requests[66];
+    (void)state;
+    for (unsigned i = 0; i < 66; i++) {
+        requests[i] = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
+    }
+    const struct client client = {.requests = requests, .n_requests = 65, .n_answers = 1};
+    finish(start(&client));
+    assert_non_null(strstr(told(), "requests of this client are unanswered"));
+}
+
+int main(void) {
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_reads_and_errors), T(test_change_goes_to_the_core),
+        T(test_access),           T(test_client_gone_before_the_answer),
+        T(test_subscription),     T(test_slow_subscriber_is_hung_up_on),
+        T(test_many_unanswered),  T(test_answer_that_does_not_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading definitions: what a VM needs, its identity, and the generation in its metadata. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "resource-agents/vm/definition.h"
+#include "resource-agents/vm/xml.h"
+
+static struct definition parse(const char *text) {
+    struct definition definition;
+    char reason[256] = "";
+
+    if (definition_parse(text, strlen(text), &definition, reason, sizeof(reason)) < 0) {
+        fail_msg("%s: %s", reason, text);
+    }
+    return definition;
+}
+
+static void assert_refused(const char *text, const char *words) {
+    struct definition definition = {.doc = NULL};
+    char reason[256] = "";
+
+    assert_int_equal(definition_parse(text, strlen(text), &definition, reason, sizeof(reason)),
+                     -EINVAL);
+    assert_null(definition.doc);
+    assert_non_null(strstr(reason, words));
+    assert_null(strchr(reason, '\n'));
+}
+
+static void test_what_is_no_definition(void **state) {
+    (void)state;
+    assert_refused("", "0 bytes");
+    assert_refused("hello", "line 1");
+    assert_refused("<domain>\n<name>x</name>\n", "line");
+    assert_refused("<network/>", "<network>");
+    assert_refused("<!DOCTYPE domain [<!ENTITY a 'b'>]><domain><name>&a;</name></domain>",
+                   "DOCTYPE");
+    assert_refused("<!DOCTYPE d SYSTEM 'file:///etc/passwd'><domain/>", "DOCTYPE");
+    assert_refused("<x:domain xmlns:x='urn:x'/>", "not <domain>");
+}
+
+static void test_uuid(void **state) {
+    char uuid[DEFINITION_UUID_SIZE] = "";
+    (void)state;
+
+    assert_int_equal(uuid_normalize("0123456789ABCDEF0123456789abcdef", uuid), 0);
+    assert_string_equal(uuid, "01234567-89ab-cdef-0123-456789abcdef");
+    assert_int_equal(uuid_normalize("01234567-89ab-cdef-0123-456789abcdef", uuid), 0);
+    assert_int_equal(uuid_normalize("", uuid), -EINVAL);
+    assert_int_equal(uuid_normalize("0123", uuid), -EINVAL);
+    assert_int_equal(uuid_normalize("0123456789abcdef0123456789abcdef0", uuid), -EINVAL);
+    assert_int_equal(uuid_normalize("0123456789abcdef0123456789abcdeg", uuid), -EINVAL);
+
+    struct definition definition =
+        parse("<domain><uuid> 0123456789abcdef0123456789abcdef </uuid></domain>");
+    assert_int_equal(definition_uuid(&definition, uuid), 0);
+    assert_string_equal(uuid, "01234567-89ab-cdef-0123-456789abcdef");
+    definition_finish(&definition);
+    definition = parse("<domain/>");
+    assert_int_equal(definition_uuid(&definition, uuid), -ENOENT);
+    assert_string_equal(definition_name(&definition), "");
+    definition_finish(&definition);
+}
+
+/* Sets a generation, prints, reads again. */
+static void assert_generation(const char *text, const char *expected) {
+    struct definition definition = parse(text);
+    char *printed = NULL;
+
+    assert_int_equal(definition_set_generation(&definition, 42), 0);
+    assert_int_equal(definition_generation(&definition), 42);
+    assert_int_equal(definition_print(&definition, &printed), 0);
+    assert_string_equal(printed, expected);
+    definition_finish(&definition);
+    definition = parse(printed);
+    assert_int_equal(definition_generation(&definition), 42);
+    definition_finish(&definition);
+    free(printed);
+}
+
+#define MARK "<clusterd:vm xmlns:clusterd=\"https://clusterd.org/xmlns/vm/1\" generation=\"42\"/>"
+
+static void test_generation(void **state) {
+    (void)state;
+    assert_generation("<domain><name>a</name></domain>",
+                      "<domain><name>a</name><metadata>" MARK "</metadata></domain>");
+    assert_generation("<domain><metadata/></domain>",
+                      "<domain><metadata>" MARK "</metadata></domain>");
+    /* Another's metadata stays; an older mark goes, whatever its prefix. */
+    assert_generation("<domain><metadata><o:x xmlns:o=\"urn:o\">y</o:x><c:vm "
+                      "xmlns:c=\"https://clusterd.org/xmlns/vm/1\" "
+                      "generation=\"7\"/></metadata></domain>",
+                      "<domain><metadata><o:x xmlns:o=\"urn:o\">y</o:x>" MARK
+                      "</metadata></domain>");
+}
+
+static void test_generation_of_others(void **state) {
+    (void)state;
+    assert_int_equal(metadata_generation(
+                         "<vm xmlns:clusterd='https://clusterd.org/xmlns/vm/1' generation='9'/>"),
+                     9);
+    assert_int_equal(metadata_generation("<vm generation='-1'/>"), 0);
+    assert_int_equal(metadata_generation("<vm generation='99999999999999999999999'/>"), 0);
+    assert_int_equal(metadata_generation("<vm/>"), 0);
+    assert_int_equal(metadata_generation("?"), 0);
+
+    struct definition definition =
+        parse("<domain><metadata><vm generation='3'/></metadata></domain>");
+    assert_int_equal(definition_generation(&definition), 0); /* not our namespace */
+    definition_finish(&definition);
+}
+
+/* The text of a definition survives: special characters, and what libvirt would not understand
+ * otherwise. */
+static void test_print_keeps_text(void **state) {
+    const char *text = "<domain type=\"kvm\"><title>a &lt;b&gt; &amp; \"c\" "
+                       "\xc3\xa4</title><os><cmdline>root=/dev/vda "
+                       "quiet</cmdline></os></domain>";
+    char *printed = NULL;
+    (void)state;
+
+    struct definition definition = parse(text);
+    assert_int_equal(definition_print(&definition, &printed), 0);
+    assert_string_equal(printed, text);
+    free(printed);
+    definition_finish(&definition);
+}
+
+static char *needs_of(const char *text) {
+    struct definition definition = parse(text);
+    const xmlNode *element = NULL;
+    char reason[256] = "";
+    json_t *volumes = json_pack("[s]", "csv1");
+    json_t *disks = json_pack("[s]", "/srv/csv1/d");
+    json_t *needs = NULL;
+    char path[128];
+    char *printed;
+
+    if (definition_needs(&definition, volumes, disks, &needs, &element, reason, sizeof(reason)) ==
+        0) {
+        printed = json_dumps(needs, JSON_COMPACT);
+    } else {
+        xml_path(element, path, sizeof(path));
+        size_t size = strlen(path) + strlen(reason) + 3;
+        printed = malloc(size);
+        assert_non_null(printed);
+        snprintf(printed, size, "%s: %s", path, reason);
+    }
+    json_decref(needs);
+    json_decref(volumes);
+    json_decref(disks);
+    definition_finish(&definition);
+    return printed;
+}
+
+static void assert_needs(const char *text, const char *expected) {
+    char *printed = needs_of(text);
+    if (strstr(printed, expected) == NULL) {
+        fail_msg("%s is not in %s", expected, printed);
+    }
+    free(printed);
+}
+
+static void test_needs(void **state) {
+    char *all = needs_of(
+        "<domain><name>a</name><uuid>0123456789abcdef0123456789abcdef</uuid><memory>1024</memory>"
+        "<vcpu>4</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
+        "<cpu mode='custom' match='exact'><model>Skylake-Server</model></cpu></domain>");
+    (void)state;
+    assert_string_equal(all, "{\"name\":\"a\",\"uuid\":\"01234567-89ab-cdef-0123-456789abcdef\","
+                             "\"memory_mb\":1,\"vcpus\":4,"
+                             "\"volumes\":[\"csv1\"],\"cpu_mode\":\"custom\",\"cpu_model\":"
+                             "\"Skylake-Server\",\"machine\":"
+                             "\"q35\",\"arch\":\"x86_64\",\"disks\":[\"/srv/csv1/d\"]}");
+    free(all);
+    /* Memory is rounded up, in all of libvirt's units. */
+    assert_needs("<domain><memory>1025</memory></domain>", "\"memory_mb\":2,");
+    assert_needs("<domain><memory unit='b'>1</memory></domain>", "\"memory_mb\":1,");
+    assert_needs("<domain><memory unit='GiB'>3</memory></domain>", "\"memory_mb\":3072,");
+    assert_needs("<domain><memory unit='G'>1</memory></domain>", "\"memory_mb\":1024,");
+    assert_needs("<domain><memory unit='GB'>1</memory></domain>", "\"memory_mb\":954,");
+    assert_needs("<domain><memory unit='TiB'>1</memory></domain>", "\"memory_mb\":1048576,");
+    assert_needs("<domain/>", "/domain: the VM has no <memory>");
+    assert_needs("<domain><memory unit='ells'>1</memory></domain>",
+                 "/domain/memory: not an amount");
+    assert_needs("<domain><memory>0</memory></domain>", "/domain/memory: not an amount");
+    assert_needs("<domain><memory unit='TiB'>99999999999</memory></domain>",
+                 "/domain/memory: not an amount");
+    /* What runs now is what counts. */
+    assert_needs("<domain><memory>1024</memory></domain>", "\"vcpus\":1,");
+    assert_needs("<domain><memory>1024</memory><vcpu current='2'>8</vcpu></domain>",
+                 "\"vcpus\":2,");
+    assert_needs("<domain><memory>1024</memory><vcpu>0</vcpu></domain>",
+                 "/domain/vcpu: not a number");
+    assert_needs("<domain><memory>1024</memory><vcpu current='9'>8</vcpu></domain>",
+                 "/domain/vcpu: not a number");
+    assert_needs("<domain><memory>1024</memory><cpu mode='host-passthrough'/></domain>",
+                 "\"cpu_mode\":\"host-passthrough\",\"cpu_model\":\"\"");
+    assert_needs("<domain><memory>1024</memory></domain>",
+                 "\"cpu_mode\":\"custom\",\"cpu_model\":\"\"");
+}
+
+static void test_path_of_a_deep_element(void **state) {
+    struct definition definition =
+        parse("<domain><devices><disk/><disk><source/></disk></devices></domain>");
+    const xmlNode *disk = xml_next(xml_child(xml_child(definition.domain, "devices"), "disk"));
+    char path[64];
+    char small[16];
+    (void)state;
+
+    xml_path(xml_child(disk, "source"), path, sizeof(path));
+    assert_string_equal(path, "/domain/devices/disk[2]/source");
+    xml_path(xml_child(disk, "source"), small, sizeof(small));
+    assert_string_equal(small, "/disk[2]/source");
+    definition_finish(&definition);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_no_definition),
+        cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_generation_of_others),
+        cmocka_unit_test(test_print_keeps_text),
+        cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_path_of_a_deep_element),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

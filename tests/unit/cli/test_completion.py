@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Completion: what the hidden verb offers, and that bash gets it."""
+
+import os
+import subprocess
+
+import pytest
+
+from harness import CLUSTERCTL, HERE, environment, ok
+from test_status import node, vm
+
+SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(HERE))), "cli", "completion", "clusterctl")
+
+RULES = (ok("node.list", nodes=[node(1), node(2), node(3)]), ok("vm.list", vms=[vm("web1"), vm("web2"), vm("db1")]),
+         ok("volume.list", volumes=[{"name": "csv1"}]), ok("fence-device.list", devices=[{"name": "ilo"}]),
+         ok("operation.list", operations=[{"id": 12}, {"id": 7}]), ok("config.list", config=[{"key": "self_fence_ms"}]))
+
+CASES = [
+    ([""], ["status", "node", "vm", "volume", "fence-device", "operation", "event", "config", "help"]),
+    (["v"], ["vm", "volume"]),
+    (["--json", "no"], ["node"]),
+    (["--timeout", "5s", "no"], ["node"]),
+    (["node", ""], ["list", "show", "drain", "resume", "fence", "confirm-off"]),
+    (["vm", "m"], ["move"]),
+    (["nonsense", ""], []),
+    (["node", "drain", ""], ["n1", "n2", "n3"]),
+    (["node", "drain", "--no-wait", ""], ["n1", "n2", "n3"]),
+    (["node", "drain", "n1", ""], []),
+    (["vm", "move", "we"], ["web1", "web2"]),
+    (["vm", "move", "web1", "--"], ["--help", "--json", "--timeout", "--no-wait", "--dry-run", "--best-node", "--to", "--live",
+                                    "--quick"]),
+    (["vm", "move", "web1", "--to", "n"], ["n1", "n2", "n3"]),
+    (["vm", "move", "--to", "n2", "d"], ["db1"]),
+    (["vm", "add", "x.xml", "--possible", "n1,n"], ["n1,n1", "n1,n2", "n1,n3"]),
+    (["status", "--w"], ["--watch"]),
+    (["status", ""], []),
+    (["volume", "show", ""], ["csv1"]),
+    (["volume", "add", "x", ""], []),
+    (["fence-device", "test", "ilo", ""], ["n1", "n2", "n3"]),
+    (["operation", "cancel", ""], ["12", "7"]),
+    (["config", "set", "se"], ["self_fence_ms"]),
+]
+
+
+@pytest.mark.parametrize("words, expected", CASES, ids=lambda value: " ".join(value) or "-")
+def test_candidates(cluster, words, expected):
+    cluster.serve(*RULES)
+    done = cluster.run("_complete", "--", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == expected
+
+
+def test_without_a_daemon_it_is_silent(cluster):
+    done = cluster.run("_complete", "--", "node", "drain", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def complete_in_bash(cluster, words):
+    program = ('source "$SCRIPT"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _clusterctl; '
+               'printf "%s\\n" "${COMPREPLY[@]}"')
+    env = environment(cluster.service, SCRIPT=SCRIPT, PATH=os.path.dirname(CLUSTERCTL) + ":" + os.environ["PATH"])
+    done = subprocess.run(["bash", "-c", program, "bash", *words], capture_output=True, text=True, timeout=20, env=env,
+                          check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["clusterctl", "node", "dr"], ["drain"]),
+    (["clusterctl", "vm", "move", "web1", "--to", ""], ["n1", "n2", "n3"]),
+    (["clusterctl", "vm", "move", "web1", "--to", "="], ["n1", "n2", "n3"]),
+    (["clusterctl", "vm", "move", "web1", "--to", "=", "n3"], ["n3"]),
+    (["clusterctl", "vm", "add", ""], []),
+], ids=lambda value: " ".join(value) or "-")
+def test_in_bash(cluster, words, expected):
+    cluster.serve(*RULES)
+    assert complete_in_bash(cluster, words) == expected

@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Long operations: progress, closing lines, exit codes, Ctrl-C, deadlines, and a daemon that goes away meanwhile."""
+
+import json
+import signal
+
+import pytest
+
+from harness import error, ok, operation, sample, vm_state
+
+RUNNING = operation("running", vm_state("web1", "running"), vm_state("web2", "waiting", target=None))
+HALF = operation("running", vm_state("web1", "done", blackout_ms=180, total_ms=900), vm_state("web2", "running", target="n3"))
+DONE = operation("done", vm_state("web1", "done", blackout_ms=180, total_ms=900),
+                 vm_state("web2", "done", target="n3", blackout_ms=95, total_ms=1400))
+FAILED = operation("failed", vm_state("web1", "done", blackout_ms=180, total_ms=900),
+                   vm_state("web2", "failed", target="n3", reason="n3 has no room left; it still runs on n1"),
+                   reason="1 of 2 VMs is still on n1")
+
+SHOWN = ok("operation.show", operation=RUNNING)
+
+
+def drain(*then):
+    """Rules for a drain whose events come once its state has been asked for."""
+    return [ok("node.drain", {"until": "operation.show"}, *then, operation=12), SHOWN]
+
+
+def changed(it):
+    return {"send": {"operation": it}}
+
+
+def verbs(cluster):
+    return [request["verb"] for request in cluster.requests]
+
+
+# ---- elsewhere than on a terminal
+
+
+def test_a_drain_in_lines(cluster):
+    cluster.serve(*drain(sample("web1", 3), sample("web1", 12), sample("web1", 14), sample("web1", 47), changed(HALF),
+                         sample("web1", 99), sample("web2", 80), changed(DONE)))
+    done = cluster.run("node", "drain", "n1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "web1: n1 -> n2, 12 %, 812M/s, dirty 120M/s, pass 2, 310 MiB left",
+        "web1: n1 -> n2, 47 %, 812M/s, dirty 120M/s, pass 2, 310 MiB left",
+        "web1: n1 -> n2, live, done in 900 ms, blackout 180 ms",
+        "web2: n1 -> n3, 80 %, 812M/s, dirty 120M/s, pass 2, 310 MiB left",
+        "web2: n1 -> n3, live, done in 1.4 s, blackout 95 ms",
+        "drain n1 done, 2 VMs in 2.3 s",
+    ]
+
+
+def test_it_subscribes_before_it_asks(cluster):
+    cluster.serve(*drain(changed(DONE)))
+    cluster.run("node", "drain", "n1")
+    assert cluster.requests == [{"verb": "subscribe"}, {"verb": "node.drain", "node": "n1"},
+                                {"verb": "operation.show", "operation": 12}]
+
+
+def test_an_operation_that_is_over_before_anybody_looks(cluster):
+    cluster.serve(ok("node.drain", changed(DONE), operation=12), ok("operation.show", operation=DONE))
+    done = cluster.run("node", "drain", "n1")
+    assert done.returncode == 0
+    assert done.stdout.count("web1:") == 1
+    assert done.stdout.endswith("drain n1 done, 2 VMs in 2.3 s\n")
+
+
+def test_a_drain_that_fails(cluster):
+    cluster.serve(*drain(changed(FAILED)))
+    done = cluster.run("node", "drain", "n1")
+    assert done.returncode == 1
+    assert "web2: n1 -> n3, live, failed: n3 has no room left; it still runs on n1" in done.stdout
+    assert done.stderr.startswith("clusterctl: operation 12 (drain n1) failed: 1 of 2 VMs is still on n1\n  to do: ")
+
+
+def test_a_drain_that_somebody_cancels(cluster):
+    cluster.serve(*drain(changed(operation("cancelled", vm_state("web1", "cancelled"), reason="cancelled by root"))))
+    done = cluster.run("node", "drain", "n1")
+    assert done.returncode == 1
+    assert "operation 12 (drain n1) cancelled: cancelled by root" in done.stderr
+
+
+def test_a_drain_that_is_refused_sends_nothing_more(cluster):
+    cluster.serve(error("node.drain", "refused", "n1 cannot be drained: web2 fits on no other node: 2 lack memory",
+                        "clusterctl vm explain web2"))
+    done = cluster.run("node", "drain", "n1")
+    assert done.returncode == 3
+    assert done.stderr == ("clusterctl: n1 cannot be drained: web2 fits on no other node: 2 lack memory\n"
+                           "  to do: clusterctl vm explain web2\n")
+    assert verbs(cluster) == ["subscribe", "node.drain"]
+
+
+def test_a_drain_with_nothing_to_move(cluster):
+    cluster.serve(ok("node.drain", operation=0))
+    done = cluster.run("node", "drain", "n1")
+    assert (done.returncode, done.stdout) == (0, "n1 is drained; it had no VMs\n")
+
+
+def test_other_peoples_operations_do_not_matter(cluster):
+    other = operation("failed", vm_state("web9", "failed"), number=13)
+    cluster.serve(*drain(changed(other), sample("web9", 50, number=13), changed(DONE)))
+    done = cluster.run("node", "drain", "n1")
+    assert done.returncode == 0
+    assert "web9" not in done.stdout
+
+
+def test_json_is_one_document_and_progress_goes_to_stderr(cluster):
+    cluster.serve(*drain(sample("web1", 47), changed(HALF), changed(DONE)))
+    done = cluster.run("node", "drain", "n1", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"ok": True, "operation": DONE}
+    assert "web1: n1 -> n2, 47 %" in done.stderr
+
+
+def test_json_of_a_failure_carries_the_operation(cluster):
+    cluster.serve(*drain(changed(FAILED)))
+    done = cluster.run("node", "drain", "n1", "--json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["ok"] is False and document["exit"] == 1
+    assert document["error"]["code"] == "failed"
+    assert document["operation"] == FAILED
+
+
+def test_no_wait(cluster):
+    cluster.serve(ok("node.drain", operation=12))
+    done = cluster.run("node", "drain", "n1", "--no-wait")
+    assert done.returncode == 0
+    assert done.stdout == "operation 12 has begun; look at it: clusterctl operation show 12 --follow\n"
+    assert verbs(cluster) == ["node.drain"]
+    as_json = cluster.run("node", "drain", "n1", "--no-wait", "--json")
+    assert json.loads(as_json.stdout) == {"ok": True, "operation": 12}
+
+
+def test_dry_run(cluster):
+    plan = [{"vm": "web1", "from": "n1", "to": "n2", "reason": "best of 2 possible nodes; runner-up n3"},
+            {"vm": "db1", "from": "n1", "to": None, "reason": "no node can take it: 2 lack memory"}]
+    cluster.serve(ok("node.drain", plan=plan), ok("vm.move", plan=[]))
+    done = cluster.run("node", "drain", "n1", "--dry-run")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "VM    FROM  TO       NOTE",
+        "web1  n1    n2       best of 2 possible nodes; runner-up n3",
+        "db1   n1    nowhere  no node can take it: 2 lack memory",
+        "this was a dry run: nothing has been moved",
+    ]
+    assert cluster.run("vm", "move", "web1", "--best-node", "--dry-run").stdout == "nothing would be moved\n"
+    assert cluster.requests == [{"verb": "node.drain", "node": "n1", "dry_run": True},
+                                {"verb": "vm.move", "vm": "web1", "mode": "auto", "dry_run": True}]
+
+
+@pytest.mark.parametrize("words, request_sent", [
+    (["vm", "move", "web1", "--to", "n2"], {"verb": "vm.move", "vm": "web1", "to": "n2", "mode": "auto"}),
+    (["vm", "move", "web1", "--best-node", "--live"], {"verb": "vm.move", "vm": "web1", "mode": "live"}),
+    (["vm", "move", "--quick", "web1", "--best-node"], {"verb": "vm.move", "vm": "web1", "mode": "quick"}),
+    (["vm", "start", "web1"], {"verb": "vm.start", "vm": "web1"}),
+    (["vm", "stop", "web1"], {"verb": "vm.stop", "vm": "web1", "force": False}),
+    (["vm", "stop", "web1", "--force"], {"verb": "vm.stop", "vm": "web1", "force": True}),
+    (["vm", "remove", "web1", "--yes"], {"verb": "vm.remove", "vm": "web1"}),
+    (["node", "resume", "n1"], {"verb": "node.resume", "node": "n1"}),
+    (["node", "fence", "n1", "--yes"], {"verb": "node.fence", "node": "n1"}),
+    (["node", "confirm-off", "n1", "-y"], {"verb": "node.confirm-off", "node": "n1"}),
+    (["fence-device", "test", "ilo", "n1"], {"verb": "fence-device.test", "name": "ilo", "node": "n1"}),
+])
+def test_what_is_sent_and_waited_for(cluster, words, request_sent):
+    cluster.serve(ok(request_sent["verb"], {"until": "operation.show"}, changed(DONE), operation=12), SHOWN)
+    done = cluster.run(*words)
+    assert done.returncode == 0, done.stderr
+    assert cluster.requests[1] == request_sent
+    assert "web2: n1 -> n3, live, done in 1.4 s, blackout 95 ms" in done.stdout
+
+
+def test_a_start_and_a_quick_move_in_words(cluster):
+    start = operation("done", vm_state("web1", "done", source=None, target="n2", mode="auto", total_ms=420), kind="start",
+                      subject="web1")
+    quick = operation("done", vm_state("web1", "done", mode="quick", blackout_ms=2300, total_ms=2500), kind="move",
+                      subject="web1")
+    cluster.serve(ok("vm.start", operation=12), ok("operation.show", operation=start, times=1), ok("vm.move", operation=12),
+                  ok("operation.show", operation=quick))
+    assert cluster.run("vm", "start", "web1").stdout == "web1: on n2, done in 420 ms\nstart web1 done in 2.3 s\n"
+    assert cluster.run("vm", "move", "web1", "--to", "n2").stdout == (
+        "web1: n1 -> n2, quick, done in 2.5 s, blackout 2.3 s\nmove web1 done in 2.3 s\n")
+
+
+def test_following_an_operation_of_somebody_else(cluster):
+    cluster.serve(ok("operation.show", changed(HALF), changed(DONE), operation=RUNNING))
+    done = cluster.run("operation", "show", "12", "--follow")
+    assert done.returncode == 0
+    assert done.stdout.endswith("drain n1 done, 2 VMs in 2.3 s\n")
+    assert verbs(cluster) == ["subscribe", "operation.show"]
+
+
+def test_following_one_that_nobody_knows(cluster):
+    cluster.serve(error("operation.show", "not-found", "there is no operation 99", "clusterctl operation list"))
+    done = cluster.run("operation", "show", "99", "--follow")
+    assert done.returncode == 3
+    assert "there is no operation 99" in done.stderr
+
+
+# ---- on a terminal
+
+
+def test_bars_are_drawn_in_place(cluster):
+    cluster.serve(*drain(sample("web1", 10), {"wait_ms": 150}, sample("web1", 50), {"wait_ms": 150},
+                         sample("web1", 90, iteration=3), {"until": "node.list"}, changed(HALF), {"until": "vm.list"},
+                         changed(DONE)), ok("node.list", nodes=[]), ok("vm.list", vms=[]))
+    terminal = cluster.terminal("node", "drain", "n1")
+    terminal.wait_for(r"web1 +n1 -> n2 +\[=+> *\]  90% 812M/s dirty 120M/s pass 3\nweb2 +on n1 +waiting")
+    assert terminal.screen().count("web1") == 1
+    cluster.run("node", "list")
+    terminal.wait_for(r"web1: n1 -> n2, live, done in 900 ms, blackout 180 ms\nweb2 +n1 -> n3")
+    cluster.run("vm", "list")
+    assert terminal.end() == 0
+    assert terminal.screen() == ("web1: n1 -> n2, live, done in 900 ms, blackout 180 ms\n"
+                                 "web2: n1 -> n3, live, done in 1.4 s, blackout 95 ms\n"
+                                 "drain n1 done, 2 VMs in 2.3 s")
+    assert terminal.widest <= 79
+
+
+def test_bars_of_long_names_fit(cluster):
+    name = "x" * 63
+    it = operation("running", vm_state(name, "running", source="a" * 63, target="b" * 63))
+    cluster.serve(ok("node.drain", {"until": "operation.show"}, sample(name, 50), {"until": "node.list"},
+                     changed(operation("done", vm_state(name, "done", source="a" * 63, target="b" * 63))), operation=12),
+                  ok("operation.show", operation=it), ok("node.list", nodes=[]))
+    for columns in (80, 60, 40):
+        terminal = cluster.terminal("node", "drain", "n1", columns=columns)
+        terminal.wait_for(r"50%")
+        cluster.run("node", "list")
+        assert terminal.end() == 0
+        assert terminal.widest <= columns - 1
+
+
+def test_more_bars_than_rows(cluster):
+    vms = [vm_state(f"web{n}", "running") for n in range(40)]
+    done = [vm_state(f"web{n}", "done") for n in range(40)]
+    cluster.serve(ok("node.drain", {"until": "operation.show"}, sample("web0", 50), {"until": "node.list"},
+                     changed(operation("done", *done)), operation=12),
+                  ok("operation.show", operation=operation("running", *vms)), ok("node.list", nodes=[]))
+    terminal = cluster.terminal("node", "drain", "n1", rows=10)
+    terminal.wait_for(r"web0 .*50%")
+    terminal.wait_for(r"and 32 more")
+    assert terminal.screen().count("\n") < 10
+    cluster.run("node", "list")
+    assert terminal.end() == 0
+    assert terminal.screen().splitlines()[39] == "web39: n1 -> n2, live, done"
+
+
+def test_no_bars_on_a_dumb_terminal(cluster):
+    cluster.serve(*drain(sample("web1", 50), changed(DONE)))
+    terminal = cluster.terminal("node", "drain", "n1", TERM="dumb")
+    assert terminal.end() == 0
+    assert "\x1b" not in terminal.raw
+    assert "web1: n1 -> n2, 50 %" in terminal.screen()
+
+
+# ---- ended early
+
+
+def test_ctrl_c_says_that_it_goes_on(cluster):
+    cluster.serve(*drain(sample("web1", 50)))
+    terminal = cluster.terminal("node", "drain", "n1")
+    terminal.wait_for(r"50%")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    screen = terminal.screen()
+    assert "clusterctl: interrupted; operation 12 (drain n1) goes on in the cluster" in screen
+    assert "  to do: look at it: clusterctl operation show 12 --follow\n" in screen
+    assert "         stop it: clusterctl operation cancel 12" in screen
+    assert verbs(cluster)[-1] == "operation.show"  # nothing was cancelled
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_in_json(cluster, number):
+    daemon = cluster.serve(*drain())
+    process = cluster.start("node", "drain", "n1", "--json")
+    daemon.wait_for("operation.show")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    document = json.loads(out)
+    assert document["error"]["code"] == "interrupted"
+
+
+def test_ctrl_c_before_the_answer(cluster):
+    daemon = cluster.serve({"verb": "node.drain"})
+    process = cluster.start("node", "drain", "n1")
+    daemon.wait_for("node.drain")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted before clusterd answered; it may still carry it out" in err
+
+
+def test_the_deadline(cluster):
+    cluster.serve(*drain(sample("web1", 50)))
+    done = cluster.run("node", "drain", "n1", "--timeout", "400ms")
+    assert done.returncode == 5
+    assert "the deadline of 400 ms has passed; operation 12 (drain n1) goes on in the cluster" in done.stderr
+    as_json = cluster.run("node", "drain", "n1", "--timeout", "400ms", "--json")
+    assert as_json.returncode == 5
+    assert json.loads(as_json.stdout)["operation"] == RUNNING
+
+
+# ---- the daemon goes away and comes back
+
+
+def test_a_restart_of_the_daemon_in_the_middle(cluster):
+    first = cluster.serve(*drain(sample("web1", 50), {"until": "node.list"}, {"exit": True}), ok("node.list", nodes=[]))
+    process = cluster.start("node", "drain", "n1")
+    assert process.stdout.readline() == "web1: n1 -> n2, 50 %, 812M/s, dirty 120M/s, pass 2, 310 MiB left\n"
+    cluster.run("node", "list")
+    first.wait()
+    assert "connecting again (the operation goes on in the cluster)" in process.stderr.readline()
+    second = cluster.serve(ok("operation.show", {"wait_ms": 50}, changed(DONE), operation=HALF))
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert [request["verb"] for request in second.requests] == ["subscribe", "operation.show"]
+    assert out.splitlines() == [
+        "web1: n1 -> n2, live, done in 900 ms, blackout 180 ms",
+        "web2: n1 -> n3, live, done in 1.4 s, blackout 95 ms",
+        "drain n1 done, 2 VMs in 2.3 s",
+    ]
+
+
+def test_it_ended_while_nobody_listened(cluster):
+    first = cluster.serve(*drain({"disconnect": True}, {"wait_ms": 20}, {"exit": True}))
+    process = cluster.start("node", "drain", "n1")
+    first.wait()
+    cluster.serve(ok("operation.show", operation=DONE))
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.endswith("drain n1 done, 2 VMs in 2.3 s\n")
+
+
+def test_a_daemon_that_has_to_catch_up_first(cluster):
+    first = cluster.serve(*drain({"exit": True}))
+    process = cluster.start("node", "drain", "n1")
+    first.wait()
+    cluster.serve(error("operation.show", "not-found", "there is no operation 12", then=[{"wait_ms": 50}, changed(DONE)]))
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert out.endswith("drain n1 done, 2 VMs in 2.3 s\n")
+
+
+def test_a_daemon_that_never_hears_of_it(cluster):
+    first = cluster.serve(*drain({"exit": True}))
+    process = cluster.start("node", "drain", "n1", "--timeout", "1s")
+    first.wait()
+    cluster.serve(error("operation.show", "not-found", "there is no operation 12"))
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 5
+    assert "the deadline of 1.0 s has passed" in err
+
+
+def test_a_daemon_that_does_not_come_back_by_the_deadline(cluster):
+    first = cluster.serve(*drain({"exit": True}))
+    process = cluster.start("node", "drain", "n1", "--timeout", "1s")
+    first.wait()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 5
+    assert "operation 12 (drain n1) goes on in the cluster" in err
+
+
+def test_ctrl_c_while_it_tries_to_connect(cluster):
+    first = cluster.serve(*drain({"exit": True}))
+    process = cluster.start("node", "drain", "n1")
+    first.wait()
+    assert "connecting again" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted; operation 12 (drain n1) goes on in the cluster" in err
+
+
+def test_it_does_not_repeat_a_change_whose_answer_was_lost(cluster):
+    """The change may have been committed; doing it again could do it twice."""
+    cluster.serve({"verb": "vm.start", "then": [{"exit": True}]})
+    done = cluster.run("vm", "start", "web1")
+    assert done.returncode == 4
+    assert "whether it carried it out is not known" in done.stderr
+    assert verbs(cluster) == ["subscribe", "vm.start"]
