@@ -18,12 +18,13 @@
 
 static bool secret_key(const char *key) {
     static const char *const parts[] = {
-        "pass",          /* passwd, password, passphrase, passwd_script, snmp_priv_passwd */
-        "pwd",           /* and "passwd" written short */
-        "secret", "key", /* secret_key, access_key, apikey, api_key, private_key, sslkey */
-        "kg",            /* hexadecimal_kg: IPMI's BMC key */
-        "token",  "community", "auth",    "cred", /* credentials */
-        "cookie", "psk",       "private",
+        "pass",   /* passwd, password, passphrase, passwd_script, snmp_priv_passwd */
+        "pwd",    /* and "password" written short */
+        "secret", /* secret_key */
+        "key",    /* access_key, apikey, api_key, tlskey, private_key */
+        "kg",     /* hexadecimal_kg: IPMI's BMC key */
+        "hidden", /* hidden_page: all that keeps others from fence_eps' device */
+        "token",  "community", "auth", "cred", "cookie", "psk", "private",
     };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         if (strcasestr(key, parts[i])) {

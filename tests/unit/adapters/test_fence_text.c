@@ -148,7 +148,11 @@ static void test_secret_params(void **state) {
                                          "auth",
                                          "credentials",
                                          "pwd",
-                                         "cookie"};
+                                         "cookie_file",
+                                         "token_file",
+                                         "key_value",
+                                         "secret-key",
+                                         "hidden_page"};
     static const char *const plain[] = {
         "ip",      "ipaddr",       "ipport",        "login",         "username",
         "plug",    "port",         "lanplus",       "identity_file", "cipher",
