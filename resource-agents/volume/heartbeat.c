@@ -153,6 +153,7 @@ static void read_peer(struct heartbeat *heartbeat, int dir, const char *name, in
         if (first || peer->seq != (uint64_t)seq || !same) {
             /* One that is smaller was put there by somebody else than its node. */
             peer->moved = same && (uint64_t)seq > peer->seq;
+            peer->met_ms = same ? peer->met_ms : ocf_now_ms();
             peer->seq = (uint64_t)seq;
             snprintf(peer->nonce, sizeof(peer->nonce), "%s", nonce);
             peer->changed_ms = ocf_now_ms();
@@ -243,6 +244,17 @@ json_t *heartbeat_seen(const struct heartbeat *heartbeat) {
                                         "moved_ms", peer->moved ? json_integer(since_ms) : NULL));
     }
     return seen;
+}
+
+bool heartbeat_hurries(const struct heartbeat *heartbeat, uint64_t within_ms) {
+    for (size_t i = 0; i < heartbeat->peer_count; i++) {
+        const struct heartbeat_peer *peer = &heartbeat->peers[i];
+        if (peer->round == heartbeat->round && !peer->moved &&
+            ocf_now_ms() - peer->met_ms < within_ms) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int heartbeat_room(const char *path, uint64_t *ret_free_mb, uint64_t *ret_total_mb) {

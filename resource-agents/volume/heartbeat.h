@@ -33,6 +33,7 @@ struct heartbeat_peer {
     char nonce[HEARTBEAT_TEXT_MAX];
     uint64_t seq;
     bool moved;          /* the number has grown since this nonce was first seen */
+    uint64_t met_ms;     /* when this nonce was first seen, on our clock */
     uint64_t changed_ms; /* when the number last changed, on our clock; may lie before our start,
                             thus signed below */
     int64_t age_at_first_ms;
@@ -55,6 +56,11 @@ int heartbeat_beat(struct heartbeat *heartbeat, char *reason, size_t reason_size
 /* What was seen of others at the last beat: [{"node","nonce","age_ms","moved_ms"}]; the last one
  * only where a number was seen to grow. */
 json_t *heartbeat_seen(const struct heartbeat *heartbeat);
+
+/* Whether somebody was met less than within_ms ago and has not moved yet: beating faster for that
+ * time gives both their proof sooner. A file that nobody writes any more does not hold us up for
+ * long. */
+bool heartbeat_hurries(const struct heartbeat *heartbeat, uint64_t within_ms);
 
 /* Free and total room of the volume in MiB. Negative errno. */
 int heartbeat_room(const char *path, uint64_t *ret_free_mb, uint64_t *ret_total_mb);

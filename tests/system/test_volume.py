@@ -66,7 +66,7 @@ def test_a_copy_of_the_storage_is_noticed(cluster):
     """A snapshot, or half of a mirror that was split: all files are there, with the nonces that the nodes have told each other."""
     cluster.place(a="n1", b="n2")
     heartbeats = cluster.lab.check("n3", ["sh", "-c", "mkdir -p /run/copy && mount -t tmpfs none /run/copy && cp -a /srv/csv1/. /run/copy/ && "
-                                          "mount --bind /run/copy /srv/csv1 && ls /srv/csv1/.clusterd"]).stdout
+                                          "mount --bind /run/copy /srv/csv1 && ls /srv/csv1/.clusterd"])
     cluster.mark("n3 has a copy of the storage at /srv/csv1")
     try:
         assert "heartbeat.n1" in heartbeats and "heartbeat.n2" in heartbeats, heartbeats

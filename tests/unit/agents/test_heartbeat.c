@@ -162,6 +162,29 @@ static void test_only_what_grows_has_moved(void **state) {
     assert_true(moved_ms(world) >= fresh + 60);
 }
 
+/* Somebody new makes us hurry until he has moved; a file that does not move, only for a while. */
+static void test_hurries_to_prove(void **state) {
+    struct world *world = *state;
+
+    beat(&world->two);
+    assert_false(heartbeat_hurries(&world->two, 60000)); /* nobody is there */
+    beat(&world->one);
+    beat(&world->two);
+    assert_true(heartbeat_hurries(&world->two, 60000));
+    beat(&world->two);
+    assert_true(heartbeat_hurries(&world->two, 60000));
+    uint64_t met_ms = world->two.peers[0].met_ms;
+    usleep(60000);
+    assert_false(heartbeat_hurries(&world->two, 60)); /* given up for the time being */
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"bb\",\"seq\":1}");
+    beat(&world->two);
+    assert_true(world->two.peers[0].met_ms >= met_ms + 60); /* another run of it */
+    assert_true(heartbeat_hurries(&world->two, 60000));
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"bb\",\"seq\":2}");
+    beat(&world->two);
+    assert_false(heartbeat_hurries(&world->two, 60000)); /* proved */
+}
+
 static void test_what_has_not_moved(void **state) {
     struct world *world = *state;
 
@@ -266,6 +289,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_file_found_is_as_old_as_the_storage_says, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_only_what_grows_has_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hurries_to_prove, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_has_not_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_new_run_has_a_new_nonce, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_gone_is_not_seen, setup, teardown),
