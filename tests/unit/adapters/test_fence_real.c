@@ -2,8 +2,8 @@
 /*
  * Fencing with agents of ClusterLabs as Debian packages them: what the small scripts of
  * test_fence.c stand for. fence_dummy keeps a node's power in a file; the others get a device that
- * is not there. Where they are not installed the tests are skipped: apt-get install
- * --no-install-recommends fence-agents.
+ * is not there. Where they are not installed the tests are skipped; tools/packages.sh fence
+ * installs them.
  */
 #include "harness.h"
 
@@ -42,7 +42,7 @@ static void need(const char *agent) {
     char path[128];
     (void)snprintf(path, sizeof(path), "%s/%s", AGENT_DIR, agent);
     if (access(path, X_OK) != 0) {
-        print_message("skipped: there is no %s (Debian's package fence-agents)\n", path);
+        print_message("skipped: there is no %s (tools/packages.sh fence)\n", path);
         skip();
     }
 }
