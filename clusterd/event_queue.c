@@ -48,7 +48,8 @@ static void pack_agent(struct packer *p, struct core_agent *agent) {
         const char *node = pack_text(p, agent->seen[i].node);
         const char *nonce = pack_text(p, agent->seen[i].nonce);
         if (p->data) {
-            seen[i] = (struct core_seen){node, nonce};
+            seen[i].node = node;
+            seen[i].nonce = nonce;
         }
     }
     for (uint32_t i = 0; i < agent->models.n; i++) {

@@ -27,6 +27,8 @@ test  | the system tests' runner
       | python3 python3-pytest python3-pytest-timeout
 lint  | the checks on the sources
       | python3 binutils clang-format-14 clang-tidy-14 cppcheck shellcheck mandoc
+fence | real fence agents, for the unit tests that are skipped without them (29 packages, 8 MB)
+      | fence-agents
 cov   | the coverage report
       | gcovr
 "

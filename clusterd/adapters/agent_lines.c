@@ -164,10 +164,13 @@ static int read_seen(const json_t *list, struct agent_line *line) {
         const json_t *item = json_array_get(list, i);
         const char *node = json_string_value(json_object_get(item, "node"));
         const char *nonce = json_string_value(json_object_get(item, "nonce"));
-        if (!node || !nonce || strlen(node) > WIRE_MAX_NAME || strlen(nonce) > WIRE_MAX_NAME) {
+        const json_t *moved = json_object_get(item, "moved_ms");
+        uint64_t moved_ms = CORE_NEVER_MOVED;
+        if (!node || !nonce || strlen(node) > WIRE_MAX_NAME || strlen(nonce) > WIRE_MAX_NAME ||
+            (moved && read_integer(moved, INT64_MAX, &moved_ms) < 0)) {
             return -EBADMSG;
         }
-        line->seen[i] = (struct core_seen){node, nonce};
+        line->seen[i] = (struct core_seen){.node = node, .nonce = nonce, .moved_ms = moved_ms};
     }
     line->agent.seen = line->seen;
     line->agent.n_seen = (uint32_t)n;

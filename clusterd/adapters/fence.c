@@ -273,7 +273,9 @@ static void on_line(void *context, enum process_stream stream, const char *text,
     }
     /* Some agents give their reason on stdout; what is on stderr goes before it. */
     bool wanted = stream == PROCESS_STDERR || (run->stage != STAGE_METADATA && !run->said[0]);
-    if (size == 0 || !wanted) {
+    /* ClusterLabs' library ends with it when it has said what is wrong. */
+    bool hint = strstr(text, "Please use '-h' for usage") != NULL;
+    if (size == 0 || !wanted || hint) {
         return;
     }
     /* Masked before it is cut, or half a secret could stay at the edge. */

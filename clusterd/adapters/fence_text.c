@@ -11,6 +11,7 @@
 #include "adapters/secret.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NODE_MARK "{node}"
@@ -80,12 +81,59 @@ int fence_input(const struct core_fence_order *order, const char *action, struct
     return out->failed ? -ENOMEM : 0;
 }
 
+/* A secret as the agent was told it; NULL if the parameter is none. In the arena. */
+static char *secret_of(const struct core_param *param, const char *node, struct arena *arena,
+                       bool *ret_failed) {
+    struct buffer sent;
+    size_t at = 0;
+    size_t n = 0;
+    char *secret = NULL;
+    buffer_init(&sent);
+    append_value(&sent, param->value, node);
+    buffer_append_u8(&sent, 0);
+    if (sent.failed) {
+        *ret_failed = true;
+    } else if (secret_param(param->key, (const char *)sent.data, &at, &n)) {
+        secret = arena_printf(arena, "%.*s", (int)n, (const char *)sent.data + at);
+        *ret_failed = *ret_failed || !secret;
+    }
+    if (sent.data) {
+        explicit_bzero(sent.data, sent.size);
+    }
+    buffer_finish(&sent);
+    return secret;
+}
+
+static int longer_first(const void *a, const void *b) {
+    size_t n = strlen(*(char *const *)a);
+    size_t m = strlen(*(char *const *)b);
+    return (n < m) - (n > m);
+}
+
 void fence_mask(const struct core_fence_order *order, char *text) {
-    for (uint32_t i = 0; i < order->n_params; i++) {
-        if (secret_key(order->params[i].key)) {
-            secret_mask(text, order->params[i].value);
+    struct arena arena;
+    bool failed = false;
+    size_t n = 0;
+    arena_init(&arena);
+    char **secrets = arena_array(&arena, order->n_params, sizeof(*secrets));
+    for (uint32_t i = 0; secrets && i < order->n_params; i++) {
+        char *secret = secret_of(&order->params[i], order->node, &arena, &failed);
+        if (secret) {
+            secrets[n++] = secret;
         }
     }
+    if (!secrets || failed) {
+        text[0] = '\0'; /* rather no words than a secret among them */
+    }
+    /* Or of a secret that begins with another one, the end would stay. */
+    if (n > 1) {
+        qsort(secrets, n, sizeof(*secrets), longer_first);
+    }
+    for (size_t i = 0; i < n; i++) {
+        secret_mask(text, secrets[i]);
+        explicit_bzero(secrets[i], strlen(secrets[i]));
+    }
+    arena_finish(&arena);
 }
 
 bool fence_metadata_offers(const char *metadata, const char *action) {

@@ -197,9 +197,9 @@ json_t *render_device(const struct ipc_view *view, const struct model_device *de
     json_t *params = json_object();
     for (uint32_t i = 0; i < device->keys.n && i < device->values.n; i++) {
         const char *key = device->keys.v[i];
-        json_object_set_new(params, key,
-                            secret_key(key) ? json_string(SECRET_SHOWN)
-                                            : ipc_text(device->values.v[i]));
+        const char *value = device->values.v[i];
+        bool secret = secret_param(key, value, NULL, NULL);
+        json_object_set_new(params, key, secret ? json_string(SECRET_SHOWN) : ipc_text(value));
     }
     return json_pack("{so so so so}", "name", ipc_text(device->name), "agent",
                      ipc_text(device->agent), "nodes", node_names(view->model, &device->nodes),

@@ -102,6 +102,7 @@ void apply_volume_health(struct apply *a, const void *command) {
     health->state = found->state;
     set_text(a, &health->nonce, found->nonce);
     set_text(a, &health->reason, found->reason);
+    set_ids(a, &health->sees, found->sees.v, found->sees.n);
     if (!changed) {
         return;
     }

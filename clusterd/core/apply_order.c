@@ -159,6 +159,20 @@ void apply_vm_renew(struct apply *a, const void *command) {
 
 /* ------------------------------------------------------------------------------- reports ---- */
 
+/* Its agent was killed at its deadline, or could not find out how it ended: that is told, and
+ * libvirt is asked. */
+static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    apply_event(a, SEVERITY_WARNING, "vm-unclear", vm->name, "%s of %s on %s ended unclear%s%s",
+                order_kind_name(vm->order), vm->name, model_node_name(a->m, r->node),
+                r->reason[0] ? ": " : "", r->reason);
+    if (row) {
+        set_text(a, &row->reason, r->reason);
+    }
+    vm_set_resolving(a, vm);
+}
+
 static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
         vm_set_running(a, vm, vm->owner);
@@ -168,7 +182,7 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
         return;
     }
     if (r->state != VM_STATE_OFF) {
-        vm_set_resolving(a, vm);
+        end_in_doubt(a, vm, r);
         if (r->state == VM_STATE_RUNNING) {
             vm->probe_owner = VM_STATE_INCOMING; /* a copy of another generation: to be destroyed */
         }
@@ -196,7 +210,7 @@ static void stop_reported(struct apply *a, struct model_vm *vm, const struct cmd
         return;
     }
     if (r->state != VM_STATE_RUNNING) {
-        vm_set_resolving(a, vm);
+        end_in_doubt(a, vm, r);
         return;
     }
     apply_event(a, SEVERITY_ERROR, "vm-stop-failed", vm->name, "%s could not be stopped: %s",
@@ -239,7 +253,7 @@ static void migrate_reported(struct apply *a, struct model_vm *vm, const struct 
     } else if (r->result != RESULT_OK && r->state == VM_STATE_RUNNING) {
         move_failed(a, vm, r);
     } else {
-        vm_set_resolving(a, vm);
+        end_in_doubt(a, vm, r);
     }
 }
 
@@ -254,7 +268,7 @@ static void save_reported(struct apply *a, struct model_vm *vm, const struct cmd
     } else if (r->result != RESULT_OK && r->state == VM_STATE_RUNNING) {
         move_failed(a, vm, r);
     } else {
-        vm_set_resolving(a, vm);
+        end_in_doubt(a, vm, r);
     }
 }
 

@@ -216,12 +216,12 @@ static int on_message(struct core *c, const struct core_message *event) {
     arena_init(&arena);
     struct message m;
     int err = message_decode(event->data, event->size, &arena, &m);
-    if (err == -EBADMSG || err == -EPROTONOSUPPORT) {
-        outbox_log(&c->out, SEVERITY_WARNING,
-                   err == -EBADMSG ? "a damaged message of node %u was dropped"
-                                   : "a message of node %u is of a later version of clusterd: "
-                                     "update clusterd here",
+    if (err == -EBADMSG) {
+        outbox_log(&c->out, SEVERITY_WARNING, "a damaged message of node %u was dropped",
                    event->sender);
+        err = 0;
+    } else if (err == -EPROTONOSUPPORT) {
+        replica_foreign(&c->replica, event->sender, event->data, event->size, &c->out);
         err = 0;
     } else if (err == 0) {
         err = replica_message(&c->replica, event->sender, &m, c->now_ms, c->wall_ms, &c->out);

@@ -103,9 +103,15 @@ enum core_agent_line {
     AGENT_CPU_MODELS /* vm host-cpu: models */
 };
 
+#define CORE_NEVER_MOVED UINT64_MAX
+
+/* What a volume's agent reads in another node's heartbeat file. */
 struct core_seen {
     const char *node;
     const char *nonce;
+    /* Since the agent saw the number in it grow, by its own clock. It has not: CORE_NEVER_MOVED,
+     * and then the file may be a copy of the node's file as it was once. */
+    uint64_t moved_ms;
 };
 
 /* One line of an agent. Fields that the line does not have are zero or "". */

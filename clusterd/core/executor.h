@@ -60,11 +60,13 @@ struct domain { /* as `vm watch` told */
 struct volume_watch {
     uint32_t volume;
     uint64_t nonce;
-    uint64_t last_line_ms;
-    uint64_t
-        unseen_since_ms; /* since when no other node's file was seen though there should be one */
+    uint64_t begun_ms;       /* the first agent was started */
+    uint64_t last_line_ms;   /* 0: it has said nothing yet */
+    uint64_t wrong_since_ms; /* since when the right storage is not ours; 0: it is */
+    bool different;          /* ours was found to be another one, and never since to be right */
     uint8_t ok;
-    bool sees_other;
+    uint32_t sees[WIRE_MAX_NODES]; /* nodes whose heartbeats move here */
+    uint32_t n_sees;
     bool told;
     uint8_t told_state;
     uint64_t told_ms;

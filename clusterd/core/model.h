@@ -176,7 +176,8 @@ WIRE_STRUCT(model_volume);
     F(S, U8, state, 0)                 \
     F(S, STR, nonce, WIRE_MAX_NAME)    \
     F(S, STR, reason, WIRE_MAX_TEXT)   \
-    F(S, U64, since_ms, 0)
+    F(S, U64, since_ms, 0)             \
+    F(S, IDS, sees, WIRE_MAX_NODES) /* nodes whose heartbeats it sees move there */
 WIRE_STRUCT(model_health);
 
 #define WIRE_FIELDS_model_device(F, S) \

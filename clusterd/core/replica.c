@@ -221,6 +221,29 @@ int replica_message(struct replica *r, uint32_t sender, const struct message *m,
     return replica_active_message(r, peer, m, now_ms, out);
 }
 
+/* Said once of each clusterd: it goes on to send such messages for as long as it runs. */
+void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
+                     struct outbox *out) {
+    struct message_header h;
+    struct replica_peer *peer = replica_peer(r, sender);
+    if (!peer || message_header(data, size, &h) < 0 || peer->foreign_incarnation == h.incarnation) {
+        return;
+    }
+    peer->foreign_incarnation = h.incarnation;
+    const char *name = r->names[peer - r->peers];
+    if (h.version == MESSAGE_VERSION) {
+        outbox_log(out, SEVERITY_WARNING,
+                   "%s sends messages of a kind (%u) that this clusterd does not know: update "
+                   "clusterd on this node",
+                   name, h.type);
+        return;
+    }
+    outbox_log(out, SEVERITY_ERROR,
+               "%s speaks version %u of clusterd's protocol, and this node version %u: they cannot "
+               "work together; update clusterd on %s",
+               name, h.version, MESSAGE_VERSION, h.version < MESSAGE_VERSION ? name : "this node");
+}
+
 static void send_heartbeat(struct replica *r, uint64_t now_ms, struct outbox *out) {
     struct message m = {.type = MESSAGE_HEARTBEAT, .body.msg_heartbeat = r->usage};
     m.body.msg_heartbeat.sequence = ++r->heartbeat_sent;

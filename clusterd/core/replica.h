@@ -55,6 +55,7 @@ struct replica_peer {
     uint32_t votes;
     uint64_t incarnation; /* of its last message */
     uint64_t last_heard_ms;
+    uint64_t foreign_incarnation; /* whose messages we cannot read: said; 0: none */
     /* its last STATE; `fresh` until a view has made use of it */
     bool fresh;
     struct msg_state state;
@@ -162,6 +163,9 @@ int replica_view(struct replica *r, const struct core_view *view, uint64_t now_m
                  struct outbox *out);
 int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
                     uint64_t wall_ms, struct outbox *out);
+/* A message that is whole, and that this clusterd cannot read. */
+void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
+                     struct outbox *out);
 int replica_stored(struct replica *r, uint64_t seq, struct outbox *out);
 /* Deadlines, heartbeats; called at the beginning of each step. */
 int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);

@@ -94,29 +94,54 @@ static int request_drain(struct core *c, const struct core_request *request) {
                   "make room on the other nodes, or stop VMs");
 }
 
-/* A CPU that only one node has makes the VM as mortal as that node. */
+static bool may_run_it(const struct cmd_vm_add *add, const struct model_node *node) {
+    bool named = add->possible.n == 0;
+    for (uint32_t i = 0; i < add->possible.n && !named; i++) {
+        named = strcmp(add->possible.v[i], node->name) == 0;
+    }
+    return named && node->configured;
+}
+
+/* A node that has not yet said what it offers gets the benefit of the doubt. */
+static bool offers(const struct model_node *node, const char *model) {
+    bool found = node->cpu_models.n == 0;
+    for (uint32_t i = 0; i < node->cpu_models.n && !found; i++) {
+        found = strcmp(node->cpu_models.v[i], model) == 0;
+    }
+    return found;
+}
+
+/*
+ * A CPU that only one of its possible owners has makes the VM as mortal as that node; one that none
+ * has, still-born. Whoever names a single possible owner has chosen that mortality. CPUs that are
+ * what the host has (host-passthrough, ...) can start anywhere: the agent warns of what they
+ * cannot.
+ */
 static int request_add(struct core *c, const struct core_request *request) {
     const struct cmd_vm_add *add = request->value;
+    bool by_name = strcmp(add->cpu_mode, "custom") == 0 && add->cpu_model[0];
     uint32_t offered = 0, asked = 0;
-    if (strcmp(add->cpu_mode, "custom") == 0 && add->cpu_model[0]) {
-        MODEL_EACH(model_node, node, &c->model.nodes) {
-            bool found = node->cpu_models.n == 0;
-            for (uint32_t i = 0; i < node->cpu_models.n && !found; i++) {
-                found = strcmp(node->cpu_models.v[i], add->cpu_model) == 0;
-            }
+    const char *only = "none";
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        if (by_name && may_run_it(add, node)) {
+            bool found = offers(node, add->cpu_model);
+            only = found ? node->name : only;
             asked++;
             offered += found;
         }
     }
-    if (asked > 1 && offered < 2) {
-        return refuse(c, request,
-                      outbox_text(&c->out,
-                                  "/domain/cpu/model: '%s' is offered by %u of %u nodes, so the VM "
-                                  "could not run again elsewhere",
-                                  add->cpu_model, offered, asked),
-                      "choose a CPU model that more nodes have");
+    if (offered >= 2 || offered == asked) {
+        return propose(c, request, add);
     }
-    return propose(c, request, add);
+    return refuse(
+        c, request,
+        outbox_text(&c->out,
+                    "/domain/cpu/model: of the %u node%s that may run the VM, %s offers the CPU "
+                    "'%s', so it could not %s",
+                    asked, asked == 1 ? "" : "s",
+                    outbox_text(&c->out, offered ? "only %s" : "%s", only), add->cpu_model,
+                    offered ? "run again elsewhere" : "run at all"),
+        "choose a CPU model that more of its nodes have (virsh domcapabilities shows a node's)");
 }
 
 int core_request(struct core *c, const struct core_request *request) {

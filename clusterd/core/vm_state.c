@@ -113,11 +113,13 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
     if (op && op->kind == OPERATION_STOP) {
         return; /* it is wanted off, and will be ordered so */
     }
+    const struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    const char *why = row && row->reason[0] ? row->reason : "the migration did not come to its end";
     bool done =
         moved || !op ||
         (op->kind != OPERATION_MOVE && op->kind != OPERATION_DRAIN && op->kind != OPERATION_RESUME);
     operation_vm_end(a, vm, done ? OPERATION_DONE : OPERATION_FAILED,
-                     done ? "" : "the migration did not come to its end; the VM runs where it was");
+                     done ? "" : outbox_text(a->out, "%s; the VM runs where it was", why));
 }
 
 struct resolve_step resolve_next(const struct model_vm *vm) {

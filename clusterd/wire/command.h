@@ -183,7 +183,8 @@ WIRE_STRUCT(cmd_volume_remove);
     F(S, U64, incarnation, 0)               \
     F(S, U8, state, 0) /* enum volume_state */ \
     F(S, STR, nonce, WIRE_MAX_NAME) /* what that node writes into its heartbeat file */ \
-    F(S, STR, reason, WIRE_MAX_TEXT)
+    F(S, STR, reason, WIRE_MAX_TEXT)        \
+    F(S, IDS, sees, WIRE_MAX_NODES) /* whose heartbeats move there */
 WIRE_STRUCT(cmd_volume_health);
 
 #define WIRE_FIELDS_cmd_device_add(F, S)       \

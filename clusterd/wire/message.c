@@ -64,23 +64,34 @@ static uint64_t get_le(const uint8_t *p, size_t bytes) {
     return v;
 }
 
-int message_decode(const uint8_t *data, size_t size, struct arena *arena, struct message *ret) {
+int message_header(const uint8_t *data, size_t size, struct message_header *ret) {
     if (size < MESSAGE_HEADER_BYTES || get_le(data, 4) != MESSAGE_MAGIC ||
         get_le(data + CRC_OFFSET, 4) != crc32c(data + VERSION_OFFSET, size - VERSION_OFFSET)) {
         return -EBADMSG;
     }
-    if (data[VERSION_OFFSET] != MESSAGE_VERSION) {
-        return -EPROTONOSUPPORT;
+    *ret = (struct message_header){.version = data[VERSION_OFFSET],
+                                   .type = data[VERSION_OFFSET + 1],
+                                   .incarnation = get_le(data + 12, 8),
+                                   .epoch = get_le(data + 20, 8)};
+    return 0;
+}
+
+int message_decode(const uint8_t *data, size_t size, struct arena *arena, struct message *ret) {
+    struct message_header header;
+    int err = message_header(data, size, &header);
+    if (err < 0) {
+        return err;
     }
-    struct message m = {.type = (enum message_type)data[VERSION_OFFSET + 1],
-                        .incarnation = get_le(data + 12, 8),
-                        .epoch = get_le(data + 20, 8)};
-    const struct wire_record *record = message_record(m.type);
+    const struct wire_record *record =
+        header.version == MESSAGE_VERSION ? message_record(header.type) : NULL;
     if (!record) {
         return -EPROTONOSUPPORT;
     }
-    int err = wire_decode(record, data + MESSAGE_HEADER_BYTES, size - MESSAGE_HEADER_BYTES, arena,
-                          &m.body, NULL);
+    struct message m = {.type = (enum message_type)header.type,
+                        .incarnation = header.incarnation,
+                        .epoch = header.epoch};
+    err = wire_decode(record, data + MESSAGE_HEADER_BYTES, size - MESSAGE_HEADER_BYTES, arena,
+                      &m.body, NULL);
     if (err < 0) {
         return err;
     }

@@ -7,8 +7,9 @@
  *
  * The sender's node id comes from CPG, not from the message. `epoch` says in which view the sender
  * was: a message of another epoch than the receiver's is dropped where that matters (each type
- * says). The version is the format of this header and the lowest of what the sender speaks; a
- * receiver that knows nothing so new drops it and says so.
+ * says). The version is the format of what follows the header, and the lowest of what the sender
+ * speaks; a receiver that does not know it drops the message and says so. The header is the same in
+ * every version, so that it can be said of whom.
  */
 #ifndef CLUSTERD_WIRE_MESSAGE_H
 #define CLUSTERD_WIRE_MESSAGE_H
@@ -148,10 +149,21 @@ struct message {
     union message_body body;
 };
 
+/* What every version of the protocol has in the same place. */
+struct message_header {
+    uint8_t version;
+    uint8_t type;
+    uint64_t incarnation;
+    uint64_t epoch;
+};
+
 /* Appends the whole message. */
 void message_encode(const struct message *message, struct buffer *out);
-/* Strings and bytes point into `data`. -EBADMSG: damaged or malformed; -EPROTONOSUPPORT: of a later
- * version; -ENOMEM. */
+/* Strings and bytes point into `data`. -EBADMSG: damaged or malformed; -EPROTONOSUPPORT: whole, but
+ * of another version, or of a type that this one does not know (message_header() says which);
+ * -ENOMEM. */
 int message_decode(const uint8_t *data, size_t size, struct arena *arena, struct message *ret);
+/* -EBADMSG: damaged. */
+int message_header(const uint8_t *data, size_t size, struct message_header *ret);
 
 #endif

@@ -231,6 +231,64 @@ static void check_boot(struct check *check, const struct definition *definition)
     }
 }
 
+/* The features that a guest must get, as text: "vmx, avx512f". Returns the first one's element. */
+static const xmlNode *required_features(const xmlNode *cpu, char *text, size_t size) {
+    const xmlNode *first = NULL;
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const xmlNode *node = xml_child(cpu, "feature"); node != NULL; node = xml_next(node)) {
+        const char *name = xml_attr(node, "name");
+        /* Without a policy libvirt takes it for "require". */
+        bool needed = xml_attr(node, "policy") == NULL || xml_attr_is(node, "policy", "require") ||
+                      xml_attr_is(node, "policy", "force");
+        if (!needed || name == NULL) {
+            continue;
+        }
+        int n = snprintf(text + used, size - used, "%s%s", first != NULL ? ", " : "", name);
+        used = n >= 0 && (size_t)n < size - used ? used + (size_t)n : size - 1;
+        first = first != NULL ? first : node;
+    }
+    return first;
+}
+
+/*
+ * A model is a promise that clusterd holds against what each node offers. All else is a matter of
+ * the node on which the VM happens to start: that is no reason to refuse it, for it starts
+ * anywhere, but whoever wants to move it later should know now.
+ */
+static void check_cpu(struct check *check, const struct definition *definition) {
+    const xmlNode *cpu = xml_child(definition->domain, "cpu");
+    const xmlNode *vendor = xml_child(cpu, "vendor");
+    const char *mode = xml_attr(cpu, "mode");
+    char features[256];
+
+    if (xml_attr_is(cpu, "mode", "host-passthrough") || xml_attr_is(cpu, "mode", "maximum")) {
+        check_warn(
+            check, cpu,
+            "%s gives the VM the very CPU of the node on which it starts: it starts on every "
+            "node, but moved to one whose CPU, microcode or QEMU differs it may hang or "
+            "crash; name a <model> that all its nodes have",
+            mode);
+    } else if (xml_attr_is(cpu, "mode", "host-model")) {
+        check_warn(check, cpu,
+                   "host-model becomes the CPU of the node on which the VM starts: it starts on "
+                   "every node, but moves only to those that have all that CPU's features; name a "
+                   "<model> that all its nodes have");
+    }
+    const xmlNode *feature = required_features(cpu, features, sizeof(features));
+    if (feature != NULL) {
+        check_warn(check, feature,
+                   "requires of the CPU %s, which cannot be checked: every possible owner must "
+                   "have it",
+                   features);
+    }
+    if (vendor != NULL) {
+        check_warn(check, vendor, "runs on CPUs of %s only: every possible owner must have one",
+                   xml_text(vendor));
+    }
+}
+
 static void check_rest(struct check *check, const struct definition *definition) {
     const xmlNode *node = xml_first_element(definition->domain);
 
@@ -272,6 +330,7 @@ int check_definition(const struct definition *definition, const struct volumes *
     check_identity(&check, definition);
     check_lifecycle(&check, definition);
     check_boot(&check, definition);
+    check_cpu(&check, definition);
     check_rest(&check, definition);
     if (devices != NULL) {
         check_devices(&check, devices);

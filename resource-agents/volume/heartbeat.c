@@ -149,7 +149,11 @@ static void read_peer(struct heartbeat *heartbeat, int dir, const char *name, in
     struct heartbeat_peer *peer = find_peer(heartbeat, node);
     if (peer != NULL) {
         bool first = peer->nonce[0] == '\0';
-        if (first || peer->seq != (uint64_t)seq || strcmp(peer->nonce, nonce) != 0) {
+        bool same = strcmp(peer->nonce, nonce) == 0;
+        if (first || peer->seq != (uint64_t)seq || !same) {
+            /* One that is smaller was put there by somebody else than its node. */
+            peer->moved = same && (uint64_t)seq > peer->seq;
+            peer->met_ms = same ? peer->met_ms : ocf_now_ms();
             peer->seq = (uint64_t)seq;
             snprintf(peer->nonce, sizeof(peer->nonce), "%s", nonce);
             peer->changed_ms = ocf_now_ms();
@@ -232,12 +236,25 @@ json_t *heartbeat_seen(const struct heartbeat *heartbeat) {
         if (peer->round != heartbeat->round) {
             continue; /* its file is gone */
         }
-        int64_t age_ms = (int64_t)(ocf_now_ms() - peer->changed_ms) + peer->age_at_first_ms;
+        int64_t since_ms = (int64_t)(ocf_now_ms() - peer->changed_ms);
+        int64_t age_ms = since_ms + peer->age_at_first_ms;
         json_array_append_new(seen,
-                              json_pack("{so so sI}", "node", jsonl_text(peer->node), "nonce",
-                                        jsonl_text(peer->nonce), "age_ms", (json_int_t)age_ms));
+                              json_pack("{so so sI so*}", "node", jsonl_text(peer->node), "nonce",
+                                        jsonl_text(peer->nonce), "age_ms", (json_int_t)age_ms,
+                                        "moved_ms", peer->moved ? json_integer(since_ms) : NULL));
     }
     return seen;
+}
+
+bool heartbeat_hurries(const struct heartbeat *heartbeat, uint64_t within_ms) {
+    for (size_t i = 0; i < heartbeat->peer_count; i++) {
+        const struct heartbeat_peer *peer = &heartbeat->peers[i];
+        if (peer->round == heartbeat->round && !peer->moved &&
+            ocf_now_ms() - peer->met_ms < within_ms) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int heartbeat_room(const char *path, uint64_t *ret_free_mb, uint64_t *ret_total_mb) {

@@ -3,17 +3,25 @@
  * Heartbeat files on a volume: the proof that nodes see the same storage.
  *
  * Each node writes PATH/.clusterd/heartbeat.NODE with a nonce that it drew at its start and a
- * number that grows, and reads the files of the others. Who reads from the file a nonce that it
- * also heard over the network sees the same storage as the writer. A write goes to the disk each
- * time (fsync), so that a dead disk under a live cache is noticed.
+ * number that grows, and reads the files of the others. A write goes to the disk each time (fsync),
+ * so that a dead disk under a live cache is noticed.
  *
- * Ages are measured with this process's own clock from the moment at which a number was seen to
- * change, so nodes' clocks need not agree. For a file seen for the first time the storage's time
- * stamps of it and of our own are compared.
+ * What proves that the storage is the same: that a number grows, of a nonce that was also heard
+ * over the network, while we look on. The nonce alone proves only that the storage was the same
+ * once: a snapshot, a copy, or half of a mirror that was split holds the nonces of its day, and no
+ * age of a file tells it from a node that has just begun, for a copy may have any time stamp. So
+ * `moved_ms` is there only when this very process has read a number and later a larger one of the
+ * same nonce, and it counts from that moment, by this process's own clock. It asks nothing of the
+ * clocks of other nodes or of the storage.
+ *
+ * `age_ms` is for people, as it is there at the first look: since the number last changed, or, for
+ * a file seen for the first time, the difference between the storage's time stamps of it and of our
+ * own.
  */
 #ifndef AGENTS_VOLUME_HEARTBEAT_H
 #define AGENTS_VOLUME_HEARTBEAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
@@ -24,6 +32,8 @@ struct heartbeat_peer {
     char node[HEARTBEAT_TEXT_MAX];
     char nonce[HEARTBEAT_TEXT_MAX];
     uint64_t seq;
+    bool moved;          /* the number has grown since this nonce was first seen */
+    uint64_t met_ms;     /* when this nonce was first seen, on our clock */
     uint64_t changed_ms; /* when the number last changed, on our clock; may lie before our start,
                             thus signed below */
     int64_t age_at_first_ms;
@@ -43,8 +53,14 @@ struct heartbeat {
 /* Writes our file and reads the others'. Negative errno, and in reason what failed where. */
 int heartbeat_beat(struct heartbeat *heartbeat, char *reason, size_t reason_size);
 
-/* What was seen of others at the last beat: [{"node","nonce","age_ms"}]. */
+/* What was seen of others at the last beat: [{"node","nonce","age_ms","moved_ms"}]; the last one
+ * only where a number was seen to grow. */
 json_t *heartbeat_seen(const struct heartbeat *heartbeat);
+
+/* Whether somebody was met less than within_ms ago and has not moved yet: beating faster for that
+ * time gives both their proof sooner. A file that nobody writes any more does not hold us up for
+ * long. */
+bool heartbeat_hurries(const struct heartbeat *heartbeat, uint64_t within_ms);
 
 /* Free and total room of the volume in MiB. Negative errno. */
 int heartbeat_room(const char *path, uint64_t *ret_free_mb, uint64_t *ret_total_mb);

@@ -22,7 +22,12 @@
 #include "../shared/ocf.h"
 #include "heartbeat.h"
 
-enum { INTERVAL_DEFAULT_MS = 2000, INTERVAL_MIN_MS = 50, INTERVAL_MAX_MS = 3600 * 1000 };
+enum {
+    INTERVAL_DEFAULT_MS = 2000,
+    INTERVAL_MIN_MS = 50,
+    INTERVAL_MAX_MS = 3600 * 1000,
+    HURRY = 10 /* so many times as fast when somebody new has come */
+};
 
 struct volume_params {
     const char *name;
@@ -79,6 +84,8 @@ static bool sleep_until(uint64_t due_ms) {
 static int action_watch(const struct volume_params *params) {
     struct heartbeat heartbeat = {
         .path = params->path, .node = params->node, .nonce = params->nonce};
+    uint64_t hurry_ms = params->interval_ms / HURRY > INTERVAL_MIN_MS ? params->interval_ms / HURRY
+                                                                      : INTERVAL_MIN_MS;
     uint64_t due_ms = ocf_now_ms();
     json_t *line;
 
@@ -92,7 +99,8 @@ static int action_watch(const struct volume_params *params) {
         if (r == -EPIPE || r == -ETIMEDOUT) {
             return OCF_SUCCESS;
         }
-        due_ms += params->interval_ms;
+        bool hurries = heartbeat_hurries(&heartbeat, 2 * params->interval_ms);
+        due_ms += hurries ? hurry_ms : params->interval_ms;
         if (due_ms < ocf_now_ms()) {
             due_ms = ocf_now_ms(); /* the storage was slow; do not catch up what is past */
         }

@@ -22,7 +22,8 @@ def volume(world, node, action, **params):
 
 
 def sees(line, node, nonce, within_ms):
-    return line["ok"] and any(entry["node"] == node and entry["nonce"] == nonce and entry["age_ms"] < within_ms
+    """A heartbeat that was seen to move, a moment ago."""
+    return line["ok"] and any(entry["node"] == node and entry["nonce"] == nonce and entry.get("moved_ms", within_ms) < within_ms
                               for entry in line["seen"])
 
 

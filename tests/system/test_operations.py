@@ -272,6 +272,28 @@ def test_two_moves_at_once(cluster):
     cluster.verdict()
 
 
+def test_move_past_its_deadline(cluster):
+    """It is ended and reported, the VM runs on where it was; another move of the same node, begun before, goes its way."""
+    cluster.place(a="n1", b="n1", c="n3")
+    before = {name: nonces(cluster, name) for name in "ab"}
+    assert cluster.config("migrate_bandwidth_mbps", 40, usual=0).returncode == 0
+    other = operation_of(cluster, "vm", "move", "b", "--to", "n2")
+    on_its_way(cluster, "b")
+    assert cluster.config("migrate_timeout_ms", 1500, usual=3600000).returncode == 0
+    late = ended(cluster, operation_of(cluster, "vm", "move", "a", "--to", "n2"))
+    assert late["state"] == "failed" and "1500 ms" in late["vms"][0]["reason"], late
+    assert show(cluster, other)["state"] == "running" and len(cluster.sampler.alive("b")) == 2, "the other move was touched"
+    cluster.until("a runs on n1 alone", lambda: [qemu.node for qemu in cluster.sampler.alive("a")] == ["n1"])
+    assert cluster.vm("a")["state"] == "running" and cluster.vm("a")["owner"] == "n1"
+    done = ended(cluster, other)
+    assert done["state"] == "done" and done["vms"][0]["mode"] == "live", done
+    assert cluster.where() == {"a": "n1", "b": "n2", "c": "n3"}
+    for name in "abc":
+        cluster.goes_on(name, cluster.began, BLACKOUT_S)
+    assert {name: nonces(cluster, name) for name in "ab"} == before
+    cluster.verdict()
+
+
 # -- a node dies in the middle --
 
 def test_target_dies_in_the_middle_of_a_live_migration(cluster):

@@ -189,7 +189,7 @@ HOSTDEV = "<hostdev mode='subsystem' type='pci' managed='yes'><source><address d
     ("a disk that is not on a volume", lambda xml: re.sub(r"<source file='[^']*'/>", "<source file='/var/lib/x.raw'/>", xml),
      ["/domain/devices/disk", "/var/lib/x.raw"]),
     ("a device of the host", lambda xml: xml.replace("</devices>", HOSTDEV + "</devices>"), ["/domain/devices/hostdev"]),
-    ("a processor that no node has", lambda xml: xml.replace("qemu64", "SuperCPU-v9"), ["SuperCPU-v9"]),
+    ("a processor that no node has", lambda xml: xml.replace("qemu64", "SuperCPU-v9"), ["/domain/cpu/model", "SuperCPU-v9"]),
     ("no XML at all", lambda xml: "<domain><name>odd", []),
 ])
 def test_vm_add_refuses(cluster, what, change, names):

@@ -62,6 +62,24 @@ def test_another_storage_at_the_path_is_noticed(cluster):
     cluster.verdict()
 
 
+def test_a_copy_of_the_storage_is_noticed(cluster):
+    """A snapshot, or half of a mirror that was split: all files are there, with the nonces that the nodes have told each other."""
+    cluster.place(a="n1", b="n2")
+    heartbeats = cluster.lab.check("n3", ["sh", "-c", "mkdir -p /run/copy && mount -t tmpfs none /run/copy && cp -a /srv/csv1/. /run/copy/ && "
+                                          "mount --bind /run/copy /srv/csv1 && ls /srv/csv1/.clusterd"])
+    cluster.mark("n3 has a copy of the storage at /srv/csv1")
+    try:
+        assert "heartbeat.n1" in heartbeats and "heartbeat.n2" in heartbeats, heartbeats
+        cluster.until("csv1 is another one on n3", lambda: volume_on(cluster, "n3") == "different")
+        assert volume_on(cluster, "n1") == "ok" and volume_on(cluster, "n2") == "ok"
+        assert "csv1" in refused(cluster, "vm", "move", "b", "--to", "n3")
+        assert cluster.problem("csv1", "n3", "copy"), "status does not say what is wrong on n3"
+    finally:
+        cluster.lab.check("n3", ["sh", "-c", "umount /srv/csv1 && umount /run/copy"])
+    cluster.until("csv1 is ok on n3", lambda: volume_on(cluster, "n3") == "ok")
+    cluster.verdict()
+
+
 def test_a_volume_in_use_is_not_removed(cluster):
     assert "needs volume csv1" in refused(cluster, "volume", "remove", "csv1")
     cluster.verdict()

@@ -82,7 +82,7 @@ class Cluster(verdict.Verdict):
     def _rested(self):
         with contextlib.suppress(Exception):
             return (self._device_is_usual and not self._stopped and not self._usual and self.reachable() == self.nodes
-                    and all(node["state"] == "online" for node in self.status()["nodes"])
+                    and all(node["state"] == "online" for node in self.status()["nodes"]) and self.volumes_are_ok()
                     and self.status_lies() == [] and self.not_running() == [])
         return False
 
@@ -107,6 +107,7 @@ class Cluster(verdict.Verdict):
                     self.lab.ask_init(node, {"start": unit})
         self.lab.wait_for_nodes()
         self.lab.wait_usable()
+        self.until("every node has proved its volumes", self.volumes_are_ok)
         for node in self.status()["nodes"]:
             if node["state"] in ("drained", "draining"):
                 self.ctl("node", "resume", node["name"])
@@ -160,6 +161,10 @@ class Cluster(verdict.Verdict):
 
     def node_state(self, node, via=None):
         return next((entry["state"] for entry in self.status(via)["nodes"] if entry["name"] == node), None)
+
+    def volumes_are_ok(self):
+        """On all nodes: each has seen the others' heartbeats move, which takes a second or two after it came."""
+        return all(state == "ok" for node in self.status()["nodes"] for state in node["volumes"].values())
 
     def setting(self, key, via=None):
         answer = self.ask("config", "get", key, via=via)

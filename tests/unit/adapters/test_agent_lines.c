@@ -103,14 +103,19 @@ static void test_volume_and_cpu(void **state) {
     (void)state;
     assert_int_equal(
         decode("{\"volume\":\"csv1\",\"ok\":true,\"free_mb\":10,\"total_mb\":20,\"seen\":["
-               "{\"node\":\"n2\",\"nonce\":\"ab\",\"age_ms\":12},{\"node\":\"n3\",\"nonce\":\"cd\"}"
+               "{\"node\":\"n2\",\"nonce\":\"ab\",\"age_ms\":12,\"moved_ms\":0},"
+               "{\"node\":\"n3\",\"nonce\":\"cd\",\"age_ms\":12},"
+               "{\"node\":\"n4\",\"nonce\":\"ef\",\"moved_ms\":4711}"
                "]}"),
         0);
     assert_int_equal(line.agent.line, AGENT_VOLUME);
     assert_string_equal(line.agent.name, "csv1");
     assert_int_equal(line.agent.volume_ok, 1);
-    assert_int_equal(line.agent.n_seen, 2);
+    assert_int_equal(line.agent.n_seen, 3);
     assert_string_equal(line.agent.seen[1].nonce, "cd");
+    assert_true(line.agent.seen[0].moved_ms == 0);
+    assert_true(line.agent.seen[1].moved_ms == CORE_NEVER_MOVED);
+    assert_true(line.agent.seen[2].moved_ms == 4711);
     agent_line_finish(&line);
     assert_int_equal(decode("{\"volume\":\"csv1\",\"ok\":false,\"reason\":\"read-only\"}"), 0);
     assert_int_equal(line.agent.volume_ok, 0);
@@ -144,6 +149,8 @@ static void test_wrong_lines(void **state) {
         "{\"volume\":\"csv1\",\"ok\":\"yes\"}",
         "{\"volume\":\"csv1\",\"ok\":true,\"seen\":{}}",
         "{\"volume\":\"csv1\",\"ok\":true,\"seen\":[{\"node\":\"n1\"}]}",
+        "{\"volume\":\"v\",\"seen\":[{\"node\":\"n1\",\"nonce\":\"a\",\"moved_ms\":-1}]}",
+        "{\"volume\":\"v\",\"seen\":[{\"node\":\"n1\",\"nonce\":\"a\",\"moved_ms\":true}]}",
         "{\"cpu\":{\"usable_models\":[1]}}",
         "{\"cpu\":[]}",
     };

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,13 +40,14 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void run(const char *script, const char *action, uint64_t timeout_ms, const char *input) {
+static void run_as(uint64_t number, const char *agent, const char *script, const char *action,
+                   uint64_t timeout_ms, const char *input) {
     static const struct core_param params[] = {{"name", "web"}, {"generation", "7"}};
     char text[4096];
     (void)snprintf(text, sizeof(text), "#!/bin/sh\n%s", script);
-    (void)harness_script(&h, "vm", text);
-    const struct core_run_agent order = {.run = 42,
-                                         .agent = "vm",
+    (void)harness_script(&h, agent, text);
+    const struct core_run_agent order = {.run = number,
+                                         .agent = agent,
                                          .action = action,
                                          .instance = "web",
                                          .params = params,
@@ -55,12 +57,20 @@ static void run(const char *script, const char *action, uint64_t timeout_ms, con
     agents_run(agents, &order);
 }
 
-static const struct core_agent *next(enum core_agent_line line) {
+static void run(const char *script, const char *action, uint64_t timeout_ms, const char *input) {
+    run_as(42, "vm", script, action, timeout_ms, input);
+}
+
+static const struct core_agent *next_of(uint64_t number, enum core_agent_line line) {
     const struct core_event *event = harness_wait(&h, 10000);
     assert_int_equal(event->type, CORE_EVENT_AGENT);
-    assert_int_equal(event->agent.run, 42);
+    assert_int_equal(event->agent.run, number);
     assert_int_equal(event->agent.line, line);
     return &event->agent;
+}
+
+static const struct core_agent *next(enum core_agent_line line) {
+    return next_of(42, line);
 }
 
 static void test_lines_then_done(void **state) {
@@ -74,6 +84,24 @@ static void test_lines_then_done(void **state) {
     assert_int_equal(done->result, RESULT_OK);
     assert_int_equal(done->state, VM_STATE_RUNNING);
     assert_string_equal(done->reason, "start web 7 web");
+}
+
+/* What a volume's agent sees comes whole through the queue of events. */
+static void test_volume_line(void **state) {
+    (void)state;
+    run("echo "
+        "'{\"volume\":\"csv1\",\"ok\":true,\"seen\":[{\"node\":\"n2\",\"nonce\":\"ab\",\"moved_"
+        "ms\":12},"
+        "{\"node\":\"n3\",\"nonce\":\"cd\"}]}'\necho '{\"result\":\"ok\"}'\n",
+        "watch", 0, NULL);
+    const struct core_agent *line = next(AGENT_VOLUME);
+    assert_int_equal(line->n_seen, 2);
+    assert_string_equal(line->seen[0].node, "n2");
+    assert_string_equal(line->seen[0].nonce, "ab");
+    assert_true(line->seen[0].moved_ms == 12);
+    assert_string_equal(line->seen[1].nonce, "cd");
+    assert_true(line->seen[1].moved_ms == CORE_NEVER_MOVED);
+    (void)next(AGENT_DONE);
 }
 
 static void test_large_input(void **state) {
@@ -167,6 +195,36 @@ static void test_deadline_kills_the_group(void **state) {
     expect_gone("child");
 }
 
+/* Each has its own deadline: what happens to one that is past it touches no other, nor what that
+ * other has started. */
+static void test_deadline_touches_no_other(void **state) {
+    char script[512];
+    (void)state;
+    (void)snprintf(script, sizeof(script),
+                   "mkfifo %s/go\nexec 3<>%s/go\n"
+                   "(read -r n <&3; echo \"{\\\"progress\\\":{\\\"percent\\\":$n}}\") &\n"
+                   "echo '{\"progress\":{\"percent\":1}}'\nwait\n"
+                   "echo '{\"result\":\"ok\",\"state\":\"running\"}'\n",
+                   h.dir, h.dir);
+    run_as(43, "other", script, "migrate_to", 60000, NULL);
+    assert_int_equal(next_of(43, AGENT_PROGRESS)->percent, 1);
+    run_as(42, "vm", "trap '' TERM\necho '{\"progress\":{}}'\nsleep 1000\n", "migrate_to", 500,
+           NULL);
+    (void)next_of(42, AGENT_PROGRESS);
+    const struct core_agent *done = next_of(42, AGENT_DONE);
+    assert_int_equal(done->result, RESULT_TIMEOUT);
+    assert_string_equal(done->reason, "agent vm migrate_to web: killed at its deadline");
+    (void)snprintf(script, sizeof(script), "%s/go", h.dir);
+    int go = open(script, O_WRONLY | O_NONBLOCK | O_CLOEXEC); /* ENXIO: its reader is dead */
+    assert_true(go >= 0);
+    assert_true(write(go, "77\n", 3) == 3);
+    (void)close(go);
+    assert_int_equal(next_of(43, AGENT_PROGRESS)->percent, 77);
+    done = next_of(43, AGENT_DONE);
+    assert_int_equal(done->result, RESULT_OK);
+    assert_int_equal(done->state, VM_STATE_RUNNING);
+}
+
 static void test_cancel(void **state) {
     const struct core_kill_agent soft = {.run = 42, .force = 0}, other = {.run = 43, .force = 1};
     (void)state;
@@ -243,12 +301,14 @@ int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_lines_then_done),
+        T(test_volume_line),
         T(test_large_input),
         T(test_input_that_nobody_reads),
         T(test_no_final_line),
         T(test_says_ok_and_fails),
         T(test_monitor_codes),
         T(test_deadline_kills_the_group),
+        T(test_deadline_touches_no_other),
         T(test_cancel),
         T(test_kill),
         T(test_background_child_does_not_hold_the_end_up),

@@ -100,6 +100,18 @@ static void test_fails_without_telling_secrets(void **state) {
     assert_non_null(strstr(f->message, "login with ****** to bmc-n2 refused"));
 }
 
+/* The reason is what was said before the hint that ClusterLabs' library ends with. */
+static void test_reason_is_no_hint(void **state) {
+    (void)state;
+    const struct core_fence *f =
+        order(FENCE_OFF,
+              "off) echo 'ERROR: no route to host' >&2; echo >&2; "
+              "echo \"ERROR: Please use '-h' for usage\" >&2; exit 1;; status) exit 1;;",
+              10000);
+    assert_false(f->ok);
+    assert_string_equal(f->message, "fence_test: off failed with code 1: ERROR: no route to host");
+}
+
 static void test_no_status(void **state) {
     (void)state;
     const struct core_fence *f = order(
@@ -165,11 +177,10 @@ static void test_wrong_agents(void **state) {
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_off_and_verified), T(test_off_takes_a_while),
-        T(test_stays_on),         T(test_already_off),
-        T(test_no_status),        T(test_fails_without_telling_secrets),
-        T(test_deadline),         T(test_status_that_fails_is_no_proof),
-        T(test_wrong_agents),     T(test_test_of_a_device),
+        T(test_off_and_verified),  T(test_off_takes_a_while), T(test_stays_on),
+        T(test_already_off),       T(test_no_status),         T(test_fails_without_telling_secrets),
+        T(test_reason_is_no_hint), T(test_deadline),          T(test_status_that_fails_is_no_proof),
+        T(test_wrong_agents),      T(test_test_of_a_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,24 +263,75 @@ static void test_volumes_and_disks_are_collected_once(void **state) {
     check_finish(&check);
 }
 
+/* What holds only if the administrator sees to it: accepted, with one warning that names the
+ * element. Without an element there is nothing to warn of. */
 static void test_warnings(void **state) {
-    static const struct parts warned[] = {
-        {.more = "<cputune><vcpupin vcpu='0' cpuset='7'/></cputune>"},
-        {.more = "<numatune><memory nodeset='1'/></numatune>"},
-        {.more = "<vcpu cpuset='4-5'>2</vcpu>"},
-        {.domain = "type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'",
-         .more = "<qemu:commandline><qemu:arg value='-nodefaults'/></qemu:commandline>"},
-        {.devices = "<disk type='network'><source protocol='rbd' name='p/i'><auth "
-                    "username='a'/></source></disk>"},
+    static const struct row warned[] = {
+        /* clang-format off */
+        {"pinned cpus", {.more = "<cputune><vcpupin vcpu='0' cpuset='7'/></cputune>"}, "/domain/cputune", "by number"},
+        {"pinned memory", {.more = "<numatune><memory nodeset='1'/></numatune>"}, "/domain/numatune", "by number"},
+        {"cpus by number", {.more = "<vcpu cpuset='4-5'>2</vcpu>"}, "/domain/vcpu", "by number"},
+        {"words for QEMU",
+         {.domain = "type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'",
+          .more = "<qemu:commandline><qemu:arg value='-nodefaults'/></qemu:commandline>"},
+         "/domain/qemu:commandline", "cannot be checked"},
+        {"a disk with a password",
+         {.devices = "<disk type='network'><source protocol='rbd' name='p/i'><auth username='a'/></source></disk>"},
+         "/domain/devices/disk[2]/source", "secret"},
+        /* -- its CPU -- */
+        {"the host's CPU", {.more = "<cpu mode='host-passthrough' check='none' migratable='on'/>"}, "/domain/cpu", "host-passthrough"},
+        {"all that QEMU can do", {.more = "<cpu mode='maximum'/>"}, "/domain/cpu", "maximum"},
+        {"the host's model", {.more = "<cpu mode='host-model'/>"}, "/domain/cpu", "moves only to"},
+        {"a model", {.more = "<cpu mode='custom'><model>EPYC</model></cpu>"}, NULL, NULL},
+        {"a model by its name alone", {.more = "<cpu><model>EPYC</model></cpu>"}, NULL, NULL},
+        {"a topology", {.more = "<cpu><topology sockets='1' cores='2' threads='1'/></cpu>"}, NULL, NULL},
+        {"features that it may lack",
+         {.more = "<cpu><model>EPYC</model><feature policy='disable' name='svm'/><feature policy='optional' name='aes'/></cpu>"},
+         NULL, NULL},
+        {"features that it must have",
+         {.more = "<cpu><model>EPYC</model><feature policy='disable' name='svm'/><feature policy='require' name='avx512f'/>"
+                  "<feature name='aes'/></cpu>"},
+         "/domain/cpu/feature[2]", "avx512f, aes"},
+        {"a feature that is forced", {.more = "<cpu><model>EPYC</model><feature policy='force' name='aes'/></cpu>"}, "/domain/cpu/feature", "aes"},
+        {"a vendor", {.more = "<cpu><model>EPYC</model><vendor>AMD</vendor></cpu>"}, "/domain/cpu/vendor", "AMD"},
+        /* clang-format on */
     };
     (void)state;
     for (size_t i = 0; i < sizeof(warned) / sizeof(warned[0]); i++) {
+        const struct row *row = &warned[i];
         struct check check;
-        check_parts(&warned[i], VOLUMES, &check);
-        assert_int_equal(json_array_size(check.problems), 0);
-        assert_int_equal(json_array_size(check.warnings), 1);
+        check_parts(&row->parts, VOLUMES, &check);
+        const json_t *first = json_array_get(check.warnings, 0);
+        if (json_array_size(check.problems) != 0) {
+            fail_msg("%s: refused", row->what);
+        }
+        if (json_array_size(check.warnings) != (row->element != NULL ? 1 : 0)) {
+            fail_msg("%s: %zu warnings", row->what, json_array_size(check.warnings));
+        }
+        if (row->element != NULL && (strcmp(text_of(first, "element"), row->element) != 0 ||
+                                     strstr(text_of(first, "reason"), row->words) == NULL)) {
+            fail_msg("%s: said %s: %s", row->what, text_of(first, "element"),
+                     text_of(first, "reason"));
+        }
         check_finish(&check);
     }
+}
+
+/* A list of features longer than any text is cut, not more. */
+static void test_many_features(void **state) {
+    char more[4096] = "<cpu><model>EPYC</model>";
+    (void)state;
+    for (int i = 0; i <= 60; i++) {
+        size_t used = strlen(more);
+        (void)snprintf(more + used, sizeof(more) - used, "<feature name='feature%d'/>%s", i,
+                       i == 60 ? "</cpu>" : "");
+    }
+    const struct parts parts = {.more = more};
+    struct check check;
+    check_parts(&parts, VOLUMES, &check);
+    assert_int_equal(json_array_size(check.warnings), 1);
+    assert_non_null(strstr(text_of(json_array_get(check.warnings, 0), "reason"), "must have it"));
+    check_finish(&check);
 }
 
 static void test_without_volumes_nothing_can_be_placed(void **state) {
@@ -301,6 +352,7 @@ int main(void) {
         cmocka_unit_test(test_all_problems_are_told),
         cmocka_unit_test(test_volumes_and_disks_are_collected_once),
         cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_many_features),
         cmocka_unit_test(test_without_volumes_nothing_can_be_placed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,83 @@ static void test_a_file_found_is_as_old_as_the_storage_says(void **state) {
     json_decref(list);
 }
 
+/* "moved_ms" of n1 as n2 has seen it at its last beat; -1: there is none. */
+static json_int_t moved_ms(const struct world *world) {
+    json_t *list;
+    const json_t *moved = json_object_get(seen(&world->two, "n1", &list), "moved_ms");
+    json_int_t ms = moved != NULL ? json_integer_value(moved) : -1;
+    json_decref(list);
+    return ms;
+}
+
+/* A file is no proof, whatever it says and however new it is; that its number grows while we look
+ * on is. And it must go on growing. */
+static void test_only_what_grows_has_moved(void **state) {
+    struct world *world = *state;
+
+    beat(&world->one);
+    beat(&world->one);
+    beat(&world->two);
+    assert_int_equal(moved_ms(world), -1); /* as new as can be, and it could be a copy */
+    beat(&world->two);
+    assert_int_equal(moved_ms(world), -1);
+    beat(&world->one);
+    beat(&world->two);
+    assert_in_range(moved_ms(world), 0, 5000);
+    usleep(60000);
+    beat(&world->two);
+    assert_in_range(moved_ms(world), 60, 10000);
+    beat(&world->one);
+    beat(&world->two);
+    json_int_t fresh = moved_ms(world);
+    usleep(60000);
+    beat(&world->two);
+    assert_true(moved_ms(world) >= fresh + 60);
+}
+
+/* Somebody new makes us hurry until he has moved; a file that does not move, only for a while. */
+static void test_hurries_to_prove(void **state) {
+    struct world *world = *state;
+
+    beat(&world->two);
+    assert_false(heartbeat_hurries(&world->two, 60000)); /* nobody is there */
+    beat(&world->one);
+    beat(&world->two);
+    assert_true(heartbeat_hurries(&world->two, 60000));
+    beat(&world->two);
+    assert_true(heartbeat_hurries(&world->two, 60000));
+    uint64_t met_ms = world->two.peers[0].met_ms;
+    usleep(60000);
+    assert_false(heartbeat_hurries(&world->two, 60)); /* given up for the time being */
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"bb\",\"seq\":1}");
+    beat(&world->two);
+    assert_true(world->two.peers[0].met_ms >= met_ms + 60); /* another run of it */
+    assert_true(heartbeat_hurries(&world->two, 60000));
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"bb\",\"seq\":2}");
+    beat(&world->two);
+    assert_false(heartbeat_hurries(&world->two, 60000)); /* proved */
+}
+
+static void test_what_has_not_moved(void **state) {
+    struct world *world = *state;
+
+    beat(&world->two);
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"aa\",\"seq\":70}");
+    beat(&world->two);
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"aa\",\"seq\":71}");
+    beat(&world->two);
+    assert_true(moved_ms(world) >= 0);
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"aa\",\"seq\":69}");
+    beat(&world->two); /* an older state of the storage is back */
+    assert_int_equal(moved_ms(world), -1);
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"bb\",\"seq\":99}");
+    beat(&world->two); /* another run, of which we have seen nothing grow */
+    assert_int_equal(moved_ms(world), -1);
+    write_file(world, "heartbeat.n1", "{\"node\":\"n1\",\"nonce\":\"bb\",\"seq\":100}");
+    beat(&world->two);
+    assert_true(moved_ms(world) >= 0);
+}
+
 static void test_a_new_run_has_a_new_nonce(void **state) {
     struct world *world = *state;
     struct heartbeat again = {.path = world->path, .node = "n1", .nonce = "cc"};
@@ -211,6 +288,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_age_grows_until_the_next_beat, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_found_is_as_old_as_the_storage_says, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_only_what_grows_has_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hurries_to_prove, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_has_not_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_new_run_has_a_new_nonce, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_gone_is_not_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_heartbeat, setup, teardown),

@@ -60,6 +60,45 @@ static void frozen_while_starting(void **state) {
     }
 }
 
+static bool has_ended(struct world *w, const void *arg) {
+    const struct model_operation *op =
+        model_operation_by_id(world_model(w, 1), *(const uint64_t *)arg);
+    return op && op->state != OPERATION_RUNNING;
+}
+
+static bool was_told(struct world *w, const char *kind, const char *words) {
+    MODEL_EACH(model_event, event, &world_model(w, 1)->events) {
+        if (strcmp(event->kind, kind) == 0 && strstr(event->message, words)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A migration whose agent is killed at its deadline: the VM runs where it was, and why is told. */
+static void move_past_its_deadline(void **state) {
+    (void)state;
+    FOR_SEEDS(seed, 20) {
+        struct world *w = world_ready(3, 2, seed);
+        struct cmd_config_set set = {.key = "migrate_timeout_ms", .value = "8000"};
+        struct cmd_vm_move move = {.vm = "vm1", .to = "", .mode = MOVE_LIVE};
+        uint32_t from = world_runs_on(w, "vm1");
+        EXPECT(w, world_request(w, 1, COMMAND_CONFIG_SET, &set) == REPLY_OK);
+        world_next_agent(w, "migrate_to", "hang");
+        uint64_t begin_ms = world_now(w);
+        EXPECT(w, world_request(w, 1, COMMAND_VM_MOVE, &move) == REPLY_OK);
+        uint64_t id = world_last_operation(w);
+        EXPECT(w, world_run_until(w, has_ended, &id, 20000));
+        EXPECT(w, world_now(w) >= begin_ms + 8000 && world_now(w) < begin_ms + 16000);
+        const struct model_operation *op = model_operation_by_id(world_model(w, 1), id);
+        const struct operation_vm *row = op->vms.items;
+        EXPECT(w, op->state == OPERATION_FAILED && world_runs_on(w, "vm1") == from);
+        EXPECT(w, strcmp(row->reason, "the test wants it so; the VM runs where it was") == 0);
+        EXPECT(w, was_told(w, "vm-unclear", "ended unclear: the test wants it so"));
+        world_destroy(w);
+    }
+}
+
 /* A change that could not be confirmed is not made when the node is back, much later. */
 static void no_change_after_its_time(void **state) {
     (void)state;
@@ -248,6 +287,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(away_while_starting),
         cmocka_unit_test(frozen_while_starting),
+        cmocka_unit_test(move_past_its_deadline),
         cmocka_unit_test(no_change_after_its_time),
         cmocka_unit_test(each_loss_has_its_clock),
         cmocka_unit_test(move_from_a_lost_node),

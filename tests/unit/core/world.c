@@ -104,6 +104,9 @@ static void do_action(struct world *w, uint32_t node, const struct core_action *
         a->fence = true;
         a->target = world_node_by_name(w, action->fence.node);
         a->due_ms = w->now_ms + w->fence_ms;
+        if (w->fence_calls < MAX_FENCE_CALLS) {
+            w->fence_call_ms[w->fence_calls] = w->now_ms;
+        }
         w->fence_calls++;
         break;
     }
@@ -113,7 +116,10 @@ static void do_action(struct world *w, uint32_t node, const struct core_action *
         (void)snprintf(w->reply_message, sizeof(w->reply_message), "%s", action->reply.message);
         break;
     case CORE_ACTION_EVENT: world_trace(w, "n%u: %s", node, action->event.row->message); break;
-    case CORE_ACTION_LOG: world_trace(w, "n%u: log: %s", node, action->log.message); break;
+    case CORE_ACTION_LOG:
+        world_trace(w, "n%u: log: %s", node, action->log.message);
+        w->heard += w->listen[0] && strstr(action->log.message, w->listen);
+        break;
     case CORE_ACTION_EXIT: world_trace(w, "n%u: exit: %s", node, action->exit.message); break;
     case CORE_ACTION_WATCHDOG: w->nodes[node].fed_ms = action->watchdog.feed ? w->now_ms : 0; break;
     case CORE_ACTION_OPERATION:

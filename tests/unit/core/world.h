@@ -48,8 +48,30 @@ void world_next_agent(struct world *w, const char *action, const char *how);
 /* QEMU of the VM dies. */
 void world_crash_vm(struct world *w, const char *uuid);
 void world_shutdown_vm(struct world *w, const char *uuid);
-/* clusterd of that node is given a small quorum (two_node). */
+/* What corosync.conf lets be quorate besides a majority; for nodes booted from now on. */
+struct world_quorum {
+    bool two_node, last_man_standing, quorum_device, wait_for_all;
+};
+void world_quorum(struct world *w, struct world_quorum quorum);
+/* two_node with wait_for_all, as it should be. */
 void world_two_node(struct world *w);
+/* From now on the node has another storage at the volume's path; the same for the same number, and
+ * all have number 0 at first. What it wrote before stays where it is. */
+void world_storage(struct world *w, uint32_t node, uint32_t number);
+/* All files on a storage, as they are now, are on another one too. */
+void world_copy_storage(struct world *w, uint32_t from, uint32_t to);
+/* Where a node of ours does not write, a node of another cluster writes under the same name. */
+void world_other_cluster(struct world *w);
+/* Its volume agents come to no end with what they do. */
+void world_hang_storage(struct world *w, uint32_t node, bool hangs);
+/* One more CPU model that libvirt of that node offers, before it is booted. Without any it does not
+ * tell. The text must be static. */
+void world_cpu_model(struct world *w, uint32_t node, const char *model);
+/* Something that the node's clusterd sends to all. */
+void world_say(struct world *w, uint32_t sender, const uint8_t *data, uint32_t size);
+/* From now on, lines of any clusterd's log with that text in them are counted. */
+void world_listen(struct world *w, const char *text);
+uint32_t world_heard(const struct world *w);
 
 /* Sends a command as a client of the node would; returns its reply's code when it comes, after
  * running the world; -1: no reply within 20 virtual seconds. */
@@ -73,6 +95,8 @@ uint64_t world_now(const struct world *w);
 /* The node on which the VM truly runs; 0: none. */
 uint32_t world_runs_on(const struct world *w, const char *uuid);
 uint32_t world_fence_calls(const struct world *w);
+/* When the call was made, the first one being 0. */
+uint64_t world_fence_call_ms(const struct world *w, uint32_t call);
 uint32_t world_agent_calls(const struct world *w, const char *action);
 /* Prints the last events, for a test that fails. */
 void world_print(struct world *w);

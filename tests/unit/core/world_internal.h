@@ -15,6 +15,8 @@
 
 #define MAX_VMS 64
 #define TRACE_LINES 60
+#define MAX_FENCE_CALLS 64
+#define WORLD_STORAGES 8
 
 struct item {
     struct item *next;
@@ -24,6 +26,7 @@ struct item {
     uint32_t ids[2 * WORLD_NODES];
     char text[4][64];
     struct core_seen seen[WORLD_NODES];
+    char nonces[WORLD_NODES][32];
 };
 
 struct agent {
@@ -39,7 +42,7 @@ struct agent {
     uint32_t target;
     bool fence;
     bool long_lived;
-    char nonce[32];
+    uint64_t begun_ms;
 };
 
 struct guest {
@@ -47,6 +50,12 @@ struct guest {
     uint32_t node; /* 0: runs nowhere */
     uint64_t generation;
     bool saved;
+};
+
+/* A heartbeat file on a storage. */
+struct heartbeat_file {
+    char nonce[32];
+    uint64_t beats, beat_ms; /* written with that nonce, the last time */
 };
 
 /* A STORE on its way to the disk. */
@@ -74,6 +83,8 @@ struct node {
     uint64_t watch_run;
     uint64_t processed; /* the last message that it has seen, in the ring's order */
     uint64_t fed_ms;    /* its watchdog; 0: not armed */
+    const char *cpu_models[4];
+    uint32_t n_cpu_models;
     struct slow_store *stores, **last_store;
     /* the disk */
     uint64_t promised, commit_index;
@@ -82,7 +93,9 @@ struct node {
     uint64_t snapshot_index, snapshot_epoch, snapshot_chain;
     struct entry *log; /* index snapshot_index + 1 + i */
     uint32_t n_log;
-    char nonce[32];         /* in its heartbeat file */
+    char nonce[32]; /* of its volume's agent */
+    uint32_t storage;
+    bool storage_hangs;
     uint64_t checked_index; /* whose model was compared with the others' */
 };
 
@@ -95,10 +108,16 @@ struct world {
     uint32_t n_guests;
     struct view_node view_nodes[WORLD_NODES];
     char names[WORLD_NODES][8];
-    bool fence_works, fence_lies, two_node;
+    bool fence_works, fence_lies;
+    struct world_quorum quorum;
     uint64_t fence_ms, store_ms, watchdog_ms;
     uint64_t seq;
     uint32_t fence_calls;
+    uint64_t fence_call_ms[MAX_FENCE_CALLS];
+    struct heartbeat_file files[WORLD_STORAGES][WORLD_NODES + 1];
+    bool other_cluster;
+    char listen[64];
+    uint32_t heard;
     char next_action[16], next_how[16];
     struct {
         char action[16];

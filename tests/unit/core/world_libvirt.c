@@ -69,13 +69,43 @@ static void begin_watch(struct world *w, uint32_t node, uint64_t run) {
     (void)world_push_line(w, node, run, AGENT_LISTED);
 }
 
+static void write_heartbeat(struct world *w, uint32_t node) {
+    const struct node *n = &w->nodes[node];
+    struct heartbeat_file *file = &w->files[n->storage][node];
+    bool again = strcmp(file->nonce, n->nonce) == 0;
+    memcpy(file->nonce, n->nonce, sizeof(file->nonce));
+    file->beats = again ? file->beats + 1 : 1;
+    file->beat_ms = w->now_ms;
+}
+
+/* The heartbeat file of node i as an agent reads it; false: there is none. It was seen to move if
+ * it was written while the agent looked on, and not for the first time. */
+static bool read_heartbeat(const struct world *w, const struct agent *a, uint32_t i,
+                           struct core_seen *seen) {
+    const struct heartbeat_file *file = &w->files[w->nodes[a->node].storage][i];
+    bool moved = file->beats > 1 && file->beat_ms > a->begun_ms;
+    *seen = (struct core_seen){.node = w->names[i - 1],
+                               .nonce = file->nonce,
+                               .moved_ms = moved ? w->now_ms - file->beat_ms : CORE_NEVER_MOVED};
+    if (w->other_cluster && w->nodes[i].storage != w->nodes[a->node].storage) {
+        seen->nonce = "of another cluster";
+        seen->moved_ms = 0;
+    }
+    return seen->nonce[0] != '\0';
+}
+
 static void volume_line(struct world *w, const struct agent *a) {
+    if (w->nodes[a->node].storage_hangs) {
+        return;
+    }
+    write_heartbeat(w, a->node);
     struct item *item = world_push_line(w, a->node, a->run, AGENT_VOLUME);
     uint32_t n = 0;
     for (uint32_t i = 1; i <= w->n; i++) {
-        if (i != a->node && w->nodes[i].nonce[0]) {
-            item->seen[n++] =
-                (struct core_seen){.node = w->names[i - 1], .nonce = w->nodes[i].nonce};
+        struct core_seen *seen = &item->seen[n];
+        if (i != a->node && read_heartbeat(w, a, i, seen)) {
+            (void)snprintf(item->nonces[n], sizeof(item->nonces[n]), "%s", seen->nonce);
+            seen->nonce = item->nonces[n++];
         }
     }
     item->event.agent.volume_ok = 1;
@@ -135,6 +165,7 @@ void world_run_agent(struct world *w, uint32_t node, const struct core_run_agent
     a->job_ms = w->now_ms + world_random(w) % (a->due_ms - w->now_ms);
     if (strcmp(r->agent, "volume") == 0) {
         a->long_lived = true;
+        a->begun_ms = w->now_ms;
         (void)snprintf(w->nodes[node].nonce, sizeof(w->nodes[node].nonce), "%s", param(r, "nonce"));
         volume_line(w, a);
         a->due_ms = w->now_ms + 1000;
@@ -269,8 +300,10 @@ void world_finish_agent(struct world *w, struct agent *a) {
         volume_line(w, a);
         a->due_ms = w->now_ms + 1000;
     } else if (strcmp(a->action, "host-cpu") == 0) {
-        (void)world_push_line(w, a->node, a->run, AGENT_CPU_MODELS);
-        struct item *item = world_push_line(w, a->node, a->run, AGENT_DONE);
+        const struct node *n = &w->nodes[a->node];
+        struct item *item = world_push_line(w, a->node, a->run, AGENT_CPU_MODELS);
+        item->event.agent.models = (struct wire_strs){.v = n->cpu_models, .n = n->n_cpu_models};
+        item = world_push_line(w, a->node, a->run, AGENT_DONE);
         item->event.agent.result = RESULT_OK;
         a->used = false;
     } else {

@@ -82,8 +82,10 @@ void world_start_clusterd(struct world *w, uint32_t node) {
         .incarnation = n->incarnation,
         .version = "test",
         .nodes = {.items = w->view_nodes, .n = w->n},
-        .two_node = w->two_node,
-        .wait_for_all = w->two_node,
+        .two_node = w->quorum.two_node,
+        .last_man_standing = w->quorum.last_man_standing,
+        .quorum_device = w->quorum.quorum_device,
+        .wait_for_all = w->quorum.wait_for_all,
         .memory_mb = 8192,
         .cpus = 4,
         .watchdog_ms = w->watchdog_ms,
@@ -129,7 +131,6 @@ void world_power_off(struct world *w, uint32_t node) {
     for (size_t i = 0; i < ARRAY_SIZE(w->agents); i++) {
         w->agents[i].used = w->agents[i].used && w->agents[i].node != node;
     }
-    w->nodes[node].nonce[0] = '\0';
     for (uint32_t i = 0; i < w->n_guests; i++) {
         if (w->guests[i].node == node) {
             w->guests[i].node = 0;
@@ -190,8 +191,49 @@ bool world_is_on(const struct world *w, uint32_t node) {
     return w->nodes[node].alive;
 }
 
+void world_quorum(struct world *w, struct world_quorum quorum) {
+    w->quorum = quorum;
+}
+
 void world_two_node(struct world *w) {
-    w->two_node = true;
+    w->quorum = (struct world_quorum){.two_node = true, .wait_for_all = true};
+}
+
+void world_storage(struct world *w, uint32_t node, uint32_t number) {
+    CHECK(number < WORLD_STORAGES);
+    world_trace(w, "n%u has storage %u", node, number);
+    w->nodes[node].storage = number;
+}
+
+void world_copy_storage(struct world *w, uint32_t from, uint32_t to) {
+    memcpy(w->files[to], w->files[from], sizeof(w->files[to]));
+}
+
+void world_other_cluster(struct world *w) {
+    w->other_cluster = true;
+}
+
+void world_hang_storage(struct world *w, uint32_t node, bool hangs) {
+    w->nodes[node].storage_hangs = hangs;
+}
+
+void world_cpu_model(struct world *w, uint32_t node, const char *model) {
+    struct node *n = &w->nodes[node];
+    CHECK(n->n_cpu_models < ARRAY_SIZE(n->cpu_models));
+    n->cpu_models[n->n_cpu_models++] = model;
+}
+
+void world_say(struct world *w, uint32_t sender, const uint8_t *data, uint32_t size) {
+    world_broadcast(w, sender, data, size);
+}
+
+void world_listen(struct world *w, const char *text) {
+    (void)snprintf(w->listen, sizeof(w->listen), "%s", text);
+    w->heard = 0;
+}
+
+uint32_t world_heard(const struct world *w) {
+    return w->heard;
 }
 
 void world_next_agent(struct world *w, const char *action, const char *how) {
@@ -265,6 +307,10 @@ uint32_t world_runs_on(const struct world *w, const char *uuid) {
 
 uint32_t world_fence_calls(const struct world *w) {
     return w->fence_calls;
+}
+
+uint64_t world_fence_call_ms(const struct world *w, uint32_t call) {
+    return call < w->fence_calls && call < MAX_FENCE_CALLS ? w->fence_call_ms[call] : 0;
 }
 
 uint32_t world_agent_calls(const struct world *w, const char *action) {

@@ -29,7 +29,8 @@ static void push_view(struct world *w, uint32_t node) {
     }
     item->event.view.members = (struct wire_ids){.v = item->ids, .n = members};
     item->event.view.ring = (struct wire_ids){.v = item->ids + WORLD_NODES, .n = ring};
-    item->event.view.quorate = ring >= w->n / 2 + 1 || w->two_node;
+    const struct world_quorum *q = &w->quorum;
+    item->event.view.quorate = ring >= w->n / 2 + 1 || q->two_node || q->last_man_standing;
 }
 
 /* Every node's view is compared by the caller's intent: all of a group hear of a change. */
