@@ -19,6 +19,7 @@ sys.path.insert(0, LAB_DIR)
 from labkit import build, cgroup, console, errors, guests, kernel, settings as lab_settings  # noqa: E402
 from labkit.lab import Lab  # noqa: E402
 from labkit.sampler import Sampler  # noqa: E402
+from support.terminal import Terminal  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
@@ -86,10 +87,21 @@ def test_nodes_are_machines_of_their_own(lab):
     assert lab.check("n1", ["cat", "/proc/1/comm"]).strip() == "tini"
 
 
-def test_exec_passes_input_and_exit_code():
-    command = [os.path.join(LAB_DIR, "lab"), "--lab", NAME, "exec", "n1", "--", "sh", "-c", "cat; exit 7"]
-    done = subprocess.run(command, input="through", capture_output=True, text=True, check=False)
+def exec_in(lab, node, script):
+    return [os.path.join(LAB_DIR, "lab"), "--lab", lab.settings.name, "exec", node, "--", "sh", "-c", script]
+
+
+def test_exec_passes_input_and_exit_code(lab):
+    done = subprocess.run(exec_in(lab, "n1", "cat; exit 7"), input="through", capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("through", 7)
+
+
+def test_ctrl_c_is_for_the_command(lab):
+    with Terminal(exec_in(lab, "n1", "trap 'echo last words; exit 9' INT; echo ready; while :; do sleep 0.1; done")) as terminal:
+        terminal.wait_for("ready")
+        terminal.type("\x03")
+        assert terminal.end() == 9
+        assert "last words" in terminal.text
 
 
 def test_live_migration_to_and_fro(lab):
