@@ -337,28 +337,6 @@ def test_works_from_a_path_with_a_space(tmp_path, shared):  # pylint: disable=un
     assert not os.path.exists(os.path.join(lab_settings.STATE_ROOT, other))
 
 
-@pytest.mark.timeout(400)
-def test_demo():
-    """It ends by itself, says only what is so, and leaves nothing behind; also when it is interrupted."""
-    build.install_packages(["build", "run"])
-    tool = [os.path.join(LAB_DIR, "lab"), "--lab", "labdemo", "demo", "--json", "--build-dir", build.compile_release()]
-    Lab.down("labdemo")
-    done = subprocess.run(tool, stdout=subprocess.PIPE, text=True, check=False, timeout=300)
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0, [line for line in said if line.get("ok") is False]
-    assert sum(line.get("ok", False) for line in said) > 20
-    assert not os.path.exists(lab_settings.Settings(name="labdemo").state)
-
-    with subprocess.Popen(tool, stdout=subprocess.PIPE, text=True) as demo:
-        for line in demo.stdout:
-            if "drain" in json.loads(line).get("step", ""):
-                break
-        demo.send_signal(signal.SIGINT)
-        demo.stdout.read()
-        assert demo.wait(timeout=60) == 130
-    assert not os.path.exists(lab_settings.Settings(name="labdemo").state)
-
-
 def test_cgroup_fallback_is_silent():
     """Where there is no cgroup2 the groups do nothing: the kill of PID 1 is enough."""
     group = cgroup.Group("", "x")
