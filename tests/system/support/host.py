@@ -94,7 +94,7 @@ DOMAIN = "<domain type='qemu'><name>hosts-own</name><memory unit='MiB'>64</memor
 # Its own files where those daemons have theirs, and a loopback of its own. Then it only stays.
 SETUP = """set -e
 for place in etc/corosync etc/libvirt var/lib/corosync var/lib/libvirt var/log/corosync var/log/libvirt var/cache/libvirt; do
-    mkdir -p "$1/$place" "/$place"
+    mkdir -p "$1/$place"
     mount --bind "$1/$place" "/$place"
 done
 mount -t tmpfs -o mode=755 tmpfs /run
