@@ -39,14 +39,41 @@ static void show_plan(const struct screen *screen, const json_t *answer) {
     fputs("this was a dry run: nothing has been moved\n", screen->file);
 }
 
+/* The first VM for which there is no place, or NULL. */
+static const json_t *plan_nowhere(const json_t *answer) {
+    size_t i = 0;
+    json_t *move = NULL;
+    json_array_foreach (json_object_get(answer, "plan"), i, move) {
+        if (!json_has(move, "to")) {
+            return move;
+        }
+    }
+    return NULL;
+}
+
 int plan_show(struct cli *cli, const char *verb, json_t *arguments) {
     json_auto *answer = NULL;
+    char hint[160];
     json_object_set_new(arguments, "dry_run", json_true());
     int code = cli_request(cli, verb, arguments, &answer);
-    if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
+    if (code != CLI_DONE) {
+        return code;
+    }
+    const json_t *nowhere = plan_nowhere(answer);
+    if (nowhere == NULL && cli_print_answer(cli, answer)) {
+        return CLI_DONE;
+    }
+    if (!cli->json) {
         show_plan(&cli->out, answer);
     }
-    return code;
+    if (nowhere == NULL) {
+        return CLI_DONE;
+    }
+    const char *vm = json_text(nowhere, "vm");
+    snprintf(hint, sizeof(hint), "see: clusterctl vm explain %s", vm);
+    cli_detail(cli, "plan", json_object_get(answer, "plan"));
+    return cli_fail(cli, CLI_REFUSED, hint, "it would be refused, as %s has no place: %s", vm,
+                    json_text(nowhere, "reason"));
 }
 
 static void permille_cell(struct table *table, int64_t permille) {

@@ -7,7 +7,8 @@
 
 #include "cli.h"
 
-/* Sends the change with "dry_run" and shows the answer's "plan". `arguments` is stolen. */
+/* Sends the change with "dry_run" and shows the answer's "plan". `arguments` is stolen. Where a VM
+ * has no place it is CLI_REFUSED and reported, as the change itself would be. */
 int plan_show(struct cli *cli, const char *verb, json_t *arguments);
 /* Shows for every node the verdict, its reason and its figures. */
 void plan_explain(const struct screen *screen, const json_t *explanation);

@@ -190,7 +190,7 @@ static int validate(struct cli *cli, const char *path, const char *xml, const ch
     };
     int r = agent_run(&call, &result, words, sizeof(words));
     if (r == -ENOENT || r == -EACCES) {
-        return cli_fail(cli, CLI_FAILED, "install the package clusterd on this node",
+        return cli_fail(cli, CLI_FAILED, "install clusterd on this node, its resource agents too",
                         "vm add: the agent %s cannot be run: %s", agent, strerror(-r));
     }
     if (r == -ETIMEDOUT) {

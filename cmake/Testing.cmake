@@ -4,7 +4,7 @@
 #   clusterd_unit_test(NAME SOURCES a.c ... LIBS clusterd_core ... [TIMEOUT SECONDS] [LABELS more ...])
 #       a cmocka program; ctest name NAME, label `unit`; cmocka is linked, sources' warnings are ours.
 #   clusterd_fuzz_target(NAME SOURCES a.c ... LIBS ...)
-#       a libFuzzer program (LLVMFuzzerTestOneInput); built by the preset `fuzz` only.
+#       a libFuzzer program (LLVMFuzzerTestOneInput); built by the preset `fuzz` only. The target fuzz_targets is all of them.
 
 function(clusterd_unit_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBS;LABELS")
@@ -30,4 +30,8 @@ function(clusterd_fuzz_target name)
     add_executable(fuzz_${name} ${arg_SOURCES})
     target_link_libraries(fuzz_${name} PRIVATE clusterd_flags ${arg_LIBS})
     target_link_options(fuzz_${name} PRIVATE -fsanitize=${CLUSTERD_SANITIZE})
+    if(NOT TARGET fuzz_targets)
+        add_custom_target(fuzz_targets)
+    endif()
+    add_dependencies(fuzz_targets fuzz_${name})
 endfunction()

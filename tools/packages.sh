@@ -69,9 +69,11 @@ policy=/usr/sbin/policy-rc.d
 saved=/usr/sbin/policy-rc.d.before-clusterd
 mark='# clusterd tools/packages.sh: for the time of one apt-get; it may be removed when no apt-get runs.'
 
+policy_is_ours() { [ -f "$policy" ] && grep -qF "$mark" "$policy" 2>/dev/null; }
+
 policy_restore() {
     # Ours goes, what was there comes back (also as the symbolic link that it may have been).
-    if [ -f "$policy" ] && grep -qF "$mark" "$policy" 2>/dev/null; then
+    if policy_is_ours; then
         rm -f "$policy"
     fi
     if [ -e "$saved" ] || [ -L "$saved" ]; then
@@ -81,7 +83,7 @@ policy_restore() {
 }
 
 policy_forbid() {
-    policy_restore # left by a run that was killed
+    policy_restore # it may still be there from a run that was killed
     if [ -e "$policy" ] || [ -L "$policy" ]; then
         mv "$policy" "$saved" || return 1
     fi
@@ -130,9 +132,11 @@ apt() {
         -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" </dev/null >>"$log" 2>&1 9>&-
 }
 
+apt_install() { [ "$stopped" = no ] && apt install --no-install-recommends "$@"; }
+
 # Package lists may be absent (a fresh image) or too old (the file is gone from the mirror): each has one cure.
 apt_update_once() {
-    [ "$updated" = no ] || return 1
+    [ "$updated$stopped" = nono ] || return 1
     updated=yes
     apt update
 }
@@ -146,15 +150,28 @@ candidates_known() {
 
 names() { dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' 2>/dev/null | awk '$1 ~ /^.i/ { print $2 }' | sort -u; }
 
-lock() {
+lock_open() {
     mkdir -p /run/lock
     exec 9>>/run/lock/clusterd-packages.lock || die "cannot write /run/lock; is / mounted read-only?"
+}
+
+lock() {
+    lock_open
     flock -w 900 9 || die "another packages.sh has been at work for 15 minutes (/run/lock/clusterd-packages.lock); try again later"
+}
+
+# What a run that was killed has left is put back, also when there is nothing to install: unless another is at work just now.
+clear_up() {
+    [ "$(id -u)" -eq 0 ] && policy_is_ours || return 0
+    lock_open
+    flock -n 9 && policy_restore
+    exec 9>&-
 }
 
 log_open() {
     log=$(mktemp /tmp/clusterd-packages.XXXXXX.log) || die "cannot write to /tmp; make room there"
     updated=no
+    stopped=no # by a signal
 }
 
 log_fail() {
@@ -176,19 +193,24 @@ install() {
     done
 
     before=$(names)
-    # Signals wait until apt-get has come to its end (it is a foreground child), then the policy is put back.
-    trap 'policy_restore; exit 130' INT TERM HUP QUIT
+    # A signal waits until apt-get has come to its end (it is a foreground child). What apt-get did until then is treated as
+    # always: nothing of it shall start by itself.
+    trap 'stopped=yes' INT TERM HUP QUIT
     trap policy_restore EXIT
     policy_forbid || die "cannot write $policy; is /usr mounted read-only?"
     candidates_known "${list[@]}" || apt_update_once || log_fail "apt-get update failed; check the network and /etc/apt/sources.list"
-    apt install --no-install-recommends "${list[@]}" ||
-        { apt_update_once && apt install --no-install-recommends "${list[@]}"; }
+    apt_install "${list[@]}" || { apt_update_once && apt_install "${list[@]}"; }
     local rc=$?
     # Also after a failure: what did get installed shall not start by itself.
     mapfile -t new < <(comm -13 <(echo "$before") <(names))
     disable_new "${new[@]}"
     policy_restore
     trap - INT TERM HUP QUIT EXIT
+    if [ "$stopped" = yes ]; then
+        rm -f "$log"
+        say "stopped by a signal; what apt-get had installed by then starts nothing"
+        exit 130
+    fi
     [ "$rc" -eq 0 ] || log_fail "apt-get could not install: $(missing_of "$@" | tr '\n' ' ')"
     rm -f "$log"
 }
@@ -249,6 +271,7 @@ main() {
         case " $(set_names) " in *" $set "*) ;; *) die "no set named '$set'; there are: $(set_names)" ;; esac
     done
     missing=$(missing_of "$@" | tr '\n' ' ')
+    [ "$check" = yes ] || clear_up
     [ -n "$missing" ] || exit 0
     if [ "$check" = yes ]; then
         echo "missing: $missing"

@@ -89,3 +89,19 @@ def banned(tree):
                 if not any(f"lint: allow {name}" in near_line for near_line in near):
                     findings.append(f"{path}:{number}: {name}: {why}")
     return findings
+
+
+SETTING = re.compile(r"^\s*X\((\w+),\s*(\d+),\s*(\d+),\s*(\d+),", re.M)
+SETTINGS_HEADER = "clusterd/core/settings.h"
+SETTINGS_PAGE = "cli/man/clusterctl.8"
+
+
+def settings(tree):
+    """clusterctl(8) has each setting of the cluster, with what it is at first and its limits, and no other."""
+    wanted = {f"{key} Pq {initial}, from {least} to {most}" for key, initial, least, most in SETTING.findall(tree.read(SETTINGS_HEADER))}
+    page = tree.read(SETTINGS_PAGE).partition("\n.Sh CLUSTER SETTINGS\n")[2].partition("\n.Sh ")[0]
+    found = set(re.findall(r"^\.It Cm (.*)$", page, re.M))
+    if not wanted:
+        return [f"{SETTINGS_HEADER}: no setting found there; what SETTING in tests/lint/text.py looks for has changed"]
+    return [f"{SETTINGS_PAGE}: CLUSTER SETTINGS lacks '.It Cm {line}'" for line in sorted(wanted - found)] + [
+        f"{SETTINGS_PAGE}: CLUSTER SETTINGS has '{line}', which {SETTINGS_HEADER} has not" for line in sorted(found - wanted)]

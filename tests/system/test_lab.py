@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The lab itself, without clusterd: what the other system tests rely on must be true before they mean anything."""
 
-import json
 import os
 import shutil
 import signal
@@ -19,6 +18,8 @@ sys.path.insert(0, LAB_DIR)
 from labkit import build, cgroup, console, errors, guests, kernel, settings as lab_settings  # noqa: E402
 from labkit.lab import Lab  # noqa: E402
 from labkit.sampler import Sampler  # noqa: E402
+from support import host  # noqa: E402
+from support.terminal import Terminal  # noqa: E402
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
@@ -86,10 +87,21 @@ def test_nodes_are_machines_of_their_own(lab):
     assert lab.check("n1", ["cat", "/proc/1/comm"]).strip() == "tini"
 
 
-def test_exec_passes_input_and_exit_code():
-    command = [os.path.join(LAB_DIR, "lab"), "--lab", NAME, "exec", "n1", "--", "sh", "-c", "cat; exit 7"]
-    done = subprocess.run(command, input="through", capture_output=True, text=True, check=False)
+def exec_in(lab, node, script):
+    return [os.path.join(LAB_DIR, "lab"), "--lab", lab.settings.name, "exec", node, "--", "sh", "-c", script]
+
+
+def test_exec_passes_input_and_exit_code(lab):
+    done = subprocess.run(exec_in(lab, "n1", "cat; exit 7"), input="through", capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("through", 7)
+
+
+def test_ctrl_c_is_for_the_command(lab):
+    with Terminal(exec_in(lab, "n1", "trap 'echo last words; exit 9' INT; echo ready; while :; do sleep 0.1; done")) as terminal:
+        terminal.wait_for("ready")
+        terminal.type("\x03")
+        assert terminal.end() == 9
+        assert "last words" in terminal.text
 
 
 def test_live_migration_to_and_fro(lab):
@@ -285,12 +297,16 @@ def test_watchdog(lab):
 
 
 def test_second_lab_beside_and_down_after_a_crash():
-    """Two labs at once; the second one's controller is killed, then everything of it goes."""
+    """Two labs at once; the second one's controller is killed, then everything of it goes. The machine under them (its links,
+    mounts, daemons and their files) is never touched."""
     other = "labtest2"
     Lab.down(other)
+    before = host.snapshot()
+    assert before["links"] and before["mounts"] and before["files"]
     lab = Lab.up(lab_settings.Settings(name=other, clusterd=False, nodes=2))
     try:
         start_guest(lab, "n1", "orphan")
+        assert host.changes(before) == []
         group = lab.group()
         pids = [pid for node in ["bmc", *lab.settings.node_names] for pid in lab.group(node).pids()]
         assert len(pids) > 8
@@ -302,49 +318,8 @@ def test_second_lab_beside_and_down_after_a_crash():
     # With its controller dead a lab's processes are the host's init's to reap.
     wait_until(lambda: all(kernel.start_time(pid) is None for pid in pids))
     assert not group.exists and not os.path.exists(lab.settings.state)
-    with open("/proc/self/mounts", encoding="utf-8") as file:
-        assert other not in file.read()
+    assert host.changes(before) == []
     assert not Lab.down(other)
-
-
-def test_works_from_a_path_with_a_space(tmp_path, shared):  # pylint: disable=unused-argument
-    place = tmp_path / "a path with a space" / "repo"
-    for part in ("examples", "tools"):
-        shutil.copytree(os.path.join(LAB_DIR, "..", "..", part), place / part, symlinks=True,
-                        ignore=shutil.ignore_patterns("__pycache__"))
-    tool = str(place / "examples" / "lab" / "lab")
-    other = "labtest3"
-    Lab.down(other)
-    try:
-        subprocess.run([tool, "--lab", other, "up", "--nodes", "2", "--no-clusterd"], check=True)
-        subprocess.run([tool, "--lab", other, "guest", "add", "g1", "--no-register"], check=True)
-        status = json.loads(subprocess.run([tool, "--lab", other, "status", "--json"], check=True, stdout=subprocess.PIPE).stdout)
-        assert status["nodes"]["n1"]["members"] == ["n1", "n2"]
-    finally:
-        subprocess.run([tool, "--lab", other, "down"], check=True)
-    assert not os.path.exists(os.path.join(lab_settings.STATE_ROOT, other))
-
-
-@pytest.mark.timeout(400)
-def test_demo():
-    """It ends by itself, says only what is so, and leaves nothing behind; also when it is interrupted."""
-    build.install_packages(["build", "run"])
-    tool = [os.path.join(LAB_DIR, "lab"), "--lab", "labdemo", "demo", "--json", "--build-dir", build.compile_release()]
-    Lab.down("labdemo")
-    done = subprocess.run(tool, stdout=subprocess.PIPE, text=True, check=False, timeout=300)
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0, [line for line in said if line.get("ok") is False]
-    assert sum(line.get("ok", False) for line in said) > 20
-    assert not os.path.exists(lab_settings.Settings(name="labdemo").state)
-
-    with subprocess.Popen(tool, stdout=subprocess.PIPE, text=True) as demo:
-        for line in demo.stdout:
-            if "drain" in json.loads(line).get("step", ""):
-                break
-        demo.send_signal(signal.SIGINT)
-        demo.stdout.read()
-        assert demo.wait(timeout=60) == 130
-    assert not os.path.exists(lab_settings.Settings(name="labdemo").state)
 
 
 def test_cgroup_fallback_is_silent():

@@ -14,8 +14,9 @@ import time
 
 import pytest
 
-from labkit import guests
+from labkit import guests, settings as lab_settings
 from support.cluster import Cluster
+from support.terminal import Terminal
 
 CLUSTER = Cluster("sysvm", {"a": [], "b": []}, nodes=3)
 
@@ -52,6 +53,28 @@ def off(cluster, name):
 def console_of(cluster, name):
     with open(cluster.lab.volume_path("console", f"{name}.log"), "rb") as file:
         return file.read().decode(errors="replace")
+
+
+# -- it is looked at --
+
+def test_looking_at_a_vm(cluster):
+    """`vm show` says what is so; `status --watch` shows it on a terminal, and a move as it happens."""
+    cluster.place(a="n1", b="n2")
+    shown = cluster.ask("vm", "show", "a")["vm"]
+    assert (shown["name"], shown["owner"], shown["state"], shown["wanted"]) == ("a", "n1", "running", "running")
+    assert shown["volumes"] == ["csv1"] and str(guests.Guest("a").uuid) == shown["uuid"] and "<name>a</name>" in shown["xml"]
+    said = cluster.ctl("vm", "show", "a")
+    assert "running" in said and "n1" in said and shown["uuid"] in said
+
+    watch = [os.path.join(lab_settings.LAB_DIR, "lab"), "--lab", cluster.name, "exec", "n3", "--", "clusterctl", "status", "--watch"]
+    with Terminal(watch) as terminal:
+        at = terminal.wait_for(r"\ba +running +n1\b")
+        cluster.ctl("vm", "move", "a", "--to", "n3", "--live")
+        terminal.wait_for(r"\ba +running +n3\b", since=at)
+        terminal.type("\x03")
+        assert terminal.end() == 0
+        assert [line for line in terminal.lines if len(line) > 80] == []
+    cluster.verdict()
 
 
 # -- it dies, or is ended --

@@ -5,6 +5,7 @@ missed while it was away, however much, it has when it is back."""
 import re
 import uuid
 
+from labkit import settings as lab_settings
 from support.cluster import Cluster
 
 CLUSTER = Cluster("sysvol", guest_options={"a": [], "b": []}, nodes=3)
@@ -85,6 +86,27 @@ def test_a_volume_in_use_is_not_removed(cluster):
     cluster.verdict()
 
 
+def test_a_volume_comes_and_goes(cluster):
+    """It is proved on all nodes, shown with them, and forgotten on all; what lies on it stays, but for the heartbeats."""
+    path = f"{lab_settings.VOLUME_PATH}/second"
+    cluster.lab.check("n1", ["mkdir", path])
+    cluster.lab.check("n1", ["touch", f"{path}/kept"])
+    cluster.ctl("volume", "add", "csv2", path)
+    cluster.until("csv2 is ok on all nodes", lambda: set(cluster.ask("volume", "show", "csv2")["volume"]["nodes"].values()) == {"ok"})
+    shown = cluster.ask("volume", "show", "csv2")["volume"]
+    assert (shown["path"], sorted(shown["nodes"]), shown["vms"]) == (path, cluster.nodes, [])
+    assert sorted(cluster.ask("volume", "show", "csv1")["volume"]["vms"]) == ["a", "b"]
+    said = cluster.ctl("volume", "show", "csv2")
+    assert path in said and all(f"{node}: ok" in said for node in cluster.nodes), said
+    assert cluster.ctl("volume", "remove", "csv2") == "volume csv2 is forgotten; what lies on it stays\n"
+    for node in cluster.nodes:
+        cluster.until(f"{node} knows csv1 only",
+                      lambda node=node: [row["name"] for row in cluster.ask("volume", "list", via=node)["volumes"]] == ["csv1"])
+    assert "csv2" in refused(cluster, "volume", "show", "csv2")
+    cluster.lab.check("n1", ["test", "-e", f"{path}/kept"])
+    cluster.verdict()
+
+
 def big_definitions(cluster):
     """VMs that are never started, whose definitions are large."""
     with open(cluster.lab.volume_path("a", "a.xml"), encoding="utf-8") as file:
@@ -97,22 +119,32 @@ def big_definitions(cluster):
             file.write(text)
 
 
+def snapshots_of(cluster, node):
+    """The size of each snapshot over which a node ever caught up, by its log."""
+    with open(cluster.lab.settings.path("nodes", node, "var", "log", "clusterd.log"), encoding="utf-8") as file:
+        return [int(size) for size in re.findall(r"took over the cluster's state at index \d+ \((\d+) bytes\)", file.read())]
+
+
 def test_fifty_megabytes_are_caught_up(cluster):
     """Two nodes were away: one while little happened, one while so much did that it needs the whole state."""
     cluster.place(a="n1", b="n2")
     big_definitions(cluster)
+    before = snapshots_of(cluster, "n3")
     cluster.power_off("n3")
     cluster.until("n3 is gone", lambda: cluster.node_state("n3") in ("offline", "fenced", "lost"))
     cluster.lab.check("n1", ["bash", "-c", "for i in $(seq 0 %d); do clusterctl vm add /srv/csv1/big$i.xml >/dev/null || exit 1; done"
                              % (BIG_VMS - 1)], timeout_s=300)
     cluster.power_on("n3")
     cluster.until("n3 is online again", lambda: cluster.node_state("n3") == "online")
+    assert max(snapshots_of(cluster, "n3")[len(before):], default=0) >= BIG_BYTES * BIG_VMS, "n3 did not catch up over a snapshot"
     for node in ("n1", "n3"):
         names = {vm["name"] for vm in cluster.status(via=node)["vms"]}
         assert {f"big{i}" for i in range(BIG_VMS)} <= names, f"{node} does not know all of them"
     # Away for a moment only, after that: the last changes are enough.
+    taken = snapshots_of(cluster, "n3")
     cluster.kill("n3", "clusterd")
     cluster.until("n3 is online again", lambda: cluster.node_state("n3") == "online" and cluster.status(via="n3")["usable"])
+    assert snapshots_of(cluster, "n3") == taken, "n3 took the whole state again"
     cluster.lab.check("n2", ["bash", "-c", "for i in $(seq 0 %d); do clusterctl vm remove big$i --yes >/dev/null || exit 1; done"
                              % (BIG_VMS - 1)], timeout_s=300)
     cluster.until("n3 knows that they are gone", lambda: {vm["name"] for vm in cluster.status(via="n3")["vms"]} == {"a", "b"})

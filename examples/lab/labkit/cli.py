@@ -104,12 +104,15 @@ def run_exec(options):
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not words:
         raise errors.LabError("exec needs a command: lab exec n1 -- virsh list")
-    command = lab.command(options.node, words)
+    # Ctrl-C is for the command. nsenter, which waits for it, would die of it too, and the command be killed in its last words.
+    command = lab.command(options.node, ["env", "--default-signal=INT,QUIT", "--", *words])
     group = lab.group(options.node)
     if group.exists and group.event("frozen"):
         raise errors.LabError(f"node {options.node} is frozen; run: lab thaw {options.node}")
     group.enter()
     sys.stdout.flush()
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
     os.execvpe(command[0], command, inside.environment())
 
 

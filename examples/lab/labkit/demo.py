@@ -7,8 +7,10 @@ processes. clusterctl is asked only to do things and to say when it is done.
 
 import contextlib
 import json
+import shutil
 import signal
 import sys
+import textwrap
 import time
 
 from . import build, console, errors, guests, sampler, settings as lab_settings
@@ -20,7 +22,7 @@ STEP_TIMEOUT_S = 60
 
 
 class Timeline:
-    """What happened when: lines for a person, or one JSON object per line."""
+    """What happened when: lines for a person, as wide as his terminal, or one JSON object per line."""
 
     def __init__(self, as_json):
         self._as_json = as_json
@@ -31,20 +33,26 @@ class Timeline:
     def _now(self):
         return time.monotonic() - self._began
 
-    def _style(self, code, text):
-        return f"\033[{code}m{text}\033[0m" if self._color else text
+    def _show(self, indent, text, style=""):
+        """A time, then the text; what does not fit goes on below it."""
+        lead = f"{self._now():7.2f} s" + " " * indent
+        lines = textwrap.wrap(text, shutil.get_terminal_size().columns - len(lead), break_on_hyphens=False) or [""]
+        if style and self._color:
+            lines = [f"\033[{style}m{line}\033[0m" for line in lines]
+        print(lead + ("\n" + " " * len(lead)).join(lines), flush=True)
 
     def heading(self, text):
         if self._as_json:
             print(json.dumps({"t": round(self._now(), 3), "step": text}), flush=True)
         else:
-            print(self._style("1", f"\n{self._now():7.2f} s  {text}"), flush=True)
+            print()
+            self._show(2, text, "1")
 
     def say(self, text, **facts):
         if self._as_json:
             print(json.dumps({"t": round(self._now(), 3), "what": text, **facts}), flush=True)
         else:
-            print(f"{self._now():7.2f} s    {text}", flush=True)
+            self._show(4, text)
 
     def require(self, good, text, **facts):
         """A fact that must be true; if it is not, the demo goes on and fails at its end."""
@@ -55,7 +63,7 @@ class Timeline:
         if self._as_json:
             print(json.dumps({"t": round(self._now(), 3), "what": text, "ok": False, **facts}), flush=True)
         else:
-            print(f"{self._now():7.2f} s    " + self._style("1;31", f"NOT SO: {text}"), flush=True)
+            self._show(4, f"NOT SO: {text}", "1;31")
 
 
 class Demo:

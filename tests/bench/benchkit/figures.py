@@ -6,12 +6,12 @@ import statistics
 WIDTH = 80
 
 
-def summary(values):
+def summary(values, digits=2):
     """{"median", "min", "max", "n"} of those that were measured; None if none was."""
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return {"median": round(statistics.median(known), 2), "min": round(min(known), 2), "max": round(max(known), 2),
+    return {"median": round(statistics.median(known), digits), "min": round(min(known), digits), "max": round(max(known), digits),
             "n": len(known)}
 
 

@@ -133,20 +133,37 @@ def test_no_wait(cluster):
 
 
 def test_dry_run(cluster):
-    plan = [{"vm": "web1", "from": "n1", "to": "n2", "reason": "best of 2 possible nodes; runner-up n3"},
-            {"vm": "db1", "from": "n1", "to": None, "reason": "no node can take it: 2 lack memory"}]
+    plan = [{"vm": "web1", "from": "n1", "to": "n2", "reason": "best of 2 possible nodes; runner-up n3"}]
     cluster.serve(ok("node.drain", plan=plan), ok("vm.move", plan=[]))
     done = cluster.run("node", "drain", "n1", "--dry-run")
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "VM    FROM  TO       NOTE",
-        "web1  n1    n2       best of 2 possible nodes; runner-up n3",
-        "db1   n1    nowhere  no node can take it: 2 lack memory",
+        "VM    FROM  TO  NOTE",
+        "web1  n1    n2  best of 2 possible nodes; runner-up n3",
         "this was a dry run: nothing has been moved",
     ]
     assert cluster.run("vm", "move", "web1", "--best-node", "--dry-run").stdout == "nothing would be moved\n"
     assert cluster.requests == [{"verb": "node.drain", "node": "n1", "dry_run": True},
                                 {"verb": "vm.move", "vm": "web1", "mode": "auto", "dry_run": True}]
+
+
+def test_a_dry_run_that_finds_no_place_ends_as_the_command_would(cluster):
+    plan = [{"vm": "web1", "from": "n1", "to": "n2", "reason": ""},
+            {"vm": "db1", "from": "n1", "to": None, "reason": "no node can take it: 2 lack memory"}]
+    cluster.serve(ok("node.drain", plan=plan))
+    done = cluster.run("node", "drain", "n1", "--dry-run")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[1:] == [
+        "web1  n1    n2",
+        "db1   n1    nowhere  no node can take it: 2 lack memory",
+        "this was a dry run: nothing has been moved",
+    ]
+    assert done.stderr == ("clusterctl: it would be refused, as db1 has no place: no node can take it: 2 lack memory\n"
+                           "  to do: see: clusterctl vm explain db1\n")
+    done = cluster.run("node", "drain", "n1", "--dry-run", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["ok"], said["exit"], said["error"]["code"]) == (3, False, 3, "refused")
+    assert said["plan"] == plan
 
 
 @pytest.mark.parametrize("words, request_sent", [
