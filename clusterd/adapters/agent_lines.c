@@ -193,6 +193,13 @@ static int read_models(const json_t *list, struct agent_line *line) {
     return 0;
 }
 
+/* What the core must know of how it failed; other details are for people. */
+static void read_detail(const json_t *value, struct core_agent *agent) {
+    const char *detail = json_string_value(value);
+    agent->state_lost =
+        detail && (strcmp(detail, "state-used") == 0 || strcmp(detail, "state-missing") == 0);
+}
+
 static int read_event(const char *name, struct agent_line *line) {
     for (size_t i = 0; i < ARRAY_SIZE(watch_events); i++) {
         if (strcmp(watch_events[i].name, name) == 0) {
@@ -223,6 +230,7 @@ static int read_line(struct agent_line *line, const char **ret_why) {
     if (json_object_get(root, "result")) {
         *ret_why = "a final line with a wrong member";
         agent->line = AGENT_DONE;
+        read_detail(json_object_get(root, "detail"), agent);
         return read_members(result_members, ARRAY_SIZE(result_members), root, agent);
     }
     if (json_object_get(root, "volume")) {

@@ -109,6 +109,9 @@ void operation_changed(struct apply *a, const struct model_operation *op);
 void operation_end(struct apply *a, struct model_operation *op, enum operation_state state,
                    const char *reason);
 /* The VM's part in its operation is over. */
+/* As operation_vm_end(), but a stop goes on: that is not what it waits for. */
+void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
+                       const char *reason);
 void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state state,
                       const char *reason);
 

@@ -4,6 +4,8 @@
  */
 #include "core/apply.h"
 
+#include "base/mutant.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,15 @@ static struct model_node *find_node(struct apply *a, const char *name) {
 }
 
 /* --------------------------------------------------------------------------------- views ---- */
+
+static void end_fence_operations(struct apply *a, const struct model_node *node,
+                                 enum operation_state state, const char *reason) {
+    MODEL_EACH(model_operation, op, &a->m->operations) {
+        if (op->kind == OPERATION_FENCE && op->node == node->id && op->state == OPERATION_RUNNING) {
+            operation_end(a, op, state, reason);
+        }
+    }
+}
 
 static const struct view_member *find_member(const struct cmd_view *view, uint32_t node) {
     const struct view_member *members = view->members.items;
@@ -70,6 +81,8 @@ static void node_came(struct apply *a, struct model_node *node, uint64_t incarna
     node->fence_order = 0;
     node->fence_asked = 0;
     node->evidence = EVIDENCE_NONE;
+    end_fence_operations(a, node, OPERATION_FAILED,
+                         "it came back before the fence device had answered");
     node_set_state(a, node, NODE_JOINING, "waiting for its report of what runs there");
 }
 
@@ -169,7 +182,8 @@ static void forget_probe(struct apply *a, struct model_vm *vm, uint32_t node) {
  */
 static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node_report *report) {
     const struct report_domain *domain = find_domain(report, vm);
-    if (vm->order != ORDER_NONE && vm->order_node == report->node && under_way(report, vm)) {
+    if (vm->order != ORDER_NONE && vm->order_node == report->node &&
+        (under_way(report, vm) || MUTANT(start_repeated))) {
         return;
     }
     if (vm->state == VM_RESOLVING) {
@@ -179,7 +193,7 @@ static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node
     if (vm->owner != report->node) {
         return; /* the target of a migration: its source tells how that ends */
     }
-    if (vm->order != ORDER_NONE || vm->state != VM_RUNNING) {
+    if ((vm->order != ORDER_NONE || vm->state != VM_RUNNING) && !MUTANT(adopt_blindly)) {
         vm_set_resolving(a, vm);
         return;
     }
@@ -233,6 +247,9 @@ void apply_node_report(struct apply *a, const void *command) {
     if (node->state != NODE_JOINING) {
         return;
     }
+    /* It reports only what it does with this view's first entry on its disk. */
+    node->kept_epoch = a->m->epoch;
+    node->kept_index = node->since_index;
     uint32_t running = 0;
     MODEL_EACH(model_vm, vm, &a->m->vms) {
         if (model_vm_may_run_on(vm, node->id)) {
@@ -362,15 +379,6 @@ void apply_node_fence(struct apply *a, const void *command) {
     a->operation = op->id;
     apply_event(a, SEVERITY_WARNING, "fence-asked", node->name,
                 "an administrator asked to fence %s", node->name);
-}
-
-static void end_fence_operations(struct apply *a, const struct model_node *node,
-                                 enum operation_state state, const char *reason) {
-    MODEL_EACH(model_operation, op, &a->m->operations) {
-        if (op->kind == OPERATION_FENCE && op->node == node->id && op->state == OPERATION_RUNNING) {
-            operation_end(a, op, state, reason);
-        }
-    }
 }
 
 static void node_fenced(struct apply *a, struct model_node *node, enum fence_evidence evidence,

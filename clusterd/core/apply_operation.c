@@ -154,6 +154,14 @@ void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state
     }
 }
 
+void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
+                       const char *reason) {
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (!op || op->kind != OPERATION_STOP) {
+        operation_vm_end(a, vm, state, reason);
+    }
+}
+
 void apply_operation_cancel(struct apply *a, const void *command) {
     const struct cmd_operation_cancel *cancel = command;
     struct model_operation *op = model_operation_by_id(a->m, cancel->operation);

@@ -179,6 +179,11 @@ void apply_vm_start(struct apply *a, const void *command) {
     set_ids(a, &vm->avoid, NULL, 0);
     vm_touch(a, vm);
     if (vm->state == VM_RUNNING) {
+        /* A stop that has not been ordered yet is taken back. */
+        const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+        if (op && op->kind == OPERATION_STOP) {
+            operation_vm_end(a, vm, OPERATION_CANCELLED, "a start was asked for");
+        }
         return;
     }
     apply_event(a, SEVERITY_INFO, "vm-start", vm->name, "%s is to run", vm->name);
@@ -204,14 +209,13 @@ void apply_vm_stop(struct apply *a, const void *command) {
     vm->return_to = 0;
     vm_touch(a, vm);
     struct model_operation *op = model_operation_by_id(a->m, vm->operation);
-    if (op && op->kind == OPERATION_STOP) {
+    if (vm->state == VM_SAVED) {
+        vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
+    } else if (op && op->kind == OPERATION_STOP) {
         a->operation = op->id;
         return;
     }
     operation_vm_end(a, vm, OPERATION_CANCELLED, "a stop was asked for");
-    if (vm->state == VM_SAVED) {
-        vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
-    }
     if (vm->state == VM_OFF) {
         set_text(a, &vm->reason, "");
         return;
@@ -253,6 +257,14 @@ void apply_vm_move(struct apply *a, const void *command) {
                      outbox_text(a->out, "%s is %s: only a VM that runs or is off can be moved",
                                  vm->name, vm_state_name(vm->state)),
                      "clusterctl vm show tells what it waits for");
+        return;
+    }
+    if (vm->paused) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s stands still (%s): only a guest that runs is moved",
+                                 vm->name, vm->reason),
+                     outbox_text(a->out, "mend what has stopped it, or clusterctl vm stop %s",
+                                 vm->name));
         return;
     }
     if (vm->owner == to->id) {

@@ -5,6 +5,7 @@
 #include "core/core.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "core/apply.h"
 #include "core/core_internal.h"
 #include "core/timeouts.h"
@@ -14,7 +15,7 @@
 #include <string.h>
 
 /* A snapshot is taken after this many entries, or when the log has outgrown the last snapshot. */
-#define COMPACT_ENTRIES 2000u
+#define COMPACT_ENTRIES 2000u /* unless the boot says otherwise */
 #define COMPACT_MIN_BYTES (4u * 1024 * 1024)
 
 int core_create(struct core **ret_core) {
@@ -105,6 +106,8 @@ static int load_snapshot(struct core *c) {
     if (c->model.index != r->arrived_index) {
         return -EBADMSG;
     }
+    c->model.vms.n -= MUTANT(snapshot_short) && c->model.vms.n > 0;
+    core_pending_in_snapshot(c);
     outbox_log(&c->out, SEVERITY_INFO, "took over the cluster's state at index %llu (%zu bytes)",
                (unsigned long long)r->arrived_index, r->incoming.size);
     return replica_snapshot_loaded(r, &c->out);
@@ -117,7 +120,8 @@ static int compact(struct core *c) {
     }
     uint64_t limit = 2 * r->snapshot_bytes;
     limit = limit < COMPACT_MIN_BYTES ? COMPACT_MIN_BYTES : limit;
-    if (c->model.index - r->compacted_index < COMPACT_ENTRIES && r->log.bytes < limit) {
+    if (c->model.index - r->compacted_index < c->compact_entries &&
+        r->log.bytes - r->kept_bytes < limit) {
         return 0;
     }
     return replica_compact(r, &c->model, &c->out);
@@ -141,6 +145,7 @@ static int on_boot(struct core *c, const struct core_boot *boot) {
     c->memory_mb = boot->memory_mb;
     c->cpus = boot->cpus;
     c->watchdog_ms = boot->watchdog_ms;
+    c->compact_entries = boot->compact_entries ? boot->compact_entries : COMPACT_ENTRIES;
     c->version = keep(boot->version, &err);
     c->site = keep(boot->site, &err);
     c->rack = keep(boot->rack, &err);
@@ -236,13 +241,18 @@ static int on_message(struct core *c, const struct core_message *event) {
     return err;
 }
 
+static void say_store_failed(struct core *c, int error, const char *what) {
+    struct core_action *action = outbox_add(&c->out, CORE_ACTION_EXIT);
+    action->exit.error = error;
+    action->exit.message = outbox_text(&c->out,
+                                       "%s; this node stops and will be fenced if it runs VMs; "
+                                       "free space or mend the disk, then start clusterd",
+                                       what);
+}
+
 static int on_stored(struct core *c, uint64_t seq, int error) {
     if (error < 0) {
-        struct core_action *action = outbox_add(&c->out, CORE_ACTION_EXIT);
-        action->exit.error = error;
-        action->exit.message =
-            "the database could not be written: this node stops and will be fenced if it runs "
-            "VMs; free space or mend the disk of state_dir, then start clusterd";
+        say_store_failed(c, error, "the database in state_dir could not be written");
         return -EIO;
     }
     return replica_stored(&c->replica, seq, &c->out);
@@ -325,6 +335,10 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
     int err = 0;
     if (c->booted) {
         err = replica_tick(&c->replica, c->now_ms, c->wall_ms, &c->out);
+        if (err == -ETIME) {
+            say_store_failed(c, err,
+                             "the database has not answered for 10 s: the disk of state_dir hangs");
+        }
     }
     if (err == 0) {
         err = dispatch(c, event);
@@ -371,6 +385,13 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     } else if (!r->quorate) {
         ret->reason = "this node is not part of a majority: see corosync-quorumtool, and the "
                       "network to the other nodes";
+    } else if (!ret->usable && c->booted && replica_forgetful(r)) {
+        ret->reason = "the database of a node is older than it was (replaced, or restored from a "
+                      "backup): that node does not count; start clusterd on more of the others";
+    } else if (!ret->usable && c->booted && replica_wants_clearance(r)) {
+        ret->reason = "of two nodes, one goes on alone only when the other is known to be off: its "
+                      "fence device is being asked; or power it off by hand, then clusterctl node "
+                      "confirm-off";
     } else if (!ret->usable) {
         ret->reason = "the nodes are agreeing on who is there; this takes well under a second";
     }

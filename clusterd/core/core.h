@@ -74,6 +74,7 @@ struct core_boot {
     uint64_t watchdog_ms;    /* 0: none; else the timeout that the watchdog is armed with */
     const char *migrate_uri; /* "%s": name of the target */
     const char *libvirt_uri;
+    uint32_t compact_entries; /* a snapshot after so many; 0: as many as is good */
     struct core_stored_state state;
 };
 
@@ -122,6 +123,7 @@ struct core_agent {
     uint8_t state;  /* enum agent_vm_state */
     uint8_t domain_event;
     uint8_t volume_ok;
+    uint8_t state_lost; /* vm restore: there is no saved state, or it was used before */
     const char *uuid;
     const char *name;
     const char *reason;
@@ -315,7 +317,7 @@ void core_destroy(struct core *core); /* NULL is fine */
 /*
  * Handles one event. 0, or a negative errno after which the core must not be used any more (the
  * process ends; what it promised is on disk): -ENOMEM, -EBADMSG (the store is damaged), -EIO (it
- * does not store), -ENOTRECOVERABLE (this node's log contradicts the others').
+ * does not store), -ETIME (it does not answer), -ENOTRECOVERABLE (this node's log contradicts the others').
  */
 int core_step(struct core *core, const struct core_event *event, struct core_actions *ret_actions);
 

@@ -46,6 +46,7 @@ struct core {
     char *version, *site, *rack, *migrate_uri, *libvirt_uri;
     uint64_t memory_mb, watchdog_ms;
     uint32_t cpus;
+    uint32_t compact_entries;
 
     struct model model;
     struct replica replica;
@@ -75,6 +76,8 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
 bool core_is_pending(const struct core *c, uint32_t type);
 void core_applied(struct core *c, const struct apply *a);
 int core_resend(struct core *c);
+/* The state came as a snapshot: what was sent before may be in it, and is not sent again. */
+void core_pending_in_snapshot(struct core *c);
 void core_expire(struct core *c);
 uint64_t core_pending_deadline(const struct core *c);
 void core_pending_finish(struct core *c);

@@ -213,6 +213,9 @@ static int report_if_joining(struct core *c) {
         strays_are_left(c)) {
         return 0;
     }
+    if (c->replica.stored_index < c->replica.base_index + 1) {
+        return 0; /* the report says that this much is kept */
+    }
     if (c->watchdog_ms && x->feed_ms == 0) {
         return 0; /* not armed yet: nobody may count on it */
     }

@@ -52,6 +52,7 @@ struct domain { /* as `vm watch` told */
     uint8_t state;
     uint8_t last_event;
     bool listed;              /* in the list that is being told */
+    bool surrendered;         /* we have begun to destroy it, having no usable view */
     uint64_t stray_ms;        /* since when it may not run here; 0: it may */
     uint64_t reported_serial; /* of the VM's row for which its end was reported */
     char reason[160];
@@ -73,6 +74,12 @@ struct volume_watch {
     char reason[256];
 };
 
+struct begun {
+    uint32_t vm;
+    uint64_t order; /* log index */
+    bool again;     /* a probe that had no answer: the same order once more */
+};
+
 struct executor {
     uint64_t last_run;
     struct run *runs; /* owned */
@@ -81,10 +88,7 @@ struct executor {
     uint32_t n_domains, domains_capacity;
     struct volume_watch volumes[MODEL_MAX_VOLUMES];
     uint32_t n_volumes;
-    struct {
-        uint32_t id; /* VM */
-        uint64_t order;
-    } * begun; /* owned: the last order begun per VM */
+    struct begun *begun; /* owned: the last order begun per VM */
     uint32_t n_begun, begun_capacity;
     struct {
         uint32_t node;
@@ -93,6 +97,7 @@ struct executor {
     uint32_t n_fenced;
 
     bool connected, listed;   /* vm watch */
+    bool ever_listed;         /* the table of domains means something */
     uint64_t connected_index; /* the model's index when it connected */
     uint64_t watch_restart_ms;
     uint64_t missing_ms; /* since when a VM that runs here was not told of; 0: none */
@@ -122,6 +127,10 @@ int executor_fence(struct core *c, const struct core_fence *result);
 int executor_test_device(struct core *c, const struct core_request *request);
 /* clusterd is to end: true when it may. */
 bool executor_may_stop(const struct core *c);
+/* This node, one of two, waits for that one to be off before it goes on alone. */
+bool executor_waits_for(const struct core *c, uint32_t node);
+/* It is off (or could not be made so): by a fence agent's word, or an administrator's. */
+void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message);
 
 /* ------------------------------------------------------------------- between executor*.c ---- */
 struct run *executor_add_run(struct core *c, enum run_kind kind, uint32_t subject);
@@ -138,6 +147,8 @@ int executor_domains(struct core *c);
 int executor_volumes(struct core *c);
 int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
 int executor_self_stop(struct core *c);
+/* Its end, as it is reported: what libvirt told last may be of its life. */
+uint8_t executor_end_of(const struct domain *d);
 int executor_kill_domain(struct core *c, const struct domain *d, const char *why);
 int executor_fencing(struct core *c);
 int executor_clear_small(struct core *c);

@@ -4,6 +4,7 @@
  * watchdog and stopping its VMs when it may not run them. The timeline that makes both safe is in
  * timeouts.h.
  */
+#include "base/mutant.h"
 #include "core/core_internal.h"
 #include "core/executor.h"
 #include "core/log.h"
@@ -79,11 +80,15 @@ int executor_fencing(struct core *c) {
     return 0;
 }
 
-/* The members of the last view that this node's log knows of, whether it is known to be committed
- * or not. In the arena; NULL when memory has run out. */
-static const struct wire_ids *last_view(struct core *c) {
+/*
+ * The members of the last view that this node's log knows of, whether it is known to be committed
+ * or not. In the arena; NULL when memory has run out. *ret_applied: the model is of that view, so
+ * what it says of nodes outside is said after it.
+ */
+static const struct wire_ids *last_view(struct core *c, bool *ret_applied) {
     const struct replica *r = &c->replica;
     struct wire_ids *ids = arena_alloc(&c->out.arena, sizeof(*ids));
+    *ret_applied = false;
     for (uint64_t i = log_last_index(&r->log); ids && i > r->applied_index; i--) {
         const struct log_item *item = log_at(&r->log, i);
         struct log_command entry;
@@ -104,10 +109,15 @@ static const struct wire_ids *last_view(struct core *c) {
         *ids = (struct wire_ids){.v = v, .n = view.members.n};
         return v ? ids : NULL;
     }
+    *ret_applied = true;
     if (ids) {
         *ids = c->model.members;
     }
     return ids;
+}
+
+static bool is_outside(const struct core *c, const struct model_node *node) {
+    return node->configured && !replica_is_heard(&c->replica, node->id);
 }
 
 /*
@@ -121,21 +131,18 @@ static bool is_up_to_date(struct core *c, const struct wire_ids *last) {
         return true;
     }
     MODEL_EACH(model_node, node, &c->model.nodes) {
-        if (node->configured && !ids_contain(&c->replica.members, node->id) &&
-            ids_contain(last, node->id)) {
+        if (is_outside(c, node) && ids_contain(last, node->id)) {
             return false;
         }
     }
     return ids_contain(last, c->self);
 }
 
-static bool is_off(const struct core *c, const struct model_node *node) {
-    return node->state == NODE_FENCED || node->state == NODE_OFFLINE ||
-           node->state == NODE_NEVER_SEEN || ids_contain(&c->executor.cleared, node->id);
-}
-
-static bool is_outside(const struct core *c, const struct model_node *node) {
-    return node->configured && !ids_contain(&c->replica.members, node->id);
+/* A view that we know of and have not applied may have brought it back since the model saw it go. */
+static bool is_off(const struct core *c, const struct model_node *node, bool applied) {
+    bool by_model = node->state == NODE_FENCED || node->state == NODE_OFFLINE ||
+                    node->state == NODE_NEVER_SEEN;
+    return (by_model && applied) || ids_contain(&c->executor.cleared, node->id);
 }
 
 static int clear_node(struct core *c, const struct model_node *node) {
@@ -154,9 +161,19 @@ static int clear_node(struct core *c, const struct model_node *node) {
 }
 
 /*
- * A view below half of the votes (two_node): before we propose it, every node outside must be off.
- * The higher ids wait a while, so that two halves that both live do not shoot each other at the
- * same moment.
+ * How long to wait before the first shot. The higher id lets the lower one go first, so that two
+ * halves that both live do not shoot each other at the same moment; and a clusterd whose corosync
+ * lives is most likely being restarted.
+ */
+static uint64_t patience_ms(const struct core *c, const struct model_node *node) {
+    uint64_t ms = node->id > c->self ? 0 : TIMEOUT_FENCE_RACE_MS;
+    return ids_contain(&c->replica.ring, node->id) ? ms + TIMEOUT_SILENT_MS : ms;
+}
+
+/*
+ * Of two nodes (two_node), one that would go on alone: before we propose such a view, the node
+ * outside must be off. Until then our VMs run on: the other one does the same, and can have gone on
+ * without us only by having us fenced.
  */
 int executor_clear_small(struct core *c) {
     struct executor *x = &c->executor;
@@ -165,30 +182,33 @@ int executor_clear_small(struct core *c) {
         x->clear_from_ms = 0;
         x->cleared.n = 0; /* what was off then may be back */
     }
-    const struct wire_ids *last = replica_wants_clearance(&c->replica) ? last_view(c) : NULL;
+    bool applied = false;
+    const struct wire_ids *last =
+        replica_wants_clearance(&c->replica) ? last_view(c, &applied) : NULL;
     if (!last || !is_up_to_date(c, last)) {
         return 0;
     }
     bool all_off = true;
-    bool lowest = true;
+    uint64_t wait_ms = 0;
     MODEL_EACH(model_node, node, &c->model.nodes) {
         if (is_outside(c, node)) {
-            lowest = lowest && node->id > c->self;
-            all_off = all_off && is_off(c, node);
+            uint64_t ms = patience_ms(c, node);
+            wait_ms = ms > wait_ms ? ms : wait_ms;
+            all_off = all_off && is_off(c, node, applied);
         }
     }
     if (all_off) {
         return replica_clear_small(&c->replica, c->now_ms, c->wall_ms, &c->out);
     }
     if (x->clear_from_ms == 0) {
-        x->clear_from_ms = c->now_ms + (lowest ? 0 : TIMEOUT_FENCE_RACE_MS);
+        x->clear_from_ms = c->now_ms + wait_ms;
     }
     if (c->now_ms < x->clear_from_ms) {
         executor_wake_at(c, x->clear_from_ms);
         return 0;
     }
     MODEL_EACH(model_node, node, &c->model.nodes) {
-        int err = is_outside(c, node) && !is_off(c, node) ? clear_node(c, node) : 0;
+        int err = is_outside(c, node) && !is_off(c, node, applied) ? clear_node(c, node) : 0;
         if (err < 0) {
             return err;
         }
@@ -196,7 +216,11 @@ int executor_clear_small(struct core *c) {
     return 0;
 }
 
-static void note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {
+bool executor_waits_for(const struct core *c, uint32_t node) {
+    return replica_wants_clearance(&c->replica) && !replica_is_heard(&c->replica, node);
+}
+
+void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {
     struct executor *x = &c->executor;
     if (!ok) {
         x->clear_from_ms = c->now_ms + setting_get(&c->model, SETTING_fence_retry_ms);
@@ -230,14 +254,14 @@ int executor_fence(struct core *c, const struct core_fence *result) {
         return 0;
     }
     if (done.kind == RUN_CLEAR) {
-        note_cleared(c, done.subject, result->ok != 0, message);
+        executor_note_cleared(c, done.subject, result->ok != 0, message);
         return 0;
     }
     struct cmd_fence_result fenced = {
         .node = done.subject,
         .incarnation = done.incarnation,
         .order = done.order,
-        .evidence = result->ok ? EVIDENCE_AGENT : EVIDENCE_NONE,
+        .evidence = result->ok || MUTANT(fenced_unconfirmed) ? EVIDENCE_AGENT : EVIDENCE_NONE,
         .device = outbox_text(&c->out, "%s", done.device),
         .message = message,
     };
@@ -280,7 +304,8 @@ static bool copies_or_orders(const struct executor *x) {
 }
 
 bool executor_runs_something(const struct core *c) {
-    return copies_or_orders(&c->executor) || model_node_holds_vms(&c->model, c->self);
+    return copies_or_orders(&c->executor) || model_node_holds_vms(&c->model, c->self) ||
+           !c->executor.ever_listed; /* nothing known is not nothing there */
 }
 
 /* Whether something runs here as far as libvirt tells: what a node without quorum can still know.
@@ -301,8 +326,19 @@ static void kill_orders(struct core *c) {
     }
 }
 
+/*
+ * Of two nodes, one that has a quorum and was in a usable view in this life keeps its VMs while it
+ * waits for the other to be off: nobody else can have started them (see executor_clear_small).
+ */
+static bool keeps_vms(const struct core *c) {
+    return c->replica.small_quorum_allowed && c->replica.quorate && c->was_usable;
+}
+
 int executor_self_stop(struct core *c) {
     struct executor *x = &c->executor;
+    if (keeps_vms(c)) {
+        return 0;
+    }
     /* Views that are being formed pass in moments; a quorum that is lost may be lost for good. */
     uint64_t wait = c->replica.quorate
                         ? setting_get(&c->model, SETTING_self_fence_ms) - 2 * TIMEOUT_SELF_STOP_MS
@@ -324,10 +360,12 @@ int executor_self_stop(struct core *c) {
     }
     kill_orders(c);
     for (uint32_t i = 0; i < x->n_domains; i++) {
-        const struct domain *d = &x->domains[i];
-        int err = d->state != VM_STATE_OFF && d->generation != 0
-                      ? executor_kill_domain(c, d, "this node is not part of a usable view")
-                      : 0;
+        struct domain *d = &x->domains[i];
+        if (d->state == VM_STATE_OFF || d->generation == 0) {
+            continue;
+        }
+        d->surrendered = true;
+        int err = executor_kill_domain(c, d, "this node is not part of a usable view");
         if (err < 0) {
             return err;
         }
@@ -346,8 +384,8 @@ void executor_watchdog(struct core *c) {
         return;
     }
     bool idle = x->connected && x->listed && !executor_runs_something(c);
-    bool alive = replica_usable(&c->replica) && c->replica.heartbeat_echoed != x->fed_heartbeat &&
-                 c->now_ms <= c->replica.echo_sent_ms + TIMEOUT_ECHO_MS;
+    bool alive = (replica_usable(&c->replica) || keeps_vms(c)) && c->replica.heartbeat_echoed != x->fed_heartbeat &&
+                 (c->now_ms <= c->replica.echo_sent_ms + TIMEOUT_ECHO_MS || MUTANT(old_echo));
     if (!idle && !alive) {
         return; /* the next echo comes as a message, and with it a step */
     }

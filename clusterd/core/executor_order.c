@@ -2,6 +2,7 @@
 /*
  * Orders on VMs: which agent carries one out, with what, by when; and what is reported of it.
  */
+#include "base/mutant.h"
 #include "core/core_internal.h"
 #include "core/executor.h"
 #include "core/settings.h"
@@ -19,25 +20,24 @@
 /* A migration that is asked to end gets that long to abort its job. */
 #define CANCEL_MS 10000u
 
-static uint64_t *begun_order(struct core *c, uint32_t vm) {
+static struct begun *begun_of(struct core *c, uint32_t vm) {
     struct executor *x = &c->executor;
     for (uint32_t i = 0; i < x->n_begun; i++) {
-        if (x->begun[i].id == vm) {
-            return &x->begun[i].order;
+        if (x->begun[i].vm == vm) {
+            return &x->begun[i];
         }
     }
     if (x->n_begun == x->begun_capacity) {
         uint32_t capacity = x->begun_capacity ? x->begun_capacity * 2 : 16;
-        void *begun = realloc(x->begun, capacity * sizeof(*x->begun));
+        struct begun *begun = realloc(x->begun, capacity * sizeof(*x->begun));
         if (!begun) {
             return NULL;
         }
         x->begun = begun;
         x->begun_capacity = capacity;
     }
-    x->begun[x->n_begun].id = vm;
-    x->begun[x->n_begun].order = 0;
-    return &x->begun[x->n_begun++].order;
+    x->begun[x->n_begun] = (struct begun){.vm = vm};
+    return &x->begun[x->n_begun++];
 }
 
 static uint64_t order_timeout(const struct core *c, enum order_kind kind) {
@@ -167,7 +167,8 @@ static void end_if_void(struct core *c, struct run *run) {
         run->operation ? model_operation_by_id(&c->model, run->operation) : NULL;
     bool stands = vm && vm->order != ORDER_NONE && vm->order_index == run->order;
     bool moves = run->order_kind == ORDER_MIGRATE || run->order_kind == ORDER_SAVE;
-    if (!stands || (moves && op && op->cancelled)) {
+    bool unwanted = op && (op->cancelled || op->state == OPERATION_CANCELLED);
+    if (!stands || (moves && unwanted)) {
         end_run(c, run);
     }
 }
@@ -192,15 +193,18 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
  */
 static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
     if (vm->order == ORDER_NONE || vm->order_node != c->self ||
-        vm->order_epoch != c->replica.epoch || vm->order_index <= self->since_index) {
+        (vm->order_epoch != c->replica.epoch && !MUTANT(epoch_not_compared))) {
         return 0;
     }
-    uint64_t *begun = begun_order(c, vm->id);
+    struct begun *begun = begun_of(c, vm->id);
     if (!begun) {
         return -ENOMEM;
     }
     bool probe = vm->order == ORDER_PROBE;
-    if (*begun >= vm->order_index || (probe && !c->executor.connected)) {
+    bool again = begun->again && begun->order == vm->order_index;
+    bool fresh = vm->order_index > begun->order &&
+                 (vm->order_index > self->since_index || MUTANT(start_repeated));
+    if ((!fresh && !again) || (probe && !c->executor.connected)) {
         return 0;
     }
     if (probe && c->now_ms < c->executor.probe_retry_ms) {
@@ -210,7 +214,8 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     if (is_busy(c, vm)) {
         return 0; /* its end is an event, and then this is looked at again */
     }
-    *begun = vm->order_index;
+    begun->order = vm->order_index;
+    begun->again = false;
     return begin_order(c, vm);
 }
 
@@ -243,6 +248,7 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         .state = line->state,
         .blackout_ms = line->blackout_ms,
         .total_ms = line->total_ms,
+        .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,
         .reason = outbox_text(&c->out, "%s", line->reason ? line->reason : ""),
     };
     bool probe = run->order_kind == ORDER_PROBE;
@@ -255,11 +261,11 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
          */
         outbox_log(&c->out, SEVERITY_WARNING, "libvirt cannot say yet whether VM %u runs here: %s",
                    vm, report.reason);
-        uint64_t *begun = begun_order(c, vm);
+        struct begun *begun = begun_of(c, vm);
         if (!begun) {
             return -ENOMEM;
         }
-        *begun = 0;
+        begun->again = true;
         c->executor.probe_retry_ms = c->now_ms + PROBE_RETRY_MS;
         return 0;
     }

@@ -121,7 +121,9 @@ enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
     F(S, U8, evidence, 0)        /* FENCED: why we may believe it */                          \
     F(S, U8, fence_asked, 1)     /* an administrator asked for it */                          \
     F(S, U64, operation, 0)      /* drain or resume under way */                              \
-    F(S, U64, lost_index, 0)     /* log index of the view that it was missing from */
+    F(S, U64, lost_index, 0)     /* log index of the view that it was missing from */         \
+    F(S, U64, kept_epoch, 0)     /* its log went at least so far when it last reported, */    \
+    F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */
 WIRE_STRUCT(model_node);
 
 #define WIRE_FIELDS_model_vm(F, S)                                                            \

@@ -7,6 +7,7 @@
  * anybody who counts has been applied too, and what is still pending is in nobody's log: it may be
  * sent again, and is done exactly once.
  */
+#include "base/mutant.h"
 #include "core/apply.h"
 #include "core/core_internal.h"
 #include "core/log.h"
@@ -77,6 +78,10 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
     if (kind == PENDING_POLICY) {
         c->policy_inflight++;
     }
+    if (MUTANT(reply_before_commit) && kind == PENDING_CLIENT) {
+        core_reply(c, client, REPLY_OK, 0, "", "");
+        p->kind = PENDING_REPORT;
+    }
     return replica_usable(&c->replica) ? send_pending(c, p) : 0;
 }
 
@@ -126,6 +131,21 @@ int core_resend(struct core *c) {
         }
     }
     return 0;
+}
+
+void core_pending_in_snapshot(struct core *c) {
+    for (uint32_t i = 0; i < c->n_pending;) {
+        const struct pending *p = &c->pending[i];
+        if (p->kind != PENDING_CLIENT || p->sent_epoch == 0) {
+            i++;
+            continue;
+        }
+        core_reply(c, p->client, REPLY_NO_QUORUM, 0,
+                   "the cluster lost its view before the change was confirmed; it may have been "
+                   "carried out",
+                   "look with clusterctl status before you try again");
+        remove_pending(c, i);
+    }
 }
 
 /*

@@ -15,6 +15,7 @@
 #define LIVE_ATTEMPTS 2u
 #define ALL_ATTEMPTS 3u
 #define RETURN_ATTEMPTS 2u
+#define STANDS_STILL_HINT "mend what has stopped it (clusterctl vm show), or stop it"
 
 static bool orders_stand(const struct core *c, uint64_t operation) {
     MODEL_EACH(model_vm, vm, &c->model.vms) {
@@ -53,8 +54,16 @@ static const char *last_reason(const struct model_operation *op) {
     return "";
 }
 
+/* A guest that stands still (its disk is full, a person paused it) is left as it is: what a
+ * migration makes of it, and its resolving, is for one that ran. */
 static bool movable(const struct model_vm *vm) {
-    return vm->state == VM_RUNNING && vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING;
+    return vm->state == VM_RUNNING && !vm->paused && vm->order == ORDER_NONE &&
+           vm->wanted == WANTED_RUNNING;
+}
+
+static bool stands_still(const struct model_vm *vm) {
+    return vm->state == VM_RUNNING && vm->paused && vm->order == ORDER_NONE &&
+           vm->wanted == WANTED_RUNNING;
 }
 
 static enum order_kind drain_order(const struct core *c, const struct model_vm *vm,
@@ -64,23 +73,30 @@ static enum order_kind drain_order(const struct core *c, const struct model_vm *
     return quick ? ORDER_SAVE : ORDER_MIGRATE;
 }
 
+struct drain_rest {
+    uint32_t left;       /* VMs that are on the node, or may be */
+    uint32_t given_up;   /* of them: tried often enough, or standing still */
+    const char *standing; /* one that stands still; "": none */
+};
+
 /* The VMs of the node that can be ordered away now, and how many are left at all. */
 static uint32_t to_be_drained(struct core *c, const struct model_node *node,
-                              struct model_operation *op, uint32_t *vms, uint32_t *ret_left,
-                              uint32_t *ret_given_up) {
+                              struct model_operation *op, uint32_t *vms,
+                              struct drain_rest *ret_rest) {
     uint32_t n = 0;
-    *ret_left = 0;
-    *ret_given_up = 0;
+    *ret_rest = (struct drain_rest){.standing = ""};
     MODEL_EACH(model_vm, vm, &c->model.vms) {
         if (!model_vm_may_run_on(vm, node->id)) {
             continue;
         }
-        (*ret_left)++;
-        if (vm->owner != node->id || !movable(vm)) {
+        ret_rest->left++;
+        if (vm->owner == node->id && stands_still(vm)) {
+            ret_rest->given_up++;
+            ret_rest->standing = vm->name;
+        } else if (vm->owner != node->id || !movable(vm)) {
             continue;
-        }
-        if (attempts_of(op, vm->id) >= ALL_ATTEMPTS) {
-            (*ret_given_up)++;
+        } else if (attempts_of(op, vm->id) >= ALL_ATTEMPTS) {
+            ret_rest->given_up++;
         } else {
             vms[n++] = vm->id;
         }
@@ -88,13 +104,17 @@ static uint32_t to_be_drained(struct core *c, const struct model_node *node,
     return n;
 }
 
-static int end_drain(struct core *c, struct model_operation *op, uint32_t given_up) {
-    if (given_up == 0) {
+static int end_drain(struct core *c, struct model_operation *op, const struct drain_rest *rest) {
+    if (rest->given_up == 0) {
         return policy_end(c, op->id, OPERATION_DONE, "");
     }
+    const char *last = rest->standing[0]
+                           ? outbox_text(&c->out, "%s stands still: " STANDS_STILL_HINT,
+                                         rest->standing)
+                           : last_reason(op);
     return policy_end(c, op->id, OPERATION_FAILED,
-                      outbox_text(&c->out, "%u VMs could not be moved; the last: %s", given_up,
-                                  last_reason(op)));
+                      outbox_text(&c->out, "%u VMs could not be moved; the last: %s",
+                                  rest->given_up, last));
 }
 
 static int drain_node(struct core *c, const struct model_node *node) {
@@ -106,10 +126,10 @@ static int drain_node(struct core *c, const struct model_node *node) {
     if (!op || op->state != OPERATION_RUNNING) {
         return 0;
     }
-    uint32_t left, given_up;
-    uint32_t n = to_be_drained(c, node, op, vms, &left, &given_up);
-    if (left == given_up && !orders_stand(c, op->id)) {
-        return end_drain(c, op, given_up);
+    struct drain_rest rest;
+    uint32_t n = to_be_drained(c, node, op, vms, &rest);
+    if (rest.left == rest.given_up && !orders_stand(c, op->id)) {
+        return end_drain(c, op, &rest);
     }
     uint32_t slots = move_slots(c, node->id);
     if (n == 0 || slots == 0) {
@@ -131,7 +151,7 @@ static int drain_node(struct core *c, const struct model_node *node) {
                                choice->to, op->id, "drain");
         }
     }
-    if (err == 0 && nowhere + given_up == left) {
+    if (err == 0 && nowhere + rest.given_up == rest.left) {
         err = policy_end(c, op->id, OPERATION_FAILED,
                          outbox_text(&c->out, "%u VMs have no other place: %s", nowhere, reason));
     }
@@ -172,6 +192,10 @@ static int move_vm(struct core *c, struct model_operation *op) {
     const struct model_vm *vm = op->vms.n ? model_vm_by_id(&c->model, row->vm) : NULL;
     if (!vm || vm->operation != op->id) {
         return policy_end(c, op->id, OPERATION_FAILED, "the VM is no longer there to be moved");
+    }
+    if (stands_still(vm)) {
+        return policy_end(c, op->id, OPERATION_FAILED,
+                          outbox_text(&c->out, "%s stands still: " STANDS_STILL_HINT, vm->name));
     }
     if (!movable(vm) || row->attempts > 0) {
         return 0;

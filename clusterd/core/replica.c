@@ -7,6 +7,7 @@
 #include "core/replica.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
@@ -68,16 +69,23 @@ int replica_init(struct replica *r, const struct core_boot *boot, const struct m
         .self = boot->node,
         .incarnation = boot->incarnation,
         .model = model,
+        .keep_entries =
+            boot->compact_entries ? boot->compact_entries / 4 : REPLICA_KEEP_ENTRIES,
         .deadline_ms = UINT64_MAX,
     };
     log_init(&r->log);
     buffer_init(&r->incoming);
     bool small = boot->two_node || boot->last_man_standing || boot->quorum_device;
-    r->small_quorum_allowed = small && boot->wait_for_all;
-    if (small && !boot->wait_for_all) {
+    /*
+     * Only of two nodes may one go on alone: with more, a majority could go on without this part
+     * and be gone when this part is let go on, and what it had committed would be lost. So there a
+     * view needs a majority of all votes, whatever corosync calls quorate.
+     */
+    r->small_quorum_allowed = small && boot->wait_for_all && boot->nodes.n == 2;
+    if (small && !boot->wait_for_all && boot->nodes.n == 2) {
         r->refusal =
-            "corosync lets less than a majority be quorate without wait_for_all, which can "
-            "lose committed changes: set wait_for_all: 1 in corosync.conf on all nodes";
+            "corosync lets one of two nodes be quorate without wait_for_all, which can "
+            "lose committed changes: set wait_for_all: 1 in corosync.conf on both nodes";
     }
     int err = load_peers(r, boot);
     if (err == 0) {
@@ -129,7 +137,7 @@ uint64_t replica_votes(const struct replica *r,
 
 static bool counts_in_view(const struct replica *r, const struct replica_peer *p) {
     (void)r;
-    return p->in_view;
+    return p->in_view && !p->forgetful;
 }
 
 /* Of the view: a majority of all configured votes; in a view that has less, every vote that it has.
@@ -275,7 +283,7 @@ int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct ou
         for (uint32_t i = 0; i < r->n_peers; i++) {
             r->peers[i].last_heard_ms = now_ms;
         }
-        r->doubt_until = r->heartbeat_sent + 1;
+        r->doubt_until = MUTANT(no_doubt) ? 0 : r->heartbeat_sent + 1;
         outbox_log(out, SEVERITY_WARNING,
                    "this clusterd did not run for more than %u ms (frozen, or no cpu): it orders "
                    "nothing until the cluster has answered",
@@ -283,6 +291,14 @@ int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct ou
     }
     if (r->members.n > 0 && (slept || now_ms >= r->heartbeat_due_ms)) {
         send_heartbeat(r, now_ms, out);
+    }
+    for (uint32_t i = 0; slept && i < r->n_stores; i++) {
+        r->stores[i].since_ms = now_ms; /* it may have been done while we slept */
+    }
+    /* Not if the ring's answers are late too: then it is this clusterd that does not get to run. */
+    bool answered = r->members.n > 0 && now_ms <= r->echo_sent_ms + TIMEOUT_ECHO_MS;
+    if (r->n_stores > 0 && answered && now_ms > r->stores[0].since_ms + TIMEOUT_STORE_MS) {
+        return -ETIME;
     }
     if (now_ms >= r->deadline_ms) {
         r->deadline_ms = UINT64_MAX;

@@ -25,6 +25,12 @@
  * messages of the other part are missing, so two logs of one epoch could differ in the middle. With
  * one author and numbers, each log of an epoch is a beginning of the author's.
  *
+ * A disk may come back with less than it had: replaced, or restored from a backup. What it
+ * acknowledged then counts for nothing, so each STATE also tells how far the others' logs are known
+ * to have gone (`floors`: from acknowledgements, and from the model). A node whose log ends before
+ * that is forgetful: it is brought up to date, but a view must have its majority without it; when it
+ * has caught up, it begins a new exchange, in which it counts.
+ *
  * Invariants: at most one view ever gets a majority of promises for an epoch (each node promises an
  * epoch once); a node stores entries of an epoch only after that; it acknowledges nothing of an
  * earlier epoch after a promise; committed entries are never truncated.
@@ -60,8 +66,11 @@ struct replica_peer {
     bool fresh;
     struct msg_state state;
     uint32_t state_members[WIRE_MAX_NODES];
+    struct state_floor floors[WIRE_MAX_NODES];
+    uint64_t kept_epoch, kept_index; /* what it has acknowledged, in our life */
     /* in the view that is being formed or is active */
     bool in_view;
+    bool forgetful; /* does not count in it */
     bool promised;
     uint64_t acked_index;
     bool disagrees; /* its last acknowledgement was of another log */
@@ -76,6 +85,7 @@ struct replica_pending_store {
     uint64_t epoch; /* of the promise or the entries */
     uint64_t index; /* last entry in it; 0: a promise */
     uint64_t chain;
+    uint64_t since_ms;
 };
 
 struct replica {
@@ -151,6 +161,8 @@ struct replica {
     uint64_t candidate;       /* index whose votes are being counted */
     uint64_t compacted_index; /* of the last snapshot */
     uint64_t snapshot_bytes;
+    uint32_t keep_entries; /* behind a snapshot */
+    uint64_t kept_bytes;   /* of the log, from before the last snapshot */
 };
 
 /* Also loads the log. 0, -ENOMEM, -EBADMSG. */
@@ -158,7 +170,7 @@ int replica_init(struct replica *r, const struct core_boot *boot, const struct m
 void replica_finish(struct replica *r);
 
 /* Each returns 0 or a negative errno after which the node must stop (-ENOMEM, -ENOTRECOVERABLE,
- * -EIO). */
+ * -EIO; -ETIME: the disk hangs). */
 int replica_view(struct replica *r, const struct core_view *view, uint64_t now_ms,
                  struct outbox *out);
 int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
@@ -184,8 +196,12 @@ bool replica_usable(const struct replica *r);
 /* As above, but for doubts: commands sent now are appended by all. */
 bool replica_active(const struct replica *r);
 const char *replica_phase_text(const struct replica *r);
-/* Whether a proposer waits for replica_clear_small(). */
+/* Whether a proposer waits for replica_clear_small(): of two nodes, the one that would go on alone. */
 bool replica_wants_clearance(const struct replica *r);
+/* Whether the node takes part in the view that is being formed. */
+bool replica_is_heard(const struct replica *r, uint32_t node);
+/* A member whose log ends before what it once had; NULL: there is none. Its name. */
+const char *replica_forgetful(const struct replica *r);
 
 /* A snapshot of the model at applied_index goes to the store, and older entries go. */
 int replica_compact(struct replica *r, const struct model *m, struct outbox *out);

@@ -12,6 +12,7 @@
 #include "core/replica.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
@@ -167,7 +168,7 @@ static int take_entry(struct replica *r, const struct suffix_entry *e, uint64_t 
         return 0;
     }
     const struct log_item *own = log_at(&r->log, e->index);
-    if (own && own->epoch == e->epoch) {
+    if (own && (own->epoch == e->epoch || MUTANT(tail_kept))) {
         return 0;
     }
     if (e->index > log_last_index(&r->log) + 1) {
@@ -216,6 +217,9 @@ int replica_finish_catchup(struct replica *r, struct outbox *out) {
     }
     for (uint32_t i = 0; i < r->n_deferred; i++) {
         entries[i] = (struct wire_bytes){.data = r->deferred[i].data, .size = r->deferred[i].size};
+    }
+    if (replica_peer(r, r->self)->forgetful) {
+        return replica_enter_exchange(r, r->last_step_ms, out); /* with all that it lacked */
     }
     r->catching = false;
     r->deadline_ms = UINT64_MAX;
@@ -310,6 +314,7 @@ int replica_snapshot_loaded(struct replica *r, struct outbox *out) {
     store->snapshot_epoch = r->arrived_epoch;
     store->snapshot_chain = r->arrived_chain;
     r->snapshot_bytes = r->incoming.size;
+    r->kept_bytes = r->log.bytes;
     buffer_finish(&r->incoming);
     buffer_init(&r->incoming);
     if (!store->snapshot) {

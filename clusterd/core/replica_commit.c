@@ -9,6 +9,7 @@
 #include "core/replica.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
@@ -31,11 +32,17 @@ struct core_store *replica_store(struct replica *r, uint64_t epoch, uint64_t ind
         (struct replica_pending_store){.seq = ++r->store_seq,
                                        .epoch = epoch,
                                        .index = index,
-                                       .chain = index ? log_last_chain(&r->log) : 0};
+                                       .chain = index ? log_last_chain(&r->log) : 0,
+                                       .since_ms = r->last_step_ms};
     struct core_store *store = &outbox_add(out, CORE_ACTION_STORE)->store;
     store->seq = r->store_seq;
     store->commit_index = r->commit_index;
     return store;
+}
+
+static void send_ack(struct replica *r, uint64_t index, uint64_t chain, struct outbox *out) {
+    struct message m = {.type = MESSAGE_ACK, .body.msg_ack = {.index = index, .chain = chain}};
+    replica_send(r, &m, out);
 }
 
 int replica_append(struct replica *r, const struct wire_bytes *entries, uint32_t n,
@@ -62,6 +69,9 @@ int replica_append(struct replica *r, const struct wire_bytes *entries, uint32_t
     struct core_store *store = replica_store(r, r->epoch, log_last_index(&r->log), out);
     store->entries = stored;
     store->n_entries = n;
+    if (MUTANT(ack_before_stored)) {
+        send_ack(r, log_last_index(&r->log), log_last_chain(&r->log), out);
+    }
     return 0;
 }
 
@@ -92,8 +102,7 @@ int replica_stored(struct replica *r, uint64_t seq, struct outbox *out) {
         replica_send(r, &m, out);
     }
     if (index && r->phase == REPLICA_ACTIVE && index > r->base_index) {
-        struct message m = {.type = MESSAGE_ACK, .body.msg_ack = {.index = index, .chain = chain}};
-        replica_send(r, &m, out);
+        send_ack(r, index, chain, out);
     }
     return 0;
 }
@@ -116,7 +125,7 @@ static void advance_commit(struct replica *r) {
             continue;
         }
         r->candidate = index;
-        if (replica_votes(r, acked) >= replica_votes_needed(r)) {
+        if (replica_votes(r, acked) + MUTANT(one_vote_short) >= replica_votes_needed(r)) {
             r->commit_index = index;
         }
     }
@@ -136,6 +145,8 @@ static int on_ack(struct replica *r, struct replica_peer *peer, const struct msg
         return 0;
     }
     peer->acked_index = ack->index;
+    peer->kept_epoch = r->epoch;
+    peer->kept_index = ack->index;
     if (!r->catching) {
         advance_commit(r);
     }
@@ -277,7 +288,7 @@ void replica_flush(struct replica *r, struct outbox *out) {
  */
 static void trim_log(struct replica *r, uint64_t snapshot_index) {
     uint64_t keep_from = snapshot_index, bytes = 0;
-    for (uint32_t n = 0; n < REPLICA_KEEP_ENTRIES && keep_from > r->log.base_index; n++) {
+    for (uint32_t n = 0; n < r->keep_entries && keep_from > r->log.base_index; n++) {
         bytes += log_at(&r->log, keep_from)->size;
         if (bytes > REPLICA_KEEP_BYTES) {
             break;
@@ -315,6 +326,7 @@ int replica_compact(struct replica *r, const struct model *m, struct outbox *out
     store->snapshot_chain = item->chain;
     r->snapshot_bytes = size;
     trim_log(r, m->index);
+    r->kept_bytes = r->log.bytes;
     r->compacted_index = m->index;
     return 0;
 }

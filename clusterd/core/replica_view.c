@@ -10,11 +10,40 @@
 #include "core/replica.h"
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "core/timeouts.h"
+
+#include "core/model.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---------------------------------------------------------------------------------- floors ---- */
+
+static bool is_before(uint64_t epoch, uint64_t index, uint64_t than_epoch, uint64_t than_index) {
+    return epoch < than_epoch || (epoch == than_epoch && index < than_index);
+}
+
+/* How far each node's log is known to have gone. */
+static struct wire_list known_floors(struct replica *r, struct outbox *out) {
+    struct state_floor *floors = arena_array(&out->arena, r->n_peers, sizeof(*floors));
+    uint32_t n = 0;
+    for (uint32_t i = 0; floors && i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        const struct model_node *node = model_node_by_id(r->model, p->id);
+        struct state_floor floor = {.node = p->id, .epoch = p->kept_epoch, .index = p->kept_index};
+        if (node && is_before(floor.epoch, floor.index, node->kept_epoch, node->kept_index)) {
+            floor.epoch = node->kept_epoch;
+            floor.index = node->kept_index;
+        }
+        if (floor.index > 0) {
+            floors[n++] = floor;
+        }
+    }
+    out->error = floors ? out->error : -ENOMEM;
+    return (struct wire_list){.items = floors, .n = n};
+}
 
 static void leave_view(struct replica *r) {
     r->epoch = 0;
@@ -45,7 +74,8 @@ int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *ou
                            .chain = log_last_chain(&r->log),
                            .promised = r->promised,
                            .commit_index = r->commit_index,
-                           .protocol = MESSAGE_VERSION},
+                           .protocol = MESSAGE_VERSION,
+                           .floors = known_floors(r, out)},
     };
     replica_send(r, &m, out);
     return 0;
@@ -61,6 +91,34 @@ static bool heard(const struct replica *r, const struct replica_peer *p) {
     return p->fresh && ids_contain(&r->members, p->id) && same_members(r, p);
 }
 
+/* By what those heard have told of it: so all of us say the same. */
+static bool forgets(const struct replica *r, const struct replica_peer *p) {
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct replica_peer *teller = &r->peers[i];
+        for (uint32_t k = 0; heard(r, teller) && k < teller->state.floors.n; k++) {
+            const struct state_floor *floor = &teller->floors[k];
+            if (!MUTANT(forgetful_counts) && floor->node == p->id && is_before(p->state.last_epoch, p->state.last_index,
+                                                  floor->epoch, floor->index)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool counts(const struct replica *r, const struct replica_peer *p) {
+    return heard(r, p) && !forgets(r, p);
+}
+
+const char *replica_forgetful(const struct replica *r) {
+    for (uint32_t i = 0; r->phase == REPLICA_EXCHANGE && i < r->n_peers; i++) {
+        if (heard(r, &r->peers[i]) && forgets(r, &r->peers[i])) {
+            return r->names[i];
+        }
+    }
+    return NULL;
+}
+
 static const struct replica_peer *highest_log(const struct replica *r) {
     const struct replica_peer *best = NULL;
     for (uint32_t i = 0; i < r->n_peers; i++) {
@@ -70,7 +128,7 @@ static const struct replica_peer *highest_log(const struct replica *r) {
         }
         if (!best || p->state.last_epoch > best->state.last_epoch ||
             (p->state.last_epoch == best->state.last_epoch &&
-             p->state.last_index > best->state.last_index)) {
+             (p->state.last_index > best->state.last_index) != MUTANT(shorter_log))) {
             best = p;
         }
     }
@@ -117,6 +175,7 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
         protocol = p->state.protocol < protocol ? p->state.protocol : protocol;
     }
     const struct replica_peer *source = highest_log(r);
+    promised -= MUTANT(epoch_twice) && promised > 0;
     struct message m = {
         .type = MESSAGE_PROPOSE,
         .body.msg_propose = {.epoch = promised + 1,
@@ -134,16 +193,13 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
 }
 
 /*
- * Whether those heard may form a view. In a small view (see replica_votes_needed) nobody may be
- * missing, and the proposer first makes sure that every node outside is off (replica_clear_small),
- * or two halves could both go on.
+ * Whether those heard may form a view. In a small view (see replica_votes_needed) the proposer first
+ * makes sure that every node that is not heard is off (replica_clear_small), or two halves could
+ * both go on.
  */
-static bool may_propose(const struct replica *r, bool complete) {
-    uint64_t votes = replica_votes(r, heard);
-    if (votes >= r->total_votes / 2 + 1) {
-        return true;
-    }
-    return complete && r->small_quorum_allowed && r->small_cleared;
+static bool may_propose(const struct replica *r) {
+    return replica_votes(r, counts) >= r->total_votes / 2 + 1 ||
+           (r->small_quorum_allowed && (r->small_cleared || MUTANT(small_view_unchecked)));
 }
 
 static bool complete(const struct replica *r) {
@@ -159,22 +215,28 @@ static bool complete(const struct replica *r) {
 static uint32_t lowest_heard(const struct replica *r) {
     uint32_t lowest = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        if (heard(r, &r->peers[i]) && (lowest == 0 || r->peers[i].id < lowest)) {
+        if (counts(r, &r->peers[i]) && (lowest == 0 || r->peers[i].id < lowest)) {
             lowest = r->peers[i].id;
         }
     }
     return lowest;
 }
 
+bool replica_is_heard(const struct replica *r, uint32_t node) {
+    const struct replica_peer *peer = replica_peer(r, node);
+    return peer && heard(r, peer);
+}
+
+/* A member whose clusterd hangs is not waited for longer than the exchange lasts. */
 bool replica_wants_clearance(const struct replica *r) {
     return r->phase == REPLICA_EXCHANGE && r->small_quorum_allowed && !r->small_cleared &&
-           complete(r) && lowest_heard(r) == r->self &&
-           replica_votes(r, heard) < r->total_votes / 2 + 1;
+           (complete(r) || r->overdue > 0) && lowest_heard(r) == r->self &&
+           replica_votes(r, counts) < r->total_votes / 2 + 1;
 }
 
 static int try_propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
-    if (r->phase == REPLICA_EXCHANGE && complete(r) && lowest_heard(r) == r->self &&
-        may_propose(r, true)) {
+    if (r->phase == REPLICA_EXCHANGE && (complete(r) || r->small_cleared) &&
+        lowest_heard(r) == r->self && may_propose(r)) {
         return propose(r, wall_ms, out);
     }
     return 0;
@@ -193,6 +255,12 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
     peer->state = *state;
     memcpy(peer->state_members, state->members.v, state->members.n * sizeof(uint32_t));
     peer->state.members.v = peer->state_members;
+    peer->state.floors.n =
+        state->floors.n < WIRE_MAX_NODES ? state->floors.n : (uint32_t)WIRE_MAX_NODES;
+    if (peer->state.floors.n) {
+        memcpy(peer->floors, state->floors.items, peer->state.floors.n * sizeof(peer->floors[0]));
+    }
+    peer->state.floors.items = peer->floors;
     peer->fresh = true;
     if (r->phase == REPLICA_DOWN) {
         return 0; /* our own quorum event is still to come, or never */
@@ -224,10 +292,10 @@ int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_
     r->overdue++;
     uint32_t rank = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        rank += heard(r, &r->peers[i]) && r->peers[i].id < r->self;
+        rank += counts(r, &r->peers[i]) && r->peers[i].id < r->self;
     }
     const struct replica_peer *self = replica_peer(r, r->self);
-    if (heard(r, self) && r->overdue > rank && may_propose(r, complete(r))) {
+    if (counts(r, self) && r->overdue > rank && may_propose(r)) {
         r->overdue = 0;
         r->deadline_ms = now_ms + TIMEOUT_PROMISE_MS;
         return propose(r, wall_ms, out);
@@ -264,7 +332,7 @@ static const struct propose_member *find_member(const struct msg_propose *p, uin
 
 static bool votes_in_view(const struct replica *r, const struct replica_peer *p) {
     (void)r;
-    return p->in_view;
+    return p->in_view && !p->forgetful;
 }
 
 /*
@@ -308,7 +376,8 @@ int replica_on_propose(struct replica *r, const struct replica_peer *peer, const
         return replica_enter_exchange(r, now_ms, out);
     }
     if (r->phase != REPLICA_EXCHANGE || self->incarnation != r->incarnation ||
-        self->round != r->round || p->epoch <= r->promised || !rounds_are_current(r, p)) {
+        self->round != r->round || (p->epoch <= r->promised && !MUTANT(epoch_twice)) ||
+        (!rounds_are_current(r, p) && !MUTANT(rounds_not_compared))) {
         return 0;
     }
     int err = keep_first_entry(r, &p->entry);
@@ -328,14 +397,16 @@ int replica_on_propose(struct replica *r, const struct replica_peer *peer, const
     for (uint32_t i = 0; i < r->n_peers; i++) {
         struct replica_peer *member = &r->peers[i];
         member->in_view = find_member(p, member->id) != NULL;
+        member->forgetful = member->in_view && forgets(r, member);
         member->promised = false;
         member->acked_index = 0;
         member->disagrees = false;
         member->feeding = false;
         member->last_heard_ms = now_ms;
-        if (member->in_view) {
-            member->fresh = false;
-        }
+    }
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        /* Only now: until here their STATEs were asked for what they tell of others. */
+        r->peers[i].fresh = r->peers[i].fresh && !r->peers[i].in_view;
     }
     r->small_view = replica_votes(r, votes_in_view) < r->total_votes / 2 + 1;
     if (r->small_view && !r->small_quorum_allowed) {
@@ -344,13 +415,13 @@ int replica_on_propose(struct replica *r, const struct replica_peer *peer, const
     r->phase = REPLICA_PROMISE;
     r->deadline_ms = now_ms + TIMEOUT_PROMISE_MS;
     struct core_store *store = replica_store(r, r->epoch, 0, out);
-    store->promised = r->epoch;
+    store->promised = MUTANT(promise_not_kept) ? 0 : r->epoch;
     return 0;
 }
 
 static bool has_promised(const struct replica *r, const struct replica_peer *p) {
     (void)r;
-    return p->in_view && p->promised;
+    return p->in_view && p->promised && !p->forgetful;
 }
 
 static int activate(struct replica *r, uint64_t now_ms, struct outbox *out) {

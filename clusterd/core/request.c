@@ -144,6 +144,24 @@ static int request_add(struct core *c, const struct core_request *request) {
         "choose a CPU model that more of its nodes have (virsh domcapabilities shows a node's)");
 }
 
+/*
+ * Of two nodes, one waits for the other to be off, and the word that it is cannot be committed
+ * before there is a view: so it is taken here first. The command follows when the view is there.
+ */
+static int request_confirm_off(struct core *c, const struct core_request *request) {
+    const struct cmd_node_confirm_off *confirm = request->value;
+    const struct model_node *node = model_node_by_name(&c->model, confirm->node);
+    if (node && executor_waits_for(c, node->id)) {
+        if (ids_contain(&c->replica.ring, node->id)) {
+            return refuse(c, request,
+                          outbox_text(&c->out, "corosync on %s answers: it is not off", node->name),
+                          "power it off first");
+        }
+        executor_note_cleared(c, node->id, true, "an administrator confirmed that it is off");
+    }
+    return propose(c, request, confirm);
+}
+
 int core_request(struct core *c, const struct core_request *request) {
     if (request->kind == REQUEST_DEVICE_TEST) {
         return executor_test_device(c, request);
@@ -159,6 +177,7 @@ int core_request(struct core *c, const struct core_request *request) {
     case COMMAND_VM_MOVE: return request_move(c, request);
     case COMMAND_NODE_DRAIN: return request_drain(c, request);
     case COMMAND_VM_ADD: return request_add(c, request);
+    case COMMAND_NODE_CONFIRM_OFF: return request_confirm_off(c, request);
     default: return propose(c, request, request->value);
     }
 }

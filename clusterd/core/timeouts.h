@@ -60,6 +60,8 @@
 #define TIMEOUT_EXCHANGE_MS 400u
 /* One fsync and one message; then the view is tried anew. */
 #define TIMEOUT_PROMISE_MS 2000u
+/* A STORE that takes longer: the disk hangs. The node must make room for those that can vote. */
+#define TIMEOUT_STORE_MS 10000u
 /* Without a piece of the suffix or snapshot: begin anew. */
 #define TIMEOUT_CATCHUP_MS 10000u
 /* A member whose clusterd is silent so long is left out. */

@@ -20,6 +20,7 @@
  * "Half made" is paused or incoming. A paused VM that was not being migrated is resumed. Nothing is
  * destroyed or resumed before both answers are there.
  */
+#include "base/mutant.h"
 #include "core/apply.h"
 #include "core/resolve.h"
 #include "core/settings.h"
@@ -124,7 +125,7 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
 
 struct resolve_step resolve_next(const struct model_vm *vm) {
     uint8_t owner = vm->probe_owner;
-    uint8_t target = vm->target ? vm->probe_target : VM_STATE_OFF;
+    uint8_t target = vm->target && !MUTANT(one_side_asked) ? vm->probe_target : VM_STATE_OFF;
     if (owner == VM_STATE_UNKNOWN) {
         return (struct resolve_step){.kind = ORDER_PROBE, .node = vm->owner};
     }
@@ -137,14 +138,15 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
         return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
     }
     if (owner == VM_STATE_PAUSED && target == VM_STATE_RUNNING) {
-        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
+        return (struct resolve_step){.kind = MUTANT(source_resumed) ? ORDER_RESUME : ORDER_DESTROY, .node = vm->owner};
     }
     if (target == VM_STATE_PAUSED || target == VM_STATE_INCOMING ||
         (owner_there && target == VM_STATE_RUNNING)) {
         return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->target};
     }
     if (owner == VM_STATE_PAUSED) {
-        return (struct resolve_step){.kind = vm->target ? ORDER_DESTROY : ORDER_RESUME,
+        bool alone = vm->target == 0 || MUTANT(old_memory_resumed);
+        return (struct resolve_step){.kind = alone ? ORDER_RESUME : ORDER_DESTROY,
                                      .node = vm->owner};
     }
     return (struct resolve_step){.kind = ORDER_NONE};

@@ -155,6 +155,7 @@ WIRE_STRUCT(cmd_vm_renew);
     F(S, U8, state, 0)  /* enum agent_vm_state on that node, now */ \
     F(S, U64, blackout_ms, 0)           \
     F(S, U64, total_ms, 0)              \
+    F(S, U8, state_lost, 1) /* RESTORE: there is no saved state, or it was used */ \
     F(S, STR, reason, WIRE_MAX_TEXT)
 WIRE_STRUCT(cmd_vm_report);
 
@@ -265,7 +266,8 @@ enum agent_event {
     VM_EVENT_SHUTDOWN, /* by the guest itself */
     VM_EVENT_PAUSED,
     VM_EVENT_RESUMED,
-    VM_EVENT_MIGRATED /* left this node, or was saved */
+    VM_EVENT_MIGRATED,    /* left this node, or was saved */
+    VM_EVENT_SURRENDERED /* destroyed by its own node, which had no usable view */
 };
 enum fence_evidence { EVIDENCE_NONE = 0, EVIDENCE_AGENT, EVIDENCE_WATCHDOG, EVIDENCE_ADMIN };
 enum move_mode { MOVE_AUTO = 0, MOVE_LIVE, MOVE_QUICK };

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+WIRE_DEFINE(state_floor);
 WIRE_DEFINE(msg_state);
 WIRE_DEFINE(propose_member);
 WIRE_DEFINE(msg_propose);

@@ -26,6 +26,13 @@
 
 /* clang-format off */
 
+/* "That node once had its log up to there, on stable storage": by its acknowledgements, or by the model. */
+#define WIRE_FIELDS_state_floor(F, S) \
+    F(S, U32, node, 0)                \
+    F(S, U64, epoch, 0)               \
+    F(S, U64, index, 0)
+WIRE_STRUCT(state_floor);
+
 /* Exchange: "this is what I have", for the view of these members. Restarts the exchange at everybody. */
 #define WIRE_FIELDS_msg_state(F, S)                                               \
     F(S, U64, round, 0)       /* counts this node's exchanges */                  \
@@ -35,7 +42,8 @@
     F(S, U64, chain, 0)       /* digest of the log up to there */                 \
     F(S, U64, promised, 0)                                                        \
     F(S, U64, commit_index, 0)                                                    \
-    F(S, U32, protocol, 0)    /* highest that it speaks */
+    F(S, U32, protocol, 0)    /* highest that it speaks */                        \
+    F(S, LIST, floors, state_floor)
 WIRE_STRUCT(msg_state);
 
 #define WIRE_FIELDS_propose_member(F, S) \

@@ -85,6 +85,10 @@ static void explain_missing(struct operation *operation, const char *claimed) {
              "remove this file");
         return;
     }
+    if (!state_file_has_room(operation->params->state_file)) {
+        fail(operation, operation->params->state_file, "its volume is not there");
+        return;
+    }
     operation->report.detail = "state-missing";
     fail(operation, operation->params->state_file, "no saved state; start the VM afresh");
 }

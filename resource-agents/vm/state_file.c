@@ -71,6 +71,11 @@ static int parent_of(const char *path, char *ret_parent, size_t size) {
     return 0;
 }
 
+bool state_file_has_room(const char *path) {
+    char parent[STATE_FILE_PATH_MAX];
+    return parent_of(path, parent, sizeof(parent)) == 0 && access(parent, R_OK | X_OK) == 0;
+}
+
 static int sync_path(const char *path, int flags) {
     int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
     if (fd < 0) {

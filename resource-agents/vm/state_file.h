@@ -34,6 +34,9 @@ int state_file_definition(virConnectPtr conn, const char *path, struct state_inf
  */
 bool state_file_exists(const char *path);
 
+/* Is the directory there in which it would lie? If not, it is the volume that is missing. */
+bool state_file_has_room(const char *path);
+
 /* Makes the directory of path if need be; removes what an aborted save and restores that died left
  * behind. */
 int state_file_make_room(const char *path, const char *part);
