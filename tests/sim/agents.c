@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The resource agents, as resource-agents/README.md describes them: processes that give libvirtd a
+ * job and tell how it ended. A process that is killed takes back nothing that libvirtd has begun;
+ * what a dying libvirtd leaves is for the next one, or for nobody.
+ *
+ * A slot is both, the process and its job: `process` says whether somebody still listens.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROCESS_US 8000u
+
+/* ---- slots ---- */
+
+struct agent *agent_new(struct sim *s, uint32_t node, uint64_t run, const char *action) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        struct agent *a = &s->agents[i];
+        if (!a->used) {
+            uint64_t serial = a->serial + 1;
+            *a = (struct agent){.used = true,
+                                .serial = serial,
+                                .node = node,
+                                .run = run,
+                                .boot = s->nodes[node].boot,
+                                .life = s->nodes[node].life,
+                                .process = true,
+                                .began_us = s->now_us};
+            (void)snprintf(a->action, sizeof(a->action), "%s", action);
+            return a;
+        }
+    }
+    CHECK(false); /* more agents than any core should run */
+    return NULL;
+}
+
+void agent_free(struct agent *a) {
+    a->used = false;
+    a->serial++;
+}
+
+bool agent_is(const struct sim *s, uint64_t index, uint64_t serial) {
+    return s->agents[index].used && s->agents[index].serial == serial;
+}
+
+static uint64_t index_of(const struct sim *s, const struct agent *a) {
+    return (uint64_t)(a - s->agents);
+}
+
+static void then(struct sim *s, const struct agent *a, uint64_t us, sim_fn *fn) {
+    sim_at(s, us, fn, index_of(s, a), a->serial);
+}
+
+struct item *agent_line(const struct agent *a, enum core_agent_line line) {
+    struct item *item = item_new(ITEM_EVENT);
+    item->event.type = CORE_EVENT_AGENT;
+    item->event.agent = (struct core_agent){.run = a->run,
+                                            .line = line,
+                                            .uuid = item->text[0],
+                                            .name = item->text[1],
+                                            .reason = item->text[2]};
+    return item;
+}
+
+/* The process ends and says how; the slot is free unless libvirtd still works on the job. */
+static void process_ends(struct sim *s, struct agent *a, enum agent_result result,
+                         enum agent_vm_state state, const char *reason) {
+    if (a->process && s->nodes[a->node].alive && s->nodes[a->node].life == a->life) {
+        struct item *item = agent_line(a, AGENT_DONE);
+        item->event.agent.result = (uint8_t)result;
+        item->event.agent.state = (uint8_t)state;
+        item->event.agent.state_lost = strncmp(reason, "state-", 6) == 0;
+        item->event.agent.total_ms = (s->now_us - a->began_us) / 1000;
+        (void)snprintf(item->text[2], sizeof(item->text[2]), "%s", reason);
+        node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 500));
+    }
+    a->process = false;
+}
+
+void agent_done(struct sim *s, struct agent *a, enum agent_result result, enum agent_vm_state state,
+                const char *reason) {
+    if (a->how == AGENT_DOES_NOT_KNOW) {
+        result = RESULT_FAILED;
+        state = VM_STATE_UNKNOWN;
+        reason = "the simulator has made it forget";
+    }
+    process_ends(s, a, result, state, reason);
+    agent_free(a);
+}
+
+static struct copy *copy_of(struct sim *s, const struct agent *a) {
+    return &s->vms[a->vm - 1].copies[a->node];
+}
+
+static enum agent_vm_state truth(struct sim *s, const struct agent *a) {
+    return copy_told(copy_of(s, a), true);
+}
+
+struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        struct agent *a = &s->agents[i];
+        bool there = a->node == node ||
+                     (a->job == JOB_MIGRATE && a->target == node && a->phase >= PHASE_PREPARED);
+        if (a->used && a->vm == vm && there && a->job != JOB_NONE && a->phase >= PHASE_BEGUN) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+/* A step of a job whose node stands still comes later; of one whose libvirtd has gone, never. */
+static bool may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn) {
+    if (!agent_is(s, index, serial)) {
+        return false;
+    }
+    if (s->nodes[s->agents[index].node].frozen) {
+        sim_at(s, 100000, fn, index, serial);
+        return false;
+    }
+    return true;
+}
+
+/* ---- jobs ---- */
+
+static bool storage_answers(struct sim *s, struct agent *a, sim_fn *fn) {
+    enum sim_volume volume = s->nodes[a->node].volume;
+    if (volume == VOLUME_HANGS) {
+        then(s, a, 200000, fn);
+        return false;
+    }
+    if (volume == VOLUME_GONE) {
+        agent_done(s, a, RESULT_FAILED, truth(s, a), "the volume is not there");
+        return false;
+    }
+    return true;
+}
+
+static void start_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, start_ends) || !storage_answers(s, a, start_ends)) {
+        return;
+    }
+    if (copy_of(s, a)->state != COPY_NONE) {
+        agent_done(s, a, RESULT_FAILED, truth(s, a), "it is here already");
+        return;
+    }
+    copy_run(s, a->vm, a->node, a->generation, s->vms[a->vm - 1].disk);
+    agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
+}
+
+static void restore_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, restore_ends) || !storage_answers(s, a, restore_ends)) {
+        return;
+    }
+    struct vm *v = &s->vms[a->vm - 1];
+    copy_run(s, a->vm, a->node, a->generation, v->saved.memory);
+    if (a->process) {
+        v->saved.path[0] = '\0'; /* the agent removes it; a dead one leaves it claimed */
+    }
+    agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
+}
+
+static void save_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, save_ends)) {
+        return;
+    }
+    struct vm *v = &s->vms[a->vm - 1];
+    struct copy *copy = copy_of(s, a);
+    if (copy->state != COPY_PAUSED) {
+        agent_done(s, a, RESULT_FAILED, truth(s, a), "the guest has gone");
+        return;
+    }
+    if (s->nodes[a->node].volume != VOLUME_FINE || a->cancelled) {
+        copy_resume(s, a->vm, a->node);
+        agent_done(s, a, a->cancelled ? RESULT_CANCELLED : RESULT_FAILED, VM_STATE_RUNNING,
+                   "it is not saved, and goes on");
+        return;
+    }
+    memcpy(v->saved.path, a->path, sizeof(v->saved.path));
+    v->saved.memory = copy->memory;
+    v->saved.claimed = false;
+    copy_end(s, a->vm, a->node, VM_EVENT_MIGRATED);
+    agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
+}
+
+static void stop_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, stop_ends)) {
+        return;
+    }
+    struct vm *v = &s->vms[a->vm - 1];
+    bool obeys = !v->stubborn && copy_of(s, a)->state == COPY_RUNNING && a->grace_us > 0;
+    if (!obeys && v->undying_us > s->now_us) {
+        agent_done(s, a, RESULT_FAILED, truth(s, a), "its QEMU does not die");
+        return;
+    }
+    copy_end(s, a->vm, a->node, obeys ? VM_EVENT_SHUTDOWN : VM_EVENT_STOPPED);
+    agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
+}
+
+static void monitor_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, monitor_ends)) {
+        return;
+    }
+    if (!s->nodes[a->node].libvirtd) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
+    } else if (job_of(s, a->vm, a->node)) {
+        then(s, a, 50000, monitor_ends);
+    } else {
+        agent_done(s, a, RESULT_OK, truth(s, a), "");
+    }
+}
+
+static void begin_job(struct agent *a, enum job_kind job) {
+    a->job = job;
+    a->phase = PHASE_BEGUN;
+}
+
+static void begin_start(struct sim *s, struct agent *a) {
+    const struct copy *copy = copy_of(s, a);
+    if (copy->state == COPY_RUNNING && copy->generation == a->generation) {
+        agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
+    } else if (copy->state != COPY_NONE || job_of(s, a->vm, a->node)) {
+        agent_done(s, a, RESULT_FAILED, truth(s, a), "another copy is here");
+    } else {
+        begin_job(a, JOB_START);
+        then(s, a, sim_delay(s, 80000), start_ends);
+    }
+}
+
+static void begin_restore(struct sim *s, struct agent *a) {
+    struct vm *v = &s->vms[a->vm - 1];
+    if (copy_of(s, a)->state != COPY_NONE) {
+        begin_start(s, a); /* judges what is here */
+    } else if (strcmp(v->saved.path, a->path) != 0) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "state-missing");
+    } else if (v->saved.claimed) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "state-used");
+    } else {
+        v->saved.claimed = true;
+        begin_job(a, JOB_RESTORE);
+        then(s, a, sim_delay(s, 300000), restore_ends);
+    }
+}
+
+static void begin_save(struct sim *s, struct agent *a) {
+    if (copy_of(s, a)->state != COPY_RUNNING || job_of(s, a->vm, a->node)) {
+        agent_done(s, a, RESULT_FAILED, truth(s, a), "it cannot be saved as it is");
+        return;
+    }
+    begin_job(a, JOB_SAVE);
+    copy_pause(s, a->vm, a->node, false);
+    then(s, a, sim_delay(s, 500000), save_ends);
+}
+
+static void begin_stop(struct sim *s, struct agent *a) {
+    const struct vm *v = &s->vms[a->vm - 1];
+    struct agent *other = job_of(s, a->vm, a->node);
+    if (copy_of(s, a)->state == COPY_NONE) {
+        agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
+        return;
+    }
+    if (other && other->job == JOB_MIGRATE && other->node == a->node) {
+        migrate_abort(s, other, RESULT_FAILED);
+    }
+    begin_job(a, JOB_STOP);
+    bool obeys = a->grace_us > 0 && !v->stubborn;
+    uint64_t us = obeys ? sim_delay(s, 1500000) : a->grace_us + sim_delay(s, 30000);
+    then(s, a, us < a->grace_us || !obeys ? us : a->grace_us, stop_ends);
+}
+
+static void begin_resume(struct sim *s, struct agent *a) {
+    struct copy *copy = copy_of(s, a);
+    if (copy->state == COPY_PAUSED && !job_of(s, a->vm, a->node)) {
+        copy_resume(s, a->vm, a->node);
+    }
+    bool runs = copy->state == COPY_RUNNING;
+    agent_done(s, a, runs ? RESULT_OK : RESULT_FAILED, truth(s, a), runs ? "" : "not paused");
+}
+
+static void begin(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, begin) || a->how == AGENT_HANGS) {
+        return;
+    }
+    if (strcmp(a->action, "monitor") == 0) {
+        monitor_ends(s, index, serial);
+        return;
+    }
+    if (!s->nodes[a->node].libvirtd) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
+        return;
+    }
+    if (a->how == AGENT_FAILS) {
+        agent_done(s, a, RESULT_FAILED, truth(s, a), "the simulator wants it so");
+        return;
+    }
+    a->libvirtd_life = s->nodes[a->node].libvirtd_life;
+    if (strcmp(a->action, "start") == 0) {
+        begin_start(s, a);
+    } else if (strcmp(a->action, "restore") == 0) {
+        begin_restore(s, a);
+    } else if (strcmp(a->action, "save") == 0) {
+        begin_save(s, a);
+    } else if (strcmp(a->action, "stop") == 0 || strcmp(a->action, "destroy") == 0) {
+        begin_stop(s, a);
+    } else if (strcmp(a->action, "resume") == 0) {
+        begin_resume(s, a);
+    } else if (strcmp(a->action, "migrate_to") == 0) {
+        migrate_begin(s, index, serial);
+    } else {
+        CHECK(false); /* an action that the agents do not have */
+    }
+}
+
+/* libvirtd has gone, and with it every job that it drove. */
+void jobs_of_libvirtd_end(struct sim *s, uint32_t node) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        struct agent *a = &s->agents[i];
+        if (!a->used || a->job == JOB_NONE || a->phase == PHASE_ASKED) {
+            continue;
+        }
+        if (a->job == JOB_MIGRATE) {
+            migrate_libvirtd_lost(s, a, node);
+        } else if (a->node == node) {
+            if (a->job == JOB_SAVE && copy_of(s, a)->state == COPY_PAUSED) {
+                copy_resume(s, a->vm, a->node); /* what the next libvirtd does first */
+            }
+            if (a->job == JOB_START && copy_of(s, a)->state == COPY_NONE && sim_chance(s, 50)) {
+                copy_run(s, a->vm, a->node, a->generation, s->vms[a->vm - 1].disk);
+            }
+            agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirtd has gone");
+        }
+    }
+}
+
+/* ---- agents that stay, and those that only tell ---- */
+
+static void volume_tells(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, volume_tells)) {
+        return;
+    }
+    then(s, a, SIM_SECOND, volume_tells);
+    struct node *n = &s->nodes[a->node];
+    if (n->volume == VOLUME_HANGS) {
+        return;
+    }
+    struct item *item = agent_line(a, AGENT_VOLUME);
+    item->event.agent.volume_ok = n->volume == VOLUME_FINE;
+    memcpy(n->nonce, a->path, sizeof(n->nonce) - 1);
+    n->wrote_us = n->volume == VOLUME_FINE ? s->now_us : n->wrote_us;
+    uint32_t seen = 0;
+    for (uint32_t i = 1; i <= s->n && n->volume == VOLUME_FINE; i++) {
+        const struct node *other = &s->nodes[i];
+        if (i != a->node && other->nonce[0] && other->volume == VOLUME_FINE) {
+            memcpy(item->nonces[seen], other->nonce, sizeof(item->nonces[0]));
+            item->seen[seen] = (struct core_seen){.node = s->names[i],
+                                                  .nonce = item->nonces[seen],
+                                                  .moved_ms = (s->now_us - other->wrote_us) / 1000};
+            seen++;
+        }
+    }
+    item->event.agent.seen = item->seen;
+    item->event.agent.n_seen = seen;
+    node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 1000));
+}
+
+static void tell_cpu_models(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, tell_cpu_models)) {
+        return;
+    }
+    if (s->nodes[a->node].libvirtd) {
+        node_post(s, a->node, STREAM_AGENTS, agent_line(a, AGENT_CPU_MODELS), 100);
+    }
+    agent_done(s, a, s->nodes[a->node].libvirtd ? RESULT_OK : RESULT_FAILED, VM_STATE_UNKNOWN, "");
+}
+
+static void begin_watching(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (agent_is(s, index, serial)) {
+        s->nodes[a->node].watch_run = a->run;
+        watch_begin(s, a->node);
+    }
+}
+
+/* ---- processes ---- */
+
+/* Its own: what it can still abort it aborts, a little before it would be killed. */
+static void out_of_time(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (agent_is(s, index, serial) && a->process && a->job == JOB_MIGRATE) {
+        migrate_abort(s, a, RESULT_FAILED);
+    } else if (agent_is(s, index, serial) && a->process && a->job == JOB_SAVE) {
+        a->cancelled = true;
+    }
+}
+
+static void deadline(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial) || !a->process) {
+        return;
+    }
+    sim_trace(s, "%s: vm %s %s is killed at its deadline", s->names[a->node], a->action, a->name);
+    process_ends(s, a, RESULT_TIMEOUT, VM_STATE_UNKNOWN, "killed at its deadline");
+    if (a->job == JOB_NONE) {
+        agent_free(a);
+    }
+}
+
+static void count_call(struct sim *s, const char *action) {
+    for (size_t i = 0; i < ARRAY_SIZE(s->calls); i++) {
+        if (s->calls[i].n == 0 || strcmp(s->calls[i].action, action) == 0) {
+            (void)snprintf(s->calls[i].action, sizeof(s->calls[i].action), "%s", action);
+            s->calls[i].n++;
+            return;
+        }
+    }
+}
+
+static const char *param(const struct core_run_agent *r, const char *key) {
+    for (uint32_t i = 0; i < r->n_params; i++) {
+        if (strcmp(r->params[i].key, key) == 0) {
+            return r->params[i].value;
+        }
+    }
+    return "";
+}
+
+static void fill(struct sim *s, struct agent *a, const struct core_run_agent *r) {
+    const char *uuid = param(r, "uuid");
+    (void)snprintf(a->name, sizeof(a->name), "%s", r->instance);
+    (void)snprintf(a->path, sizeof(a->path), "%s", param(r, "state_file"));
+    a->vm = uuid[0] ? guest_for(s, uuid, r->instance) : 0;
+    a->generation = strtoull(param(r, "generation"), NULL, 10);
+    a->target = node_by_name(s, param(r, "target"));
+    a->grace_us = strtoull(param(r, "grace_ms"), NULL, 10) * 1000;
+}
+
+void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order) {
+    struct agent *a = agent_new(s, node, order->run, order->action);
+    fill(s, a, order);
+    count_call(s, order->action);
+    if (strcmp(order->agent, "volume") == 0) {
+        (void)snprintf(a->path, sizeof(a->path), "%s", param(order, "nonce"));
+        then(s, a, sim_delay(s, PROCESS_US), volume_tells);
+        return;
+    }
+    if (strcmp(order->action, "watch") == 0) {
+        then(s, a, sim_delay(s, PROCESS_US), begin_watching);
+        return;
+    }
+    if (strcmp(order->action, "host-cpu") == 0) {
+        then(s, a, sim_delay(s, PROCESS_US), tell_cpu_models);
+        return;
+    }
+    sim_trace(s, "%s: vm %s %s", s->names[node], order->action, order->instance);
+    if (strcmp(s->next_agent.action, order->action) == 0) {
+        a->how = s->next_agent.how;
+        s->next_agent.action[0] = '\0';
+    }
+    check_agent(s, node, order);
+    then(s, a, sim_delay(s, PROCESS_US), begin);
+    if (order->timeout_ms) {
+        then(s, a, strtoull(param(order, "timeout_ms"), NULL, 10) * 1000, out_of_time);
+        then(s, a, order->timeout_ms * 1000, deadline);
+    }
+}
+
+static void stop_watching(struct sim *s, const struct agent *a) {
+    if (s->nodes[a->node].watch_run == a->run) {
+        s->nodes[a->node].watch_run = 0;
+    }
+}
+
+static void ask_to_end(struct sim *s, struct agent *a) {
+    if (a->job == JOB_MIGRATE && a->phase < PHASE_PERFORMED) {
+        migrate_abort(s, a, RESULT_CANCELLED);
+    } else if (a->job == JOB_SAVE) {
+        a->cancelled = true;
+    } else if (a->job == JOB_NONE) {
+        process_ends(s, a, RESULT_CANCELLED, a->vm ? truth(s, a) : VM_STATE_UNKNOWN, "cancelled");
+        agent_free(a);
+    } /* else it is too late: it says how it ended */
+}
+
+void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        struct agent *a = &s->agents[i];
+        if (!a->used || !a->process || a->fence || a->node != node || a->run != kill->run) {
+            continue;
+        }
+        if (!kill->force) {
+            ask_to_end(s, a);
+            return;
+        }
+        stop_watching(s, a);
+        process_ends(s, a, RESULT_CANCELLED, VM_STATE_UNKNOWN, "killed");
+        if (a->job == JOB_NONE) {
+            agent_free(a);
+        }
+        return;
+    }
+}
+
+void agents_of_clusterd_end(struct sim *s, uint32_t node) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        struct agent *a = &s->agents[i];
+        if (!a->used || !a->process || a->node != node) {
+            continue;
+        }
+        a->process = false;
+        /* What a fence device has been asked for it may do all the same. */
+        if (a->job == JOB_NONE && !(a->fence && sim_chance(s, 50))) {
+            agent_free(a);
+        }
+    }
+}
+
+void agents_of_node_end(struct sim *s, uint32_t node) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        struct agent *a = &s->agents[i];
+        if (a->used && a->node == node) {
+            if (a->job == JOB_MIGRATE) {
+                migrate_libvirtd_lost(s, a, node);
+            }
+            if (a->used) {
+                agent_free(a);
+            }
+        }
+    }
+}
+
+void sim_next_agent(struct sim *s, const char *action, enum sim_agent how) {
+    static const char *const names[] = {"works", "fails", "hangs", "does not know how it ended"};
+    sim_trace(s, "the next vm %s %s", action, names[how]);
+    (void)snprintf(s->next_agent.action, sizeof(s->next_agent.action), "%s", action);
+    s->next_agent.how = how;
+}

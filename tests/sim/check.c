@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What must be true after every step, seen by somebody who sees everything: two copies, a lost
+ * write, a start that nobody ordered, an entry that is committed and not kept, evidence that is not
+ * so. The log as it was first committed anywhere is the truth that all others are held against.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGEST_EVERY 32u /* digests cost more than chains, and say the same more directly */
+#define MAX_PENDING 5000u
+
+/* ---- the log ---- */
+
+static struct truth *truth_at(struct sim *s, uint64_t index) {
+    if (index >= s->truth_capacity) {
+        uint64_t capacity = s->truth_capacity ? s->truth_capacity : 1024;
+        while (capacity <= index) {
+            capacity *= 2;
+        }
+        s->truth = realloc(s->truth, capacity * sizeof(*s->truth));
+        CHECK(s->truth != NULL);
+        memset(s->truth + s->truth_capacity, 0,
+               (capacity - s->truth_capacity) * sizeof(*s->truth));
+        s->truth_capacity = capacity;
+    }
+    return &s->truth[index];
+}
+
+/*
+ * Enough disks have it: a majority; or, in a small view, nobody goes on without it at this moment
+ * (who comes later, must come to those who have it).
+ */
+static void check_durable(struct sim *s, uint32_t node, uint64_t index, uint64_t chain) {
+    uint32_t have = 0, others = 0;
+    for (uint32_t i = 1; i <= s->n; i++) {
+        bool has = disk_has(s, i, index, chain);
+        have += has || s->nodes[i].disk.tampered; /* it had it, or was to say so */
+        others += !has && s->nodes[i].core && replica_usable(&s->nodes[i].core->replica);
+    }
+    if (have >= s->n / 2 + 1) {
+        return;
+    }
+    if (s->options.quorum == SIM_MAJORITY || have == 0 || others > 0) {
+        sim_fail(s, "%s takes entry %llu for committed, which %u of %u disks have", s->names[node],
+                 (unsigned long long)index, have, s->n);
+    }
+}
+
+static bool runs_anything(const struct sim *s, uint32_t node) {
+    for (uint32_t vm = 0; vm < s->n_vms; vm++) {
+        if (s->vms[vm].copies[node].state != COPY_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Evidence that a node runs nothing: a fence device has cut the power of the run that was meant. A
+ * watchdog's deadline says less: a node on which no VM runs goes on feeding it.
+ */
+static void check_evidence(struct sim *s, const struct cmd_fence_result *r) {
+    const struct node *n = r->node && r->node <= s->n ? &s->nodes[r->node] : NULL;
+    if (r->evidence == EVIDENCE_NONE || !n || !n->power) {
+        return;
+    }
+    bool idle = r->evidence == EVIDENCE_WATCHDOG && !runs_anything(s, r->node);
+    if (n->incarnation == r->incarnation && n->boot_of_life == n->boot && !idle) {
+        sim_fail(s, "%s counts as fenced (evidence %u), and it is on", s->names[r->node],
+                 r->evidence);
+    }
+}
+
+static void check_entry(struct sim *s, uint64_t index, const struct log_item *item) {
+    struct arena arena;
+    struct log_command entry;
+    arena_init(&arena);
+    if (wire_decode(&log_command_record, item->data, item->size, &arena, &entry, NULL) == 0) {
+        if (entry.type == COMMAND_FENCE_RESULT) {
+            struct cmd_fence_result result;
+            if (wire_decode(&cmd_fence_result_record, entry.body.data, entry.body.size, &arena,
+                            &result, NULL) == 0) {
+                check_evidence(s, &result);
+            }
+        } else if (entry.type == COMMAND_VM_ORDER) {
+            struct cmd_vm_order order;
+            if (wire_decode(&cmd_vm_order_record, entry.body.data, entry.body.size, &arena, &order,
+                            NULL) == 0) {
+                struct truth *t = truth_at(s, index);
+                t->order_vm = order.vm;
+                t->order_node = order.node;
+                t->order_kind = order.kind;
+            }
+        }
+    }
+    arena_finish(&arena);
+}
+
+/* In the node's memory; or, if a snapshot has taken its place in the same step, on a disk. */
+static const struct log_item *find_entry(const struct sim *s, uint32_t node, uint64_t index) {
+    const struct log_item *item = log_at(&s->nodes[node].core->replica.log, index);
+    for (uint32_t i = 1; !item && i <= s->n; i++) {
+        const struct log_item *kept = log_at(&s->nodes[i].disk.db.log, index);
+        uint32_t have = 0;
+        for (uint32_t k = 1; kept && k <= s->n; k++) {
+            const struct log_item *other = log_at(&s->nodes[k].disk.db.log, index);
+            have += other && other->chain == kept->chain;
+        }
+        bool alone = s->n == 2 && i == node; /* a view of one */
+        item = kept && (have >= s->n / 2 + 1 || alone) ? kept : NULL;
+    }
+    return item;
+}
+
+static void check_log(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    const struct replica *r = &n->core->replica;
+    for (uint64_t i = n->checked_index + 1; i <= r->commit_index && !s->violation[0]; i++) {
+        n->checked_index = i;
+        struct truth *t = truth_at(s, i);
+        const struct log_item *item =
+            t->chain ? log_at(&r->log, i) : find_entry(s, node, i);
+        if (!item) {
+            continue; /* it came in a snapshot; the chain is compared at the next entry */
+        }
+        if (t->chain == 0) {
+            t->chain = item->chain;
+            t->epoch = item->epoch;
+            s->n_truth = i > s->n_truth ? i : s->n_truth;
+            s->figures.committed++;
+            check_durable(s, node, i, item->chain);
+            check_entry(s, i, item);
+        } else if (t->chain != item->chain) {
+            sim_fail(s, "a lost command: entry %llu is another one on %s than was committed before",
+                     (unsigned long long)i, s->names[node]);
+        }
+    }
+}
+
+/* ---- the model ---- */
+
+static void check_generations(struct sim *s, const struct model *m) {
+    MODEL_EACH(model_vm, row, &m->vms) {
+        uint32_t vm = guest_find(s, row->uuid);
+        if (vm == 0) {
+            continue;
+        }
+        struct vm *v = &s->vms[vm - 1];
+        if (row->generation < v->max_generation) {
+            sim_fail(s, "the generation of %s goes back from %llu to %llu", v->name,
+                     (unsigned long long)v->max_generation, (unsigned long long)row->generation);
+        }
+        v->max_generation = row->generation;
+    }
+}
+
+static void check_digest(struct sim *s, uint32_t node, const struct model *m) {
+    struct truth *t = truth_at(s, m->index);
+    uint64_t digest = model_digest(m);
+    if (t->digest == 0) {
+        t->digest = digest;
+    } else if (t->digest != digest) {
+        sim_fail(s, "%s has another state than others have at index %llu", s->names[node],
+                 (unsigned long long)m->index);
+    }
+}
+
+static void check_model(struct sim *s, uint32_t node) {
+    const struct model *m = core_model(s->nodes[node].core);
+    if (m->index == 0 || m->index == s->nodes[node].seen_index) {
+        return;
+    }
+    s->nodes[node].seen_index = m->index;
+    if (m->index >= s->best_index) {
+        s->best_index = m->index;
+        check_generations(s, m);
+    }
+    if (m->index % DIGEST_EVERY == 0) {
+        check_digest(s, node, m);
+    }
+}
+
+void check_step(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    check_log(s, node);
+    check_model(s, node);
+    if (n->core->n_pending > MAX_PENDING) {
+        sim_fail(s, "%s holds %u commands that wait", s->names[node], n->core->n_pending);
+    }
+    if (n->disk.tampered && replica_usable(&n->core->replica)) {
+        n->disk.tampered = false; /* it has caught up */
+    }
+}
+
+/* ---- answers ---- */
+
+/* "Done" is said only of what stands in the log, committed. */
+void check_reply(struct sim *s, uint32_t node, const struct request *request) {
+    const struct core *c = s->nodes[node].core;
+    if (request->code != REPLY_OK || request->number == 0) {
+        return;
+    }
+    uint64_t last = c->replica.commit_index;
+    for (uint64_t i = last; i > 0 && i + 4096 > last; i--) {
+        const struct log_item *item = log_at(&c->replica.log, i);
+        struct arena arena;
+        struct log_command entry;
+        if (!item) {
+            return; /* it may be in what was compacted */
+        }
+        arena_init(&arena);
+        int error = wire_decode(&log_command_record, item->data, item->size, &arena, &entry, NULL);
+        bool found = error == 0 && entry.origin == node &&
+                     entry.incarnation == s->nodes[node].incarnation &&
+                     entry.request == request->number;
+        arena_finish(&arena);
+        if (found) {
+            return;
+        }
+    }
+    sim_fail(s, "%s answers \"done\" to a command that is not committed", s->names[node]);
+}
+
+/* ---- orders ---- */
+
+static const struct run *run_of(const struct sim *s, uint32_t node, uint64_t id) {
+    const struct executor *x = &s->nodes[node].core->executor;
+    for (uint32_t i = 0; i < x->n_runs; i++) {
+        if (x->runs[i].id == id) {
+            return &x->runs[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct model_vm *best_row(const struct sim *s, uint32_t vm) {
+    const struct model *m = sim_model(s);
+    return m ? model_vm_by_id(m, vm) : NULL;
+}
+
+static bool makes_a_copy(enum order_kind kind) {
+    return kind == ORDER_START || kind == ORDER_RESTORE || kind == ORDER_MIGRATE ||
+           kind == ORDER_RESUME;
+}
+
+/*
+ * Before anything is begun: it was ordered, of this node, once, and what has been committed since,
+ * whether this node knows it or not, still lets the VM run here.
+ */
+void check_agent(struct sim *s, uint32_t node, const struct core_run_agent *order) {
+    const struct run *run = run_of(s, node, order->run);
+    if (!run || run->kind != RUN_ORDER) {
+        return;
+    }
+    struct truth *t = truth_at(s, run->order);
+    if (t->chain == 0 || t->order_node != node || t->order_vm != run->subject ||
+        t->order_kind != (uint8_t)run->order_kind) {
+        sim_fail(s, "%s begins %s of %s, which nobody has ordered", s->names[node], order->action,
+                 order->instance);
+        return;
+    }
+    bool once = run->order_kind != ORDER_PROBE;
+    if (once && t->executed) {
+        sim_fail(s, "%s begins %s of %s a second time", s->names[node], order->action,
+                 order->instance);
+    }
+    t->executed = 1;
+    const struct core *c = s->nodes[node].core;
+    const struct model_vm *own = model_vm_by_id(&c->model, run->subject);
+    if (own && own->order_epoch != c->replica.epoch) {
+        sim_fail(s, "%s begins %s of %s by the word of an earlier view", s->names[node],
+                 order->action, order->instance);
+    }
+    if (s->nodes[node].doubt_us) {
+        sim_fail(s, "%s has slept, and begins %s of %s before the ring has answered",
+                 s->names[node], order->action, order->instance);
+    }
+    const struct model_vm *row = best_row(s, run->subject);
+    if (makes_a_copy(run->order_kind) &&
+        (!row || !model_vm_may_run_on(row, node) || row->order_index != run->order)) {
+        sim_fail(s, "%s begins %s of %s, which was taken back", s->names[node], order->action,
+                 order->instance);
+    }
+}
+
+/* ---- copies ---- */
+
+void check_copies(struct sim *s, uint32_t vm) {
+    uint32_t first = 0;
+    for (uint32_t i = 1; i <= s->n; i++) {
+        if (s->vms[vm - 1].copies[i].state != COPY_RUNNING) {
+            continue;
+        }
+        if (first) {
+            sim_fail(s, "%s runs twice: on %s and on %s", s->vms[vm - 1].name, s->names[first],
+                     s->names[i]);
+        }
+        first = i;
+    }
+}

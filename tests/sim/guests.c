@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guests, and libvirt as the one who tells of them: which QEMU runs where, in truth.
+ *
+ * Each VM has a disk, and the disk a version that grows whenever memory of another origin begins to
+ * write to it. A copy whose memory belongs to an older version would destroy the disk if it ran: so
+ * a paused source of a migration whose target has run, or a saved state used twice, is found also
+ * when no two copies run at the same moment.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+uint32_t guest_find(const struct sim *s, const char *uuid) {
+    for (uint32_t i = 0; i < s->n_vms; i++) {
+        if (strcmp(s->vms[i].uuid, uuid) == 0) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+uint32_t guest_for(struct sim *s, const char *uuid, const char *name) {
+    uint32_t vm = guest_find(s, uuid);
+    if (vm == 0) {
+        CHECK(s->n_vms < SIM_VMS);
+        vm = ++s->n_vms;
+        (void)snprintf(s->vms[vm - 1].uuid, sizeof(s->vms[0].uuid), "%s", uuid);
+        (void)snprintf(s->vms[vm - 1].name, sizeof(s->vms[0].name), "%s", name);
+    }
+    return vm;
+}
+
+const char *sim_vm_name(const struct sim *s, uint32_t vm) {
+    return s->vms[vm - 1].name;
+}
+
+const char *sim_vm_uuid(const struct sim *s, uint32_t vm) {
+    return s->vms[vm - 1].uuid;
+}
+
+uint32_t sim_runs_on(const struct sim *s, uint32_t vm) {
+    for (uint32_t i = 1; i <= s->n; i++) {
+        if (s->vms[vm - 1].copies[i].state == COPY_RUNNING) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* ---- what libvirt tells ---- */
+
+enum agent_vm_state copy_told(const struct copy *copy, bool by_monitor) {
+    switch (copy->state) {
+    case COPY_NONE: break;
+    case COPY_INCOMING: return by_monitor ? VM_STATE_PAUSED : VM_STATE_INCOMING;
+    case COPY_RUNNING: return copy->io_error ? VM_STATE_PAUSED : VM_STATE_RUNNING;
+    case COPY_PAUSED: return VM_STATE_PAUSED;
+    }
+    return VM_STATE_OFF;
+}
+
+static struct item *watch_line(const struct sim *s, uint32_t node, enum core_agent_line line) {
+    struct item *item = item_new(ITEM_EVENT);
+    item->event.type = CORE_EVENT_AGENT;
+    item->event.agent = (struct core_agent){.run = s->nodes[node].watch_run,
+                                            .line = line,
+                                            .uuid = item->text[0],
+                                            .name = item->text[1],
+                                            .reason = item->text[2]};
+    return item;
+}
+
+static void tell(struct sim *s, uint32_t node, struct item *item) {
+    node_post(s, node, STREAM_WATCH, item, sim_delay(s, 400));
+}
+
+static bool is_watched(const struct sim *s, uint32_t node) {
+    const struct node *n = &s->nodes[node];
+    return n->alive && n->libvirtd && n->watch_run != 0;
+}
+
+static void domain_event(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind,
+                         const char *reason) {
+    const struct vm *v = &s->vms[vm - 1];
+    if (!is_watched(s, node)) {
+        return;
+    }
+    struct item *item = watch_line(s, node, AGENT_DOMAIN_EVENT);
+    item->event.agent.domain_event = (uint8_t)kind;
+    item->event.agent.generation = v->copies[node].generation;
+    (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", v->uuid);
+    (void)snprintf(item->text[1], sizeof(item->text[1]), "%s", v->name);
+    (void)snprintf(item->text[2], sizeof(item->text[2]), "%s", reason);
+    tell(s, node, item);
+}
+
+static void domain_line(struct sim *s, uint32_t vm, uint32_t node) {
+    const struct vm *v = &s->vms[vm - 1];
+    struct item *item = watch_line(s, node, AGENT_DOMAIN);
+    item->event.agent.state = (uint8_t)copy_told(&v->copies[node], false);
+    item->event.agent.generation = v->copies[node].generation;
+    (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", v->uuid);
+    (void)snprintf(item->text[1], sizeof(item->text[1]), "%s", v->name);
+    tell(s, node, item);
+}
+
+void watch_begin(struct sim *s, uint32_t node) {
+    if (!is_watched(s, node)) {
+        return; /* libvirtd's start will find it */
+    }
+    tell(s, node, watch_line(s, node, AGENT_CONNECTED));
+    for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+        if (s->vms[vm - 1].copies[node].state != COPY_NONE) {
+            domain_line(s, vm, node);
+        }
+    }
+    tell(s, node, watch_line(s, node, AGENT_LISTED));
+}
+
+/* ---- copies ---- */
+
+/* It begins to run with that memory. */
+static void writes(struct sim *s, uint32_t vm, uint32_t node, uint64_t memory, const char *how) {
+    struct vm *v = &s->vms[vm - 1];
+    struct copy *copy = &v->copies[node];
+    if (memory != v->disk) {
+        sim_fail(s, "a lost write: %s %s on %s with memory older than its disk", v->name, how,
+                 s->names[node]);
+    }
+    copy->memory = ++v->disk; /* any other memory of it is old from now on */
+    copy->state = COPY_RUNNING;
+    copy->migrated = false;
+    copy->boot = s->nodes[node].boot;
+    check_copies(s, vm);
+}
+
+void copy_run(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation, uint64_t memory) {
+    s->vms[vm - 1].copies[node] = (struct copy){.generation = generation};
+    sim_trace(s, "%s: QEMU of %s runs, generation %llu", s->names[node], s->vms[vm - 1].name,
+              (unsigned long long)generation);
+    writes(s, vm, node, memory, "is started");
+    domain_event(s, vm, node, VM_EVENT_STARTED, "");
+}
+
+void copy_resume(struct sim *s, uint32_t vm, uint32_t node) {
+    sim_trace(s, "%s: %s goes on", s->names[node], s->vms[vm - 1].name);
+    writes(s, vm, node, s->vms[vm - 1].copies[node].memory, "is resumed");
+    domain_event(s, vm, node, VM_EVENT_RESUMED, "");
+}
+
+void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation) {
+    s->vms[vm - 1].copies[node] = (struct copy){
+        .state = COPY_INCOMING, .generation = generation, .boot = s->nodes[node].boot};
+    if (is_watched(s, node)) {
+        domain_line(s, vm, node);
+    }
+}
+
+void copy_pause(struct sim *s, uint32_t vm, uint32_t node, bool migrated) {
+    struct copy *copy = &s->vms[vm - 1].copies[node];
+    copy->state = COPY_PAUSED;
+    copy->migrated = migrated;
+    domain_event(s, vm, node, VM_EVENT_PAUSED, migrated ? "migration" : "save");
+}
+
+void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind) {
+    struct copy *copy = &s->vms[vm - 1].copies[node];
+    if (copy->state == COPY_NONE) {
+        return;
+    }
+    sim_trace(s, "%s: QEMU of %s ends", s->names[node], s->vms[vm - 1].name);
+    copy->state = COPY_NONE;
+    copy->io_error = false;
+    domain_event(s, vm, node, kind, "");
+}
+
+void guests_power_lost(struct sim *s, uint32_t node) {
+    for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+        s->vms[vm - 1].copies[node].state = COPY_NONE;
+        s->vms[vm - 1].copies[node].io_error = false;
+    }
+}
+
+/* ---- what guests do by themselves ---- */
+
+void sim_crash_guest(struct sim *s, uint32_t vm) {
+    uint32_t node = sim_runs_on(s, vm);
+    if (node && !s->nodes[node].frozen) {
+        sim_trace(s, "%s: the QEMU of %s crashes", s->names[node], s->vms[vm - 1].name);
+        copy_end(s, vm, node, VM_EVENT_CRASHED);
+    }
+}
+
+void sim_shut_guest_down(struct sim *s, uint32_t vm) {
+    uint32_t node = sim_runs_on(s, vm);
+    if (node && !s->nodes[node].frozen) {
+        sim_trace(s, "%s: the guest of %s shuts itself down", s->names[node], s->vms[vm - 1].name);
+        copy_end(s, vm, node, VM_EVENT_SHUTDOWN);
+    }
+}
+
+void sim_undying(struct sim *s, uint32_t vm, uint64_t us) {
+    sim_trace(s, "the QEMU of %s cannot be killed for %llu ms", s->vms[vm - 1].name,
+              (unsigned long long)us / 1000);
+    s->vms[vm - 1].undying_us = s->now_us + us;
+}
+
+void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn) {
+    s->vms[vm - 1].stubborn = stubborn;
+}
+
+/* ---- storage under them ---- */
+
+void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode) {
+    static const char *const names[] = {"is there", "hangs", "is gone"};
+    struct node *n = &s->nodes[node];
+    if (n->volume == mode) {
+        return;
+    }
+    sim_trace(s, "%s: its volume %s", s->names[node], names[mode]);
+    n->volume = mode;
+    for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+        struct copy *copy = &s->vms[vm - 1].copies[node];
+        bool error = mode == VOLUME_GONE;
+        if (copy->state == COPY_RUNNING && copy->io_error != error) {
+            copy->io_error = error;
+            domain_event(s, vm, node, error ? VM_EVENT_PAUSED : VM_EVENT_RESUMED,
+                         error ? "io-error" : "");
+        }
+    }
+}
+
+/* ---- libvirtd ---- */
+
+void libvirtd_start(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (n->power && !n->libvirtd) {
+        n->libvirtd = true;
+        watch_begin(s, node);
+    }
+}
+
+void libvirtd_end(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (!n->libvirtd) {
+        return;
+    }
+    if (is_watched(s, node)) {
+        struct item *item = watch_line(s, node, AGENT_DISCONNECTED);
+        (void)snprintf(item->text[2], sizeof(item->text[2]), "libvirtd has gone");
+        tell(s, node, item);
+    }
+    n->libvirtd = false;
+    n->libvirtd_life++;
+}
+
+static void start_later(struct sim *s, uint64_t node, uint64_t life) {
+    if (s->nodes[node].libvirtd_life == life) {
+        sim_trace(s, "%s: libvirtd starts", s->names[node]);
+        libvirtd_start(s, (uint32_t)node);
+    }
+}
+
+void sim_kill_libvirtd(struct sim *s, uint32_t node, uint64_t back_us) {
+    if (!s->nodes[node].libvirtd) {
+        return;
+    }
+    sim_trace(s, "%s: libvirtd is killed", s->names[node]);
+    libvirtd_end(s, node);
+    jobs_of_libvirtd_end(s, node);
+    sim_at(s, back_us, start_later, node, s->nodes[node].libvirtd_life);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What must be true in the end: once everything is mended and some time has passed, every VM that is
+ * wanted and has a possible node runs, where the model says; no node waits; every operation has
+ * ended; all nodes are one; and it took no hand to get there.
+ */
+#include "sim/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BOUND_US (400 * SIM_SECOND) /* two of the longest pauses between attempts to fence, and more */
+
+static const char *says(struct sim *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static const char *says(struct sim *s, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(s->unrest, sizeof(s->unrest), format, args);
+    va_end(args);
+    return s->unrest;
+}
+
+static const char *nodes_rest(struct sim *s) {
+    for (uint32_t i = 1; i <= s->n; i++) {
+        struct core_status status;
+        if (!sim_status(s, i, &status)) {
+            return says(s, "no clusterd runs on %s", s->names[i]);
+        }
+        if (!status.usable) {
+            return says(s, "the view of %s is not usable: %s", s->names[i], status.phase);
+        }
+        const struct core *c = s->nodes[i].core;
+        if (c->replica.catching || c->n_pending > 0) {
+            return says(s, "%s is still at work (%u pending%s)", s->names[i], c->n_pending,
+                        c->replica.catching ? ", catching up" : "");
+        }
+    }
+    const struct model *m = sim_model(s);
+    MODEL_EACH(model_node, node, &m->nodes) {
+        if (node->state != NODE_ONLINE || node->fence_order || node->fence_asked) {
+            return says(s, "%s is %s%s", node->name, node_state_name(node->state),
+                        node->fence_asked ? ", to be fenced" : "");
+        }
+    }
+    return "";
+}
+
+static const char *models_rest(struct sim *s) {
+    uint64_t digest = model_digest(core_model(s->nodes[1].core));
+    for (uint32_t i = 2; i <= s->n; i++) {
+        if (model_digest(core_model(s->nodes[i].core)) != digest) {
+            return says(s, "%s and %s are not of one state", s->names[1], s->names[i]);
+        }
+    }
+    return "";
+}
+
+static const char *vm_rests(struct sim *s, const struct model *m, const struct model_vm *row) {
+    uint32_t vm = guest_find(s, row->uuid);
+    uint32_t there = vm ? sim_runs_on(s, vm) : 0;
+    if (row->order != ORDER_NONE || row->state == VM_RESOLVING) {
+        return says(s, "%s is %s, order %s", row->name, vm_state_name(row->state),
+                    order_kind_name(row->order));
+    }
+    if (row->wanted == WANTED_RUNNING && (row->state != VM_RUNNING || row->paused)) {
+        return says(s, "%s is wanted and %s%s: %s", row->name, vm_state_name(row->state),
+                    row->paused ? ", paused" : "", row->reason);
+    }
+    if (row->state == VM_RUNNING && there != row->owner) {
+        return says(s, "%s runs on %s by the model, in truth on %s", row->name,
+                    model_node_name(m, row->owner), there ? s->names[there] : "none");
+    }
+    if (row->state != VM_RUNNING && there) {
+        return says(s, "%s is %s by the model, and runs on %s", row->name,
+                    vm_state_name(row->state), s->names[there]);
+    }
+    if (row->wanted == WANTED_STOPPED && row->state != VM_OFF) {
+        return says(s, "%s is to be off and is %s", row->name, vm_state_name(row->state));
+    }
+    if (row->removing) {
+        return says(s, "%s is to be removed and is still there", row->name);
+    }
+    return "";
+}
+
+static const char *vms_rest(struct sim *s) {
+    const struct model *m = sim_model(s);
+    MODEL_EACH(model_vm, row, &m->vms) {
+        const char *what = vm_rests(s, m, row);
+        if (what[0]) {
+            return what;
+        }
+    }
+    for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+        const struct model_vm *row = model_vm_by_uuid(m, s->vms[vm - 1].uuid);
+        for (uint32_t i = 1; i <= s->n; i++) {
+            bool wanted = row && row->state == VM_RUNNING && row->owner == i;
+            if (s->vms[vm - 1].copies[i].state != COPY_NONE && !wanted) {
+                return says(s, "a copy of %s is left on %s", s->vms[vm - 1].name, s->names[i]);
+            }
+        }
+    }
+    return "";
+}
+
+static const char *operations_rest(struct sim *s) {
+    const struct model *m = sim_model(s);
+    MODEL_EACH(model_operation, op, &m->operations) {
+        if (op->state == OPERATION_RUNNING) {
+            return says(s, "operation %llu (%s %s) has not ended", (unsigned long long)op->id,
+                        operation_kind_name(op->kind), op->subject);
+        }
+    }
+    for (uint32_t i = 0; i < MAX_REQUESTS; i++) {
+        if (s->requests[i].id && s->requests[i].code < 0) {
+            return says(s, "request %llu on %s was never answered",
+                        (unsigned long long)s->requests[i].id, s->names[s->requests[i].node]);
+        }
+    }
+    return "";
+}
+
+const char *sim_unrest(struct sim *s) {
+    static const char *(*const parts[])(struct sim *) = {nodes_rest, vms_rest, operations_rest,
+                                                         models_rest};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (i > 0 && !sim_model(s)) {
+            return says(s, "nothing was ever committed");
+        }
+        const char *what = parts[i](s);
+        if (what[0]) {
+            return what;
+        }
+    }
+    return "";
+}
+
+/* ---- mending ---- */
+
+void sim_mend(struct sim *s) {
+    sim_trace(s, "everything is mended");
+    s->next_agent.action[0] = '\0';
+    memset(s->group, 0, sizeof(s->group));
+    for (uint32_t i = 1; i <= s->n; i++) {
+        struct node *n = &s->nodes[i];
+        n->fence = FENCE_WORKS;
+        n->starves_until_us = 0;
+        n->fence_us = 0;
+        sim_disk_mode(s, i, DISK_FINE);
+        sim_volume_mode(s, i, VOLUME_FINE);
+        sim_speak_newer(s, i, false);
+        n->corosync.stuck_until_us = 0;
+        if (!n->power) {
+            sim_power_on(s, i);
+        } else {
+            ring_start_corosync(s, i);
+            libvirtd_start(s, i);
+            sim_start_clusterd(s, i);
+        }
+    }
+    for (uint32_t vm = 0; vm < s->n_vms; vm++) {
+        s->vms[vm].undying_us = 0;
+        s->vms[vm].stubborn = false;
+    }
+    ring_connectivity_changed(s);
+}
+
+/* What an administrator does when the trouble is over: nodes that were fenced are switched on, the
+ * fence device is there, drained nodes are used again, VMs that somebody took away may run. */
+static void tidy(struct sim *s) {
+    for (uint32_t i = 1; i <= s->n; i++) {
+        if (!s->nodes[i].power) {
+            sim_power_on(s, i);
+        } else if (!s->nodes[i].alive) {
+            sim_start_clusterd(s, i);
+        }
+    }
+    const struct model *m = sim_model(s);
+    if (!m) {
+        return;
+    }
+    if (!model_device_by_name(m, "pdu")) {
+        sim_add_device(s, 1);
+    }
+    MODEL_EACH(model_node, node, &m->nodes) {
+        if (node->service != SERVICE_ACTIVE) {
+            struct cmd_node_resume resume = {.node = node->name};
+            (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_NODE_RESUME, &resume);
+        }
+    }
+}
+
+static bool rests(struct sim *s, const void *arg) {
+    (void)arg;
+    const struct model *m = sim_model(s);
+    bool drained = false;
+    MODEL_EACH(model_node, node, &m->nodes) {
+        drained = drained || node->service != SERVICE_ACTIVE;
+    }
+    return !drained && sim_unrest(s)[0] == '\0';
+}
+
+void sim_heal_and_wait(struct sim *s) {
+    sim_mend(s);
+    uint64_t end = s->now_us + BOUND_US;
+    while (s->now_us < end && !sim_violation(s)) {
+        sim_run(s, 5 * SIM_SECOND);
+        if (sim_model(s) && rests(s, NULL)) {
+            sim_run(s, 10 * SIM_SECOND); /* and stays so */
+            if (sim_violation(s) || rests(s, NULL)) {
+                return;
+            }
+        }
+        tidy(s);
+    }
+    if (!sim_violation(s)) {
+        sim_fail(s, "not at rest %llu s after everything was mended: %s",
+                 (unsigned long long)(BOUND_US / SIM_SECOND), sim_unrest(s));
+    }
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Live migration, from libvirtd to libvirtd, phase by phase (the drawing is in
+ * resource-agents/vm/migrate.c). It can break in each:
+ *
+ *   before PERFORMED   the source runs on; the target's half copy is removed, sooner or later
+ *   PERFORMED          the source stands still; if the target cannot be told to finish, the source
+ *                      goes on, or, if its libvirtd died, stays paused; the target may then have
+ *                      run for a moment before it was removed
+ *   FINISHED           the target runs; if the word of it is lost, the source stays paused
+ */
+#include "sim/world.h"
+
+#include <stdio.h>
+
+static void then(struct sim *s, const struct agent *a, uint64_t us, sim_fn *fn) {
+    sim_at(s, us, fn, (uint64_t)(a - s->agents), a->serial);
+}
+
+static struct copy *source(struct sim *s, const struct agent *a) {
+    return &s->vms[a->vm - 1].copies[a->node];
+}
+
+static struct copy *target(struct sim *s, const struct agent *a) {
+    return &s->vms[a->vm - 1].copies[a->target];
+}
+
+static bool stands_still(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn) {
+    const struct agent *a = &s->agents[index];
+    if (s->nodes[a->node].frozen || (s->nodes[a->target].frozen && s->nodes[a->target].power)) {
+        sim_at(s, 100000, fn, index, serial);
+        return true;
+    }
+    return false;
+}
+
+static bool target_answers(const struct sim *s, const struct agent *a) {
+    const struct node *n = &s->nodes[a->target];
+    return ring_reaches(s, a->node, a->target) && n->libvirtd;
+}
+
+/* The same target, and the same libvirtd there, as when it was prepared. */
+static bool target_is_same(const struct sim *s, const struct agent *a) {
+    const struct node *n = &s->nodes[a->target];
+    return target_answers(s, a) && n->boot == a->target_boot &&
+           n->libvirtd_life == a->target_libvirtd_life;
+}
+
+/* ---- the half copy ---- */
+
+static void remove_incoming(struct sim *s, uint64_t packed, uint64_t boot) {
+    uint32_t vm = (uint32_t)(packed >> 8), node = (uint32_t)(packed & 0xff);
+    struct node *n = &s->nodes[node];
+    if (n->boot != boot || s->vms[vm - 1].copies[node].state != COPY_INCOMING) {
+        return;
+    }
+    if (!n->libvirtd || n->frozen) {
+        sim_at(s, SIM_SECOND, remove_incoming, packed, boot);
+        return;
+    }
+    copy_end(s, vm, node, VM_EVENT_STOPPED);
+}
+
+/* At once if the target sees the connection close; else when its keepalive says so. */
+static void drop_incoming(struct sim *s, const struct agent *a) {
+    if (a->phase < PHASE_PREPARED || s->nodes[a->target].boot != a->target_boot) {
+        return;
+    }
+    uint64_t us = target_is_same(s, a) ? sim_delay(s, 20000) : sim_random(s, 30 * SIM_SECOND);
+    sim_at(s, us, remove_incoming, (uint64_t)a->vm << 8 | a->target, a->target_boot);
+}
+
+static void fails(struct sim *s, struct agent *a, const char *why) {
+    drop_incoming(s, a);
+    agent_done(s, a, RESULT_FAILED, copy_told(source(s, a), true), why);
+}
+
+void migrate_abort(struct sim *s, struct agent *a, enum agent_result result) {
+    if (a->phase < PHASE_PERFORMED) {
+        drop_incoming(s, a);
+        agent_done(s, a, result, copy_told(source(s, a), true), "the migration was aborted");
+    }
+}
+
+/* ---- the phases ---- */
+
+static void confirm(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial) || stands_still(s, index, serial, confirm)) {
+        return;
+    }
+    if (!target_is_same(s, a)) {
+        agent_done(s, a, RESULT_FAILED, copy_told(source(s, a), true),
+                   "no word from the target of how it ended");
+        return;
+    }
+    copy_end(s, a->vm, a->node, VM_EVENT_MIGRATED);
+    agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
+}
+
+static void finish(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial) || stands_still(s, index, serial, finish)) {
+        return;
+    }
+    if (source(s, a)->state != COPY_PAUSED) { /* it was killed while it stood still */
+        fails(s, a, "the source has gone");
+        return;
+    }
+    if (!target_is_same(s, a) || target(s, a)->state != COPY_INCOMING) {
+        if (sim_chance(s, 70)) {
+            copy_resume(s, a->vm, a->node);
+        }
+        fails(s, a, "the target could not be told to finish");
+        return;
+    }
+    a->phase = PHASE_FINISHED;
+    target(s, a)->memory = source(s, a)->memory;
+    copy_resume(s, a->vm, a->target);
+    then(s, a, sim_delay(s, sim_chance(s, 20) ? 600000 : 4000), confirm);
+}
+
+static void perform_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial) || stands_still(s, index, serial, perform_ends)) {
+        return;
+    }
+    if (source(s, a)->state != COPY_RUNNING) {
+        fails(s, a, "the guest ended while it was moved");
+        return;
+    }
+    if (!target_is_same(s, a) || target(s, a)->state != COPY_INCOMING ||
+        s->nodes[a->node].volume != VOLUME_FINE) {
+        fails(s, a, "the connection to the target broke");
+        return;
+    }
+    copy_pause(s, a->vm, a->node, true);
+    a->phase = PHASE_PERFORMED;
+    then(s, a, sim_delay(s, sim_chance(s, 20) ? 300000 : 5000), finish);
+}
+
+static void prepare(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial) || stands_still(s, index, serial, prepare)) {
+        return;
+    }
+    if (source(s, a)->state != COPY_RUNNING) {
+        fails(s, a, "the guest ended before it was moved");
+        return;
+    }
+    struct node *n = &s->nodes[a->target];
+    if (!target_answers(s, a) || target(s, a)->state != COPY_NONE || n->volume != VOLUME_FINE) {
+        fails(s, a, "the target does not take it");
+        return;
+    }
+    a->target_boot = n->boot;
+    a->target_libvirtd_life = n->libvirtd_life;
+    a->phase = PHASE_PREPARED;
+    copy_wait(s, a->vm, a->target, a->generation);
+    then(s, a, sim_delay(s, sim_chance(s, 10) ? 15 * SIM_SECOND : 800000), perform_ends);
+}
+
+void migrate_begin(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    (void)serial;
+    const struct copy *copy = source(s, a);
+    if (copy->state != COPY_RUNNING || copy->io_error || job_of(s, a->vm, a->node)) {
+        agent_done(s, a, RESULT_FAILED, copy_told(copy, true), "it cannot be moved as it is");
+        return;
+    }
+    a->job = JOB_MIGRATE;
+    a->phase = PHASE_BEGUN;
+    then(s, a, sim_delay(s, 25000), prepare);
+}
+
+/* ---- a libvirtd dies in the middle ---- */
+
+/* The target had all memory, and libvirt sometimes lets it run for a moment before it sees that the
+ * source's libvirtd has gone. */
+static void run_for_a_moment(struct sim *s, const struct agent *a) {
+    if (s->nodes[a->target].boot == a->target_boot && target(s, a)->state == COPY_INCOMING &&
+        !s->nodes[a->target].frozen && s->nodes[a->target].libvirtd) {
+        target(s, a)->memory = source(s, a)->memory;
+        copy_resume(s, a->vm, a->target);
+        copy_end(s, a->vm, a->target, VM_EVENT_STOPPED);
+    }
+}
+
+void migrate_libvirtd_lost(struct sim *s, struct agent *a, uint32_t node) {
+    if (a->node != node) {
+        return; /* of the target: the next step of the source finds out */
+    }
+    bool power = s->nodes[node].power;
+    if (a->phase == PHASE_PERFORMED && power && sim_chance(s, 50)) {
+        run_for_a_moment(s, a);
+    }
+    if (a->phase < PHASE_FINISHED) {
+        drop_incoming(s, a);
+    }
+    agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirtd has gone");
+}

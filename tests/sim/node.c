@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A node's clusterd: events into the core, actions out of it; born, killed, frozen. What the
+ * daemon's driver.c and main.c do, in virtual time.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESTART_US SIM_SECOND      /* systemd's RestartSec */
+#define STEPS_PER_SECOND 20000u    /* more is a busy loop */
+#define SLEEP_US 2700000u          /* TIMEOUT_ASLEEP_MS, and the clocks' difference */
+
+/* ---- items ---- */
+
+struct shared *shared_new(const void *data, uint32_t size) {
+    struct shared *bytes = malloc(sizeof(*bytes) + size);
+    CHECK(bytes != NULL);
+    bytes->owners = 1;
+    bytes->size = size;
+    if (size) {
+        memcpy(bytes->data, data, size);
+    }
+    return bytes;
+}
+
+void shared_drop(struct shared *bytes) {
+    if (bytes && --bytes->owners == 0) {
+        free(bytes);
+    }
+}
+
+struct item *item_new(enum item_kind kind) {
+    struct item *item = calloc(1, sizeof(*item));
+    CHECK(item != NULL);
+    item->kind = kind;
+    return item;
+}
+
+void item_free(struct item *item) {
+    shared_drop(item->bytes);
+    free(item);
+}
+
+static void drop_inbox(struct node *n) {
+    while (n->inbox) {
+        struct item *next = n->inbox->next;
+        item_free(n->inbox);
+        n->inbox = next;
+    }
+    n->inbox_last = &n->inbox;
+}
+
+/* ---- clocks ---- */
+
+uint64_t node_clock_ms(const struct sim *s, uint32_t node) {
+    const struct node *n = &s->nodes[node];
+    uint64_t us = s->now_us / 1000000 * (uint64_t)(1000000 + n->clock_ppm) +
+                  s->now_us % 1000000 * (uint64_t)(1000000 + n->clock_ppm) / 1000000;
+    return n->clock_offset_ms + us / 1000;
+}
+
+/* How long until its clock shows that. */
+static uint64_t until_clock(const struct sim *s, uint32_t node, uint64_t ms) {
+    uint64_t now = node_clock_ms(s, node);
+    if (ms <= now) {
+        return 0;
+    }
+    return (ms - now) * 1000 * 1000000 / (uint64_t)(1000000 + s->nodes[node].clock_ppm) + 1;
+}
+
+/* ---- steps ---- */
+
+static bool runs(const struct sim *s, uint32_t node) {
+    const struct node *n = &s->nodes[node];
+    return n->alive && !n->frozen && s->now_us >= n->stuck_until_us;
+}
+
+static void note_sleep(struct sim *s, struct node *n, const struct item *item);
+
+static void wake(struct sim *s, uint64_t node, uint64_t count) {
+    struct node *n = &s->nodes[node];
+    if (!n->core || n->wakeup_count != count) {
+        return;
+    }
+    if (!runs(s, (uint32_t)node)) {
+        n->wakeup_us = 0; /* the timer has fired: it is told when clusterd runs again */
+        return;
+    }
+    n->wakeup_us = UINT64_MAX;
+    note_sleep(s, n, NULL);
+    struct core_event event = {.type = CORE_EVENT_TIMEOUT};
+    node_step(s, (uint32_t)node, &event);
+}
+
+static void set_wakeup(struct sim *s, uint32_t node, uint64_t ms) {
+    struct node *n = &s->nodes[node];
+    uint64_t at = ms == UINT64_MAX ? UINT64_MAX : s->now_us + until_clock(s, node, ms);
+    if (at == n->wakeup_us) {
+        return;
+    }
+    n->wakeup_us = at;
+    n->wakeup_count++;
+    if (at != UINT64_MAX) {
+        sim_at(s, at - s->now_us, wake, node, n->wakeup_count);
+    }
+}
+
+static void count_step(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (s->now_us >= n->steps_from + SIM_SECOND) {
+        n->steps_from = s->now_us;
+        n->steps = 0;
+    }
+    s->figures.steps++;
+    if (++n->steps > STEPS_PER_SECOND) {
+        sim_fail(s, "busy loop: %s takes more than %u steps in a second", s->names[node],
+                 STEPS_PER_SECOND);
+    }
+}
+
+static void answer(struct sim *s, uint32_t node, const struct core_reply *reply) {
+    for (uint32_t i = 0; i < MAX_REQUESTS; i++) {
+        struct request *r = &s->requests[i];
+        if (r->id == reply->id && r->node == node) {
+            if (r->code >= 0) {
+                sim_fail(s, "%s answers request %llu twice", s->names[node],
+                         (unsigned long long)r->id);
+            }
+            r->code = (int)reply->code;
+            r->operation = reply->operation;
+            (void)snprintf(r->text, sizeof(r->text), "%s", reply->message);
+            check_reply(s, node, r);
+            return;
+        }
+    }
+}
+
+/* Every node tells it; once is enough. */
+static void tell_event(struct sim *s, const struct model_event *row) {
+    if (row->seq > s->told_event) {
+        s->told_event = row->seq;
+        sim_trace(s, "* %s", row->message);
+    }
+}
+
+static void act(struct sim *s, uint32_t node, const struct core_action *action) {
+    switch (action->type) {
+    case CORE_ACTION_STORE: disk_put(s, node, &action->store); break;
+    case CORE_ACTION_SEND:
+        s->figures.messages++;
+        ring_send(s, node, RING_DATA, s->nodes[node].pid, action->send.data, action->send.size);
+        break;
+    case CORE_ACTION_RUN_AGENT: agent_run(s, node, &action->run_agent); break;
+    case CORE_ACTION_KILL_AGENT: agent_kill(s, node, &action->kill_agent); break;
+    case CORE_ACTION_FENCE: fence_run(s, node, &action->fence); break;
+    case CORE_ACTION_REPLY: answer(s, node, &action->reply); break;
+    case CORE_ACTION_EVENT: tell_event(s, action->event.row); break;
+    case CORE_ACTION_LOG: sim_trace(s, "%s: log: %s", s->names[node], action->log.message); break;
+    case CORE_ACTION_WATCHDOG: watchdog_fed(s, node, action->watchdog.feed != 0); break;
+    case CORE_ACTION_EXIT:
+        sim_trace(s, "%s: clusterd ends: %s", s->names[node], action->exit.message);
+        if (action->exit.error == 0) {
+            node_end_clusterd(s, node);
+        }
+        break;
+    case CORE_ACTION_OPERATION:
+    case CORE_ACTION_PROGRESS: break;
+    }
+}
+
+void node_step(struct sim *s, uint32_t node, struct core_event *event) {
+    struct node *n = &s->nodes[node];
+    struct core_actions actions = {.wakeup_ms = UINT64_MAX};
+    uint64_t life = n->life;
+    count_step(s, node);
+    event->now_ms = node_clock_ms(s, node);
+    event->wall_ms = (uint64_t)((int64_t)UINT64_C(1700000000000) + (int64_t)(s->now_us / 1000) +
+                                n->wall_jump_ms);
+    int error = core_step(n->core, event, &actions);
+    if (error == 0) {
+        check_step(s, node);
+    }
+    for (uint32_t i = 0; i < actions.n && n->alive && n->life == life; i++) {
+        act(s, node, &actions.v[i]);
+    }
+    if (n->life != life || !n->alive) {
+        return;
+    }
+    if (error < 0) {
+        node_dies_of(s, node, error);
+        return;
+    }
+    set_wakeup(s, node, actions.wakeup_ms);
+}
+
+static void thaw(struct sim *s, uint64_t node, uint64_t life);
+
+/* ---- what comes from corosync, by way of the daemon's own ring_view.c ---- */
+
+static void tell_view(struct sim *s, uint32_t node, bool down) {
+    struct core_event event = {.type = CORE_EVENT_VIEW};
+    if (s->nodes[node].core && ring_view_news(&s->nodes[node].view, down, &event.view)) {
+        node_step(s, node, &event);
+    }
+}
+
+static void boot(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    struct core_entry *entries = NULL;
+    enum sim_quorum quorum = s->options.quorum;
+    CHECK(core_create(&n->core) == 0);
+    n->incarnation = sim_random(s, UINT64_MAX) | 1;
+    n->boot_of_life = n->boot;
+    n->checked_index = 0;
+    struct core_event event = {.type = CORE_EVENT_BOOT};
+    event.boot = (struct core_boot){
+        .node = node,
+        .incarnation = n->incarnation,
+        .version = "sim",
+        .nodes = {.items = s->view_nodes, .n = s->n},
+        .two_node = quorum == SIM_TWO_NODE,
+        .last_man_standing = quorum == SIM_LAST_MAN_STANDING,
+        .quorum_device = quorum == SIM_QUORUM_DEVICE,
+        .wait_for_all = quorum != SIM_MAJORITY,
+        .memory_mb = 65536,
+        .cpus = 32,
+        .watchdog_ms = s->options.watchdog_ms,
+        .site = "",
+        .rack = "",
+        .migrate_uri = "qemu+tcp://%s/system",
+        .libvirt_uri = "qemu:///system",
+        .compact_entries = s->options.compact_entries,
+    };
+    disk_fill_boot(s, node, &event.boot.state, &entries);
+    node_step(s, node, &event);
+    free(entries);
+}
+
+static void connect_ring(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    n->connected = true;
+    if (!n->core) {
+        ring_view_init(&n->view, node, n->pid);
+        boot(s, node);
+        if (!n->alive) {
+            return;
+        }
+    }
+    n->corosync.member_pid = n->pid;
+    ring_send(s, node, RING_JOIN, n->pid, NULL, 0);
+    ring_tell_quorum(s, node);
+}
+
+static void handle(struct sim *s, uint32_t node, struct item *item) {
+    struct node *n = &s->nodes[node];
+    switch (item->kind) {
+    case ITEM_EVENT:
+        if (n->core) {
+            node_step(s, node, &item->event);
+        }
+        break;
+    case ITEM_GROUP:
+        if (n->connected) {
+            ring_view_set_processes(&n->view, item->processes, item->n);
+            tell_view(s, node, false);
+        }
+        break;
+    case ITEM_QUORUM:
+        if (n->connected) {
+            ring_view_set_quorum(&n->view, item->quorate, item->ring, item->n);
+            tell_view(s, node, false);
+        }
+        break;
+    case ITEM_CONNECT:
+        if (n->corosync.up && !n->connected) {
+            connect_ring(s, node);
+        }
+        break;
+    case ITEM_DISCONNECT:
+        n->connected = false;
+        ring_view_forget(&n->view);
+        tell_view(s, node, true);
+        break;
+    }
+    item_free(item);
+}
+
+/* What timers.h asks for is asked of it here too: after a sleep, a message of its own comes first. */
+static void note_sleep(struct sim *s, struct node *n, const struct item *item) {
+    if (n->core && n->ran_us && s->now_us > n->ran_us + SLEEP_US) {
+        n->doubt_us = s->now_us;
+    }
+    n->ran_us = s->now_us;
+    if (item && n->doubt_us && item->sent_us >= n->doubt_us) {
+        n->doubt_us = 0;
+    }
+}
+
+/* Works off what has piled up. */
+static void drain(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    while (n->inbox && runs(s, node)) {
+        struct item *item = n->inbox;
+        note_sleep(s, n, item);
+        n->inbox = item->next;
+        if (!n->inbox) {
+            n->inbox_last = &n->inbox;
+        }
+        handle(s, node, item);
+        if (s->now_us < n->starves_until_us) {
+            n->stuck_until_us = s->now_us + n->starve_us;
+            sim_at(s, n->starve_us, thaw, node, n->life);
+        }
+    }
+    if (n->core && runs(s, node) && n->wakeup_us == 0) {
+        n->wakeup_us = UINT64_MAX;
+        note_sleep(s, n, NULL);
+        struct core_event event = {.type = CORE_EVENT_TIMEOUT};
+        node_step(s, node, &event);
+    }
+}
+
+static void arrive(struct sim *s, uint64_t packed, uint64_t pointer) {
+    struct item *item = (struct item *)(uintptr_t)pointer;
+    uint32_t node = (uint32_t)(packed & 0xff);
+    struct node *n = &s->nodes[node];
+    if (!n->alive || n->life != packed >> 8) {
+        item_free(item); /* the socket has gone with its process */
+        return;
+    }
+    *n->inbox_last = item;
+    n->inbox_last = &item->next;
+    drain(s, node);
+}
+
+void node_post(struct sim *s, uint32_t node, enum stream stream, struct item *item, uint64_t us) {
+    struct node *n = &s->nodes[node];
+    uint64_t at = s->now_us + us;
+    at = at > n->stream_us[stream] ? at : n->stream_us[stream];
+    n->stream_us[stream] = at;
+    sim_at(s, at - s->now_us, arrive, n->life << 8 | node, (uint64_t)(uintptr_t)item);
+}
+
+/* The core is destroyed when its step is over; nobody asks it anything more. */
+static void core_end(struct sim *s, uint64_t pointer, uint64_t b) {
+    (void)s;
+    (void)b;
+    core_destroy((struct core *)(uintptr_t)pointer);
+}
+
+/* Of a heap that is thrown away. */
+void node_forget(const struct timer *timer) {
+    if (timer->fn == arrive) {
+        item_free((struct item *)(uintptr_t)timer->b);
+    } else if (timer->fn == core_end) {
+        core_destroy((struct core *)(uintptr_t)timer->a);
+    }
+}
+
+/* ---- birth and death ---- */
+
+void node_restart(struct sim *s, uint64_t node, uint64_t life) {
+    struct node *n = &s->nodes[node];
+    if (n->power && !n->alive && n->life == life && !n->stopped) {
+        sim_start_clusterd(s, (uint32_t)node);
+    }
+}
+
+void node_end_clusterd(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (!n->alive) {
+        return;
+    }
+    n->alive = false;
+    agents_of_clusterd_end(s, node);
+    drop_inbox(n);
+    disk_crash(s, node);
+    if (n->corosync.member_pid) {
+        n->corosync.member_pid = 0;
+        ring_send(s, node, RING_LEAVE, n->pid, NULL, 0);
+    }
+    n->connected = false;
+    n->watch_run = 0;
+    sim_at(s, 0, core_end, (uint64_t)(uintptr_t)n->core, 0);
+    n->core = NULL;
+    n->life++;
+    for (uint32_t i = 0; i < MAX_REQUESTS; i++) {
+        if (s->requests[i].node == node && s->requests[i].code < 0) {
+            s->requests[i].id = 0; /* whoever waited has been told that the connection broke */
+        }
+    }
+}
+
+/* Only a disk that does not store may end a clusterd; or a database that somebody has replaced. */
+void node_dies_of(struct sim *s, uint32_t node, int error) {
+    struct node *n = &s->nodes[node];
+    bool bad_disk = n->disk.mode != DISK_FINE ||
+                    (n->disk.mended_us && s->now_us < n->disk.mended_us + 3 * SIM_SECOND);
+    bool expected = ((error == -EIO || error == -ETIME) && bad_disk) ||
+                    ((error == -ENOTRECOVERABLE || error == -EBADMSG) && n->disk.tampered);
+    sim_trace(s, "%s: clusterd ends with error %d", s->names[node], -error);
+    if (!expected) {
+        sim_fail(s, "the core of %s gave up: errno %d", s->names[node], -error);
+    }
+    bool replace = error != -EIO && error != -ETIME;
+    node_end_clusterd(s, node);
+    if (replace) {
+        sim_disk_wipe(s, node); /* what its message tells the administrator to do */
+    }
+    sim_at(s, RESTART_US, node_restart, node, n->life);
+}
+
+void sim_start_clusterd(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (!n->power || n->alive) {
+        return;
+    }
+    sim_trace(s, "%s: clusterd starts", s->names[node]);
+    n->alive = true;
+    n->stopped = false;
+    n->pid = s->next_pid++;
+    n->stuck_until_us = 0;
+    n->starves_until_us = 0;
+    n->ran_us = 0;
+    n->doubt_us = 0;
+    n->wakeup_us = UINT64_MAX;
+    memset(n->stream_us, 0, sizeof(n->stream_us));
+    if (n->corosync.up) {
+        node_post(s, node, STREAM_CPG, item_new(ITEM_CONNECT), sim_delay(s, 5000));
+    }
+}
+
+void sim_kill_clusterd(struct sim *s, uint32_t node) {
+    if (s->nodes[node].alive) {
+        sim_trace(s, "%s: clusterd is killed", s->names[node]);
+        node_end_clusterd(s, node);
+        sim_at(s, RESTART_US, node_restart, node, s->nodes[node].life);
+    }
+}
+
+void sim_stop_clusterd(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (!n->alive || !n->core) {
+        return;
+    }
+    sim_trace(s, "%s: clusterd is asked to stop", s->names[node]);
+    n->stopped = true;
+    struct item *item = item_new(ITEM_EVENT);
+    item->event.type = CORE_EVENT_STOP;
+    node_post(s, node, STREAM_AGENTS, item, 0);
+}
+
+static void thaw(struct sim *s, uint64_t node, uint64_t life) {
+    if (s->nodes[node].life == life) {
+        drain(s, (uint32_t)node);
+    }
+}
+
+void sim_starve_clusterd(struct sim *s, uint32_t node, uint64_t event_us, uint64_t us) {
+    struct node *n = &s->nodes[node];
+    if (n->alive) {
+        sim_trace(s, "%s: clusterd starves for %llu ms, %llu ms for each event", s->names[node],
+                  (unsigned long long)us / 1000, (unsigned long long)event_us / 1000);
+        n->starve_us = event_us;
+        n->starves_until_us = s->now_us + us;
+    }
+}
+
+void sim_freeze_clusterd(struct sim *s, uint32_t node, uint64_t us) {
+    struct node *n = &s->nodes[node];
+    if (n->alive) {
+        sim_trace(s, "%s: clusterd does not run for %llu ms", s->names[node],
+                  (unsigned long long)us / 1000);
+        n->stuck_until_us = s->now_us + us;
+        sim_at(s, us, thaw, node, n->life);
+    }
+}
+
+static void thaw_node(struct sim *s, uint64_t node, uint64_t boot) {
+    struct node *n = &s->nodes[node];
+    if (n->boot == boot && n->frozen) {
+        sim_trace(s, "%s: goes on", s->names[node]);
+        n->frozen = false;
+        ring_connectivity_changed(s);
+        drain(s, (uint32_t)node);
+    }
+}
+
+void sim_freeze_node(struct sim *s, uint32_t node, uint64_t us) {
+    struct node *n = &s->nodes[node];
+    if (n->power && !n->frozen) {
+        sim_trace(s, "%s: stands still for %llu ms", s->names[node], (unsigned long long)us / 1000);
+        n->frozen = true;
+        ring_connectivity_changed(s);
+        sim_at(s, us, thaw_node, node, n->boot);
+    }
+}
+
+void sim_jump_wall_clock(struct sim *s, uint32_t node, int64_t ms) {
+    sim_trace(s, "%s: its wall clock jumps by %lld ms", s->names[node], (long long)ms);
+    s->nodes[node].wall_jump_ms += ms;
+}

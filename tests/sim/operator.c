@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The administrator: commands on any node, and what came of them. Set-up, and random wishes.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- requests ---- */
+
+static struct request *request_of(const struct sim *s, uint64_t id) {
+    const struct request *r = &s->requests[id % MAX_REQUESTS];
+    return r->id == id ? (struct request *)(uintptr_t)r : NULL;
+}
+
+uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void *value) {
+    struct node *n = &s->nodes[node];
+    if (!n->alive || !n->core || n->frozen || s->now_us < n->stuck_until_us) {
+        return 0;
+    }
+    uint64_t id = ++s->last_request;
+    struct request *r = &s->requests[id % MAX_REQUESTS];
+    *r = (struct request){.id = id, .node = node, .life = n->life, .asked_us = s->now_us, .code = -1};
+    uint64_t before = n->core->last_request;
+    r->number = before + 1; /* if it is proposed, it is so at once */
+    sim_trace(s, "%s: asked for %s", s->names[node], command_name(command));
+    struct core_event event = {.type = CORE_EVENT_REQUEST};
+    event.request = (struct core_request){
+        .id = id, .kind = REQUEST_COMMAND, .command = command, .value = value};
+    node_step(s, node, &event);
+    return id;
+}
+
+int sim_answer(const struct sim *s, uint64_t request) {
+    const struct request *r = request_of(s, request);
+    return r ? r->code : -1;
+}
+
+const char *sim_answer_text(const struct sim *s, uint64_t request) {
+    const struct request *r = request_of(s, request);
+    return r ? r->text : "";
+}
+
+uint64_t sim_answer_operation(const struct sim *s, uint64_t request) {
+    const struct request *r = request_of(s, request);
+    return r ? r->operation : 0;
+}
+
+/* ---- set-up ---- */
+
+void sim_add_device(struct sim *s, uint32_t node) {
+    static const char *const key = "plug", *const value = "{node}";
+    struct cmd_device_add device = {
+        .name = "pdu", .agent = "fence_sim", .keys = {&key, 1}, .values = {&value, 1}};
+    (void)sim_command(s, node, COMMAND_DEVICE_ADD, &device);
+}
+
+void sim_add_vm(struct sim *s, uint32_t node, uint32_t number) {
+    static const char *const csv = "csv1";
+    char name[24];
+    (void)snprintf(name, sizeof(name), "vm%u", number);
+    struct cmd_vm_add add = {.name = name,
+                             .uuid = name,
+                             .xml = "<domain/>",
+                             .memory_mb = 512,
+                             .vcpus = 1,
+                             .cpu_mode = "",
+                             .cpu_model = "",
+                             .volumes = {&csv, 1},
+                             .priority = number,
+                             .start = 1};
+    (void)guest_for(s, name, name);
+    (void)sim_command(s, node, COMMAND_VM_ADD, &add);
+}
+
+static bool all_online(struct sim *s, const void *arg) {
+    (void)arg;
+    const struct model *m = sim_model(s);
+    uint32_t online = 0;
+    if (m) {
+        MODEL_EACH(model_node, node, &m->nodes) {
+            online += node->state == NODE_ONLINE;
+        }
+    }
+    return online == s->n;
+}
+
+static bool all_run(struct sim *s, const void *arg) {
+    (void)arg;
+    const struct model *m = sim_model(s);
+    uint32_t run = 0, healthy = 0;
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        run += vm->state == VM_RUNNING;
+    }
+    MODEL_EACH(model_health, health, &m->health) {
+        healthy += health->state == VOLUME_OK;
+    }
+    return run == s->options.vms && healthy == s->n;
+}
+
+/* An agent that hangs shall not outlast the healing. */
+static void set_limits(struct sim *s) {
+    static const char *const limits[][2] = {{"migrate_timeout_ms", "60000"},
+                                            {"save_timeout_ms", "30000"},
+                                            {"self_fence_ms", "7000"}};
+    for (size_t i = 0; i < ARRAY_SIZE(limits) - !s->options.no_fencing; i++) {
+        struct cmd_config_set set = {.key = limits[i][0], .value = limits[i][1]};
+        (void)sim_command(s, 1, COMMAND_CONFIG_SET, &set);
+        sim_run(s, 50000);
+    }
+}
+
+bool sim_set_up(struct sim *s) {
+    for (uint32_t i = 1; i <= s->n; i++) {
+        s->nodes[i].fence = s->options.no_fencing ? FENCE_FAILS : FENCE_WORKS;
+        sim_power_on(s, i);
+    }
+    if (!sim_run_until(s, all_online, NULL, 60 * SIM_SECOND)) {
+        return false;
+    }
+    set_limits(s);
+    struct cmd_volume_add volume = {.name = "csv1", .path = "/srv/csv1"};
+    (void)sim_command(s, 1, COMMAND_VOLUME_ADD, &volume);
+    sim_run(s, 100000);
+    sim_add_device(s, 1);
+    sim_run(s, 100000);
+    for (uint32_t i = 1; i <= s->options.vms; i++) {
+        sim_add_vm(s, 1 + i % s->n, i);
+    }
+    return sim_run_until(s, all_run, NULL, 60 * SIM_SECOND);
+}
+
+/* ---- random wishes ---- */
+
+static const char *any_node(struct sim *s) {
+    return s->names[1 + sim_random(s, s->n)];
+}
+
+static const char *any_vm(struct sim *s) {
+    return s->n_vms ? s->vms[sim_random(s, s->n_vms)].name : "vm1";
+}
+
+static void move(struct sim *s, uint32_t node) {
+    struct cmd_vm_move wish = {.vm = any_vm(s),
+                               .to = sim_chance(s, 50) ? "" : any_node(s),
+                               .mode = (uint8_t)sim_random(s, 3)};
+    (void)sim_command(s, node, COMMAND_VM_MOVE, &wish);
+}
+
+static void change_setting(struct sim *s, uint32_t node) {
+    static const char *const wishes[][2] = {
+        {"self_fence_ms", "7000"},    {"self_fence_ms", "12000"},   {"migrations_per_node", "1"},
+        {"migrations_per_node", "4"}, {"drain_allow_quick", "0"},   {"drain_allow_quick", "1"},
+        {"restart_limit", "0"},       {"restart_limit", "3"},       {"stop_grace_ms", "1000"},
+        {"stop_grace_ms", "90000"},   {"startup_wait_ms", "0"},     {"fence_retry_max_ms", "5000"},
+        {"migrate_timeout_ms", "1000"}, {"migrate_timeout_ms", "60000"},
+    };
+    const char *const *wish = wishes[sim_random(s, ARRAY_SIZE(wishes))];
+    struct cmd_config_set set = {.key = wish[0], .value = wish[1]};
+    (void)sim_command(s, node, COMMAND_CONFIG_SET, &set);
+}
+
+static void cancel(struct sim *s, uint32_t node) {
+    const struct model *m = sim_model(s);
+    struct cmd_operation_cancel wish = {0};
+    MODEL_EACH(model_operation, op, &m->operations) {
+        if (op->state == OPERATION_RUNNING) {
+            wish.operation = op->id;
+        }
+    }
+    if (wish.operation) {
+        (void)sim_command(s, node, COMMAND_OPERATION_CANCEL, &wish);
+    }
+}
+
+static void change_vms(struct sim *s, uint32_t node) {
+    if (sim_chance(s, 50) && s->n_vms < SIM_VMS && s->n_vms < s->options.vms + 20) {
+        sim_add_vm(s, node, s->n_vms + 1);
+        return;
+    }
+    struct cmd_vm_remove wish = {.vm = any_vm(s)};
+    (void)sim_command(s, node, COMMAND_VM_REMOVE, &wish);
+}
+
+static void change_device(struct sim *s, uint32_t node) {
+    const struct model *m = sim_model(s);
+    struct cmd_device_remove wish = {.device = "pdu"};
+    if (!model_device_by_name(m, "pdu")) {
+        sim_add_device(s, node);
+    } else if (sim_chance(s, 30)) {
+        (void)sim_command(s, node, COMMAND_DEVICE_REMOVE, &wish);
+    }
+}
+
+void sim_operate(struct sim *s) {
+    uint32_t node = 1 + (uint32_t)sim_random(s, s->n);
+    if (!sim_model(s)) {
+        return;
+    }
+    struct cmd_node_drain drain = {.node = any_node(s)};
+    struct cmd_node_resume resume = {.node = any_node(s)};
+    struct cmd_node_fence fence = {.node = any_node(s)};
+    struct cmd_vm_start start = {.vm = any_vm(s)};
+    struct cmd_vm_stop stop = {.vm = any_vm(s), .force = (uint8_t)sim_random(s, 2)};
+    switch (sim_random(s, 16)) {
+    case 0:
+    case 1: (void)sim_command(s, node, COMMAND_NODE_DRAIN, &drain); break;
+    case 2:
+    case 3: (void)sim_command(s, node, COMMAND_NODE_RESUME, &resume); break;
+    case 4:
+    case 5:
+    case 6: move(s, node); break;
+    case 7:
+    case 8: (void)sim_command(s, node, COMMAND_VM_START, &start); break;
+    case 9: (void)sim_command(s, node, COMMAND_VM_STOP, &stop); break;
+    case 10: change_setting(s, node); break;
+    case 11: cancel(s, node); break;
+    case 12: change_vms(s, node); break;
+    case 13: change_device(s, node); break;
+    case 14: sim_confirm_off(s, node, 1 + (uint32_t)sim_random(s, s->n)); break;
+    default:
+        if (sim_chance(s, 30)) {
+            (void)sim_command(s, node, COMMAND_NODE_FENCE, &fence);
+        }
+    }
+}

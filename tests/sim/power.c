@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Power: on, off, fence devices that pull it, watchdogs that cut it.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- on and off ---- */
+
+void sim_power_off(struct sim *s, uint32_t node, const char *why) {
+    struct node *n = &s->nodes[node];
+    if (!n->power) {
+        return;
+    }
+    sim_trace(s, "%s: power off (%s)", s->names[node], why);
+    ring_end_corosync(s, node); /* first: a dying clusterd does not say good-bye */
+    node_end_clusterd(s, node);
+    n->power = false;
+    n->frozen = false;
+    agents_of_node_end(s, node);
+    libvirtd_end(s, node);
+    guests_power_lost(s, node);
+    n->boot++;
+    n->fed_us = 0;
+    n->stopped = false;
+    ring_connectivity_changed(s);
+}
+
+static void bring_up(struct sim *s, uint64_t node, uint64_t boot) {
+    struct node *n = &s->nodes[node];
+    if (n->boot != boot || !n->power) {
+        return;
+    }
+    libvirtd_start(s, (uint32_t)node);
+    ring_start_corosync(s, (uint32_t)node);
+    sim_start_clusterd(s, (uint32_t)node);
+}
+
+void sim_power_on(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (n->power) {
+        return;
+    }
+    sim_trace(s, "%s: power on", s->names[node]);
+    n->power = true;
+    n->boot++;
+    sim_at(s, s->options.calm ? 300000 : 200000 + sim_random(s, 3 * SIM_SECOND), bring_up, node,
+           n->boot);
+}
+
+/* ---- fencing ---- */
+
+static void tell(struct sim *s, struct agent *a, bool ok, const char *message) {
+    struct node *n = &s->nodes[a->node];
+    if (a->process && n->alive && n->life == a->life) {
+        struct item *item = item_new(ITEM_EVENT);
+        item->event.type = CORE_EVENT_FENCE;
+        item->event.fence.run = a->run;
+        item->event.fence.ok = ok;
+        item->event.fence.message = item->text[0];
+        (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", message);
+        node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 500));
+    }
+    agent_free(a);
+}
+
+static void hangs_no_more(struct sim *s, uint64_t index, uint64_t serial) {
+    if (agent_is(s, index, serial)) {
+        tell(s, &s->agents[index], false, "killed at its deadline");
+    }
+}
+
+static void fence_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial)) {
+        return;
+    }
+    enum sim_fence mode = s->nodes[a->target].fence;
+    if (a->status) {
+        tell(s, a, mode == FENCE_WORKS, s->nodes[a->target].power ? "on" : "off");
+        return;
+    }
+    if (mode == FENCE_WORKS || mode == FENCE_OFF_UNCONFIRMED) {
+        sim_power_off(s, a->target, "fenced");
+        if (!agent_is(s, index, serial)) {
+            return; /* the device has cut off whoever asked */
+        }
+    }
+    if (mode == FENCE_HANGS) {
+        sim_at(s, a->deadline_us > s->now_us ? a->deadline_us - s->now_us : 0, hangs_no_more, index,
+               serial);
+        return;
+    }
+    tell(s, a, mode == FENCE_WORKS, mode == FENCE_WORKS ? "off, verified" : "no answer");
+}
+
+void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *order) {
+    struct agent *a = agent_new(s, node, order->run, "fence");
+    a->fence = true;
+    a->status = order->action == FENCE_STATUS;
+    a->target = node_by_name(s, order->node);
+    CHECK(a->target != 0);
+    a->deadline_us = s->now_us + order->timeout_ms * 1000;
+    s->fence_calls += !a->status;
+    sim_trace(s, "%s: fence %s %s", s->names[node], a->status ? "status" : "off", order->node);
+    uint64_t us = s->nodes[a->target].fence_us ? s->nodes[a->target].fence_us : 8000;
+    sim_at(s, sim_delay(s, us), fence_ends, (uint64_t)(a - s->agents), a->serial);
+}
+
+void sim_fence_mode(struct sim *s, uint32_t node, enum sim_fence mode, uint64_t us) {
+    static const char *const names[] = {"works", "fails", "hangs", "powers off and says it failed"};
+    sim_trace(s, "%s: its fence device %s, after %llu ms", s->names[node], names[mode],
+              (unsigned long long)us / 1000);
+    s->nodes[node].fence = mode;
+    s->nodes[node].fence_us = us;
+}
+
+void sim_confirm_off(struct sim *s, uint32_t by, uint32_t node) {
+    if (!s->nodes[node].power) { /* the administrator has looked */
+        struct cmd_node_confirm_off confirm = {.node = s->names[node]};
+        (void)sim_command(s, by, COMMAND_NODE_CONFIRM_OFF, &confirm);
+    }
+}
+
+/* ---- watchdogs ---- */
+
+static void reset_ends(struct sim *s, uint64_t node, uint64_t boot) {
+    if (s->nodes[node].boot == boot) {
+        sim_power_on(s, (uint32_t)node);
+    }
+}
+
+static void bite(struct sim *s, uint64_t node, uint64_t count) {
+    struct node *n = &s->nodes[node];
+    if (!n->power || n->fed_count != count || n->fed_us == 0) {
+        return;
+    }
+    sim_power_off(s, (uint32_t)node, "its watchdog was not fed");
+    sim_at(s, 2 * SIM_SECOND + sim_random(s, 10 * SIM_SECOND), reset_ends, node, n->boot);
+}
+
+void watchdog_fed(struct sim *s, uint32_t node, bool feed) {
+    struct node *n = &s->nodes[node];
+    if (s->options.watchdog_ms == 0) {
+        return;
+    }
+    n->fed_count++;
+    n->fed_us = feed ? s->now_us : 0;
+    if (feed) {
+        sim_at(s, s->options.watchdog_ms * 1000, bite, node, n->fed_count);
+    }
+}

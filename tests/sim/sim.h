@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The simulator: a whole cluster in one process, in virtual time, from a seed.
+ *
+ *   The nodes' clusterd is the core that the daemon links (core, wire, placement), and the pure part
+ *   of its corosync adapter (ring_view.c), object code for object code. Everything around it is the
+ *   world's: corosync, disks, libvirt and its guests, fencing, watchdogs, the administrator, time.
+ *   The world knows what truly runs where, and checks after every step that nothing is lost and
+ *   nothing runs twice (check.c); after healing, that everything runs again (healing.c).
+ *
+ * A seed replays exactly. Every choice is drawn from one stream, which a fuzzer may bring along.
+ * (Models: TigerBeetle's VOPR, FoundationDB's simulation, cowsql/raft's test cluster.)
+ *
+ * What the world does not do, because it is outside of the contract: a fence device that says "off"
+ * of a node that is on; an administrator who confirms what is not so; libvirt resuming a migration's
+ * source whose target has run (QEMU's image locks and virtlockd stand against that).
+ */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "core/core.h"
+#include "core/model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_NODES 8u /* ids 1 to 7 */
+#define SIM_VMS 96u
+#define SIM_SECOND UINT64_C(1000000) /* virtual time is counted in microseconds */
+
+struct sim;
+
+/* How votequorum is configured. */
+enum sim_quorum { SIM_MAJORITY, SIM_TWO_NODE, SIM_LAST_MAN_STANDING, SIM_QUORUM_DEVICE };
+
+struct sim_options {
+    uint64_t seed;
+    uint32_t nodes;
+    uint32_t vms;
+    enum sim_quorum quorum;
+    uint64_t watchdog_ms; /* 0: the nodes have none */
+    uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
+    bool no_fencing;      /* the fence device never works: watchdogs and people are all there is */
+    bool calm;            /* clocks alike, disks and networks at their usual speed: for stories */
+    bool trace;           /* every line to standard output, as it comes */
+    bool stop_dead;       /* a violation ends the process (for a fuzzer) */
+    const uint8_t *choices; /* drawn from first; not owned */
+    size_t n_choices;
+};
+
+struct sim *sim_create(const struct sim_options *options);
+void sim_destroy(struct sim *s);
+
+/* The property that was violated first, in words; NULL: none so far. */
+const char *sim_violation(const struct sim *s);
+/* The last lines of what happened. */
+void sim_print_trace(const struct sim *s);
+
+/* ---- time ---- */
+
+uint64_t sim_now(const struct sim *s);
+/* Until then, or until a property is violated. */
+void sim_run(struct sim *s, uint64_t us);
+/* Until the condition holds; false: it did not within that time, or a property was violated. */
+bool sim_run_until(struct sim *s, bool (*done)(struct sim *s, const void *arg), const void *arg,
+                   uint64_t us);
+/* Some events, at the same moment or not: leaves the rest under way. */
+void sim_run_events(struct sim *s, uint64_t n);
+uint64_t sim_random(struct sim *s, uint64_t n); /* 0 to n - 1; n > 0 */
+
+/* ---- what can be done to the world; nodes are 1 to n ---- */
+
+void sim_power_on(struct sim *s, uint32_t node);
+void sim_power_off(struct sim *s, uint32_t node, const char *why);
+void sim_kill_clusterd(struct sim *s, uint32_t node);
+void sim_start_clusterd(struct sim *s, uint32_t node);
+void sim_stop_clusterd(struct sim *s, uint32_t node); /* systemctl stop */
+void sim_freeze_clusterd(struct sim *s, uint32_t node, uint64_t us);
+/* It gets the processor so seldom that each event takes that long, for a while. */
+void sim_starve_clusterd(struct sim *s, uint32_t node, uint64_t event_us, uint64_t us);
+void sim_freeze_node(struct sim *s, uint32_t node, uint64_t us); /* all of it stands still */
+void sim_kill_corosync(struct sim *s, uint32_t node, uint64_t back_us);
+void sim_kill_libvirtd(struct sim *s, uint32_t node, uint64_t back_us);
+/* Which nodes the network lets talk to each other: a group number per node. */
+void sim_partition(struct sim *s, const uint32_t *groups);
+void sim_heal_network(struct sim *s);
+/* The token is lost without a node: a new ring of the same members, or of some for a moment. */
+void sim_lose_token(struct sim *s);
+/* corosync keeps a dead clusterd of that node in its group for so long. */
+void sim_ghost(struct sim *s, uint32_t node, uint64_t us);
+/* Sends of that node wait (TRY_AGAIN). */
+void sim_try_again(struct sim *s, uint32_t node, uint64_t us);
+void sim_speak_newer(struct sim *s, uint32_t node, bool newer); /* protocol version */
+void sim_jump_wall_clock(struct sim *s, uint32_t node, int64_t ms);
+
+enum sim_fence { FENCE_WORKS, FENCE_FAILS, FENCE_HANGS, FENCE_OFF_UNCONFIRMED };
+void sim_fence_mode(struct sim *s, uint32_t node, enum sim_fence mode, uint64_t us);
+void sim_confirm_off(struct sim *s, uint32_t by, uint32_t node); /* only if it is true */
+
+enum sim_disk { DISK_FINE, DISK_SLOW, DISK_HANGS, DISK_FULL, DISK_BROKEN };
+void sim_disk_mode(struct sim *s, uint32_t node, enum sim_disk mode);
+void sim_disk_remember(struct sim *s, uint32_t node); /* a copy of the database is put away */
+void sim_disk_replace(struct sim *s, uint32_t node);  /* and is put back, clusterd being off */
+void sim_disk_wipe(struct sim *s, uint32_t node);
+
+enum sim_volume { VOLUME_FINE, VOLUME_HANGS, VOLUME_GONE };
+void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode);
+
+/* The guest of the VM, wherever it runs. */
+void sim_crash_guest(struct sim *s, uint32_t vm);
+void sim_shut_guest_down(struct sim *s, uint32_t vm);
+void sim_undying(struct sim *s, uint32_t vm, uint64_t us);   /* its QEMU cannot be killed */
+void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn); /* ignores the power button */
+/* The next agent of that action, on any node, fails, hangs, or does not know how it ended. */
+enum sim_agent { AGENT_AS_USUAL, AGENT_FAILS, AGENT_HANGS, AGENT_DOES_NOT_KNOW };
+void sim_next_agent(struct sim *s, const char *action, enum sim_agent how);
+
+/* Everything that was broken is mended, everything that was off is on. */
+void sim_mend(struct sim *s);
+
+/* ---- the administrator ---- */
+
+/* A command on that node; returns the number of the request, 0 if nobody answers there. */
+uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void *value);
+/* The answer to the last request of that number: -1: none yet. */
+int sim_answer(const struct sim *s, uint64_t request);
+const char *sim_answer_text(const struct sim *s, uint64_t request);
+uint64_t sim_answer_operation(const struct sim *s, uint64_t request);
+
+/* Powers all nodes on, makes a volume and a fence device, and adds and starts the VMs. False: that
+ * did not work within two minutes. */
+bool sim_set_up(struct sim *s);
+/* One random command, on any node. */
+void sim_operate(struct sim *s);
+
+/* ---- what there is to see ---- */
+
+uint32_t sim_nodes(const struct sim *s);
+const char *sim_node_name(const struct sim *s, uint32_t node);
+const char *sim_vm_name(const struct sim *s, uint32_t vm); /* 1 ... */
+const char *sim_vm_uuid(const struct sim *s, uint32_t vm);
+bool sim_is_on(const struct sim *s, uint32_t node);
+bool sim_clusterd_runs(const struct sim *s, uint32_t node);
+/* The model of the node that has applied most; NULL before anything was committed. */
+const struct model *sim_model(const struct sim *s);
+const struct model *sim_model_of(const struct sim *s, uint32_t node); /* NULL: no clusterd */
+bool sim_status(const struct sim *s, uint32_t node, struct core_status *ret_status);
+/* The node on which the VM truly runs; 0: none. */
+uint32_t sim_runs_on(const struct sim *s, uint32_t vm);
+uint32_t sim_agent_calls(const struct sim *s, const char *action);
+uint32_t sim_fence_calls(const struct sim *s);
+
+/* All is as it should be: see healing.c. "": it is; else what is not, in words. */
+const char *sim_unrest(struct sim *s);
+/* Mends everything and waits for rest; what is missing after that is a violation. */
+void sim_heal_and_wait(struct sim *s);
+
+struct sim_figures {
+    uint64_t steps, messages, committed, events;
+};
+struct sim_figures sim_figures(const struct sim *s);
+
+#endif

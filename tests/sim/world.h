@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The simulator's inside: what its files share. Tests and the command line see sim.h.
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "sim/sim.h"
+
+#include "adapters/ring_view.h"
+#include "core/core_internal.h"
+#include "core/log.h"
+
+#define MAX_AGENTS 1024u
+#define MAX_REQUESTS 4096u
+#define TRACE_LINES 400u
+#define TRACE_BYTES 240u
+
+/* ---- time: one heap of things to be done ---- */
+
+typedef void sim_fn(struct sim *s, uint64_t a, uint64_t b);
+struct timer {
+    uint64_t at_us, seq;
+    sim_fn *fn;
+    uint64_t a, b;
+};
+void sim_at(struct sim *s, uint64_t delay_us, sim_fn *fn, uint64_t a, uint64_t b);
+void sim_trace(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool sim_chance(struct sim *s, uint32_t percent);
+/* A delay: mostly near `usual_us`; now and then, unless all is calm, up to 20 times as long. */
+uint64_t sim_delay(struct sim *s, uint64_t usual_us);
+
+/* ---- what waits for a clusterd ---- */
+
+enum item_kind { ITEM_EVENT = 1, ITEM_GROUP, ITEM_QUORUM, ITEM_CONNECT, ITEM_DISCONNECT };
+
+struct item {
+    struct item *next;
+    enum item_kind kind;
+    struct core_event event; /* EVENT */
+    struct shared *bytes;    /* of a message */
+    uint64_t sent_us;        /* of an own one */
+    uint32_t n;              /* GROUP: processes; QUORUM: ring */
+    struct ring_process processes[2 * SIM_NODES];
+    uint32_t ring[SIM_NODES];
+    bool quorate;
+    char text[3][64];
+    struct core_seen seen[SIM_NODES];
+    char nonces[SIM_NODES][24];
+};
+
+/* Bytes with several owners. */
+struct shared {
+    uint32_t owners, size;
+    uint8_t data[];
+};
+struct shared *shared_new(const void *data, uint32_t size);
+void shared_drop(struct shared *bytes); /* NULL is fine */
+
+/* What comes over one socket or pipe comes in order. */
+enum stream { STREAM_CPG, STREAM_QUORUM, STREAM_STORE, STREAM_AGENTS, STREAM_WATCH, N_STREAMS };
+
+/* ---- disk ---- */
+
+struct snapshot {
+    struct shared *bytes; /* NULL: none */
+    uint64_t index, epoch, chain;
+};
+
+struct database {
+    uint64_t promised, commit_index;
+    struct snapshot snapshot;
+    struct log log; /* from the snapshot on */
+};
+
+struct store { /* on its way */
+    struct store *next;
+    struct core_store put; /* what it points to is owned */
+};
+
+struct disk {
+    struct database db;
+    struct database kept; /* an older copy */
+    bool has_kept;
+    uint64_t mended_us;
+    bool tampered; /* was replaced or wiped, and has not caught up since */
+    enum sim_disk mode;
+    struct store *first; /* not yet in the transaction that is being committed */
+    struct store *committing;
+    uint64_t commits; /* number of the transaction under way */
+};
+
+/* ---- corosync ---- */
+
+enum message_kind { RING_DATA = 1, RING_JOIN, RING_LEAVE };
+
+struct ring_message {
+    enum message_kind kind;
+    uint32_t sender, pid;
+    uint64_t sent_us;
+    struct shared *bytes;
+    uint64_t arrives_us[SIM_NODES]; /* UINT64_MAX: never */
+};
+
+struct ring {
+    uint64_t id;
+    uint32_t members; /* a set of nodes, bit by id */
+    bool broken;      /* somebody is missing: nothing new is ordered */
+    uint64_t broken_us;
+    struct ring_message *messages; /* owned; sequence number first + i */
+    uint64_t first, next;
+    uint32_t capacity;
+    uint64_t delivered[SIM_NODES]; /* next to be delivered */
+};
+
+struct out_message { /* queued at its sender */
+    struct out_message *next;
+    enum message_kind kind;
+    uint32_t pid;
+    uint64_t sent_us;
+    struct shared *bytes;
+};
+
+struct corosync {
+    bool up;
+    struct ring *ring; /* NULL: forming one */
+    uint64_t stuck_until_us;
+    struct out_message *first, **last;
+    uint64_t ordered_us; /* when the last one got its place */
+    struct ring_process group[2 * SIM_NODES];
+    uint32_t n_group;
+    uint32_t member_pid; /* the clusterd that has joined the group here; 0: none */
+    uint32_t ghost_pid;  /* one that is dead, which it has not noticed */
+    bool wait_for_all; /* has not seen all nodes at once yet */
+    uint32_t expected; /* votes; last_man_standing lowers it */
+    uint64_t lms_timer;
+    bool quorate;
+    bool newer;
+};
+
+/* ---- node ---- */
+
+struct node {
+    bool power, frozen;
+    uint64_t boot; /* counts power cycles; what belongs to an earlier one is void */
+    struct corosync corosync;
+    struct disk disk;
+
+    bool libvirtd;
+    uint64_t libvirtd_life;
+    enum sim_volume volume;
+    enum sim_fence fence;
+    uint64_t fence_us;
+    uint64_t fed_us; /* watchdog; 0: not armed */
+    uint64_t fed_count;
+    char nonce[24];    /* in its heartbeat file on the volume */
+    uint64_t wrote_us; /* and when it was last written */
+
+    struct core *core; /* NULL: no clusterd, or not booted */
+    bool alive;        /* the process */
+    bool connected;    /* to corosync */
+    bool stopped;      /* by systemctl: not started again by itself */
+    uint32_t pid;
+    uint64_t life; /* counts runs of clusterd */
+    uint64_t incarnation;
+    uint64_t stuck_until_us; /* does not run */
+    uint64_t starve_us, starves_until_us; /* each event takes so long */
+    uint64_t ran_us;         /* when it last did anything */
+    uint64_t doubt_us;       /* it has slept until then, and nothing sent after has come back; 0 */
+    struct ring_view view;
+    struct item *inbox, **inbox_last;
+    uint64_t stream_us[N_STREAMS];
+    uint64_t wakeup_us, wakeup_count;
+    uint64_t watch_run; /* 0: nobody watches libvirt */
+
+    uint64_t clock_offset_ms;
+    int32_t clock_ppm;
+    int64_t wall_jump_ms;
+
+    uint64_t checked_index; /* committed entries compared */
+    uint64_t seen_index;    /* its model was looked at */
+    uint64_t boot_of_life;
+    uint64_t steps, steps_from;
+};
+
+/* ---- guests ---- */
+
+enum copy_state { COPY_NONE = 0, COPY_INCOMING, COPY_RUNNING, COPY_PAUSED };
+
+/* A QEMU process. */
+struct copy {
+    enum copy_state state;
+    uint64_t generation;
+    uint64_t memory; /* the disk's version that its memory belongs to */
+    uint64_t boot;   /* of its node */
+    bool io_error;
+    bool migrated; /* paused after PERFORM3_DONE */
+};
+
+struct vm {
+    char name[24], uuid[24];
+    struct copy copies[SIM_NODES];
+    uint64_t disk; /* grows whenever somebody else's memory begins to write */
+    uint64_t undying_us;
+    bool stubborn;
+    struct {
+        char path[160]; /* of the state file; "": there is none */
+        uint64_t memory;
+        bool claimed;
+    } saved;
+    uint64_t max_generation; /* committed */
+    bool removed;
+};
+
+enum job_kind { JOB_NONE = 0, JOB_MIGRATE, JOB_SAVE, JOB_RESTORE, JOB_START, JOB_STOP };
+enum job_phase {
+    PHASE_ASKED = 0, /* the agent has been started */
+    PHASE_BEGUN,     /* libvirtd works on it */
+    PHASE_PREPARED,  /* MIGRATE: the target waits */
+    PHASE_PERFORMED, /* MIGRATE: all memory is there, the source stands still */
+    PHASE_FINISHED   /* MIGRATE: the target runs */
+};
+
+/* An agent process, and the job that it has given to libvirtd. */
+struct agent {
+    bool used;
+    uint64_t serial; /* of its kind: timers of a former use are void */
+    uint32_t node;
+    uint64_t boot, life, libvirtd_life;
+    uint64_t run;
+    char action[16];
+    uint32_t vm; /* index + 1; 0: none */
+    char name[64], path[160]; /* of the state file; of a volume's agent, the nonce */
+    uint64_t generation;
+    uint32_t target;
+    uint64_t target_boot, target_libvirtd_life;
+    uint64_t grace_us;
+    bool process; /* it is alive: somebody hears how the job ends */
+    bool cancelled;
+    enum sim_agent how;
+    enum job_kind job;
+    enum job_phase phase;
+    uint64_t began_us, deadline_us;
+    /* of a fence agent */
+    bool fence, status;
+};
+
+struct request {
+    uint64_t id; /* 0: free */
+    uint32_t node;
+    uint64_t life;
+    uint64_t number; /* within the incarnation; 0: was never proposed */
+    uint64_t asked_us;
+    int code; /* -1: no answer yet */
+    uint64_t operation;
+    char text[160];
+};
+
+/* ---- what is known to be true ---- */
+
+struct truth {
+    uint64_t epoch, chain;
+    uint64_t digest;  /* 0: not compared at this index */
+    uint8_t executed; /* the order of that index was begun */
+    uint32_t order_vm, order_node;
+    uint8_t order_kind;
+};
+
+struct sim {
+    struct sim_options options;
+    uint64_t now_us, seq;
+    struct timer *heap; /* owned */
+    uint32_t n_heap, heap_capacity;
+    uint64_t state[2]; /* of the random numbers */
+    size_t choice;
+
+    uint32_t n;
+    struct node nodes[SIM_NODES];
+    char names[SIM_NODES][8];
+    struct view_node view_nodes[SIM_NODES];
+    uint32_t group[SIM_NODES]; /* network */
+    struct ring **rings;       /* owned */
+    uint32_t n_rings;
+    uint64_t next_ring, formation;
+    uint32_t next_pid;
+
+    struct vm vms[SIM_VMS];
+    uint32_t n_vms;
+    struct agent agents[MAX_AGENTS];
+    struct {
+        char action[16];
+        enum sim_agent how;
+    } next_agent;
+    struct {
+        char action[16];
+        uint32_t n;
+    } calls[24];
+    uint32_t fence_calls;
+
+    struct request requests[MAX_REQUESTS];
+    uint64_t last_request;
+    bool device_removed;
+    uint32_t operations;
+
+    struct truth *truth; /* owned; by index */
+    uint64_t n_truth, truth_capacity;
+    uint64_t told_event; /* seq */
+    uint64_t best_index; /* the most that anybody has applied */
+
+    struct sim_figures figures;
+    bool mended;
+    uint64_t mended_us;
+    char unrest[320];
+    char violation[400];
+    char trace[TRACE_LINES][TRACE_BYTES];
+    uint64_t n_trace;
+};
+
+/* node.c */
+struct item *item_new(enum item_kind kind);
+void item_free(struct item *item);
+void node_post(struct sim *s, uint32_t node, enum stream stream, struct item *item, uint64_t us);
+void node_step(struct sim *s, uint32_t node, struct core_event *event);
+void node_end_clusterd(struct sim *s, uint32_t node);
+void node_restart(struct sim *s, uint64_t node, uint64_t life); /* unless it lives, or shall not */
+uint64_t node_clock_ms(const struct sim *s, uint32_t node);
+void node_dies_of(struct sim *s, uint32_t node, int error);
+/* What a timer of a heap that is thrown away owns. */
+void node_forget(const struct timer *timer);
+
+/* ring.c */
+void ring_connectivity_changed(struct sim *s);
+void ring_send(struct sim *s, uint32_t node, enum message_kind kind, uint32_t pid,
+               const uint8_t *data, uint32_t size);
+void ring_start_corosync(struct sim *s, uint32_t node);
+void ring_end_corosync(struct sim *s, uint32_t node);
+bool ring_reaches(const struct sim *s, uint32_t a, uint32_t b);
+void ring_tell_quorum(struct sim *s, uint32_t node);
+void ring_free_all(struct sim *s);
+
+/* ring_order.c */
+void ring_drop_delivered(struct ring *r);
+void ring_recover(struct sim *s, struct ring *old, uint32_t who);
+void ring_free_messages(struct ring *r);
+void ring_tell_group(struct sim *s, uint32_t node);
+void ring_drop_queue(struct corosync *c);
+void ring_flush(struct sim *s, uint32_t node); /* what waits there, by the next token */
+
+/* disk.c */
+void disk_put(struct sim *s, uint32_t node, const struct core_store *put);
+void disk_crash(struct sim *s, uint32_t node); /* what was not committed is lost, or was committed */
+void disk_fill_boot(const struct sim *s, uint32_t node, struct core_stored_state *ret_state,
+                    struct core_entry **ret_entries);
+bool disk_has(const struct sim *s, uint32_t node, uint64_t index, uint64_t chain);
+void disk_finish(struct disk *disk);
+
+/* guests.c */
+uint32_t guest_find(const struct sim *s, const char *uuid); /* index + 1; 0: none */
+uint32_t guest_for(struct sim *s, const char *uuid, const char *name);
+void copy_run(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation, uint64_t memory);
+void copy_resume(struct sim *s, uint32_t vm, uint32_t node);
+void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation); /* INCOMING */
+void copy_pause(struct sim *s, uint32_t vm, uint32_t node, bool migrated);
+void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind);
+enum agent_vm_state copy_told(const struct copy *copy, bool by_monitor);
+void guests_power_lost(struct sim *s, uint32_t node);
+void libvirtd_start(struct sim *s, uint32_t node);
+void libvirtd_end(struct sim *s, uint32_t node);
+void watch_begin(struct sim *s, uint32_t node);
+
+/* agents.c, migrate.c */
+void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order);
+void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill);
+void agents_of_clusterd_end(struct sim *s, uint32_t node);
+void agents_of_node_end(struct sim *s, uint32_t node);
+struct agent *agent_new(struct sim *s, uint32_t node, uint64_t run, const char *action);
+void agent_free(struct agent *a);
+bool agent_is(const struct sim *s, uint64_t index, uint64_t serial);
+void agent_done(struct sim *s, struct agent *a, enum agent_result result, enum agent_vm_state state,
+                const char *reason);
+struct item *agent_line(const struct agent *a, enum core_agent_line line);
+struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node);
+void migrate_begin(struct sim *s, uint64_t index, uint64_t serial);
+/* If it is not too late; the agent ends with that result. */
+void migrate_abort(struct sim *s, struct agent *a, enum agent_result result);
+/* libvirtd has gone: what becomes of its jobs. */
+void jobs_of_libvirtd_end(struct sim *s, uint32_t node);
+void migrate_libvirtd_lost(struct sim *s, struct agent *a, uint32_t node);
+
+/* power.c */
+void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *order);
+void watchdog_fed(struct sim *s, uint32_t node, bool feed);
+
+/* check.c */
+void check_step(struct sim *s, uint32_t node);
+void check_agent(struct sim *s, uint32_t node, const struct core_run_agent *order);
+void check_reply(struct sim *s, uint32_t node, const struct request *request);
+void check_copies(struct sim *s, uint32_t vm);
+
+/* operator.c */
+void sim_add_device(struct sim *s, uint32_t node);
+void sim_add_vm(struct sim *s, uint32_t node, uint32_t number);
+
+uint32_t node_by_name(const struct sim *s, const char *name);
+
+#endif
