@@ -17,7 +17,7 @@
     X(epoch_twice, "a view takes the epoch of the one before")                         \
     X(tail_kept, "an uncommitted tail that differs is kept")                           \
     X(epoch_not_compared, "an order of an earlier view is begun before it is renewed") \
-    X(rounds_not_compared, "a proposal about rounds that have passed is accepted")     \
+    X(rounds_not_compared, "promises to an older proposal count for a newer one")      \
     X(shorter_log, "a view takes over from the shorter log")                           \
     X(snapshot_short, "a snapshot is taken over without its last VM")                        \
     X(reply_before_commit, "a client is told \"done\" before the change is committed") \
@@ -30,7 +30,7 @@
     X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")      \
     X(watchdog_short, "the watchdog's deadline counts a second early")                 \
     X(old_echo, "the watchdog is fed on an echo of any age")                           \
-    X(no_doubt, "a clusterd that was frozen goes on at once")                          \
+    X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago") \
     X(source_resumed, "a migration's source is resumed while its target runs")         \
     X(one_side_asked, "after a broken migration only the source is asked")             \
     X(old_memory_resumed, "a migration's source is resumed when its target has gone")

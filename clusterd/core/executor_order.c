@@ -189,7 +189,8 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
 
 /*
  * An order is begun if it stands in this very epoch, names this node, came after this clusterd was
- * online, and was not begun before.
+ * online, was not begun before, and if we know that all of this was so a moment ago: a clusterd that
+ * lags behind may be working through what was ordered before it was given up (timeouts.h).
  */
 static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
     if (vm->order == ORDER_NONE || vm->order_node != c->self ||
@@ -204,6 +205,9 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     bool again = begun->again && begun->order == vm->order_index;
     bool fresh = vm->order_index > begun->order &&
                  (vm->order_index > self->since_index || MUTANT(start_repeated));
+    if (!replica_is_current(&c->replica)) {
+        return 0; /* the next echo comes as a message, and with it a step */
+    }
     if ((!fresh && !again) || (probe && !c->executor.connected)) {
         return 0;
     }

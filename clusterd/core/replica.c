@@ -283,7 +283,7 @@ int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct ou
         for (uint32_t i = 0; i < r->n_peers; i++) {
             r->peers[i].last_heard_ms = now_ms;
         }
-        r->doubt_until = MUTANT(no_doubt) ? 0 : r->heartbeat_sent + 1;
+        r->doubt_until = MUTANT(lags_and_begins) ? 0 : r->heartbeat_sent + 1;
         outbox_log(out, SEVERITY_WARNING,
                    "this clusterd did not run for more than %u ms (frozen, or no cpu): it orders "
                    "nothing until the cluster has answered",
@@ -321,6 +321,10 @@ bool replica_active(const struct replica *r) {
 
 bool replica_usable(const struct replica *r) {
     return replica_active(r) && r->doubt_until == 0;
+}
+
+bool replica_is_current(const struct replica *r) {
+    return r->last_step_ms <= r->echo_sent_ms + TIMEOUT_ECHO_MS || MUTANT(lags_and_begins);
 }
 
 const char *replica_phase_text(const struct replica *r) {

@@ -193,6 +193,9 @@ void replica_drop_outgoing(struct replica *r);
 
 /* This node may act: a committed view, caught up, and nothing doubtful. */
 bool replica_usable(const struct replica *r);
+/* What this node knows is at most TIMEOUT_ECHO_MS old: a heartbeat sent since then has come back, and
+ * what the ring ordered before it has been worked through. */
+bool replica_is_current(const struct replica *r);
 /* As above, but for doubts: commands sent now are appended by all. */
 bool replica_active(const struct replica *r);
 const char *replica_phase_text(const struct replica *r);

@@ -30,6 +30,11 @@
  * quorum, with a hung clusterd, a frozen node or one whose loop starves for W is reset, and nothing
  * that it ran is left at E + W after the break.
  *
+ * (b) needs one thing more. A clusterd that lags behind, on a node where nothing runs, goes on
+ * feeding, and may at last come to an order to start a VM that was given when the node was still
+ * there. So an order is begun only within E of a heartbeat that has come back: what is begun was
+ * known to be right at most E ago, that is before E after the break, and from then on (a) holds.
+ *
  * A node reports that it has a watchdog only after it has been armed (fed for the first time).
  *
  * A node thawed after W without a watchdog may run on for a moment with VMs that run elsewhere by

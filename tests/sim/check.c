@@ -7,12 +7,14 @@
 #include "sim/world.h"
 
 #include "base/check.h"
+#include "core/timeouts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define DIGEST_EVERY 32u /* digests cost more than chains, and say the same more directly */
 #define MAX_PENDING 5000u
+#define KNOWLEDGE_US ((TIMEOUT_ECHO_MS + 100) * 1000) /* and the clocks' difference */
 
 /* ---- the log ---- */
 
@@ -60,16 +62,35 @@ static bool runs_anything(const struct sim *s, uint32_t node) {
     return false;
 }
 
+/* The proof of timeouts.h: not before its last possible feeding, which is E after the cut, or after
+ * the view that went on without it, and the watchdog's time after that. */
+static void check_deadline(struct sim *s, uint32_t by, const struct cmd_fence_result *r) {
+    const struct model *m = sim_model(s);
+    const struct model_node *row = m ? model_node_by_id(m, r->node) : NULL;
+    uint64_t proof_us = (TIMEOUT_ECHO_MS + s->options.watchdog_ms) * 1000;
+    if (r->evidence != EVIDENCE_WATCHDOG || !row || by == 0 || by > s->n) {
+        return;
+    }
+    uint64_t lost_us = truth_at(s, row->lost_index)->at_us;
+    uint64_t cut_us = s->reached_us[by][r->node];
+    lost_us = cut_us < lost_us ? cut_us : lost_us;
+    if (lost_us && s->now_us < lost_us + proof_us) {
+        sim_fail(s, "the watchdog of %s counts already %llu ms after it was lost",
+                 s->names[r->node], (unsigned long long)(s->now_us - lost_us) / 1000);
+    }
+}
+
 /*
  * Evidence that a node runs nothing: a fence device has cut the power of the run that was meant. A
  * watchdog's deadline says less: a node on which no VM runs goes on feeding it.
  */
-static void check_evidence(struct sim *s, const struct cmd_fence_result *r) {
+static void check_evidence(struct sim *s, uint32_t by, const struct cmd_fence_result *r) {
     const struct node *n = r->node && r->node <= s->n ? &s->nodes[r->node] : NULL;
     if (r->evidence == EVIDENCE_NONE || !n || !n->power) {
         return;
     }
     bool idle = r->evidence == EVIDENCE_WATCHDOG && !runs_anything(s, r->node);
+    check_deadline(s, by, r);
     if (n->incarnation == r->incarnation && n->boot_of_life == n->boot && !idle) {
         sim_fail(s, "%s counts as fenced (evidence %u), and it is on", s->names[r->node],
                  r->evidence);
@@ -85,7 +106,7 @@ static void check_entry(struct sim *s, uint64_t index, const struct log_item *it
             struct cmd_fence_result result;
             if (wire_decode(&cmd_fence_result_record, entry.body.data, entry.body.size, &arena,
                             &result, NULL) == 0) {
-                check_evidence(s, &result);
+                check_evidence(s, entry.origin, &result);
             }
         } else if (entry.type == COMMAND_VM_ORDER) {
             struct cmd_vm_order order;
@@ -131,6 +152,7 @@ static void check_log(struct sim *s, uint32_t node) {
         if (t->chain == 0) {
             t->chain = item->chain;
             t->epoch = item->epoch;
+            t->at_us = s->now_us;
             s->n_truth = i > s->n_truth ? i : s->n_truth;
             s->figures.committed++;
             check_durable(s, node, i, item->chain);
@@ -279,6 +301,11 @@ void check_agent(struct sim *s, uint32_t node, const struct core_run_agent *orde
     if (s->nodes[node].doubt_us) {
         sim_fail(s, "%s has slept, and begins %s of %s before the ring has answered",
                  s->names[node], order->action, order->instance);
+    }
+    if (s->now_us > s->nodes[node].knows_us + KNOWLEDGE_US) {
+        sim_fail(s, "%s begins %s of %s by what it knew %llu ms ago", s->names[node],
+                 order->action, order->instance,
+                 (unsigned long long)(s->now_us - s->nodes[node].knows_us) / 1000);
     }
     const struct model_vm *row = best_row(s, run->subject);
     if (makes_a_copy(run->order_kind) &&

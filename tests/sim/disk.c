@@ -170,7 +170,8 @@ static void commit(struct sim *s, uint64_t node, uint64_t number) {
     }
     struct item *item = item_new(ITEM_EVENT);
     item->event.type = CORE_EVENT_STORED;
-    if (d->mode >= DISK_FULL) {
+    if (d->mode >= DISK_FULL || d->failed) {
+        d->failed = true;
         item->event.stored.error = d->mode == DISK_FULL ? -ENOSPC : -EIO;
         item->event.stored.seq = d->committing->put.seq;
     } else {
@@ -195,13 +196,14 @@ void disk_put(struct sim *s, uint32_t node, const struct core_store *put) {
 void disk_crash(struct sim *s, uint32_t node) {
     struct disk *d = &s->nodes[node].disk;
     uint64_t seq;
-    if (d->committing && d->mode < DISK_FULL && sim_chance(s, 50)) {
+    if (d->committing && d->mode < DISK_FULL && !d->failed && sim_chance(s, 50)) {
         apply_all(s, node, &seq);
     }
     stores_free(d->committing);
     stores_free(d->first);
     d->committing = NULL;
     d->first = NULL;
+    d->failed = false;
     d->commits++;
 }
 

@@ -322,8 +322,10 @@ static void happen_stubborn(struct sim *s, const struct fault *f) {
 /* ---- the administrator ---- */
 
 static void happen_operate(struct sim *s, const struct fault *f) {
-    (void)f;
-    sim_operate(s);
+    uint32_t wishes = f->choice % 5 == 0 ? 6 : 1; /* a script has many at once */
+    for (uint32_t i = 0; i < wishes && !sim_violation(s); i++) {
+        sim_operate(s);
+    }
 }
 
 /* In the middle of a migration, on either side. */

@@ -74,8 +74,10 @@ static struct item *watch_line(const struct sim *s, uint32_t node, enum core_age
     return item;
 }
 
+/* libvirt's events come by a way of their own, and sometimes late. */
 static void tell(struct sim *s, uint32_t node, struct item *item) {
-    node_post(s, node, STREAM_WATCH, item, sim_delay(s, 400));
+    uint64_t late_us = !s->options.calm && sim_chance(s, 3) ? sim_random(s, 2 * SIM_SECOND) : 0;
+    node_post(s, node, STREAM_WATCH, item, sim_delay(s, 400) + late_us);
 }
 
 static bool is_watched(const struct sim *s, uint32_t node) {

@@ -50,6 +50,7 @@ static void usage(FILE *to) {
                   "                  guest fence clock volume protocol operator; -SET takes one away\n"
                   "  --jobs J        seeds at the same time (one for each processor)\n"
                   "  --trace         print all that happens, as it happens\n"
+                  "  --messages      the trace has the messages between the clusterds, too\n"
                   "  --shrink        of a seed that fails, find a small part that fails too\n"
                   "  --quiet         only the last line\n"
                   "  --mutants       each deliberate fault in the core must be found (preset mutants)\n"
@@ -80,6 +81,7 @@ static int parse(int argc, char **argv, struct command *ret) {
         {"nodes", required_argument, NULL, 'n'}, {"vms", required_argument, NULL, 'v'},
         {"hours", required_argument, NULL, 'h'}, {"faults", required_argument, NULL, 'a'},
         {"jobs", required_argument, NULL, 'j'},  {"trace", no_argument, NULL, 't'},
+        {"messages", no_argument, NULL, 'e'},
         {"shrink", no_argument, NULL, 'k'},      {"quiet", no_argument, NULL, 'q'},
         {"mutants", no_argument, NULL, 'm'},     {"mutant", required_argument, NULL, 'M'},
         {"help", no_argument, NULL, '?'},        {NULL, 0, NULL, 0}};
@@ -111,6 +113,7 @@ static int parse(int argc, char **argv, struct command *ret) {
             ret->jobs = (uint32_t)v;
             break;
         case 't': ret->run.trace = true; break;
+        case 'e': ret->run.messages = true; break;
         case 'k': ret->shrink = true; break;
         case 'q': ret->quiet = true; break;
         case 'm':

@@ -257,10 +257,45 @@ static void connect_ring(struct sim *s, uint32_t node) {
     ring_tell_quorum(s, node);
 }
 
+/* One line of a message, as it is delivered. */
+static void trace_message(struct sim *s, uint32_t node, const struct core_message *message) {
+    static const char *const names[] = {
+#define X(NAME, number, type) [number] = #NAME,
+        WIRE_MESSAGES(X)
+#undef X
+    };
+    struct arena arena;
+    struct message m;
+    arena_init(&arena);
+    if (message_decode(message->data, message->size, &arena, &m) == 0 &&
+        m.type != MESSAGE_HEARTBEAT) {
+        const struct msg_state *state = &m.body.msg_state;
+        const struct msg_propose *propose = &m.body.msg_propose;
+        char more[80] = "";
+        if (m.type == MESSAGE_STATE) {
+            (void)snprintf(more, sizeof(more), ", round %llu, log (%llu, %llu), promised %llu",
+                           (unsigned long long)state->round, (unsigned long long)state->last_epoch,
+                           (unsigned long long)state->last_index,
+                           (unsigned long long)state->promised);
+        } else if (m.type == MESSAGE_PROPOSE) {
+            (void)snprintf(more, sizeof(more), " %llu, %u members, base (%llu, %llu)",
+                           (unsigned long long)propose->epoch, propose->members.n,
+                           (unsigned long long)propose->base_epoch,
+                           (unsigned long long)propose->base_index);
+        }
+        sim_trace(s, "%s: <- %s of n%u, epoch %llu%s", s->names[node], names[m.type],
+                  message->sender, (unsigned long long)m.epoch, more);
+    }
+    arena_finish(&arena);
+}
+
 static void handle(struct sim *s, uint32_t node, struct item *item) {
     struct node *n = &s->nodes[node];
     switch (item->kind) {
     case ITEM_EVENT:
+        if (s->options.messages && item->event.type == CORE_EVENT_MESSAGE) {
+            trace_message(s, node, &item->event.message);
+        }
         if (n->core) {
             node_step(s, node, &item->event);
         }
@@ -297,8 +332,9 @@ static void note_sleep(struct sim *s, struct node *n, const struct item *item) {
         n->doubt_us = s->now_us;
     }
     n->ran_us = s->now_us;
-    if (item && n->doubt_us && item->sent_us >= n->doubt_us) {
-        n->doubt_us = 0;
+    if (item && item->sent_us) {
+        n->knows_us = item->sent_us;
+        n->doubt_us = item->sent_us >= n->doubt_us ? 0 : n->doubt_us;
     }
 }
 
@@ -429,6 +465,7 @@ void sim_start_clusterd(struct sim *s, uint32_t node) {
     n->starves_until_us = 0;
     n->ran_us = 0;
     n->doubt_us = 0;
+    n->knows_us = 0;
     n->wakeup_us = UINT64_MAX;
     memset(n->stream_us, 0, sizeof(n->stream_us));
     if (n->corosync.up) {

@@ -250,8 +250,22 @@ static void break_ring(struct sim *s, struct ring *r) {
     }
 }
 
+/* Whoever cannot reach another now could do so until this moment. */
+static void note_reach(struct sim *s) {
+    for (uint32_t i = 1; i <= s->n; i++) {
+        for (uint32_t k = 1; k <= s->n; k++) {
+            if (ring_reaches(s, i, k)) {
+                s->reached_us[i][k] = UINT64_MAX;
+            } else if (s->reached_us[i][k] == UINT64_MAX) {
+                s->reached_us[i][k] = s->now_us;
+            }
+        }
+    }
+}
+
 void ring_connectivity_changed(struct sim *s) {
     bool lost = false, found = false;
+    note_reach(s);
     for (uint32_t i = 1; i <= s->n; i++) {
         struct ring *ring = s->nodes[i].corosync.ring;
         uint32_t set = component(s, i);

@@ -10,7 +10,7 @@
 #define ROUND_US (90 * SIM_SECOND)
 
 struct sim_options run_settings(const struct run_options *o) {
-    struct sim_options options = {.seed = o->seed, .trace = o->trace};
+    struct sim_options options = {.seed = o->seed, .trace = o->trace, .messages = o->messages};
     uint64_t pick = o->seed * UINT64_C(0x9e3779b97f4a7c15) >> 40;
     static const uint32_t sizes[] = {3, 3, 3, 4, 5, 3, 2, 2, 3, 7};
     options.nodes = o->nodes ? o->nodes : sizes[pick % 10];

@@ -14,7 +14,7 @@ struct run_options {
     uint32_t nodes, vms; /* 0: by the seed */
     uint64_t hours;      /* virtual; 0: one round */
     uint64_t kinds;      /* of faults */
-    bool trace;
+    bool trace, messages;
     const struct fault_plan *plan; /* instead of a drawn one; one round */
 };
 

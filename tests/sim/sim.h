@@ -43,6 +43,7 @@ struct sim_options {
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
     bool no_fencing;      /* the fence device never works: watchdogs and people are all there is */
     bool calm;            /* clocks alike, disks and networks at their usual speed: for stories */
+    bool messages;        /* the trace has all messages, too */
     bool trace;           /* every line to standard output, as it comes */
     bool stop_dead;       /* a violation ends the process (for a fuzzer) */
     const uint8_t *choices; /* drawn from first; not owned */

@@ -83,6 +83,7 @@ struct disk {
     struct database db;
     struct database kept; /* an older copy */
     bool has_kept;
+    bool failed; /* after an error nothing is stored any more, until clusterd begins anew */
     uint64_t mended_us;
     bool tampered; /* was replaced or wiped, and has not caught up since */
     enum sim_disk mode;
@@ -167,6 +168,7 @@ struct node {
     uint64_t stuck_until_us; /* does not run */
     uint64_t starve_us, starves_until_us; /* each event takes so long */
     uint64_t ran_us;         /* when it last did anything */
+    uint64_t knows_us;       /* when the last own message that it has worked through was sent */
     uint64_t doubt_us;       /* it has slept until then, and nothing sent after has come back; 0 */
     struct ring_view view;
     struct item *inbox, **inbox_last;
@@ -261,6 +263,7 @@ struct request {
 
 struct truth {
     uint64_t epoch, chain;
+    uint64_t at_us;   /* when it was committed */
     uint64_t digest;  /* 0: not compared at this index */
     uint8_t executed; /* the order of that index was begun */
     uint32_t order_vm, order_node;
@@ -280,6 +283,7 @@ struct sim {
     char names[SIM_NODES][8];
     struct view_node view_nodes[SIM_NODES];
     uint32_t group[SIM_NODES]; /* network */
+    uint64_t reached_us[SIM_NODES][SIM_NODES]; /* until when they could talk to each other */
     struct ring **rings;       /* owned */
     uint32_t n_rings;
     uint64_t next_ring, formation;
