@@ -62,6 +62,7 @@ struct volume_watch {
     uint32_t volume;
     uint64_t nonce;
     uint64_t begun_ms;       /* the first agent was started */
+    uint64_t restart_ms;     /* one that has ended is not started again before */
     uint64_t last_line_ms;   /* 0: it has said nothing yet */
     uint64_t wrong_since_ms; /* since when the right storage is not ours; 0: it is */
     bool different;          /* ours was found to be another one, and never since to be right */

@@ -202,8 +202,11 @@ int executor_volumes(struct core *c) {
             w = &x->volumes[x->n_volumes++];
             *w = (struct volume_watch){.volume = volume->id};
         }
-        int err =
-            w && !executor_find_run(c, RUN_VOLUME, volume->id) ? start_agent(c, volume, w) : 0;
+        bool runs = executor_find_run(c, RUN_VOLUME, volume->id) != NULL;
+        if (w && !runs && c->now_ms < w->restart_ms) {
+            executor_wake_at(c, w->restart_ms);
+        }
+        int err = w && !runs && c->now_ms >= w->restart_ms ? start_agent(c, volume, w) : 0;
         if (err == 0 && w) {
             err = tell(c, volume, w);
         }
@@ -248,7 +251,10 @@ static void note_seen(const struct core *c, struct volume_watch *w, const struct
 int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line) {
     struct volume_watch *w = watch_of(c, run->subject);
     if (line->line == AGENT_DONE) {
-        executor_drop_run(c, run); /* the next step starts it again */
+        executor_drop_run(c, run);
+        if (w) {
+            w->restart_ms = c->now_ms + TIMEOUT_AGENT_RESTART_MS;
+        }
         if (w && line->result != RESULT_OK) {
             w->ok = 0;
             (void)snprintf(w->reason, sizeof(w->reason), "%s", line->reason ? line->reason : "");

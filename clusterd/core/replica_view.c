@@ -47,6 +47,7 @@ static struct wire_list known_floors(struct replica *r, struct outbox *out) {
 
 static void leave_view(struct replica *r) {
     r->epoch = 0;
+    r->small_cleared = false; /* who was off may have been in a view since */
     r->catching = false;
     replica_drop_deferred(r);
     replica_drop_outgoing(r);

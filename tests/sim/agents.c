@@ -450,6 +450,10 @@ void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order)
     struct agent *a = agent_new(s, node, order->run, order->action);
     fill(s, a, order);
     count_call(s, order->action);
+    if (s->now_us < s->nodes[node].agents_back_us) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "the agent cannot be run");
+        return;
+    }
     if (strcmp(order->agent, "volume") == 0) {
         (void)snprintf(a->path, sizeof(a->path), "%s", param(order, "nonce"));
         then(s, a, sim_delay(s, PROCESS_US), volume_tells);
@@ -538,6 +542,12 @@ void agents_of_node_end(struct sim *s, uint32_t node) {
             }
         }
     }
+}
+
+void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us) {
+    sim_trace(s, "%s: no agent can be run for %llu ms", s->names[node],
+              (unsigned long long)us / 1000);
+    s->nodes[node].agents_back_us = s->now_us + us;
 }
 
 void sim_next_agent(struct sim *s, const char *action, enum sim_agent how) {

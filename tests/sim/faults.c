@@ -303,6 +303,11 @@ static void happen_agent(struct sim *s, const struct fault *f) {
                    (enum sim_agent)(1 + f->choice / 16 % 3));
 }
 
+static void happen_agents_missing(struct sim *s, const struct fault *f) {
+    sim_agents_missing(s, f->node, f->us);
+    sim_kill_clusterd(s, f->node); /* its agents with it */
+}
+
 static void happen_undying(struct sim *s, const struct fault *f) {
     sim_undying(s, vm_of(s, f), f->us);
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define RESTART_US SIM_SECOND      /* systemd's RestartSec */
-#define STEPS_PER_SECOND 20000u    /* more is a busy loop */
+#define STEPS_PER_SECOND 4000u     /* more is a busy loop */
 #define SLEEP_US 2700000u          /* TIMEOUT_ASLEEP_MS, and the clocks' difference */
 
 /* ---- items ---- */

@@ -113,6 +113,8 @@ void sim_crash_guest(struct sim *s, uint32_t vm);
 void sim_shut_guest_down(struct sim *s, uint32_t vm);
 void sim_undying(struct sim *s, uint32_t vm, uint64_t us);   /* its QEMU cannot be killed */
 void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn); /* ignores the power button */
+/* No agent can be run on that node for so long (its programs are being replaced). */
+void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us);
 /* The next agent of that action, on any node, fails, hangs, or does not know how it ended. */
 enum sim_agent { AGENT_AS_USUAL, AGENT_FAILS, AGENT_HANGS, AGENT_DOES_NOT_KNOW };
 void sim_next_agent(struct sim *s, const char *action, enum sim_agent how);

@@ -150,6 +150,7 @@ struct node {
 
     bool libvirtd;
     uint64_t libvirtd_life;
+    uint64_t agents_back_us; /* none can be run before */
     enum sim_volume volume;
     enum sim_fence fence;
     uint64_t fence_us;
