@@ -189,7 +189,8 @@ static int32_t on_wakeup(int32_t fd, int32_t revents, void *data) {
     uint64_t count = 0;
     (void)revents;
     if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count)) {
-        const struct core_event event = {.type = CORE_EVENT_TIMEOUT};
+        const struct core_event event = {.type = CORE_EVENT_TIMEOUT,
+                                         .timeout = {.due_ms = d->wakeup_ms}};
         d->wakeup_ms = UINT64_MAX; /* it has fired: the same time again must be set again */
         post(d, &event);
     }

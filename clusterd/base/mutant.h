@@ -10,29 +10,30 @@
 #include <stdbool.h>
 
 /* name | what is wrong */
-#define MUTANTS(X)                                                                     \
-    X(ack_before_stored, "an entry is acknowledged before it is on the disk")          \
-    X(one_vote_short, "committed with one vote less than a majority")                  \
-    X(promise_not_kept, "a promise is given and not stored")                           \
-    X(epoch_twice, "a view takes the epoch of the one before")                         \
-    X(tail_kept, "an uncommitted tail that differs is kept")                           \
-    X(epoch_not_compared, "an order of an earlier view is begun before it is renewed") \
-    X(rounds_not_compared, "promises to an older proposal count for a newer one")      \
-    X(shorter_log, "a view takes over from the shorter log")                           \
-    X(snapshot_short, "a snapshot is taken over without its last VM")                        \
-    X(reply_before_commit, "a client is told \"done\" before the change is committed") \
-    X(forgetful_counts, "a node whose database was replaced counts as before")         \
-    X(small_view_unchecked, "one of two nodes goes on alone without fencing")          \
+#define MUTANTS(X)                                                                       \
+    X(ack_before_stored, "an entry is acknowledged before it is on the disk")            \
+    X(one_vote_short, "committed with one vote less than a majority")                    \
+    X(promise_not_kept, "a promise is given and not stored")                             \
+    X(epoch_twice, "a view takes the epoch of the one before")                           \
+    X(tail_kept, "an uncommitted tail that differs is kept")                             \
+    X(epoch_not_compared, "an order of an earlier view is begun before it is renewed")   \
+    X(rounds_not_compared, "promises to an older proposal count for a newer one")        \
+    X(shorter_log, "a view takes over from the shorter log")                             \
+    X(snapshot_short, "a snapshot is taken over without its last VM")                    \
+    X(reply_before_commit, "a client is told \"done\" before the change is committed")   \
+    X(forgetful_counts, "a node whose database was replaced counts as before")           \
+    X(small_view_unchecked, "one of two nodes goes on alone without fencing")            \
     X(generation_not_compared, "what became of an earlier copy is taken for this one's") \
-    X(older_picture, "an order on an older picture of the VM is carried out")          \
-    X(start_repeated, "a restarted clusterd begins standing orders again")             \
-    X(adopt_blindly, "of an order that was under way at a restart nothing is asked")   \
-    X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")      \
-    X(watchdog_short, "the watchdog's deadline counts a second early")                 \
-    X(old_echo, "the watchdog is fed on an echo of any age")                           \
-    X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago") \
-    X(source_resumed, "a migration's source is resumed while its target runs")         \
-    X(one_side_asked, "after a broken migration only the source is asked")             \
+    X(older_picture, "an order on an older picture of the VM is carried out")            \
+    X(start_repeated, "a restarted clusterd begins standing orders again")               \
+    X(adopt_blindly, "of an order that was under way at a restart nothing is asked")     \
+    X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")        \
+    X(watchdog_short, "the watchdog's deadline counts a second early")                   \
+    X(idle_and_late, "a clusterd that lags behind feeds the watchdog as idle")           \
+    X(old_echo, "the watchdog is fed on an echo of any age")                             \
+    X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago")   \
+    X(source_resumed, "a migration's source is resumed while its target runs")           \
+    X(one_side_asked, "after a broken migration only the source is asked")               \
     X(old_memory_resumed, "a migration's source is resumed when its target has gone")
 
 #ifdef CLUSTERD_MUTANTS

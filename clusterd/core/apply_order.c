@@ -123,7 +123,8 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
 void apply_vm_order(struct apply *a, const void *command) {
     const struct cmd_vm_order *o = command;
     struct model_vm *vm = model_vm_by_id(a->m, o->vm);
-    if (!vm || a->origin != model_coordinator(a->m) || (vm->generation != o->generation && !MUTANT(older_picture)) ||
+    if (!vm || a->origin != model_coordinator(a->m) ||
+        (vm->generation != o->generation && !MUTANT(older_picture)) ||
         (vm->serial != o->serial && !MUTANT(older_picture)) ||
         (!order_fits(a->m, vm, o) && !MUTANT(older_picture))) {
         apply_refuse(a, REPLY_REFUSED, "order on an older picture", "");

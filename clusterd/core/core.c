@@ -267,7 +267,11 @@ static int dispatch(struct core *c, const struct core_event *event) {
     case CORE_EVENT_AGENT: return executor_agent(c, &event->agent);
     case CORE_EVENT_FENCE: return executor_fence(c, &event->fence);
     case CORE_EVENT_REQUEST: return core_request(c, &event->request);
-    case CORE_EVENT_TIMEOUT: return 0;
+    case CORE_EVENT_TIMEOUT:
+        if (c->now_ms <= event->timeout.due_ms + TIMEOUT_PROMPT_MS) {
+            c->prompt_ms = c->now_ms;
+        }
+        return 0;
     case CORE_EVENT_STOP: c->stopping = true; return 0;
     }
     return -EINVAL;

@@ -175,6 +175,10 @@ struct core_event {
         struct core_agent agent;
         struct core_fence fence;
         struct core_request request;
+        struct {
+            uint64_t due_ms; /* TIMEOUT: the wakeup_ms that it answers; how late it is tells how far
+                                this clusterd lags behind */
+        } timeout;
     };
 };
 
@@ -317,7 +321,8 @@ void core_destroy(struct core *core); /* NULL is fine */
 /*
  * Handles one event. 0, or a negative errno after which the core must not be used any more (the
  * process ends; what it promised is on disk): -ENOMEM, -EBADMSG (the store is damaged), -EIO (it
- * does not store), -ETIME (it does not answer), -ENOTRECOVERABLE (this node's log contradicts the others').
+ * does not store), -ETIME (it does not answer), -ENOTRECOVERABLE (this node's log contradicts the
+ * others').
  */
 int core_step(struct core *core, const struct core_event *event, struct core_actions *ret_actions);
 

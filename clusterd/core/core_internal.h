@@ -40,6 +40,7 @@ struct core {
     bool stopping;
     bool was_usable; /* this node has been in a usable view since clusterd started */
     uint64_t now_ms, wall_ms;
+    uint64_t prompt_ms; /* the last TIMEOUT that came in time; 0: none yet */
 
     uint32_t self;
     uint64_t incarnation;

@@ -138,10 +138,11 @@ static bool is_up_to_date(struct core *c, const struct wire_ids *last) {
     return ids_contain(last, c->self);
 }
 
-/* A view that we know of and have not applied may have brought it back since the model saw it go. */
+/* A view that we know of and have not applied may have brought it back since the model saw it go.
+ */
 static bool is_off(const struct core *c, const struct model_node *node, bool applied) {
-    bool by_model = node->state == NODE_FENCED || node->state == NODE_OFFLINE ||
-                    node->state == NODE_NEVER_SEEN;
+    bool by_model =
+        node->state == NODE_FENCED || node->state == NODE_OFFLINE || node->state == NODE_NEVER_SEEN;
     return (by_model && applied) || ids_contain(&c->executor.cleared, node->id);
 }
 
@@ -383,8 +384,14 @@ void executor_watchdog(struct core *c) {
         }
         return;
     }
+    bool prompt = c->prompt_ms && c->now_ms <= c->prompt_ms + 2 * TIMEOUT_PROMPT_MS;
     bool idle = x->connected && x->listed && !executor_runs_something(c);
-    bool alive = (replica_usable(&c->replica) || keeps_vms(c)) && c->replica.heartbeat_echoed != x->fed_heartbeat &&
+    if (idle && !prompt && !MUTANT(idle_and_late)) {
+        executor_wake_at(c, c->now_ms + TIMEOUT_PROMPT_MS / 4); /* then we see */
+        idle = false;
+    }
+    bool alive = (replica_usable(&c->replica) || keeps_vms(c)) &&
+                 c->replica.heartbeat_echoed != x->fed_heartbeat &&
                  (c->now_ms <= c->replica.echo_sent_ms + TIMEOUT_ECHO_MS || MUTANT(old_echo));
     if (!idle && !alive) {
         return; /* the next echo comes as a message, and with it a step */

@@ -168,6 +168,11 @@ static void end_if_void(struct core *c, struct run *run) {
     bool stands = vm && vm->order != ORDER_NONE && vm->order_index == run->order;
     bool moves = run->order_kind == ORDER_MIGRATE || run->order_kind == ORDER_SAVE;
     bool unwanted = op && (op->cancelled || op->state == OPERATION_CANCELLED);
+    if (vm && run->order_kind == ORDER_MIGRATE) {
+        const struct model_node *target = model_node_by_id(&c->model, vm->target);
+        unwanted =
+            unwanted || (target && (target->state == NODE_LOST || target->state == NODE_FENCING));
+    }
     if (!stands || (moves && unwanted)) {
         end_run(c, run);
     }
@@ -189,8 +194,8 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
 
 /*
  * An order is begun if it stands in this very epoch, names this node, came after this clusterd was
- * online, was not begun before, and if we know that all of this was so a moment ago: a clusterd that
- * lags behind may be working through what was ordered before it was given up (timeouts.h).
+ * online, was not begun before, and if we know that all of this was so a moment ago: a clusterd
+ * that lags behind may be working through what was ordered before it was given up (timeouts.h).
  */
 static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
     if (vm->order == ORDER_NONE || vm->order_node != c->self ||

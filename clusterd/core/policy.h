@@ -18,6 +18,8 @@ struct policy_wait { /* since when a node is in its present state, by this node'
     uint32_t node;
     uint64_t lost_index; /* which loss of it that is */
     uint64_t since_ms;
+    uint64_t held_serial;   /* the last change of a VM that may run there, */
+    uint64_t held_since_ms; /* and since when it is the last: a watchdog's time counts from here */
     uint32_t attempts;      /* the pause after this many failed attempts... */
     uint64_t next_fence_ms; /* ...ends here */
 };

@@ -70,17 +70,49 @@ static int begin_fence(struct core *c, const struct model_node *node) {
     return policy_propose(c, COMMAND_FENCE_BEGIN, &begin);
 }
 
-static int watchdog_evidence(struct core *c, const struct model_node *node, uint64_t since_ms) {
-    /* Who asks for a fencing wants the power off, not the word that no VM runs: the device first. */
+/* A migration that was under way when the node was lost may still end there. */
+static bool may_still_arrive(const struct core *c, uint32_t node) {
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        bool moves = vm->state == VM_MIGRATING ||
+                     (vm->state == VM_RESOLVING && vm->probe_owner == VM_STATE_UNKNOWN);
+        if (vm->target == node && moves) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_held(struct core *c, const struct model_node *node, struct policy_wait *wait) {
+    uint64_t serial = 0;
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (model_vm_may_run_on(vm, node->id) && vm->serial > serial) {
+            serial = vm->serial;
+        }
+    }
+    if (wait->held_since_ms == 0 || serial > wait->held_serial) {
+        wait->held_serial = serial;
+        wait->held_since_ms = c->now_ms;
+    }
+}
+
+/* By the proof in timeouts.h. */
+static int watchdog_evidence(struct core *c, const struct model_node *node,
+                             struct policy_wait *wait) {
+    /* Who asks for a fencing wants the power off, not the word that no VM runs: the device first.
+     */
     if (!lost(node) || node->watchdog_ms == 0 || node->fence_asked) {
         return 0;
     }
-    /* The proof: timeouts.h. */
+    note_held(c, node, wait);
+    if (may_still_arrive(c, node->id)) {
+        return 0; /* its end is an event */
+    }
+    uint64_t since_ms = wait->held_since_ms > wait->since_ms ? wait->held_since_ms : wait->since_ms;
     uint64_t least = node->watchdog_ms + TIMEOUT_ECHO_MS + TIMEOUT_DRIFT_MS;
-    uint64_t wait = setting_get(&c->model, SETTING_self_fence_ms);
-    wait = (wait > least ? wait : least) - (MUTANT(watchdog_short) ? 1000 : 0);
-    if (c->now_ms < since_ms + wait) {
-        policy_wake_at(c, since_ms + wait);
+    uint64_t term = setting_get(&c->model, SETTING_self_fence_ms);
+    term = (term > least ? term : least) - (MUTANT(watchdog_short) ? 1000 : 0);
+    if (c->now_ms < since_ms + term) {
+        policy_wake_at(c, since_ms + term);
         return 0;
     }
     struct cmd_fence_result result = {
@@ -114,7 +146,7 @@ static int fence_node(struct core *c, const struct model_node *node) {
         return 0;
     }
     note_state(c, node, wait);
-    int err = watchdog_evidence(c, node, wait->since_ms);
+    int err = watchdog_evidence(c, node, wait);
     if (err < 0) {
         return err;
     }

@@ -74,8 +74,8 @@ static enum order_kind drain_order(const struct core *c, const struct model_vm *
 }
 
 struct drain_rest {
-    uint32_t left;       /* VMs that are on the node, or may be */
-    uint32_t given_up;   /* of them: tried often enough, or standing still */
+    uint32_t left;        /* VMs that are on the node, or may be */
+    uint32_t given_up;    /* of them: tried often enough, or standing still */
     const char *standing; /* one that stands still; "": none */
 };
 
@@ -108,10 +108,10 @@ static int end_drain(struct core *c, struct model_operation *op, const struct dr
     if (rest->given_up == 0) {
         return policy_end(c, op->id, OPERATION_DONE, "");
     }
-    const char *last = rest->standing[0]
-                           ? outbox_text(&c->out, "%s stands still: " STANDS_STILL_HINT,
-                                         rest->standing)
-                           : last_reason(op);
+    const char *last =
+        rest->standing[0]
+            ? outbox_text(&c->out, "%s stands still: " STANDS_STILL_HINT, rest->standing)
+            : last_reason(op);
     return policy_end(c, op->id, OPERATION_FAILED,
                       outbox_text(&c->out, "%u VMs could not be moved; the last: %s",
                                   rest->given_up, last));

@@ -69,8 +69,7 @@ int replica_init(struct replica *r, const struct core_boot *boot, const struct m
         .self = boot->node,
         .incarnation = boot->incarnation,
         .model = model,
-        .keep_entries =
-            boot->compact_entries ? boot->compact_entries / 4 : REPLICA_KEEP_ENTRIES,
+        .keep_entries = boot->compact_entries ? boot->compact_entries / 4 : REPLICA_KEEP_ENTRIES,
         .deadline_ms = UINT64_MAX,
     };
     log_init(&r->log);
@@ -83,9 +82,8 @@ int replica_init(struct replica *r, const struct core_boot *boot, const struct m
      */
     r->small_quorum_allowed = small && boot->wait_for_all && boot->nodes.n == 2;
     if (small && !boot->wait_for_all && boot->nodes.n == 2) {
-        r->refusal =
-            "corosync lets one of two nodes be quorate without wait_for_all, which can "
-            "lose committed changes: set wait_for_all: 1 in corosync.conf on both nodes";
+        r->refusal = "corosync lets one of two nodes be quorate without wait_for_all, which can "
+                     "lose committed changes: set wait_for_all: 1 in corosync.conf on both nodes";
     }
     int err = load_peers(r, boot);
     if (err == 0) {

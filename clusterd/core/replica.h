@@ -28,8 +28,8 @@
  * A disk may come back with less than it had: replaced, or restored from a backup. What it
  * acknowledged then counts for nothing, so each STATE also tells how far the others' logs are known
  * to have gone (`floors`: from acknowledgements, and from the model). A node whose log ends before
- * that is forgetful: it is brought up to date, but a view must have its majority without it; when it
- * has caught up, it begins a new exchange, in which it counts.
+ * that is forgetful: it is brought up to date, but a view must have its majority without it; when
+ * it has caught up, it begins a new exchange, in which it counts.
  *
  * Invariants: at most one view ever gets a majority of promises for an epoch (each node promises an
  * epoch once); a node stores entries of an epoch only after that; it acknowledges nothing of an
@@ -193,13 +193,14 @@ void replica_drop_outgoing(struct replica *r);
 
 /* This node may act: a committed view, caught up, and nothing doubtful. */
 bool replica_usable(const struct replica *r);
-/* What this node knows is at most TIMEOUT_ECHO_MS old: a heartbeat sent since then has come back, and
- * what the ring ordered before it has been worked through. */
+/* What this node knows is at most TIMEOUT_ECHO_MS old: a heartbeat sent since then has come back,
+ * and what the ring ordered before it has been worked through. */
 bool replica_is_current(const struct replica *r);
 /* As above, but for doubts: commands sent now are appended by all. */
 bool replica_active(const struct replica *r);
 const char *replica_phase_text(const struct replica *r);
-/* Whether a proposer waits for replica_clear_small(): of two nodes, the one that would go on alone. */
+/* Whether a proposer waits for replica_clear_small(): of two nodes, the one that would go on alone.
+ */
 bool replica_wants_clearance(const struct replica *r);
 /* Whether the node takes part in the view that is being formed. */
 bool replica_is_heard(const struct replica *r, uint32_t node);

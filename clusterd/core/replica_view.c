@@ -98,8 +98,8 @@ static bool forgets(const struct replica *r, const struct replica_peer *p) {
         const struct replica_peer *teller = &r->peers[i];
         for (uint32_t k = 0; heard(r, teller) && k < teller->state.floors.n; k++) {
             const struct state_floor *floor = &teller->floors[k];
-            if (!MUTANT(forgetful_counts) && floor->node == p->id && is_before(p->state.last_epoch, p->state.last_index,
-                                                  floor->epoch, floor->index)) {
+            if (!MUTANT(forgetful_counts) && floor->node == p->id &&
+                is_before(p->state.last_epoch, p->state.last_index, floor->epoch, floor->index)) {
                 return true;
             }
         }
@@ -194,9 +194,9 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
 }
 
 /*
- * Whether those heard may form a view. In a small view (see replica_votes_needed) the proposer first
- * makes sure that every node that is not heard is off (replica_clear_small), or two halves could
- * both go on.
+ * Whether those heard may form a view. In a small view (see replica_votes_needed) the proposer
+ * first makes sure that every node that is not heard is off (replica_clear_small), or two halves
+ * could both go on.
  */
 static bool may_propose(const struct replica *r) {
     return replica_votes(r, counts) >= r->total_votes / 2 + 1 ||

@@ -30,10 +30,18 @@
  * quorum, with a hung clusterd, a frozen node or one whose loop starves for W is reset, and nothing
  * that it ran is left at E + W after the break.
  *
- * (b) needs one thing more. A clusterd that lags behind, on a node where nothing runs, goes on
- * feeding, and may at last come to an order to start a VM that was given when the node was still
- * there. So an order is begun only within E of a heartbeat that has come back: what is begun was
+ * (b) needs three things more, for a clusterd may lag behind on a node where, for all it knows,
+ * nothing runs.
+ *
+ *   1. It may at last come to an order to start a VM that was given when the node was still there.
+ *      So an order is begun only within E of a heartbeat that has come back: what is begun was
  * known to be right at most E ago, that is before E after the break, and from then on (a) holds.
+ *   2. A VM may have been moved here without its knowing. So it counts itself idle only while it
+ *      keeps up: a TIMEOUT came no later than TIMEOUT_PROMPT_MS, at most twice that ago. A copy
+ * that arrives is thus seen within 2 * TIMEOUT_PROMPT_MS and libvirt's own delay; as F >= W + E +
+ *      TIMEOUT_DRIFT_MS, libvirt's events may be E + TIMEOUT_DRIFT_MS - 2 * TIMEOUT_PROMPT_MS late.
+ *   3. It may arrive after the others have lost the node. So they abort migrations to it, take no
+ *      watchdog for evidence while one may still end there, and begin to count anew when one has.
  *
  * A node reports that it has a watchdog only after it has been armed (fed for the first time).
  *
@@ -47,6 +55,9 @@
  */
 #ifndef CLUSTERD_CORE_TIMEOUTS_H
 #define CLUSTERD_CORE_TIMEOUTS_H
+
+/* A TIMEOUT that is no later: this clusterd keeps up with what comes in. */
+#define TIMEOUT_PROMPT_MS 500u
 
 /* Each node sends a heartbeat so often. */
 #define TIMEOUT_HEARTBEAT_MS 1000u

@@ -138,7 +138,8 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
         return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
     }
     if (owner == VM_STATE_PAUSED && target == VM_STATE_RUNNING) {
-        return (struct resolve_step){.kind = MUTANT(source_resumed) ? ORDER_RESUME : ORDER_DESTROY, .node = vm->owner};
+        return (struct resolve_step){.kind = MUTANT(source_resumed) ? ORDER_RESUME : ORDER_DESTROY,
+                                     .node = vm->owner};
     }
     if (target == VM_STATE_PAUSED || target == VM_STATE_INCOMING ||
         (owner_there && target == VM_STATE_RUNNING)) {

@@ -266,7 +266,7 @@ enum agent_event {
     VM_EVENT_SHUTDOWN, /* by the guest itself */
     VM_EVENT_PAUSED,
     VM_EVENT_RESUMED,
-    VM_EVENT_MIGRATED,    /* left this node, or was saved */
+    VM_EVENT_MIGRATED,   /* left this node, or was saved */
     VM_EVENT_SURRENDERED /* destroyed by its own node, which had no usable view */
 };
 enum fence_evidence { EVIDENCE_NONE = 0, EVIDENCE_AGENT, EVIDENCE_WATCHDOG, EVIDENCE_ADMIN };

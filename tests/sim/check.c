@@ -26,8 +26,7 @@ static struct truth *truth_at(struct sim *s, uint64_t index) {
         }
         s->truth = realloc(s->truth, capacity * sizeof(*s->truth));
         CHECK(s->truth != NULL);
-        memset(s->truth + s->truth_capacity, 0,
-               (capacity - s->truth_capacity) * sizeof(*s->truth));
+        memset(s->truth + s->truth_capacity, 0, (capacity - s->truth_capacity) * sizeof(*s->truth));
         s->truth_capacity = capacity;
     }
     return &s->truth[index];
@@ -144,8 +143,7 @@ static void check_log(struct sim *s, uint32_t node) {
     for (uint64_t i = n->checked_index + 1; i <= r->commit_index && !s->violation[0]; i++) {
         n->checked_index = i;
         struct truth *t = truth_at(s, i);
-        const struct log_item *item =
-            t->chain ? log_at(&r->log, i) : find_entry(s, node, i);
+        const struct log_item *item = t->chain ? log_at(&r->log, i) : find_entry(s, node, i);
         if (!item) {
             continue; /* it came in a snapshot; the chain is compared at the next entry */
         }
@@ -303,9 +301,8 @@ void check_agent(struct sim *s, uint32_t node, const struct core_run_agent *orde
                  s->names[node], order->action, order->instance);
     }
     if (s->now_us > s->nodes[node].knows_us + KNOWLEDGE_US) {
-        sim_fail(s, "%s begins %s of %s by what it knew %llu ms ago", s->names[node],
-                 order->action, order->instance,
-                 (unsigned long long)(s->now_us - s->nodes[node].knows_us) / 1000);
+        sim_fail(s, "%s begins %s of %s by what it knew %llu ms ago", s->names[node], order->action,
+                 order->instance, (unsigned long long)(s->now_us - s->nodes[node].knows_us) / 1000);
     }
     const struct model_vm *row = best_row(s, run->subject);
     if (makes_a_copy(run->order_kind) &&

@@ -115,8 +115,7 @@ static void apply_store(struct sim *s, uint32_t node, const struct core_store *p
         const struct core_entry *e = &put->entries[i];
         if (e->index != log_last_index(&db->log) + 1) {
             sim_fail(s, "%s stores entry %llu behind %llu", s->names[node],
-                     (unsigned long long)e->index,
-                     (unsigned long long)log_last_index(&db->log));
+                     (unsigned long long)e->index, (unsigned long long)log_last_index(&db->log));
             return;
         }
         CHECK(log_append(&db->log, e->epoch, e->data, e->size) == 0);

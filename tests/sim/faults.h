@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults: what a seed does to its cluster, drawn beforehand as a list, so that a run can be repeated
- * with a part of the list (shrink.c), or written down as a story.
+ * Faults: what a seed does to its cluster, drawn beforehand as a list, so that a run can be
+ * repeated with a part of the list (shrink.c), or written down as a story.
  */
 #ifndef TESTS_SIM_FAULTS_H
 #define TESTS_SIM_FAULTS_H
@@ -9,47 +9,47 @@
 #include "sim/sim.h"
 
 /* name | its set, in --faults | weight | what it does */
-#define FAULTS(X)                                                               \
-    X(power_off, power, 3, "power off")                                         \
-    X(power_on, power, 5, "all nodes are powered on")                           \
-    X(cut, network, 3, "one node is cut off")                                   \
-    X(split, network, 2, "the network breaks into two parts")                   \
-    X(heal, network, 5, "the network is whole again")                           \
-    X(token, network, 2, "corosync loses its token")                            \
-    X(try_again, network, 2, "a node's messages wait")                          \
-    X(kill_clusterd, process, 3, "clusterd is killed, and restarted")           \
-    X(stop_clusterd, process, 1, "clusterd is stopped in good order")           \
-    X(start_clusterd, process, 2, "... and started")                            \
-    X(kill_corosync, process, 2, "corosync is killed, and restarted")           \
-    X(ghost, process, 2, "corosync does not notice that clusterd died")         \
-    X(freeze_clusterd, freeze, 2, "clusterd does not run for a while")          \
-    X(starve, freeze, 2, "clusterd gets little of the processor")               \
-    X(freeze_node, freeze, 2, "a whole node stands still for a while")          \
-    X(freeze_and_cut, freeze, 2, "clusterd sleeps while its node is cut off")   \
+#define FAULTS(X)                                                                 \
+    X(power_off, power, 3, "power off")                                           \
+    X(power_on, power, 5, "all nodes are powered on")                             \
+    X(cut, network, 3, "one node is cut off")                                     \
+    X(split, network, 2, "the network breaks into two parts")                     \
+    X(heal, network, 5, "the network is whole again")                             \
+    X(token, network, 2, "corosync loses its token")                              \
+    X(try_again, network, 2, "a node's messages wait")                            \
+    X(kill_clusterd, process, 3, "clusterd is killed, and restarted")             \
+    X(stop_clusterd, process, 1, "clusterd is stopped in good order")             \
+    X(start_clusterd, process, 2, "... and started")                              \
+    X(kill_corosync, process, 2, "corosync is killed, and restarted")             \
+    X(ghost, process, 2, "corosync does not notice that clusterd died")           \
+    X(freeze_clusterd, freeze, 2, "clusterd does not run for a while")            \
+    X(starve, freeze, 2, "clusterd gets little of the processor")                 \
+    X(freeze_node, freeze, 2, "a whole node stands still for a while")            \
+    X(freeze_and_cut, freeze, 2, "clusterd sleeps while its node is cut off")     \
     X(starve_and_cut, freeze, 3, "clusterd lags behind when its node is cut off") \
-    X(disk, disk, 3, "a disk is slow, full or broken, or is fine again")        \
-    X(remember, database, 1, "a copy of a database is put away")                \
-    X(replace, database, 1, "... and is put back")                              \
-    X(wipe, database, 1, "a database is lost")                                  \
-    X(libvirtd, libvirt, 2, "libvirtd is killed, and restarted")                \
-    X(agent, libvirt, 2, "an agent fails, hangs, or does not know")             \
-    X(agents_missing, libvirt, 1, "no agent can be run on a node for a while")  \
-    X(undying, libvirt, 1, "a QEMU that does not die")                          \
-    X(crash, guest, 3, "a QEMU crashes")                                        \
-    X(shutdown, guest, 1, "a guest shuts itself down")                          \
-    X(stubborn, guest, 1, "a guest ignores the power button")                   \
-    X(fence, fence, 3, "a fence device fails, hangs, is slow, is silent")       \
-    X(clock, clock, 1, "a wall clock jumps")                                    \
-    X(volume, volume, 2, "a node's volume hangs, is gone, is back")             \
-    X(protocol, protocol, 1, "a clusterd of a later version comes and goes")    \
-    X(operate, operator, 14, "the administrator does something")                \
+    X(disk, disk, 3, "a disk is slow, full or broken, or is fine again")          \
+    X(remember, database, 1, "a copy of a database is put away")                  \
+    X(replace, database, 1, "... and is put back")                                \
+    X(wipe, database, 1, "a database is lost")                                    \
+    X(libvirtd, libvirt, 2, "libvirtd is killed, and restarted")                  \
+    X(agent, libvirt, 2, "an agent fails, hangs, or does not know")               \
+    X(agents_missing, libvirt, 1, "no agent can be run on a node for a while")    \
+    X(undying, libvirt, 1, "a QEMU that does not die")                            \
+    X(crash, guest, 3, "a QEMU crashes")                                          \
+    X(shutdown, guest, 1, "a guest shuts itself down")                            \
+    X(stubborn, guest, 1, "a guest ignores the power button")                     \
+    X(fence, fence, 3, "a fence device fails, hangs, is slow, is silent")         \
+    X(clock, clock, 1, "a wall clock jumps")                                      \
+    X(volume, volume, 2, "a node's volume hangs, is gone, is back")               \
+    X(protocol, protocol, 1, "a clusterd of a later version comes and goes")      \
+    X(operate, operator, 14, "the administrator does something")                  \
     X(move_and_break, operator, 5, "a VM is moved, and something breaks")
 
 enum fault_kind {
 #define X(name, set, weight, text) FAULT_##name,
     FAULTS(X)
 #undef X
-    N_FAULTS
+        N_FAULTS
 };
 
 struct fault {
@@ -68,8 +68,7 @@ struct fault_plan {
  * kind; 0: there is no set of that name. */
 uint64_t faults_parse(const char *names);
 /* About so long. */
-void faults_draw(struct fault_plan *plan, uint64_t seed, uint64_t kinds, uint32_t nodes,
-                 uint64_t us);
+void faults_draw(struct fault_plan *plan, uint64_t seed, uint64_t set, uint32_t nodes, uint64_t us);
 void faults_finish(struct fault_plan *plan);
 /* Does it, after its pause. */
 void fault_happen(struct sim *s, const struct fault *fault);

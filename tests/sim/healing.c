@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What must be true in the end: once everything is mended and some time has passed, every VM that is
- * wanted and has a possible node runs, where the model says; no node waits; every operation has
+ * What must be true in the end: once everything is mended and some time has passed, every VM that
+ * is wanted and has a possible node runs, where the model says; no node waits; every operation has
  * ended; all nodes are one; and it took no hand to get there.
  */
 #include "sim/world.h"
@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BOUND_US (400 * SIM_SECOND) /* two of the longest pauses between attempts to fence, and more */
+#define BOUND_US \
+    (400 * SIM_SECOND) /* two of the longest pauses between attempts to fence, and more */
 
 static const char *says(struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -38,25 +38,26 @@ struct sum {
 };
 
 static void usage(FILE *to) {
-    (void)fprintf(to, "%s",
-                  "Usage: sim [OPTION ...]\n"
-                  "Runs clusters of clusterd's own core in virtual time and tries to break them.\n\n"
-                  "  --from S        the first seed (1)\n"
-                  "  --seeds K       how many seeds (100); 'time': others each time\n"
-                  "  --nodes N       2 to 7; without it, by the seed\n"
-                  "  --vms M         1 to 60; without it, by the seed\n"
-                  "  --hours H       virtual hours for each seed; without it, one round of faults\n"
-                  "  --faults SETS   all, or of: power network process freeze disk database libvirt\n"
-                  "                  guest fence clock volume protocol operator; -SET takes one away\n"
-                  "  --jobs J        seeds at the same time (one for each processor)\n"
-                  "  --trace         print all that happens, as it happens\n"
-                  "  --messages      the trace has the messages between the clusterds, too\n"
-                  "  --shrink        of a seed that fails, find a small part that fails too\n"
-                  "  --quiet         only the last line\n"
-                  "  --mutants       each deliberate fault in the core must be found (preset mutants)\n"
-                  "  --mutant NAME   run with that fault; or hunt only that one\n\n"
-                  "Exit status: 0 no property was violated, 1 one was, 2 usage. The last line is\n"
-                  "JSON. A seed replays exactly: sim --from S --seeds 1 --trace\n");
+    (void)fprintf(
+        to, "%s",
+        "Usage: sim [OPTION ...]\n"
+        "Runs clusters of clusterd's own core in virtual time and tries to break them.\n\n"
+        "  --from S        the first seed (1)\n"
+        "  --seeds K       how many seeds (100); 'time': others each time\n"
+        "  --nodes N       2 to 7; without it, by the seed\n"
+        "  --vms M         1 to 60; without it, by the seed\n"
+        "  --hours H       virtual hours for each seed; without it, one round of faults\n"
+        "  --faults SETS   all, or of: power network process freeze disk database libvirt\n"
+        "                  guest fence clock volume protocol operator; -SET takes one away\n"
+        "  --jobs J        seeds at the same time (one for each processor)\n"
+        "  --trace         print all that happens, as it happens\n"
+        "  --messages      the trace has the messages between the clusterds, too\n"
+        "  --shrink        of a seed that fails, find a small part that fails too\n"
+        "  --quiet         only the last line\n"
+        "  --mutants       each deliberate fault in the core must be found (preset mutants)\n"
+        "  --mutant NAME   run with that fault; or hunt only that one\n\n"
+        "Exit status: 0 no property was violated, 1 one was, 2 usage. The last line is\n"
+        "JSON. A seed replays exactly: sim --from S --seeds 1 --trace\n");
 }
 
 static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *ret) {
@@ -76,15 +77,21 @@ static int refuse(const char *option, const char *text) {
 }
 
 static int parse(int argc, char **argv, struct command *ret) {
-    static const struct option options[] = {
-        {"from", required_argument, NULL, 'f'},  {"seeds", required_argument, NULL, 's'},
-        {"nodes", required_argument, NULL, 'n'}, {"vms", required_argument, NULL, 'v'},
-        {"hours", required_argument, NULL, 'h'}, {"faults", required_argument, NULL, 'a'},
-        {"jobs", required_argument, NULL, 'j'},  {"trace", no_argument, NULL, 't'},
-        {"messages", no_argument, NULL, 'e'},
-        {"shrink", no_argument, NULL, 'k'},      {"quiet", no_argument, NULL, 'q'},
-        {"mutants", no_argument, NULL, 'm'},     {"mutant", required_argument, NULL, 'M'},
-        {"help", no_argument, NULL, '?'},        {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"from", required_argument, NULL, 'f'},
+                                            {"seeds", required_argument, NULL, 's'},
+                                            {"nodes", required_argument, NULL, 'n'},
+                                            {"vms", required_argument, NULL, 'v'},
+                                            {"hours", required_argument, NULL, 'h'},
+                                            {"faults", required_argument, NULL, 'a'},
+                                            {"jobs", required_argument, NULL, 'j'},
+                                            {"trace", no_argument, NULL, 't'},
+                                            {"messages", no_argument, NULL, 'e'},
+                                            {"shrink", no_argument, NULL, 'k'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"mutants", no_argument, NULL, 'm'},
+                                            {"mutant", required_argument, NULL, 'M'},
+                                            {"help", no_argument, NULL, '?'},
+                                            {NULL, 0, NULL, 0}};
     int index = 0, c;
     uint64_t v = 0;
     while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -267,7 +274,8 @@ int main(int argc, char **argv) {
         return EXIT_VIOLATION;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    double seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    double seconds =
+        (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
     double hours = (double)sum.virtual_us / 3.6e9;
     (void)printf("{\"seeds\":%llu,\"virtual_hours\":%.2f,\"seconds\":%.1f,\"violations\":%llu,"
                  "\"virtual_hours_per_core_second\":%.3f,\"steps\":%llu,\"committed\":%llu}\n",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Mutants; see mutants.h. Each is hunted in a process of its own: a core that is wrong may also fail
- * one of its own checks, which ends the process, and counts.
+ * Mutants; see mutants.h. Each is hunted in a process of its own: a core that is wrong may also
+ * fail one of its own checks, which ends the process, and counts.
  */
 #include "sim/mutants.h"
 
@@ -23,10 +23,9 @@ enum mutant mutant_active;
 
 static const struct {
     const char *name, *text;
-} mutants[N_MUTANTS] = {
-    [MUTANT_none] = {"none", "nothing is wrong"},
+} mutants[N_MUTANTS] = {[MUTANT_none] = {"none", "nothing is wrong"},
 #define X(name, text) [MUTANT_##name] = {#name, text},
-    MUTANTS(X)
+                        MUTANTS(X)
 #undef X
 };
 

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESTART_US SIM_SECOND      /* systemd's RestartSec */
-#define STEPS_PER_SECOND 4000u     /* more is a busy loop */
-#define SLEEP_US 2700000u          /* TIMEOUT_ASLEEP_MS, and the clocks' difference */
+#define RESTART_US SIM_SECOND  /* systemd's RestartSec */
+#define STEPS_PER_SECOND 4000u /* more is a busy loop */
+#define SLEEP_US 2700000u      /* TIMEOUT_ASLEEP_MS, and the clocks' difference */
 
 /* ---- items ---- */
 
@@ -94,7 +94,7 @@ static void wake(struct sim *s, uint64_t node, uint64_t count) {
     }
     n->wakeup_us = UINT64_MAX;
     note_sleep(s, n, NULL);
-    struct core_event event = {.type = CORE_EVENT_TIMEOUT};
+    struct core_event event = {.type = CORE_EVENT_TIMEOUT, .timeout = {.due_ms = n->due_ms}};
     node_step(s, (uint32_t)node, &event);
 }
 
@@ -105,6 +105,7 @@ static void set_wakeup(struct sim *s, uint32_t node, uint64_t ms) {
         return;
     }
     n->wakeup_us = at;
+    n->due_ms = ms;
     n->wakeup_count++;
     if (at != UINT64_MAX) {
         sim_at(s, at - s->now_us, wake, node, n->wakeup_count);
@@ -326,7 +327,8 @@ static void handle(struct sim *s, uint32_t node, struct item *item) {
     item_free(item);
 }
 
-/* What timers.h asks for is asked of it here too: after a sleep, a message of its own comes first. */
+/* What timers.h asks for is asked of it here too: after a sleep, a message of its own comes first.
+ */
 static void note_sleep(struct sim *s, struct node *n, const struct item *item) {
     if (n->core && n->ran_us && s->now_us > n->ran_us + SLEEP_US) {
         n->doubt_us = s->now_us;
@@ -357,7 +359,7 @@ static void drain(struct sim *s, uint32_t node) {
     if (n->core && runs(s, node) && n->wakeup_us == 0) {
         n->wakeup_us = UINT64_MAX;
         note_sleep(s, n, NULL);
-        struct core_event event = {.type = CORE_EVENT_TIMEOUT};
+        struct core_event event = {.type = CORE_EVENT_TIMEOUT, .timeout = {.due_ms = n->due_ms}};
         node_step(s, node, &event);
     }
 }

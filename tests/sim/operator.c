@@ -23,7 +23,8 @@ uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void 
     }
     uint64_t id = ++s->last_request;
     struct request *r = &s->requests[id % MAX_REQUESTS];
-    *r = (struct request){.id = id, .node = node, .life = n->life, .asked_us = s->now_us, .code = -1};
+    *r = (struct request){
+        .id = id, .node = node, .life = n->life, .asked_us = s->now_us, .code = -1};
     uint64_t before = n->core->last_request;
     r->number = before + 1; /* if it is proposed, it is so at once */
     sim_trace(s, "%s: asked for %s", s->names[node], command_name(command));
@@ -103,9 +104,8 @@ static bool all_run(struct sim *s, const void *arg) {
 
 /* An agent that hangs shall not outlast the healing. */
 static void set_limits(struct sim *s) {
-    static const char *const limits[][2] = {{"migrate_timeout_ms", "60000"},
-                                            {"save_timeout_ms", "30000"},
-                                            {"self_fence_ms", "7000"}};
+    static const char *const limits[][2] = {
+        {"migrate_timeout_ms", "60000"}, {"save_timeout_ms", "30000"}, {"self_fence_ms", "7000"}};
     for (size_t i = 0; i < ARRAY_SIZE(limits) - !s->options.no_fencing; i++) {
         struct cmd_config_set set = {.key = limits[i][0], .value = limits[i][1]};
         (void)sim_command(s, 1, COMMAND_CONFIG_SET, &set);
@@ -152,10 +152,12 @@ static void move(struct sim *s, uint32_t node) {
 
 static void change_setting(struct sim *s, uint32_t node) {
     static const char *const wishes[][2] = {
-        {"self_fence_ms", "7000"},    {"self_fence_ms", "12000"},   {"migrations_per_node", "1"},
-        {"migrations_per_node", "4"}, {"drain_allow_quick", "0"},   {"drain_allow_quick", "1"},
-        {"restart_limit", "0"},       {"restart_limit", "3"},       {"stop_grace_ms", "1000"},
-        {"stop_grace_ms", "90000"},   {"startup_wait_ms", "0"},     {"fence_retry_max_ms", "5000"},
+        {"self_fence_ms", "7000"},      {"self_fence_ms", "12000"},
+        {"migrations_per_node", "1"},   {"migrations_per_node", "4"},
+        {"drain_allow_quick", "0"},     {"drain_allow_quick", "1"},
+        {"restart_limit", "0"},         {"restart_limit", "3"},
+        {"stop_grace_ms", "1000"},      {"stop_grace_ms", "90000"},
+        {"startup_wait_ms", "0"},       {"fence_retry_max_ms", "5000"},
         {"migrate_timeout_ms", "1000"}, {"migrate_timeout_ms", "60000"},
     };
     const char *const *wish = wishes[sim_random(s, ARRAY_SIZE(wishes))];

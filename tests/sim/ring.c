@@ -380,7 +380,8 @@ void sim_partition(struct sim *s, const uint32_t *groups) {
     size_t used = 0;
     for (uint32_t i = 1; i <= s->n; i++) {
         s->group[i] = groups[i];
-        used += (size_t)snprintf(text + used, sizeof(text) - used, " %s:%u", s->names[i], groups[i]);
+        used +=
+            (size_t)snprintf(text + used, sizeof(text) - used, " %s:%u", s->names[i], groups[i]);
     }
     sim_trace(s, "the network is cut:%s", text);
     ring_connectivity_changed(s);

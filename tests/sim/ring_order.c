@@ -2,11 +2,11 @@
 /*
  * corosync, second half: one order of all messages of a ring.
  *
- * A message waits at its sender until the token comes by; then it has its place, and arrives at each
- * member in its own time. It is delivered when it and all before it have arrived: agreed order, not
- * safe delivery, so a sender may get its own message back when nobody else has it. What a broken
- * ring leaves is handed out when the next ring is formed: all that any member of the part has, but
- * after the first message that the part lacks, only those of its own members.
+ * A message waits at its sender until the token comes by; then it has its place, and arrives at
+ * each member in its own time. It is delivered when it and all before it have arrived: agreed
+ * order, not safe delivery, so a sender may get its own message back when nobody else has it. What
+ * a broken ring leaves is handed out when the next ring is formed: all that any member of the part
+ * has, but after the first message that the part lacks, only those of its own members.
  */
 #include "sim/world.h"
 
@@ -106,8 +106,8 @@ static void deliver(struct sim *s, uint32_t node, const struct ring_message *m) 
     item->bytes->owners++;
     item->sent_us = m->sender == node ? m->sent_us : 0;
     item->event.type = CORE_EVENT_MESSAGE;
-    item->event.message = (struct core_message){
-        .sender = m->sender, .data = m->bytes->data, .size = m->bytes->size};
+    item->event.message =
+        (struct core_message){.sender = m->sender, .data = m->bytes->data, .size = m->bytes->size};
     node_post(s, node, STREAM_CPG, item, sim_delay(s, 30));
 }
 

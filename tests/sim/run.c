@@ -31,8 +31,8 @@ struct sim_options run_settings(const struct run_options *o) {
  * reach deeper than all of them at once (swarm testing: Groce et al., ISSTA 2012).
  */
 static uint64_t some_of(uint64_t kinds, uint64_t seed) {
-    const uint64_t always = UINT64_C(1) << FAULT_power_on | UINT64_C(1) << FAULT_heal |
-                            UINT64_C(1) << FAULT_operate;
+    const uint64_t always =
+        UINT64_C(1) << FAULT_power_on | UINT64_C(1) << FAULT_heal | UINT64_C(1) << FAULT_operate;
     uint64_t mask = seed * UINT64_C(0xbf58476d1ce4e5b9);
     mask ^= mask >> 29;
     mask *= UINT64_C(0x94d049bb133111eb);

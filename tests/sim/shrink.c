@@ -22,9 +22,9 @@ struct search {
 
 /* The words of a violation without digits and names: "runs twice", "a lost write", ... */
 static bool same_property(const char *a, const char *b) {
-    static const char *const words[] = {"twice",    "lost write", "lost command", "committed",
-                                        "fenced",   "not at rest", "busy loop",   "gave up",
-                                        "nobody",   "taken back", "second time",  "generation"};
+    static const char *const words[] = {"twice",  "lost write",  "lost command", "committed",
+                                        "fenced", "not at rest", "busy loop",    "gave up",
+                                        "nobody", "taken back",  "second time",  "generation"};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (strstr(a, words[i]) && strstr(b, words[i])) {
             return true;
@@ -33,8 +33,8 @@ static bool same_property(const char *a, const char *b) {
     return false;
 }
 
-static bool still_fails(struct search *search, const struct fault_plan *plan,
-                        const char *violation, struct run_result *ret) {
+static bool still_fails(struct search *search, const struct fault_plan *plan, const char *violation,
+                        struct run_result *ret) {
     search->options.plan = plan;
     search->options.trace = false;
     search->runs++;
@@ -108,16 +108,17 @@ void shrink(const struct run_options *options, const char *violation) {
     uint32_t before = plan.n;
     search.options.hours = 0;
     if (!still_fails(&search, &plan, violation, &r)) {
-        (void)printf("shrink: it does not fail in its first round alone; try a seed without --hours\n");
+        (void)printf(
+            "shrink: it does not fail in its first round alone; try a seed without --hours\n");
         faults_finish(&plan);
         return;
     }
     smaller_cluster(&search, &plan, violation);
     fewer_faults(&search, &plan, violation);
     shorter_pauses(&search, &plan, violation);
-    (void)printf("shrink: %u of %u faults are enough, with %u nodes and %u VMs (%u runs):\n", plan.n,
-                 before, run_settings(&search.options).nodes, run_settings(&search.options).vms,
-                 search.runs);
+    (void)printf("shrink: %u of %u faults are enough, with %u nodes and %u VMs (%u runs):\n",
+                 plan.n, before, run_settings(&search.options).nodes,
+                 run_settings(&search.options).vms, search.runs);
     for (uint32_t i = 0; i < plan.n; i++) {
         char text[200];
         fault_text(&plan.v[i], text, sizeof(text));

@@ -45,8 +45,9 @@ uint64_t sim_delay(struct sim *s, uint64_t usual_us) {
 
 void sim_trace(struct sim *s, const char *format, ...) {
     char *line = s->trace[s->n_trace++ % TRACE_LINES];
-    int n = snprintf(line, TRACE_BYTES, "%5llu.%03llu  ", (unsigned long long)(s->now_us / SIM_SECOND),
-                     (unsigned long long)(s->now_us / 1000 % 1000));
+    int n =
+        snprintf(line, TRACE_BYTES, "%5llu.%03llu  ", (unsigned long long)(s->now_us / SIM_SECOND),
+                 (unsigned long long)(s->now_us / 1000 % 1000));
     va_list args;
     va_start(args, format);
     (void)vsnprintf(line + n, TRACE_BYTES - (size_t)n, format, args);

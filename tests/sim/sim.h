@@ -2,18 +2,18 @@
 /*
  * The simulator: a whole cluster in one process, in virtual time, from a seed.
  *
- *   The nodes' clusterd is the core that the daemon links (core, wire, placement), and the pure part
- *   of its corosync adapter (ring_view.c), object code for object code. Everything around it is the
- *   world's: corosync, disks, libvirt and its guests, fencing, watchdogs, the administrator, time.
- *   The world knows what truly runs where, and checks after every step that nothing is lost and
+ *   The nodes' clusterd is the core that the daemon links (core, wire, placement), and the pure
+ * part of its corosync adapter (ring_view.c), object code for object code. Everything around it is
+ * the world's: corosync, disks, libvirt and its guests, fencing, watchdogs, the administrator,
+ * time. The world knows what truly runs where, and checks after every step that nothing is lost and
  *   nothing runs twice (check.c); after healing, that everything runs again (healing.c).
  *
  * A seed replays exactly. Every choice is drawn from one stream, which a fuzzer may bring along.
  * (Models: TigerBeetle's VOPR, FoundationDB's simulation, cowsql/raft's test cluster.)
  *
  * What the world does not do, because it is outside of the contract: a fence device that says "off"
- * of a node that is on; an administrator who confirms what is not so; libvirt resuming a migration's
- * source whose target has run (QEMU's image locks and virtlockd stand against that).
+ * of a node that is on; an administrator who confirms what is not so; libvirt resuming a
+ * migration's source whose target has run (QEMU's image locks and virtlockd stand against that).
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -39,13 +39,13 @@ struct sim_options {
     uint32_t nodes;
     uint32_t vms;
     enum sim_quorum quorum;
-    uint64_t watchdog_ms; /* 0: the nodes have none */
+    uint64_t watchdog_ms;     /* 0: the nodes have none */
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
-    bool no_fencing;      /* the fence device never works: watchdogs and people are all there is */
-    bool calm;            /* clocks alike, disks and networks at their usual speed: for stories */
-    bool messages;        /* the trace has all messages, too */
-    bool trace;           /* every line to standard output, as it comes */
-    bool stop_dead;       /* a violation ends the process (for a fuzzer) */
+    bool no_fencing; /* the fence device never works: watchdogs and people are all there is */
+    bool calm;       /* clocks alike, disks and networks at their usual speed: for stories */
+    bool messages;   /* the trace has all messages, too */
+    bool trace;      /* every line to standard output, as it comes */
+    bool stop_dead;  /* a violation ends the process (for a fuzzer) */
     const uint8_t *choices; /* drawn from first; not owned */
     size_t n_choices;
 };
@@ -111,7 +111,7 @@ void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode);
 /* The guest of the VM, wherever it runs. */
 void sim_crash_guest(struct sim *s, uint32_t vm);
 void sim_shut_guest_down(struct sim *s, uint32_t vm);
-void sim_undying(struct sim *s, uint32_t vm, uint64_t us);   /* its QEMU cannot be killed */
+void sim_undying(struct sim *s, uint32_t vm, uint64_t us);    /* its QEMU cannot be killed */
 void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn); /* ignores the power button */
 /* No agent can be run on that node for so long (its programs are being replaced). */
 void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us);

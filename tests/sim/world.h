@@ -133,8 +133,8 @@ struct corosync {
     uint32_t n_group;
     uint32_t member_pid; /* the clusterd that has joined the group here; 0: none */
     uint32_t ghost_pid;  /* one that is dead, which it has not noticed */
-    bool wait_for_all; /* has not seen all nodes at once yet */
-    uint32_t expected; /* votes; last_man_standing lowers it */
+    bool wait_for_all;   /* has not seen all nodes at once yet */
+    uint32_t expected;   /* votes; last_man_standing lowers it */
     uint64_t lms_timer;
     bool quorate;
     bool newer;
@@ -166,15 +166,16 @@ struct node {
     uint32_t pid;
     uint64_t life; /* counts runs of clusterd */
     uint64_t incarnation;
-    uint64_t stuck_until_us; /* does not run */
+    uint64_t stuck_until_us;              /* does not run */
     uint64_t starve_us, starves_until_us; /* each event takes so long */
-    uint64_t ran_us;         /* when it last did anything */
-    uint64_t knows_us;       /* when the last own message that it has worked through was sent */
-    uint64_t doubt_us;       /* it has slept until then, and nothing sent after has come back; 0 */
+    uint64_t ran_us;                      /* when it last did anything */
+    uint64_t knows_us; /* when the last own message that it has worked through was sent */
+    uint64_t doubt_us; /* it has slept until then, and nothing sent after has come back; 0 */
     struct ring_view view;
     struct item *inbox, **inbox_last;
     uint64_t stream_us[N_STREAMS];
     uint64_t wakeup_us, wakeup_count;
+    uint64_t due_ms;    /* the same, by its own clock */
     uint64_t watch_run; /* 0: nobody watches libvirt */
 
     uint64_t clock_offset_ms;
@@ -233,7 +234,7 @@ struct agent {
     uint64_t boot, life, libvirtd_life;
     uint64_t run;
     char action[16];
-    uint32_t vm; /* index + 1; 0: none */
+    uint32_t vm;              /* index + 1; 0: none */
     char name[64], path[160]; /* of the state file; of a volume's agent, the nonce */
     uint64_t generation;
     uint32_t target;
@@ -283,9 +284,9 @@ struct sim {
     struct node nodes[SIM_NODES];
     char names[SIM_NODES][8];
     struct view_node view_nodes[SIM_NODES];
-    uint32_t group[SIM_NODES]; /* network */
+    uint32_t group[SIM_NODES];                 /* network */
     uint64_t reached_us[SIM_NODES][SIM_NODES]; /* until when they could talk to each other */
-    struct ring **rings;       /* owned */
+    struct ring **rings;                       /* owned */
     uint32_t n_rings;
     uint64_t next_ring, formation;
     uint32_t next_pid;
@@ -354,7 +355,8 @@ void ring_flush(struct sim *s, uint32_t node); /* what waits there, by the next 
 
 /* disk.c */
 void disk_put(struct sim *s, uint32_t node, const struct core_store *put);
-void disk_crash(struct sim *s, uint32_t node); /* what was not committed is lost, or was committed */
+void disk_crash(struct sim *s,
+                uint32_t node); /* what was not committed is lost, or was committed */
 void disk_fill_boot(const struct sim *s, uint32_t node, struct core_stored_state *ret_state,
                     struct core_entry **ret_entries);
 bool disk_has(const struct sim *s, uint32_t node, uint64_t index, uint64_t chain);

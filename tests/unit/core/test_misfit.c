@@ -10,7 +10,8 @@
 
 /* --------------------------------------------------------------------------- small quorums ---- */
 
-/* Of more than two nodes a view needs a majority of all votes anyway, whatever corosync lets pass. */
+/* Of more than two nodes a view needs a majority of all votes anyway, whatever corosync lets pass.
+ */
 static const struct {
     const char *name;
     uint32_t nodes;

@@ -209,8 +209,8 @@ static void advance(struct world *w, uint64_t until_ms) {
             world_power_off(w, i);
         }
         if (n->alive && !n->frozen && n->wakeup_ms <= w->now_ms) {
+            world_push(w, i, CORE_EVENT_TIMEOUT)->event.timeout.due_ms = n->wakeup_ms;
             n->wakeup_ms = UINT64_MAX;
-            (void)world_push(w, i, CORE_EVENT_TIMEOUT);
         }
     }
 }
