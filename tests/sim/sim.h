@@ -42,9 +42,11 @@ struct sim_options {
     uint64_t watchdog_ms; /* 0: the nodes have none */
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
     bool no_fencing;      /* the fence device never works: watchdogs and people are all there is */
-    bool calm;            /* clocks alike, disks and networks at their usual speed: for stories */
+    bool calm;            /* clocks alike, all takes its usual time: for stories */
     bool trace;           /* every line to standard output, as it comes */
     bool stop_dead;       /* a violation ends the process (for a fuzzer) */
+    void (*on_line)(void *arg, const char *line); /* each line, without its time; NULL: nobody */
+    void *on_line_arg;
     const uint8_t *choices; /* drawn from first; not owned */
     size_t n_choices;
 };
