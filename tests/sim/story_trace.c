@@ -54,8 +54,13 @@ void trace_line(struct story *t) {
 
 /* What the story has said itself, or what tells nothing. */
 static bool is_left_out(const char *line) {
-    static const char *const parts[] = {": asked for ", "(the story)", "the network is ",
-                                        "everything is mended"};
+    static const char *const parts[] = {
+        ": asked for ",       "(the story)",           "the network is ",      "everything is mended",
+        ": its fence device", ": its disk is ",        ": its disk hangs",     ": its volume ",
+        ": clusterd is ",     ": corosync is killed",  ": libvirtd is killed", "the next vm ",
+        ": stands still for", ": clusterd does not run", ": clusterd starves", "the token is lost",
+        ": clusterd speaks ", ": a copy of its database", "cannot be killed for",
+    };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         if (strstr(line, parts[i])) {
             return true;
