@@ -175,12 +175,25 @@ static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_
     vm_set_resolving(a, vm);
 }
 
+/* A quick move may end on another node than was asked for, when that one could not restore the VM:
+ * then it was not done. */
+static void end_started(struct apply *a, struct model_vm *vm) {
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    bool elsewhere =
+        op && op->kind == OPERATION_MOVE && op->node != 0 && op->node != vm->owner;
+    const char *reason =
+        elsewhere ? outbox_text(a->out, "it could not be restored on %s, and runs on %s",
+                                model_node_name(a->m, op->node), model_node_name(a->m, vm->owner))
+                  : "";
+    operation_vm_step(a, vm, elsewhere ? OPERATION_FAILED : OPERATION_DONE, reason);
+}
+
 static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
         vm_set_running(a, vm, vm->owner);
         apply_event(a, SEVERITY_INFO, "vm-started", vm->name, "%s runs on %s (after %llu ms)",
                     vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);
-        operation_vm_step(a, vm, OPERATION_DONE, "");
+        end_started(a, vm);
         return;
     }
     if (r->state != VM_STATE_OFF) {
@@ -349,8 +362,8 @@ void apply_vm_report(struct apply *a, const void *command) {
 
 static void vm_died(struct apply *a, struct model_vm *vm, const char *kind, const char *how,
                     const char *reason) {
-    apply_event(a, SEVERITY_ERROR, kind, vm->name, "%s %s on %s: %s", vm->name, how,
-                model_node_name(a->m, vm->owner), reason);
+    apply_event(a, SEVERITY_ERROR, kind, vm->name, "%s %s on %s%s%s", vm->name, how,
+                model_node_name(a->m, vm->owner), reason[0] ? ": " : "", reason);
     vm_count_failure(a, vm, vm->owner);
     vm_set_off(a, vm, reason);
 }

@@ -126,6 +126,11 @@ static void stubborn(struct story *t, const struct words *w) {
     sim_stubborn(t->sim, (uint32_t)w->v[0], true);
 }
 
+/* The file on the volume: somebody has removed it. */
+static void lose_saved_state(struct story *t, const struct words *w) {
+    t->sim->vms[w->v[0] - 1].saved.path[0] = '\0';
+}
+
 static void next_agent(struct story *t, const struct words *w) {
     sim_next_agent(t->sim, w->text, (enum sim_agent)(w->v[0] + 1));
 }
@@ -321,6 +326,7 @@ const struct pattern story_actions[] = {
     {"guest-shutdown VM", guest_shutdown, NULL},
     {"undying VM TIME", undying, NULL},
     {"stubborn VM", stubborn, NULL},
+    {"lose-saved-state VM", lose_saved_state, NULL},
     {"next-agent WORD fails|hangs|does-not-know", next_agent, NULL},
     {"fence-device NODE works|fails|hangs|off-unconfirmed", fence_device, NULL},
     {"fence-device NODE works|fails|hangs|off-unconfirmed after TIME", fence_device, NULL},
