@@ -118,7 +118,7 @@ static bool understand(const struct story *t, struct story_line *line) {
     static const struct {
         const struct pattern *table;
         const char *before, *behind;
-        int how;
+        enum line_how how;
     } kinds[] = {
         {story_actions, "", "", LINE_ACTION},
         {story_findings, "", "", LINE_ACTION},
@@ -193,7 +193,8 @@ static bool is_whole(struct story *t) {
 static bool read_story(struct story *t, FILE *out) {
     char text[STORY_TEXT];
     size_t length = strlen(t->path);
-    FILE *in = length > 4 && strcmp(t->path + length - 4, ".scn") == 0 ? fopen(t->path, "re") : NULL;
+    FILE *in =
+        length > 4 && strcmp(t->path + length - 4, ".scn") == 0 ? fopen(t->path, "re") : NULL;
     bool ok = in != NULL;
     if (!ok) {
         (void)fprintf(out, "%s: not a story that can be read (NAME.scn)\n", t->path);
@@ -207,8 +208,7 @@ static bool read_story(struct story *t, FILE *out) {
             break;
         }
         text[length] = '\0';
-        ok = text[0] == '#' || text[strspn(text, " ")] == '\0' ||
-             read_line(t, text, number, out);
+        ok = text[0] == '#' || text[strspn(text, " ")] == '\0' || read_line(t, text, number, out);
     }
     if (in) {
         (void)fclose(in);
@@ -300,7 +300,8 @@ static bool set_up(struct story *t) {
     for (uint32_t i = 0; ok && i < t->n_vms; i++) {
         ok = set_up_vm(t, &t->vms[i]);
     }
-    sim_run(t->sim, 20 * SIM_SECOND); /* longer than startup_wait_ms: a node that goes is fenced at once */
+    sim_run(t->sim,
+            20 * SIM_SECOND); /* longer than startup_wait_ms: a node that goes is fenced at once */
     t->fencings_before = sim_fence_calls(t->sim);
     for (size_t i = 0; i < ARRAY_SIZE(t->calls_before); i++) {
         t->calls_before[i] = t->sim->calls[i].n;

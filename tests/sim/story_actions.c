@@ -205,13 +205,20 @@ void story_command(struct story *t, uint32_t command, const void *value) {
         story_wrong(t, "nobody answers on %s", sim_node_name(t->sim, node));
         return;
     }
-    (void)sim_run_until(t->sim, answered, &t->request, 50000);
+    (void)sim_run_until(t->sim, answered, &t->request, t->hurry ? 0 : 50000);
+    t->hurry = false;
     uint64_t operation = sim_answer_operation(t->sim, t->request);
     t->operation = operation ? operation : t->operation;
     if (sim_answer(t->sim, t->request) > 0) {
         t->refused = true;
         sim_trace(t->sim, "refused: %s", sim_answer_text(t->sim, t->request));
     }
+}
+
+/* What comes next is to happen before its answer does. */
+static void hurry(struct story *t, const struct words *w) {
+    (void)w;
+    t->hurry = true;
 }
 
 static void ask(struct story *t, const struct words *w) {
@@ -340,6 +347,7 @@ const struct pattern story_actions[] = {
     {"rest", rest, NULL},
     {"ask NODE", ask, NULL},
     {"ask any", ask, NULL},
+    {"hurry", hurry, NULL},
     {"confirm-off NODE", confirm_off, NULL},
     {"drain NODE", drain, NULL},
     {"resume NODE", resume, NULL},

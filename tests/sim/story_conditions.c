@@ -82,6 +82,17 @@ static bool node_usable(struct story *t, const struct words *w) {
     return sim_status(t->sim, (uint32_t)w->v[0], &status) && status.usable;
 }
 
+/* Its log has an entry that nobody else's has yet. */
+static bool node_ahead(struct story *t, const struct words *w) {
+    struct core_status own, other;
+    bool ahead = sim_status(t->sim, (uint32_t)w->v[0], &own);
+    for (uint32_t i = 1; i <= t->options.nodes && ahead; i++) {
+        bool there = i != w->v[0] && sim_status(t->sim, i, &other);
+        ahead = !there || other.last_index < own.last_index;
+    }
+    return ahead;
+}
+
 static bool node_unusable(struct story *t, const struct words *w) {
     return !node_usable(t, w);
 }
@@ -135,6 +146,7 @@ const struct pattern story_conditions[] = {
     {"NODE serves active|draining|drained", NULL, node_serves},
     {"NODE usable", NULL, node_usable},
     {"NODE not usable", NULL, node_unusable},
+    {"NODE ahead", NULL, node_ahead},
     {"NODE power on|off", NULL, node_has_power},
     {"NODE clusterd on|off", NULL, clusterd_runs},
     {"operation running|done|failed|cancelled", NULL, operation_is},

@@ -25,8 +25,9 @@ typedef bool story_condition(struct story *t, const struct words *w);
 
 /*
  * A pattern is what a line looks like: small words stand for themselves, "a|b|c" for one of them,
- * and NODE, NODES (n1,n2), VM, TIME (300ms, 2s), NUMBER, WORD, NAME, TEXT (the rest) for what they
- * say. A condition's is used three times: "wait ... within TIME", "expect ...", "keep ... for TIME".
+ * and NODE, NODES (n1,n2), VM, TIME (300ms, 2s, 50us), NUMBER, WORD, NAME, TEXT (the rest) for what
+ * they say. A condition's is used three times: "wait ... within TIME", "expect ...", "keep ... for
+ * TIME".
  */
 struct pattern {
     const char *text;
@@ -34,11 +35,13 @@ struct pattern {
     story_condition *condition; /* instead of fn */
 };
 
+enum line_how { LINE_ACTION = 0, LINE_WAIT, LINE_EXPECT, LINE_KEEP };
+
 struct story_line {
     uint32_t number; /* in the file */
     char text[STORY_TEXT];
     const struct pattern *pattern;
-    enum { LINE_ACTION = 0, LINE_WAIT, LINE_EXPECT, LINE_KEEP } how;
+    enum line_how how;
     struct words words;
 };
 
@@ -64,6 +67,7 @@ struct story {
     uint32_t asked;                /* node that the administrator uses; 0: any that answers */
     uint64_t request, operation;   /* the last */
     bool refused;                  /* and the story has not said so yet */
+    bool hurry;                    /* the next command's answer is not waited for */
     uint32_t fencings_before, calls_before[24];
 
     bool telling;
@@ -75,7 +79,8 @@ struct story {
 /* The first thing that is wrong is kept, with its place. */
 void story_wrong(struct story *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* story_words.c: whether a line looks like that, after `before` and followed by `behind` ("": none). */
+/* story_words.c: whether a line looks like that, after `before` and followed by `behind` ("":
+ * none). */
 bool words_fit(const struct story *t, const char *before, const char *pattern, const char *behind,
                const char *line, struct words *ret);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The trace of a story: its own lines, and below each what the cluster said and did until the next.
- * Numbers that a harmless change moves (times, log indexes) are left out, so that a difference means
- * something.
+ * Numbers that a harmless change moves (times, log indexes) are left out, so that a difference
+ * means something.
  */
 #include "sim/story_inner.h"
 
@@ -13,16 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char head[] = "# What the cluster said and did. Written by `tests/run golden --update`; "
-                           "read the diff.\n";
+static const char head[] =
+    "# What the cluster said and did. Written by `tests/run golden --update`; "
+    "read the diff.\n";
 
 /* A number between the two is a "_". */
 static const struct {
     const char *before, *behind;
 } numbers[] = {
-    {"", " ms"},          {", generation ", ""},  {"view ", " with"},         {"operation ", ""},
-    {"index ", ""},       {"(", " bytes"},        {"epoch ", ""},             {"copy (", ""},
-    {"instead of ", " entries"},
+    {"", " ms"},        {", generation ", ""}, {"view ", " with"},
+    {"operation ", ""}, {"index ", ""},        {"(", " bytes"},
+    {"epoch ", ""},     {"copy (", ""},        {"instead of ", " entries"},
 };
 
 static bool is_noise(const char *text, size_t at, size_t digits) {
@@ -55,11 +56,16 @@ void trace_line(struct story *t) {
 /* What the story has said itself, or what tells nothing. */
 static bool is_left_out(const char *line) {
     static const char *const parts[] = {
-        ": asked for ",       "(the story)",           "the network is ",      "everything is mended",
-        ": its fence device", ": its disk is ",        ": its disk hangs",     ": its volume ",
-        ": clusterd is ",     ": corosync is killed",  ": libvirtd is killed", "the next vm ",
-        ": stands still for", ": clusterd does not run", ": clusterd starves", "the token is lost",
-        ": clusterd speaks ", ": a copy of its database", "cannot be killed for",
+        ": asked for ",         "(the story)",
+        "the network is ",      "everything is mended",
+        ": its fence device",   ": its disk is ",
+        ": its disk hangs",     ": its volume ",
+        ": clusterd is ",       ": corosync is killed",
+        ": libvirtd is killed", "the next vm ",
+        ": stands still for",   ": clusterd does not run",
+        ": clusterd starves",   "the token is lost",
+        ": clusterd speaks ",   ": a copy of its database",
+        "cannot be killed for",
     };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
         if (strstr(line, parts[i])) {

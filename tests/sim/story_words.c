@@ -79,8 +79,7 @@ static bool number(const struct word *word, const char *behind, uint64_t unit, s
     return is(&rest, behind) && say(ret, v * unit);
 }
 
-static bool one_of(const char *choices, size_t length, const struct word *word,
-                   struct words *ret) {
+static bool one_of(const char *choices, size_t length, const struct word *word, struct words *ret) {
     uint64_t which = 0;
     for (size_t i = 0; i <= length; which++) {
         size_t n = strcspn(choices + i, "| ");
@@ -105,7 +104,8 @@ static bool word_fits(const struct story *t, const struct word *pattern, const s
         return vm(t, word, ret);
     }
     if (is(pattern, "TIME")) {
-        return number(word, "ms", 1000, ret) || number(word, "s", SIM_SECOND, ret);
+        return number(word, "us", 1, ret) || number(word, "ms", 1000, ret) ||
+               number(word, "s", SIM_SECOND, ret);
     }
     if (is(pattern, "NUMBER")) {
         return number(word, "", 1, ret);

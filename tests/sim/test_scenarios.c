@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_scenarios.c - each scenario named (or all of scenarios/) is played and compared with its trace.
+ * test_scenarios.c - each scenario named (or all of scenarios/) is played and compared with its
+ * trace.
  *
  * test_scenarios [NAME ...]; the exit status is 0 if all held.
  */
