@@ -32,6 +32,16 @@ static bool runs_nowhere(struct story *t, const struct words *w) {
     return sim_runs_on(t->sim, (uint32_t)w->v[0]) == 0;
 }
 
+/* No QEMU of it is left, not even one that stands still. */
+static bool vm_gone(struct story *t, const struct words *w) {
+    for (uint32_t i = 1; i <= t->options.nodes; i++) {
+        if (t->sim->vms[w->v[0] - 1].copies[i].state != COPY_NONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool vm_is(struct story *t, const struct words *w) {
     const struct model_vm *row = row_of(t, w);
     return row && row->state == w->v[1];
@@ -137,6 +147,7 @@ static bool fencing_tried(struct story *t, const struct words *w) {
 const struct pattern story_conditions[] = {
     {"VM runs on NODES", NULL, runs_on},
     {"VM runs nowhere", NULL, runs_nowhere},
+    {"VM gone", NULL, vm_gone},
     {"VM is off|starting|running|stopping|migrating|saving|saved|restoring|unknown", NULL, vm_is},
     {"VM stands still", NULL, vm_paused},
     {"VM removed", NULL, vm_removed},
