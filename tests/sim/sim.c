@@ -38,7 +38,7 @@ bool sim_chance(struct sim *s, uint32_t percent) {
 
 uint64_t sim_delay(struct sim *s, uint64_t usual_us) {
     if (s->options.calm) {
-        return usual_us; /* without a draw: one message more shall not change a story's every line */
+        return usual_us; /* without a draw: one message more shall not change all of a story */
     }
     uint64_t us = usual_us / 2 + sim_random(s, usual_us + 1);
     return sim_random(s, 30) == 0 ? us * (2 + sim_random(s, 20)) : us;
