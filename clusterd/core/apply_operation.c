@@ -114,6 +114,7 @@ static bool ends_with_its_vms(const struct model_operation *op) {
 static void end_if_all_ended(struct apply *a, struct model_operation *op) {
     const struct operation_vm *v = op->vms.items;
     uint32_t failed = 0;
+    bool cancelled = true; /* all that did not come to its end was taken back by somebody */
     const char *reason = "";
     for (uint32_t i = 0; i < op->vms.n; i++) {
         if (v[i].state == OPERATION_RUNNING) {
@@ -121,12 +122,13 @@ static void end_if_all_ended(struct apply *a, struct model_operation *op) {
         }
         if (v[i].state != OPERATION_DONE) {
             failed++;
+            cancelled = cancelled && v[i].state == OPERATION_CANCELLED;
             reason = v[i].reason;
         }
     }
-    enum operation_state state = failed == 0     ? OPERATION_DONE
-                                 : op->cancelled ? OPERATION_CANCELLED
-                                                 : OPERATION_FAILED;
+    enum operation_state state = failed == 0                  ? OPERATION_DONE
+                                 : op->cancelled || cancelled ? OPERATION_CANCELLED
+                                                              : OPERATION_FAILED;
     if (failed > 1) {
         reason = outbox_text(a->out, "%u of %u VMs; the last: %s", failed, op->vms.n, reason);
     } else if (failed == 1) {

@@ -176,12 +176,24 @@ static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_
     vm_set_resolving(a, vm);
 }
 
+/* A quick move may end on another node than was asked for, when that one could not restore the VM:
+ * then it was not done. */
+static void end_started(struct apply *a, struct model_vm *vm) {
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    bool elsewhere = op && op->kind == OPERATION_MOVE && op->node != 0 && op->node != vm->owner;
+    const char *reason =
+        elsewhere ? outbox_text(a->out, "it could not be restored on %s, and runs on %s",
+                                model_node_name(a->m, op->node), model_node_name(a->m, vm->owner))
+                  : "";
+    operation_vm_step(a, vm, elsewhere ? OPERATION_FAILED : OPERATION_DONE, reason);
+}
+
 static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
         vm_set_running(a, vm, vm->owner);
         apply_event(a, SEVERITY_INFO, "vm-started", vm->name, "%s runs on %s (after %llu ms)",
                     vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);
-        operation_vm_step(a, vm, OPERATION_DONE, "");
+        end_started(a, vm);
         return;
     }
     if (r->state != VM_STATE_OFF) {
@@ -243,7 +255,10 @@ static void note_blackout(struct apply *a, struct model_vm *vm, const struct cmd
 }
 
 static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
-    bool cancelled = r->result == RESULT_CANCELLED;
+    /* Its node may have taken it back by itself, when the target was lost: that is a failure. */
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    bool by_itself = op && !op->cancelled && op->kind != OPERATION_STOP;
+    bool cancelled = r->result == RESULT_CANCELLED && !by_itself;
     apply_event(a, cancelled ? SEVERITY_INFO : SEVERITY_WARNING, "vm-move-failed", vm->name,
                 "%s stays on %s: %s", vm->name, model_node_name(a->m, vm->owner), r->reason);
     vm_set_running(a, vm, vm->owner);
@@ -350,8 +365,8 @@ void apply_vm_report(struct apply *a, const void *command) {
 
 static void vm_died(struct apply *a, struct model_vm *vm, const char *kind, const char *how,
                     const char *reason) {
-    apply_event(a, SEVERITY_ERROR, kind, vm->name, "%s %s on %s: %s", vm->name, how,
-                model_node_name(a->m, vm->owner), reason);
+    apply_event(a, SEVERITY_ERROR, kind, vm->name, "%s %s on %s%s%s", vm->name, how,
+                model_node_name(a->m, vm->owner), reason[0] ? ": " : "", reason);
     vm_count_failure(a, vm, vm->owner);
     vm_set_off(a, vm, reason);
 }

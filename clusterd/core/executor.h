@@ -113,8 +113,9 @@ struct executor {
     uint64_t fed_heartbeat;  /* echo at the last feed */
     uint64_t feed_ms;        /* not again before */
     uint64_t probe_retry_ms;
-    uint64_t clear_from_ms; /* small view: fence its outsiders from then on; 0: nothing to clear */
-    uint64_t clear_view;    /* of which all this is: VIEW events counted */
+    uint64_t clear_from_ms;  /* small view: fence its outsiders from then on; 0: nothing to clear */
+    uint64_t clear_view;     /* of which all this is: VIEW events counted */
+    uint32_t clear_attempts; /* that failed */
     struct wire_ids cleared;
     uint32_t cleared_ids[WIRE_MAX_NODES];
     uint64_t wakeup_ms;

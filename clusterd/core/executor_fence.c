@@ -181,6 +181,7 @@ int executor_clear_small(struct core *c) {
     if (x->clear_view != c->replica.views) {
         x->clear_view = c->replica.views;
         x->clear_from_ms = 0;
+        x->clear_attempts = 0;
         x->cleared.n = 0; /* what was off then may be back */
     }
     bool applied = false;
@@ -221,10 +222,20 @@ bool executor_waits_for(const struct core *c, uint32_t node) {
     return replica_wants_clearance(&c->replica) && !replica_is_heard(&c->replica, node);
 }
 
+/* As long as the policy waits between two attempts (policy_fence.c). */
+static uint64_t pause_ms(const struct core *c, uint32_t attempts) {
+    uint64_t pause = setting_get(&c->model, SETTING_fence_retry_ms);
+    uint64_t longest = setting_get(&c->model, SETTING_fence_retry_max_ms);
+    for (uint32_t i = 1; i < attempts && pause < longest; i++) {
+        pause *= 2;
+    }
+    return pause < longest ? pause : longest;
+}
+
 void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {
     struct executor *x = &c->executor;
     if (!ok) {
-        x->clear_from_ms = c->now_ms + setting_get(&c->model, SETTING_fence_retry_ms);
+        x->clear_from_ms = c->now_ms + pause_ms(c, ++x->clear_attempts);
         outbox_log(&c->out, SEVERITY_ERROR,
                    "%s could not be fenced (%s): this node does not go on alone",
                    model_node_name(&c->model, node), message);

@@ -35,6 +35,20 @@ static bool lost(const struct model_node *node) {
     return node->state == NODE_LOST || node->state == NODE_FENCING;
 }
 
+/* What may run there has changed: what is known of it has to be waited for anew. */
+static void note_held(struct core *c, const struct model_node *node, struct policy_wait *wait) {
+    uint64_t serial = 0;
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (model_vm_may_run_on(vm, node->id) && vm->serial > serial) {
+            serial = vm->serial;
+        }
+    }
+    if (wait->held_since_ms == 0 || serial > wait->held_serial) {
+        wait->held_serial = serial;
+        wait->held_since_ms = c->now_ms;
+    }
+}
+
 /* The clock of the watchdog's proof starts when we first saw it lost, and goes on through failed
  * attempts. */
 static void note_state(struct core *c, const struct model_node *node, struct policy_wait *wait) {
@@ -49,6 +63,7 @@ static void note_state(struct core *c, const struct model_node *node, struct pol
     if (wait->since_ms == 0) {
         wait->since_ms = c->now_ms;
     }
+    note_held(c, node, wait);
     if (node->fence_order == 0 && node->fence_attempts != wait->attempts) {
         uint64_t pause = setting_get(&c->model, SETTING_fence_retry_ms);
         uint64_t longest = setting_get(&c->model, SETTING_fence_retry_max_ms);
@@ -82,19 +97,6 @@ static bool may_still_arrive(const struct core *c, uint32_t node) {
     return false;
 }
 
-static void note_held(struct core *c, const struct model_node *node, struct policy_wait *wait) {
-    uint64_t serial = 0;
-    MODEL_EACH(model_vm, vm, &c->model.vms) {
-        if (model_vm_may_run_on(vm, node->id) && vm->serial > serial) {
-            serial = vm->serial;
-        }
-    }
-    if (wait->held_since_ms == 0 || serial > wait->held_serial) {
-        wait->held_serial = serial;
-        wait->held_since_ms = c->now_ms;
-    }
-}
-
 /* By the proof in timeouts.h. */
 static int watchdog_evidence(struct core *c, const struct model_node *node,
                              struct policy_wait *wait) {
@@ -103,7 +105,6 @@ static int watchdog_evidence(struct core *c, const struct model_node *node,
     if (!lost(node) || node->watchdog_ms == 0 || node->fence_asked) {
         return 0;
     }
-    note_held(c, node, wait);
     if (may_still_arrive(c, node->id)) {
         return 0; /* its end is an event */
     }

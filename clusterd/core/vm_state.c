@@ -116,8 +116,10 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
     }
     const struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
     const char *why = row && row->reason[0] ? row->reason : "the migration did not come to its end";
+    /* One that was being restored belongs to the target already. */
+    bool away = moved || (row && row->from != 0 && row->from != owner);
     bool done =
-        moved || !op ||
+        away || !op ||
         (op->kind != OPERATION_MOVE && op->kind != OPERATION_DRAIN && op->kind != OPERATION_RESUME);
     operation_vm_end(a, vm, done ? OPERATION_DONE : OPERATION_FAILED,
                      done ? "" : outbox_text(a->out, "%s; the VM runs where it was", why));

@@ -6,6 +6,7 @@
 #include "sim/mutants.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
+#include "sim/story.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -29,6 +30,7 @@ struct command {
     bool shrink, quiet;
     bool hunt;          /* mutants */
     const char *mutant; /* with it; NULL: all, or none */
+    const char *story;  /* NULL: none */
 };
 
 struct sum {
@@ -55,7 +57,8 @@ static void usage(FILE *to) {
         "  --shrink        of a seed that fails, find a small part that fails too\n"
         "  --quiet         only the last line\n"
         "  --mutants       each deliberate fault in the core must be found (preset mutants)\n"
-        "  --mutant NAME   run with that fault; or hunt only that one\n\n"
+        "  --mutant NAME   run with that fault; or hunt only that one\n"
+        "  --story FILE    play that scenario (tests/sim/scenarios/NAME.scn)\n\n"
         "Exit status: 0 no property was violated, 1 one was, 2 usage. The last line is\n"
         "JSON. A seed replays exactly: sim --from S --seeds 1 --trace\n");
 }
@@ -77,21 +80,15 @@ static int refuse(const char *option, const char *text) {
 }
 
 static int parse(int argc, char **argv, struct command *ret) {
-    static const struct option options[] = {{"from", required_argument, NULL, 'f'},
-                                            {"seeds", required_argument, NULL, 's'},
-                                            {"nodes", required_argument, NULL, 'n'},
-                                            {"vms", required_argument, NULL, 'v'},
-                                            {"hours", required_argument, NULL, 'h'},
-                                            {"faults", required_argument, NULL, 'a'},
-                                            {"jobs", required_argument, NULL, 'j'},
-                                            {"trace", no_argument, NULL, 't'},
-                                            {"messages", no_argument, NULL, 'e'},
-                                            {"shrink", no_argument, NULL, 'k'},
-                                            {"quiet", no_argument, NULL, 'q'},
-                                            {"mutants", no_argument, NULL, 'm'},
-                                            {"mutant", required_argument, NULL, 'M'},
-                                            {"help", no_argument, NULL, '?'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"from", required_argument, NULL, 'f'},   {"seeds", required_argument, NULL, 's'},
+        {"nodes", required_argument, NULL, 'n'},  {"vms", required_argument, NULL, 'v'},
+        {"hours", required_argument, NULL, 'h'},  {"faults", required_argument, NULL, 'a'},
+        {"jobs", required_argument, NULL, 'j'},   {"trace", no_argument, NULL, 't'},
+        {"messages", no_argument, NULL, 'e'},     {"shrink", no_argument, NULL, 'k'},
+        {"quiet", no_argument, NULL, 'q'},        {"mutants", no_argument, NULL, 'm'},
+        {"mutant", required_argument, NULL, 'M'}, {"story", required_argument, NULL, 'y'},
+        {"help", no_argument, NULL, '?'},         {NULL, 0, NULL, 0}};
     int index = 0, c;
     uint64_t v = 0;
     while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -123,6 +120,7 @@ static int parse(int argc, char **argv, struct command *ret) {
         case 'e': ret->run.messages = true; break;
         case 'k': ret->shrink = true; break;
         case 'q': ret->quiet = true; break;
+        case 'y': ret->story = optarg; break;
         case 'm':
             ok = mutants_are_there();
             ret->hunt = true;
@@ -257,6 +255,9 @@ int main(int argc, char **argv) {
     int code = parse(argc, argv, &command);
     if (code != EXIT_CLEAN) {
         return code < 0 ? EXIT_CLEAN : code;
+    }
+    if (command.story) {
+        return story_main(command.story, command.run.trace);
     }
     if (command.jobs == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);

@@ -37,8 +37,11 @@ bool sim_chance(struct sim *s, uint32_t percent) {
 }
 
 uint64_t sim_delay(struct sim *s, uint64_t usual_us) {
+    if (s->options.calm) {
+        return usual_us; /* without a draw: one message more shall not change all of a story */
+    }
     uint64_t us = usual_us / 2 + sim_random(s, usual_us + 1);
-    return !s->options.calm && sim_random(s, 30) == 0 ? us * (2 + sim_random(s, 20)) : us;
+    return sim_random(s, 30) == 0 ? us * (2 + sim_random(s, 20)) : us;
 }
 
 /* ---- what happened ---- */
@@ -54,6 +57,9 @@ void sim_trace(struct sim *s, const char *format, ...) {
     va_end(args);
     if (s->options.trace) {
         (void)puts(line);
+    }
+    if (s->options.on_line) {
+        s->options.on_line(s->options.on_line_arg, line + n);
     }
 }
 

@@ -46,6 +46,8 @@ struct sim_options {
     bool messages;   /* the trace has all messages, too */
     bool trace;      /* every line to standard output, as it comes */
     bool stop_dead;  /* a violation ends the process (for a fuzzer) */
+    void (*on_line)(void *arg, const char *line); /* each line, without its time; NULL: nobody */
+    void *on_line_arg;
     const uint8_t *choices; /* drawn from first; not owned */
     size_t n_choices;
 };

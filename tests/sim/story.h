@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scenarios told as stories: what happens to a cluster, one thing a line (scenarios/README.md has
+ * the words), and beside it, in NAME.trace, what the cluster then said and did. The story is played
+ * in a calm simulation with all of its checks on; what it says and does is compared line by line.
+ */
+#ifndef TESTS_SIM_STORY_H
+#define TESTS_SIM_STORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum story_end {
+    STORY_HELD = 0,
+    STORY_UNREADABLE,     /* a line is wrong: nothing was played */
+    STORY_BROKEN,         /* a property of the simulation or an expectation of the story */
+    STORY_TOLD_OTHERWISE, /* the trace is not what lies beside it */
+    STORY_WRITTEN         /* CLUSTERD_GOLDEN_UPDATE: the trace is new, and is to be read */
+};
+
+/* Plays NAME.scn. What is wrong is said to `out`, with file and line. `timed`: all that happens, as
+ * it happens, to standard output. */
+enum story_end story_play(const char *path, bool timed, FILE *out);
+/* For the command line: an exit status. */
+int story_main(const char *path, bool timed);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a story does: to the world, and as its administrator.
+ */
+#include "sim/story_inner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- power and network ---- */
+
+static void power_off(struct story *t, const struct words *w) {
+    sim_power_off(t->sim, (uint32_t)w->v[0], "the story");
+}
+
+static void power_off_all(struct story *t, const struct words *w) {
+    (void)w;
+    for (uint32_t i = 1; i <= t->options.nodes; i++) {
+        sim_power_off(t->sim, i, "the story");
+    }
+}
+
+static void power_on(struct story *t, const struct words *w) {
+    sim_power_on(t->sim, (uint32_t)w->v[0]);
+}
+
+static void power_on_all(struct story *t, const struct words *w) {
+    (void)w;
+    for (uint32_t i = 1; i <= t->options.nodes; i++) {
+        sim_power_on(t->sim, i);
+    }
+}
+
+static void split(struct story *t, uint64_t set) {
+    uint32_t groups[SIM_NODES] = {0};
+    for (uint32_t i = 1; i <= t->options.nodes; i++) {
+        groups[i] = set >> i & 1;
+    }
+    sim_partition(t->sim, groups);
+}
+
+static void cut(struct story *t, const struct words *w) {
+    split(t, UINT64_C(1) << w->v[0]);
+}
+
+static void partition(struct story *t, const struct words *w) {
+    uint64_t all = (UINT64_C(2) << t->options.nodes) - 2;
+    if ((w->v[0] | w->v[1]) != all || (w->v[0] & w->v[1]) != 0) {
+        story_wrong(t, "each node belongs to one of the two parts");
+        return;
+    }
+    split(t, w->v[1]);
+}
+
+static void heal(struct story *t, const struct words *w) {
+    (void)w;
+    sim_heal_network(t->sim);
+}
+
+static void lose_token(struct story *t, const struct words *w) {
+    (void)w;
+    sim_lose_token(t->sim);
+}
+
+static void ghost(struct story *t, const struct words *w) {
+    sim_ghost(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
+static void try_again(struct story *t, const struct words *w) {
+    sim_try_again(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
+static void speaks(struct story *t, const struct words *w) {
+    sim_speak_newer(t->sim, (uint32_t)w->v[0], w->v[1] == 0);
+}
+
+/* ---- processes ---- */
+
+static void kill_clusterd(struct story *t, const struct words *w) {
+    sim_kill_clusterd(t->sim, (uint32_t)w->v[0]);
+}
+
+static void stop_clusterd(struct story *t, const struct words *w) {
+    sim_stop_clusterd(t->sim, (uint32_t)w->v[0]);
+}
+
+static void start_clusterd(struct story *t, const struct words *w) {
+    sim_start_clusterd(t->sim, (uint32_t)w->v[0]);
+}
+
+static void freeze_clusterd(struct story *t, const struct words *w) {
+    sim_freeze_clusterd(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
+static void starve_clusterd(struct story *t, const struct words *w) {
+    sim_starve_clusterd(t->sim, (uint32_t)w->v[0], w->v[1], w->v[2]);
+}
+
+static void freeze(struct story *t, const struct words *w) {
+    sim_freeze_node(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
+static void kill_corosync(struct story *t, const struct words *w) {
+    sim_kill_corosync(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
+static void kill_libvirtd(struct story *t, const struct words *w) {
+    sim_kill_libvirtd(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
+/* ---- guests, agents, devices, disks ---- */
+
+static void crash(struct story *t, const struct words *w) {
+    sim_crash_guest(t->sim, (uint32_t)w->v[0]);
+}
+
+static void guest_shutdown(struct story *t, const struct words *w) {
+    sim_shut_guest_down(t->sim, (uint32_t)w->v[0]);
+}
+
+static void undying(struct story *t, const struct words *w) {
+    sim_undying(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
+static void stubborn(struct story *t, const struct words *w) {
+    sim_stubborn(t->sim, (uint32_t)w->v[0], true);
+}
+
+/* The file on the volume: somebody has removed it. */
+static void lose_saved_state(struct story *t, const struct words *w) {
+    t->sim->vms[w->v[0] - 1].saved.path[0] = '\0';
+}
+
+static void next_agent(struct story *t, const struct words *w) {
+    sim_next_agent(t->sim, w->text, (enum sim_agent)(w->v[0] + 1));
+}
+
+static void fence_device(struct story *t, const struct words *w) {
+    uint64_t us = w->n > 2 ? w->v[2] : 8000;
+    sim_fence_mode(t->sim, (uint32_t)w->v[0], (enum sim_fence)w->v[1], us);
+}
+
+static void disk(struct story *t, const struct words *w) {
+    sim_disk_mode(t->sim, (uint32_t)w->v[0], (enum sim_disk)w->v[1]);
+}
+
+static void remember(struct story *t, const struct words *w) {
+    sim_disk_remember(t->sim, (uint32_t)w->v[0]);
+}
+
+static void replace(struct story *t, const struct words *w) {
+    if (sim_clusterd_runs(t->sim, (uint32_t)w->v[0])) {
+        story_wrong(t, "a database is replaced while its clusterd is off");
+    }
+    sim_disk_replace(t->sim, (uint32_t)w->v[0]);
+}
+
+static void wipe(struct story *t, const struct words *w) {
+    if (sim_clusterd_runs(t->sim, (uint32_t)w->v[0])) {
+        story_wrong(t, "a database is lost while its clusterd is off");
+    }
+    sim_disk_wipe(t->sim, (uint32_t)w->v[0]);
+}
+
+static void volume(struct story *t, const struct words *w) {
+    sim_volume_mode(t->sim, (uint32_t)w->v[0], (enum sim_volume)w->v[1]);
+}
+
+/* ---- time ---- */
+
+static void run(struct story *t, const struct words *w) {
+    sim_run(t->sim, w->v[0]);
+}
+
+static void mend(struct story *t, const struct words *w) {
+    (void)w;
+    sim_mend(t->sim);
+}
+
+static void rest(struct story *t, const struct words *w) {
+    (void)w;
+    sim_heal_and_wait(t->sim);
+}
+
+/* ---- the administrator ---- */
+
+static uint32_t who_answers(const struct story *t) {
+    struct core_status status;
+    for (uint32_t i = 1; i <= t->options.nodes && !t->asked; i++) {
+        if (sim_status(t->sim, i, &status) && status.usable) {
+            return i;
+        }
+    }
+    return t->asked ? t->asked : 1;
+}
+
+static bool answered(struct sim *s, const void *request) {
+    return sim_answer(s, *(const uint64_t *)request) >= 0;
+}
+
+void story_command(struct story *t, uint32_t command, const void *value) {
+    uint32_t node = who_answers(t);
+    t->request = sim_command(t->sim, node, command, value);
+    if (t->request == 0) {
+        story_wrong(t, "nobody answers on %s", sim_node_name(t->sim, node));
+        return;
+    }
+    (void)sim_run_until(t->sim, answered, &t->request, t->hurry ? 0 : 50000);
+    t->hurry = false;
+    uint64_t operation = sim_answer_operation(t->sim, t->request);
+    t->operation = operation ? operation : t->operation;
+    if (sim_answer(t->sim, t->request) > 0) {
+        t->refused = true;
+        sim_trace(t->sim, "refused: %s", sim_answer_text(t->sim, t->request));
+    }
+}
+
+/* What comes next is to happen before its answer does. */
+static void hurry(struct story *t, const struct words *w) {
+    (void)w;
+    t->hurry = true;
+}
+
+static void ask(struct story *t, const struct words *w) {
+    t->asked = w->n ? (uint32_t)w->v[0] : 0;
+}
+
+static void confirm_off(struct story *t, const struct words *w) {
+    uint32_t node = (uint32_t)w->v[0];
+    struct cmd_node_confirm_off value = {.node = sim_node_name(t->sim, node)};
+    if (sim_is_on(t->sim, node)) {
+        story_wrong(t, "an administrator who confirms what is not so is outside of the contract");
+        return;
+    }
+    story_command(t, COMMAND_NODE_CONFIRM_OFF, &value);
+}
+
+static void drain(struct story *t, const struct words *w) {
+    struct cmd_node_drain value = {.node = sim_node_name(t->sim, (uint32_t)w->v[0])};
+    story_command(t, COMMAND_NODE_DRAIN, &value);
+}
+
+static void resume(struct story *t, const struct words *w) {
+    struct cmd_node_resume value = {.node = sim_node_name(t->sim, (uint32_t)w->v[0])};
+    story_command(t, COMMAND_NODE_RESUME, &value);
+}
+
+static void fence(struct story *t, const struct words *w) {
+    struct cmd_node_fence value = {.node = sim_node_name(t->sim, (uint32_t)w->v[0])};
+    story_command(t, COMMAND_NODE_FENCE, &value);
+}
+
+static void move_best(struct story *t, const struct words *w) {
+    struct cmd_vm_move value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                                .to = "",
+                                .mode = w->n > 1 ? (uint8_t)(w->v[1] + 1) : MOVE_AUTO};
+    story_command(t, COMMAND_VM_MOVE, &value);
+}
+
+static void move_to(struct story *t, const struct words *w) {
+    struct cmd_vm_move value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                                .to = sim_node_name(t->sim, (uint32_t)w->v[1]),
+                                .mode = w->n > 2 ? (uint8_t)(w->v[2] + 1) : MOVE_AUTO};
+    story_command(t, COMMAND_VM_MOVE, &value);
+}
+
+static void start(struct story *t, const struct words *w) {
+    struct cmd_vm_start value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0])};
+    story_command(t, COMMAND_VM_START, &value);
+}
+
+static void stop(struct story *t, const struct words *w) {
+    struct cmd_vm_stop value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0])};
+    story_command(t, COMMAND_VM_STOP, &value);
+}
+
+static void stop_force(struct story *t, const struct words *w) {
+    struct cmd_vm_stop value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]), .force = 1};
+    story_command(t, COMMAND_VM_STOP, &value);
+}
+
+static void remove_vm(struct story *t, const struct words *w) {
+    struct cmd_vm_remove value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0])};
+    story_command(t, COMMAND_VM_REMOVE, &value);
+}
+
+static void config(struct story *t, const struct words *w) {
+    char key[STORY_TEXT];
+    (void)snprintf(key, sizeof(key), "%s", w->text);
+    char *value = strchr(key, ' ');
+    if (!value) {
+        story_wrong(t, "config KEY VALUE");
+        return;
+    }
+    *value++ = '\0';
+    struct cmd_config_set set = {.key = key, .value = value};
+    story_command(t, COMMAND_CONFIG_SET, &set);
+}
+
+static void cancel(struct story *t, const struct words *w) {
+    (void)w;
+    struct cmd_operation_cancel value = {.operation = t->operation};
+    story_command(t, COMMAND_OPERATION_CANCEL, &value);
+}
+
+static void remove_device(struct story *t, const struct words *w) {
+    (void)w;
+    struct cmd_device_remove value = {.device = "pdu"};
+    story_command(t, COMMAND_DEVICE_REMOVE, &value);
+}
+
+const struct pattern story_actions[] = {
+    {"power-off NODE", power_off, NULL},
+    {"power-off all", power_off_all, NULL},
+    {"power-on NODE", power_on, NULL},
+    {"power-on all", power_on_all, NULL},
+    {"cut NODE", cut, NULL},
+    {"partition NODES / NODES", partition, NULL},
+    {"heal", heal, NULL},
+    {"lose-token", lose_token, NULL},
+    {"ghost NODE TIME", ghost, NULL},
+    {"try-again NODE TIME", try_again, NULL},
+    {"speaks NODE newer|common", speaks, NULL},
+    {"kill-clusterd NODE", kill_clusterd, NULL},
+    {"stop-clusterd NODE", stop_clusterd, NULL},
+    {"start-clusterd NODE", start_clusterd, NULL},
+    {"freeze-clusterd NODE TIME", freeze_clusterd, NULL},
+    {"starve-clusterd NODE TIME for TIME", starve_clusterd, NULL},
+    {"freeze NODE TIME", freeze, NULL},
+    {"kill-corosync NODE TIME", kill_corosync, NULL},
+    {"kill-libvirtd NODE TIME", kill_libvirtd, NULL},
+    {"crash VM", crash, NULL},
+    {"guest-shutdown VM", guest_shutdown, NULL},
+    {"undying VM TIME", undying, NULL},
+    {"stubborn VM", stubborn, NULL},
+    {"lose-saved-state VM", lose_saved_state, NULL},
+    {"next-agent WORD fails|hangs|does-not-know", next_agent, NULL},
+    {"fence-device NODE works|fails|hangs|off-unconfirmed", fence_device, NULL},
+    {"fence-device NODE works|fails|hangs|off-unconfirmed after TIME", fence_device, NULL},
+    {"disk NODE fine|slow|hangs|full|broken", disk, NULL},
+    {"remember-database NODE", remember, NULL},
+    {"replace-database NODE", replace, NULL},
+    {"wipe-database NODE", wipe, NULL},
+    {"volume NODE fine|hangs|gone", volume, NULL},
+    {"run TIME", run, NULL},
+    {"mend", mend, NULL},
+    {"rest", rest, NULL},
+    {"ask NODE", ask, NULL},
+    {"ask any", ask, NULL},
+    {"hurry", hurry, NULL},
+    {"confirm-off NODE", confirm_off, NULL},
+    {"drain NODE", drain, NULL},
+    {"resume NODE", resume, NULL},
+    {"fence NODE", fence, NULL},
+    {"move VM", move_best, NULL},
+    {"move VM live|quick", move_best, NULL},
+    {"move VM to NODE", move_to, NULL},
+    {"move VM to NODE live|quick", move_to, NULL},
+    {"start VM", start, NULL},
+    {"stop VM", stop, NULL},
+    {"stop VM force", stop_force, NULL},
+    {"remove VM", remove_vm, NULL},
+    {"config TEXT", config, NULL},
+    {"cancel", cancel, NULL},
+    {"remove-fence-device", remove_device, NULL},
+    {NULL, NULL, NULL},
+};
