@@ -44,6 +44,7 @@ struct sim_options {
     bool no_fencing;      /* the fence device never works: watchdogs and people are all there is */
     bool calm;            /* clocks alike, disks and networks at their usual speed: for stories */
     bool trace;           /* every line to standard output, as it comes */
+    bool memory_fails;    /* a core may end with -ENOMEM: a test makes it so (test_memory.c) */
     bool stop_dead;       /* a violation ends the process (for a fuzzer) */
     const uint8_t *choices; /* drawn from first; not owned */
     size_t n_choices;
