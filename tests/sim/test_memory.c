@@ -166,7 +166,7 @@ int __wrap_core_step(struct core *core, const struct core_event *event,
 
 /* ---- in the simulator ---- */
 
-#define RUNS 60u
+#define RUNS 100u
 #define ROUND_US (60 * SIM_SECOND)
 
 static void fail_if_violated(struct sim *s, uint64_t seed) {
