@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             fuzz_world_renew(&w, &again);
         }
     }
-    fuzz_world_ask(&w);
+    fuzz_world_ask(&w, true);
     fuzz_world_same(&w, &again);
     model_finish(&again);
     fuzz_world_finish(&w);

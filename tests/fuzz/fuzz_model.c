@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (uint32_t n = 0; n < FUZZ_MAX_COMMANDS && b.left > 0; n++) {
             fuzz_world_command(&w, &again, &b);
         }
-        fuzz_world_ask(&w);
+        fuzz_world_ask(&w, false);
         fuzz_world_same(&w, &again);
     }
     model_finish(&again);

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/planner.h"
 
+#include <errno.h>
 #include <string.h>
 
 void fuzz_world_init(struct fuzz_world *w) {
@@ -89,6 +90,19 @@ static void fit(const struct model *m, uint32_t type, void *command, struct byte
     }
 }
 
+/* What the replica sees to: each view has an epoch of its own, and 0 is no node. */
+static void fit_view(struct fuzz_world *w, struct cmd_view *view) {
+    struct view_member *members = view->members.items;
+    struct view_node *nodes = view->nodes.items;
+    view->epoch = ++w->epoch;
+    for (uint32_t i = 0; i < view->members.n; i++) {
+        members[i].node += members[i].node == 0;
+    }
+    for (uint32_t i = 0; i < view->nodes.n; i++) {
+        nodes[i].id += nodes[i].id == 0;
+    }
+}
+
 void fuzz_world_command(struct fuzz_world *w, struct model *again, struct bytes *b) {
     struct arena arena;
     arena_init(&arena);
@@ -101,9 +115,7 @@ void fuzz_world_command(struct fuzz_world *w, struct model *again, struct bytes 
         fit(&w->model, type, command, b);
     }
     if (type == COMMAND_VIEW) {
-        /* The replica sees to that: each view has an epoch of its own. */
-        struct cmd_view *view = command;
-        view->epoch = ++w->epoch;
+        fit_view(w, command);
     }
     apply_command(w, again, type, command, b);
     arena_finish(&arena);
@@ -170,29 +182,33 @@ void fuzz_world_same(const struct fuzz_world *w, const struct model *again) {
     CHECK(model_digest(&w->model) == model_digest(again));
 }
 
-static void ask_about(const struct model *m, uint32_t vm, struct arena *arena) {
+static void ask_about(const struct model *m, uint32_t vm, struct arena *arena, bool must_answer) {
     struct planner_explanation explanation;
     struct planner_plan plan;
     bool possible;
     const char *reason = NULL;
-    (void)planner_explain(m, vm, arena, &explanation);
-    (void)planner_place(m, &vm, 1, arena, &plan);
-    (void)planner_check(m, vm, 1, arena, &possible, &reason);
+    int err = planner_explain(m, vm, arena, &explanation);
+    CHECK(err == 0 || !must_answer);
+    err = planner_place(m, &vm, 1, arena, &plan);
+    CHECK(err == 0 || !must_answer);
+    err = planner_check(m, vm, 1, arena, &possible, &reason);
+    CHECK(err == 0 || err == -ENOENT || !must_answer);
 }
 
-void fuzz_world_ask(const struct fuzz_world *w) {
+void fuzz_world_ask(const struct fuzz_world *w, bool must_answer) {
     struct arena arena;
     uint32_t asked = 0;
     arena_init(&arena);
     MODEL_EACH(model_vm, vm, &w->model.vms) {
         if (asked++ < 8) {
-            ask_about(&w->model, vm->id, &arena);
+            ask_about(&w->model, vm->id, &arena, must_answer);
         }
     }
     MODEL_EACH(model_node, node, &w->model.nodes) {
         struct planner_plan plan;
         if (asked++ < 16) {
-            (void)planner_drain(&w->model, node->id, &arena, &plan);
+            int err = planner_drain(&w->model, node->id, &arena, &plan);
+            CHECK(err == 0 || !must_answer);
         }
     }
     arena_finish(&arena);

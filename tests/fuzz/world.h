@@ -9,6 +9,8 @@
 #include "core/outbox.h"
 #include "fuzz/bytes.h"
 
+#include <stdbool.h>
+
 #define FUZZ_MAX_COMMANDS 48u
 
 struct fuzz_world {
@@ -25,8 +27,9 @@ void fuzz_world_begin(struct fuzz_world *w, struct model *again);
 void fuzz_world_command(struct fuzz_world *w, struct model *again, struct bytes *b);
 /* The other model becomes what the first one is as a snapshot. */
 void fuzz_world_renew(struct fuzz_world *w, struct model *again);
-/* Asks the planner what the policy, requests and people ask. */
-void fuzz_world_ask(const struct fuzz_world *w);
+/* Asks the planner what the policy, requests and people ask. Of a history it must know an answer,
+ * for an error there ends the core, on all nodes; a snapshot may hold anything. */
+void fuzz_world_ask(const struct fuzz_world *w, bool must_answer);
 void fuzz_world_same(const struct fuzz_world *w, const struct model *again);
 
 #endif
