@@ -331,6 +331,19 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
+/* A core that gives up says why, and does nothing more: what it was about to store or send may lack a
+ * part, and nothing of it was promised yet. */
+static void keep_words(struct outbox *out) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < out->n; i++) {
+        enum core_action_type type = out->v[i].type;
+        if (type == CORE_ACTION_LOG || type == CORE_ACTION_EXIT) {
+            out->v[kept++] = out->v[i];
+        }
+    }
+    out->n = kept;
+}
+
 int core_step(struct core *c, const struct core_event *event, struct core_actions *ret_actions) {
     outbox_reset(&c->out);
     c->now_ms = event->now_ms;
@@ -352,6 +365,9 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
     }
     if (err == 0) {
         err = c->out.error;
+    }
+    if (err < 0) {
+        keep_words(&c->out);
     }
     *ret_actions = (struct core_actions){.v = c->out.v, .n = c->out.n, .wakeup_ms = UINT64_MAX};
     if (err == 0) {

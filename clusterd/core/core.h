@@ -320,9 +320,9 @@ void core_destroy(struct core *core); /* NULL is fine */
 
 /*
  * Handles one event. 0, or a negative errno after which the core must not be used any more (the
- * process ends; what it promised is on disk): -ENOMEM, -EBADMSG (the store is damaged), -EIO (it
- * does not store), -ETIME (it does not answer), -ENOTRECOVERABLE (this node's log contradicts the
- * others').
+ * process ends; what it promised is on disk; of actions there are only LOG and EXIT, which say
+ * why): -ENOMEM, -EBADMSG (the store is damaged), -EIO (it does not store), -ETIME (it does not
+ * answer), -ENOTRECOVERABLE (this node's log contradicts the others').
  */
 int core_step(struct core *core, const struct core_event *event, struct core_actions *ret_actions);
 

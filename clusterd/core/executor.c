@@ -81,16 +81,14 @@ void executor_drop_run(struct core *c, struct run *run) {
 }
 
 /* Every agent gets libvirt's address and its own name; the caller adds to `params`, which has room
- * for 16. */
+ * for 16. NULL when memory has run out. */
 struct core_action *executor_agent_action(struct core *c, const struct run *run, const char *agent,
                                           const char *action, const char *instance) {
     struct core_param *params = arena_array(&c->out.arena, 16, sizeof(*params));
-    struct core_action *a = outbox_add(&c->out, CORE_ACTION_RUN_AGENT);
     if (!params) {
-        c->out.error = -ENOMEM;
-        a->type = CORE_ACTION_LOG; /* never carried out: the step fails */
-        return a;
+        return NULL;
     }
+    struct core_action *a = outbox_add(&c->out, CORE_ACTION_RUN_AGENT);
     params[0] = (struct core_param){"uri", c->libvirt_uri};
     params[1] = (struct core_param){"name", instance};
     a->run_agent = (struct core_run_agent){.run = run->id,
@@ -118,8 +116,7 @@ static int keep_watching(struct core *c) {
     if (!run) {
         return -ENOMEM;
     }
-    (void)executor_agent_action(c, run, "vm", "watch", "watch");
-    return 0;
+    return executor_agent_action(c, run, "vm", "watch", "watch") ? 0 : -ENOMEM;
 }
 
 static int ask_cpu_models(struct core *c) {
@@ -132,6 +129,9 @@ static int ask_cpu_models(struct core *c) {
     }
     c->executor.cpu_asked = true;
     struct core_action *a = executor_agent_action(c, run, "vm", "host-cpu", "host");
+    if (!a) {
+        return -ENOMEM;
+    }
     a->run_agent.timeout_ms = TIMEOUT_LISTED_MS;
     return 0;
 }

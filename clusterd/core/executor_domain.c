@@ -163,6 +163,9 @@ int executor_kill_domain(struct core *c, const struct domain *d, const char *why
     outbox_log(&c->out, SEVERITY_WARNING, "destroying %s (%s) here: %s", d->name, d->uuid, why);
     const char *name = outbox_text(&c->out, "%s", d->name);
     struct core_action *a = executor_agent_action(c, run, "vm", "destroy", name);
+    if (!a) {
+        return -ENOMEM;
+    }
     struct core_param *params = (struct core_param *)(uintptr_t)a->run_agent.params;
     params[a->run_agent.n_params++] =
         (struct core_param){"uuid", outbox_text(&c->out, "%s", d->uuid)};

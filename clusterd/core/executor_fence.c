@@ -23,8 +23,8 @@ static int run_device(struct core *c, struct run *run, const struct model_device
     }
     for (uint32_t i = 0; i < device->keys.n; i++) {
         params[i] = (struct core_param){
-            .key = arena_strdup(&c->out.arena, device->keys.v[i]),
-            .value = arena_strdup(&c->out.arena, device->values.v[i]),
+            .key = outbox_text(&c->out, "%s", device->keys.v[i]),
+            .value = outbox_text(&c->out, "%s", device->values.v[i]),
         };
     }
     (void)snprintf(run->device, sizeof(run->device), "%s", device->name);
@@ -80,6 +80,21 @@ int executor_fencing(struct core *c) {
     return 0;
 }
 
+/* -EBADMSG: the entry is something else. */
+static int decode_view(struct core *c, const struct log_item *item, struct cmd_view *ret_view) {
+    struct log_command entry;
+    int err =
+        wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL);
+    if (err < 0) {
+        return err;
+    }
+    if (entry.type != COMMAND_VIEW) {
+        return -EBADMSG;
+    }
+    return wire_decode(&cmd_view_record, entry.body.data, entry.body.size, &c->out.arena, ret_view,
+                       NULL);
+}
+
 /*
  * The members of the last view that this node's log knows of, whether it is known to be committed
  * or not. In the arena; NULL when memory has run out. *ret_applied: the model is of that view, so
@@ -91,14 +106,12 @@ static const struct wire_ids *last_view(struct core *c, bool *ret_applied) {
     *ret_applied = false;
     for (uint64_t i = log_last_index(&r->log); ids && i > r->applied_index; i--) {
         const struct log_item *item = log_at(&r->log, i);
-        struct log_command entry;
         struct cmd_view view;
-        if (!item ||
-            wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL) <
-                0 ||
-            entry.type != COMMAND_VIEW ||
-            wire_decode(&cmd_view_record, entry.body.data, entry.body.size, &c->out.arena, &view,
-                        NULL) < 0) {
+        int err = item ? decode_view(c, item, &view) : -EBADMSG;
+        if (err == -ENOMEM) {
+            return NULL; /* an earlier one would be taken for the last */
+        }
+        if (err < 0) {
             continue;
         }
         const struct view_member *members = view.members.items;
@@ -184,10 +197,15 @@ int executor_clear_small(struct core *c) {
         x->clear_attempts = 0;
         x->cleared.n = 0; /* what was off then may be back */
     }
+    if (!replica_wants_clearance(&c->replica)) {
+        return 0;
+    }
     bool applied = false;
-    const struct wire_ids *last =
-        replica_wants_clearance(&c->replica) ? last_view(c, &applied) : NULL;
-    if (!last || !is_up_to_date(c, last)) {
+    const struct wire_ids *last = last_view(c, &applied);
+    if (!last) {
+        return -ENOMEM;
+    }
+    if (!is_up_to_date(c, last)) {
         return 0;
     }
     bool all_off = true;

@@ -116,6 +116,9 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
     uint64_t timeout = order_timeout(c, kind);
     struct core_action *action = executor_agent_action(c, run, "vm", order_action(kind),
                                                        outbox_text(&c->out, "%s", vm->name));
+    if (!action) {
+        return -ENOMEM;
+    }
     struct core_run_agent *agent = &action->run_agent;
     agent->timeout_ms = timeout + AGENT_LAST_WORD_MS;
     add_param(agent, "uuid", outbox_text(&c->out, "%s", vm->uuid));
@@ -127,6 +130,9 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
     add_param(agent, "generation", number(c, vm->generation));
     if (kind == ORDER_START || kind == ORDER_RESTORE) {
         agent->input = arena_strdup(&c->out.arena, vm->xml);
+        if (!agent->input) {
+            return -ENOMEM;
+        }
     }
     if (kind == ORDER_SAVE || kind == ORDER_RESTORE) {
         add_param(agent, "state_file", outbox_text(&c->out, "%s", vm->state_file));

@@ -58,6 +58,9 @@ static int start_agent(struct core *c, const struct model_volume *volume, struct
     w->begun_ms = w->begun_ms ? w->begun_ms : c->now_ms;
     struct core_action *a =
         executor_agent_action(c, run, "volume", "watch", outbox_text(&c->out, "%s", volume->name));
+    if (!a) {
+        return -ENOMEM;
+    }
     struct core_param *p = (struct core_param *)(uintptr_t)a->run_agent.params;
     uint32_t n = a->run_agent.n_params;
     p[n++] = (struct core_param){"path", outbox_text(&c->out, "%s", volume->path)};

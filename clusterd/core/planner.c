@@ -135,6 +135,12 @@ static uint32_t place_number(const struct problem *pr, uint32_t node, bool rack)
     return node;
 }
 
+/* A number of the model as the solver takes it: more than it can count in is no reason for all nodes
+ * to give up, for ever. */
+static uint64_t amount(uint64_t v) {
+    return v < PLACEMENT_AMOUNT_MAX ? v : PLACEMENT_AMOUNT_MAX;
+}
+
 static int fill_nodes(struct problem *pr, uint64_t *capacities) {
     uint32_t overcommit = (uint32_t)setting_get(pr->m, SETTING_cpu_overcommit_percent) * 10;
     for (uint32_t i = 0; i < pr->m->nodes.n; i++) {
@@ -146,8 +152,8 @@ static int fill_nodes(struct problem *pr, uint64_t *capacities) {
             .rack = place_number(pr, i, true),
             .cpu_overcommit_permille = overcommit,
         };
-        capacities[i * RESOURCES + PLACEMENT_MEMORY] = node->memory_mb;
-        capacities[i * RESOURCES + PLACEMENT_CPU] = (uint64_t)node->cpus * 1000;
+        capacities[i * RESOURCES + PLACEMENT_MEMORY] = amount(node->memory_mb);
+        capacities[i * RESOURCES + PLACEMENT_CPU] = amount((uint64_t)node->cpus * 1000);
         int err = healthy_volumes(pr, node, &pr->nodes[i].volumes);
         if (err == 0) {
             err = offered_models(pr, node, &pr->nodes[i].cpu_models);
@@ -230,8 +236,8 @@ static int fill_vms(struct problem *pr, uint64_t *needs) {
             v->also_on = PLACEMENT_NONE;
         }
         v->return_to = node_index(pr, vm->return_to);
-        needs[i * RESOURCES + PLACEMENT_MEMORY] = vm->memory_mb;
-        needs[i * RESOURCES + PLACEMENT_CPU] = (uint64_t)vm->vcpus * 1000;
+        needs[i * RESOURCES + PLACEMENT_MEMORY] = amount(vm->memory_mb);
+        needs[i * RESOURCES + PLACEMENT_CPU] = amount((uint64_t)vm->vcpus * 1000);
         int err = vm_volumes(pr, vm, &v->volumes);
         if (err == 0) {
             err = node_set(pr, vm->possible.v, vm->possible.n, &v->possible);

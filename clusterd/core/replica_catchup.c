@@ -252,6 +252,9 @@ int replica_on_suffix(struct replica *r, const struct msg_suffix *m, uint64_t no
         }
         if (taken) {
             const uint8_t *data = arena_copy(&out->arena, e->data.data, e->data.size);
+            if (!data) {
+                return -ENOMEM;
+            }
             stored[n++] = (struct core_entry){
                 .index = e->index, .epoch = e->epoch, .data = data, .size = e->data.size};
         }

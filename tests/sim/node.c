@@ -441,12 +441,13 @@ void node_dies_of(struct sim *s, uint32_t node, int error) {
     bool bad_disk = n->disk.mode != DISK_FINE ||
                     (n->disk.mended_us && s->now_us < n->disk.mended_us + 3 * SIM_SECOND);
     bool expected = ((error == -EIO || error == -ETIME) && bad_disk) ||
-                    ((error == -ENOTRECOVERABLE || error == -EBADMSG) && n->disk.tampered);
+                    ((error == -ENOTRECOVERABLE || error == -EBADMSG) && n->disk.tampered) ||
+                    (error == -ENOMEM && s->options.memory_fails);
     sim_trace(s, "%s: clusterd ends with error %d", s->names[node], -error);
     if (!expected) {
         sim_fail(s, "the core of %s gave up: errno %d", s->names[node], -error);
     }
-    bool replace = error != -EIO && error != -ETIME;
+    bool replace = error != -EIO && error != -ETIME && error != -ENOMEM;
     node_end_clusterd(s, node);
     if (replace) {
         sim_disk_wipe(s, node); /* what its message tells the administrator to do */

@@ -41,11 +41,12 @@ struct sim_options {
     enum sim_quorum quorum;
     uint64_t watchdog_ms;     /* 0: the nodes have none */
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
-    bool no_fencing; /* the fence device never works: watchdogs and people are all there is */
-    bool calm;       /* clocks alike, disks and networks at their usual speed: for stories */
-    bool messages;   /* the trace has all messages, too */
-    bool trace;      /* every line to standard output, as it comes */
-    bool stop_dead;  /* a violation ends the process (for a fuzzer) */
+    bool no_fencing;   /* the fence device never works: watchdogs and people are all there is */
+    bool calm;         /* clocks alike, disks and networks at their usual speed: for stories */
+    bool messages;     /* the trace has all messages, too */
+    bool trace;        /* every line to standard output, as it comes */
+    bool memory_fails; /* a core may end with -ENOMEM: a test makes it so (test_memory.c) */
+    bool stop_dead;    /* a violation ends the process (for a fuzzer) */
     void (*on_line)(void *arg, const char *line); /* each line, without its time; NULL: nobody */
     void *on_line_arg;
     const uint8_t *choices; /* drawn from first; not owned */

@@ -62,7 +62,7 @@ static void test_nonsense_is_refused(void **state) {
                                "rule r apart hard vms a\nrequest drain nodes n1";
     static const uint32_t beyond[] = {77};
     const struct placement_set bad = {.index = beyond, .n = 1};
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 43; i++) {
         struct world *w = world_create();
         int expected = -EINVAL;
         assert_int_equal(world_parse(w, text), 0);
@@ -91,6 +91,25 @@ static void test_nonsense_is_refused(void **state) {
         case 21: w->capacities[3] = PLACEMENT_AMOUNT_MAX + 1, expected = -E2BIG; break;
         case 22: w->problem.n_vms = PLACEMENT_VMS_MAX + 1, expected = -E2BIG; break;
         case 23: w->vms[0].volumes = (struct placement_set){.index = NULL, .n = 1}; break;
+        case 24: w->problem.n_nodes = PLACEMENT_NODES_MAX + 1, expected = -E2BIG; break;
+        case 25: w->problem.n_rules = PLACEMENT_RULES_MAX + 1, expected = -E2BIG; break;
+        case 26: w->problem.n_volumes = PLACEMENT_VOLUMES_MAX + 1, expected = -E2BIG; break;
+        case 27: w->problem.n_cpu_models = PLACEMENT_CPU_MODELS_MAX + 1, expected = -E2BIG; break;
+        case 28: w->problem.n_resources = PLACEMENT_RESOURCES_MAX + 1, expected = -E2BIG; break;
+        case 29: w->problem.nodes = NULL; break;
+        case 30: w->problem.capacities = NULL; break;
+        case 31: w->problem.vms = NULL; break;
+        case 32: w->problem.needs = NULL; break;
+        case 33: w->problem.rules = NULL; break;
+        case 34: w->nodes[0].state = PLACEMENT_NODE_STATE_COUNT; break;
+        case 35: w->nodes[0].site = 2; break;
+        case 36: w->nodes[0].cpu_models = bad; break;
+        case 37: w->vms[0].mobility = (enum placement_mobility)(PLACEMENT_FIXED + 1); break;
+        case 38: w->rules[0].kind = PLACEMENT_RULE_KIND_COUNT; break;
+        case 39: w->rules[0].scope = PLACEMENT_SCOPE_COUNT; break;
+        case 40: w->rules[0].strength = PLACEMENT_STRENGTH_COUNT; break;
+        case 41: w->rules[0].nodes = bad; break;
+        case 42: w->request.kind = PLACEMENT_KIND_COUNT; break;
         default: fail();
         }
         if (solve_world(w) != expected) {

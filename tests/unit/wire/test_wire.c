@@ -116,6 +116,10 @@ static void commands(void **state) {
     for (uint32_t seed = 0; seed < 4; seed++) {
         round_trip(&log_command_record, seed);
     }
+    for (size_t i = 0; i < ARRAY_SIZE(command_types); i++) {
+        assert_string_not_equal(command_name(command_types[i]), "UNKNOWN");
+    }
+    assert_string_equal(command_name(9999), "UNKNOWN");
     assert_null(command_record(0));
     assert_null(command_record(9999));
 }

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of orders, tried in every state of a VM: whatever is accepted makes no second copy.
+ * Every report on every order: no VM is called off of which a copy may run.
+ */
+#include "core/log.h"
+#include "core/resolve.h"
+#include "unit/core/bench.h"
+
+static const enum vm_state vm_states[] = {VM_OFF,      VM_STARTING,  VM_RUNNING,
+                                          VM_STOPPING, VM_MIGRATING, VM_SAVING,
+                                          VM_SAVED,    VM_RESTORING, VM_RESOLVING};
+
+/* What an order may never do, in the words of the contract. */
+static void check_order(const struct model *m, const struct model_vm *vm,
+                        const struct cmd_vm_order *o) {
+    bool fits = order_fits(m, vm, o);
+    bool begins = o->kind == ORDER_START || o->kind == ORDER_RESTORE;
+    bool moves = o->kind == ORDER_MIGRATE || o->kind == ORDER_SAVE;
+    if (!fits) {
+        return;
+    }
+    assert_int_equal(vm->order, ORDER_NONE);
+    assert_true(ids_contain(&m->members, o->node));
+    for (uint32_t node = 1; begins && node <= 3; node++) {
+        assert_false(model_vm_may_run_on(vm, node)); /* there would be two */
+    }
+    if (o->kind == ORDER_START) {
+        assert_int_equal(vm->wanted, WANTED_RUNNING);
+        assert_int_equal(vm->state, VM_OFF);
+    }
+    if (begins || moves) {
+        const struct model_node *to = model_node_by_id(m, begins ? o->node : o->target);
+        assert_true(to && to->state == NODE_ONLINE && ids_contain(&m->members, to->id));
+    }
+    if (moves) {
+        assert_true(o->node == vm->owner && o->target != vm->owner && vm->state == VM_RUNNING);
+    }
+    if (o->kind == ORDER_RESUME) {
+        /* The target's copy has gone, or there was none. */
+        assert_true(vm->state == VM_RESOLVING && vm->probe_owner == VM_STATE_PAUSED);
+        assert_int_equal(vm->target, 0);
+    }
+    if (o->kind == ORDER_DESTROY && vm->state == VM_RESOLVING) {
+        assert_true(o->node == vm->owner || o->node == vm->target);
+    }
+}
+
+static uint32_t try_orders(const struct model *m, const struct model_vm *vm) {
+    uint32_t fit = 0;
+    for (uint32_t i = 0; i < 10 * 5 * 5; i++) {
+        struct cmd_vm_order o = {
+            .vm = vm->id, .kind = (uint8_t)(i / 25), .node = i / 5 % 5, .target = i % 5};
+        check_order(m, vm, &o);
+        fit += order_fits(m, vm, &o);
+    }
+    return fit;
+}
+
+/* Of three nodes, n3 is no member. */
+static void every_order_in_every_state(void **state) {
+    (void)state;
+    struct bench b;
+    uint32_t fit = 0;
+    bench_begin(&b);
+    struct model_vm *vm = bench_add_vm(&b, "vm1", true);
+    bench_view(&b, 2, 2);
+    for (uint32_t i = 0; i < ARRAY_SIZE(vm_states) * 2 * 4 * 4; i++) {
+        vm->state = (uint8_t)vm_states[i / 32];
+        vm->wanted = (uint8_t)(i / 16 % 2);
+        vm->owner = i / 4 % 4;
+        vm->target = i % 4;
+        bool alone = vm->state != VM_RESOLVING;
+        for (uint32_t probes = 0; probes < (alone ? 1 : 25); probes++) {
+            vm->probe_owner = (uint8_t)(probes / 5);
+            vm->probe_target = (uint8_t)(probes % 5);
+            vm->order = ORDER_NONE;
+            fit += try_orders(&b.m, vm);
+            vm->order = ORDER_PROBE; /* one at a time */
+            assert_int_equal(try_orders(&b.m, vm), 0);
+        }
+    }
+    assert_true(fit > 100);
+    vm->order = ORDER_NONE;
+    bench_end(&b);
+}
+
+/* Every report on every order: it ends where the VM's truth is known, or in RESOLVING; never is a
+ * VM called off of which a copy may run. */
+static void every_report(void **state) {
+    (void)state;
+    static const struct {
+        enum order_kind kind;
+        uint32_t node, target;
+    } orders[] = {{ORDER_START, 1, 0},   {ORDER_STOP, 1, 0}, {ORDER_DESTROY, 1, 0},
+                  {ORDER_MIGRATE, 1, 2}, {ORDER_SAVE, 1, 2}, {ORDER_RESTORE, 2, 0}};
+    for (uint32_t i = 0; i < ARRAY_SIZE(orders) * 5 * 5; i++) {
+        struct bench b;
+        enum order_kind kind = orders[i / 25].kind;
+        enum agent_result result = (enum agent_result)(i / 5 % 5);
+        enum agent_vm_state found = (enum agent_vm_state)(i % 5);
+        bench_begin(&b);
+        struct model_vm *vm =
+            kind == ORDER_START ? bench_add_vm(&b, "vm1", true) : bench_running_vm(&b, "vm1", 1);
+        if (kind == ORDER_RESTORE) {
+            assert_int_equal(bench_order(&b, vm, ORDER_SAVE, 1, 2), REPLY_OK);
+            assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+        }
+        assert_int_equal(bench_order(&b, vm, kind, orders[i / 25].node, orders[i / 25].target),
+                         REPLY_OK);
+        assert_int_equal(bench_report(&b, vm, result, found), REPLY_OK);
+        assert_int_equal(vm->order, ORDER_NONE);
+        assert_true(vm->state == VM_OFF || vm->state == VM_RUNNING || vm->state == VM_SAVED ||
+                    vm->state == VM_RESOLVING);
+        bool off = found == VM_STATE_OFF;
+        assert_true(off || (vm->state != VM_OFF && vm->state != VM_SAVED));
+        assert_true(vm->state != VM_RUNNING || found == VM_STATE_RUNNING ||
+                    (kind == ORDER_MIGRATE && off && result == RESULT_OK && vm->owner == 2));
+        assert_int_equal(bench_report(&b, vm, result, found), REPLY_REFUSED); /* once */
+        bench_end(&b);
+    }
+}
+
+static void void_orders(void **state) {
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    struct model_vm *vm = bench_running_vm(&b, "vm1", 1);
+    struct cmd_vm_order o = {.vm = vm->id,
+                             .generation = vm->generation,
+                             .serial = vm->serial,
+                             .kind = ORDER_STOP,
+                             .node = 1};
+    struct cmd_vm_order bad[4] = {o, o, o, o};
+    bad[0].vm = 99;
+    bad[1].generation--;
+    bad[2].serial--;
+    bad[3].kind = 99;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(bench_give(&b, COMMAND_VM_ORDER, &bad[i]), REPLY_REFUSED);
+    }
+    assert_int_equal(GIVE(&b, VM_RENEW, .vm = vm->id, .order = 1), REPLY_REFUSED);
+    assert_int_equal(GIVE(&b, VM_RENEW, .vm = 99, .order = 1), REPLY_REFUSED);
+    assert_int_equal(bench_give(&b, COMMAND_VM_ORDER, &o), REPLY_OK);
+    assert_int_equal(GIVE(&b, VM_RENEW, .vm = vm->id, .order = vm->order_index - 1), REPLY_REFUSED);
+    assert_int_equal(GIVE(&b, VM_RENEW, .vm = vm->id, .order = vm->order_index), REPLY_OK);
+    struct cmd_vm_report r = {.vm = vm->id,
+                              .order = vm->order_index,
+                              .node = 1,
+                              .incarnation = 11,
+                              .state = VM_STATE_OFF};
+    struct cmd_vm_report others[5] = {r, r, r, r, r};
+    others[0].vm = 99;
+    others[1].order--;
+    others[2].node = 2;
+    others[3].node = 99;
+    others[4].incarnation = 12;
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        assert_int_equal(bench_give(&b, COMMAND_VM_REPORT, &others[i]), REPLY_REFUSED);
+    }
+    assert_int_equal(bench_give(&b, COMMAND_VM_REPORT, &r), REPLY_OK);
+    assert_int_equal(vm->state, VM_OFF);
+    bench_end(&b);
+}
+
+/* What happens to a copy without an order; and not if it is not the present one. */
+static void events(void **state) {
+    (void)state;
+    static const struct {
+        enum agent_event kind;
+        enum vm_state state;
+        enum vm_wanted wanted;
+    } cases[] = {{VM_EVENT_NONE, VM_RUNNING, WANTED_RUNNING},
+                 {VM_EVENT_STARTED, VM_RUNNING, WANTED_RUNNING},
+                 {VM_EVENT_STOPPED, VM_OFF, WANTED_RUNNING},
+                 {VM_EVENT_CRASHED, VM_OFF, WANTED_RUNNING},
+                 {VM_EVENT_SHUTDOWN, VM_OFF, WANTED_STOPPED},
+                 {VM_EVENT_PAUSED, VM_RUNNING, WANTED_RUNNING},
+                 {VM_EVENT_RESUMED, VM_RUNNING, WANTED_RUNNING},
+                 {VM_EVENT_MIGRATED, VM_OFF, WANTED_STOPPED},
+                 {VM_EVENT_SURRENDERED, VM_OFF, WANTED_RUNNING}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+        bench_begin(&b);
+        struct model_vm *vm = bench_running_vm(&b, "vm1", 1);
+        struct cmd_vm_event e = {.vm = vm->id,
+                                 .node = 1,
+                                 .generation = vm->generation,
+                                 .incarnation = 11,
+                                 .kind = (uint8_t)cases[i].kind,
+                                 .reason = "why"};
+        struct cmd_vm_event bad[5] = {e, e, e, e, e};
+        bad[0].vm = 99;
+        bad[1].node = 2;
+        bad[2].node = 99;
+        bad[3].generation--;
+        bad[4].incarnation++;
+        for (size_t k = 0; k < ARRAY_SIZE(bad); k++) {
+            assert_int_equal(bench_give(&b, COMMAND_VM_EVENT, &bad[k]), REPLY_REFUSED);
+        }
+        assert_int_equal(bench_give(&b, COMMAND_VM_EVENT, &e), REPLY_OK);
+        assert_int_equal(vm->state, cases[i].state);
+        assert_int_equal(vm->wanted, cases[i].wanted);
+        assert_int_equal(vm->paused, cases[i].kind == VM_EVENT_PAUSED);
+        bench_end(&b);
+    }
+}
+
+/* An entry of a later version changes nothing; the log goes on. */
+static void unknown_command(void **state) {
+    (void)state;
+    struct bench b;
+    struct buffer entry;
+    struct apply result;
+    bench_begin(&b);
+    buffer_init(&entry);
+    struct log_command c = {.type = 9999, .origin = 1};
+    wire_encode(&log_command_record, &c, &entry);
+    uint64_t events_before = b.m.last_event;
+    assert_int_equal(apply_entry(&b.m, b.m.index + 1, b.epoch, entry.data, (uint32_t)entry.size,
+                                 &b.out, &result),
+                     0);
+    assert_int_equal(result.code, REPLY_FAILED);
+    assert_int_equal(b.m.last_event, events_before);
+    assert_int_equal(apply_entry(&b.m, b.m.index + 1, b.epoch, entry.data, (uint32_t)entry.size - 1,
+                                 &b.out, &result),
+                     -74); /* EBADMSG */
+    assert_string_equal(command_name(9999), "UNKNOWN");
+    assert_string_equal(command_name(COMMAND_VM_ADD), "VM_ADD");
+    assert_string_equal(vm_state_name(200), "unknown");
+    buffer_finish(&entry);
+    bench_end(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_order_in_every_state),
+        cmocka_unit_test(every_report),
+        cmocka_unit_test(void_orders),
+        cmocka_unit_test(events),
+        cmocka_unit_test(unknown_command),
+    };
+    return cmocka_run_group_tests_name("core_orders", tests, NULL, NULL);
+}

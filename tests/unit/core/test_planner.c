@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the model to the solver and back: what the model says of nodes, volumes, CPU models and VMs
+ * on their way reaches it, and whatever stands in the model, there is an answer.
+ */
+#include "core/planner.h"
+#include "unit/core/bench.h"
+
+#include <errno.h>
+
+struct question {
+    struct bench b;
+    struct arena arena;
+    struct planner_explanation answer;
+};
+
+static void ask(struct question *q, const struct model_vm *vm) {
+    arena_reset(&q->arena);
+    assert_int_equal(planner_explain(&q->b.m, vm->id, &q->arena, &q->answer), 0);
+    assert_int_equal(q->answer.n, 3);
+    assert_true(q->answer.summary[0] != '\0');
+}
+
+static const char *verdict(const struct question *q, uint32_t node) {
+    for (uint32_t i = 0; i < q->answer.n; i++) {
+        if (q->answer.v[i].node == node) {
+            return q->answer.v[i].verdict;
+        }
+    }
+    return "";
+}
+
+static int begin(void **state) {
+    struct question *q = calloc(1, sizeof(*q));
+    assert_non_null(q);
+    bench_begin(&q->b);
+    arena_init(&q->arena);
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_int_equal(GIVE(&q->b, VOLUME_HEALTH, .volume = "csv1", .node = i,
+                              .incarnation = 10 + i, .state = VOLUME_OK),
+                         REPLY_OK);
+    }
+    *state = q;
+    return 0;
+}
+
+static int end(void **state) {
+    struct question *q = *state;
+    arena_finish(&q->arena);
+    bench_end(&q->b);
+    free(q);
+    return 0;
+}
+
+static void node_states(void **state) {
+    struct question *q = *state;
+    struct model_vm *vm = bench_running_vm(&q->b, "vm1", 1);
+    struct model_node *n2 = model_node_by_id(&q->b.m, 2), *n3 = model_node_by_id(&q->b.m, 3);
+    ask(q, vm);
+    assert_true(q->answer.best == 2 || q->answer.best == 3);
+    static const enum node_state states[] = {NODE_NEVER_SEEN, NODE_JOINING, NODE_SILENT, NODE_LOST,
+                                             NODE_FENCING,    NODE_FENCED,  NODE_OFFLINE};
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+        n2->state = (uint8_t)states[i];
+        ask(q, vm);
+        assert_int_equal(q->answer.best, 3);
+        assert_false(q->answer.v[1].possible);
+    }
+    n2->state = NODE_ONLINE;
+    n2->service = SERVICE_DRAINING;
+    n3->service = SERVICE_DRAINED;
+    ask(q, vm);
+    assert_int_equal(q->answer.best, 0);
+    assert_string_equal(verdict(q, 2), verdict(q, 3));
+    n2->service = n3->service = SERVICE_ACTIVE;
+    n2->fence_asked = 1;
+    n3->configured = 0;
+    ask(q, vm);
+    assert_int_equal(q->answer.best, 0);
+}
+
+static void cpu_models(void **state) {
+    struct question *q = *state;
+    static const char *const offers[] = {"Skylake", "Haswell"};
+    assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = 1, .incarnation = 11, .memory_mb = 4096,
+                          .cpus = 4, .cpu_models = {offers, 2}, .site = "a", .rack = "r1"),
+                     REPLY_OK);
+    assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = 2, .incarnation = 12, .memory_mb = 4096,
+                          .cpus = 4, .cpu_models = {offers, 1}, .site = "b", .rack = "r1"),
+                     REPLY_OK);
+    static const char *const wanted[][2] = {{"custom", "Haswell"}, {"custom", "Haswell"},
+                                            {"custom", "Skylake"}, {"custom", "EPYC"},
+                                            {"custom", ""},        {"host-model", "Haswell"}};
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        assert_int_equal(GIVE(&q->b, VM_ADD, .name = names[i], .uuid = names[i], .xml = "x",
+                              .memory_mb = 512, .vcpus = 1, .cpu_mode = wanted[i][0],
+                              .cpu_model = wanted[i][1]),
+                         REPLY_OK);
+    }
+    static const bool possible[][2] = {{true, false},  {true, false}, {true, true},
+                                       {false, false}, {true, true},  {true, true}};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        ask(q, model_vm_by_name(&q->b.m, names[i]));
+        assert_int_equal(q->answer.v[0].possible, possible[i][0]);
+        assert_int_equal(q->answer.v[1].possible, possible[i][1]);
+        assert_true(q->answer.v[2].possible); /* a node that has not told offers all */
+    }
+}
+
+/* Owners that are not configured any more, and volumes that are not there, are left out. */
+static void what_has_gone(void **state) {
+    struct question *q = *state;
+    struct model_vm *vm = bench_add_vm(&q->b, "vm1", true);
+    uint32_t gone[] = {77}, *ids = malloc(sizeof(gone));
+    assert_non_null(ids);
+    memcpy(ids, gone, sizeof(gone));
+    free((void *)(uintptr_t)vm->preferred.v);
+    vm->preferred = (struct wire_ids){.v = ids, .n = 1};
+    vm->return_to = 77;
+    ask(q, vm);
+    assert_int_not_equal(q->answer.best, 0);
+    struct model_health *health = model_health_of(&q->b.m, 1, 2);
+    health->state = VOLUME_FAILED;
+    model_remove(&q->b.m.health, model_health_of(&q->b.m, 1, 3));
+    ask(q, vm);
+    assert_int_equal(q->answer.best, 1);
+    bool yes;
+    const char *reason;
+    assert_int_equal(planner_check(&q->b.m, vm->id, 2, &q->arena, &yes, &reason), 0);
+    assert_true(!yes && reason[0]);
+    assert_int_equal(planner_check(&q->b.m, vm->id, 1, &q->arena, &yes, &reason), 0);
+    assert_true(yes);
+    assert_int_equal(planner_check(&q->b.m, vm->id, 77, &q->arena, &yes, &reason), -ENOENT);
+    assert_int_equal(planner_check(&q->b.m, 77, 1, &q->arena, &yes, &reason), -ENOENT);
+}
+
+/* Figures that nobody's machine has: an error here would end every core. */
+static void any_figures(void **state) {
+    struct question *q = *state;
+    struct model_vm *vm = bench_running_vm(&q->b, "vm1", 1);
+    struct planner_plan plan;
+    static const uint64_t figures[] = {0, 1, UINT64_C(1) << 40, UINT64_MAX / 1000, UINT64_MAX};
+    for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+        for (size_t k = 0; k < ARRAY_SIZE(figures); k++) {
+            vm->memory_mb = figures[i];
+            vm->vcpus = (uint32_t)figures[i];
+            model_node_by_id(&q->b.m, 2)->memory_mb = figures[k];
+            model_node_by_id(&q->b.m, 2)->cpus = (uint32_t)figures[k];
+            ask(q, vm);
+            assert_int_equal(planner_place(&q->b.m, &vm->id, 1, &q->arena, &plan), 0);
+            assert_int_equal(planner_drain(&q->b.m, 1, &q->arena, &plan), 0);
+            assert_int_equal(plan.n, 1);
+        }
+    }
+}
+
+/* A VM that is saved is restored where its move wanted it; one that is off starts where it was. */
+static void home(void **state) {
+    struct question *q = *state;
+    struct model_vm *vm = bench_running_vm(&q->b, "vm1", 1);
+    struct planner_plan plan;
+    assert_int_equal(bench_order(&q->b, vm, ORDER_SAVE, 1, 3), REPLY_OK);
+    assert_int_equal(bench_report(&q->b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+    assert_int_equal(planner_place(&q->b.m, &vm->id, 1, &q->arena, &plan), 0);
+    assert_true(plan.n == 1 && plan.v[0].to == 3 && plan.v[0].from == 0);
+    vm->restore_node = 0; /* it could not be restored there */
+    assert_int_equal(planner_place(&q->b.m, &vm->id, 1, &q->arena, &plan), 0);
+    assert_int_equal(plan.v[0].to, 1);
+    vm->state = VM_OFF;
+    vm->owner = 2;
+    assert_int_equal(planner_place(&q->b.m, &vm->id, 1, &q->arena, &plan), 0);
+    assert_int_equal(plan.v[0].to, 2);
+    uint32_t none = 77;
+    assert_int_equal(planner_place(&q->b.m, &none, 1, &q->arena, &plan), -EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(node_states, begin, end),
+        cmocka_unit_test_setup_teardown(cpu_models, begin, end),
+        cmocka_unit_test_setup_teardown(what_has_gone, begin, end),
+        cmocka_unit_test_setup_teardown(any_figures, begin, end),
+        cmocka_unit_test_setup_teardown(home, begin, end),
+    };
+    return cmocka_run_group_tests_name("core_planner", tests, NULL, NULL);
+}
