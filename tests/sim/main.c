@@ -4,6 +4,7 @@
  * it again.
  */
 #include "sim/mutants.h"
+#include "sim/replay.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
 
@@ -29,6 +30,7 @@ struct command {
     bool shrink, quiet;
     bool hunt;          /* mutants */
     const char *mutant; /* with it; NULL: all, or none */
+    const char *replay; /* of a support bundle, in place of all that */
 };
 
 struct sum {
@@ -53,7 +55,8 @@ static void usage(FILE *to) {
                   "  --shrink        of a seed that fails, find a small part that fails too\n"
                   "  --quiet         only the last line\n"
                   "  --mutants       each deliberate fault in the core must be found (preset mutants)\n"
-                  "  --mutant NAME   run with that fault; or hunt only that one\n\n"
+                  "  --mutant NAME   run with that fault; or hunt only that one\n"
+                  "  --replay FILE   replay what a real node recorded (clusterctl support-bundle)\n\n"
                   "Exit status: 0 no property was violated, 1 one was, 2 usage. The last line is\n"
                   "JSON. A seed replays exactly: sim --from S --seeds 1 --trace\n");
 }
@@ -82,7 +85,7 @@ static int parse(int argc, char **argv, struct command *ret) {
         {"jobs", required_argument, NULL, 'j'},  {"trace", no_argument, NULL, 't'},
         {"shrink", no_argument, NULL, 'k'},      {"quiet", no_argument, NULL, 'q'},
         {"mutants", no_argument, NULL, 'm'},     {"mutant", required_argument, NULL, 'M'},
-        {"help", no_argument, NULL, '?'},        {NULL, 0, NULL, 0}};
+        {"replay", required_argument, NULL, 'R'}, {"help", no_argument, NULL, '?'},        {NULL, 0, NULL, 0}};
     int index = 0, c;
     uint64_t v = 0;
     while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -121,6 +124,7 @@ static int parse(int argc, char **argv, struct command *ret) {
             ok = mutant_choose(optarg);
             ret->mutant = optarg;
             break;
+        case 'R': ret->replay = optarg; break;
         default: usage(optopt ? stderr : stdout); return optopt ? EXIT_USAGE : -1;
         }
         if (!ok) {
@@ -247,6 +251,9 @@ int main(int argc, char **argv) {
     int code = parse(argc, argv, &command);
     if (code != EXIT_CLEAN) {
         return code < 0 ? EXIT_CLEAN : code;
+    }
+    if (command.replay) {
+        return replay_file(command.replay);
     }
     if (command.jobs == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);

@@ -3,7 +3,7 @@
  * The flight recorder's tape: no secret is in it, in no encoding; what is on it replays to the
  * digest of what was recorded; a clusterd that runs is not disturbed; what cannot be read is said.
  */
-#include "harness.h"
+#include "recording.h"
 
 #include "adapters/export.h"
 #include "adapters/redact.h"
@@ -11,7 +11,6 @@
 #include "base/base64.h"
 #include "base/hash.h"
 #include "core/apply.h"
-#include "core/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,138 +25,21 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Each secret of these tests has it in it. */
-#define SECRET "hunter2"
-#define XML                                                                                       \
-    "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>" \
-    "<!-- hunter2 --><memory unit='MiB'>512</memory><description>it is hunter2</description>"     \
-    "<metadata><a:b xmlns:a='urn:a' c='hunter2'>hunter2</a:b></metadata>"                         \
-    "<os><type arch='x86_64'>hvm</type><cmdline>ks=http://u:hunter2@h/</cmdline></os>"            \
-    "<sysinfo type='fwcfg'><entry name='opt/x'>hunter2</entry></sysinfo>"                         \
-    "<devices><disk><source protocol='https' name='https://u:hunter2@h/x' query='t=hunter2'>"     \
-    "<cookies><cookie name='a'>hunter2</cookie></cookies></source></disk>"                        \
-    "<graphics type='vnc' passwd='hunter2' port=\"5900\"/></devices><x><![CDATA[hunter2]]></x>"   \
-    "<qemu:commandline><qemu:arg value='secret,data=hunter2'/></qemu:commandline></domain>"
+#define SECRET RECORDING_SECRET
 
-static struct harness h;
-static struct sqlite_store *store;
-static char dir[96];
+static struct recording r;
 static char message[STORE_MAX_MESSAGE];
-static struct model model; /* of what was recorded */
-static uint64_t seq;
 
 static int setup(void **state) {
     (void)state;
-    store = NULL;
-    seq = 0;
-    model_init(&model);
-    harness_init(&h);
-    (void)snprintf(dir, sizeof(dir), "%s/state", h.dir);
-    assert_int_equal(sqlite_store_open(h.loop, dir, harness_sink(&h), &store, message), 0);
-    assert_int_equal(sqlite_store_claim(store, 1, message), 0);
+    recording_init(&r, NULL);
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    sqlite_store_close(store);
-    model_finish(&model);
-    harness_finish(&h);
+    recording_finish(&r);
     return 0;
-}
-
-static void wait_stored(void) {
-    const struct core_event *event = NULL;
-    do {
-        event = harness_wait(&h, 10000);
-        assert_int_equal(event->stored.error, 0);
-    } while (event->stored.seq < seq);
-}
-
-static void encode(uint32_t type, const void *command, struct buffer *out) {
-    struct buffer body;
-    buffer_init(&body);
-    if (command_record(type)) {
-        wire_encode(command_record(type), command, &body);
-    } else {
-        buffer_append(&body, command, strlen(command));
-    }
-    const struct log_command entry = {.type = type,
-                                      .time_ms = 1700000000123,
-                                      .origin = 1,
-                                      .incarnation = UINT64_MAX,
-                                      .request = 7,
-                                      .body = {body.data, (uint32_t)body.size}};
-    wire_encode(&log_command_record, &entry, out);
-    buffer_finish(&body);
-}
-
-/* Into the database, and applied. */
-static void record(uint32_t type, const void *command) {
-    struct buffer b;
-    struct outbox out;
-    struct apply applied;
-    buffer_init(&b);
-    outbox_init(&out);
-    encode(type, command, &b);
-    const struct core_entry entry = {
-        .index = model.index + 1, .epoch = 1, .data = b.data, .size = (uint32_t)b.size};
-    const struct core_store put = {.seq = ++seq,
-                                   .promised = 1,
-                                   .commit_index = entry.index,
-                                   .entries = &entry,
-                                   .n_entries = 1};
-    sqlite_store_put(store, &put);
-    wait_stored();
-    assert_int_equal(apply_entry(&model, entry.index, 1, entry.data, entry.size, &out, &applied),
-                     0);
-    outbox_finish(&out);
-    buffer_finish(&b);
-}
-
-static void record_view(void) {
-    struct view_member member = {.node = 1, .incarnation = 5};
-    struct view_node node = {.id = 1, .name = "n1", .votes = 1};
-    const uint32_t ring[] = {1};
-    const struct cmd_view view = {
-        .epoch = 1, .members = {&member, 1}, .ring = {ring, 1}, .nodes = {&node, 1}};
-    record(COMMAND_VIEW, &view);
-}
-
-static void record_secrets(void) {
-    static const char *const keys[] = {"ip", "passwd", "plug"};
-    static const char *const values[] = {"10.0.0.1", SECRET, SECRET "x"};
-    const struct cmd_device_add device = {
-        .name = "ilo", .agent = "fence_x", .keys = {keys, 3}, .values = {values, 3}};
-    const struct cmd_vm_add vm = {.name = "web",
-                                  .uuid = "00000000-0000-0000-0000-000000000001",
-                                  .xml = XML,
-                                  .memory_mb = 512,
-                                  .vcpus = 1,
-                                  .cpu_mode = "",
-                                  .cpu_model = ""};
-    const struct cmd_config_set slip = {.key = "self_fence_ms", .value = SECRET};
-    const struct cmd_config_set set = {.key = "self_fence_ms", .value = "12345"};
-    record(COMMAND_DEVICE_ADD, &device);
-    record(COMMAND_VM_ADD, &vm);
-    record(COMMAND_CONFIG_SET, &slip);
-    record(COMMAND_CONFIG_SET, &set);
-    record(999, SECRET);
-}
-
-static void record_snapshot(void) {
-    struct buffer b;
-    buffer_init(&b);
-    model_encode(&model, &b);
-    const struct core_store put = {.seq = ++seq,
-                                   .snapshot = b.data,
-                                   .snapshot_size = (uint32_t)b.size,
-                                   .snapshot_index = model.index,
-                                   .snapshot_epoch = 1,
-                                   .snapshot_chain = 77};
-    sqlite_store_put(store, &put);
-    wait_stored();
-    buffer_finish(&b);
 }
 
 /* ---- reading the tape ---- */
@@ -169,7 +51,7 @@ static json_t *lines;
 static int export(void) {
     FILE *out = open_memstream(&tape, &tape_size);
     assert_non_null(out);
-    int error = export_write(dir, out, message);
+    int error = export_write(r.dir, out, message);
     assert_int_equal(fclose(out), 0);
     lines = json_array();
     char *rest = NULL;
@@ -241,8 +123,8 @@ static void replays(void) {
     (void)snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)model_digest(&m));
     const json_t *end = json_array_get(lines, json_array_size(lines) - 1);
     assert_string_equal(json_string_value(json_object_get(end, "digest")), digest);
-    assert_int_equal(json_integer_value(json_object_get(end, "index")), model.index);
-    assert_int_equal(model_digest(&m), model_digest(&model));
+    assert_int_equal(json_integer_value(json_object_get(end, "index")), r.model.index);
+    assert_int_equal(model_digest(&m), model_digest(&r.model));
     outbox_finish(&out);
     model_finish(&m);
 }
@@ -251,8 +133,8 @@ static void replays(void) {
 
 static void test_a_log_with_secrets(void **state) {
     (void)state;
-    record_view();
-    record_secrets();
+    recording_view(&r);
+    recording_secrets(&r);
     assert_int_equal(export(), 0);
     assert_int_equal(json_array_size(lines), 1 + 6 + 1);
     const json_t *header = json_array_get(lines, 0);
@@ -262,7 +144,7 @@ static void test_a_log_with_secrets(void **state) {
     assert_string_equal(json_string_value(json_object_get(device, "command")), "DEVICE_ADD");
     assert_string_equal(json_string_value(json_object_get(device, "origin")), "n1");
     assert_string_equal(json_string_value(json_object_get(device, "time")),
-                        "2023-11-14T22:13:20.123Z");
+                        "2023-11-14T22:13:20.373Z");
     no_secret();
     replays();
     drop_tape();
@@ -270,11 +152,11 @@ static void test_a_log_with_secrets(void **state) {
 
 static void test_a_snapshot_with_secrets(void **state) {
     (void)state;
-    record_view();
-    record_secrets();
-    record_snapshot();
+    recording_view(&r);
+    recording_secrets(&r);
+    recording_snapshot(&r);
     const struct cmd_config_set set = {.key = "self_fence_ms", .value = "23456"};
-    record(COMMAND_CONFIG_SET, &set);
+    recording_add(&r, COMMAND_CONFIG_SET, &set);
     assert_int_equal(export(), 0);
     assert_int_equal(json_array_size(lines), 1 + 1 + 1);
     assert_true(json_is_object(json_object_get(json_array_get(lines, 0), "snapshot")));
@@ -286,16 +168,8 @@ static void test_a_snapshot_with_secrets(void **state) {
 /* What is appended and not known to be committed is told, and does not count. */
 static void test_an_uncommitted_tail(void **state) {
     (void)state;
-    struct buffer b;
-    record_view();
-    buffer_init(&b);
-    encode(COMMAND_CONFIG_SET, &(struct cmd_config_set){"self_fence_ms", "23456"}, &b);
-    const struct core_entry entry = {
-        .index = 2, .epoch = 1, .data = b.data, .size = (uint32_t)b.size};
-    const struct core_store put = {.seq = ++seq, .entries = &entry, .n_entries = 1};
-    sqlite_store_put(store, &put);
-    wait_stored();
-    buffer_finish(&b);
+    recording_view(&r);
+    recording_append(&r, COMMAND_CONFIG_SET, &(struct cmd_config_set){"self_fence_ms", "23456"});
     assert_int_equal(export(), 0);
     assert_int_equal(json_array_size(lines), 1 + 2 + 1);
     assert_true(json_is_false(json_object_get(json_array_get(lines, 2), "committed")));
@@ -307,40 +181,38 @@ static void test_an_uncommitted_tail(void **state) {
  */
 static void test_whatever_clusterd_does(void **state) {
     (void)state;
-    record_view();
-    record_secrets();
+    recording_view(&r);
+    recording_secrets(&r);
     assert_int_equal(export(), 0);
     char *running = strdup(tape);
     drop_tape();
-    record(COMMAND_CONFIG_SET, &(struct cmd_config_set){"self_fence_ms", "34567"});
-    sqlite_store_close(store);
-    store = NULL;
+    recording_add(&r, COMMAND_CONFIG_SET, &(struct cmd_config_set){"self_fence_ms", "34567"});
+    recording_stop(&r);
     assert_int_equal(export(), 0);
     assert_true(tape_size > strlen(running));
     replays();
     drop_tape();
     free(running);
-    assert_int_equal(sqlite_store_open(h.loop, dir, harness_sink(&h), &store, message), 0);
-    assert_int_equal(sqlite_store_state(store)->n_entries, model.index);
+    recording_start(&r);
+    assert_int_equal(sqlite_store_state(r.store)->n_entries, r.model.index);
 }
 
 static void test_no_database(void **state) {
     (void)state;
-    (void)snprintf(dir, sizeof(dir), "%s/nowhere", h.dir);
+    (void)snprintf(r.dir, sizeof(r.dir), "%s/nowhere", r.harness.dir);
     assert_int_equal(export(), -ENOENT);
     assert_non_null(strstr(message, "nowhere/cluster.db: No such file"));
     assert_int_equal(tape_size, 0);
-    assert_int_equal(access(dir, F_OK), -1); /* nothing is made */
+    assert_int_equal(access(r.dir, F_OK), -1); /* nothing is made */
     drop_tape();
 }
 
 static void test_a_damaged_database(void **state) {
     (void)state;
-    char path[128];
-    record_view();
-    sqlite_store_close(store);
-    store = NULL;
-    (void)snprintf(path, sizeof(path), "%s/cluster.db", dir);
+    char path[256];
+    recording_view(&r);
+    recording_stop(&r);
+    (void)snprintf(path, sizeof(path), "%s/cluster.db", r.dir);
     FILE *file = fopen(path, "r+");
     assert_non_null(file);
     for (long at = 4096; at < 5 * 4096; at += 7) {
@@ -355,10 +227,10 @@ static void test_a_damaged_database(void **state) {
 
 static void test_a_full_disk(void **state) {
     (void)state;
-    record_view();
+    recording_view(&r);
     FILE *full = fopen("/dev/full", "w");
     assert_non_null(full);
-    assert_int_equal(export_write(dir, full, message), -ENOSPC);
+    assert_int_equal(export_write(r.dir, full, message), -ENOSPC);
     assert_string_equal(message, "the export cannot be written: No space left on device");
     (void)fclose(full);
 }
@@ -371,7 +243,7 @@ static void test_what_stays_of_a_definition(void **state) {
                                        "<domain xmlns='urn:x'><arg value='hunter2'/></domain>",
                                        "<!-- hunter2 -->",
                                        "<?hunter2?>"};
-    char *xml = redact_xml(XML);
+    char *xml = redact_xml(RECORDING_XML);
     assert_null(strstr(xml, SECRET));
     assert_non_null(strstr(xml, "<name>web</name><memory unit='MiB'>512</memory>"));
     assert_non_null(strstr(xml, "name='https://u:********@h/x' query='********'"));

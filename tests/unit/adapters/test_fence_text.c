@@ -181,7 +181,7 @@ static void test_lines(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"site = east\n", "site = east\n"},
-        {"password = hunter2 is it\nsite = a", "password = **********\nsite = a"},
+        {"password = hunter2 is it\nsite = a", "password = *************\nsite = a"},
         {"\tkey: hunter2", "\tkey: *******"},
         {"api_token=hunter2\n\nx", "api_token=*******\n\nx"},
         {"n1: fence_x said --passwd=hunter2", "n1: fence_x said --passwd=*******"},
