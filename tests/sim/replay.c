@@ -183,7 +183,7 @@ static int play_header(struct player *p) {
     }
     if (error == 0) {
         return p->tar
-                   ? refuse(p, "no support bundle, or one without a database: see its database.txt")
+                   ? refuse(p, "no support bundle, or one without a database: see its missing.txt")
                    : refuse(p, "empty");
     }
     const char *format = json_string_value(json_object_get(p->json, "format"));
