@@ -2,7 +2,7 @@
 /*
  * The flight recorder's tape: what this node's database holds, as JSON lines, without secrets.
  *
- *     {"format":"clusterd-export","version":1,"node":2,"name":"n2",...,"snapshot":{...,"bytes":B}|null}
+ *     {"format":"clusterd-export","version":1,"node":2,...,"snapshot":{...,"bytes":B}|null}
  *     {"index":17,"epoch":3,"command":"VM_ORDER","time":"...","origin":"n1","crc":...,"bytes":B}
  *     ...
  *     {"end":true,"index":40,"digest":"...","chain":"..."}

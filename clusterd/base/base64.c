@@ -45,8 +45,8 @@ int base64_decode(const char *text, uint8_t **ret_data, size_t *ret_size) {
     for (size_t i = 0; i < n; i += 4) {
         uint32_t bits = 0;
         for (size_t j = i; j < i + 4; j++) {
-            const char *digit = j >= n - padding ? digits : memchr(digits, text[j], 64);
-            if (!digit) {
+            const char *digit = j >= n - padding ? digits : strchr(digits, text[j]);
+            if (!digit || *digit == '\0') {
                 free(data);
                 return -EBADMSG;
             }

@@ -116,7 +116,7 @@ static void say_asked(uint32_t type, const void *command, char *text, size_t siz
     char number[24];
     const void *at = (const uint8_t *)command + record->fields[0].offset;
     if (record->fields[0].type == WIRE_STR) {
-        memcpy(&first, at, sizeof(first));
+        first = *(const char *const *)at;
     } else if (record->fields[0].type == WIRE_U64) {
         (void)snprintf(number, sizeof(number), "%" PRIu64, *(const uint64_t *)at);
         first = number;
