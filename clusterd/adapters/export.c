@@ -24,8 +24,8 @@ struct export {
     FILE *out;
     struct core_stored_state state;
     uint64_t node;
-    struct model model; /* as it is after the last committed entry */
-    uint64_t chain;
+    struct model model;            /* after the last entry of all */
+    uint64_t index, digest, chain; /* after the last one that is known to be committed */
     struct buffer scratch;
     char *message;
 };
@@ -44,11 +44,32 @@ static json_t *hex(uint64_t number) {
 
 /* ---- what the log comes to ---- */
 
-/* From the snapshot up to the last entry that is known to be committed, with all secrets in it. */
-static int replay(struct export *e) {
+static int replay_log(struct export *e) {
     const struct core_stored_state *s = &e->state;
     struct outbox out;
     struct apply applied;
+    int error = 0;
+    outbox_init(&out);
+    for (uint32_t i = 0; error == 0 && i < s->n_entries; i++) {
+        const struct core_entry *entry = &s->entries[i];
+        outbox_reset(&out);
+        error = apply_entry(&e->model, entry->index, entry->epoch, entry->data, entry->size, &out,
+                            &applied);
+        if (error < 0) {
+            error = fail(e, error, "log entry", entry->index);
+        } else if (entry->index <= s->commit_index) {
+            e->chain = fnv64(fnv64_u64(e->chain, entry->epoch), entry->data, entry->size);
+            e->index = entry->index;
+            e->digest = entry->index == s->commit_index ? model_digest(&e->model) : 0;
+        }
+    }
+    outbox_finish(&out);
+    return error;
+}
+
+/* From the snapshot on, with all secrets in it. */
+static int replay(struct export *e) {
+    const struct core_stored_state *s = &e->state;
     int error = s->snapshot ? model_decode(&e->model, s->snapshot, s->snapshot_size) : 0;
     if (error == 0 && e->model.index != s->snapshot_index) {
         error = -EBADMSG;
@@ -56,23 +77,10 @@ static int replay(struct export *e) {
     if (error < 0) {
         return fail(e, error, "the snapshot at index", s->snapshot_index);
     }
+    e->index = e->model.index;
+    e->digest = model_digest(&e->model);
     e->chain = s->snapshot_index ? s->snapshot_chain : FNV64_START;
-    outbox_init(&out);
-    for (uint32_t i = 0; error == 0 && i < s->n_entries; i++) {
-        const struct core_entry *entry = &s->entries[i];
-        if (entry->index > s->commit_index) {
-            break;
-        }
-        outbox_reset(&out);
-        error = apply_entry(&e->model, entry->index, entry->epoch, entry->data, entry->size, &out,
-                            &applied);
-        e->chain = fnv64(fnv64_u64(e->chain, entry->epoch), entry->data, entry->size);
-        if (error < 0) {
-            error = fail(e, error, "log entry", entry->index);
-        }
-    }
-    outbox_finish(&out);
-    return error;
+    return replay_log(e);
 }
 
 /* ---- lines ---- */
@@ -179,9 +187,10 @@ static int write_all(struct export *e) {
         error = write_entry(e, &e->state.entries[i]);
     }
     if (error == 0) {
-        error = write_line(e, json_pack("{sb so so so}", "end", 1, "index",
-                                        ipc_number(e->model.index), "digest",
-                                        hex(model_digest(&e->model)), "chain", hex(e->chain)));
+        error = write_line(e, json_pack("{sb so so so so so}", "end", 1, "index",
+                                        ipc_number(e->index), "digest", hex(e->digest), "chain",
+                                        hex(e->chain), "tail_index", ipc_number(e->model.index),
+                                        "tail_digest", hex(model_digest(&e->model))));
     }
     if (error == 0 && fflush(e->out) != 0) {
         error = -errno;

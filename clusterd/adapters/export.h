@@ -5,13 +5,17 @@
  *     {"format":"clusterd-export","version":1,"node":2,...,"snapshot":{...,"bytes":B}|null}
  *     {"index":17,"epoch":3,"command":"VM_ORDER","time":"...","origin":"n1","crc":...,"bytes":B}
  *     ...
- *     {"end":true,"index":40,"digest":"...","chain":"..."}
+ *     {"end":true,"index":40,"digest":"...","chain":"...","tail_index":41,"tail_digest":"..."}
  *
  * B is base64 of what redact.h makes of the bytes in the database; crc is CRC-32C of what B stands
  * for. `sim --replay` applies the entries up to the last line's index to the snapshot, and must
  * come to its digest: model_digest() of what the unredacted entries came to here. `chain` is the
  * chain digest (core/log.h) of the unredacted log at that index: for comparing nodes; it cannot be
  * computed anew.
+ *
+ * What follows that index is the tail: entries that the database does not know to be committed. It
+ * notes a commitment along with a later entry only, so mostly the last one or two are, and a
+ * clusterd that runs has applied them: then `status` tells the tail's digest.
  */
 #ifndef CLUSTERD_ADAPTERS_EXPORT_H
 #define CLUSTERD_ADAPTERS_EXPORT_H

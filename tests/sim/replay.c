@@ -32,7 +32,8 @@ struct player {
     json_t *json;      /* owned: of that line */
     uint64_t entries;  /* read so far */
     uint64_t expected; /* by the header */
-    uint64_t unsure;   /* entries that nobody knew to be committed */
+    uint64_t unsure;   /* of these, the last ones: not known there to be committed */
+    uint64_t committed_index, committed_digest; /* before them */
     uint64_t last_epoch;
     struct model model;
     struct outbox out;
@@ -243,7 +244,7 @@ static int apply_bytes(struct player *p, const uint8_t *data, size_t size, uint6
 static int play_entry(struct player *p) {
     uint64_t epoch = number(p->json, "epoch");
     bool committed = json_is_true(json_object_get(p->json, "committed"));
-    if (number(p->json, "index") != p->model.index + p->unsure + 1 || epoch < p->last_epoch ||
+    if (number(p->json, "index") != p->model.index + 1 || epoch < p->last_epoch ||
         (committed && p->unsure)) {
         return refuse_line(p, "it is not the one that must follow");
     }
@@ -254,30 +255,45 @@ static int play_entry(struct player *p) {
     }
     p->last_epoch = epoch;
     p->entries++;
-    p->unsure += !committed;
-    int error = committed ? apply_bytes(p, data, size, epoch) : 0;
+    if (!committed && p->unsure++ == 0) {
+        p->committed_index = p->model.index;
+        p->committed_digest = model_digest(&p->model);
+        (void)puts("\nnot known there to be committed:");
+    }
+    int error = apply_bytes(p, data, size, epoch);
     free(data);
     return error;
 }
 
+/* What the end line calls `which`, and what it was here. */
+static int compare_digest(const struct player *p, const char *which, uint64_t index,
+                          uint64_t digest) {
+    char text[17];
+    const char *recorded = json_string_value(json_object_get(p->json, which));
+    (void)snprintf(text, sizeof(text), "%016" PRIx64, digest);
+    if (!recorded || strcmp(text, recorded) != 0) {
+        return refuse(p, "at index %" PRIu64 " the digest is %s here, and was %s on the node",
+                      index, text, recorded ? recorded : "not told");
+    }
+    (void)printf("at index %" PRIu64 " the digest is %s, as it was on the node\n", index, text);
+    return 0;
+}
+
 static int compare(struct player *p) {
-    char digest[17];
-    const char *recorded = json_string_value(json_object_get(p->json, "digest"));
-    if (p->entries != p->expected || number(p->json, "index") != p->model.index || !recorded) {
+    if (p->unsure == 0) {
+        p->committed_index = p->model.index;
+        p->committed_digest = model_digest(&p->model);
+    }
+    if (p->entries != p->expected || number(p->json, "index") != p->committed_index ||
+        number(p->json, "tail_index") != p->model.index) {
         return refuse_line(p, "entries are missing");
     }
-    if (p->unsure > 0) {
-        (void)printf("\n%" PRIu64 " more entries were not known to be committed there\n",
-                     p->unsure);
+    (void)putchar('\n');
+    int error = compare_digest(p, "digest", p->committed_index, p->committed_digest);
+    if (error == 0 && p->unsure > 0) {
+        error = compare_digest(p, "tail_digest", p->model.index, model_digest(&p->model));
     }
-    (void)snprintf(digest, sizeof(digest), "%016" PRIx64, model_digest(&p->model));
-    if (strcmp(digest, recorded) != 0) {
-        return refuse(p, "at index %" PRIu64 " the digest is %s here, and was %s on the node",
-                      p->model.index, digest, recorded);
-    }
-    (void)printf("\nat index %" PRIu64 " the digest is %s, as it was on the node\n", p->model.index,
-                 digest);
-    return 0;
+    return error;
 }
 
 static int play(struct player *p) {

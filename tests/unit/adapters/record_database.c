@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * record_database DIRECTORY [snapshot]: writes the database of a small cluster in which a VM starts
- * and its node is then lost and fenced. For tests of support bundles, which are processes.
+ * record_database DIRECTORY [snapshot | tail]: writes the database of a small cluster in which a VM
+ * starts and its node is then lost and fenced. For tests of support bundles, which are processes.
  */
 #include "recording.h"
 
@@ -57,7 +57,7 @@ static void start_web_on_n2(struct recording *r) {
 int main(int argc, char **argv) {
     struct recording r;
     if (argc < 2) {
-        (void)fputs("Usage: record_database DIRECTORY [snapshot]\n", stderr);
+        (void)fputs("Usage: record_database DIRECTORY [snapshot | tail]\n", stderr);
         return 2;
     }
     recording_init(&r, argv[1]);
@@ -68,6 +68,9 @@ int main(int argc, char **argv) {
         recording_snapshot(&r);
     }
     lose_n2(&r);
+    if (argc > 2 && strcmp(argv[2], "tail") == 0) {
+        recording_append(&r, COMMAND_CONFIG_SET, &(struct cmd_config_set){"self_fence_ms", "9999"});
+    }
     (void)printf("%016llx\n", (unsigned long long)model_digest(&r.model));
     recording_finish(&r);
     return 0;

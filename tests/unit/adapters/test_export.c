@@ -173,6 +173,11 @@ static void test_an_uncommitted_tail(void **state) {
     assert_int_equal(export(), 0);
     assert_int_equal(json_array_size(lines), 1 + 2 + 1);
     assert_true(json_is_false(json_object_get(json_array_get(lines, 2), "committed")));
+    const json_t *end = json_array_get(lines, 3);
+    assert_int_equal(json_integer_value(json_object_get(end, "index")), 1);
+    assert_int_equal(json_integer_value(json_object_get(end, "tail_index")), 2);
+    assert_string_not_equal(json_string_value(json_object_get(end, "digest")),
+                            json_string_value(json_object_get(end, "tail_digest")));
     replays();
     drop_tape();
 }
