@@ -24,8 +24,8 @@ struct export {
     FILE *out;
     struct core_stored_state state;
     uint64_t node;
-    struct model model;            /* after the last entry of all */
-    uint64_t index, digest, chain; /* after the last one that is known to be committed */
+    struct model model;     /* after the last entry of all */
+    uint64_t index, digest; /* after the last one that is known to be committed */
     struct buffer scratch;
     char *message;
 };
@@ -58,7 +58,6 @@ static int replay_log(struct export *e) {
         if (error < 0) {
             error = fail(e, error, "log entry", entry->index);
         } else if (entry->index <= s->commit_index) {
-            e->chain = fnv64(fnv64_u64(e->chain, entry->epoch), entry->data, entry->size);
             e->index = entry->index;
             e->digest = entry->index == s->commit_index ? model_digest(&e->model) : 0;
         }
@@ -79,7 +78,6 @@ static int replay(struct export *e) {
     }
     e->index = e->model.index;
     e->digest = model_digest(&e->model);
-    e->chain = s->snapshot_index ? s->snapshot_chain : FNV64_START;
     return replay_log(e);
 }
 
@@ -123,9 +121,8 @@ static int write_header(struct export *e) {
         if (error < 0) {
             return fail(e, error, "the snapshot at index", s->snapshot_index);
         }
-        snapshot = with_bytes(e, json_pack("{so so so}", "index", ipc_number(s->snapshot_index),
-                                           "epoch", ipc_number(s->snapshot_epoch), "chain",
-                                           hex(s->snapshot_chain)));
+        snapshot = with_bytes(e, json_pack("{so so}", "index", ipc_number(s->snapshot_index),
+                                           "epoch", ipc_number(s->snapshot_epoch)));
     }
     const struct model_node *node = model_node_by_id(&e->model, (uint32_t)e->node);
     return write_line(e, json_pack("{ss si so so ss si so so so so}", "format", EXPORT_FORMAT,
@@ -187,10 +184,10 @@ static int write_all(struct export *e) {
         error = write_entry(e, &e->state.entries[i]);
     }
     if (error == 0) {
-        error = write_line(e, json_pack("{sb so so so so so}", "end", 1, "index",
-                                        ipc_number(e->index), "digest", hex(e->digest), "chain",
-                                        hex(e->chain), "tail_index", ipc_number(e->model.index),
-                                        "tail_digest", hex(model_digest(&e->model))));
+        error = write_line(e, json_pack("{sb so so so so}", "end", 1, "index", ipc_number(e->index),
+                                        "digest", hex(e->digest), "tail_index",
+                                        ipc_number(e->model.index), "tail_digest",
+                                        hex(model_digest(&e->model))));
     }
     if (error == 0 && fflush(e->out) != 0) {
         error = -errno;

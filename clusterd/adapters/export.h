@@ -5,13 +5,14 @@
  *     {"format":"clusterd-export","version":1,"node":2,...,"snapshot":{...,"bytes":B}|null}
  *     {"index":17,"epoch":3,"command":"VM_ORDER","time":"...","origin":"n1","crc":...,"bytes":B}
  *     ...
- *     {"end":true,"index":40,"digest":"...","chain":"...","tail_index":41,"tail_digest":"..."}
+ *     {"end":true,"index":40,"digest":"...","tail_index":41,"tail_digest":"..."}
  *
  * B is base64 of what redact.h makes of the bytes in the database; crc is CRC-32C of what B stands
  * for. `sim --replay` applies the entries up to the last line's index to the snapshot, and must
- * come to its digest: model_digest() of what the unredacted entries came to here. `chain` is the
- * chain digest (core/log.h) of the unredacted log at that index: for comparing nodes; it cannot be
- * computed anew.
+ * come to its digest: model_digest() of what the unredacted entries came to here.
+ *
+ * The log's chain digest (core/log.h) is not told. It is over every byte and quickly computed:
+ * whoever has all of the log but a password could try passwords by it until it fits.
  *
  * What follows that index is the tail: entries that the database does not know to be committed. It
  * notes a commitment along with a later entry only, so mostly the last one or two are, and a

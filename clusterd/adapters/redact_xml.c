@@ -156,21 +156,26 @@ static bool close_tag(struct redaction *r) {
     return true;
 }
 
-/* Comments, and what begins with <! or <? otherwise: gone, up to `last`. */
-static bool skip(struct redaction *r, const char *last) {
-    const char *end = strstr(r->at, last);
+/* A comment and its like: nothing of it stays but where it was, or the texts around it would become
+ * one. */
+static bool skip(struct redaction *r, const char *first, const char *last) {
+    const char *end = strstr(r->at + strlen(first), last);
     if (!end) {
         return false;
     }
+    buffer_append(&r->out, first, strlen(first));
+    buffer_append(&r->out, last, strlen(last));
     r->at = end + strlen(last);
     return true;
 }
 
 static void text(struct redaction *r) {
+    keep(r, strspn(r->at, BLANKS));
     size_t n = strcspn(r->at, "<");
-    if (strspn(r->at, BLANKS) >= n) {
-        keep(r, n);
-    } else if (r->text_stays) {
+    if (n == 0) {
+        return;
+    }
+    if (r->text_stays) {
         keep_value(r, n);
     } else {
         hide(r, n);
@@ -183,16 +188,16 @@ static bool piece(struct redaction *r) {
         return true;
     }
     if (strncmp(r->at, "<!--", 4) == 0) {
-        return skip(r, "-->");
+        return skip(r, "<!--", "-->");
     }
     if (strncmp(r->at, "<![CDATA[", 9) == 0) {
-        return skip(r, "]]>");
+        return skip(r, "<![CDATA[", "]]>");
     }
     if (r->at[1] == '!') {
         return false; /* a DTD: libvirt has no use for it */
     }
     if (r->at[1] == '?') {
-        return skip(r, "?>");
+        return skip(r, "<?", "?>");
     }
     return r->at[1] == '/' ? close_tag(r) : open_tag(r);
 }
@@ -204,8 +209,9 @@ char *redact_xml(const char *xml) {
     while (good && *r.at) {
         good = piece(&r);
     }
-    /* One that is not empty stays so: an empty definition would be refused when it is replayed. */
-    good = good && r.shut == 0 && r.out.size <= WIRE_MAX_XML && (r.out.size > 0 || *xml == '\0');
+    /* Each piece leaves something, so a definition that is not empty stays so: an empty one would
+     * be refused when it is replayed. */
+    good = good && r.shut == 0 && r.out.size <= WIRE_MAX_XML;
     buffer_append_u8(&r.out, 0);
     if (!good) {
         buffer_clear(&r.out);

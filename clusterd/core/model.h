@@ -330,7 +330,8 @@ int model_decode(struct model *m, const uint8_t *data, size_t size);
  * Over all of it but what may be secret: fence devices' values and VMs' definitions. So a log from
  * which the secrets were taken (the flight recorder's, adapters/redact.h) replays to the digest of
  * the node that wrote it. Nothing is decided by what is left out, and whether nodes differ in it
- * the log's chain tells, which is over every byte.
+ * the log's chain tells, which is over every byte. (By a digest over a password one could guess
+ * it.)
  */
 uint64_t model_digest(const struct model *m);
 

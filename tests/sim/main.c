@@ -85,7 +85,8 @@ static int parse(int argc, char **argv, struct command *ret) {
         {"jobs", required_argument, NULL, 'j'},  {"trace", no_argument, NULL, 't'},
         {"shrink", no_argument, NULL, 'k'},      {"quiet", no_argument, NULL, 'q'},
         {"mutants", no_argument, NULL, 'm'},     {"mutant", required_argument, NULL, 'M'},
-        {"replay", required_argument, NULL, 'R'}, {"help", no_argument, NULL, '?'},        {NULL, 0, NULL, 0}};
+        {"replay", required_argument, NULL, 'R'}, {"help", no_argument, NULL, '?'},
+        {NULL, 0, NULL, 0}};
     int index = 0, c;
     uint64_t v = 0;
     while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {

@@ -86,6 +86,7 @@ static void no_secret(void) {
     size_t i = 0, size = 0;
     json_t *line = NULL;
     assert_false(bytes_hold(tape, tape_size, SECRET));
+    assert_false(bytes_hold(tape, tape_size, "chain")); /* by it a secret could be guessed */
     json_array_foreach (lines, i, line) {
         json_t *snapshot = json_object_get(line, "snapshot");
         json_t *holder = json_is_object(snapshot) ? snapshot : line;
@@ -242,12 +243,9 @@ static void test_a_full_disk(void **state) {
 
 static void test_what_stays_of_a_definition(void **state) {
     (void)state;
-    static const char *const lost[] = {"<domain",
-                                       "<domain a=hunter2/>",
+    static const char *const lost[] = {"<domain", "<domain a=hunter2/>",
                                        "<!DOCTYPE x [<!ENTITY e 'hunter2'>]><domain/>",
-                                       "<domain xmlns='urn:x'><arg value='hunter2'/></domain>",
-                                       "<!-- hunter2 -->",
-                                       "<?hunter2?>"};
+                                       "<domain xmlns='urn:x'><arg value='hunter2'/></domain>"};
     char *xml = redact_xml(RECORDING_XML);
     assert_null(strstr(xml, SECRET));
     assert_non_null(strstr(xml, "<name>web</name><memory unit='MiB'>512</memory>"));
@@ -265,6 +263,10 @@ static void test_what_stays_of_a_definition(void **state) {
         }
         free(xml);
     }
+    xml = redact_xml("<!-- hunter2 --><?hunter2?><domain/>");
+    assert_string_equal(xml, "<!----><?"
+                             "?><domain/>");
+    free(xml);
     xml = redact_xml("");
     assert_string_equal(xml, "");
     free(xml);
