@@ -185,7 +185,7 @@ static void test_lines(void **state) {
         {"\tkey: hunter2", "\tkey: *******"},
         {"api_token=hunter2\n\nx", "api_token=*******\n\nx"},
         {"n1: fence_x said --passwd=hunter2", "n1: fence_x said --passwd=*******"},
-        {"{\"Password\":\"hunter2\"}", "{\"Password\":***********"},
+        {"{\"Password\":\"hunter2\"}", "{\"Password\":**********"},
         {"uri = qemu+tcp://u:hunter2@h/ ftp://u:hunter2@h",
          "uri = qemu+tcp://u:*******@h/ ftp://u:*******@h"},
         {"the key is at 10:30", "the key is at 10:30"},
