@@ -56,7 +56,7 @@ static void usage(FILE *to) {
                   "  --quiet         only the last line\n"
                   "  --mutants       each deliberate fault in the core must be found (preset mutants)\n"
                   "  --mutant NAME   run with that fault; or hunt only that one\n"
-                  "  --replay FILE   replay what a real node recorded (clusterctl support-bundle)\n\n"
+                  "  --replay FILE   replay a real node's log (clusterctl support-bundle)\n\n"
                   "Exit status: 0 no property was violated, 1 one was, 2 usage. The last line is\n"
                   "JSON. A seed replays exactly: sim --from S --seeds 1 --trace\n");
 }
