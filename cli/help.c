@@ -73,10 +73,10 @@ void help_overview(FILE *out) {
                                          used > 0 ? ", " : "", verbs[v].name);
             }
         }
-        fprintf(out, "  %-14s%s\n", nouns[i].name, nouns[i].summary);
+        fprintf(out, "  %-16s%s\n", nouns[i].name, nouns[i].summary);
         if (used > 0) {
-            fprintf(out, "%16s", "");
-            text_wrap(out, name, 16, HELP_COLUMNS);
+            fprintf(out, "%18s", "");
+            text_wrap(out, name, 18, HELP_COLUMNS);
         }
     }
     help_options(out, OPTIONS_COMMON | OPTION_BIT(OPTION_VERSION));

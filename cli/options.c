@@ -43,6 +43,7 @@ const struct option_info option_infos[OPTION_COUNT] = {
                       "a parameter of the agent; may be repeated; {node} stands for the node"},
     [OPTION_PARAM_FILE] = {"param-file", 0, WORD_FILE,
                            "parameters from a file with KEY=VALUE lines: the place for secrets"},
+    [OPTION_OUTPUT] = {"output", 'o', WORD_FILE, "write to FILE, which must not exist"},
 };
 
 const char *word_kind_title(enum word_kind kind) {

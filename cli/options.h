@@ -57,6 +57,7 @@ enum option_id {
     OPTION_NODE,
     OPTION_PARAM,
     OPTION_PARAM_FILE,
+    OPTION_OUTPUT,
     OPTION_COUNT
 };
 

@@ -17,6 +17,7 @@ const struct noun nouns[] = {
     {"operation", "drains, moves and recoveries under way"},
     {"event", "what happened"},
     {"config", "settings of the whole cluster"},
+    {"support-bundle", "one file for somebody who is to find out what happened"},
 };
 const size_t noun_count = sizeof(nouns) / sizeof(nouns[0]);
 
@@ -133,6 +134,15 @@ const struct verb verbs[] = {
     {"config", "get", {WORD_KEY}, 0, NULL, "show a setting", NULL, command_config_get},
     {"config", "set", {WORD_KEY, WORD_VALUE}, 0, NULL, "change a setting on all nodes", NULL,
      command_config_set},
+
+    {"support-bundle", NULL, {WORD_NONE}, BIT(OUTPUT), NULL,
+     "pack what this node knows into one file",
+     "The log of all changes with its snapshot, which can be replayed (sim --replay), status and "
+     "events, versions, configuration, and the end of the log. clusterd need not run. The file is "
+     "clusterd-support-NODE-DATE.tar.gz, here, unless --output names another. Values of fence "
+     "devices are left out, and so is what may be a secret in definitions of VMs and in "
+     "configuration. Only root can make one.",
+     command_support_bundle},
 };
 /* clang-format on */
 const size_t verb_count = sizeof(verbs) / sizeof(verbs[0]);

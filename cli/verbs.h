@@ -84,6 +84,7 @@ int command_event_list(struct cli *cli, char **words);
 int command_config_list(struct cli *cli, char **words);
 int command_config_get(struct cli *cli, char **words);
 int command_config_set(struct cli *cli, char **words);
+int command_support_bundle(struct cli *cli, char **words);
 
 /* `clusterctl _complete -- WORD...`: prints what the last word may become; never fails. Not in the
  * table. */

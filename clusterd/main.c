@@ -8,6 +8,7 @@
  */
 #include "adapters/clock.h"
 #include "adapters/config.h"
+#include "adapters/export.h"
 #include "adapters/log.h"
 #include "adapters/notify.h"
 #include "adapters/realtime.h"
@@ -275,12 +276,31 @@ static int run(struct daemon *d) {
     return d->exit_code ? d->exit_code : error < 0 ? EXIT_BROKEN : EXIT_STOPPED;
 }
 
+/* Where the database is that is to be exported, without starting anything. */
+static int export(struct daemon *d, const struct options *options) {
+    char message[STORE_MAX_MESSAGE];
+    if (!options->state_dir && read_config(d, options) < 0) {
+        return d->exit_code;
+    }
+    const char *directory = options->state_dir ? options->state_dir : d->config.state_dir;
+    int error = export_write(directory, stdout, message);
+    if (error < 0) {
+        (void)fprintf(stderr, "clusterd: %s\n", message);
+    }
+    return error == 0                                       ? EXIT_STOPPED
+           : error == -EBADMSG || error == -EPROTONOSUPPORT ? EXIT_DATABASE
+                                                            : EXIT_BROKEN;
+}
+
 int main(int argc, char **argv) {
     struct daemon d = {.pid_fd = -1};
     struct options options;
     int exit_code = 0;
     if (!options_parse(argc, argv, &options, &exit_code)) {
         return exit_code;
+    }
+    if (options.export) {
+        return export(&d, &options);
     }
     return read_config(&d, &options) < 0 ? d.exit_code : run(&d);
 }

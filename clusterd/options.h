@@ -16,7 +16,9 @@ enum exit_code {
 
 struct options {
     const char *config_path;
-    bool config_given; /* then it must exist */
+    bool config_given;     /* then it must exist */
+    bool export;           /* write what the database holds to standard output, and end */
+    const char *state_dir; /* with it, in place of the configured one; NULL: that */
 };
 
 /* false: the process is to end with *ret_exit_code; all has been said. */

@@ -8,7 +8,7 @@
  */
 #include "adapters/fence_text.h"
 
-#include "adapters/secret.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <stdlib.h>

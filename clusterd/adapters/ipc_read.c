@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "core/settings.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define EVENTS_DEFAULT 100u
@@ -56,14 +58,17 @@ static json_t *running_operations(struct ipc_view *view) {
 static json_t *status(struct ipc_view *view) {
     const struct core_status *s = &view->status;
     uint32_t coordinator = s->quorate ? model_coordinator(view->model) : 0;
+    char digest[17];
+    (void)snprintf(digest, sizeof(digest), "%016" PRIx64, model_digest(view->model));
     return json_pack(
-        "{so sb sb so so so so so so so so so so}", "cluster", ipc_text(view->cluster), "quorate",
-        s->quorate != 0, "usable", s->usable != 0, "epoch", ipc_number(s->epoch), "coordinator",
+        "{so sb sb so so so so so so so so so so ss}", "cluster", ipc_text(view->cluster),
+        "quorate", s->quorate != 0, "usable", s->usable != 0, "epoch", ipc_number(s->epoch),
+        "coordinator",
         coordinator ? ipc_text(model_node_name(view->model, coordinator)) : json_null(), "node",
         s->node ? ipc_text(model_node_name(view->model, s->node)) : json_null(), "phase",
         ipc_text(view->waiting[0] ? "waiting" : s->phase), "nodes", nodes(view), "vms", vms(view),
         "volumes", volumes(view), "operations", running_operations(view), "problems",
-        render_problems(view), "index", ipc_number(s->applied_index));
+        render_problems(view), "index", ipc_number(s->applied_index), "digest", digest);
 }
 
 /* The newest `limit` of the events after `since`, oldest first. */

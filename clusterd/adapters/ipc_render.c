@@ -5,7 +5,7 @@
  */
 #include "adapters/ipc_view.h"
 
-#include "adapters/secret.h"
+#include "base/secret.h"
 #include "base/check.h"
 #include "core/settings.h"
 

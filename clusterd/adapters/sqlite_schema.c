@@ -201,6 +201,52 @@ int database_open(const char *state_dir, struct database *ret_database, char *re
     return 0;
 }
 
+/* The transaction is for all that is read until the database is closed. */
+static int begin_reading(struct database *db, const char *path, char *message) {
+    int version = 0;
+    int error = sqlite_errno(sqlite3_exec(db->handle, "BEGIN", NULL, NULL, NULL));
+    if (error == 0) {
+        error = read_version(db->handle, &version);
+    }
+    if (error < 0) {
+        (void)snprintf(message, STORE_MAX_MESSAGE, "%.300s: %s", path, sqlite3_errmsg(db->handle));
+    } else if (version != SCHEMA_VERSION) {
+        (void)snprintf(message, STORE_MAX_MESSAGE,
+                       version == 0 ? "%.300s: clusterd has not written anything there yet"
+                                    : "%.300s was written by a clusterd of another version",
+                       path);
+        error = version == 0 ? -ENODATA : -EPROTONOSUPPORT;
+    }
+    return error;
+}
+
+int database_open_readonly(const char *state_dir, struct database *ret_database,
+                           char *ret_message) {
+    struct database db = {.lock_fd = -1};
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/cluster.db", state_dir);
+    int error = access(path, R_OK) < 0 ? -errno : 0;
+    if (error < 0) {
+        (void)snprintf(ret_message, STORE_MAX_MESSAGE, "%.300s: %s", path, strerror(-error));
+        return error;
+    }
+    error = sqlite_errno(
+        sqlite3_open_v2(path, &db.handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL));
+    if (error < 0) {
+        (void)snprintf(ret_message, STORE_MAX_MESSAGE, "%.300s: %s", path,
+                       db.handle ? sqlite3_errmsg(db.handle) : "out of memory");
+    } else {
+        (void)sqlite3_busy_timeout(db.handle, 2000);
+        error = begin_reading(&db, path, ret_message);
+    }
+    if (error < 0) {
+        database_close(&db);
+        return error;
+    }
+    *ret_database = db;
+    return 0;
+}
+
 void database_close(struct database *db) {
     for (size_t i = 0; i < N_STATEMENTS; i++) {
         (void)sqlite3_finalize(db->statements[i]);

@@ -42,6 +42,9 @@ struct database {
 
 /* ret_message: STORE_MAX_MESSAGE bytes, set on error. */
 int database_open(const char *state_dir, struct database *ret_database, char *ret_message);
+/* For a look at it while clusterd runs, or does not: takes no lock, makes and changes nothing, and
+ * sees the state of one moment. */
+int database_open_readonly(const char *state_dir, struct database *ret_database, char *ret_message);
 void database_close(struct database *db);
 
 /* Everything, checked, into the arena. */

@@ -342,10 +342,30 @@ int model_decode(struct model *m, const uint8_t *data, size_t size) {
     return err;
 }
 
+/* As model_encode(), without what may be secret. */
+static void public_encode(const struct model *m, struct buffer *out) {
+    struct model rest = *m;
+    rest.vms.n = 0;
+    rest.devices.n = 0;
+    model_encode(&rest, out);
+    buffer_append_u32(out, m->vms.n);
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        struct model_vm row = *vm;
+        row.xml = "";
+        wire_encode(m->vms.record, &row, out);
+    }
+    buffer_append_u32(out, m->devices.n);
+    MODEL_EACH(model_device, device, &m->devices) {
+        struct model_device row = *device;
+        row.values = (struct wire_strs){0};
+        wire_encode(m->devices.record, &row, out);
+    }
+}
+
 uint64_t model_digest(const struct model *m) {
     struct buffer b;
     buffer_init(&b);
-    model_encode(m, &b);
+    public_encode(m, &b);
     uint64_t digest = b.failed ? 0 : fnv64(FNV64_START, b.data, b.size);
     buffer_finish(&b);
     return digest;

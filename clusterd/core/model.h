@@ -4,7 +4,7 @@
  *
  * Only applying a committed log entry changes them (apply.h), in the same way on every node. A row
  * is a record of the wire (wire/record.h), so a snapshot is nothing but all rows encoded one after
- * the other, and the digest of a model is the digest of its snapshot.
+ * the other.
  *
  * What is NOT here: anything that only one node knows or that changes by itself (time passing,
  * progress of a migration, usage). Readers outside the core get a const model; nobody but apply*.c
@@ -326,6 +326,13 @@ const char *move_mode_name(uint8_t mode);
 void model_encode(const struct model *m, struct buffer *out);
 /* Into an initialised, empty model. -EBADMSG, -ENOMEM: the model stays empty. */
 int model_decode(struct model *m, const uint8_t *data, size_t size);
+/*
+ * Over all of it but what may be secret: fence devices' values and VMs' definitions. So a log from
+ * which the secrets were taken (the flight recorder's, adapters/redact.h) replays to the digest of
+ * the node that wrote it. Nothing is decided by what is left out, and whether nodes differ in it
+ * the log's chain tells, which is over every byte. (By a digest over a password one could guess
+ * it.)
+ */
 uint64_t model_digest(const struct model *m);
 
 #endif

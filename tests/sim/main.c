@@ -4,6 +4,7 @@
  * it again.
  */
 #include "sim/mutants.h"
+#include "sim/replay.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
 #include "sim/story.h"
@@ -31,6 +32,7 @@ struct command {
     bool hunt;          /* mutants */
     const char *mutant; /* with it; NULL: all, or none */
     const char *story;  /* NULL: none */
+    const char *replay; /* of a support bundle, in place of all that */
 };
 
 struct sum {
@@ -58,7 +60,8 @@ static void usage(FILE *to) {
         "  --quiet         only the last line\n"
         "  --mutants       each deliberate fault in the core must be found (preset mutants)\n"
         "  --mutant NAME   run with that fault; or hunt only that one\n"
-        "  --story FILE    play that scenario (tests/sim/scenarios/NAME.scn)\n\n"
+        "  --story FILE    play that scenario (tests/sim/scenarios/NAME.scn)\n"
+        "  --replay FILE   replay a real node's log (clusterctl support-bundle)\n\n"
         "Exit status: 0 no property was violated, 1 one was, 2 usage. The last line is\n"
         "JSON. A seed replays exactly: sim --from S --seeds 1 --trace\n");
 }
@@ -80,15 +83,23 @@ static int refuse(const char *option, const char *text) {
 }
 
 static int parse(int argc, char **argv, struct command *ret) {
-    static const struct option options[] = {
-        {"from", required_argument, NULL, 'f'},   {"seeds", required_argument, NULL, 's'},
-        {"nodes", required_argument, NULL, 'n'},  {"vms", required_argument, NULL, 'v'},
-        {"hours", required_argument, NULL, 'h'},  {"faults", required_argument, NULL, 'a'},
-        {"jobs", required_argument, NULL, 'j'},   {"trace", no_argument, NULL, 't'},
-        {"messages", no_argument, NULL, 'e'},     {"shrink", no_argument, NULL, 'k'},
-        {"quiet", no_argument, NULL, 'q'},        {"mutants", no_argument, NULL, 'm'},
-        {"mutant", required_argument, NULL, 'M'}, {"story", required_argument, NULL, 'y'},
-        {"help", no_argument, NULL, '?'},         {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"from", required_argument, NULL, 'f'},
+                                            {"seeds", required_argument, NULL, 's'},
+                                            {"nodes", required_argument, NULL, 'n'},
+                                            {"vms", required_argument, NULL, 'v'},
+                                            {"hours", required_argument, NULL, 'h'},
+                                            {"faults", required_argument, NULL, 'a'},
+                                            {"jobs", required_argument, NULL, 'j'},
+                                            {"trace", no_argument, NULL, 't'},
+                                            {"messages", no_argument, NULL, 'e'},
+                                            {"shrink", no_argument, NULL, 'k'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"mutants", no_argument, NULL, 'm'},
+                                            {"mutant", required_argument, NULL, 'M'},
+                                            {"story", required_argument, NULL, 'y'},
+                                            {"replay", required_argument, NULL, 'R'},
+                                            {"help", no_argument, NULL, '?'},
+                                            {NULL, 0, NULL, 0}};
     int index = 0, c;
     uint64_t v = 0;
     while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
@@ -129,6 +140,7 @@ static int parse(int argc, char **argv, struct command *ret) {
             ok = mutant_choose(optarg);
             ret->mutant = optarg;
             break;
+        case 'R': ret->replay = optarg; break;
         default: usage(optopt ? stderr : stdout); return optopt ? EXIT_USAGE : -1;
         }
         if (!ok) {
@@ -258,6 +270,9 @@ int main(int argc, char **argv) {
     }
     if (command.story) {
         return story_main(command.story, command.run.trace);
+    }
+    if (command.replay) {
+        return replay_file(command.replay);
     }
     if (command.jobs == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);

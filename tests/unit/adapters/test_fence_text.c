@@ -3,7 +3,7 @@
  * What a fence agent is told, and what of its words is shown.
  */
 #include "adapters/fence_text.h"
-#include "adapters/secret.h"
+#include "base/secret.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,6 +177,28 @@ static void test_secret_params(void **state) {
     assert_false(secret_param("ip", "fe80::1@eth0", &at, &n));
 }
 
+static void test_lines(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {
+        {"site = east\n", "site = east\n"},
+        {"password = hunter2 is it\nsite = a", "password = *************\nsite = a"},
+        {"\tkey: hunter2", "\tkey: *******"},
+        {"api_token=hunter2\n\nx", "api_token=*******\n\nx"},
+        {"n1: fence_x said --passwd=hunter2", "n1: fence_x said --passwd=*******"},
+        {"{\"Password\":\"hunter2\"}", "{\"Password\":**********"},
+        {"uri = qemu+tcp://u:hunter2@h/ ftp://u:hunter2@h",
+         "uri = qemu+tcp://u:*******@h/ ftp://u:*******@h"},
+        {"the key is at 10:30", "the key is at 10:30"},
+        {"", ""},
+    };
+    char text[128];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        (void)snprintf(text, sizeof(text), "%s", cases[i][0]);
+        secret_mask_lines(text);
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 static void test_metadata(void **state) {
     static const char text[] =
         "<resource-agent><actions>\n<action name=\"off\" />\n<action  name='status'/>\n"
@@ -201,6 +223,7 @@ int main(void) {
         cmocka_unit_test(test_mask_of_secrets_within_secrets),
         cmocka_unit_test(test_mask_of_what_was_sent),
         cmocka_unit_test(test_secret_params),
+        cmocka_unit_test(test_lines),
         cmocka_unit_test(test_metadata),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,8 @@ RULES = (ok("node.list", nodes=[node(1), node(2), node(3)]), ok("vm.list", vms=[
          ok("operation.list", operations=[{"id": 12}, {"id": 7}]), ok("config.list", config=[{"key": "self_fence_ms"}]))
 
 CASES = [
-    ([""], ["status", "node", "vm", "volume", "fence-device", "operation", "event", "config", "help"]),
+    ([""], ["status", "node", "vm", "volume", "fence-device", "operation", "event", "config", "support-bundle",
+            "help"]),
     (["v"], ["vm", "volume"]),
     (["--json", "no"], ["node"]),
     (["--timeout", "5s", "no"], ["node"]),
@@ -34,6 +35,9 @@ CASES = [
     (["vm", "add", "x.xml", "--possible", "n1,n"], ["n1,n1", "n1,n2", "n1,n3"]),
     (["status", "--w"], ["--watch"]),
     (["status", ""], []),
+    (["su"], ["support-bundle"]),
+    (["support-bundle", "--o"], ["--output"]),
+    (["support-bundle", "--output", ""], []),
     (["volume", "show", ""], ["csv1"]),
     (["volume", "add", "x", ""], []),
     (["fence-device", "test", "ilo", ""], ["n1", "n2", "n3"]),

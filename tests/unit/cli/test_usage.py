@@ -22,7 +22,7 @@ NOUNS = {
     "event": ["list"],
     "config": ["list", "get", "set"],
 }
-VERBS = [("status",)] + [(noun, verb) for noun, verbs in NOUNS.items() for verb in verbs]
+VERBS = [("status",), ("support-bundle",)] + [(noun, verb) for noun, verbs in NOUNS.items() for verb in verbs]
 
 
 @pytest.mark.parametrize("words, message", [

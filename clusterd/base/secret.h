@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which parameters of fence devices are secret, and how they are kept out of texts for people.
+ * What is secret: parameters of fence devices, lines of configuration and of logs; and how it is
+ * kept out of texts for people.
  */
-#ifndef CLUSTERD_ADAPTERS_SECRET_H
-#define CLUSTERD_ADAPTERS_SECRET_H
+#ifndef CLUSTERD_BASE_SECRET_H
+#define CLUSTERD_BASE_SECRET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +25,14 @@ bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *re
  * and by what is left it could be guessed.
  */
 void secret_mask(char *text, const char *secret);
+
+/*
+ * For lines whose secrets nobody knows beforehand (configuration, logs): of each line, what follows
+ * a word that sounds secret and a ':' or '=' becomes asterisks, up to the end of the line, and so
+ * do passwords in addresses. Too much rather than too little.
+ */
+void secret_mask_lines(char *text);
+/* Whether a name sounds like one of a secret. */
+bool secret_name(const char *name, size_t size);
 
 #endif

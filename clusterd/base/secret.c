@@ -6,17 +6,34 @@
  * `identity_file`, `login` and `username` are no secrets, and hiding them would only keep people
  * from finding their mistake.
  */
-#include "adapters/secret.h"
+#include "base/secret.h"
 
 #include "base/check.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 #define SHORT_BYTES 4u
 
-static bool secret_key(const char *key) {
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Whether the first `size` bytes of `text` hold `part`, which is lower case. */
+static bool holds(const char *text, size_t size, const char *part) {
+    size_t n = strlen(part);
+    for (size_t at = 0; at + n <= size; at++) {
+        size_t i = 0;
+        while (i < n && lower(text[at + i]) == part[i]) {
+            i++;
+        }
+        if (i == n) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool secret_name(const char *name, size_t size) {
     static const char *const parts[] = {
         "pass",   /* passwd, password, passphrase, passwd_script, snmp_priv_passwd */
         "pwd",    /* and "password" written short */
@@ -27,7 +44,7 @@ static bool secret_key(const char *key) {
         "token",  "community", "auth", "cred", "cookie", "psk", "private",
     };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        if (strcasestr(key, parts[i])) {
+        if (holds(name, size, parts[i])) {
             return true;
         }
     }
@@ -53,7 +70,7 @@ static const char *password_in(const char *value, size_t *ret_size) {
 
 bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *ret_size) {
     size_t n = strlen(value);
-    const char *part = secret_key(key) ? value : password_in(value, &n);
+    const char *part = secret_name(key, strlen(key)) ? value : password_in(value, &n);
     if (part && ret_at) {
         *ret_at = (size_t)(part - value);
     }
@@ -64,7 +81,7 @@ bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *re
 }
 
 static bool in_word(char c) {
-    return isalnum((unsigned char)c) || c == '_';
+    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 void secret_mask(char *text, const char *secret) {
@@ -77,5 +94,55 @@ void secret_mask(char *text, const char *secret) {
         } else {
             at++;
         }
+    }
+}
+
+static bool in_key(char c) {
+    return in_word(c) || c == '-' || c == '.';
+}
+
+/* Where in the line the value begins of a name that sounds secret; NULL: there is none. */
+static char *line_value(char *line) {
+    for (char *at = line; *at;) {
+        size_t n = 0;
+        while (in_key(at[n])) {
+            n++;
+        }
+        if (n == 0) {
+            at++;
+            continue;
+        }
+        char *after = at + n + strspn(at + n, " \t\"'");
+        if ((*after == '=' || *after == ':') && secret_name(at, n)) {
+            return after + 1;
+        }
+        at += n;
+    }
+    return NULL;
+}
+
+static void mask_line(char *line) {
+    char *value = line_value(line);
+    if (value) {
+        value += strspn(value, " \t");
+        memset(value, '*', strlen(value));
+    }
+    size_t n = 0;
+    for (char *at = line; (at = strstr(at, "://")); at += strlen("://")) {
+        const char *password = password_in(at, &n);
+        if (password) {
+            memset(at + (password - at), '*', n);
+        }
+    }
+}
+
+void secret_mask_lines(char *text) {
+    while (*text) {
+        char *end = text + strcspn(text, "\n");
+        char kept = *end;
+        *end = '\0';
+        mask_line(text);
+        *end = kept;
+        text = kept ? end + 1 : end;
     }
 }
