@@ -155,6 +155,15 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
     return (struct resolve_step){.kind = ORDER_NONE};
 }
 
+/* A save or restore that ended unclear may have left a state that nobody has used. Whether it has
+ * been, the agent knows (resource-agents/vm/restore.c): then the VM starts afresh. */
+static void resolve_saved(struct apply *a, struct model_vm *vm) {
+    vm_clear_order(a, vm);
+    clear_probes(vm);
+    vm->restore_node = 0;
+    vm_set_state(a, vm, VM_SAVED);
+}
+
 void vm_resolve(struct apply *a, struct model_vm *vm) {
     if (vm->state != VM_RESOLVING || resolve_next(vm).kind != ORDER_NONE) {
         return;
@@ -165,7 +174,11 @@ void vm_resolve(struct apply *a, struct model_vm *vm) {
         resolve_running(a, vm, vm->target);
     } else {
         apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
-        vm_set_off(a, vm, "it was found to run nowhere");
+        if (vm->state_file[0] && vm->wanted == WANTED_RUNNING) {
+            resolve_saved(a, vm);
+        } else {
+            vm_set_off(a, vm, "it was found to run nowhere");
+        }
     }
 }
 
