@@ -2,9 +2,9 @@
 /*
  * clusterd.conf; see config.h. libinih splits the lines; what a key may hold stands in one table.
  *
- * libinih has three habits that would hide mistakes: it cuts lines at 200 bytes, it takes an
- * indented line for more of the value above, and it says nothing about sections without keys. The
- * lines are looked at for these first.
+ * libinih has habits that would hide mistakes: it cuts lines at 200 bytes, it takes an indented
+ * line for more of the value above, it says nothing about sections without keys, and passes over
+ * what follows a section on its line. The lines are looked at for these first.
  */
 #include "adapters/config.h"
 
@@ -212,6 +212,20 @@ static int handle_pair(void *user, const char *section, const char *name, const 
     return 0;
 }
 
+/* A line that begins with '[', of n bytes. NULL: it is a section that there is. */
+static const char *wrong_section(const char *line, size_t n) {
+    static const char *const sections[] = {"[clusterd]", "[node]"};
+    for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+        size_t at = strlen(sections[i]);
+        if (n >= at && strncmp(line, sections[i], at) == 0) {
+            at += strspn(line + at, " \t\r");
+            bool rest = at < n && line[at] != ';' && line[at] != '#';
+            return rest ? "a section is a line of its own" : NULL;
+        }
+    }
+    return "unknown section; there are [clusterd] and [node]";
+}
+
 /* What libinih would pass over; see the top. `text` is changed and restored. */
 static int check_lines(const char *text, struct reading *r, int *ret_line) {
     int line = 1;
@@ -224,9 +238,8 @@ static int check_lines(const char *text, struct reading *r, int *ret_line) {
             why = "the line is too long";
         } else if (!empty && blank > 0) {
             why = "the line begins with a blank";
-        } else if (at[0] == '[' && strncmp(at, "[clusterd]", 10) != 0 &&
-                   strncmp(at, "[node]", 6) != 0) {
-            why = "unknown section; there are [clusterd] and [node]";
+        } else if (at[0] == '[') {
+            why = wrong_section(at, n);
         }
         if (why) {
             (void)snprintf(r->message, r->size, "%s", why);

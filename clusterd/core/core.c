@@ -331,8 +331,8 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-/* A core that gives up says why, and does nothing more: what it was about to store or send may lack a
- * part, and nothing of it was promised yet. */
+/* A core that gives up says why, and does nothing more: what it was about to store or send may lack
+ * a part, and nothing of it was promised yet. */
 static void keep_words(struct outbox *out) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < out->n; i++) {

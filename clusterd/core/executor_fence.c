@@ -83,8 +83,7 @@ int executor_fencing(struct core *c) {
 /* -EBADMSG: the entry is something else. */
 static int decode_view(struct core *c, const struct log_item *item, struct cmd_view *ret_view) {
     struct log_command entry;
-    int err =
-        wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL);
+    int err = wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL);
     if (err < 0) {
         return err;
     }

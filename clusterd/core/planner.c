@@ -135,8 +135,8 @@ static uint32_t place_number(const struct problem *pr, uint32_t node, bool rack)
     return node;
 }
 
-/* A number of the model as the solver takes it: more than it can count in is no reason for all nodes
- * to give up, for ever. */
+/* A number of the model as the solver takes it: more than it can count in is no reason for all
+ * nodes to give up, for ever. */
 static uint64_t amount(uint64_t v) {
     return v < PLACEMENT_AMOUNT_MAX ? v : PLACEMENT_AMOUNT_MAX;
 }
