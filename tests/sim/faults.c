@@ -216,12 +216,22 @@ static void happen_freeze_and_cut(struct sim *s, const struct fault *f) {
     cut(s, f->node);
 }
 
-/* It lags behind: by just less than what it would notice, or by more and more. */
+/*
+ * It lags behind: by just less than what it would notice, or by more and more. Then a VM may be
+ * moved to its node without its seeing that.
+ */
 static void happen_starve_and_cut(struct sim *s, const struct fault *f) {
     bool little = f->choice & 1;
+    uint32_t vm = 1 + f->choice / 4 % s->n_vms, from = sim_runs_on(s, vm);
     uint64_t event_us = little ? 2250000 + f->choice % 240000 : 300000 + f->choice % 700000;
     sim_starve_clusterd(s, f->node, event_us, 60 * SIM_SECOND);
     sim_run(s, little ? 2 * SIM_SECOND + f->us % (3 * SIM_SECOND) : 4 * SIM_SECOND + f->us);
+    if (f->choice & 2 && from && from != f->node) {
+        struct cmd_vm_move wish = {
+            .vm = sim_vm_name(s, vm), .to = s->names[f->node], .mode = MOVE_LIVE};
+        (void)sim_command(s, from, COMMAND_VM_MOVE, &wish);
+        sim_run(s, 2 * SIM_SECOND);
+    }
     cut(s, f->node);
 }
 
