@@ -11,15 +11,27 @@
 
 #include <errno.h>
 
-/* When the power has come back, the nodes report within moments of each other: placing VMs on the
- * first would crowd it. */
+/* When the power has come back, the nodes report, and prove their volumes, within moments of each
+ * other: placing VMs on the first would crowd it. */
 #define JOINING_WAIT_MS 3000u
+
+/* It is not known yet whether it has all volumes. */
+static bool volumes_are_open(const struct core *c, const struct model_node *node) {
+    MODEL_EACH(model_volume, volume, &c->model.volumes) {
+        const struct model_health *health = model_health_of(&c->model, volume->id, node->id);
+        if (!health || health->state == VOLUME_UNKNOWN) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static bool nodes_are_joining(struct core *c) {
     uint64_t until = c->policy.view_since_ms + JOINING_WAIT_MS;
     for (uint32_t i = 0; i < c->model.members.n; i++) {
         const struct model_node *node = model_node_by_id(&c->model, c->model.members.v[i]);
-        if (node && node->state == NODE_JOINING && c->now_ms < until) {
+        bool open = node && (node->state == NODE_JOINING || volumes_are_open(c, node));
+        if (open && c->now_ms < until) {
             policy_wake_at(c, until);
             return true;
         }
