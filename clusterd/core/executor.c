@@ -116,6 +116,7 @@ static int keep_watching(struct core *c) {
     if (!run) {
         return -ENOMEM;
     }
+    x->watch_index = c->model.index;
     return executor_agent_action(c, run, "vm", "watch", "watch") ? 0 : -ENOMEM;
 }
 

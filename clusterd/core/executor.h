@@ -97,9 +97,9 @@ struct executor {
     } fenced[WIRE_MAX_NODES];
     uint32_t n_fenced;
 
-    bool connected, listed;   /* vm watch */
-    bool ever_listed;         /* the table of domains means something */
-    uint64_t connected_index; /* the model's index when it connected */
+    bool connected, listed; /* vm watch */
+    bool ever_listed;       /* the table of domains means something */
+    uint64_t watch_index;   /* the model's index when its agent was started */
     uint64_t watch_restart_ms;
     uint64_t missing_ms; /* since when a VM that runs here was not told of; 0: none */
     char libvirt_reason[256];

@@ -118,7 +118,9 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     case AGENT_CONNECTED:
         x->connected = true;
         x->listed = false;
-        x->connected_index = c->model.index;
+        if (MUTANT(late_list)) {
+            x->watch_index = c->model.index;
+        }
         x->libvirt_reason[0] = '\0';
         for (uint32_t i = 0; i < x->n_domains; i++) {
             x->domains[i].listed = false;
@@ -243,8 +245,10 @@ static bool is_known(struct core *c, const struct model_vm *vm) {
 
 /*
  * VMs that run here by the model, but of which libvirt has told nothing. If its list was begun
- * after that was committed, they are gone. Else the list is asked for anew: the word of the agent
- * that started it, and the events, come by different ways, so it gets a while before that.
+ * after that was committed, they are gone; and that is certain only if the agent that listed was
+ * started after it, for its lines may have waited while we lagged behind. Else the list is asked
+ * for anew: the word of the agent that started it, and the events, come by different ways, so it
+ * gets a while before that.
  */
 static int report_unlisted(struct core *c) {
     struct executor *x = &c->executor;
@@ -254,7 +258,7 @@ static int report_unlisted(struct core *c) {
             is_known(c, vm)) {
             continue;
         }
-        if (vm->serial > x->connected_index) {
+        if (vm->serial > x->watch_index) {
             missing = true;
             continue;
         }

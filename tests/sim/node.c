@@ -438,7 +438,7 @@ void node_end_clusterd(struct sim *s, uint32_t node) {
 /* Only a disk that does not store may end a clusterd; or a database that somebody has replaced. */
 void node_dies_of(struct sim *s, uint32_t node, int error) {
     struct node *n = &s->nodes[node];
-    bool bad_disk = n->disk.mode != DISK_FINE ||
+    bool bad_disk = n->disk.failed || n->disk.mode != DISK_FINE ||
                     (n->disk.mended_us && s->now_us < n->disk.mended_us + 3 * SIM_SECOND);
     bool expected = ((error == -EIO || error == -ETIME) && bad_disk) ||
                     ((error == -ENOTRECOVERABLE || error == -EBADMSG) && n->disk.tampered) ||
