@@ -96,6 +96,22 @@ static void check_evidence(struct sim *s, uint32_t by, const struct cmd_fence_re
     }
 }
 
+/* Word of a copy's end: it must not run. */
+static void check_end(struct sim *s, const struct cmd_vm_event *e) {
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_id(m, e->vm) : NULL;
+    uint32_t vm = row ? guest_find(s, row->uuid) : 0;
+    bool end = e->kind == VM_EVENT_STOPPED || e->kind == VM_EVENT_CRASHED ||
+               e->kind == VM_EVENT_SHUTDOWN || e->kind == VM_EVENT_SURRENDERED;
+    if (vm == 0 || !end || e->node == 0 || e->node > s->n) {
+        return;
+    }
+    const struct copy *copy = &s->vms[vm - 1].copies[e->node];
+    if (copy->state == COPY_RUNNING && copy->generation == e->generation) {
+        sim_fail(s, "%s counts as ended on %s, where it runs", row->name, s->names[e->node]);
+    }
+}
+
 static void check_entry(struct sim *s, uint64_t index, const struct log_item *item) {
     struct arena arena;
     struct log_command entry;
@@ -106,6 +122,12 @@ static void check_entry(struct sim *s, uint64_t index, const struct log_item *it
             if (wire_decode(&cmd_fence_result_record, entry.body.data, entry.body.size, &arena,
                             &result, NULL) == 0) {
                 check_evidence(s, entry.origin, &result);
+            }
+        } else if (entry.type == COMMAND_VM_EVENT) {
+            struct cmd_vm_event event;
+            if (wire_decode(&cmd_vm_event_record, entry.body.data, entry.body.size, &arena, &event,
+                            NULL) == 0) {
+                check_end(s, &event);
             }
         } else if (entry.type == COMMAND_VM_ORDER) {
             struct cmd_vm_order order;
