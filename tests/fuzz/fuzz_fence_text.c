@@ -8,7 +8,7 @@
  * output.
  */
 #include "adapters/fence_text.h"
-#include "adapters/secret.h"
+#include "base/secret.h"
 #include "base/check.h"
 #include "fuzz/bytes.h"
 
