@@ -207,8 +207,11 @@ void apply_operation_end(struct apply *a, const void *command) {
     }
     if (op->kind == OPERATION_DRAIN && end->state == OPERATION_DONE) {
         struct model_node *node = model_node_by_id(a->m, op->node);
-        if (!node || node->service != SERVICE_DRAINING || model_node_holds_vms(a->m, node->id)) {
-            apply_refuse(a, REPLY_REFUSED, "VMs are on the node again", "");
+        /* It may have been taken back meanwhile, and another drain of the node begun. */
+        if (!node || node->service != SERVICE_DRAINING || node->operation != op->id ||
+            model_node_holds_vms(a->m, node->id)) {
+            apply_refuse(a, REPLY_REFUSED, "VMs are on the node again, or the drain is another",
+                         "");
             return;
         }
         node->service = SERVICE_DRAINED;

@@ -117,7 +117,7 @@ static void finish(struct sim *s, uint64_t index, uint64_t serial) {
     a->phase = PHASE_FINISHED;
     target(s, a)->memory = source(s, a)->memory;
     copy_resume(s, a->vm, a->target);
-    then(s, a, sim_delay(s, sim_chance(s, 40) ? 900000 : 4000), confirm);
+    then(s, a, sim_delay(s, sim_chance(s, s->options.calm ? 20 : 40) ? 600000 : 4000), confirm);
 }
 
 static void perform_ends(struct sim *s, uint64_t index, uint64_t serial) {

@@ -422,6 +422,7 @@ void sim_speak_newer(struct sim *s, uint32_t node, bool newer) {
     if (s->nodes[node].corosync.newer != newer) {
         sim_trace(s, "%s: clusterd speaks %s protocol", s->names[node],
                   newer ? "a newer" : "the common");
+        sim_kill_clusterd(s, node); /* the other one is started in its place */
         s->nodes[node].corosync.newer = newer;
     }
 }
