@@ -90,6 +90,7 @@ class Stage:
             return (status.get("usable") and not status.get("operations")
                     and all(vm["state"] == "running" for vm in status["vms"])
                     and all(node["state"] == "online" for node in status["nodes"])
+                    and all(state == "ok" for node in status["nodes"] for state in node["volumes"].values())
                     and set(self.names) <= set(self.where()))
         self.until("the cluster is at rest", quiet)
         now = time.monotonic()
