@@ -234,6 +234,10 @@ void check_step(struct sim *s, uint32_t node) {
     if (n->core->n_pending > MAX_PENDING) {
         sim_fail(s, "%s holds %u commands that wait", s->names[node], n->core->n_pending);
     }
+    uint32_t most = 4 * (s->options.compact_entries ? s->options.compact_entries : 2000) + 600;
+    if (n->core->replica.log.n > most) {
+        sim_fail(s, "%s keeps %u entries in memory", s->names[node], n->core->replica.log.n);
+    }
     if (n->disk.tampered && replica_usable(&n->core->replica)) {
         n->disk.tampered = false; /* it has caught up */
     }

@@ -134,6 +134,13 @@ static void happen_power_off(struct sim *s, const struct fault *f) {
     sim_power_off(s, f->node, "a fault");
 }
 
+static void happen_blackout(struct sim *s, const struct fault *f) {
+    (void)f;
+    for (uint32_t i = 1; i <= s->n; i++) {
+        sim_power_off(s, i, "a blackout");
+    }
+}
+
 static void happen_power_on(struct sim *s, const struct fault *f) {
     (void)f;
     for (uint32_t i = 1; i <= s->n; i++) {
@@ -179,6 +186,10 @@ static void happen_fence(struct sim *s, const struct fault *f) {
 
 static void happen_kill_clusterd(struct sim *s, const struct fault *f) {
     sim_kill_clusterd(s, f->node);
+}
+
+static void happen_kill_between(struct sim *s, const struct fault *f) {
+    sim_kill_clusterd_soon(s, f->node, 1 + f->choice % 12);
 }
 
 static void happen_stop_clusterd(struct sim *s, const struct fault *f) {

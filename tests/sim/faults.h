@@ -12,12 +12,14 @@
 #define FAULTS(X)                                                                 \
     X(power_off, power, 3, "power off")                                           \
     X(power_on, power, 5, "all nodes are powered on")                             \
+    X(blackout, power, 1, "all nodes lose their power at once")                   \
     X(cut, network, 3, "one node is cut off")                                     \
     X(split, network, 2, "the network breaks into two parts")                     \
     X(heal, network, 5, "the network is whole again")                             \
     X(token, network, 2, "corosync loses its token")                              \
     X(try_again, network, 2, "a node's messages wait")                            \
     X(kill_clusterd, process, 3, "clusterd is killed, and restarted")             \
+    X(kill_between, process, 2, "clusterd is killed between two actions")         \
     X(stop_clusterd, process, 1, "clusterd is stopped in good order")             \
     X(start_clusterd, process, 2, "... and started")                              \
     X(kill_corosync, process, 2, "corosync is killed, and restarted")             \

@@ -203,14 +203,40 @@ static bool rests(struct sim *s, const void *arg) {
     return !drained && sim_unrest(s)[0] == '\0';
 }
 
+#define WISHES 10u
+
+/* At rest a node tells once a second that it lives. A command costs two messages, its own and its
+ * place in the log, and an acknowledgement from each node. */
+static void check_cost(struct sim *s, uint64_t idle) {
+    if (idle > 20 * s->n + 40) { /* a volume may have something to tell at last */
+        sim_fail(s, "%llu messages in 10 s at rest", (unsigned long long)idle);
+        return;
+    }
+    uint64_t before = s->figures.messages;
+    struct cmd_config_set set = {.key = "start_timeout_ms", .value = "60000"};
+    for (uint32_t i = 0; i < WISHES; i++) {
+        (void)sim_command(s, 1 + i % s->n, COMMAND_CONFIG_SET, &set);
+    }
+    sim_run(s, SIM_SECOND);
+    uint64_t most = WISHES * (2 + s->n) + 2 * s->n;
+    if (!sim_violation(s) && s->figures.messages - before > most) {
+        sim_fail(s, "%u commands took %llu messages", WISHES,
+                 (unsigned long long)(s->figures.messages - before));
+    }
+}
+
 void sim_heal_and_wait(struct sim *s) {
     sim_mend(s);
     uint64_t end = s->now_us + BOUND_US;
     while (s->now_us < end && !sim_violation(s)) {
         sim_run(s, 5 * SIM_SECOND);
         if (sim_model(s) && rests(s, NULL)) {
+            uint64_t messages = s->figures.messages;
             sim_run(s, 10 * SIM_SECOND); /* and stays so */
-            if (sim_violation(s) || rests(s, NULL)) {
+            if (!sim_violation(s) && rests(s, NULL)) {
+                if (!s->options.calm) {
+                    check_cost(s, s->figures.messages - messages);
+                }
                 return;
             }
         }

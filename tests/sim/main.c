@@ -170,7 +170,9 @@ static void report(const struct command *command, const struct run_options *run,
     if (command->run.vms) {
         (void)printf(" --vms %u", command->run.vms);
     }
-    (void)printf(" --trace\n");
+    const char *commit = getenv("CLUSTERD_COMMIT");
+    (void)printf(" --trace%s%s%s\n", commit ? " (commit " : "", commit ? commit : "",
+                 commit ? ")" : "");
     (void)fflush(stdout);
 }
 

@@ -189,6 +189,9 @@ void node_step(struct sim *s, uint32_t node, struct core_event *event) {
     }
     for (uint32_t i = 0; i < actions.n && n->alive && n->life == life; i++) {
         act(s, node, &actions.v[i]);
+        if (n->dies_after && --n->dies_after == 0) {
+            sim_kill_clusterd(s, node); /* with the rest undone */
+        }
     }
     if (n->life != life || !n->alive) {
         return;
@@ -466,6 +469,7 @@ void sim_start_clusterd(struct sim *s, uint32_t node) {
     n->pid = s->next_pid++;
     n->stuck_until_us = 0;
     n->starves_until_us = 0;
+    n->dies_after = 0;
     n->ran_us = 0;
     n->doubt_us = 0;
     n->knows_us = 0;
@@ -481,6 +485,13 @@ void sim_kill_clusterd(struct sim *s, uint32_t node) {
         sim_trace(s, "%s: clusterd is killed", s->names[node]);
         node_end_clusterd(s, node);
         sim_at(s, RESTART_US, node_restart, node, s->nodes[node].life);
+    }
+}
+
+void sim_kill_clusterd_soon(struct sim *s, uint32_t node, uint32_t actions) {
+    if (s->nodes[node].alive) {
+        sim_trace(s, "%s: clusterd will be killed after %u more actions", s->names[node], actions);
+        s->nodes[node].dies_after = actions;
     }
 }
 

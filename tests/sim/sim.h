@@ -78,6 +78,8 @@ uint64_t sim_random(struct sim *s, uint64_t n); /* 0 to n - 1; n > 0 */
 void sim_power_on(struct sim *s, uint32_t node);
 void sim_power_off(struct sim *s, uint32_t node, const char *why);
 void sim_kill_clusterd(struct sim *s, uint32_t node);
+/* Between two of its actions: those of the step that are left are not carried out. */
+void sim_kill_clusterd_soon(struct sim *s, uint32_t node, uint32_t actions);
 void sim_start_clusterd(struct sim *s, uint32_t node);
 void sim_stop_clusterd(struct sim *s, uint32_t node); /* systemctl stop */
 void sim_freeze_clusterd(struct sim *s, uint32_t node, uint64_t us);

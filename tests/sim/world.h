@@ -167,6 +167,7 @@ struct node {
     uint64_t life; /* counts runs of clusterd */
     uint64_t incarnation;
     uint64_t stuck_until_us;              /* does not run */
+    uint32_t dies_after;                  /* so many actions; 0: it does not */
     uint64_t starve_us, starves_until_us; /* each event takes so long */
     uint64_t ran_us;                      /* when it last did anything */
     uint64_t knows_us; /* when the last own message that it has worked through was sent */
