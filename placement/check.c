@@ -29,11 +29,11 @@ static const bool request_support[PLACEMENT_KIND_COUNT] = {
     [PLACEMENT_RETURN] = true, [PLACEMENT_BALANCE] = false,
 };
 
-bool placement_supports_request(enum placement_kind kind) {
+static bool placement_supports_request(enum placement_kind kind) {
     return (unsigned)kind < PLACEMENT_KIND_COUNT && request_support[kind];
 }
 
-bool placement_supports_rule(enum placement_rule_kind kind, enum placement_strength strength) {
+static bool placement_supports_rule(enum placement_rule_kind kind, enum placement_strength strength) {
     if ((unsigned)kind >= PLACEMENT_RULE_KIND_COUNT) {
         return false;
     }

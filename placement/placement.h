@@ -5,11 +5,13 @@
  * A pure function: problem and request in, plan out; then, for any VM that was asked for, the
  * verdict on every node with its figures. The library knows no cluster, no names that matter, no
  * clock, no I/O; it keeps nothing between two calls that would change an answer. The same input
- * gives the same answer, bit for bit, on every machine.
+ * and the same amount of work give the same answer, bit for bit, on every machine.
  *
  *     struct placement_solver *solver;
  *     placement_solver_create(&solver);
  *     placement_solve(solver, &problem, &request, &plan);      -> plan->moves, plan->unplaced
+ *     while (there is time && placement_improve(solver, work, &plan) > 0) {
+ *     }
  *     placement_explain(solver, vm, verdicts, &explanation);   -> one verdict per node
  *     placement_verdict_text(&problem, vm, node, &verdicts[node], line, sizeof(line));
  *     placement_solver_destroy(solver);
@@ -17,12 +19,22 @@
  * Things are named by their index in the problem's arrays. PLACEMENT_NONE is "no such thing"; note
  * that 0 is a valid index, so start a VM from PLACEMENT_VM_INIT. All else may start as zero.
  *
+ * Goals, most important first; each is never given up for a later one:
+ *   1. VMs left unplaced: as few as possible of the highest priority, then of the next...
+ *   2. weights of soft rules broken at the end of the plan, see placement_cost.soft_broken;
+ *   3. cost of moves: of running VMs that the request does not ask for as few as possible, then
+ *      little time (memory over bandwidth);
+ *   4. preferred owners in their order; then balance: much room left on the nodes that get VMs.
+ *
+ * Time is counted in work, not in seconds: one unit is about one VM tried on one node (10 to 50
+ * ns). The caller has the clock. A plan is valid after placement_solve() and better after each
+ * placement_improve(); none is ever invalid.
+ *
  * Memory. All arrays in problem and request belong to the caller, who keeps them unchanged until
  * the last placement_explain() about them. The plan belongs to the solver and is valid until its
- * next placement_solve() or its destruction. The solver allocates only in create and once at the
- * beginning of each solve that needs more room than any before (about 120 bytes per node, 100 per
- * VM, plus the bit sets of volumes and rules); never in a loop. One solver serves one thread at a
- * time.
+ * next placement_solve(), placement_improve() or its destruction. The solver allocates only in
+ * create and at the beginning of a solve that needs more room than any before; never in a loop.
+ * One solver serves one thread at a time; it may be handed from one thread to another.
  */
 #pragma once
 
@@ -41,6 +53,10 @@
 #define PLACEMENT_RULES_MAX 65536u
 #define PLACEMENT_AMOUNT_MAX (UINT64_C(1) << 40)
 #define PLACEMENT_OVERCOMMIT_MAX 1000000u /* permille */
+
+/* Defaults for what a problem leaves open; used for predicted times and the cost of moves only. */
+#define PLACEMENT_BANDWIDTH 1000u /* MB/s: 10 Gbit/s with its overhead */
+#define PLACEMENT_START_MS 500u   /* from the order to start a VM until it runs */
 
 /* Enough for every line that the text functions write, names of up to 64 bytes included. */
 #define PLACEMENT_TEXT_MAX 512u
@@ -90,7 +106,10 @@ struct placement_node {
     uint32_t site, rack;
     uint32_t cpu_overcommit_permille; /* VMs may get this much of the physical cpu; 0 means 1000 */
     uint32_t vms_max;                 /* at most so many VMs; 0: no limit */
-    struct placement_set volumes;     /* volumes in reach and in health */
+    /* BALANCE: the share of each resource that may be in use (loads); 0: no threshold. */
+    uint32_t threshold_permille;
+    uint32_t bandwidth_mb_s;      /* of migrations, in and out together; 0: PLACEMENT_BANDWIDTH */
+    struct placement_set volumes; /* volumes in reach and in health */
     struct placement_set cpu_models; /* guest cpu models that this node can run; see vm.cpu_model */
 };
 
@@ -101,11 +120,13 @@ enum placement_mobility {
 };
 
 /* A VM whose `host` is NONE runs nowhere and takes nothing. One with a host takes its needs there,
- * and at `also_on` too (the other end of a move in progress), in full. */
+ * and at `also_on` too (the other end of a move in progress), in full. Such a VM is taken as about
+ * to arrive at also_on: what needs the room that it leaves gets a later stage than 0. */
 struct placement_vm {
     const char *name;   /* for texts only; may be NULL */
     int32_t priority;   /* higher is placed first */
     bool no_auto_start; /* a failover leaves it down, and says so */
+    uint32_t start_ms;  /* predicted time of a start; 0: PLACEMENT_START_MS */
     enum placement_mobility mobility;
     uint32_t host;
     uint32_t also_on;
@@ -124,14 +145,28 @@ struct placement_vm {
     }
 
 enum placement_rule_kind {
-    PLACEMENT_APART,        /* no two of `vms` in one domain (node, rack or site): anti-affinity */
-    PLACEMENT_TOGETHER,     /* all of `vms` in one domain: affinity */
+    /* Anti-affinity: no two of `vms` in one domain (node, rack, site or part). Hard: during moves
+     * too, a VM that moves being in both its domains. Where two are together already, they may
+     * stay; none is added. Soft, at the end: broken once by each VM beyond the first in a domain.
+     */
+    PLACEMENT_APART,
+    /* Affinity: all of `vms` in one domain. Hard, at the end: those asked for go where the others
+     * of the rule are; if there are none, all into one domain. Soft: broken once by each domain
+     * beyond the first. */
+    PLACEMENT_TOGETHER,
+    /* Soft: broken once by each VM that is elsewhere (there). */
     PLACEMENT_ON_NODES,     /* `vms` on `nodes` */
     PLACEMENT_NOT_ON_NODES, /* `vms` off `nodes` */
     PLACEMENT_RULE_KIND_COUNT
 };
 
-enum placement_scope { PLACEMENT_NODE, PLACEMENT_RACK, PLACEMENT_SITE, PLACEMENT_SCOPE_COUNT };
+enum placement_scope {
+    PLACEMENT_NODE,
+    PLACEMENT_RACK,
+    PLACEMENT_SITE,
+    PLACEMENT_PART, /* the rule's own division of the nodes, see placement_rule.part_of */
+    PLACEMENT_SCOPE_COUNT
+};
 
 enum placement_strength { PLACEMENT_SOFT, PLACEMENT_HARD, PLACEMENT_STRENGTH_COUNT };
 
@@ -143,6 +178,9 @@ struct placement_rule {
     uint32_t weight; /* of a soft rule, against other soft rules; 0 means 1 */
     struct placement_set vms;
     struct placement_set nodes; /* of ON_NODES and NOT_ON_NODES */
+    /* PART: for each of the problem's nodes the number of its part, below n_nodes; NONE: in no
+     * part, which is a domain of its own to APART, and to a hard TOGETHER forbidden. Else NULL. */
+    const uint32_t *part_of;
 };
 
 struct placement_problem {
@@ -157,9 +195,12 @@ struct placement_problem {
      * (physical, before overcommit), needs[vm * n_resources + r] what a VM takes. */
     const uint64_t *capacities;
     const uint64_t *needs;
+    /* What a VM uses in truth, as measured; shape and units of needs; NULL: needs. Only BALANCE
+     * looks at it: what a VM may take is reserved whether it uses it or not. */
+    const uint64_t *loads;
     const struct placement_resource *resources; /* n_resources; NULL: built-in names */
     const char *const *volume_names;            /* n_volumes, for texts only; may be NULL */
-    uint64_t seed; /* for solvers that choose at random; the present one does not */
+    uint64_t seed; /* of all random choices, which are made only in looking for better plans */
 };
 
 /* ------------------------------------------------------------------------------ request */
@@ -179,7 +220,9 @@ enum placement_kind {
     /* Each of `vms`, and of those whose return_to is among `nodes`, goes back to its return_to if
      * it can; no other node is a candidate. One that is there already needs nothing. */
     PLACEMENT_RETURN,
-    /* Bring every node under its threshold with few and cheap moves. Not answered yet. */
+    /* Bring every node's loads under its threshold with few and cheap moves, of any VM that may be
+     * moved live; `vms` not empty: of these alone; `nodes` not empty: off these alone. No VM is
+     * unplaced; nodes that stay above are counted in placement_cost.nodes_over. */
     PLACEMENT_BALANCE,
     PLACEMENT_KIND_COUNT
 };
@@ -188,7 +231,17 @@ struct placement_request {
     enum placement_kind kind;
     struct placement_set vms;
     struct placement_set nodes;
+    /* Where VMs asked for find no place, move running ones that may be moved live out of the way,
+     * as few as possible. (A soft rule alone moves nobody.) Means nothing to BALANCE. */
+    bool may_move_others;
+    uint32_t
+        moves_max; /* of running VMs that were not asked for; of BALANCE: of all; 0: no limit */
+    /* Work to be done before placement_solve() returns, beyond the first answer; 0: a default that
+     * ends within a few ms on a cluster of 100 nodes (PLACEMENT_WORK); UINT64_MAX: none. */
+    uint64_t work;
 };
+
+#define PLACEMENT_WORK 200000u
 
 /* --------------------------------------------------------------------------------- plan */
 
@@ -198,21 +251,26 @@ enum placement_mode {
     PLACEMENT_COLD,
 };
 
-/* A move may begin when all moves of lower stages are done; those of one stage may run in any
- * order or all at once, and nothing is overloaded at any moment. */
+/* A move may begin when all moves of lower stages are done, and those that are in progress already
+ * if its stage is not 0; those of one stage may run in any order or all at once, and nothing is
+ * overloaded at any moment. A VM is moved twice if that breaks a cycle: first to a third node, in a
+ * later stage to its place. */
 struct placement_move {
     uint32_t vm;
     uint32_t from; /* its host, of a failover its lost host; NONE: it ran nowhere */
     uint32_t to;
     uint32_t stage;
     enum placement_mode mode;
+    bool asked;        /* false: it makes room for others */
+    uint32_t ready_ms; /* predicted, from the plan's beginning: when it runs there. A node's moves
+                        * share its bandwidth; starts take their start_ms, all at once. */
 };
 
 /* What a solver says about one VM on one node. From PLACEMENT_CURRENT_HOST on: why not, ordered
  * from what cannot be changed by making room to what can. */
 enum placement_reason {
     PLACEMENT_CHOSEN,
-    PLACEMENT_POSSIBLE,        /* could run there, another node is better */
+    PLACEMENT_POSSIBLE,        /* could run there, another node was chosen */
     PLACEMENT_CURRENT_HOST,    /* it is there now (failover: it was there when it was lost) */
     PLACEMENT_IN_TRANSIT,      /* it is on its way there */
     PLACEMENT_NO_AUTO_START,   /* of the VM: the failover leaves it down */
@@ -243,12 +301,15 @@ struct placement_unplaced {
 
 /* Compared from top to bottom, less is better, but for the last. */
 struct placement_cost {
-    uint32_t unplaced;
-    uint32_t moves;               /* of VMs that run; starts are no moves */
-    uint64_t soft_broken;         /* weights of soft rules broken, as seen at each VM's decision */
+    uint32_t unplaced;    /* (by priority, see above) */
+    uint32_t nodes_over;  /* BALANCE: nodes that stay above their threshold */
+    uint64_t soft_broken; /* weights of soft rules broken at the end, by all VMs that run then */
+    uint32_t moves;       /* of VMs that run, asked for or not; starts are no moves */
+    uint32_t moves_of_others;
     uint64_t moved_mb;            /* memory of the moved */
-    uint32_t least_free_permille; /* of memory or cpu, on the fullest node that was given a VM, both
-                                   * ends of moves still counted; 1000 if none was given any */
+    uint64_t move_ms;             /* sum of their predicted times */
+    uint32_t least_free_permille; /* of memory or cpu, at the end, on the fullest node that was
+                                   * given a VM; 1000 if none was given any */
 };
 
 struct placement_plan {
@@ -256,22 +317,26 @@ struct placement_plan {
     const struct placement_unplaced *unplaced; /* most important first */
     uint32_t n_moves, n_unplaced;
     struct placement_cost cost;
+    /* No plan leaves fewer VMs unplaced (moves of others allowed or not, as was asked). */
+    bool proven;
 };
 
 /* -------------------------------------------------------------------------- explanation */
 
-/* One VM on one node, judged at the moment of the VM's own decision: with all that runs, and all
- * VMs that were decided before it in their new places (and still in their old ones: both ends
- * count until the plan is carried out). Soft rules look at the end alone: of the VMs asked for,
- * only at the new places of those decided before.
+/* One VM on one node, judged at the moment of the VM's own decision: with all that runs, others
+ * that the plan moves in their new places, and all VMs that were decided before it (of higher
+ * priority; then larger) in the places that the plan gives them. A hard APART sees VMs at both ends
+ * of their moves.
  *
- * How the present solver chooses among possible nodes: least soft_broken; then preferred owners
- * in their order; then most free_after_permille; then most free memory in MB; then lowest index.
+ * What makes a possible node better than another: least soft_broken; then preferred owners in
+ * their order; then most free_after_permille; then most free memory in MB; then lowest index. The
+ * chosen node is the best of them (rank 0), unless it was taken for the sake of VMs decided later:
+ * then a better one has rank 0, and the text says so.
  */
 struct placement_verdict {
     enum placement_reason reason;
     uint32_t obstacles; /* every reason that forbids, as 1u << reason; 0 if CHOSEN or POSSIBLE */
-    uint32_t rank;      /* among the possible ones: 0 the chosen, 1 the runner-up...; or NONE */
+    uint32_t rank;      /* among the possible ones, 0: the best; or NONE */
     /* The resource that lacks; else the scarcest there after placing. For LIMIT_VMS: NONE. */
     uint32_t resource;
     uint64_t capacity; /* after overcommit */
@@ -309,13 +374,16 @@ void placement_solver_destroy(struct placement_solver *solver);
 /* Returns 0 also when VMs stay unplaced: the plan says which and why.
  * -EINVAL   an index, a number or a combination in problem or request makes no sense
  * -E2BIG    beyond the limits above
- * -ENOTSUP  a hard rule or a kind of request that this solver does not answer; no rule that must
- *           hold is ever passed over in silence
  * -ENOMEM
  * After an error the solver holds no plan and can be used again. */
 int placement_solve(struct placement_solver *solver, const struct placement_problem *problem,
                     const struct placement_request *request,
                     const struct placement_plan **ret_plan);
+
+/* Look for a better plan for about `work` units. Returns 1 if more work may find a better one, 0 if
+ * nothing is left to be tried; the plan is the best so far. -EINVAL: there is no solved problem. */
+int placement_improve(struct placement_solver *solver, uint64_t work,
+                      const struct placement_plan **ret_plan);
 
 /* About one VM of the last solve. ret_verdicts: the caller's array of n_nodes; may be NULL, as
  * ret_explanation may.  -ENOENT: the VM was not asked for (a RETURN of one that is there, a DRAIN
@@ -339,7 +407,50 @@ size_t placement_explanation_text(const struct placement_problem *problem, uint3
 /* Short words for tables: "no memory", "draining". Never NULL. */
 const char *placement_reason_name(enum placement_reason reason);
 const char *placement_node_state_name(enum placement_node_state state);
+/* What would have to change for this node to be chosen, as a line: "1024 MB more free memory
+ * there", "a place before n2 among the preferred owners". Empty for the chosen node. */
+size_t placement_change_text(const struct placement_problem *problem, uint32_t vm, uint32_t node,
+                             const struct placement_verdict *verdicts,
+                             const struct placement_explanation *explanation, char *ret_text,
+                             size_t size);
 
-/* What this solver answers. Soft rules that it does not know are no error: they are not weighed. */
-bool placement_supports_request(enum placement_kind kind);
-bool placement_supports_rule(enum placement_rule_kind kind, enum placement_strength strength);
+/* ---------------------------------------------------------------------------- admission */
+
+/* Can any k nodes be lost, and every VM that ran on them and is started by a failover runs again?
+ */
+enum placement_answer {
+    PLACEMENT_YES,     /* for every case there is a plan (a witness) */
+    PLACEMENT_NO,      /* proven: for `lost` there is none */
+    PLACEMENT_UNKNOWN, /* neither within the work given; `lost` is the first open case */
+};
+
+struct placement_admit_request {
+    uint32_t k;           /* how many nodes are lost at once; 0 is a YES */
+    bool may_move_others; /* a plan may move running VMs out of the way */
+    /* As in placement_request; over all cases. */
+    uint64_t work;
+};
+
+struct placement_admission {
+    enum placement_answer answer;
+    uint64_t n_cases, n_yes, n_no, n_unknown; /* sets of k nodes; those not looked at: unknown */
+    /* NO and UNKNOWN: the nodes of the first such case, and the first VM that has no place. */
+    struct placement_set lost; /* the solver's, as a plan */
+    uint32_t vm;
+    /* Why, as in placement_unplaced; `resource` that lacks or `rule` that forbids, or NONE. If
+     * the rest has too little of a resource altogether: `short_of` says how much. */
+    enum placement_reason reason;
+    uint32_t resource, rule;
+    uint64_t short_of;
+};
+
+/* Errors as placement_solve(). Nodes that can be lost: those that run VMs or accept them. */
+int placement_admit(struct placement_solver *solver, const struct placement_problem *problem,
+                    const struct placement_admit_request *request,
+                    const struct placement_admission **ret_admission);
+
+/* The kept plan for the loss of exactly these nodes, after an admission of the same problem that
+ * found one; valid as a plan is. -ENOENT: none is kept. Its stages and times are not filled in
+ * unless there are moves of others. */
+int placement_admit_witness(struct placement_solver *solver, const struct placement_set *lost,
+                            const struct placement_plan **ret_plan);

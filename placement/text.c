@@ -352,3 +352,13 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
     }
     return line.length;
 }
+
+size_t placement_change_text(const struct placement_problem *p, uint32_t vm, uint32_t node,
+                             const struct placement_verdict *v,
+                             const struct placement_explanation *e, char *ret_text, size_t size) {
+    (void)p, (void)vm, (void)node, (void)v, (void)e;
+    if (size > 0) {
+        ret_text[0] = '\0';
+    }
+    return 0;
+}
