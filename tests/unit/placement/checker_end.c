@@ -187,7 +187,7 @@ bool checker_costs_ok(struct checker *c) {
     return figure_ok(c, "unplaced", cost->unplaced, c->plan->n_unplaced) &&
            figure_ok(c, "nodes_over", cost->nodes_over,
                      balance ? reading_nodes_over(c->p, c->at) : 0) &&
-           figure_ok(c, "soft_broken", cost->soft_broken, reading_soft_broken(c->p, c->at)) &&
+           figure_ok(c, "soft_broken", cost->soft_broken, reading_soft_broken(c->p, c->q, c->at)) &&
            figure_ok(c, "moves", cost->moves, n_moves) &&
            figure_ok(c, "moves_of_others", cost->moves_of_others, n_others) &&
            figure_ok(c, "moved_mb", cost->moved_mb, moved_mb) &&

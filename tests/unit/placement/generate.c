@@ -69,7 +69,7 @@ static void make_node(struct dice *d, uint32_t i, uint32_t scale, uint32_t n_sit
         .volumes = each(d, p->n_volumes, 90),
         .cpu_models = each(d, p->n_cpu_models, 92),
     };
-    capacity[PLACEMENT_MEMORY] = (uint64_t)scale * (4 + pick(d, 7));
+    capacity[PLACEMENT_MEMORY] = (uint64_t)scale * (4 + pick(d, 6));
     capacity[PLACEMENT_CPU] = (uint64_t)scale * (4 + pick(d, 8));
     for (uint32_t r = 2; r < p->n_resources; r++) {
         capacity[r] = (uint64_t)scale * pick(d, 3);
@@ -82,7 +82,7 @@ static void make_vm(struct dice *d, uint32_t i) {
     struct placement_vm *vm = &w->vms[i];
     uint64_t *need = &w->needs[i * p->n_resources];
     *vm = (struct placement_vm)PLACEMENT_VM_INIT;
-    vm->priority = chance(d, 60) ? 0 : (int32_t)pick(d, 4) - 1;
+    vm->priority = chance(d, 70) ? 0 : (int32_t)pick(d, 4) - 1;
     vm->no_auto_start = chance(d, 4);
     vm->start_ms = chance(d, 70) ? 0 : pick(d, 2000);
     vm->mobility = chance(d, 80) ? PLACEMENT_MOVABLE_LIVE : (enum placement_mobility)pick(d, 3);
@@ -98,7 +98,7 @@ static void make_vm(struct dice *d, uint32_t i) {
     if (chance(d, 8)) {
         vm->excluded = some(d, p->n_nodes, 1 + pick(d, 2));
     }
-    need[PLACEMENT_MEMORY] = chance(d, 3) ? 0 : 1 + pick(d, 5);
+    need[PLACEMENT_MEMORY] = chance(d, 3) ? 0 : 1 + pick(d, 6);
     need[PLACEMENT_CPU] = pick(d, 4);
     for (uint32_t r = 2; r < p->n_resources; r++) {
         need[r] = chance(d, 70) ? 0 : 1 + pick(d, 2);
@@ -220,15 +220,16 @@ struct world *generate_small(uint64_t seed, const struct generate_size *size) {
     struct placement_problem *p = &w->problem;
     struct dice d = {.w = w};
     begin(&d, seed);
-    p->n_nodes = 1 + pick(&d, size->nodes_max);
-    p->n_vms = pick(&d, size->vms_max + 1);
+    p->n_nodes = chance(&d, 5) ? 1 : 2 + pick(&d, size->nodes_max - 1);
+    p->n_vms = chance(&d, 15) ? pick(&d, size->vms_max + 1)
+                              : size->vms_max - pick(&d, size->vms_max / 2);
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         make_node(&d, i, 1, p->n_nodes < 2 ? 1 : 2);
     }
     for (uint32_t i = 0; i < p->n_vms; i++) {
         make_vm(&d, i);
     }
-    make_hosts(&d, 75, 5);
+    make_hosts(&d, 75, 4);
     p->n_rules = pick(&d, size->rules_max + 1);
     for (uint32_t i = 0; i < p->n_rules; i++) {
         make_rule(&d, i, p->n_vms > 0 ? p->n_vms : 1);

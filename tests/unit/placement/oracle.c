@@ -167,7 +167,7 @@ static void look_at_end(struct oracle *o, uint32_t level) {
     if (!is_end(o, &unplaced) || (o->any_end && unplaced > a->unplaced)) {
         return;
     }
-    const uint64_t soft = reading_soft_broken(o->p, o->at);
+    const uint64_t soft = reading_soft_broken(o->p, o->q, o->at);
     const uint32_t over = o->q->kind == PLACEMENT_BALANCE ? reading_nodes_over(o->p, o->at) : 0;
     if (!o->any_end || unplaced < a->unplaced || over < a->nodes_over) {
         *a = (struct oracle_answer){.unplaced = unplaced,

@@ -46,7 +46,9 @@ bool reading_runs(const struct placement_problem *p, const struct placement_requ
 
 bool reading_on_its_way(const struct placement_problem *p, const struct placement_request *q,
                         uint32_t vm) {
-    return reading_runs(p, q, vm) && p->vms[vm].also_on != PLACEMENT_NONE;
+    const uint32_t also_on = p->vms[vm].also_on;
+    return reading_runs(p, q, vm) && also_on != PLACEMENT_NONE &&
+           !(q->kind == PLACEMENT_FAILOVER && reading_has(&q->nodes, also_on));
 }
 
 uint32_t reading_begins_on(const struct placement_problem *p, const struct placement_request *q,
@@ -55,17 +57,13 @@ uint32_t reading_begins_on(const struct placement_problem *p, const struct place
     if (!reading_runs(p, q, vm)) {
         return READING_NOWHERE;
     }
-    if (v->also_on == PLACEMENT_NONE) {
-        return v->host;
-    }
-    bool lost = q->kind == PLACEMENT_FAILOVER && reading_has(&q->nodes, v->also_on);
-    return lost ? v->host : v->also_on;
+    return reading_on_its_way(p, q, vm) ? v->also_on : v->host;
 }
 
 bool reading_is_movable_other(const struct placement_problem *p, const struct placement_request *q,
                               uint32_t vm) {
     const struct placement_vm *v = &p->vms[vm];
-    if (v->host == PLACEMENT_NONE || v->also_on != PLACEMENT_NONE ||
+    if (v->host == PLACEMENT_NONE || reading_on_its_way(p, q, vm) ||
         v->mobility != PLACEMENT_MOVABLE_LIVE || reading_asks(p, q, vm)) {
         return false;
     }
@@ -219,10 +217,21 @@ static uint64_t times_broken(const struct placement_problem *p, const struct pla
     return 0;
 }
 
-uint64_t reading_soft_broken(const struct placement_problem *p, const uint32_t *at) {
+/* Whether anybody whom the rule names is asked for. */
+static bool matters(const struct placement_problem *p, const struct placement_request *q,
+                    const struct placement_rule *rule) {
+    bool found = q->kind == PLACEMENT_BALANCE;
+    for (uint32_t i = 0; !found && i < rule->vms.n; i++) {
+        found = reading_asks(p, q, rule->vms.index[i]);
+    }
+    return found;
+}
+
+uint64_t reading_soft_broken(const struct placement_problem *p, const struct placement_request *q,
+                             const uint32_t *at) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < p->n_rules; i++) {
-        if (p->rules[i].strength == PLACEMENT_SOFT) {
+        if (p->rules[i].strength == PLACEMENT_SOFT && matters(p, q, &p->rules[i])) {
             sum += reading_weight(&p->rules[i]) * times_broken(p, &p->rules[i], at);
         }
     }

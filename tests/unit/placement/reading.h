@@ -6,7 +6,7 @@
  *
  * Where the header leaves something open, this is what was taken to be sensible:
  *   - A VM on its way (also_on) is not sent elsewhere, asked for or not.
- *   - A VM on its way to a node that is lost stays on its host.
+ *   - A VM on its way to a node that is lost is on its host alone.
  *   - Rules are about all of a VM's places at once only where the header says so (a hard APART).
  *   - A hard APART forbids a move into a domain that holds another of its VMs, even if the mover
  *     was in that domain too.
@@ -54,7 +54,8 @@ uint64_t reading_weight(const struct placement_rule *rule);
 /* The first place in the rule's list where this entry's VM stands: a VM named twice counts once. */
 bool reading_first_named(const struct placement_rule *rule, uint32_t entry);
 
-/* Weights of soft rules broken, with VM i on at[i]. */
-uint64_t reading_soft_broken(const struct placement_problem *p, const uint32_t *at);
+/* Weights of soft rules broken, with VM i on at[i]; see placement_cost for which rules. */
+uint64_t reading_soft_broken(const struct placement_problem *p, const struct placement_request *q,
+                             const uint32_t *at);
 /* Nodes whose loads are above their threshold, with VM i on at[i]. */
 uint32_t reading_nodes_over(const struct placement_problem *p, const uint32_t *at);

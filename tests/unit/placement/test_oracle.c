@@ -64,10 +64,14 @@ static const struct oracle_case cases[] = {
      "node n1 memory 8\nvm a on n1\nvm b\nrule r apart hard vms a,b\n"
      "request place vms b",
      1, 0, 0, 0, 0},
-    {"a soft rule alone moves nobody",
-     TWO "vm a memory 1 on n1\nvm b memory 1\nvm c memory 8 possible n2\n"
+    {"a move of another mends a soft rule",
+     TWO "node n3 memory 1\nvm a memory 1 on n1\nvm b memory 2\nvm c memory 8 possible n2\n"
          "rule r apart soft vms a,b\nrequest place vms b,c may-move-others",
-     0, 0, 1, 1, 0},
+     0, 0, 1, 0, 0},
+    {"soft rules of those that are not asked for do not matter",
+     TWO "vm a on n1\nvm b on n1\nvm c\nrule r apart soft vms a,b\n"
+         "request place vms c may-move-others",
+     0, 0, 0, 0, 0},
     {"a hard group goes as one or not at all",
      "node n1 memory 4\nnode n2 memory 3\nnode n3 memory 3\nvm a memory 2 on n1\n"
      "vm b memory 2 on n1\nrule r together hard vms a,b\nrequest drain nodes n1",
