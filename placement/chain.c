@@ -26,7 +26,7 @@
 #define MOVES_MAX 12u   /* of others */
 #define OPTIONS_MAX 65536u
 #define LEVELS_MAX PENDING_MAX
-#define PART_MAX 24u /* nodes of a part that is sought anew */
+#define WHOLE_MAX 128u /* nodes that are looked at to push one VM in */
 
 struct option {
     uint64_t rank; /* less is tried earlier */
@@ -46,6 +46,7 @@ struct chain {
     const uint32_t *nodes;     /* those in question */
     uint32_t n_nodes;
     uint32_t width; /* choices of each VM that are tried */
+    uint32_t noise; /* 0: choices are tried in the order of their rank; else so much out of it */
     bool back;      /* a VM may go back to where it began */
     bool complete;  /* nothing was left out for lack of width, work or room */
     uint64_t scale[PLACEMENT_RESOURCES_MAX]; /* to add up amounts of different kinds */
@@ -108,6 +109,9 @@ static void add_option(struct chain *c, uint64_t rank, uint32_t node, uint32_t a
     if (c->n_options == OPTIONS_MAX) {
         c->complete = false;
         return;
+    }
+    if (c->noise > 0) {
+        rank += (rank / 16 + 1) * random_below(c->s, c->noise) / 16;
     }
     c->options[c->n_options++] = (struct option){.rank = rank, .node = node, .out = {a, b}};
 }
@@ -491,7 +495,7 @@ static void choose_part(struct chain *c) {
     struct placement_solver *s = c->s;
     uint32_t *nodes = (uint32_t *)(void *)(c->options + OPTIONS_MAX);
     const uint32_t n = s->problem->n_nodes;
-    uint32_t size = 3 + random_below(s, 6);
+    uint32_t size = 2 + random_below(s, 9);
     uint32_t n_chosen = 0;
     size = size < n ? size : n;
     while (n_chosen < size) {
@@ -569,29 +573,54 @@ static void add_left(struct chain *c) {
     c->pending[c->n_pending++] = chosen;
 }
 
+/* All nodes and nothing taken back: where the VM left can be pushed in from the plan as it is. */
+static void choose_all(struct chain *c) {
+    c->n_nodes = c->s->problem->n_nodes;
+    if (c->n_nodes > WHOLE_MAX) {
+        choose_part(c);
+        c->n_nodes = WHOLE_MAX;
+    }
+}
+
 bool placement_chain_part(struct placement_solver *s, uint64_t work) {
     const uint64_t work_end = s->work_end;
+    const bool left = s->plan.cost.unplaced > 0;
+    const uint32_t most = most_moves(s);
     struct chain c;
     if (!make_room(&c, s)) {
         return false;
     }
     placement_load_plan(s);
     clear(&c);
-    choose_part(&c);
-    const uint32_t moves = take_back(&c);
-    const uint32_t most = most_moves(s);
-    const bool more = s->plan.cost.unplaced > 0 && (moves == 0 || random_below(s, 4) > 0);
+    uint32_t moves = 0;
+    const uint32_t kind = random_below(s, 4);
+    const bool more = left && kind < 3;
+    if (more && kind == 0) {
+        choose_all(&c);
+        c.moves = s->moves_of_others;
+        moves = c.moves;
+    } else {
+        choose_part(&c);
+        moves = take_back(&c);
+        c.moves += s->moves_of_others;
+        moves += s->moves_of_others;
+    }
     if (more) {
         add_left(&c);
     }
     c.back = true;
     c.width = 3 + random_below(s, 4);
-    /* To place one more is worth any moves; else there must be fewer. */
-    c.may_move = more ? moves + 4 : moves > 0 ? moves - 1 : 0;
+    c.noise = 1 + random_below(s, 32);
+    /* To place one more is worth any moves. Else there must not be more; as many, in another way,
+     * may be the way to fewer. */
+    c.may_move = more ? moves + 4 : moves;
     c.may_move = c.may_move < most ? c.may_move : most;
-    c.may_push = c.may_move + 3;
+    if (!more && random_below(s, 2) == 0 && c.may_move > 0) {
+        c.may_move--;
+    }
+    c.may_push = 6;
     s->work_end = s->work + work < work_end ? s->work + work : work_end;
-    const bool found = (more || moves > 0) && c.moves <= c.may_move && descend(&c);
+    const bool found = c.n_pending > 0 && c.moves <= c.may_move && descend(&c);
     s->work_end = work_end;
     unlock(s);
     return found;

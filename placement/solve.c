@@ -195,21 +195,23 @@ static uint32_t steps_of_others(const struct placement_solver *s) {
     return n;
 }
 
-static bool is_better(struct placement_solver *s) {
+/* < 0: the assignment and its steps are better than the plan; 0: as good. */
+static int compare(struct placement_solver *s) {
     const struct placement_cost *cost = &s->plan.cost;
     const int unplaced = compare_unplaced(s);
     if (unplaced != 0) {
-        return unplaced < 0;
+        return unplaced;
     }
     const uint64_t soft = placement_soft_at_end(s);
     if (soft != cost->soft_broken) {
-        return soft < cost->soft_broken;
+        return soft < cost->soft_broken ? -1 : 1;
     }
     const uint32_t others = steps_of_others(s);
     if (others != cost->moves_of_others) {
-        return others < cost->moves_of_others;
+        return others < cost->moves_of_others ? -1 : 1;
     }
-    return total_move_ms(s) < cost->move_ms;
+    const uint64_t move_ms = total_move_ms(s);
+    return move_ms == cost->move_ms ? 0 : move_ms < cost->move_ms ? -1 : 1;
 }
 
 /* ---- affinity: who stays must not be left alone */
@@ -274,9 +276,9 @@ void placement_load_plan(struct placement_solver *s) {
     }
 }
 
-static void take_if_better(struct placement_solver *s) {
+static void take_if(struct placement_solver *s, int worst) {
     sequence(s);
-    if (is_better(s)) {
+    if (compare(s) <= worst) {
         make_plan(s);
     }
 }
@@ -285,7 +287,7 @@ static void search(struct placement_solver *s) {
     bool proven = false;
     if (placement_exact(s)) {
         placement_sequence_path(s);
-        if (is_better(s)) {
+        if (compare(s) < 0) {
             make_plan(s);
         }
         s->plan.proven = true;
@@ -293,7 +295,7 @@ static void search(struct placement_solver *s) {
         return;
     }
     if (placement_chain(s, &proven)) {
-        take_if_better(s);
+        take_if(s, -1);
     }
     s->plan.proven = s->plan.proven || proven;
     s->phase = proven || perfect(s) ? PHASE_DONE : PHASE_PARTS;
@@ -303,7 +305,7 @@ static void improve_parts(struct placement_solver *s) {
     while (s->work < s->work_end && s->phase != PHASE_DONE) {
         s->work += 1000 + s->problem->n_vms / 4;
         if (placement_chain_part(s, PART_WORK)) {
-            take_if_better(s);
+            take_if(s, 0);
         }
         s->phase = perfect(s) ? PHASE_DONE : PHASE_PARTS;
     }
