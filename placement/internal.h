@@ -50,13 +50,14 @@ struct node_mark {
 };
 
 enum vm_flag {
-    VM_ASKED = 1,     /* the request is about it */
-    VM_HOLDS = 2,     /* it takes its needs at its host when the plan begins */
-    VM_ARRIVING = 4,  /* it is on its way to also_on */
-    VM_MOVABLE = 8,   /* may be put elsewhere by the search, asked for or to make room */
-    VM_STUCK = 16,    /* asked for, but nothing can be decided: no auto start, fixed, arriving */
-    VM_TOUCHED = 32,  /* in s->touched */
-    VM_HAS_RULES = 64 /* of those that count places: APART, TOGETHER, and soft node rules */
+    VM_ASKED = 1,      /* the request is about it */
+    VM_HOLDS = 2,      /* it takes its needs at its host when the plan begins */
+    VM_ARRIVING = 4,   /* it is on its way to also_on */
+    VM_MOVABLE = 8,    /* may be put elsewhere by the search, asked for or to make room */
+    VM_STUCK = 16,     /* asked for, but nothing can be decided: no auto start, fixed, arriving */
+    VM_TOUCHED = 32,   /* in s->touched */
+    VM_HAS_RULES = 64, /* it is named by one */
+    VM_LOCKED = 128    /* chain.c: the search at hand has put it where it is */
 };
 
 /* A rule and how it is counted; see state.c. */
@@ -91,14 +92,6 @@ struct candidate {
 /* One step of a plan before it has its times. */
 struct step {
     uint32_t vm, from, to, stage;
-};
-
-/* What is compared to say that one assignment is better than another, most important first. */
-struct worth {
-    uint64_t unplaced; /* of the level at hand: weights, see solve.c */
-    uint64_t soft_broken;
-    uint32_t moves_of_others;
-    uint64_t move_ms;
 };
 
 struct placement_solver {
@@ -156,8 +149,8 @@ struct placement_solver {
     uint32_t n_applied; /* explain.c: decisions that the state holds; NONE: not replaying */
     uint32_t stamp;
 
-    /* VMs that are not where they began, or were once; and the best assignment of them so far. */
-    uint32_t *touched, *best_at;
+    uint32_t *touched; /* VMs that are not where they began, or were once */
+    uint32_t *packed;  /* per VM: where pack.c had it when it was last interrupted, or NONE */
     uint32_t n_touched;
     uint32_t phase; /* solve.c: what improve does next */
 
