@@ -7,6 +7,8 @@
 struct dice {
     struct world *w;
     uint64_t state;
+    /* Hardly any rule and no limits but room, of which there is little: plans need thought. */
+    bool tight;
 };
 
 /* splitmix64, below n. */
@@ -58,12 +60,12 @@ static void make_node(struct dice *d, uint32_t i, uint32_t scale, uint32_t n_sit
     struct placement_problem *p = &w->problem;
     uint64_t *capacity = &w->capacities[i * p->n_resources];
     w->nodes[i] = (struct placement_node){
-        .state = chance(d, 92) ? PLACEMENT_NODE_ACCEPTS
+        .state = d->tight || chance(d, 92) ? PLACEMENT_NODE_ACCEPTS
                                : (enum placement_node_state)pick(d, PLACEMENT_NODE_STATE_COUNT),
         .site = pick(d, n_sites),
         .rack = pick(d, (p->n_nodes + 1) / 2),
         .cpu_overcommit_permille = chance(d, 70) ? 0 : 500 * (1 + pick(d, 5)),
-        .vms_max = chance(d, 85) ? 0 : scale * (1 + pick(d, 3)),
+        .vms_max = d->tight || chance(d, 85) ? 0 : scale * (1 + pick(d, 3)),
         .threshold_permille = chance(d, 30) ? 0 : 400 + 100 * pick(d, 6),
         .bandwidth_mb_s = chance(d, 70) ? 0 : 1 + pick(d, 3000),
         .volumes = each(d, p->n_volumes, 90),
@@ -89,17 +91,17 @@ static void make_vm(struct dice *d, uint32_t i) {
     vm->cpu_model =
         p->n_cpu_models == 0 || chance(d, 85) ? PLACEMENT_NONE : pick(d, p->n_cpu_models);
     vm->volumes = each(d, p->n_volumes, 30);
-    if (chance(d, 20)) {
+    if (!d->tight && chance(d, 20)) {
         vm->possible = some(d, p->n_nodes, 1 + pick(d, p->n_nodes));
     }
     if (chance(d, 20)) {
         vm->preferred = some(d, p->n_nodes, 1 + pick(d, 3));
     }
-    if (chance(d, 8)) {
+    if (!d->tight && chance(d, 8)) {
         vm->excluded = some(d, p->n_nodes, 1 + pick(d, 2));
     }
     need[PLACEMENT_MEMORY] = chance(d, 3) ? 0 : 1 + pick(d, 6);
-    need[PLACEMENT_CPU] = pick(d, 4);
+    need[PLACEMENT_CPU] = pick(d, d->tight ? 3 : 4);
     for (uint32_t r = 2; r < p->n_resources; r++) {
         need[r] = chance(d, 70) ? 0 : 1 + pick(d, 2);
     }
@@ -138,13 +140,13 @@ static void make_hosts(struct dice *d, uint32_t runs_percent, uint32_t on_its_wa
     for (uint32_t i = 0; i < p->n_vms; i++) {
         struct placement_vm *vm = &w->vms[i];
         if (chance(d, runs_percent)) {
-            vm->host = find_host(d, i, used, 6);
+            vm->host = find_host(d, i, used, d->tight ? 12 : 6);
         }
         if (vm->host != PLACEMENT_NONE && chance(d, on_its_way_percent)) {
             vm->also_on = find_host(d, i, used, 2);
             vm->also_on = vm->also_on == vm->host ? PLACEMENT_NONE : vm->also_on;
         }
-        vm->return_to = chance(d, 40) ? pick(d, p->n_nodes) : PLACEMENT_NONE;
+        vm->return_to = chance(d, d->tight ? 90 : 40) ? pick(d, p->n_nodes) : PLACEMENT_NONE;
     }
     free(used);
 }
@@ -182,7 +184,7 @@ static void make_request(struct dice *d, uint32_t vms_percent, uint32_t nodes_mo
     struct placement_request *q = &w->request;
     const uint32_t n_nodes = w->problem.n_nodes;
     q->kind = (enum placement_kind)pick(d, PLACEMENT_KIND_COUNT);
-    q->may_move_others = chance(d, 50);
+    q->may_move_others = chance(d, d->tight ? 70 : 50);
     q->moves_max = chance(d, 80) ? 0 : 1 + pick(d, 3);
     switch (q->kind) {
     case PLACEMENT_PLACE: q->vms = each(d, w->problem.n_vms, vms_percent); break;
@@ -208,8 +210,9 @@ static void begin(struct dice *d, uint64_t seed) {
     d->state = seed;
     p->seed = seed;
     p->volume_names = NULL;
-    p->n_volumes = chance(d, 70) ? 0 : 1 + pick(d, 2);
-    p->n_cpu_models = 1 + pick(d, 2);
+    d->tight = chance(d, 40);
+    p->n_volumes = d->tight || chance(d, 70) ? 0 : 1 + pick(d, 2);
+    p->n_cpu_models = d->tight ? 0 : 1 + pick(d, 2);
     p->n_resources = chance(d, 75) ? 2 : 3;
     d->w->resources[2] = (struct placement_resource){.name = "vgpu", .per_unit = 1};
     p->loads = chance(d, 50) ? d->w->loads : NULL;
@@ -220,17 +223,17 @@ struct world *generate_small(uint64_t seed, const struct generate_size *size) {
     struct placement_problem *p = &w->problem;
     struct dice d = {.w = w};
     begin(&d, seed);
-    p->n_nodes = chance(&d, 5) ? 1 : 2 + pick(&d, size->nodes_max - 1);
-    p->n_vms = chance(&d, 15) ? pick(&d, size->vms_max + 1)
-                              : size->vms_max - pick(&d, size->vms_max / 2);
+    p->n_nodes = !d.tight && chance(&d, 5) ? 1 : 2 + pick(&d, size->nodes_max - 1);
+    p->n_vms =
+        chance(&d, 15) ? pick(&d, size->vms_max + 1) : size->vms_max - pick(&d, size->vms_max / 2);
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         make_node(&d, i, 1, p->n_nodes < 2 ? 1 : 2);
     }
     for (uint32_t i = 0; i < p->n_vms; i++) {
         make_vm(&d, i);
     }
-    make_hosts(&d, 75, 4);
-    p->n_rules = pick(&d, size->rules_max + 1);
+    make_hosts(&d, 80, d.tight ? 1 : 4);
+    p->n_rules = pick(&d, d.tight ? 2 : size->rules_max + 1);
     for (uint32_t i = 0; i < p->n_rules; i++) {
         make_rule(&d, i, p->n_vms > 0 ? p->n_vms : 1);
     }

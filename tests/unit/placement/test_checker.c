@@ -256,10 +256,11 @@ static const struct checker_case cases[] = {
      "cost.least_free"},
     {"soft rules: three in one domain, a pair apart, one elsewhere, one where it should not be; "
      "and one that names nobody asked for",
-     TWO "vm a on n1\nvm b on n1\nvm c\nvm d on n2\nrule one apart soft weight 2 vms a,b,c,a\n"
-         "rule two together soft weight 10 vms a,c,d\nrule three on soft weight 100 vms c nodes n2\n"
-         "rule four off soft weight 1000 vms c,d nodes n2\n"
-         "rule five off soft weight 10000 vms d nodes n2\nrequest place vms c",
+     TWO
+     "vm a on n1\nvm b on n1\nvm c\nvm d on n2\nrule one apart soft weight 2 vms a,b,c,a\n"
+     "rule two together soft weight 10 vms a,c,d\nrule three on soft weight 100 vms c nodes n2\n"
+     "rule four off soft weight 1000 vms c,d nodes n2\n"
+     "rule five off soft weight 10000 vms d nodes n2\nrequest place vms c",
      "move c - n1 0 start asked\ncost 0 0 1114 0 0 0 1000", NULL},
     {"balance: the load counts, not the need",
      "node n1 memory 10 cpu 8 threshold 0.5\nnode n2 memory 10 cpu 8 threshold 0.5\n"
