@@ -12,6 +12,8 @@
 #include "pack.h"
 
 #define KNAPSACK_WORK 4000u
+#define PART_WORK 1000u
+#define PART_VMS 512u
 
 struct knapsack {
     const struct pack *p;
@@ -160,7 +162,8 @@ static void correct(struct pack *p, uint32_t node, uint64_t room_size, uint64_t 
     }
 }
 
-static void fill_node(struct pack *p, uint32_t node) {
+/* Returns how much was free on the node before, in sizes; 0: it takes nobody. */
+static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
     struct placement_solver *s = p->s;
     struct knapsack k;
     k.p = p;
@@ -168,26 +171,28 @@ static void fill_node(struct pack *p, uint32_t node) {
     const uint64_t full_size = k.room_size;
     const uint32_t first = hardest(p, node);
     if (first == PLACEMENT_NONE || k.slots == 0) {
-        return;
+        return 0;
     }
     drop(p, first);
     placement_pack_put(p, first, node);
     room_of(&k, node);
     k.value = k.best_value = 0;
     k.n_chosen = k.n_best = 0;
-    k.work = KNAPSACK_WORK;
+    k.work = work;
     k.n_list = make_list(p, &k, node);
     search(&k, 0);
-    s->work += (KNAPSACK_WORK - k.work) / 4 + p->n_left / 4;
+    s->work += (work - k.work) / 4 + p->n_left / 4;
+    uint32_t chosen[256];
     for (uint32_t i = 0; i < k.n_best; i++) {
-        const uint32_t vm = p->list[k.best[i]];
-        if (!(s->flags[vm] & VM_HAS_RULES) || placement_rules_allow(s, vm, node)) {
-            drop(p, vm);
-            placement_pack_put(p, vm, node);
+        chosen[i] = p->list[k.best[i]];
+    }
+    for (uint32_t i = 0; i < k.n_best; i++) {
+        if (!(s->flags[chosen[i]] & VM_HAS_RULES) || placement_rules_allow(s, chosen[i], node)) {
+            drop(p, chosen[i]);
+            placement_pack_put(p, chosen[i], node);
         }
     }
-    room_of(&k, node);
-    correct(p, node, k.room_size, full_size);
+    return full_size;
 }
 
 /* Nodes in their order, beginning somewhere: where they differ, none is always the last. */
@@ -198,11 +203,75 @@ void placement_fill(struct pack *p) {
     for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
         const uint32_t node = first + i < n_nodes ? first + i : first + i - n_nodes;
         if (bit_test(s->accepts, node)) {
-            fill_node(p, node);
+            const uint64_t full_size = fill_node(p, node, KNAPSACK_WORK);
+            if (full_size > 0) {
+                struct knapsack k = {.p = p};
+                room_of(&k, node);
+                correct(p, node, k.room_size, full_size);
+            }
         }
     }
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
         p->value[vm] += p->value[vm] / (4 + random_below(s, 12));
     }
+}
+
+/* Some nodes anew: what is movable on them is taken out, and they are filled again one after the
+ * other, with those left to choose from. Kept if no more is left, by size, than before. */
+bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes) {
+    struct placement_solver *s = p->s;
+    uint32_t vms[PART_VMS], places[PART_VMS], n = 0;
+    uint64_t left_before = 0, left_after = 0;
+
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        left_before += p->size[p->left[i]];
+    }
+    for (uint32_t i = 0; i < n_nodes; i++) {
+        for (uint32_t vm = s->first_on[nodes[i]], next; vm != PLACEMENT_NONE; vm = next) {
+            next = s->next_on[vm];
+            if ((s->flags[vm] & (VM_MOVABLE | VM_ASKED)) != (VM_MOVABLE | VM_ASKED) ||
+                s->at[vm] == s->home[vm] || n == PART_VMS) {
+                continue;
+            }
+            vms[n] = vm;
+            places[n++] = nodes[i];
+            placement_pack_take(p, vm);
+            p->left[p->n_left++] = vm;
+        }
+    }
+    /* A little noise in what VMs are worth, so that the same part does not come out the same. */
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        const uint32_t vm = p->left[i];
+        p->value[vm] = p->size[vm] + p->size[vm] / 64 * random_below(s, 16);
+    }
+    for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
+        (void)fill_node(p, nodes[i], PART_WORK);
+    }
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        left_after += p->size[p->left[i]];
+    }
+    if (left_after <= left_before) {
+        return left_after < left_before;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->at[vms[i]] != PLACEMENT_NONE) {
+            placement_pack_take(p, vms[i]);
+            p->left[p->n_left++] = vms[i];
+        }
+    }
+    for (uint32_t i = 0; i < n_nodes; i++) {
+        for (uint32_t vm = s->first_on[nodes[i]], next; vm != PLACEMENT_NONE; vm = next) {
+            next = s->next_on[vm];
+            if ((s->flags[vm] & VM_ASKED) && s->at[vm] != s->home[vm]) {
+                placement_pack_take(p, vm);
+                p->left[p->n_left++] = vm;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        drop(p, vms[i]);
+        placement_pack_put(p, vms[i], places[i]);
+    }
+    return false;
 }

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define LEFT_MAX 24u /* of those left, tried in a step */
-#define TABU_WORK 100000u
+#define PART_NODES 8u
 #define NODES_MAX 160u /* tried in a step */
 
 struct step_found {
@@ -284,34 +284,66 @@ static void begin(struct pack *p) {
     }
 }
 
-static uint64_t size_left(const struct pack *p) {
-    uint64_t sum = 0;
+/* Where the search was when it was interrupted; false: nowhere yet. */
+static bool resume(struct pack *p) {
+    struct placement_solver *s = p->s;
+    bool resumed = false;
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < p->n_left; i++) {
-        sum += p->size[p->left[i]];
+        const uint32_t vm = p->left[i], node = s->packed[vm];
+        if (node != PLACEMENT_NONE) {
+            placement_pack_put(p, vm, node);
+            resumed = true;
+        } else {
+            p->left[kept++] = vm;
+        }
     }
-    return sum;
+    p->n_left = kept;
+    return resumed;
+}
+
+static void interrupt(struct pack *p) {
+    struct placement_solver *s = p->s;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        const uint32_t vm = s->decisions[i].vm;
+        s->packed[vm] = s->at[vm] != s->home[vm] ? s->at[vm] : PLACEMENT_NONE;
+    }
+}
+
+static void choose_nodes(struct pack *p, uint32_t *nodes, uint32_t *ret_n) {
+    struct placement_solver *s = p->s;
+    const uint32_t n_nodes = s->problem->n_nodes;
+    uint32_t n = 2 + random_below(s, PART_NODES - 1);
+    n = n < n_nodes ? n : n_nodes;
+    for (uint32_t i = 0; i < n;) {
+        const uint32_t node = random_below(s, n_nodes);
+        bool again = false;
+        for (uint32_t k = 0; k < i; k++) {
+            again |= nodes[k] == node;
+        }
+        if (!again) {
+            nodes[i++] = node;
+        }
+    }
+    *ret_n = n;
 }
 
 bool placement_pack(struct placement_solver *s) {
     struct pack p;
-    uint64_t least = UINT64_MAX;
+    uint32_t nodes[PART_NODES], n;
     if (!make_room(&p, s)) {
         return false;
     }
     measure(&p);
     p.penalty = p.size[s->decisions[0].vm] / 2;
-    do {
-        begin(&p);
+    begin(&p);
+    if (!resume(&p)) {
         placement_fill(&p);
-        const uint64_t size = size_left(&p);
-        if (size > 0 && size <= least + least / 8) {
-            least = size < least ? size : least;
-            const uint64_t end = s->work + TABU_WORK;
-            while (p.n_left > 0 && s->work < end) {
-                (void)tabu_step(&p);
-                concentrate(&p, 20);
-            }
-        }
-    } while (p.n_left > 0 && s->work < s->work_end);
+    }
+    while (p.n_left > 0 && s->work < s->work_end) {
+        choose_nodes(&p, nodes, &n);
+        (void)placement_fill_part(&p, nodes, n);
+    }
+    interrupt(&p);
     return p.n_left == 0;
 }

@@ -27,3 +27,5 @@ void placement_pack_take(struct pack *pack, uint32_t vm);
 
 /* fill.c: all VMs asked for out, and in again, node by node. */
 void placement_fill(struct pack *pack);
+/* Some nodes anew; true if less is left than before, and never more. */
+bool placement_fill_part(struct pack *pack, const uint32_t *nodes, uint32_t n_nodes);

@@ -299,9 +299,9 @@ static void search(struct placement_solver *s) {
         take_if(s, -1);
     }
     s->plan.proven = s->plan.proven || proven;
-    s->phase = proven || perfect(s)         ? PHASE_DONE
-               : s->plan.cost.unplaced > 16 ? PHASE_PACK
-                                            : PHASE_PARTS;
+    s->phase = proven || perfect(s)                               ? PHASE_DONE
+               : s->n_decisions > 48 && s->plan.cost.unplaced > 0 ? PHASE_PACK
+                                                                  : PHASE_PARTS;
 }
 
 static void improve_parts(struct placement_solver *s) {
