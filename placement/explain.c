@@ -137,6 +137,9 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
     }
     const uint32_t chosen = s->decisions[i].node;
     replay(s, chosen != PLACEMENT_NONE ? i : s->n_decisions);
+    if (chosen == PLACEMENT_NONE) {
+        placement_see_end(s, true);
+    }
     const uint32_t at = s->at[vm];
     if (at != PLACEMENT_NONE) {
         placement_take(s, vm);
@@ -151,6 +154,9 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
     }
     if (at != PLACEMENT_NONE) {
         placement_put(s, vm, at);
+    }
+    if (chosen == PLACEMENT_NONE) {
+        placement_see_end(s, false);
     }
     return 0;
 }

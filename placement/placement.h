@@ -150,8 +150,8 @@ enum placement_rule_kind {
      * stay; none is added. Soft, at the end: broken once by each VM beyond the first in a domain.
      */
     PLACEMENT_APART,
-    /* Affinity: all of `vms` in one domain. Hard, at the end: those asked for go where the others
-     * of the rule are; if there are none, all into one domain. Soft: broken once by each domain
+    /* Affinity: all of `vms` in one domain. Hard, at the end: VMs that are placed or moved go where
+     * others of the rule stay; if none stays, all into one domain. Soft: broken once by each domain
      * beyond the first. */
     PLACEMENT_TOGETHER,
     /* Soft: broken once by each VM that is elsewhere (there). */

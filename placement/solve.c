@@ -135,6 +135,17 @@ static bool is_placed(const struct placement_solver *s, uint32_t vm) {
     return s->at[vm] != PLACEMENT_NONE && s->at[vm] != s->home[vm] && !(s->flags[vm] & VM_STUCK);
 }
 
+/* A balance asks for nobody; those that it moves are its decisions, in the order of the moves. */
+static void decide_moved(struct placement_solver *s) {
+    s->n_decisions = 0;
+    for (uint32_t i = 0; i < s->n_steps; i++) {
+        const struct step *step = &s->steps[i];
+        if (s->at[step->vm] == step->to) {
+            s->decisions[s->n_decisions++] = (struct decision){.vm = step->vm};
+        }
+    }
+}
+
 static void make_plan(struct placement_solver *s) {
     s->plan = (struct placement_plan){.moves = s->moves, .unplaced = s->unplaced};
     for (uint32_t i = 0; i < s->n_steps; i++) {
@@ -142,6 +153,10 @@ static void make_plan(struct placement_solver *s) {
     }
     placement_times(s);
     s->plan.proven = true;
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        decide_moved(s);
+    }
+    placement_see_end(s, true);
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         struct decision *decision = &s->decisions[i];
         if (is_placed(s, decision->vm)) {
@@ -153,7 +168,8 @@ static void make_plan(struct placement_solver *s) {
             s->plan.proven = s->plan.proven && has_no_node(s, decision->vm);
         }
     }
-    s->plan.cost.soft_broken = placement_soft_at_end(s);
+    s->plan.cost.soft_broken = s->soft_broken;
+    placement_see_end(s, false);
     s->plan.cost.least_free_permille = least_free_permille(s);
     if (s->request.kind == PLACEMENT_BALANCE) {
         s->plan.cost.nodes_over = placement_nodes_over(s);
@@ -203,13 +219,21 @@ static int compare(struct placement_solver *s) {
     if (unplaced != 0) {
         return unplaced;
     }
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        const uint32_t over = placement_nodes_over(s);
+        if (over != cost->nodes_over) {
+            return over < cost->nodes_over ? -1 : 1;
+        }
+    }
     const uint64_t soft = placement_soft_at_end(s);
     if (soft != cost->soft_broken) {
         return soft < cost->soft_broken ? -1 : 1;
     }
     const uint32_t others = steps_of_others(s);
-    if (others != cost->moves_of_others) {
-        return others < cost->moves_of_others ? -1 : 1;
+    const uint32_t before =
+        s->request.kind == PLACEMENT_BALANCE ? cost->moves : cost->moves_of_others;
+    if (others != before) {
+        return others < before ? -1 : 1;
     }
     const uint64_t move_ms = total_move_ms(s);
     return move_ms == cost->move_ms ? 0 : move_ms < cost->move_ms ? -1 : 1;
@@ -252,7 +276,8 @@ static void sequence(struct placement_solver *s) {
 /* Nothing is left to be wished for in the first goals. */
 static bool perfect(const struct placement_solver *s) {
     const struct placement_cost *cost = &s->plan.cost;
-    return s->plan.proven && cost->soft_broken == 0 && cost->moves_of_others == 0;
+    return s->plan.proven && cost->soft_broken == 0 && cost->moves_of_others == 0 &&
+           (s->request.kind != PLACEMENT_BALANCE || (cost->moves == 0 && cost->nodes_over == 0));
 }
 
 static void first_answer(struct placement_solver *s) {
@@ -292,6 +317,11 @@ static void search(struct placement_solver *s) {
             make_plan(s);
         }
         s->plan.proven = true;
+        s->phase = PHASE_DONE;
+        return;
+    }
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        s->plan.proven = false;
         s->phase = PHASE_DONE;
         return;
     }
