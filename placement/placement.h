@@ -261,7 +261,7 @@ struct placement_move {
     uint32_t to;
     uint32_t stage;
     enum placement_mode mode;
-    bool asked;        /* false: it makes room for others */
+    bool asked;        /* false: it makes room for others (BALANCE: always) */
     uint32_t ready_ms; /* predicted, from the plan's beginning: when it runs there. A node's moves
                         * share its bandwidth; starts take their start_ms, all at once. */
 };

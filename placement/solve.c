@@ -48,7 +48,7 @@ void placement_solver_destroy(struct placement_solver *solver) {
 static void add_move(struct placement_solver *s, const struct step *step) {
     const struct placement_vm *v = &s->problem->vms[step->vm];
     const bool starts = step->from == PLACEMENT_NONE;
-    const bool asked = (s->flags[step->vm] & VM_ASKED) || s->request.kind == PLACEMENT_BALANCE;
+    const bool asked = (s->flags[step->vm] & VM_ASKED) != 0;
     struct placement_cost *cost = &s->plan.cost;
 
     s->moves[s->plan.n_moves++] = (struct placement_move){
@@ -215,7 +215,7 @@ static uint32_t steps_of_others(const struct placement_solver *s) {
 /* < 0: the assignment and its steps are better than the plan; 0: as good. */
 static int compare(struct placement_solver *s) {
     const struct placement_cost *cost = &s->plan.cost;
-    const int unplaced = compare_unplaced(s);
+    const int unplaced = s->request.kind == PLACEMENT_BALANCE ? 0 : compare_unplaced(s);
     if (unplaced != 0) {
         return unplaced;
     }
@@ -230,10 +230,8 @@ static int compare(struct placement_solver *s) {
         return soft < cost->soft_broken ? -1 : 1;
     }
     const uint32_t others = steps_of_others(s);
-    const uint32_t before =
-        s->request.kind == PLACEMENT_BALANCE ? cost->moves : cost->moves_of_others;
-    if (others != before) {
-        return others < before ? -1 : 1;
+    if (others != cost->moves_of_others) {
+        return others < cost->moves_of_others ? -1 : 1;
     }
     const uint64_t move_ms = total_move_ms(s);
     return move_ms == cost->move_ms ? 0 : move_ms < cost->move_ms ? -1 : 1;
