@@ -60,9 +60,8 @@ static bool can_be_lost(const struct placement_problem *p, uint32_t node) {
 }
 
 static struct placement_request loss_of(const struct world *w, const struct placement_set *lost) {
-    return (struct placement_request){.kind = PLACEMENT_FAILOVER,
-                                      .nodes = *lost,
-                                      .may_move_others = w->admit.may_move_others};
+    return (struct placement_request){
+        .kind = PLACEMENT_FAILOVER, .nodes = *lost, .may_move_others = w->admit.may_move_others};
 }
 
 /* Whether a VM of the case is to run again. */

@@ -89,9 +89,9 @@ static int compare(const struct placement_problem *p, const struct placement_pla
     if (unplaced != 0) {
         return unplaced;
     }
-#define STEP(field)                              \
-    if (x->field != y->field) {                  \
-        return x->field < y->field ? -1 : 1;     \
+#define STEP(field)                          \
+    if (x->field != y->field) {              \
+        return x->field < y->field ? -1 : 1; \
     }
     STEP(nodes_over)
     STEP(soft_broken)
