@@ -286,7 +286,7 @@ static void first_answer(struct placement_solver *s) {
     }
     sequence(s);
     make_plan(s);
-    s->phase = s->request.kind == PLACEMENT_BALANCE || perfect(s) ? PHASE_DONE : PHASE_SEARCH;
+    s->phase = perfect(s) ? PHASE_DONE : PHASE_SEARCH;
 }
 
 void placement_load_plan(struct placement_solver *s) {
