@@ -177,12 +177,13 @@ bool checker_costs_ok(struct checker *c) {
         const struct placement_move *m = &c->plan->moves[i];
         if (m->mode != PLACEMENT_START) {
             n_moves++;
-            n_others += !c->asked[m->vm];
+            n_others += !balance && !c->asked[m->vm]; /* a balance is about all of them */
             moved_mb += c->p->needs[(size_t)m->vm * c->p->n_resources + PLACEMENT_MEMORY];
         }
     }
-    if (c->q->moves_max > 0 && n_others > c->q->moves_max) {
-        return checker_wrong(c, "more moves than moves_max: %llu", (unsigned long long)n_others);
+    const uint64_t n_limited = balance ? n_moves : n_others;
+    if (c->q->moves_max > 0 && n_limited > c->q->moves_max) {
+        return checker_wrong(c, "more moves than moves_max: %llu", (unsigned long long)n_limited);
     }
     return figure_ok(c, "unplaced", cost->unplaced, c->plan->n_unplaced) &&
            figure_ok(c, "nodes_over", cost->nodes_over,

@@ -13,6 +13,7 @@ struct places {
     uint32_t surely;    /* counts there for certain; or NOWHERE */
     uint32_t perhaps[2]; /* may count there too: a room that is about to be left */
     bool undecided;     /* asked for and decided later: of rules only a hard APART sees it */
+    bool will_stay;     /* and it will be left on its host; may be seen already */
 };
 
 struct moment {
@@ -69,6 +70,7 @@ static void see(struct moment *m, const struct placement_plan *plan, uint32_t vm
         of->surely = reading_begins_on(m->p, m->q, vm);
     }
     of->undecided = !decided;
+    of->will_stay = !decided && runs && to == PLACEMENT_NONE;
     of->perhaps[0] = runs && (!decided || of->surely != to) ? m->p->vms[vm].host : READING_NOWHERE;
     of->perhaps[1] = reading_on_its_way(m->p, m->q, vm) ? m->p->vms[vm].also_on : READING_NOWHERE;
 }
@@ -121,7 +123,7 @@ static bool is_in(const struct moment *m, const struct placement_rule *rule, uin
 /* What the others of the rule make of the node. [0]: for certain, [1]: perhaps. */
 struct seen {
     bool in_domain[2], anywhere[2];
-    bool domains_differ;
+    bool domains_differ, one_will_stay;
 };
 
 static struct seen look(const struct moment *m, const struct placement_rule *rule, uint32_t node) {
@@ -131,6 +133,7 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
     uint32_t first = READING_NOWHERE;
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const struct places *of = &m->of[rule->vms.index[i]];
+        seen.one_will_stay |= of->will_stay;
         if (rule->vms.index[i] == m->vm || (of->undecided && !hard_apart)) {
             continue;
         }
@@ -164,7 +167,7 @@ static void rule_obstacles(const struct moment *m, uint32_t node, uint32_t ret_f
         } else if (rule->kind == PLACEMENT_TOGETHER) {
             const bool apart = seen.anywhere[0] && !seen.in_domain[0];
             ret_found[0] |= apart && !seen.in_domain[1] ? bit(PLACEMENT_AFFINITY) : 0;
-            ret_found[1] |= apart || seen.domains_differ ? bit(PLACEMENT_AFFINITY) : 0;
+            ret_found[1] |= apart || seen.domains_differ || seen.one_will_stay ? bit(PLACEMENT_AFFINITY) : 0;
         }
     }
 }
