@@ -35,8 +35,8 @@ struct admission {
     uint32_t *nodes; /* that can be lost */
     uint32_t n_nodes, k;
     uint64_t before[LOST_MAX + 1]; /* cases of fewer nodes than the index */
-    uint32_t lost[LOST_MAX]; /* the answer's set */
-    struct kept *kept;       /* by number of the case, as next_set() counts them */
+    uint32_t lost[LOST_MAX];       /* the answer's set */
+    struct kept *kept;             /* by number of the case, as next_set() counts them */
     size_t n_kept;
     struct placement_move *moves;
     struct placement_unplaced *unplaced;
