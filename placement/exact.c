@@ -128,6 +128,15 @@ static bool apart_allows(const struct exact *x, uint32_t vm, uint32_t node) {
 static bool may_step(const struct exact *x, uint32_t i, uint32_t node) {
     const struct placement_solver *s = x->s;
     const uint32_t vm = x->vms[i];
+    const bool down = s->at[vm] == PLACEMENT_NONE;
+    /* Who was asked to leave does not come back: it would be moved, and unplaced still. */
+    if ((s->flags[vm] & VM_ASKED) && node == s->home[vm]) {
+        return false;
+    }
+    /* Who is started is started where it is to stay. */
+    if ((down && !placement_allowed(s, vm, node)) || (!down && s->home[vm] == PLACEMENT_NONE)) {
+        return false;
+    }
     return x->digits[i] != node && placement_fits(s, vm, node) && placement_may_pass(s, vm, node) &&
            apart_allows(x, vm, node);
 }

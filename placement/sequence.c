@@ -231,7 +231,8 @@ static bool detour(struct now *now) {
     uint32_t best = PLACEMENT_NONE, via = PLACEMENT_NONE;
     for (uint32_t i = 0; i < now->n_list; i++) {
         const uint32_t vm = now->list[i];
-        if (now->where[vm] == PLACEMENT_NONE || now->detoured[vm] ||
+        const bool counts = !(s->flags[vm] & VM_ASKED) && s->request.moves_max > 0;
+        if (now->where[vm] == PLACEMENT_NONE || now->detoured[vm] || counts ||
             s->problem->vms[vm].mobility != PLACEMENT_MOVABLE_LIVE ||
             (best != PLACEMENT_NONE && vm_need(s, vm)[0] >= vm_need(s, best)[0])) {
             continue;

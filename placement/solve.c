@@ -89,6 +89,9 @@ static void add_unplaced(struct placement_solver *s, struct decision *decision) 
             placement_take(s, vm);
         }
         unplaced->node = placement_judge_nearest(s, &task, &unplaced->reason);
+        if (unplaced->reason == PLACEMENT_POSSIBLE) {
+            unplaced->reason = PLACEMENT_NO_WAY;
+        }
         if (at != PLACEMENT_NONE) {
             placement_put(s, vm, at);
         }
@@ -286,7 +289,7 @@ static void first_answer(struct placement_solver *s) {
     }
     sequence(s);
     make_plan(s);
-    s->phase = s->request.kind == PLACEMENT_BALANCE || perfect(s) ? PHASE_DONE : PHASE_SEARCH;
+    s->phase = perfect(s) ? PHASE_DONE : PHASE_SEARCH;
 }
 
 void placement_load_plan(struct placement_solver *s) {
@@ -372,6 +375,9 @@ int placement_improve(struct placement_solver *s, uint64_t work,
         return -EINVAL;
     }
     s->work_end = s->work + work;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        s->flags[s->decisions[i].vm] &= (uint16_t)~VM_STAYS;
+    }
     if (s->phase == PHASE_SEARCH) {
         search(s);
     }
