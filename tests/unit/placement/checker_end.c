@@ -150,7 +150,8 @@ static bool figure_ok(struct checker *c, const char *what, uint64_t is, uint64_t
 
 /* Times are predictions; what is promised is their order, and what a start takes. */
 static bool times_ok(struct checker *c) {
-    uint32_t last_stage = 0, begins_ms = 0, ends_ms = 0;
+    uint32_t last_stage = 0;
+    uint64_t begins_ms = 0, ends_ms = 0;
     for (uint32_t i = 0; i < c->plan->n_moves; i++) {
         const struct placement_move *m = &c->plan->moves[i];
         if (m->stage != last_stage) {

@@ -54,7 +54,7 @@ static void wrong(struct world *w, uint64_t seed, const char *what) {
 static bool can_be_lost(const struct placement_problem *p, uint32_t node) {
     bool can = p->nodes[node].state == PLACEMENT_NODE_ACCEPTS;
     for (uint32_t vm = 0; vm < p->n_vms; vm++) {
-        can |= p->vms[vm].host == node || p->vms[vm].also_on == node;
+        can |= p->vms[vm].host == node;
     }
     return can;
 }
