@@ -25,7 +25,8 @@ struct moment {
     char *text;
 };
 
-static bool wrong(struct moment *m, uint32_t node, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static bool wrong(struct moment *m, uint32_t node,
+                                                        const char *format, ...) {
     va_list args;
     char what[160];
     va_start(args, format);
