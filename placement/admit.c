@@ -90,6 +90,9 @@ static int collect_nodes(struct admission *a) {
         if (p->vms[vm].host != PLACEMENT_NONE) {
             counts[p->vms[vm].host] = true;
         }
+        if (p->vms[vm].also_on != PLACEMENT_NONE) {
+            counts[p->vms[vm].also_on] = true;
+        }
     }
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         if (counts[i]) {

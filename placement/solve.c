@@ -143,7 +143,7 @@ static void decide_moved(struct placement_solver *s) {
     s->n_decisions = 0;
     for (uint32_t i = 0; i < s->n_steps; i++) {
         const struct step *step = &s->steps[i];
-        if (s->at[step->vm] == step->to) {
+        if (s->at[step->vm] == step->to && step->to != s->home[step->vm]) {
             s->decisions[s->n_decisions++] = (struct decision){.vm = step->vm};
         }
     }
@@ -312,12 +312,12 @@ static void take_if(struct placement_solver *s, int worst) {
 
 static void search(struct placement_solver *s) {
     bool proven = false;
-    if (placement_exact(s)) {
+    if (placement_exact(s, &proven)) {
         placement_sequence_path(s);
         if (compare(s) < 0) {
             make_plan(s);
         }
-        s->plan.proven = true;
+        s->plan.proven = proven;
         s->phase = PHASE_DONE;
         return;
     }
