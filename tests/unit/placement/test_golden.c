@@ -70,7 +70,8 @@ static void write_plan(FILE *out, const struct world *w, struct placement_solver
     const struct placement_cost *cost = &plan->cost;
     for (uint32_t i = 0; i < plan->n_moves; i++) {
         write_move(out, w, &plan->moves[i]);
-        if (plan->moves[i].asked && !moved_before(plan, i)) {
+        const bool about_it = plan->moves[i].asked || w->request.kind == PLACEMENT_BALANCE;
+        if (about_it && !moved_before(plan, i)) {
             write_verdicts(out, w, solver, plan->moves[i].vm);
         }
     }
