@@ -52,9 +52,6 @@ static bool together_ok(struct checker *c, const struct placement_rule *rule) {
 static bool places_ok(struct checker *c) {
     for (uint32_t vm = 0; vm < c->p->n_vms; vm++) {
         const struct placement_vm *v = &c->p->vms[vm];
-        if (c->hops[vm] > 0 && c->asked[vm] && c->at[vm] == v->host) {
-            return checker_wrong(c, "vm %u was asked for and ends on its host", vm);
-        }
         if (c->hops[vm] > 0 && c->asked[vm] && c->q->kind == PLACEMENT_RETURN &&
             c->at[vm] != v->return_to) {
             return checker_wrong(c, "vm %u does not end where it returns to", vm);

@@ -135,6 +135,7 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const struct places *of = &m->of[rule->vms.index[i]];
         seen.one_will_stay |= of->will_stay;
+        seen.in_domain[1] |= of->will_stay && is_in(m, rule, of->perhaps[0], domain);
         if (rule->vms.index[i] == m->vm || (of->undecided && !hard_apart)) {
             continue;
         }
