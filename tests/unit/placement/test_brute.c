@@ -20,7 +20,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define N_SEEDS 5000u
+#define N_SEEDS 25000u
 #define SHOWN 5u /* problems that are printed in full */
 #define IMPROVE_WORK 100000u
 #define IMPROVE_ROUNDS 50u
