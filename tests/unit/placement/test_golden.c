@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #define GOLDEN_DIR CLUSTERD_SOURCE_DIR "/tests/golden/placement"
-#define CASES_MIN 60
+#define CASES_MIN 100
 #define TEXT_MAX 65536u /* of a whole file */
 
 static const char *node_name(const struct world *w, uint32_t node) {
