@@ -139,7 +139,9 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
         if (rule->vms.index[i] == m->vm || (of->undecided && !hard_apart)) {
             continue;
         }
-        const uint32_t surely = of->undecided ? of->perhaps[0] : of->surely;
+        const uint32_t surely = !of->undecided                      ? of->surely
+                                : of->perhaps[1] != READING_NOWHERE ? of->perhaps[1]
+                                                                    : of->perhaps[0];
         if (surely != READING_NOWHERE) {
             seen.anywhere[0] = true;
             seen.in_domain[0] |= is_in(m, rule, surely, domain);
