@@ -13,7 +13,7 @@
 
 struct raw_file {
     uint32_t version, seconds;
-    const json_t *resources, *nodes, *vms, *rules, *events, *node_groups, *solve;
+    const json_t *resources, *volumes, *nodes, *vms, *rules, *events, *node_groups, *solve;
 };
 
 struct raw_resource {
@@ -36,6 +36,7 @@ static const struct cluster_field fields[] = {
     {"events", FIELD_OBJECT, false, AT(events), 0, NULL},
     {"node_groups", FIELD_ARRAY, false, AT(node_groups), 0, NULL},
     {"resources", FIELD_ARRAY, false, AT(resources), 0, NULL},
+    {"volumes", FIELD_ARRAY, false, AT(volumes), 0, NULL},
     {"solve", FIELD_OBJECT, false, AT(solve), 0, NULL},
     {"version", FIELD_U32, false, AT(version), 1, NULL},
     {"params", FIELD_ANY, false, 0, 0, NULL},
@@ -209,6 +210,11 @@ static int read_all(struct cluster_reader *r, const json_t *root) {
     }
     if (error == 0) {
         error = read_solve(r, raw.solve);
+    }
+    if (error == 0 && raw.volumes != NULL) {
+        struct placement_set all = {0};
+        reader_enter(r, NULL, CLUSTER_NOWHERE);
+        error = reader_add_set(r, &r->volumes, "volumes", PLACEMENT_VOLUMES_MAX, raw.volumes, &all);
     }
     if (error == 0) {
         error = cluster_read_nodes(r, raw.nodes);
