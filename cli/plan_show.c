@@ -69,11 +69,7 @@ static void show_moves(const struct screen *screen, const struct plan_run *run) 
     table_destroy(table);
 }
 
-static const char *plural(uint32_t n) {
-    return n == 1 ? "" : "s";
-}
-
-/* "4 VMs start and 2 move, all done after 1.2 s; 1 stays down". */
+/* "would start: 4, would move: 2 (1 to make room), all of it done in 1.2 s; without a place: 1" */
 static void show_sum(const struct screen *screen, const struct plan_run *run) {
     const struct placement_plan *plan = run->plan;
     uint32_t starts = 0, last_ms = 0;
@@ -82,17 +78,16 @@ static void show_sum(const struct screen *screen, const struct plan_run *run) {
         starts += plan->moves[i].mode == PLACEMENT_START;
         last_ms = plan->moves[i].ready_ms > last_ms ? plan->moves[i].ready_ms : last_ms;
     }
-    fprintf(screen->file, "\n%" PRIu32 " VM%s would start, %" PRIu32 " move%s", starts,
-            plural(starts), plan->cost.moves, plan->cost.moves == 1 ? "s" : "");
+    fprintf(screen->file, "\nwould start: %" PRIu32 ", would move: %" PRIu32, starts,
+            plan->cost.moves);
     if (plan->cost.moves_of_others > 0) {
         fprintf(screen->file, " (%" PRIu32 " to make room)", plan->cost.moves_of_others);
     }
     if (plan->n_moves > 0) {
-        fprintf(screen->file, ", done in %s", text_duration(last_ms, time));
+        fprintf(screen->file, ", all of it in %s", text_duration(last_ms, time));
     }
     if (plan->n_unplaced > 0) {
-        fprintf(screen->file, "; %" PRIu32 " %s no place", plan->n_unplaced,
-                plan->n_unplaced == 1 ? "has" : "have");
+        fprintf(screen->file, "; without a place: %" PRIu32, plan->n_unplaced);
     }
     fputc('\n', screen->file);
 }
