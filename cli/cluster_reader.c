@@ -29,6 +29,10 @@ static void put_place(struct cluster_reader *r) {
             put(r, "[%zu]", r->index);
         }
     }
+    if (r->within != NULL) {
+        put(r, "%s%s", dot, r->within);
+        dot = ".";
+    }
     if (r->key != NULL) {
         put(r, "%s%s", dot, r->key);
         dot = ".";
@@ -72,7 +76,7 @@ void *reader_array(struct cluster_reader *r, size_t count, size_t size) {
 void reader_enter(struct cluster_reader *r, const char *section, size_t index) {
     r->section = section;
     r->index = index;
-    r->key = r->sub = NULL;
+    r->within = r->key = r->sub = NULL;
     r->element = CLUSTER_NOWHERE;
 }
 

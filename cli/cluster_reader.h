@@ -19,9 +19,11 @@ struct cluster_reader {
     const char *path;
     char *message; /* of CLUSTER_FILE_MESSAGE_MAX bytes */
 
-    /* The place: section[index].key.sub[element]; what is NULL or CLUSTER_NOWHERE is left out. */
+    /* The place: section[index].within.key.sub[element]; what is NULL or CLUSTER_NOWHERE is left
+     * out. */
     const char *section;
     size_t index;
+    const char *within;
     const char *key;
     const char *sub;
     size_t element;

@@ -144,6 +144,7 @@ static int read_load(struct cluster_reader *r, uint32_t i, size_t n, const json_
     }
     raw.cpu = row[PLACEMENT_CPU];
     raw.mem = row[PLACEMENT_MEMORY];
+    r->within = "load"; /* until the next VM: its load comes last */
     int error =
         reader_object(r, json, load_fields, sizeof(load_fields) / sizeof(load_fields[0]), &raw);
     if (error < 0) {
@@ -151,7 +152,7 @@ static int read_load(struct cluster_reader *r, uint32_t i, size_t n, const json_
     }
     row[PLACEMENT_CPU] = raw.cpu;
     row[PLACEMENT_MEMORY] = raw.mem;
-    return reader_resources(r, "load.resources", raw.resources, row);
+    return reader_resources(r, "resources", raw.resources, row);
 }
 
 static int read_vm(struct cluster_reader *r, uint32_t i, size_t n, const json_t *json) {

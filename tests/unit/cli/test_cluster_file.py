@@ -60,7 +60,7 @@ KEYS = "name, cpu, mem, state, cpu_overcommit_permille"
 
 
 def with_node(**more):
-    return {**GOOD, "nodes": [node("n0"), node("n1", **more)]}
+    return {**GOOD, "nodes": [node("n0"), {**node("n1"), **more}]}
 
 
 def with_vm(**more):
@@ -118,6 +118,7 @@ REFUSED = [
     (with_vm(priority="high"), "c.json: vms[1].priority: must be a whole number, and is a text"),
     (with_vm(mobility="fast"), "c.json: vms[1].mobility: must be one of live, cold, fixed; \"fast\" is none of them"),
     (with_vm(load={"io": 1}), "c.json: vms[1].load.io: there is no such key here; there are cpu, mem, resources"),
+    (with_vm(load={"resources": {"gpu": 1}}), "c.json: vms[1].load.resources.gpu: is not among the file's further resources"),
     (with_vm(sleeping="yes"), "c.json: vms[1].sleeping: must be true or false, and is a text"),
     ({**GOOD, "events": {"crash": []}}, "c.json: events.crash: there is no such key here; there are offline, online, ready"),
     ({**GOOD, "events": {"offline": ["x"]}}, "c.json: events.offline[0]: there is no node x"),
@@ -270,7 +271,7 @@ def test_further_resources_and_limits(plan):
 
 
 def test_units_are_those_of_the_file(plan):
-    content = three(vm("w", mem=9), resources=[{"name": "mem", "unit": "GB"}, {"name": "cpu", "unit": "", "per_unit": 1}])
+    content = three(vm("w", mem=9), resources=[{"name": "mem", "unit": "GB"}, {"name": "cpu", "per_unit": 1}])
     explained = answer(plan, content, "--explain")["explanations"][0]["nodes"][0]["reason"]
     assert "needs 9 GB, 8 GB free of 8 GB" in explained
 

@@ -86,7 +86,7 @@ def test_shown_in_80_columns(plan):
     text = ""
     for words in ([], ["--lose", "n1"], ["--drain", "n2", "--explain"], ["--lose", "n1,n2"], ["--lose", "n3"]):
         done = plan(CLUSTER, *words, "--seconds", "0")
-        text += f"$ clusterctl plan {' '.join(words)}\n{done.stdout}\n"
+        text += f"$ {' '.join(['clusterctl', 'plan', *words])}\n{done.stdout}\n"
     check_golden("plan.txt", text)
 
 
@@ -179,7 +179,7 @@ def tight():
     vms = []
     for number in range(240):
         state = (state * 1103515245 + 12345) % 2**31
-        vms.append({"name": f"vm{number}", "cpu": 1, "mem": 3000 + state // 7 % 4001, "host": None})
+        vms.append({"name": f"vm{number}", "cpu": 1, "mem": 3000 + state // 7 % 4501, "host": None})
     return {"nodes": [{"name": f"n{number}", "cpu": 100, "mem": 30000} for number in range(40)], "vms": vms}
 
 
