@@ -66,7 +66,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
     s->counts = arena_take(arena, (size_t)s->counts_mask + 1, sizeof(*s->counts));
     s->decisions = arena_take(arena, v, sizeof(*s->decisions));
     s->touched = arena_take(arena, v, sizeof(*s->touched));
-    s->best_at = arena_take(arena, v, sizeof(*s->best_at));
+    s->packed = arena_take(arena, v, sizeof(*s->packed));
     s->steps = arena_take(arena, 2 * v, sizeof(*s->steps));
     s->moves = arena_take(arena, 2 * v, sizeof(*s->moves));
     s->unplaced = arena_take(arena, v, sizeof(*s->unplaced));
@@ -342,7 +342,7 @@ static bool is_plain(const struct placement_solver *s, uint32_t vm) {
  * loan from arrays that the search fills later. */
 static int compile_classes(struct placement_solver *s) {
     const struct placement_problem *p = s->problem;
-    uint32_t *first = s->best_at, *slots = s->touched;
+    uint32_t *first = s->packed, *slots = s->touched;
 
     memset(slots, 0xff, p->n_vms * sizeof(*slots));
     s->n_classes = 1;
@@ -432,6 +432,7 @@ int placement_compile(struct placement_solver *s, const struct placement_problem
         compile_vm(s, vm);
     }
     error = compile_classes(s);
+    memset(s->packed, 0xff, problem->n_vms * sizeof(*s->packed));
     if (error == 0) {
         placement_state_reset(s);
     }

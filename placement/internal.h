@@ -94,14 +94,6 @@ struct step {
     uint32_t vm, from, to, stage;
 };
 
-/* What is compared to say that one assignment is better than another, most important first. */
-struct worth {
-    uint64_t unplaced; /* of the level at hand: weights, see solve.c */
-    uint64_t soft_broken;
-    uint32_t moves_of_others;
-    uint64_t move_ms;
-};
-
 struct placement_solver {
     unsigned char *memory; /* one block; the arrays below lie in it */
     size_t memory_size;
@@ -157,8 +149,8 @@ struct placement_solver {
     uint32_t n_applied; /* explain.c: decisions that the state holds; NONE: not replaying */
     uint32_t stamp;
 
-    /* VMs that are not where they began, or were once; and the best assignment of them so far. */
-    uint32_t *touched, *best_at;
+    uint32_t *touched; /* VMs that are not where they began, or were once */
+    uint32_t *packed;  /* per VM: where pack.c had it when it was last interrupted, or NONE */
     uint32_t n_touched;
     uint32_t phase; /* solve.c: what improve does next */
 

@@ -82,11 +82,8 @@ bool placement_chain(struct placement_solver *solver, bool *ret_proven);
 /* A part of the plan anew; true if it may be better (fewer left, or fewer moves). */
 bool placement_chain_part(struct placement_solver *solver, uint64_t work);
 
-/* pack.c */
-void placement_pack(struct placement_solver *solver, uint64_t work);
-
-/* polish.c */
-void placement_polish(struct placement_solver *solver, uint64_t work);
+/* pack.c: true if all that was asked for has a place; else it goes on at the next call. */
+bool placement_pack(struct placement_solver *solver);
 
 /* balance.c */
 void placement_balance(struct placement_solver *solver);

@@ -17,6 +17,7 @@
 
 enum phase {
     PHASE_SEARCH, /* the first answer stands; nothing was searched yet */
+    PHASE_PACK,   /* many have no place */
     PHASE_PARTS,  /* parts of the plan are sought anew */
     PHASE_DONE,
 };
@@ -298,7 +299,9 @@ static void search(struct placement_solver *s) {
         take_if(s, -1);
     }
     s->plan.proven = s->plan.proven || proven;
-    s->phase = proven || perfect(s) ? PHASE_DONE : PHASE_PARTS;
+    s->phase = proven || perfect(s)                               ? PHASE_DONE
+               : s->n_decisions > 48 && s->plan.cost.unplaced > 0 ? PHASE_PACK
+                                                                  : PHASE_PARTS;
 }
 
 static void improve_parts(struct placement_solver *s) {
@@ -343,6 +346,10 @@ int placement_improve(struct placement_solver *s, uint64_t work,
     s->work_end = s->work + work;
     if (s->phase == PHASE_SEARCH) {
         search(s);
+    }
+    if (s->phase == PHASE_PACK && placement_pack(s)) {
+        take_if(s, 0);
+        s->phase = perfect(s) ? PHASE_DONE : PHASE_PARTS;
     }
     if (s->phase == PHASE_PARTS) {
         improve_parts(s);
