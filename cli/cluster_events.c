@@ -144,7 +144,7 @@ static int read_resizes(struct cluster_reader *r, const json_t *resizes) {
             return error;
         }
     }
-    uint64_t *used = n > 0 ? use_of_nodes(r) : changed != NULL ? &(uint64_t){0} : NULL;
+    uint64_t *used = use_of_nodes(r);
     if (used == NULL) {
         return -ENOMEM;
     }
