@@ -23,7 +23,7 @@ CLUSTER = {
             vm("quiet", None, stay_off=True)],
     "rules": [{"name": "webs", "type": "apart", "strength": "soft", "vms": ["web1", "web2"]}],
 }
-FULL = {"nodes": [node(1), node(2)], "vms": [vm("big", "n1", mem=8000), vm("small", "n2", mem=1000), vm("new", None, mem=7500)]}
+FULL = {"nodes": [node(1), node(2)], "vms": [vm("one", "n1", mem=4000), vm("two", "n2", mem=2000), vm("new", None, mem=8000)]}
 
 
 @pytest.fixture(name="plan")
@@ -225,8 +225,13 @@ def test_the_time_is_kept(plan):
 
 def test_running_vms_make_room(plan):
     answer = document(plan(FULL, "--json"))
-    assert answer["placed"] == {"new": "n2"} or answer["unplaced"]
-    assert document(plan(FULL, "--no-move-others", "--json"))["unplaced"][0]["vm"] == "new"
+    assert answer["placed"] == {"new": "n2"}
+    assert [(move["vm"], move["from"], move["to"], move["asked"]) for move in answer["moves"]] == [("two", "n2", "n1", False)]
+    assert answer["starts"][0]["stage"] > answer["moves"][0]["stage"]
+    assert answer["starts"][0]["ready_ms"] > answer["moves"][0]["ready_ms"]
+    for done in (plan(FULL, "--no-move-others", "--json"), plan({**FULL, "solve": {"move_others": False}}, "--json")):
+        assert done.returncode == 3 and document(done)["unplaced"][0]["vm"] == "new"
+    check_golden("plan-room.txt", plan(FULL).stdout)
 
 
 def test_admission(plan):
