@@ -16,7 +16,7 @@ enum { PROBLEM_MAX = 256, KEEP_GOING = -1 };
 
 /* Options may stand before the noun, between noun and verb, and after the verb. Those before the
  * verb are the common ones. On KEEP_GOING *argc and *argv begin with the next word. */
-static int take_options(struct cli *cli, const char *command, uint32_t allowed,
+static int take_options(struct cli *cli, const char *command, uint64_t allowed,
                         enum options_order order, int *argc, char ***argv) {
     char problem[PROBLEM_MAX];
     int first = 0;
