@@ -50,13 +50,14 @@ struct node_mark {
 };
 
 enum vm_flag {
-    VM_ASKED = 1,     /* the request is about it */
-    VM_HOLDS = 2,     /* it takes its needs at its host when the plan begins */
-    VM_ARRIVING = 4,  /* it is on its way to also_on */
-    VM_MOVABLE = 8,   /* may be put elsewhere by the search, asked for or to make room */
-    VM_STUCK = 16,    /* asked for, but nothing can be decided: no auto start, fixed, arriving */
-    VM_TOUCHED = 32,  /* in s->touched */
-    VM_HAS_RULES = 64 /* of those that count places: APART, TOGETHER, and soft node rules */
+    VM_ASKED = 1,      /* the request is about it */
+    VM_HOLDS = 2,      /* it takes its needs at its host when the plan begins */
+    VM_ARRIVING = 4,   /* it is on its way to also_on */
+    VM_MOVABLE = 8,    /* may be put elsewhere by the search, asked for or to make room */
+    VM_STUCK = 16,     /* asked for, but nothing can be decided: no auto start, fixed, arriving */
+    VM_TOUCHED = 32,   /* in s->touched */
+    VM_HAS_RULES = 64, /* it is named by one */
+    VM_LOCKED = 128    /* chain.c: the search at hand has put it where it is */
 };
 
 /* A rule and how it is counted; see state.c. */

@@ -76,8 +76,11 @@ uint32_t placement_greedy(struct placement_solver *solver);
 /* exact.c: true if it was done to the end: s->steps is then the best way to the best state. */
 bool placement_exact(struct placement_solver *solver);
 
-/* chain.c: places for the VMs that were asked for and have none, with the fewest moves. */
-bool placement_chain(struct placement_solver *solver, uint64_t work);
+/* chain.c: places for all that was asked for, with the fewest moves; false if none was found.
+ * *ret_proven: there is none with fewer left down or fewer moves. */
+bool placement_chain(struct placement_solver *solver, bool *ret_proven);
+/* A part of the plan anew; true if it may be better (fewer left, or fewer moves). */
+bool placement_chain_part(struct placement_solver *solver, uint64_t work);
 
 /* pack.c */
 void placement_pack(struct placement_solver *solver, uint64_t work);
@@ -97,6 +100,9 @@ void placement_sequence_path(struct placement_solver *solver);
 void placement_times(struct placement_solver *solver);
 uint64_t placement_move_ms(const struct placement_solver *solver, uint32_t vm, uint32_t from,
                            uint32_t to);
+
+/* solve.c: the assignment that the plan leads to. */
+void placement_load_plan(struct placement_solver *solver);
 
 /* admit.c */
 void placement_admission_finish(struct placement_solver *solver);

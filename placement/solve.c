@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum phase { PHASE_SEARCH, PHASE_DONE };
+enum phase {
+    PHASE_SEARCH, /* the first answer stands; nothing was searched yet */
+    PHASE_PARTS,  /* parts of the plan are sought anew */
+    PHASE_DONE,
+};
+
+#define PART_WORK 30000u
 
 int placement_solver_create(struct placement_solver **ret_solver) {
     struct placement_solver *solver = calloc(1, sizeof(*solver));
@@ -189,21 +195,23 @@ static uint32_t steps_of_others(const struct placement_solver *s) {
     return n;
 }
 
-static bool is_better(struct placement_solver *s) {
+/* < 0: the assignment and its steps are better than the plan; 0: as good. */
+static int compare(struct placement_solver *s) {
     const struct placement_cost *cost = &s->plan.cost;
     const int unplaced = compare_unplaced(s);
     if (unplaced != 0) {
-        return unplaced < 0;
+        return unplaced;
     }
     const uint64_t soft = placement_soft_at_end(s);
     if (soft != cost->soft_broken) {
-        return soft < cost->soft_broken;
+        return soft < cost->soft_broken ? -1 : 1;
     }
     const uint32_t others = steps_of_others(s);
     if (others != cost->moves_of_others) {
-        return others < cost->moves_of_others;
+        return others < cost->moves_of_others ? -1 : 1;
     }
-    return total_move_ms(s) < cost->move_ms;
+    const uint64_t move_ms = total_move_ms(s);
+    return move_ms == cost->move_ms ? 0 : move_ms < cost->move_ms ? -1 : 1;
 }
 
 /* ---- affinity: who stays must not be left alone */
@@ -257,15 +265,49 @@ static void first_answer(struct placement_solver *s) {
     s->phase = s->request.kind == PLACEMENT_BALANCE || perfect(s) ? PHASE_DONE : PHASE_SEARCH;
 }
 
+void placement_load_plan(struct placement_solver *s) {
+    placement_state_reset(s);
+    for (uint32_t i = 0; i < s->plan.n_moves; i++) {
+        const struct placement_move *move = &s->moves[i];
+        if (s->at[move->vm] != PLACEMENT_NONE) {
+            placement_take(s, move->vm);
+        }
+        placement_put(s, move->vm, move->to);
+    }
+}
+
+static void take_if(struct placement_solver *s, int worst) {
+    sequence(s);
+    if (compare(s) <= worst) {
+        make_plan(s);
+    }
+}
+
 static void search(struct placement_solver *s) {
+    bool proven = false;
     if (placement_exact(s)) {
         placement_sequence_path(s);
-        if (is_better(s)) {
+        if (compare(s) < 0) {
             make_plan(s);
         }
         s->plan.proven = true;
         s->phase = PHASE_DONE;
         return;
+    }
+    if (placement_chain(s, &proven)) {
+        take_if(s, -1);
+    }
+    s->plan.proven = s->plan.proven || proven;
+    s->phase = proven || perfect(s) ? PHASE_DONE : PHASE_PARTS;
+}
+
+static void improve_parts(struct placement_solver *s) {
+    while (s->work < s->work_end && s->phase != PHASE_DONE) {
+        s->work += 1000 + s->problem->n_vms / 4;
+        if (placement_chain_part(s, PART_WORK)) {
+            take_if(s, 0);
+        }
+        s->phase = perfect(s) ? PHASE_DONE : PHASE_PARTS;
     }
 }
 
@@ -299,8 +341,11 @@ int placement_improve(struct placement_solver *s, uint64_t work,
         return -EINVAL;
     }
     s->work_end = s->work + work;
-    if (s->phase != PHASE_DONE) {
+    if (s->phase == PHASE_SEARCH) {
         search(s);
+    }
+    if (s->phase == PHASE_PARTS) {
+        improve_parts(s);
     }
     *ret_plan = &s->plan;
     return s->phase == PHASE_DONE ? 0 : 1;
