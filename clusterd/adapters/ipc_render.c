@@ -93,7 +93,8 @@ static const struct planner_choice *planned_choice(struct ipc_view *view, uint32
     const struct model *m = view->model;
     if (!view->planned) {
         view->planned = true;
-        if (planner_starts(m, view->arena, &view->plan) < 0) {
+        if (planner_starts(m, view->wall_ms, setting_get(m, SETTING_failover_may_move) != 0,
+                           view->arena, &view->plan) < 0) {
             view->plan = (struct planner_plan){0};
         }
     }

@@ -134,18 +134,21 @@ static void begin_view(struct core *c) {
     }
 }
 
+/* What gives a VM a place comes last, and ends the pass: each plan is made on the model as it is,
+ * and two plans of one pass could give away the same room. */
 static int pass(struct core *c) {
-    static int (*const rules[])(struct core *) = {
-        policy_fencing, policy_resolve, policy_renew, policy_stops,
-        policy_starts,  policy_drains,  policy_moves,
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-        int err = rules[i](c);
-        if (err < 0) {
-            return err;
-        }
+    static int (*const rules[])(struct core *) = {policy_fencing, policy_resolve, policy_renew,
+                                                  policy_stops};
+    static int (*const places[])(struct core *) = {policy_starts, policy_drains, policy_moves};
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < ARRAY_SIZE(rules); i++) {
+        err = rules[i](c);
     }
-    return 0;
+    uint32_t before = c->policy_inflight;
+    for (size_t i = 0; err == 0 && c->policy_inflight == before && i < ARRAY_SIZE(places); i++) {
+        err = places[i](c);
+    }
+    return err;
 }
 
 int policy_run(struct core *c) {

@@ -49,6 +49,9 @@ int policy_moves(struct core *c);
 int policy_propose(struct core *c, uint32_t type, const void *command);
 int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,
                  uint32_t target, uint64_t operation, const char *reason);
+/* The coordinator's own wish that a VM moves: an operation, as if somebody had asked for it. */
+int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
+                const char *reason);
 int policy_end(struct core *c, uint64_t operation, enum operation_state state, const char *reason);
 void policy_wake_at(struct core *c, uint64_t when_ms);
 bool policy_node_ready(const struct core *c, uint32_t node);

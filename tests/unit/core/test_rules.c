@@ -229,13 +229,13 @@ static void the_planner_knows_them(void **state) {
     begin(&b);
     arena_init(&arena);
     assert_int_equal(apart(&b, "apart", true), REPLY_OK);
-    assert_int_equal(planner_starts(&b.m, &arena, &plan), 0);
+    assert_int_equal(planner_starts(&b.m, 0, true, &arena, &plan), 0);
     assert_int_equal(plan.n, 3);
     assert_int_equal(plan.n_unplaced, 0);
     run_on(&b, "a", 1);
     model_node_by_id(&b.m, 2)->service = SERVICE_DRAINED;
     model_node_by_id(&b.m, 3)->service = SERVICE_DRAINED;
-    assert_int_equal(planner_starts(&b.m, &arena, &plan), 0);
+    assert_int_equal(planner_starts(&b.m, 0, true, &arena, &plan), 0);
     assert_int_equal(plan.n_unplaced, 1);
     const struct planner_choice *down = &plan.v[plan.n - 1];
     assert_int_equal(down->vm, model_vm_by_name(&b.m, "b")->id);
