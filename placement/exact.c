@@ -64,7 +64,7 @@ static bool measure(struct exact *x, struct placement_solver *s) {
         if (!(s->flags[i] & VM_MOVABLE)) {
             continue;
         }
-        if (x->n == VMS_MAX || states * x->base > STATES_MAX) {
+        if (x->n == VMS_MAX || x->base > UINT8_MAX || states * x->base > STATES_MAX) {
             return false;
         }
         x->power[x->n] = (uint32_t)states;
@@ -128,12 +128,19 @@ static bool apart_allows(const struct exact *x, uint32_t vm, uint32_t node) {
 static bool may_step(const struct exact *x, uint32_t i, uint32_t node) {
     const struct placement_solver *s = x->s;
     const uint32_t vm = x->vms[i];
-    return x->digits[i] != node && placement_fits(s, vm, node) && placement_allowed(s, vm, node) &&
+    return x->digits[i] != node && placement_fits(s, vm, node) && placement_may_pass(s, vm, node) &&
            apart_allows(x, vm, node);
 }
 
-static bool together_at_end(const struct exact *x) {
+static bool may_end(const struct exact *x) {
     const struct placement_solver *s = x->s;
+    for (uint32_t i = 0; i < x->n; i++) {
+        const uint32_t vm = x->vms[i];
+        if ((s->flags[vm] & VM_ASKED) && s->at[vm] != s->home[vm] &&
+            !placement_allowed(s, vm, s->at[vm])) {
+            return false;
+        }
+    }
     for (uint32_t r = 0; r < s->problem->n_rules; r++) {
         if (s->problem->rules[r].kind == PLACEMENT_TOGETHER && s->rules[r].hard &&
             !placement_together_holds(s, r)) {
@@ -179,6 +186,9 @@ static uint32_t used_permille(const struct placement_solver *s, uint32_t node) {
 static void value_of(const struct exact *x, struct value *ret) {
     const struct placement_solver *s = x->s;
     *ret = (struct value){.soft = soft_of_stayers(x), .others = 0};
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        ret->unplaced[0] = (uint8_t)placement_nodes_over(s);
+    }
     for (uint32_t i = 0; i < x->n; i++) {
         const uint32_t vm = x->vms[i], home = s->home[vm];
         const bool asked = (s->flags[vm] & VM_ASKED) != 0;
@@ -238,7 +248,7 @@ static uint32_t explore(struct exact *x, uint32_t begin) {
         go_to_state(x, state);
         value_of(x, &value);
         value.others = x->moves[state];
-        if (value_compare(&value, &best_value) < 0 && value.others <= most && together_at_end(x)) {
+        if (value_compare(&value, &best_value) < 0 && value.others <= most && may_end(x)) {
             best = state;
             best_value = value;
         }

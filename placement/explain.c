@@ -123,6 +123,30 @@ static void verdicts(struct placement_solver *s, const struct task *task, uint32
     }
 }
 
+/* The state at the moment of the VM's decision, or at the plan's end: all others where they will
+ * be, and the VM nowhere. Returns where the VM is in it, to be put back. */
+static uint32_t go_to_moment(struct placement_solver *s, uint32_t i, bool at_end) {
+    const uint32_t vm = s->decisions[i].vm;
+    replay(s, at_end ? s->n_decisions : i);
+    if (at_end) {
+        placement_see_end(s, true);
+    }
+    const uint32_t at = s->at[vm];
+    if (at != PLACEMENT_NONE) {
+        placement_take(s, vm);
+    }
+    return at;
+}
+
+static void leave_moment(struct placement_solver *s, uint32_t vm, uint32_t at) {
+    if (at != PLACEMENT_NONE) {
+        placement_put(s, vm, at);
+    }
+    if (s->at_end) {
+        placement_see_end(s, false);
+    }
+}
+
 int placement_explain(struct placement_solver *s, uint32_t vm,
                       struct placement_verdict *ret_verdicts,
                       struct placement_explanation *ret_explanation) {
@@ -136,12 +160,12 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
         return -ENOENT;
     }
     const uint32_t chosen = s->decisions[i].node;
-    replay(s, chosen != PLACEMENT_NONE ? i : s->n_decisions);
-    const uint32_t at = s->at[vm];
-    if (at != PLACEMENT_NONE) {
-        placement_take(s, vm);
-    }
+    uint32_t at = go_to_moment(s, i, chosen == PLACEMENT_NONE);
     placement_task_begin(s, vm, &task);
+    if (chosen != PLACEMENT_NONE && placement_judge_obstacles(s, &task, chosen) != 0) {
+        leave_moment(s, vm, at);
+        at = go_to_moment(s, i, true);
+    }
     const uint32_t n_candidates = rank_candidates(s, &task);
     if (ret_verdicts != NULL) {
         verdicts(s, &task, chosen, n_candidates, ret_verdicts);
@@ -149,8 +173,6 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
     if (ret_explanation != NULL) {
         explain(s, &s->decisions[i], &task, n_candidates, ret_explanation);
     }
-    if (at != PLACEMENT_NONE) {
-        placement_put(s, vm, at);
-    }
+    leave_moment(s, vm, at);
     return 0;
 }

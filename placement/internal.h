@@ -94,14 +94,6 @@ struct step {
     uint32_t vm, from, to, stage;
 };
 
-/* What is compared to say that one assignment is better than another, most important first. */
-struct worth {
-    uint64_t unplaced; /* of the level at hand: weights, see solve.c */
-    uint64_t soft_broken;
-    uint32_t moves_of_others;
-    uint64_t move_ms;
-};
-
 struct placement_solver {
     unsigned char *memory; /* one block; the arrays below lie in it */
     size_t memory_size;
@@ -121,6 +113,7 @@ struct placement_solver {
     uint64_t *capacities; /* after overcommit */
     uint64_t *used;       /* by VMs that will be there */
     uint64_t *held;       /* besides, as long as VMs are there that will be elsewhere */
+    uint64_t *loaded;     /* BALANCE: measured use by VMs that will be there */
     uint32_t *n_vms_on, *n_vms_held;
     uint32_t *vms_max;  /* UINT32_MAX: no limit */
     uint32_t *first_on; /* a list of the VMs that will be there */
@@ -147,6 +140,7 @@ struct placement_solver {
     struct rule_count *counts;
     uint32_t counts_mask; /* size - 1 */
 
+    bool at_end;          /* VMs asked for that are at their hosts stay there: rules see them */
     uint64_t soft_broken; /* of the assignment, see placement_cost */
     uint32_t moves_of_others;
     uint64_t work, work_end; /* units done, and where the present call is to stop */
@@ -157,8 +151,8 @@ struct placement_solver {
     uint32_t n_applied; /* explain.c: decisions that the state holds; NONE: not replaying */
     uint32_t stamp;
 
-    /* VMs that are not where they began, or were once; and the best assignment of them so far. */
-    uint32_t *touched, *best_at;
+    uint32_t *touched; /* VMs that are not where they began, or were once */
+    uint32_t *packed;  /* per VM: where pack.c had it when it was last interrupted, or NONE */
     uint32_t n_touched;
     uint32_t phase; /* solve.c: what improve does next */
 
@@ -196,6 +190,11 @@ static inline size_t bit_words(uint32_t n) {
 
 static inline const uint64_t *vm_need(const struct placement_solver *s, uint32_t vm) {
     return &s->problem->needs[(size_t)vm * s->n_resources];
+}
+
+static inline const uint64_t *vm_load(const struct placement_solver *s, uint32_t vm) {
+    const uint64_t *loads = s->problem->loads != NULL ? s->problem->loads : s->problem->needs;
+    return &loads[(size_t)vm * s->n_resources];
 }
 
 static inline bool rule_has_nodes(const struct placement_rule *rule) {

@@ -150,8 +150,8 @@ enum placement_rule_kind {
      * stay; none is added. Soft, at the end: broken once by each VM beyond the first in a domain.
      */
     PLACEMENT_APART,
-    /* Affinity: all of `vms` in one domain. Hard, at the end: those asked for go where the others
-     * of the rule are; if there are none, all into one domain. Soft: broken once by each domain
+    /* Affinity: all of `vms` in one domain. Hard, at the end: VMs that are placed or moved go where
+     * others of the rule stay; if none stays, all into one domain. Soft: broken once by each domain
      * beyond the first. */
     PLACEMENT_TOGETHER,
     /* Soft: broken once by each VM that is elsewhere (there). */
@@ -261,7 +261,7 @@ struct placement_move {
     uint32_t to;
     uint32_t stage;
     enum placement_mode mode;
-    bool asked;        /* false: it makes room for others */
+    bool asked;        /* false: it makes room for others (BALANCE: always) */
     uint32_t ready_ms; /* predicted, from the plan's beginning: when it runs there. A node's moves
                         * share its bandwidth; starts take their start_ms, all at once. */
 };

@@ -237,7 +237,7 @@ static bool detour(struct now *now) {
             continue;
         }
         for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
-            if (node != now->where[vm] && placement_allowed(s, vm, node) &&
+            if (node != now->where[vm] && placement_may_pass(s, vm, node) &&
                 possible_now(now, vm, node)) {
                 best = vm;
                 via = node;

@@ -163,8 +163,8 @@ const char *placement_node_state_name(enum placement_node_state state) {
 
 static void put_rule(struct line *line, const struct placement_problem *p,
                      const struct placement_verdict *v) {
-    static const char *const here[PLACEMENT_SCOPE_COUNT] = {"there", "in that rack",
-                                                            "at that site"};
+    static const char *const here[PLACEMENT_SCOPE_COUNT] = {"there", "in that rack", "at that site",
+                                                            "in that part"};
     const struct placement_rule *rule = &p->rules[v->rule];
     put_name(line, rule->name, "rule", v->rule);
     switch (rule->kind) {

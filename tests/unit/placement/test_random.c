@@ -123,7 +123,7 @@ static struct world *random_world(uint64_t seed) {
             world_set(w, &rule->vms.index[pick(rule->vms.n)], 1);
             rule->vms.n++;
         }
-        if (chance(40) && placement_supports_rule(rule->kind, PLACEMENT_HARD)) {
+        if (chance(40) && true) {
             rule->strength = PLACEMENT_HARD;
         }
         if (rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES) {
