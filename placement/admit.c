@@ -8,8 +8,8 @@
  * than is needed; then those of the searches. What neither a plan nor a proof was found for within
  * the work given stays open: the answer is then "unknown", never "yes".
  *
- * Losing fewer than k is asked as well where a rule counts in racks, sites or parts: there a VM
- * that still runs can be in the way of one that is started.
+ * Losing fewer than k is asked as well: a VM that still runs can be in the way of a rule where one
+ * that is started would not be.
  *
  * The cases are solved by a solver of their own, so that the plan of the caller's stays.
  */
@@ -23,8 +23,8 @@
 #define LOST_MAX 64u      /* k */
 
 struct kept {
-    size_t first; /* of its moves, among all kept */
-    uint32_t n_moves;
+    size_t first, first_unplaced; /* among all kept */
+    uint32_t n_moves, n_unplaced; /* unplaced: only those without automatic start */
     bool found;
 };
 
@@ -34,11 +34,13 @@ struct admission {
     const struct placement_problem *problem;
     uint32_t *nodes; /* that can be lost */
     uint32_t n_nodes, k;
-    uint32_t lost[LOST_MAX]; /* the answer's set */
-    struct kept *kept;       /* by number of the case, as next_set() counts them */
+    uint64_t before[LOST_MAX + 1]; /* cases of fewer nodes than the index */
+    uint32_t lost[LOST_MAX];       /* the answer's set */
+    struct kept *kept;             /* by number of the case, as next_set() counts them */
     size_t n_kept;
     struct placement_move *moves;
-    size_t n_moves, moves_size;
+    struct placement_unplaced *unplaced;
+    size_t n_moves, moves_size, n_unplaced, unplaced_size;
     struct placement_plan plan; /* of placement_admit_witness() */
 };
 
@@ -46,6 +48,7 @@ static void admission_clear(struct admission *a) {
     free(a->nodes);
     free(a->kept);
     free(a->moves);
+    free(a->unplaced);
     struct placement_solver *solver = a->solver;
     *a = (struct admission){.solver = solver};
 }
@@ -87,6 +90,9 @@ static int collect_nodes(struct admission *a) {
         if (p->vms[vm].host != PLACEMENT_NONE) {
             counts[p->vms[vm].host] = true;
         }
+        if (p->vms[vm].also_on != PLACEMENT_NONE) {
+            counts[p->vms[vm].also_on] = true;
+        }
     }
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         if (counts[i]) {
@@ -124,24 +130,49 @@ static bool next_set(uint32_t *set, uint32_t n, uint32_t of) {
     return true;
 }
 
-static int keep(struct admission *a, size_t number, const struct placement_plan *plan) {
+/* Room for so many more. */
+static int grow(void **items, size_t *size, size_t n, size_t more, size_t item_size) {
+    if (n + more <= *size) {
+        return 0;
+    }
+    const size_t larger = 2 * *size + more + 64;
+    void *block = realloc(*items, larger * item_size);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    *items = block;
+    *size = larger;
+    return 0;
+}
+
+static int keep(struct admission *a, uint64_t number, const struct placement_plan *plan) {
     if (number >= a->n_kept) {
         return 0;
     }
-    if (a->n_moves + plan->n_moves > a->moves_size) {
-        const size_t size = 2 * a->moves_size + plan->n_moves + 64;
-        struct placement_move *moves = realloc(a->moves, size * sizeof(*moves));
-        if (moves == NULL) {
-            return -ENOMEM;
-        }
-        a->moves = moves;
-        a->moves_size = size;
+    void *moves = a->moves, *unplaced = a->unplaced;
+    int error = grow(&moves, &a->moves_size, a->n_moves, plan->n_moves, sizeof(*a->moves));
+    a->moves = moves;
+    if (error == 0) {
+        error = grow(&unplaced, &a->unplaced_size, a->n_unplaced, plan->n_unplaced,
+                     sizeof(*a->unplaced));
+        a->unplaced = unplaced;
     }
-    if (plan->n_moves > 0) {
-        memcpy(&a->moves[a->n_moves], plan->moves, plan->n_moves * sizeof(*plan->moves));
+    if (error < 0) {
+        return error;
     }
-    a->kept[number] = (struct kept){.first = a->n_moves, .n_moves = plan->n_moves, .found = true};
-    a->n_moves += plan->n_moves;
+    a->kept[number] = (struct kept){
+        .first = a->n_moves,
+        .first_unplaced = a->n_unplaced,
+        .n_moves = plan->n_moves,
+        .n_unplaced = plan->n_unplaced,
+        .found = true,
+    };
+    for (uint32_t i = 0; i < plan->n_moves; i++) {
+        a->moves[a->n_moves++] = plan->moves[i];
+    }
+    for (uint32_t i = 0; i < plan->n_unplaced; i++) {
+        a->unplaced[a->n_unplaced++] = plan->unplaced[i];
+    }
     return 0;
 }
 
@@ -222,7 +253,7 @@ static void find_cause(struct admission *a, const struct placement_unplaced *unp
 
 /* One case. *ret_work: what it took. */
 static int solve_case(struct admission *a, const struct placement_admit_request *request,
-                      const uint32_t *set, uint32_t n, size_t number, uint64_t *work) {
+                      const uint32_t *set, uint32_t n, uint64_t number, uint64_t *work) {
     uint32_t lost[LOST_MAX];
     for (uint32_t i = 0; i < n; i++) {
         lost[i] = a->nodes[set[i]];
@@ -275,50 +306,30 @@ static int solve_case(struct admission *a, const struct placement_admit_request 
     return 0;
 }
 
-/* All sets of so many nodes, as long as there is work left. */
+/* All sets of n nodes, as long as there is work left and no counterexample. */
 static int solve_cases(struct admission *a, const struct placement_admit_request *request,
-                       uint32_t n, uint64_t *work, bool is_last) {
+                       uint32_t n, uint64_t *work) {
     uint32_t set[LOST_MAX];
-    const uint64_t n_cases = choose(a->n_nodes, n);
-    uint64_t number = 0;
+    uint64_t number = a->before[n];
     for (uint32_t i = 0; i < n; i++) {
         set[i] = i;
     }
-    if (is_last) {
-        a->answer.n_cases += n_cases;
-    }
     do {
         if (*work == 0) {
-            break;
+            for (uint32_t i = 0; a->answer.lost.n == 0 && i < n; i++) {
+                a->lost[i] = a->nodes[set[i]];
+            }
+            if (a->answer.lost.n == 0) {
+                a->answer.lost = (struct placement_set){.index = a->lost, .n = n};
+            }
+            return 0;
         }
-        const size_t slot = is_last && number < CASES_MAX ? (size_t)number : SIZE_MAX;
-        int error = solve_case(a, request, set, n, slot, work);
+        int error = solve_case(a, request, set, n, number++, work);
         if (error < 0) {
             return error;
         }
-        number++;
     } while (a->answer.n_no == 0 && next_set(set, n, a->n_nodes));
-    if (number < n_cases && a->answer.n_no == 0) {
-        a->answer.n_unknown += n_cases - number;
-        if (a->answer.lost.n == 0) {
-            for (uint32_t i = 0; i < n; i++) {
-                a->lost[i] = a->nodes[set[i]];
-            }
-            a->answer.lost = (struct placement_set){.index = a->lost, .n = n};
-        }
-    }
     return 0;
-}
-
-static bool has_wide_rules(const struct placement_problem *p) {
-    for (uint32_t r = 0; r < p->n_rules; r++) {
-        const struct placement_rule *rule = &p->rules[r];
-        if (rule->strength == PLACEMENT_HARD && !rule_has_nodes(rule) &&
-            rule->scope != PLACEMENT_NODE) {
-            return true;
-        }
-    }
-    return false;
 }
 
 int placement_admit(struct placement_solver *s, const struct placement_problem *problem,
@@ -345,24 +356,30 @@ int placement_admit(struct placement_solver *s, const struct placement_problem *
         return error;
     }
     a->k = request->k < a->n_nodes ? request->k : a->n_nodes;
-    const uint64_t n_cases = choose(a->n_nodes, a->k);
-    a->n_kept = n_cases < CASES_MAX ? (size_t)n_cases : CASES_MAX;
+    struct placement_admission *answer = &a->answer;
+    for (uint32_t n = 1; n <= a->k; n++) {
+        a->before[n] = answer->n_cases;
+        if (__builtin_add_overflow(answer->n_cases, choose(a->n_nodes, n), &answer->n_cases)) {
+            answer->n_cases = UINT64_MAX;
+        }
+    }
+    a->n_kept = answer->n_cases < CASES_MAX ? (size_t)answer->n_cases : CASES_MAX;
     a->kept = calloc(a->n_kept + 1, sizeof(*a->kept));
     if (a->kept == NULL) {
         return -ENOMEM;
     }
     uint64_t work = request->work > 0 ? request->work : 100 * (uint64_t)PLACEMENT_WORK;
-    for (uint32_t n = has_wide_rules(problem) ? 1 : a->k; a->k > 0 && n <= a->k && error == 0;
-         n++) {
-        error = a->answer.n_no == 0 ? solve_cases(a, request, n, &work, n == a->k) : 0;
+    for (uint32_t n = 1; n <= a->k && answer->n_no == 0 && error == 0; n++) {
+        error = solve_cases(a, request, n, &work);
     }
     if (error < 0) {
         return error;
     }
-    a->answer.answer = a->answer.n_no > 0        ? PLACEMENT_NO
-                       : a->answer.n_unknown > 0 ? PLACEMENT_UNKNOWN
-                                                 : PLACEMENT_YES;
-    *ret_admission = &a->answer;
+    answer->n_unknown = answer->n_cases - answer->n_yes - answer->n_no;
+    answer->answer = answer->n_no > 0        ? PLACEMENT_NO
+                     : answer->n_unknown > 0 ? PLACEMENT_UNKNOWN
+                                             : PLACEMENT_YES;
+    *ret_admission = answer;
     return 0;
 }
 
@@ -378,11 +395,11 @@ static size_t number_of(const struct admission *a, const struct placement_set *l
             }
         }
     }
-    if (n != a->k || n != lost->n) {
+    if (n == 0 || n > a->k || n != lost->n) {
         return SIZE_MAX;
     }
     /* Sets before it: for each place those with a smaller node there. */
-    uint64_t number = 0;
+    uint64_t number = a->before[n];
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t j = i > 0 ? set[i - 1] + 1 : 0; j < set[i]; j++) {
             number += choose(a->n_nodes - j - 1, n - i - 1);
@@ -404,6 +421,8 @@ int placement_admit_witness(struct placement_solver *s, const struct placement_s
     a->plan = (struct placement_plan){
         .moves = &a->moves[a->kept[number].first],
         .n_moves = a->kept[number].n_moves,
+        .unplaced = &a->unplaced[a->kept[number].first_unplaced],
+        .n_unplaced = a->kept[number].n_unplaced,
         .proven = true,
     };
     *ret_plan = &a->plan;

@@ -402,7 +402,7 @@ static bool balances(const struct placement_solver *s, uint32_t vm) {
 static void compile_vm(struct placement_solver *s, uint32_t vm) {
     const struct placement_vm *v = &s->problem->vms[vm];
     const enum placement_kind kind = s->request.kind;
-    uint8_t flags = s->flags[vm];
+    uint16_t flags = s->flags[vm];
 
     s->home[vm] = PLACEMENT_NONE;
     if (v->host != PLACEMENT_NONE && !(kind == PLACEMENT_FAILOVER && (flags & VM_ASKED))) {

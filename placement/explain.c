@@ -21,6 +21,9 @@ static uint32_t find_decision(const struct placement_solver *s, uint32_t vm) {
 
 /* Back to the beginning, but with those moved that were not asked for. */
 static void rewind_decisions(struct placement_solver *s) {
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        s->flags[s->decisions[i].vm] &= (uint16_t)~VM_STAYS;
+    }
     placement_state_reset(s);
     for (uint32_t i = 0; i < s->plan.n_moves; i++) {
         if (!(s->flags[s->moves[i].vm] & VM_ASKED) && s->request.kind != PLACEMENT_BALANCE) {
@@ -38,13 +41,15 @@ static void replay(struct placement_solver *s, uint32_t n) {
     }
     for (; s->n_applied < n; s->n_applied++) {
         const struct decision *decision = &s->decisions[s->n_applied];
-        if (decision->node == PLACEMENT_NONE) {
-            continue;
-        }
-        if (s->at[decision->vm] != PLACEMENT_NONE) {
+        const uint32_t at = s->at[decision->vm];
+        const bool stays = decision->node == PLACEMENT_NONE;
+        if (at != PLACEMENT_NONE) {
             placement_take(s, decision->vm);
+            s->flags[decision->vm] |= stays ? VM_STAYS : 0;
         }
-        placement_put(s, decision->vm, decision->node);
+        if (!stays || at != PLACEMENT_NONE) {
+            placement_put(s, decision->vm, stays ? at : decision->node);
+        }
     }
 }
 

@@ -57,7 +57,8 @@ enum vm_flag {
     VM_STUCK = 16,     /* asked for, but nothing can be decided: no auto start, fixed, arriving */
     VM_TOUCHED = 32,   /* in s->touched */
     VM_HAS_RULES = 64, /* it is named by one */
-    VM_LOCKED = 128    /* chain.c: the search at hand has put it where it is */
+    VM_LOCKED = 128,   /* chain.c: the search at hand has put it where it is */
+    VM_STAYS = 256     /* explain.c: it is decided that it stays at its host */
 };
 
 /* A rule and how it is counted; see state.c. */
@@ -125,7 +126,7 @@ struct placement_solver {
     uint64_t *cpu_model_bits;
 
     /* per VM */
-    uint8_t *flags;
+    uint16_t *flags;
     uint32_t *at;       /* where it will be, or NONE */
     uint32_t *home;     /* where it is when the plan begins, or NONE */
     uint32_t *class_of; /* row of allowed nodes */

@@ -76,8 +76,9 @@ uint32_t placement_best_node(struct placement_solver *solver, uint32_t vm);
 /* Decide all, in order; returns how many found no place. */
 uint32_t placement_greedy(struct placement_solver *solver);
 
-/* exact.c: true if it was done to the end: s->steps is then the best way to the best state. */
-bool placement_exact(struct placement_solver *solver);
+/* exact.c: true if it was done to the end: s->steps is then the best way to the best state.
+ * *ret_proven: there is no better one. */
+bool placement_exact(struct placement_solver *solver, bool *ret_proven);
 
 /* chain.c: places for all that was asked for, with the fewest moves; false if none was found.
  * *ret_proven: there is none with fewer left down or fewer moves. */

@@ -89,6 +89,9 @@ static void add_unplaced(struct placement_solver *s, struct decision *decision) 
             placement_take(s, vm);
         }
         unplaced->node = placement_judge_nearest(s, &task, &unplaced->reason);
+        if (unplaced->reason == PLACEMENT_POSSIBLE) {
+            unplaced->reason = PLACEMENT_NO_WAY;
+        }
         if (at != PLACEMENT_NONE) {
             placement_put(s, vm, at);
         }
@@ -140,7 +143,7 @@ static void decide_moved(struct placement_solver *s) {
     s->n_decisions = 0;
     for (uint32_t i = 0; i < s->n_steps; i++) {
         const struct step *step = &s->steps[i];
-        if (s->at[step->vm] == step->to) {
+        if (s->at[step->vm] == step->to && step->to != s->home[step->vm]) {
             s->decisions[s->n_decisions++] = (struct decision){.vm = step->vm};
         }
     }
@@ -286,7 +289,7 @@ static void first_answer(struct placement_solver *s) {
     }
     sequence(s);
     make_plan(s);
-    s->phase = s->request.kind == PLACEMENT_BALANCE || perfect(s) ? PHASE_DONE : PHASE_SEARCH;
+    s->phase = perfect(s) ? PHASE_DONE : PHASE_SEARCH;
 }
 
 void placement_load_plan(struct placement_solver *s) {
@@ -309,12 +312,12 @@ static void take_if(struct placement_solver *s, int worst) {
 
 static void search(struct placement_solver *s) {
     bool proven = false;
-    if (placement_exact(s)) {
+    if (placement_exact(s, &proven)) {
         placement_sequence_path(s);
         if (compare(s) < 0) {
             make_plan(s);
         }
-        s->plan.proven = true;
+        s->plan.proven = proven;
         s->phase = PHASE_DONE;
         return;
     }
@@ -372,6 +375,9 @@ int placement_improve(struct placement_solver *s, uint64_t work,
         return -EINVAL;
     }
     s->work_end = s->work + work;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        s->flags[s->decisions[i].vm] &= (uint16_t)~VM_STAYS;
+    }
     if (s->phase == PHASE_SEARCH) {
         search(s);
     }

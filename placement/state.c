@@ -113,7 +113,7 @@ bool placement_rule_broken(const struct placement_solver *s, uint32_t r, uint32_
 
 static bool undecided(const struct placement_solver *s, uint32_t vm) {
     return !s->at_end &&
-           (s->flags[vm] & (VM_ASKED | VM_HOLDS | VM_STUCK)) == (VM_ASKED | VM_HOLDS) &&
+           (s->flags[vm] & (VM_ASKED | VM_HOLDS | VM_STUCK | VM_STAYS)) == (VM_ASKED | VM_HOLDS) &&
            s->at[vm] == s->home[vm];
 }
 
@@ -333,7 +333,7 @@ void placement_state_reset(struct placement_solver *s) {
     }
     s->n_touched = 0;
     for (uint32_t vm = 0; vm < p->n_vms; vm++) {
-        s->flags[vm] &= (uint8_t)~VM_TOUCHED;
+        s->flags[vm] &= (uint16_t)~VM_TOUCHED;
     }
 }
 

@@ -87,7 +87,7 @@ static bool move_ok(struct checker *c, const struct placement_move *m) {
     if (!c->asked[m->vm] && !reading_is_movable_other(c->p, c->q, m->vm)) {
         return checker_wrong(c, "vm %u is moved but was not asked for and may not be", m->vm);
     }
-    if (c->q->kind != PLACEMENT_BALANCE && m->asked != c->asked[m->vm]) {
+    if (m->asked != c->asked[m->vm]) {
         return checker_wrong(c, "vm %u: `asked` is not what was asked", m->vm);
     }
     enum placement_mode mode = !runs                                   ? PLACEMENT_START

@@ -177,7 +177,7 @@ bool checker_costs_ok(struct checker *c) {
         const struct placement_move *m = &c->plan->moves[i];
         if (m->mode != PLACEMENT_START) {
             n_moves++;
-            n_others += !c->asked[m->vm];
+            n_others += !c->asked[m->vm]; /* of a balance: all */
             moved_mb += c->p->needs[(size_t)m->vm * c->p->n_resources + PLACEMENT_MEMORY];
         }
     }

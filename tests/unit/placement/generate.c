@@ -60,8 +60,9 @@ static void make_node(struct dice *d, uint32_t i, uint32_t scale, uint32_t n_sit
     struct placement_problem *p = &w->problem;
     uint64_t *capacity = &w->capacities[i * p->n_resources];
     w->nodes[i] = (struct placement_node){
-        .state = d->tight || chance(d, 92) ? PLACEMENT_NODE_ACCEPTS
-                               : (enum placement_node_state)pick(d, PLACEMENT_NODE_STATE_COUNT),
+        .state = d->tight || chance(d, 92)
+                     ? PLACEMENT_NODE_ACCEPTS
+                     : (enum placement_node_state)pick(d, PLACEMENT_NODE_STATE_COUNT),
         .site = pick(d, n_sites),
         .rack = pick(d, (p->n_nodes + 1) / 2),
         .cpu_overcommit_permille = chance(d, 70) ? 0 : 500 * (1 + pick(d, 5)),

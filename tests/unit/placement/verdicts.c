@@ -10,16 +10,17 @@
 
 /* A VM's places as one decision sees them. */
 struct places {
-    uint32_t surely;    /* counts there for certain; or NOWHERE */
+    uint32_t surely;     /* counts there for certain; or NOWHERE */
     uint32_t perhaps[2]; /* may count there too: a room that is about to be left */
-    bool undecided;     /* asked for and decided later: of rules only a hard APART sees it */
+    bool undecided;      /* asked for and decided later: of rules only a hard APART sees it */
+    bool will_stay;      /* and it will be left on its host; may be seen already */
 };
 
 struct moment {
     const struct placement_problem *p;
     const struct placement_request *q;
-    uint32_t vm; /* whose decision it is */
-    bool placed;
+    uint32_t vm;     /* whose decision it is */
+    bool at_the_end; /* the plan's end, instead of the VM's own decision */
     struct places of[VERDICTS_VMS];
     char *text;
 };
@@ -61,7 +62,7 @@ static void see(struct moment *m, const struct placement_plan *plan, uint32_t vm
     if (vm == m->vm) {
         return;
     }
-    const bool decided = !reading_asks(m->p, m->q, vm) || !m->placed || before(m->p, vm, m->vm);
+    const bool decided = !reading_asks(m->p, m->q, vm) || m->at_the_end || before(m->p, vm, m->vm);
     const bool runs = reading_runs(m->p, m->q, vm);
     if (to != PLACEMENT_NONE && decided) {
         of->surely = to;
@@ -69,6 +70,7 @@ static void see(struct moment *m, const struct placement_plan *plan, uint32_t vm
         of->surely = reading_begins_on(m->p, m->q, vm);
     }
     of->undecided = !decided;
+    of->will_stay = !decided && runs && to == PLACEMENT_NONE;
     of->perhaps[0] = runs && (!decided || of->surely != to) ? m->p->vms[vm].host : READING_NOWHERE;
     of->perhaps[1] = reading_on_its_way(m->p, m->q, vm) ? m->p->vms[vm].also_on : READING_NOWHERE;
 }
@@ -121,7 +123,7 @@ static bool is_in(const struct moment *m, const struct placement_rule *rule, uin
 /* What the others of the rule make of the node. [0]: for certain, [1]: perhaps. */
 struct seen {
     bool in_domain[2], anywhere[2];
-    bool domains_differ;
+    bool domains_differ, one_will_stay;
 };
 
 static struct seen look(const struct moment *m, const struct placement_rule *rule, uint32_t node) {
@@ -131,6 +133,7 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
     uint32_t first = READING_NOWHERE;
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const struct places *of = &m->of[rule->vms.index[i]];
+        seen.one_will_stay |= of->will_stay;
         if (rule->vms.index[i] == m->vm || (of->undecided && !hard_apart)) {
             continue;
         }
@@ -138,8 +141,8 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
         if (surely != READING_NOWHERE) {
             seen.anywhere[0] = true;
             seen.in_domain[0] |= is_in(m, rule, surely, domain);
-            seen.domains_differ |=
-                first != READING_NOWHERE && !is_in(m, rule, surely, reading_domain(m->p, rule, first));
+            seen.domains_differ |= first != READING_NOWHERE &&
+                                   !is_in(m, rule, surely, reading_domain(m->p, rule, first));
             first = surely;
         }
         seen.anywhere[1] |= of->perhaps[0] != READING_NOWHERE;
@@ -164,7 +167,8 @@ static void rule_obstacles(const struct moment *m, uint32_t node, uint32_t ret_f
         } else if (rule->kind == PLACEMENT_TOGETHER) {
             const bool apart = seen.anywhere[0] && !seen.in_domain[0];
             ret_found[0] |= apart && !seen.in_domain[1] ? bit(PLACEMENT_AFFINITY) : 0;
-            ret_found[1] |= apart || seen.domains_differ ? bit(PLACEMENT_AFFINITY) : 0;
+            ret_found[1] |=
+                apart || seen.domains_differ || seen.one_will_stay ? bit(PLACEMENT_AFFINITY) : 0;
         }
     }
 }
@@ -178,8 +182,10 @@ static bool room_ok(struct moment *m, uint32_t node, const struct placement_verd
         return ok || wrong(m, node, "figures of VMs: have %llu", (unsigned long long)v->have);
     }
     const uint64_t capacity = reading_capacity(p, node, v->resource);
-    const uint64_t most = capacity > c->used[0][v->resource] ? capacity - c->used[0][v->resource] : 0;
-    const uint64_t least = capacity > c->used[1][v->resource] ? capacity - c->used[1][v->resource] : 0;
+    const uint64_t most =
+        capacity > c->used[0][v->resource] ? capacity - c->used[0][v->resource] : 0;
+    const uint64_t least =
+        capacity > c->used[1][v->resource] ? capacity - c->used[1][v->resource] : 0;
     if (v->resource >= p->n_resources || v->capacity != capacity ||
         v->need != p->needs[m->vm * p->n_resources + v->resource]) {
         return wrong(m, node, "capacity or need of resource %u", v->resource);
@@ -278,6 +284,20 @@ static bool texts_ok(struct moment *m, const struct placement_verdict *v,
     return (n > 0 && strlen(line) == n) || wrong(m, PLACEMENT_NONE, "its text");
 }
 
+static bool moment_ok(struct moment *m, const struct placement_plan *plan, bool at_the_end,
+                      const struct placement_verdict *verdicts) {
+    m->at_the_end = at_the_end;
+    for (uint32_t other = 0; other < m->p->n_vms; other++) {
+        see(m, plan, other);
+    }
+    for (uint32_t node = 0; node < m->p->n_nodes; node++) {
+        if (!verdict_ok(m, node, &verdicts[node])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool verdicts_ok(const struct placement_problem *p, const struct placement_request *q,
                  struct placement_solver *solver, const struct placement_plan *plan,
                  char ret_text[VERDICTS_TEXT_MAX]) {
@@ -293,14 +313,10 @@ bool verdicts_ok(const struct placement_problem *p, const struct placement_reque
             }
             continue;
         }
-        m.placed = to != PLACEMENT_NONE;
-        for (uint32_t other = 0; other < p->n_vms; other++) {
-            see(&m, plan, other);
-        }
-        for (uint32_t node = 0; node < p->n_nodes; node++) {
-            if (!verdict_ok(&m, node, &verdicts[node])) {
-                return false;
-            }
+        /* One that waits for room is judged at the plan's end, as one that has no place. */
+        if (!(to != PLACEMENT_NONE && moment_ok(&m, plan, false, verdicts)) &&
+            !moment_ok(&m, plan, true, verdicts)) {
+            return false;
         }
         if (!summary_ok(&m, verdicts, &e, to) || !texts_ok(&m, verdicts, &e)) {
             return false;
