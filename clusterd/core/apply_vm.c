@@ -245,9 +245,11 @@ static void begin_move(struct apply *a, struct model_vm *vm, const struct model_
         op->cause = move->cause;
         set_text(a, &op->why, move->reason);
     }
+    if (move->cause != CAUSE_ROOM) {
+        vm->moved_ms = a->time_ms;
+    }
     if (move->cause == CAUSE_PERSON) {
         vm->return_to = 0; /* a person's choice stands above where it came from */
-        vm->hand_ms = a->time_ms;
     } else {
         apply_event(a, SEVERITY_INFO, "vm-move", vm->name, "%s moves from %s to %s: %s", vm->name,
                     model_node_name(a->m, vm->owner), to->name, move->reason);

@@ -184,6 +184,36 @@ int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others
     return err;
 }
 
+static bool may_be_balanced(const struct model *m, const struct model_vm *vm, uint64_t wall_ms) {
+    uint64_t stay_ms = setting_get(m, SETTING_balance_stay_s) * 1000;
+    bool stays = vm->moved_ms != 0 && wall_ms < vm->moved_ms + stay_ms;
+    return vm->state == VM_RUNNING && !stays && !ids_contain(&vm->preferred, vm->owner);
+}
+
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
+    uint32_t percent = (uint32_t)setting_get(m, SETTING_balance_threshold_percent);
+    struct planner_facts facts = {
+        .wall_ms = wall_ms, .threshold_permille = percent * 10, .loads = loads, .n_loads = n_loads};
+    struct planner_problem pr;
+    uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
+    struct planner_question question = {.kind = PLANNER_BALANCE, .vms = vms};
+    if (!vms) {
+        return -ENOMEM;
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (may_be_balanced(m, vm, wall_ms)) {
+            vms[question.n_vms++] = vm->id;
+        }
+    }
+    *ret_plan = (struct planner_plan){0};
+    if (question.n_vms == 0) {
+        return 0; /* to the engine, none would be all */
+    }
+    int err = planner_problem_init(&pr, m, &facts, arena);
+    return err < 0 ? err : planner_solve(&pr, &question, ret_plan);
+}
+
 /* --------------------------------------------------------------------------- explanation ---- */
 
 static int explain_node(const struct planner_problem *pr, uint32_t vm, uint32_t node,

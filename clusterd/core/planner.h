@@ -68,6 +68,11 @@ int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others
                    struct arena *arena, struct planner_plan *ret_plan);
 bool planner_to_be_started(const struct model_vm *vm);
 
+/* Moves that bring all nodes below balance_threshold_percent, of VMs that may be moved for that:
+ * not one on a preferred owner, nor one that was moved by hand or by balance a short while ago. */
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan);
+
 struct planner_verdict {
     uint32_t node;
     bool possible;

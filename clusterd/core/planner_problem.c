@@ -285,6 +285,9 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
                          facts->loads[i].cpu_busy_permille / 1000;
         }
     }
+    /* A threshold is a share of the capacity with its overcommit; a node is busy when its real cpus
+     * are. So what they do counts as much more. */
+    uint64_t over = pr->p.n_nodes ? pr->nodes[0].cpu_overcommit_permille : 1000;
     for (uint32_t i = 0; i < pr->p.n_vms; i++) {
         uint32_t host = pr->vms[i].host;
         uint64_t need = pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_CPU];
@@ -293,7 +296,8 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
         uint64_t share = host == PLACEMENT_NONE || vcpus[host] == 0
                              ? 0
                              : busy[host] * 1000 / vcpus[host]; /* permille of its vcpus */
-        loads[i * PLANNER_RESOURCES + PLACEMENT_CPU] = need * (share < 1000 ? share : 1000) / 1000;
+        loads[i * PLANNER_RESOURCES + PLACEMENT_CPU] =
+            need * (share < 1000 ? share : 1000) / 1000 * over / 1000;
     }
     pr->p.loads = loads;
     return 0;

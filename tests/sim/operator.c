@@ -167,6 +167,11 @@ static void change_setting(struct sim *s, uint32_t node) {
         {"stop_grace_ms", "1000"},      {"stop_grace_ms", "90000"},
         {"startup_wait_ms", "0"},       {"fence_retry_max_ms", "5000"},
         {"migrate_timeout_ms", "1000"}, {"migrate_timeout_ms", "60000"},
+        {"balance", "auto"},            {"balance", "advise"},
+        {"balance", "auto"},            {"balance_pause_s", "1"},
+        {"balance_pause_s", "10"},      {"balance_threshold_percent", "30"},
+        {"balance_threshold_percent", "60"}, {"balance_stay_s", "0"},
+        {"failover_may_move", "0"},     {"failover_may_move", "1"},
     };
     const char *const *wish = wishes[sim_random(s, ARRAY_SIZE(wishes))];
     struct cmd_config_set set = {.key = wish[0], .value = wish[1]};
