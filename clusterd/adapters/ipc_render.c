@@ -93,7 +93,8 @@ static const struct planner_choice *planned_choice(struct ipc_view *view, uint32
     const struct model *m = view->model;
     if (!view->planned) {
         view->planned = true;
-        if (planner_starts(m, view->arena, &view->plan) < 0) {
+        if (planner_starts(m, view->wall_ms, setting_get(m, SETTING_failover_may_move) != 0,
+                           view->arena, &view->plan) < 0) {
             view->plan = (struct planner_plan){0};
         }
     }
@@ -256,10 +257,12 @@ json_t *render_setting(const struct model *m, unsigned id) {
     CHECK(id < SETTING_COUNT);
     const struct setting *setting = &settings[id];
     uint64_t value = setting_get(m, (enum setting_id)id);
-    char text[24];
-    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
-    return json_pack("{ss ss sb ss ss so so so}", "key", setting->key, "value", text, "default",
-                     value == setting->initial, "unit", setting->unit, "help", setting->help,
-                     "initial", ipc_number(setting->initial), "min", ipc_number(setting->min),
-                     "max", ipc_number(setting->max));
+    bool named = setting_is_named((enum setting_id)id);
+    char text[SETTING_TEXT];
+    return json_pack("{ss ss sb ss ss so so so ss}", "key", setting->key, "value",
+                     setting_text((enum setting_id)id, value, text), "default",
+                     value == setting->initial, "unit", named ? "" : setting->unit, "help",
+                     setting->help, "initial", ipc_number(setting->initial), "min",
+                     ipc_number(setting->min), "max", ipc_number(setting->max), "choices",
+                     named ? setting->unit : "");
 }

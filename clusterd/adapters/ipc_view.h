@@ -17,6 +17,7 @@
 
 struct ipc_view {
     const struct model *model;
+    const struct core *core; /* for what only it knows; NULL in tests of the rest */
     struct core_status status;
     uint64_t wall_ms;    /* now */
     const char *cluster; /* name of the cluster */

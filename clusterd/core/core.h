@@ -351,6 +351,12 @@ struct core_usage {
 };
 bool core_get_usage(const struct core *core, uint32_t node, struct core_usage *ret_usage);
 
+/* The moves that balance would make now, in their order; of `balance advise`. -ENOMEM. */
+struct planner_plan;
+struct arena;
+int core_advise(const struct core *core, uint64_t wall_ms, struct arena *arena,
+                struct planner_plan *ret_plan);
+
 /* Progress of the VM's migration, as last heard; false: none. */
 bool core_get_progress(const struct core *core, uint32_t vm, struct core_progress *ret_progress);
 

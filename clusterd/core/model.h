@@ -167,7 +167,7 @@ WIRE_STRUCT(model_node);
     F(S, U64, move_generation, 0) /* MIGRATING, RESOLVING: of the copy on the target */       \
     F(S, U8, no_auto_start, 1) /* when its node is lost, it stays down */                     \
     F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
-    F(S, U64, hand_ms, 0)      /* wall clock: a person has moved it; balance leaves it a while */
+    F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

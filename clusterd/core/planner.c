@@ -152,24 +152,66 @@ bool planner_to_be_started(const struct model_vm *vm) {
            (vm->state == VM_OFF || vm->state == VM_SAVED);
 }
 
-int planner_starts(const struct model *m, struct arena *arena, struct planner_plan *ret_plan) {
+/* Others are moved only for the sake of VMs that would stay down: not for a soft rule, which the
+ * engine would do if it were let. */
+int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
+                   struct arena *arena, struct planner_plan *ret_plan) {
+    struct planner_facts facts = {.wall_ms = wall_ms};
+    struct planner_problem pr;
     uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
-    uint32_t n = 0;
+    struct planner_question question = {.kind = PLANNER_PLACE, .vms = vms};
     if (!vms) {
         return -ENOMEM;
     }
     MODEL_EACH(model_vm, vm, &m->vms) {
         if (planner_to_be_started(vm)) {
-            vms[n++] = vm->id;
+            vms[question.n_vms++] = vm->id;
         }
     }
-    struct planner_question question = {.kind = PLANNER_PLACE,
-                                        .vms = vms,
-                                        .n_vms = n,
-                                        .may_move_others =
-                                            setting_get(m, SETTING_failover_may_move) != 0};
+    struct planner_plan plan = {0}, other = {0};
+    int err = question.n_vms == 0 ? 0 : planner_problem_init(&pr, m, &facts, arena);
+    if (err == 0 && question.n_vms > 0) {
+        err = planner_solve(&pr, &question, &plan);
+    }
+    if (err == 0 && plan.n_unplaced > 0 && may_move_others) {
+        question.may_move_others = true;
+        err = planner_solve(&pr, &question, &other);
+        plan = err == 0 && other.n_unplaced < plan.n_unplaced ? other : plan;
+    }
+    if (err == 0) {
+        *ret_plan = plan;
+    }
+    return err;
+}
+
+static bool may_be_balanced(const struct model *m, const struct model_vm *vm, uint64_t wall_ms) {
+    uint64_t stay_ms = setting_get(m, SETTING_balance_stay_s) * 1000;
+    bool stays = vm->moved_ms != 0 && wall_ms < vm->moved_ms + stay_ms;
+    return vm->state == VM_RUNNING && !stays && !ids_contain(&vm->preferred, vm->owner);
+}
+
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
+    uint32_t percent = (uint32_t)setting_get(m, SETTING_balance_threshold_percent);
+    struct planner_facts facts = {
+        .wall_ms = wall_ms, .threshold_permille = percent * 10, .loads = loads, .n_loads = n_loads};
+    struct planner_problem pr;
+    uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
+    struct planner_question question = {.kind = PLANNER_BALANCE, .vms = vms};
+    if (!vms) {
+        return -ENOMEM;
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (may_be_balanced(m, vm, wall_ms)) {
+            vms[question.n_vms++] = vm->id;
+        }
+    }
     *ret_plan = (struct planner_plan){0};
-    return n == 0 ? 0 : ask(m, &question, arena, ret_plan);
+    if (question.n_vms == 0) {
+        return 0; /* to the engine, none would be all */
+    }
+    int err = planner_problem_init(&pr, m, &facts, arena);
+    return err < 0 ? err : planner_solve(&pr, &question, ret_plan);
 }
 
 /* --------------------------------------------------------------------------- explanation ---- */
@@ -197,6 +239,7 @@ static int explain_node(const struct planner_problem *pr, uint32_t vm, uint32_t 
         .chosen = all->chosen == node,
         .current = pr->vms[vm].host == node,
         .runner_up = all->runner_up == node,
+        .waits = found->waits,
         .verdict = placement_reason_name(found->reason),
         .reason = arena_strdup(pr->arena, text),
         .memory_free_mb = memory > memory_used ? memory - memory_used : 0,
@@ -242,12 +285,16 @@ static int explain_vm(struct answer *a, uint32_t vm, struct planner_explanation 
     return ret->summary ? 0 : -ENOMEM;
 }
 
-int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
-                    struct planner_explanation *ret) {
+static int explain(const struct model *m, uint32_t vm, bool takes_promise, struct arena *arena,
+                   struct planner_explanation *ret) {
     struct planner_problem pr;
     struct answer a = {.pr = &pr};
     struct planner_explanation explanation;
     int err = planner_problem_init(&pr, m, NULL, arena);
+    uint32_t index = err == 0 ? planner_vm_index(&pr, vm) : PLACEMENT_NONE;
+    if (takes_promise && index != PLACEMENT_NONE) {
+        pr.vms[index].also_on = PLACEMENT_NONE; /* what is kept for it does not stand in its way */
+    }
     if (err == 0) {
         err = explain_vm(&a, vm, &explanation);
     }
@@ -258,19 +305,30 @@ int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
     return err;
 }
 
-int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
-                  bool *ret_possible, const char **ret_reason) {
+int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
+                    struct planner_explanation *ret) {
+    return explain(m, vm, false, arena, ret);
+}
+
+static int check(const struct model *m, uint32_t vm, uint32_t node, bool takes_promise,
+                 struct arena *arena, struct planner_verdict *ret) {
     struct planner_explanation explanation;
-    int err = planner_explain(m, vm, arena, &explanation);
-    if (err < 0) {
-        return err;
-    }
-    for (uint32_t i = 0; i < explanation.n; i++) {
+    int err = explain(m, vm, takes_promise, arena, &explanation);
+    for (uint32_t i = 0; err == 0 && i < explanation.n; i++) {
         if (explanation.v[i].node == node) {
-            *ret_possible = explanation.v[i].possible;
-            *ret_reason = explanation.v[i].reason;
+            *ret = explanation.v[i];
             return 0;
         }
     }
-    return -ENOENT;
+    return err < 0 ? err : -ENOENT;
+}
+
+int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
+                  struct planner_verdict *ret_verdict) {
+    return check(m, vm, node, false, arena, ret_verdict);
+}
+
+int planner_check_move(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
+                       struct planner_verdict *ret_verdict) {
+    return check(m, vm, node, true, arena, ret_verdict);
 }

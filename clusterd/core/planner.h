@@ -64,9 +64,14 @@ int planner_drain(const struct model *m, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan);
 /* All VMs that are to run and do not: where the policy would start them, and what it would move to
  * make room. */
-int planner_starts(const struct model *m, struct arena *arena, struct planner_plan *ret_plan);
-/* The question behind it: one that is to be started. Ids into `vms`, which has room for all. */
+int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
+                   struct arena *arena, struct planner_plan *ret_plan);
 bool planner_to_be_started(const struct model_vm *vm);
+
+/* Moves that bring all nodes below balance_threshold_percent, of VMs that may be moved for that:
+ * not one on a preferred owner, nor one that was moved by hand or by balance a short while ago. */
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan);
 
 struct planner_verdict {
     uint32_t node;
@@ -74,6 +79,7 @@ struct planner_verdict {
     bool chosen;
     bool current;
     bool runner_up;
+    bool waits;          /* possible, but only when VMs that are on their way off have left */
     const char *verdict; /* short word, e.g. "no-memory" */
     const char *reason;  /* one line for a person, with figures */
     uint64_t memory_free_mb, memory_mb, memory_need_mb;
@@ -91,8 +97,11 @@ struct planner_explanation {
 
 int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
                     struct planner_explanation *ret);
-/* Whether the VM may go to that node now; if not, *ret_reason says why in one line. */
+/* Whether the VM may go to that node now, and why not. -ENOENT: there is none of that id. */
 int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
-                  bool *ret_possible, const char **ret_reason);
+                  struct planner_verdict *ret_verdict);
+/* The same for a VM whose move there has been promised room already. */
+int planner_check_move(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
+                       struct planner_verdict *ret_verdict);
 
 #endif

@@ -175,12 +175,20 @@ static int preferred_owners(const struct planner_problem *pr, const struct model
 }
 
 /* It takes room where it is, and where it is about to be. */
-static void take_room(const struct planner_problem *pr, const struct model_vm *vm,
-                      struct placement_vm *v) {
+static void take_room(const struct planner_problem *pr, const struct model *m,
+                      const struct model_vm *vm, struct placement_vm *v) {
     if (vm->state == VM_OFF || vm->state == VM_SAVED) {
         return;
     }
     uint32_t other = vm->state == VM_SAVING ? vm->restore_node : vm->target;
+    const struct model_operation *op =
+        vm->state == VM_RUNNING && vm->operation && vm->order == ORDER_NONE
+            ? model_operation_by_id(m, vm->operation)
+            : NULL;
+    /* A move that has begun and waits for its turn. */
+    if (op && op->kind == OPERATION_MOVE && op->state == OPERATION_RUNNING && !op->cancelled) {
+        other = op->node;
+    }
     v->host = planner_node_index(pr, vm->owner);
     v->also_on = planner_node_index(pr, other);
     if (v->host == PLACEMENT_NONE || v->host == v->also_on) {
@@ -188,25 +196,41 @@ static void take_room(const struct planner_problem *pr, const struct model_vm *v
     }
 }
 
+/* A move that nobody asked for has failed not long ago: it would again. */
+static bool has_failed_to_move(const struct model *m, const struct model_vm *vm, uint64_t wall_ms) {
+    MODEL_EACH(model_operation, op, &m->operations) {
+        const struct operation_vm *row = op->vms.items;
+        bool failed = op->kind == OPERATION_MOVE && op->cause != CAUSE_PERSON &&
+                      op->state == OPERATION_FAILED && op->vms.n == 1 && row->vm == vm->id;
+        if (failed && wall_ms < op->ended_ms + PLANNER_MOVE_RETRY_MS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether it may be moved to make room for others: not one with which something is being done, or
  * that stands still. (One that is asked for by name is not asked this.) */
-static enum placement_mobility mobility(const struct model_vm *vm) {
+static enum placement_mobility mobility(const struct model *m, const struct model_vm *vm,
+                                        const struct planner_facts *facts) {
     if (vm->mobility == MOBILITY_FIXED) {
         return PLACEMENT_FIXED;
     }
     bool free = vm->state == VM_RUNNING && !vm->paused && vm->order == ORDER_NONE &&
-                vm->operation == 0 && vm->wanted == WANTED_RUNNING && vm->return_to == 0;
+                vm->operation == 0 && vm->wanted == WANTED_RUNNING && vm->return_to == 0 &&
+                !has_failed_to_move(m, vm, facts ? facts->wall_ms : 0);
     return free && vm->mobility == MOBILITY_LIVE ? PLACEMENT_MOVABLE_LIVE : PLACEMENT_MOVABLE_COLD;
 }
 
 static int fill_vm(const struct planner_problem *pr, const struct model *m,
-                   const struct model_vm *vm, struct placement_vm *v) {
+                   const struct planner_facts *facts, const struct model_vm *vm,
+                   struct placement_vm *v) {
     *v = (struct placement_vm)PLACEMENT_VM_INIT;
     v->name = arena_strdup(pr->arena, vm->name);
     v->priority = (int32_t)vm->priority;
     v->no_auto_start = vm->no_auto_start;
-    v->mobility = mobility(vm);
-    take_room(pr, vm, v);
+    v->mobility = mobility(m, vm, facts);
+    take_room(pr, m, vm, v);
     v->return_to = planner_node_index(pr, vm->return_to);
     int err = v->name ? vm_volumes(pr, m, vm, &v->volumes) : -ENOMEM;
     if (err == 0) {
@@ -221,13 +245,14 @@ static int fill_vm(const struct planner_problem *pr, const struct model *m,
     return err;
 }
 
-static int fill_vms(struct planner_problem *pr, const struct model *m, uint64_t *needs) {
+static int fill_vms(struct planner_problem *pr, const struct model *m,
+                    const struct planner_facts *facts, uint64_t *needs) {
     for (uint32_t i = 0; i < m->vms.n; i++) {
         const struct model_vm *vm = vm_at(m, i);
         pr->vm_ids[i] = vm->id;
         needs[i * PLANNER_RESOURCES + PLACEMENT_MEMORY] = amount(vm->memory_mb);
         needs[i * PLANNER_RESOURCES + PLACEMENT_CPU] = amount((uint64_t)vm->vcpus * 1000);
-        int err = fill_vm(pr, m, vm, &pr->vms[i]);
+        int err = fill_vm(pr, m, facts, vm, &pr->vms[i]);
         if (err < 0) {
             return err;
         }
@@ -260,6 +285,9 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
                          facts->loads[i].cpu_busy_permille / 1000;
         }
     }
+    /* A threshold is a share of the capacity with its overcommit; a node is busy when its real cpus
+     * are. So what they do counts as much more. */
+    uint64_t over = pr->p.n_nodes ? pr->nodes[0].cpu_overcommit_permille : 1000;
     for (uint32_t i = 0; i < pr->p.n_vms; i++) {
         uint32_t host = pr->vms[i].host;
         uint64_t need = pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_CPU];
@@ -268,7 +296,8 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
         uint64_t share = host == PLACEMENT_NONE || vcpus[host] == 0
                              ? 0
                              : busy[host] * 1000 / vcpus[host]; /* permille of its vcpus */
-        loads[i * PLANNER_RESOURCES + PLACEMENT_CPU] = need * (share < 1000 ? share : 1000) / 1000;
+        loads[i * PLANNER_RESOURCES + PLACEMENT_CPU] =
+            need * (share < 1000 ? share : 1000) / 1000 * over / 1000;
     }
     pr->p.loads = loads;
     return 0;
@@ -308,7 +337,7 @@ int planner_problem_init(struct planner_problem *pr, const struct model *m,
     };
     int err = fill_nodes(pr, m, facts, capacities);
     if (err == 0) {
-        err = fill_vms(pr, m, needs);
+        err = fill_vms(pr, m, facts, needs);
     }
     if (err == 0) {
         err = planner_cpus_init(pr, m, facts && facts->loss);

@@ -7,6 +7,7 @@
 #include "sim/world.h"
 
 #include "base/check.h"
+#include "core/planner.h"
 #include "core/rules.h"
 
 #include <stdio.h>
@@ -113,7 +114,23 @@ static uint32_t check_rule(struct sim *s, const struct model *m, const struct mo
     return n;
 }
 
+/* Nothing is ordered to where there is no room. (What is found somewhere, may be.) */
+static void check_rooms(struct sim *s, const struct model *m) {
+    for (uint32_t i = 1; i <= s->n; i++) {
+        uint64_t taken = 0;
+        MODEL_EACH(model_vm, vm, &m->vms) {
+            taken += model_vm_may_run_on(vm, i) ? vm->memory_mb : 0;
+        }
+        if (taken > SIM_MEMORY_MB && taken > s->memory_mb[i]) {
+            sim_fail(s, "VMs of %llu MB are on %s, which has %u", (unsigned long long)taken,
+                     s->names[i], SIM_MEMORY_MB);
+        }
+        s->memory_mb[i] = taken;
+    }
+}
+
 void rules_check(struct sim *s, const struct model *m) {
+    check_rooms(s, m);
     struct meeting now[SIM_MEETINGS];
     uint32_t n = 0, seen = 0;
     MODEL_EACH(model_rule, rule, &m->rules) {
@@ -147,4 +164,19 @@ bool rules_keep_down(const struct model *m, const struct model_vm *vm) {
         failed += !forbids && ids_contain(&vm->avoid, node->id);
     }
     return forbidden > 0 && forbidden + failed == m->nodes.n;
+}
+
+/* Nodes that have been drained may leave too little room. That the engine finds what room there is,
+ * its own tests show. */
+bool rules_no_room(const struct model *m, const struct model_vm *vm) {
+    struct planner_plan plan = {0};
+    struct arena arena;
+    bool nowhere = false;
+    arena_init(&arena);
+    CHECK(planner_starts(m, 0, true, &arena, &plan) == 0);
+    for (uint32_t i = 0; i < plan.n; i++) {
+        nowhere = nowhere || (plan.v[i].vm == vm->id && plan.v[i].to == 0);
+    }
+    arena_finish(&arena);
+    return nowhere;
 }

@@ -273,6 +273,7 @@ struct truth {
     uint8_t order_kind;
 };
 
+#define SIM_MEMORY_MB 65536u /* of each node */
 #define SIM_RULES 64u
 #define SIM_MEETINGS 512u
 struct meeting { /* two VMs on one node that a hard rule keeps apart */
@@ -322,6 +323,7 @@ struct sim {
     uint64_t rules_seen[SIM_RULES];        /* that were there at the last check; */
     struct meeting meetings[SIM_MEETINGS]; /* and who met then */
     uint32_t n_rules_seen, n_meetings;
+    uint64_t memory_mb[SIM_NODES]; /* taken on each node at the last check */
     uint64_t told_event; /* seq */
     uint64_t best_index; /* the most that anybody has applied */
 
@@ -420,8 +422,10 @@ void check_copies(struct sim *s, uint32_t vm);
 void rules_wish(struct sim *s, uint32_t node);
 void rules_check(struct sim *s, const struct model *m);
 bool rules_keep_down(const struct model *m, const struct model_vm *vm);
+bool rules_no_room(const struct model *m, const struct model_vm *vm);
 
 /* operator.c */
+bool sim_is_tight(const struct sim *s); /* VMs that fill the nodes */
 void sim_add_device(struct sim *s, uint32_t node);
 void sim_add_vm(struct sim *s, uint32_t node, uint32_t number);
 

@@ -5,6 +5,7 @@
  */
 #include "core/planner.h"
 #include "core/rules.h"
+#include "core/settings.h"
 #include "unit/core/bench.h"
 
 #include <errno.h>
@@ -229,13 +230,13 @@ static void the_planner_knows_them(void **state) {
     begin(&b);
     arena_init(&arena);
     assert_int_equal(apart(&b, "apart", true), REPLY_OK);
-    assert_int_equal(planner_starts(&b.m, &arena, &plan), 0);
+    assert_int_equal(planner_starts(&b.m, 0, true, &arena, &plan), 0);
     assert_int_equal(plan.n, 3);
     assert_int_equal(plan.n_unplaced, 0);
     run_on(&b, "a", 1);
     model_node_by_id(&b.m, 2)->service = SERVICE_DRAINED;
     model_node_by_id(&b.m, 3)->service = SERVICE_DRAINED;
-    assert_int_equal(planner_starts(&b.m, &arena, &plan), 0);
+    assert_int_equal(planner_starts(&b.m, 0, true, &arena, &plan), 0);
     assert_int_equal(plan.n_unplaced, 1);
     const struct planner_choice *down = &plan.v[plan.n - 1];
     assert_int_equal(down->vm, model_vm_by_name(&b.m, "b")->id);
@@ -292,6 +293,62 @@ static void no_auto_start(void **state) {
     bench_end(&b);
 }
 
+static void named_settings(void **state) {
+    struct bench b;
+    char text[SETTING_TEXT];
+    (void)state;
+    bench_begin(&b);
+    assert_int_equal(setting_get(&b.m, SETTING_balance), BALANCE_OFF);
+    assert_int_equal(GIVE(&b, CONFIG_SET, .key = "balance", .value = "auto"), REPLY_OK);
+    assert_int_equal(setting_get(&b.m, SETTING_balance), BALANCE_AUTO);
+    static const char *const wrong[] = {"", "2", "aut", "auto|", "off|advise"};
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        assert_int_equal(GIVE(&b, CONFIG_SET, .key = "balance", .value = wrong[i]), REPLY_REFUSED);
+        assert_non_null(strstr(b.last.message, "one of off|advise|auto"));
+    }
+    assert_string_equal(setting_text(SETTING_balance, BALANCE_ADVISE, text), "advise");
+    assert_string_equal(setting_text(SETTING_balance_pause_s, 60, text), "60");
+    bench_end(&b);
+}
+
+/* What is too full is made emptier by VMs that may be moved for it. */
+static void balance(void **state) {
+    struct bench b;
+    struct arena arena;
+    struct planner_plan plan;
+    (void)state;
+    begin(&b);
+    arena_init(&arena);
+    for (size_t i = 0; i < ARRAY_SIZE(abc); i++) {
+        model_vm_by_name(&b.m, abc[i])->memory_mb = 1200;
+        run_on(&b, abc[i], 1);
+    }
+    assert_int_equal(planner_balance(&b.m, 1000000, NULL, 0, &arena, &plan), 0);
+    assert_true(plan.n == 1 && plan.v[0].from == 1 && plan.v[0].to != 1);
+    /* On a preferred owner; moved a while ago; to return: these stay. */
+    assert_int_equal(GIVE(&b, VM_SET, .vm = "a", .given = VM_SET_PREFERRED, .preferred = {n1, 1}),
+                     REPLY_OK);
+    model_vm_by_name(&b.m, "b")->moved_ms = 999999;
+    model_vm_by_name(&b.m, "c")->return_to = 2;
+    assert_int_equal(planner_balance(&b.m, 1000000, NULL, 0, &arena, &plan), 0);
+    assert_int_equal(plan.n, 0);
+    assert_int_equal(planner_balance(&b.m, 1000000 + 3600000, NULL, 0, &arena, &plan), 0);
+    assert_true(plan.n == 1 && plan.v[0].vm == model_vm_by_name(&b.m, "b")->id);
+    /* A busy cpu is one reason, too. */
+    for (size_t i = 0; i < ARRAY_SIZE(abc); i++) {
+        model_vm_by_name(&b.m, abc[i])->memory_mb = 100;
+        model_vm_by_name(&b.m, abc[i])->vcpus = 2;
+    }
+    struct planner_load loads[] = {{.node = 1, .cpu_busy_permille = 700}};
+    assert_int_equal(planner_balance(&b.m, UINT64_C(1) << 40, loads, 1, &arena, &plan), 0);
+    assert_int_equal(plan.n, 0);
+    loads[0].cpu_busy_permille = 900;
+    assert_int_equal(planner_balance(&b.m, UINT64_C(1) << 40, loads, 1, &arena, &plan), 0);
+    assert_int_equal(plan.n, 1);
+    arena_finish(&arena);
+    bench_end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes),
@@ -302,6 +359,8 @@ int main(void) {
         cmocka_unit_test(the_planner_knows_them),
         cmocka_unit_test(what_may_be_set),
         cmocka_unit_test(no_auto_start),
+        cmocka_unit_test(named_settings),
+        cmocka_unit_test(balance),
     };
     return cmocka_run_group_tests_name("core_rules", tests, NULL, NULL);
 }
