@@ -4,41 +4,14 @@
  *
  * Everything that later code relies on is checked here, once: every index is in range, every
  * number is small enough that no sum or product can overflow. The rest of the library then has no
- * failures. A hard rule that the solver cannot keep is refused here too: nothing that must hold is
- * passed over in silence.
+ * failures.
  *
  * Bounds: a node's used amount is at most 3 places x 2^20 VMs x 2^40 < 2^62; a capacity after
  * overcommit at most 2^40 x 1000 < 2^50, so a thousand times that still fits 64 bits.
  */
-#include "internal.h"
+#include "search.h"
 
 #include <errno.h>
-
-static const struct {
-    bool soft, hard;
-} rule_support[PLACEMENT_RULE_KIND_COUNT] = {
-    [PLACEMENT_APART] = {.soft = true, .hard = true},
-    /* A greedy solver would leave VMs of a hard group down that a look ahead could place. */
-    [PLACEMENT_TOGETHER] = {.soft = true, .hard = false},
-    [PLACEMENT_ON_NODES] = {.soft = true, .hard = true},
-    [PLACEMENT_NOT_ON_NODES] = {.soft = true, .hard = true},
-};
-
-static const bool request_support[PLACEMENT_KIND_COUNT] = {
-    [PLACEMENT_PLACE] = true,  [PLACEMENT_FAILOVER] = true, [PLACEMENT_DRAIN] = true,
-    [PLACEMENT_RETURN] = true, [PLACEMENT_BALANCE] = false,
-};
-
-static bool placement_supports_request(enum placement_kind kind) {
-    return (unsigned)kind < PLACEMENT_KIND_COUNT && request_support[kind];
-}
-
-static bool placement_supports_rule(enum placement_rule_kind kind, enum placement_strength strength) {
-    if ((unsigned)kind >= PLACEMENT_RULE_KIND_COUNT) {
-        return false;
-    }
-    return strength == PLACEMENT_HARD ? rule_support[kind].hard : rule_support[kind].soft;
-}
 
 static bool set_ok(const struct placement_set *set, uint32_t limit) {
     if (set->n > 0 && set->index == NULL) {
@@ -83,7 +56,8 @@ static int amounts_check(const uint64_t *amounts, size_t n) {
 }
 
 static int node_check(const struct placement_problem *p, const struct placement_node *node) {
-    if (node->cpu_overcommit_permille > PLACEMENT_OVERCOMMIT_MAX) {
+    if (node->cpu_overcommit_permille > PLACEMENT_OVERCOMMIT_MAX ||
+        node->threshold_permille > PLACEMENT_OVERCOMMIT_MAX) {
         return -E2BIG;
     }
     if ((unsigned)node->state >= PLACEMENT_NODE_STATE_COUNT || node->site >= p->n_nodes ||
@@ -122,7 +96,15 @@ static int rule_check(const struct placement_problem *p, const struct placement_
     if (!has_nodes && rule->nodes.n > 0) {
         return -EINVAL;
     }
-    return placement_supports_rule(rule->kind, rule->strength) ? 0 : -ENOTSUP;
+    if ((rule->scope == PLACEMENT_PART && !has_nodes) != (rule->part_of != NULL)) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; rule->part_of != NULL && i < p->n_nodes; i++) {
+        if (!index_ok(rule->part_of[i], p->n_nodes)) {
+            return -EINVAL;
+        }
+    }
+    return 0;
 }
 
 int placement_problem_check(const struct placement_problem *p) {
@@ -132,6 +114,9 @@ int placement_problem_check(const struct placement_problem *p) {
     }
     if (error == 0) {
         error = amounts_check(p->needs, (size_t)p->n_vms * p->n_resources);
+    }
+    if (error == 0 && p->loads != NULL) {
+        error = amounts_check(p->loads, (size_t)p->n_vms * p->n_resources);
     }
     for (uint32_t i = 0; error == 0 && i < p->n_nodes; i++) {
         error = node_check(p, &p->nodes[i]);
@@ -150,9 +135,6 @@ int placement_request_check(const struct placement_problem *p,
     if ((unsigned)request->kind >= PLACEMENT_KIND_COUNT || !set_ok(&request->vms, p->n_vms) ||
         !set_ok(&request->nodes, p->n_nodes)) {
         return -EINVAL;
-    }
-    if (!placement_supports_request(request->kind)) {
-        return -ENOTSUP;
     }
     /* PLACE knows no nodes; to give some is a misunderstanding. */
     return request->kind == PLACEMENT_PLACE && request->nodes.n > 0 ? -EINVAL : 0;

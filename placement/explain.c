@@ -6,7 +6,7 @@
  * They are made again when asked for, by replaying the plan up to the VM's own decision; the state
  * remembers how far it got, so that explaining in the plan's order replays each decision once.
  */
-#include "internal.h"
+#include "search.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,12 +19,32 @@ static uint32_t find_decision(const struct placement_solver *s, uint32_t vm) {
     return i;
 }
 
-static void replay(struct placement_solver *s, uint32_t n) {
-    if (s->n_applied > n) {
-        placement_state_reset(s);
+/* Back to the beginning, but with those moved that were not asked for. */
+static void rewind_decisions(struct placement_solver *s) {
+    placement_state_reset(s);
+    for (uint32_t i = 0; i < s->plan.n_moves; i++) {
+        if (!(s->flags[s->moves[i].vm] & VM_ASKED) && s->request.kind != PLACEMENT_BALANCE) {
+            placement_take(s, s->moves[i].vm);
+            placement_put(s, s->moves[i].vm, s->moves[i].to);
+        }
     }
-    while (s->n_applied < n) {
-        placement_state_apply(s);
+    s->n_applied = 0;
+}
+
+/* Carry out the first n decisions. */
+static void replay(struct placement_solver *s, uint32_t n) {
+    if (s->n_applied == PLACEMENT_NONE || s->n_applied > n) {
+        rewind_decisions(s);
+    }
+    for (; s->n_applied < n; s->n_applied++) {
+        const struct decision *decision = &s->decisions[s->n_applied];
+        if (decision->node == PLACEMENT_NONE) {
+            continue;
+        }
+        if (s->at[decision->vm] != PLACEMENT_NONE) {
+            placement_take(s, decision->vm);
+        }
+        placement_put(s, decision->vm, decision->node);
     }
 }
 
@@ -39,12 +59,12 @@ static int candidate_compare(const void *left, const void *right) {
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
-/* All possible nodes, the best first. The solver took the first one, unless it took none because
- * the VM is on its way already. */
+/* All possible nodes, the best first. The plan has the first one, unless another was taken for the
+ * sake of VMs decided later, or none because the VM is on its way already. */
 static uint32_t rank_candidates(struct placement_solver *s, const struct task *task) {
     uint32_t n = 0;
     for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
-        if (placement_judge_possible(s, task, node)) {
+        if (placement_judge_obstacles(s, task, node) == 0) {
             s->candidates[n].node = node;
             placement_judge_score(s, task, node, &s->candidates[n++].score);
         }
@@ -67,12 +87,16 @@ static void explain(const struct placement_solver *s, const struct decision *dec
             placement_first_obstacle(placement_judge_obstacles(s, task, node));
         if (node == e.chosen) {
             reason = PLACEMENT_CHOSEN;
+        } else if (reason == PLACEMENT_POSSIBLE && e.chosen == PLACEMENT_NONE) {
+            reason = PLACEMENT_NO_WAY;
         }
         e.by_reason[reason]++;
     }
-    e.n_possible = n_candidates;
-    if (e.chosen != PLACEMENT_NONE && n_candidates > 1) {
-        e.runner_up = s->candidates[1].node;
+    e.n_possible = e.chosen != PLACEMENT_NONE ? n_candidates : 0;
+    for (uint32_t i = 0; e.chosen != PLACEMENT_NONE && i < 2 && i < n_candidates; i++) {
+        if (s->candidates[i].node != e.chosen && e.runner_up == PLACEMENT_NONE) {
+            e.runner_up = s->candidates[i].node;
+        }
     }
     for (uint32_t i = 0; e.chosen == PLACEMENT_NONE && i < s->plan.n_unplaced; i++) {
         if (s->unplaced[i].vm == task->vm) {
@@ -80,6 +104,23 @@ static void explain(const struct placement_solver *s, const struct decision *dec
         }
     }
     *ret_explanation = e;
+}
+
+static void verdicts(struct placement_solver *s, const struct task *task, uint32_t chosen,
+                     uint32_t n_candidates, struct placement_verdict *ret_verdicts) {
+    for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
+        struct placement_verdict *v = &ret_verdicts[node];
+        placement_judge_verdict(s, task, node, v);
+        if (node == chosen) {
+            v->reason = PLACEMENT_CHOSEN;
+        } else if (v->reason == PLACEMENT_POSSIBLE && chosen == PLACEMENT_NONE) {
+            v->reason = PLACEMENT_NO_WAY;
+            v->obstacles |= reason_bit(PLACEMENT_NO_WAY);
+        }
+    }
+    for (uint32_t k = 0; chosen != PLACEMENT_NONE && k < n_candidates; k++) {
+        ret_verdicts[s->candidates[k].node].rank = k;
+    }
 }
 
 int placement_explain(struct placement_solver *s, uint32_t vm,
@@ -90,25 +131,26 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
     if (!s->solved || vm >= s->problem->n_vms) {
         return -EINVAL;
     }
-    uint32_t i = find_decision(s, vm);
+    const uint32_t i = find_decision(s, vm);
     if (i == s->n_decisions) {
         return -ENOENT;
     }
-    replay(s, i);
-    placement_task_begin(s, vm, &task);
     const uint32_t chosen = s->decisions[i].node;
+    replay(s, chosen != PLACEMENT_NONE ? i : s->n_decisions);
+    const uint32_t at = s->at[vm];
+    if (at != PLACEMENT_NONE) {
+        placement_take(s, vm);
+    }
+    placement_task_begin(s, vm, &task);
     const uint32_t n_candidates = rank_candidates(s, &task);
-    for (uint32_t node = 0; ret_verdicts != NULL && node < s->problem->n_nodes; node++) {
-        placement_judge_verdict(s, &task, node, &ret_verdicts[node]);
-    }
-    for (uint32_t k = 0; ret_verdicts != NULL && k < n_candidates; k++) {
-        ret_verdicts[s->candidates[k].node].rank = chosen == PLACEMENT_NONE ? k + 1 : k;
-    }
-    if (ret_verdicts != NULL && chosen != PLACEMENT_NONE) {
-        ret_verdicts[chosen].reason = PLACEMENT_CHOSEN;
+    if (ret_verdicts != NULL) {
+        verdicts(s, &task, chosen, n_candidates, ret_verdicts);
     }
     if (ret_explanation != NULL) {
         explain(s, &s->decisions[i], &task, n_candidates, ret_explanation);
+    }
+    if (at != PLACEMENT_NONE) {
+        placement_put(s, vm, at);
     }
     return 0;
 }

@@ -2,17 +2,27 @@
 /*
  * internal.h - what the files of the placement library share.
  *
- * The idea: a problem is compiled once into flat arrays (state.c): per node the effective capacity
- * and what is used, per VM the rules that name it, and bit sets for volumes, cpu models and rules.
- * Deciding about a VM is then a walk over the nodes that touches only these arrays (judge.c), and
- * carrying out a decision changes a handful of numbers. Nothing walks over all VMs but the reset.
+ * The idea: a problem is compiled once into flat arrays (compile.c). The search then works on one
+ * assignment, `at`: where each VM will be when the plan has been carried out; putting a VM
+ * somewhere changes a handful of numbers (state.c), and is undone as cheaply. Whether and in which
+ * order the VMs can get there is a question of its own (sequence.c): the assignment counts each VM
+ * once, the sequence counts a VM that moves at both ends.
  *
- *     check.c    may this input be answered at all?
- *     state.c    compile, reset, hold: who takes what where
- *     judge.c    one VM on one node: obstacles, score, verdict
- *     solve.c    which VMs, in which order, to which node: the plan
- *     explain.c  a VM's verdicts, by replaying the plan up to its decision
- *     text.c     lines for a person
+ *     check.c     may this input be answered at all?
+ *     compile.c   problem -> arrays, sets of allowed nodes, rules of each VM
+ *     state.c     the assignment: put, take, fits, rules
+ *     judge.c     one VM on one node: obstacles, score, verdict
+ *     greedy.c    the first answer: one VM after the other, each to its best node
+ *     exact.c     small problems: every state that can be reached, the best one
+ *     chain.c     few VMs: depth first, each by pushing others out, fewest moves first
+ *     pack.c      many VMs, little room: tabu search over partial assignments
+ *     polish.c    what is placed, placed better: moves taken back, soft rules, balance
+ *     balance.c   nodes above their thresholds
+ *     sequence.c  the order of the moves: stages, cycles broken, times
+ *     solve.c     which of these, in which order; the plan
+ *     admit.c     can any k nodes be lost?
+ *     explain.c   a VM's verdicts, by replaying the plan up to its decision
+ *     text.c      lines for a person
  *
  * What one file offers another bears the prefix placement_ too, for a static library has one name
  * space with the program that links it.
@@ -39,21 +49,39 @@ struct node_mark {
     bool excluded;
 };
 
-/* Bits of a rule. APART and TOGETHER: domain d is set in `one` when a VM of the rule is there, in
- * `two` when a second one is (hard APART only: a VM must not stand in its own way). ON_NODES and
- * NOT_ON_NODES: `one` holds the rule's nodes and does not change. */
+enum vm_flag {
+    VM_ASKED = 1,      /* the request is about it */
+    VM_HOLDS = 2,      /* it takes its needs at its host when the plan begins */
+    VM_ARRIVING = 4,   /* it is on its way to also_on */
+    VM_MOVABLE = 8,    /* may be put elsewhere by the search, asked for or to make room */
+    VM_STUCK = 16,     /* asked for, but nothing can be decided: no auto start, fixed, arriving */
+    VM_TOUCHED = 32,   /* in s->touched */
+    VM_HAS_RULES = 64, /* it is named by one */
+    VM_LOCKED = 128    /* chain.c: the search at hand has put it where it is */
+};
+
+/* A rule and how it is counted; see state.c. */
 struct rule_state {
-    uint64_t *one;
-    uint64_t *two;
-    uint32_t n_located; /* TOGETHER: VMs of the rule that are somewhere */
+    uint64_t *nodes; /* ON_NODES and NOT_ON_NODES: a bit per node of the rule */
+    uint32_t n_used; /* APART and TOGETHER: domains that hold a VM of the rule */
+    uint32_t weight; /* soft: at least 1 */
+    bool hard;
+    bool at_both_ends; /* hard APART: an asked VM counts at its host before it is decided */
+};
+
+/* Count of VMs of a rule in a domain: open addressing, linear probing, no tombstones. */
+struct rule_count {
+    uint64_t key; /* rule << 32 | domain; UINT64_MAX: free */
+    uint32_t count;
 };
 
 /* What makes one possible node better than another, most important first. */
 struct score {
     uint64_t soft_broken;
+    uint64_t free_mb;
     uint32_t preferred_rank;
     uint32_t free_permille;
-    uint64_t free_mb;
+    bool waits; /* there is room only after other VMs have left */
 };
 
 struct candidate {
@@ -61,52 +89,84 @@ struct candidate {
     uint32_t node;
 };
 
+/* One step of a plan before it has its times. */
+struct step {
+    uint32_t vm, from, to, stage;
+};
+
 struct placement_solver {
-    unsigned char *memory; /* one block; all arrays below lie in it */
+    unsigned char *memory; /* one block; the arrays below lie in it */
     size_t memory_size;
+    uint64_t *rows; /* [class * node_words]: nodes that VMs of the class may use */
+    size_t rows_size;
+    void *search; /* chain.c, exact.c, pack.c: their own arrays, one of them at a time */
+    size_t search_size;
     bool solved;
 
     const struct placement_problem *problem;
     struct placement_request request;
-    uint32_t n_domains[PLACEMENT_SCOPE_COUNT];
+    uint32_t n_resources;
+    uint32_t n_classes;
+    size_t node_words, volume_words, cpu_model_words;
 
-    /* per node */
-    uint64_t *capacities; /* [node * n_resources + r], after overcommit */
-    uint64_t *used;       /* likewise */
-    uint32_t *n_vms_on;
-    bool *leaving; /* among the request's nodes, where these are to be left */
+    /* per node; amounts are [node * n_resources + r] */
+    uint64_t *capacities; /* after overcommit */
+    uint64_t *used;       /* by VMs that will be there */
+    uint64_t *held;       /* besides, as long as VMs are there that will be elsewhere */
+    uint32_t *n_vms_on, *n_vms_held;
+    uint32_t *vms_max;  /* UINT32_MAX: no limit */
+    uint32_t *first_on; /* a list of the VMs that will be there */
+    bool *leaving;      /* among the request's nodes, where these are to be left */
+    uint64_t *accepts;  /* a bit per node: takes VMs */
     struct node_mark *marks;
     struct candidate *candidates; /* for the explanation */
     uint64_t *volume_bits;        /* [node * volume_words] */
     uint64_t *cpu_model_bits;
-    size_t volume_words, cpu_model_words;
 
     /* per VM */
-    bool *asked;
-    uint32_t *placed_on;   /* by a decision that was applied */
+    uint8_t *flags;
+    uint32_t *at;       /* where it will be, or NONE */
+    uint32_t *home;     /* where it is when the plan begins, or NONE */
+    uint32_t *class_of; /* row of allowed nodes */
+    uint32_t *next_on, *prev_on;
     uint32_t *rules_start; /* [n_vms + 1]: its rules are rules_of[rules_start[vm]] and on */
     uint32_t *rules_of;
 
     /* per rule */
     struct rule_state *rules;
-    uint64_t *fixed_bits, *moving_bits;
-    size_t n_fixed_words, n_moving_words;
+    uint64_t *rule_bits;
+    size_t n_rule_words;
+    struct rule_count *counts;
+    uint32_t counts_mask; /* size - 1 */
+
+    uint64_t soft_broken; /* of the assignment, see placement_cost */
+    uint32_t moves_of_others;
+    uint64_t work, work_end; /* units done, and where the present call is to stop */
+    uint64_t random;         /* state of the generator */
 
     struct decision *decisions;
     uint32_t n_decisions;
-    uint32_t n_applied; /* decisions that the state holds */
+    uint32_t n_applied; /* explain.c: decisions that the state holds; NONE: not replaying */
     uint32_t stamp;
 
+    uint32_t *touched; /* VMs that are not where they began, or were once */
+    uint32_t *packed;  /* per VM: where pack.c had it when it was last interrupted, or NONE */
+    uint32_t n_touched;
+    uint32_t phase; /* solve.c: what improve does next */
+
+    struct step *steps;
+    uint32_t n_steps;
     struct placement_move *moves;
     struct placement_unplaced *unplaced;
     struct placement_plan plan;
+
+    struct admission *admission; /* admit.c */
 };
 
 /* The VM that is being decided. */
 struct task {
     uint32_t vm;
     uint32_t everywhere; /* obstacles that hold on each node */
-    bool holds;          /* it takes its needs at its host (and also_on) */
     const uint64_t *need;
 };
 
@@ -126,46 +186,10 @@ static inline size_t bit_words(uint32_t n) {
     return ((size_t)n + 63) / 64;
 }
 
-/* Where sources are still counted for the rule while their VMs move: a hard rule holds during the
- * moves too; a soft one is judged by what will be in the end. */
-static inline bool rule_counts_source(const struct placement_rule *rule) {
-    return rule->kind == PLACEMENT_APART && rule->strength == PLACEMENT_HARD;
+static inline const uint64_t *vm_need(const struct placement_solver *s, uint32_t vm) {
+    return &s->problem->needs[(size_t)vm * s->n_resources];
 }
 
-static inline uint64_t rule_weight(const struct placement_rule *rule) {
-    return rule->weight > 0 ? rule->weight : 1;
+static inline bool rule_has_nodes(const struct placement_rule *rule) {
+    return rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES;
 }
-
-uint32_t placement_rule_domain(const struct placement_rule *rule,
-                               const struct placement_node *nodes, uint32_t node);
-
-/* check.c */
-int placement_problem_check(const struct placement_problem *problem);
-int placement_request_check(const struct placement_problem *problem,
-                            const struct placement_request *request);
-
-/* state.c */
-int placement_state_compile(struct placement_solver *solver,
-                            const struct placement_problem *problem,
-                            const struct placement_request *request);
-void placement_state_reset(struct placement_solver *solver);
-/* Take decision n_applied into the state. */
-void placement_state_apply(struct placement_solver *solver);
-/* Whether a lost VM (failover) or one that runs nowhere: it holds nothing at host and also_on. */
-bool placement_state_holds(const struct placement_solver *solver, uint32_t vm);
-
-/* judge.c */
-void placement_task_begin(struct placement_solver *solver, uint32_t vm, struct task *ret_task);
-bool placement_judge_possible(const struct placement_solver *solver, const struct task *task,
-                              uint32_t node);
-uint32_t placement_judge_obstacles(const struct placement_solver *solver, const struct task *task,
-                                   uint32_t node);
-void placement_judge_score(const struct placement_solver *solver, const struct task *task,
-                           uint32_t node, struct score *ret_score);
-enum placement_reason placement_first_obstacle(uint32_t obstacles);
-bool placement_score_better(const struct score *a, const struct score *b);
-void placement_judge_verdict(const struct placement_solver *solver, const struct task *task,
-                             uint32_t node, struct placement_verdict *ret_verdict);
-/* The node that comes nearest to being possible and the first obstacle there; NONE if no nodes. */
-uint32_t placement_judge_nearest(const struct placement_solver *solver, const struct task *task,
-                                 enum placement_reason *ret_reason);

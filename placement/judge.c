@@ -2,26 +2,22 @@
 /*
  * judge.c - one VM on one node: may it run there, how good would it be, and what is there to say?
  *
- * The solver asks for the first obstacle and the score; the explanation for all obstacles and the
- * figures. Both come from the same function, specialised by the compiler, so that what is
- * explained is what was decided.
+ * The VM is nowhere at the moment of the question (placement_take()), so that nothing has to be
+ * subtracted. The search asks placement_can_go() (state.c) and the score; the explanation asks for
+ * all obstacles and the figures. Tests hold the two together.
  */
-#include "internal.h"
+#include "search.h"
 
 #include <string.h>
 
 void placement_task_begin(struct placement_solver *s, uint32_t vm, struct task *ret_task) {
     const struct placement_vm *v = &s->problem->vms[vm];
 
-    *ret_task = (struct task){
-        .vm = vm,
-        .holds = placement_state_holds(s, vm),
-        .need = &s->problem->needs[(size_t)vm * s->problem->n_resources],
-    };
+    *ret_task = (struct task){.vm = vm, .need = vm_need(s, vm)};
     if (s->request.kind == PLACEMENT_FAILOVER && v->no_auto_start) {
         ret_task->everywhere |= reason_bit(PLACEMENT_NO_AUTO_START);
     }
-    if (ret_task->holds && v->mobility == PLACEMENT_FIXED) {
+    if ((s->flags[vm] & VM_HOLDS) && v->mobility == PLACEMENT_FIXED) {
         ret_task->everywhere |= reason_bit(PLACEMENT_VM_FIXED);
     }
     if (s->request.kind == PLACEMENT_RETURN && v->return_to == PLACEMENT_NONE) {
@@ -52,43 +48,9 @@ static const struct node_mark *task_mark(const struct placement_solver *s, uint3
     return s->marks[node].stamp == s->stamp ? &s->marks[node] : &unmarked;
 }
 
-/* The VM takes its needs on this node already. */
-static bool task_is_on(const struct placement_solver *s, const struct task *task, uint32_t node) {
-    const struct placement_vm *v = &s->problem->vms[task->vm];
-    return task->holds && (v->host == node || v->also_on == node);
-}
-
-/* What others have left of the resource on the node. */
-static inline uint64_t free_for(const struct placement_solver *s, const struct task *task,
-                                uint32_t node, uint32_t r, bool is_on) {
-    size_t i = (size_t)node * s->problem->n_resources + r;
-    uint64_t used = s->used[i] - (is_on ? task->need[r] : 0);
-    return s->capacities[i] > used ? s->capacities[i] - used : 0;
-}
-
-/* Would the VM, on this node, break the rule? Judged against the other VMs of the rule only. */
-static bool rule_broken(const struct placement_solver *s, const struct task *task, uint32_t r,
-                        uint32_t node) {
-    const struct placement_rule *rule = &s->problem->rules[r];
-    const struct rule_state *state = &s->rules[r];
-    switch (rule->kind) {
-    case PLACEMENT_APART: {
-        uint32_t domain = placement_rule_domain(rule, s->problem->nodes, node);
-        const struct placement_vm *v = &s->problem->vms[task->vm];
-        bool itself = state->two != NULL && task->holds &&
-                      (placement_rule_domain(rule, s->problem->nodes, v->host) == domain ||
-                       (v->also_on != PLACEMENT_NONE &&
-                        placement_rule_domain(rule, s->problem->nodes, v->also_on) == domain));
-        return bit_test(itself ? state->two : state->one, domain);
-    }
-    case PLACEMENT_TOGETHER:
-        return state->n_located > 0 &&
-               !bit_test(state->one, placement_rule_domain(rule, s->problem->nodes, node));
-    case PLACEMENT_ON_NODES: return !bit_test(state->one, node);
-    case PLACEMENT_NOT_ON_NODES: return bit_test(state->one, node);
-    case PLACEMENT_RULE_KIND_COUNT: break;
-    }
-    return false;
+static inline uint64_t free_of(const struct placement_solver *s, uint32_t node, uint32_t r) {
+    size_t i = (size_t)node * s->n_resources + r;
+    return s->capacities[i] > s->used[i] ? s->capacities[i] - s->used[i] : 0;
 }
 
 static enum placement_reason rule_reason(enum placement_rule_kind kind) {
@@ -112,7 +74,7 @@ static inline uint32_t obstacles_of_node(const struct placement_solver *s, const
     if (v->host == node) {
         found |= reason_bit(PLACEMENT_CURRENT_HOST);
     }
-    if (task->holds && v->also_on == node) {
+    if ((s->flags[task->vm] & VM_ARRIVING) && v->also_on == node) {
         found |= reason_bit(PLACEMENT_IN_TRANSIT);
     }
     if (s->request.kind == PLACEMENT_RETURN && v->return_to != node) {
@@ -145,15 +107,13 @@ static inline uint32_t obstacles_of_node(const struct placement_solver *s, const
 
 static inline uint32_t obstacles_of_room(const struct placement_solver *s, const struct task *task,
                                          uint32_t node) {
-    const bool is_on = task_is_on(s, task, node);
-    const uint32_t vms_max = s->problem->nodes[node].vms_max;
     uint32_t found = 0;
 
-    if (vms_max > 0 && s->n_vms_on[node] - (is_on ? 1 : 0) >= vms_max) {
+    if (s->n_vms_on[node] >= s->vms_max[node]) {
         found |= reason_bit(PLACEMENT_LIMIT_VMS);
     }
-    for (uint32_t r = 0; r < s->problem->n_resources; r++) {
-        if (task->need[r] > free_for(s, task, node, r, is_on)) {
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        if (task->need[r] > free_of(s, node, r)) {
             found |= reason_bit(r == PLACEMENT_MEMORY ? PLACEMENT_NO_MEMORY
                                 : r == PLACEMENT_CPU  ? PLACEMENT_NO_CPU
                                                       : PLACEMENT_NO_RESOURCE);
@@ -162,23 +122,23 @@ static inline uint32_t obstacles_of_room(const struct placement_solver *s, const
     return found;
 }
 
+/* A hard affinity over parts forbids nodes of no part, whoever else is where. */
+static bool in_no_part(const struct placement_rule *rule, uint32_t node) {
+    return rule->kind == PLACEMENT_TOGETHER && rule->scope == PLACEMENT_PART &&
+           rule->part_of[node] == PLACEMENT_NONE;
+}
+
 static inline uint32_t obstacles_of_rules(const struct placement_solver *s, const struct task *task,
                                           uint32_t node) {
     uint32_t found = 0;
     for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
         const struct placement_rule *rule = &s->problem->rules[s->rules_of[i]];
-        if (rule->strength == PLACEMENT_HARD && rule_broken(s, task, s->rules_of[i], node)) {
+        if (rule->strength == PLACEMENT_HARD &&
+            (placement_rule_broken(s, s->rules_of[i], node) || in_no_part(rule, node))) {
             found |= reason_bit(rule_reason(rule->kind));
         }
     }
     return found;
-}
-
-/* Room first: it is what most often forbids, and the cheapest to ask. */
-bool placement_judge_possible(const struct placement_solver *s, const struct task *task,
-                              uint32_t node) {
-    return obstacles_of_room(s, task, node) == 0 && obstacles_of_node(s, task, node) == 0 &&
-           obstacles_of_rules(s, task, node) == 0;
 }
 
 uint32_t placement_judge_obstacles(const struct placement_solver *s, const struct task *task,
@@ -190,16 +150,15 @@ uint32_t placement_judge_obstacles(const struct placement_solver *s, const struc
 /* The share of each resource that would be left; the smallest and which it is. */
 static uint32_t free_share(const struct placement_solver *s, const struct task *task, uint32_t node,
                            uint32_t *ret_scarcest) {
-    const bool is_on = task_is_on(s, task, node);
     uint32_t least = 1000, scarcest = PLACEMENT_MEMORY;
 
-    for (uint32_t r = 0; r < s->problem->n_resources; r++) {
+    for (uint32_t r = 0; r < s->n_resources; r++) {
         const uint64_t need = task->need[r];
-        const uint64_t capacity = s->capacities[(size_t)node * s->problem->n_resources + r];
+        const uint64_t capacity = s->capacities[(size_t)node * s->n_resources + r];
         if ((r > PLACEMENT_CPU && need == 0) || (capacity == 0 && need == 0)) {
             continue;
         }
-        uint64_t free_now = free_for(s, task, node, r, is_on);
+        uint64_t free_now = free_of(s, node, r);
         uint32_t share =
             free_now > need && capacity > 0 ? (uint32_t)((free_now - need) * 1000 / capacity) : 0;
         if (share < least) {
@@ -214,19 +173,17 @@ static uint32_t free_share(const struct placement_solver *s, const struct task *
 void placement_judge_score(const struct placement_solver *s, const struct task *task, uint32_t node,
                            struct score *ret_score) {
     uint32_t scarcest;
-    uint64_t free_mb = free_for(s, task, node, PLACEMENT_MEMORY, task_is_on(s, task, node));
+    uint64_t free_mb = free_of(s, node, PLACEMENT_MEMORY);
 
     *ret_score = (struct score){
         .preferred_rank = task_mark(s, node)->preferred_rank,
+        .waits = !placement_fits_now(s, task->vm, node),
         .free_permille = free_share(s, task, node, &scarcest),
         .free_mb =
             free_mb > task->need[PLACEMENT_MEMORY] ? free_mb - task->need[PLACEMENT_MEMORY] : 0,
     };
-    for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
-        const struct placement_rule *rule = &s->problem->rules[s->rules_of[i]];
-        if (rule->strength == PLACEMENT_SOFT && rule_broken(s, task, s->rules_of[i], node)) {
-            ret_score->soft_broken += rule_weight(rule);
-        }
+    if (s->flags[task->vm] & VM_HAS_RULES) {
+        ret_score->soft_broken = placement_soft_delta(s, task->vm, node);
     }
 }
 
@@ -238,6 +195,9 @@ bool placement_score_better(const struct score *a, const struct score *b) {
     }
     if (a->preferred_rank != b->preferred_rank) {
         return a->preferred_rank < b->preferred_rank; /* NONE is the greatest */
+    }
+    if (a->waits != b->waits) {
+        return b->waits;
     }
     if (a->free_permille != b->free_permille) {
         return a->free_permille > b->free_permille;
@@ -254,25 +214,16 @@ enum placement_reason placement_first_obstacle(uint32_t obstacles) {
     return PLACEMENT_POSSIBLE;
 }
 
-/* A VM of the rule, other than the task's, that is in the node's domain. */
-static uint32_t vm_in_the_way(const struct placement_solver *s, const struct task *task, uint32_t r,
-                              uint32_t node) {
+/* A VM of the rule that is in the node's domain; the task's own is nowhere at the moment. */
+static uint32_t vm_in_the_way(const struct placement_solver *s, uint32_t r, uint32_t node) {
     const struct placement_rule *rule = &s->problem->rules[r];
-    const struct placement_node *nodes = s->problem->nodes;
-    const uint32_t domain = placement_rule_domain(rule, nodes, node);
+    const uint32_t domain = placement_rule_domain(s->problem, rule, node);
 
     for (uint32_t k = 0; k < rule->vms.n; k++) {
         const uint32_t vm = rule->vms.index[k];
-        const struct placement_vm *v = &s->problem->vms[vm];
-        const bool at_source = placement_state_holds(s, vm) &&
-                               (rule_counts_source(rule) || s->placed_on[vm] == PLACEMENT_NONE);
-        const uint32_t places[] = {s->placed_on[vm], at_source ? v->host : PLACEMENT_NONE,
-                                   at_source ? v->also_on : PLACEMENT_NONE};
-        for (size_t i = 0; vm != task->vm && i < sizeof(places) / sizeof(places[0]); i++) {
-            if (places[i] != PLACEMENT_NONE &&
-                placement_rule_domain(rule, nodes, places[i]) == domain) {
-                return vm;
-            }
+        if (s->at[vm] != PLACEMENT_NONE &&
+            placement_rule_domain(s->problem, rule, s->at[vm]) == domain) {
+            return vm;
         }
     }
     return PLACEMENT_NONE;
@@ -284,7 +235,8 @@ static void verdict_rules(const struct placement_solver *s, const struct task *t
     for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
         const uint32_t r = s->rules_of[i];
         const bool hard = s->problem->rules[r].strength == PLACEMENT_HARD;
-        if (!rule_broken(s, task, r, node)) {
+        if (!placement_rule_broken(s, r, node) &&
+            !(hard && in_no_part(&s->problem->rules[r], node))) {
             continue;
         }
         if (hard && v->rule == PLACEMENT_NONE) {
@@ -297,7 +249,7 @@ static void verdict_rules(const struct placement_solver *s, const struct task *t
         v->rule = soft;
     }
     if (v->rule != PLACEMENT_NONE && s->problem->rules[v->rule].kind == PLACEMENT_APART) {
-        v->other_vm = vm_in_the_way(s, task, v->rule, node);
+        v->other_vm = vm_in_the_way(s, v->rule, node);
     }
 }
 
@@ -309,8 +261,8 @@ static uint32_t verdict_resource(const struct placement_solver *s, const struct 
     case PLACEMENT_NO_MEMORY: return PLACEMENT_MEMORY;
     case PLACEMENT_NO_CPU: return PLACEMENT_CPU;
     case PLACEMENT_NO_RESOURCE:
-        for (uint32_t r = PLACEMENT_CPU + 1; r < s->problem->n_resources; r++) {
-            if (task->need[r] > free_for(s, task, node, r, task_is_on(s, task, node))) {
+        for (uint32_t r = PLACEMENT_CPU + 1; r < s->n_resources; r++) {
+            if (task->need[r] > free_of(s, node, r)) {
                 return r;
             }
         }
@@ -323,7 +275,6 @@ void placement_judge_verdict(const struct placement_solver *s, const struct task
                              uint32_t node, struct placement_verdict *ret_verdict) {
     const struct placement_vm *vm = &s->problem->vms[task->vm];
     const uint32_t obstacles = placement_judge_obstacles(s, task, node);
-    const bool is_on = task_is_on(s, task, node);
     struct score score;
     uint32_t scarcest;
 
@@ -335,6 +286,7 @@ void placement_judge_verdict(const struct placement_solver *s, const struct task
         .rank = PLACEMENT_NONE,
         .free_after_permille = score.free_permille,
         .free_after_mb = score.free_mb,
+        .waits = score.waits && obstacles == 0,
         .soft_broken = score.soft_broken,
         .preferred_rank = score.preferred_rank,
         .volume = PLACEMENT_NONE,
@@ -345,11 +297,11 @@ void placement_judge_verdict(const struct placement_solver *s, const struct task
     v.resource = verdict_resource(s, task, node, v.reason, scarcest);
     if (v.resource == PLACEMENT_NONE) {
         v.capacity = s->problem->nodes[node].vms_max;
-        v.have = s->n_vms_on[node] - (is_on ? 1 : 0);
+        v.have = s->n_vms_on[node];
         v.need = 1;
     } else {
-        v.capacity = s->capacities[(size_t)node * s->problem->n_resources + v.resource];
-        v.have = free_for(s, task, node, v.resource, is_on);
+        v.capacity = s->capacities[(size_t)node * s->n_resources + v.resource];
+        v.have = free_of(s, node, v.resource);
         v.need = task->need[v.resource];
     }
     for (uint32_t k = 0; v.volume == PLACEMENT_NONE && k < vm->volumes.n; k++) {

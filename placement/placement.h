@@ -231,17 +231,17 @@ struct placement_request {
     enum placement_kind kind;
     struct placement_set vms;
     struct placement_set nodes;
-    /* Where VMs asked for find no place, move running ones that may be moved live out of the way,
-     * as few as possible. (A soft rule alone moves nobody.) Means nothing to BALANCE. */
+    /* Running VMs that may be moved live may be moved out of the way of those asked for, as few as
+     * possible, in the order of the goals. Means nothing to BALANCE. */
     bool may_move_others;
     uint32_t
         moves_max; /* of running VMs that were not asked for; of BALANCE: of all; 0: no limit */
     /* Work to be done before placement_solve() returns, beyond the first answer; 0: a default that
-     * ends within a few ms on a cluster of 100 nodes (PLACEMENT_WORK); UINT64_MAX: none. */
+     * ends within some 20 ms (PLACEMENT_WORK), mostly at once; UINT64_MAX: none. */
     uint64_t work;
 };
 
-#define PLACEMENT_WORK 200000u
+#define PLACEMENT_WORK 1000000u
 
 /* --------------------------------------------------------------------------------- plan */
 
@@ -289,6 +289,8 @@ enum placement_reason {
     PLACEMENT_NO_RESOURCE,   /* one of the further ones; verdict.resource */
     PLACEMENT_NO_CPU,
     PLACEMENT_NO_MEMORY,
+    PLACEMENT_OVER_THRESHOLD, /* BALANCE: it would lift the node above its threshold */
+    PLACEMENT_NO_WAY,         /* there will be room, but no order of moves that gets the VM there */
     PLACEMENT_REASON_COUNT
 };
 
@@ -303,7 +305,8 @@ struct placement_unplaced {
 struct placement_cost {
     uint32_t unplaced;    /* (by priority, see above) */
     uint32_t nodes_over;  /* BALANCE: nodes that stay above their threshold */
-    uint64_t soft_broken; /* weights of soft rules broken at the end, by all VMs that run then */
+    uint64_t soft_broken; /* weights of soft rules broken at the end; of rules that
+                           * name a VM asked for (BALANCE: of all) */
     uint32_t moves;       /* of VMs that run, asked for or not; starts are no moves */
     uint32_t moves_of_others;
     uint64_t moved_mb;            /* memory of the moved */
@@ -325,11 +328,13 @@ struct placement_plan {
 
 /* One VM on one node, judged at the moment of the VM's own decision: with all that runs, others
  * that the plan moves in their new places, and all VMs that were decided before it (of higher
- * priority; then larger) in the places that the plan gives them. A hard APART sees VMs at both ends
- * of their moves.
+ * priority; then larger) in the places that the plan gives them. A VM that is left without a place
+ * is judged at the plan's end. Rooms that VMs leave count as free. A hard APART sees VMs that are
+ * not decided yet at their hosts, other rules do not.
  *
  * What makes a possible node better than another: least soft_broken; then preferred owners in
- * their order; then most free_after_permille; then most free memory in MB; then lowest index. The
+ * their order; then that it need not wait; then most free_after_permille; then most free memory in
+ * MB; then lowest index. The
  * chosen node is the best of them (rank 0), unless it was taken for the sake of VMs decided later:
  * then a better one has rank 0, and the text says so.
  */
@@ -346,6 +351,7 @@ struct placement_verdict {
      * resources that it needs. 0 if it does not fit. At its host: as it is. */
     uint32_t free_after_permille;
     uint64_t free_after_mb;
+    bool waits;              /* there is room only when VMs that are about to leave have left */
     uint64_t soft_broken;    /* weights of soft rules broken there */
     uint32_t preferred_rank; /* 0: first of its preferred owners; NONE: not one */
     uint32_t volume;         /* the first one missing, or NONE */

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * solve.c - which VMs, in which order, to which node: the plan.
+ * solve.c - from the request to the plan.
  *
- * The first solver, simple and honest. VMs are decided one after the other, never taken back: by
- * priority (higher first), then size (more memory, then more cpu), then index. Each goes to the
- * best of the nodes that can take it (placement_score_better() says what best is). No running VM is
- * moved to make room, so a VM may stay unplaced where a cleverer plan has room for it; whatever is
- * planned can be carried out.
+ * First each VM goes to its best node, one after the other (greedy.c). If that leaves nothing to be
+ * wished for, this is the plan. If not, and the problem is small, every state is looked at
+ * (exact.c). Else places are sought for those left over: few of them by pushing others out, with
+ * the fewest moves (chain.c); many by a tabu search (pack.c). What was found is polished, and put
+ * in order (sequence.c). A plan is kept unless a better one comes: placement_improve() goes on
+ * where the last call ended.
  */
-#include "internal.h"
+#include "search.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum phase {
+    PHASE_SEARCH, /* the first answer stands; nothing was searched yet */
+    PHASE_PACK,   /* many have no place */
+    PHASE_PARTS,  /* parts of the plan are sought anew */
+    PHASE_DONE,
+};
+
+#define PART_WORK 30000u
 
 int placement_solver_create(struct placement_solver **ret_solver) {
     struct placement_solver *solver = calloc(1, sizeof(*solver));
@@ -25,166 +35,73 @@ int placement_solver_create(struct placement_solver **ret_solver) {
 
 void placement_solver_destroy(struct placement_solver *solver) {
     if (solver != NULL) {
+        placement_admission_finish(solver);
         free(solver->memory);
+        free(solver->rows);
+        free(solver->search);
         free(solver);
     }
 }
 
-static void ask(struct placement_solver *s, uint32_t vm) {
-    if (s->asked[vm]) {
-        return;
-    }
-    const uint64_t *need = &s->problem->needs[(size_t)vm * s->problem->n_resources];
-    s->asked[vm] = true;
-    s->decisions[s->n_decisions++] = (struct decision){
-        .memory = need[PLACEMENT_MEMORY],
-        .cpu = need[PLACEMENT_CPU],
-        .priority = s->problem->vms[vm].priority,
-        .vm = vm,
-        .node = PLACEMENT_NONE,
-    };
-}
+/* ---- the plan from the assignment and the steps */
 
-static bool set_has(const struct placement_set *set, uint32_t index) {
-    for (uint32_t i = 0; i < set->n; i++) {
-        if (set->index[i] == index) {
-            return true;
-        }
-    }
-    return false;
-}
+static void add_move(struct placement_solver *s, const struct step *step) {
+    const struct placement_vm *v = &s->problem->vms[step->vm];
+    const bool starts = step->from == PLACEMENT_NONE;
+    const bool asked = (s->flags[step->vm] & VM_ASKED) || s->request.kind == PLACEMENT_BALANCE;
+    struct placement_cost *cost = &s->plan.cost;
 
-/* Of a VM in the request's list, whether there is anything to decide. */
-static bool returns(const struct placement_vm *vm) {
-    return vm->return_to == PLACEMENT_NONE ||
-           (vm->return_to != vm->host && vm->return_to != vm->also_on);
-}
-
-/* Whether the request's nodes bring this VM in. */
-static bool node_asks_for(const struct placement_solver *s, uint32_t vm) {
-    const struct placement_vm *v = &s->problem->vms[vm];
-    switch (s->request.kind) {
-    case PLACEMENT_FAILOVER: return v->host != PLACEMENT_NONE && s->leaving[v->host];
-    case PLACEMENT_DRAIN:
-        return v->host != PLACEMENT_NONE && s->leaving[v->host] && v->also_on == PLACEMENT_NONE;
-    case PLACEMENT_RETURN:
-        return v->return_to != PLACEMENT_NONE && returns(v) &&
-               set_has(&s->request.nodes, v->return_to);
-    case PLACEMENT_PLACE:
-    case PLACEMENT_BALANCE:
-    case PLACEMENT_KIND_COUNT: break;
-    }
-    return false;
-}
-
-static void collect(struct placement_solver *s) {
-    for (uint32_t i = 0; i < s->request.vms.n; i++) {
-        uint32_t vm = s->request.vms.index[i];
-        if (s->request.kind != PLACEMENT_RETURN || returns(&s->problem->vms[vm])) {
-            ask(s, vm);
-        }
-    }
-    for (uint32_t vm = 0; s->request.nodes.n > 0 && vm < s->problem->n_vms; vm++) {
-        if (node_asks_for(s, vm)) {
-            ask(s, vm);
-        }
-    }
-}
-
-/* A total order, so that qsort's own order of equals does not show. */
-static int decision_compare(const void *left, const void *right) {
-    const struct decision *a = left, *b = right;
-    if (a->priority != b->priority) {
-        return a->priority > b->priority ? -1 : 1;
-    }
-    if (a->memory != b->memory) {
-        return a->memory > b->memory ? -1 : 1;
-    }
-    if (a->cpu != b->cpu) {
-        return a->cpu > b->cpu ? -1 : 1;
-    }
-    return a->vm < b->vm ? -1 : a->vm > b->vm;
-}
-
-static uint32_t best_node(const struct placement_solver *s, const struct task *task,
-                          struct score *ret_score) {
-    uint32_t best = PLACEMENT_NONE;
-    for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
-        struct score score;
-        if (!placement_judge_possible(s, task, node)) {
-            continue;
-        }
-        placement_judge_score(s, task, node, &score);
-        if (best == PLACEMENT_NONE || placement_score_better(&score, ret_score)) {
-            best = node;
-            *ret_score = score;
-        }
-    }
-    return best;
-}
-
-static void add_move(struct placement_solver *s, uint32_t vm, uint32_t to) {
-    const struct placement_vm *v = &s->problem->vms[vm];
-    const bool runs = placement_state_holds(s, vm);
     s->moves[s->plan.n_moves++] = (struct placement_move){
-        .vm = vm,
-        .from = v->host,
-        .to = to,
-        .mode = !runs                                   ? PLACEMENT_START
+        .vm = step->vm,
+        .from = starts ? v->host : step->from,
+        .to = step->to,
+        .stage = step->stage,
+        .mode = starts                                  ? PLACEMENT_START
                 : v->mobility == PLACEMENT_MOVABLE_LIVE ? PLACEMENT_LIVE
                                                         : PLACEMENT_COLD,
+        .asked = asked,
     };
-    if (runs) {
-        s->plan.cost.moves++;
-        s->plan.cost.moved_mb += s->problem->needs[(size_t)vm * s->problem->n_resources];
+    if (!starts) {
+        cost->moves++;
+        cost->moves_of_others += asked ? 0 : 1;
+        cost->moved_mb += vm_need(s, step->vm)[PLACEMENT_MEMORY];
+        cost->move_ms += placement_move_ms(s, step->vm, step->from, step->to);
     }
 }
 
-static void add_unplaced(struct placement_solver *s, const struct task *task,
-                         struct decision *decision) {
-    const struct placement_vm *v = &s->problem->vms[task->vm];
+static void add_unplaced(struct placement_solver *s, struct decision *decision) {
+    const uint32_t vm = decision->vm;
     struct placement_unplaced *unplaced = &s->unplaced[s->plan.n_unplaced++];
+    struct task task;
 
-    *unplaced = (struct placement_unplaced){.vm = task->vm};
-    if (task->holds && v->also_on != PLACEMENT_NONE) {
-        unplaced->node = v->also_on;
+    *unplaced = (struct placement_unplaced){.vm = vm, .node = PLACEMENT_NONE};
+    placement_task_begin(s, vm, &task);
+    if (s->flags[vm] & VM_ARRIVING) {
+        unplaced->node = s->problem->vms[vm].also_on;
         unplaced->reason = PLACEMENT_IN_TRANSIT;
-    } else if (task->everywhere != 0) {
-        unplaced->node = PLACEMENT_NONE;
-        unplaced->reason = placement_first_obstacle(task->everywhere);
+    } else if (task.everywhere != 0) {
+        unplaced->reason = placement_first_obstacle(task.everywhere);
     } else if (s->problem->n_nodes == 0) {
-        unplaced->node = PLACEMENT_NONE;
         unplaced->reason = PLACEMENT_NODE_STATE;
     } else {
-        unplaced->node = placement_judge_nearest(s, task, &unplaced->reason);
+        const uint32_t at = s->at[vm];
+        if (at != PLACEMENT_NONE) {
+            placement_take(s, vm);
+        }
+        unplaced->node = placement_judge_nearest(s, &task, &unplaced->reason);
+        if (at != PLACEMENT_NONE) {
+            placement_put(s, vm, at);
+        }
     }
     decision->reason = unplaced->reason;
     s->plan.cost.unplaced++;
-}
-
-static void decide(struct placement_solver *s, struct decision *decision) {
-    struct task task;
-    struct score score = {0};
-
-    placement_task_begin(s, decision->vm, &task);
-    /* A VM on its way is not sent elsewhere before it has arrived. */
-    if (!task.holds || s->problem->vms[task.vm].also_on == PLACEMENT_NONE) {
-        decision->node = best_node(s, &task, &score);
-    }
-    if (decision->node == PLACEMENT_NONE) {
-        add_unplaced(s, &task, decision);
-    } else {
-        decision->reason = PLACEMENT_CHOSEN;
-        add_move(s, decision->vm, decision->node);
-        s->plan.cost.soft_broken += score.soft_broken;
-    }
 }
 
 static uint32_t least_free_permille(const struct placement_solver *s) {
     uint32_t least = 1000;
     for (uint32_t i = 0; i < s->plan.n_moves; i++) {
         for (uint32_t r = PLACEMENT_MEMORY; r <= PLACEMENT_CPU; r++) {
-            size_t k = (size_t)s->moves[i].to * s->problem->n_resources + r;
+            size_t k = (size_t)s->at[s->moves[i].vm] * s->n_resources + r;
             uint64_t capacity = s->capacities[k], used = s->used[k];
             if (used == 0) {
                 continue;
@@ -196,6 +113,207 @@ static uint32_t least_free_permille(const struct placement_solver *s) {
     return least;
 }
 
+/* VMs asked for that nothing can be placed anywhere: no search is to be blamed for them. */
+static bool has_no_node(const struct placement_solver *s, uint32_t vm) {
+    if (s->flags[vm] & VM_STUCK) {
+        return true;
+    }
+    for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
+        const uint64_t *need = vm_need(s, vm);
+        bool large = false;
+        for (uint32_t r = 0; r < s->n_resources; r++) {
+            large |= need[r] > s->capacities[(size_t)node * s->n_resources + r];
+        }
+        if (!large && placement_allowed(s, vm, node)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_placed(const struct placement_solver *s, uint32_t vm) {
+    return s->at[vm] != PLACEMENT_NONE && s->at[vm] != s->home[vm] && !(s->flags[vm] & VM_STUCK);
+}
+
+static void make_plan(struct placement_solver *s) {
+    s->plan = (struct placement_plan){.moves = s->moves, .unplaced = s->unplaced};
+    for (uint32_t i = 0; i < s->n_steps; i++) {
+        add_move(s, &s->steps[i]);
+    }
+    placement_times(s);
+    s->plan.proven = true;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        struct decision *decision = &s->decisions[i];
+        if (is_placed(s, decision->vm)) {
+            decision->node = s->at[decision->vm];
+            decision->reason = PLACEMENT_CHOSEN;
+        } else {
+            decision->node = PLACEMENT_NONE;
+            add_unplaced(s, decision);
+            s->plan.proven = s->plan.proven && has_no_node(s, decision->vm);
+        }
+    }
+    s->plan.cost.soft_broken = placement_soft_at_end(s);
+    s->plan.cost.least_free_permille = least_free_permille(s);
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        s->plan.cost.nodes_over = placement_nodes_over(s);
+    }
+    s->n_applied = PLACEMENT_NONE;
+}
+
+/* ---- is the assignment better than the plan? */
+
+/* Compares from the highest priority down; < 0: the assignment leaves fewer unplaced. */
+static int compare_unplaced(const struct placement_solver *s) {
+    int64_t more = 0;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        const bool last =
+            i + 1 == s->n_decisions || s->decisions[i + 1].priority != s->decisions[i].priority;
+        more += is_placed(s, s->decisions[i].vm) ? 0 : 1;
+        more -= s->decisions[i].node != PLACEMENT_NONE ? 0 : 1;
+        if (last && more != 0) {
+            return more < 0 ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+static uint64_t total_move_ms(const struct placement_solver *s) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < s->n_steps; i++) {
+        const struct step *step = &s->steps[i];
+        sum +=
+            step->from != PLACEMENT_NONE ? placement_move_ms(s, step->vm, step->from, step->to) : 0;
+    }
+    return sum;
+}
+
+static uint32_t steps_of_others(const struct placement_solver *s) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_steps; i++) {
+        n += s->flags[s->steps[i].vm] & VM_ASKED ? 0 : 1;
+    }
+    return n;
+}
+
+/* < 0: the assignment and its steps are better than the plan; 0: as good. */
+static int compare(struct placement_solver *s) {
+    const struct placement_cost *cost = &s->plan.cost;
+    const int unplaced = compare_unplaced(s);
+    if (unplaced != 0) {
+        return unplaced;
+    }
+    const uint64_t soft = placement_soft_at_end(s);
+    if (soft != cost->soft_broken) {
+        return soft < cost->soft_broken ? -1 : 1;
+    }
+    const uint32_t others = steps_of_others(s);
+    if (others != cost->moves_of_others) {
+        return others < cost->moves_of_others ? -1 : 1;
+    }
+    const uint64_t move_ms = total_move_ms(s);
+    return move_ms == cost->move_ms ? 0 : move_ms < cost->move_ms ? -1 : 1;
+}
+
+/* ---- affinity: who stays must not be left alone */
+
+/* A VM asked for that stays at its host and belongs to a hard affinity keeps the others of the
+ * rule there, or they stay for it. Returns whether anyone was sent back. */
+static bool hold_together(struct placement_solver *s) {
+    bool sent_back = false;
+    for (uint32_t r = 0; r < s->problem->n_rules; r++) {
+        const struct placement_rule *rule = &s->problem->rules[r];
+        if (rule->kind != PLACEMENT_TOGETHER || !s->rules[r].hard ||
+            placement_together_holds(s, r)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < rule->vms.n; k++) {
+            const uint32_t vm = rule->vms.index[k];
+            if ((s->flags[vm] & VM_MOVABLE) && s->at[vm] != s->home[vm]) {
+                placement_take(s, vm);
+                if (s->home[vm] != PLACEMENT_NONE) {
+                    placement_put(s, vm, s->home[vm]);
+                }
+                sent_back = true;
+            }
+        }
+    }
+    return sent_back;
+}
+
+static void sequence(struct placement_solver *s) {
+    do {
+        placement_sequence(s);
+    } while (hold_together(s));
+}
+
+/* ---- the phases */
+
+/* Nothing is left to be wished for in the first goals. */
+static bool perfect(const struct placement_solver *s) {
+    const struct placement_cost *cost = &s->plan.cost;
+    return s->plan.proven && cost->soft_broken == 0 && cost->moves_of_others == 0;
+}
+
+static void first_answer(struct placement_solver *s) {
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        placement_balance(s);
+    } else {
+        (void)placement_greedy(s);
+    }
+    sequence(s);
+    make_plan(s);
+    s->phase = s->request.kind == PLACEMENT_BALANCE || perfect(s) ? PHASE_DONE : PHASE_SEARCH;
+}
+
+void placement_load_plan(struct placement_solver *s) {
+    placement_state_reset(s);
+    for (uint32_t i = 0; i < s->plan.n_moves; i++) {
+        const struct placement_move *move = &s->moves[i];
+        if (s->at[move->vm] != PLACEMENT_NONE) {
+            placement_take(s, move->vm);
+        }
+        placement_put(s, move->vm, move->to);
+    }
+}
+
+static void take_if(struct placement_solver *s, int worst) {
+    sequence(s);
+    if (compare(s) <= worst) {
+        make_plan(s);
+    }
+}
+
+static void search(struct placement_solver *s) {
+    bool proven = false;
+    if (placement_exact(s)) {
+        placement_sequence_path(s);
+        if (compare(s) < 0) {
+            make_plan(s);
+        }
+        s->plan.proven = true;
+        s->phase = PHASE_DONE;
+        return;
+    }
+    if (placement_chain(s, &proven)) {
+        take_if(s, -1);
+    }
+    s->plan.proven = s->plan.proven || proven;
+    s->phase = proven || perfect(s)                               ? PHASE_DONE
+               : s->n_decisions > 48 && s->plan.cost.unplaced > 0 ? PHASE_PACK
+                                                                  : PHASE_PARTS;
+}
+
+static void improve_parts(struct placement_solver *s) {
+    while (s->work < s->work_end && s->phase != PHASE_DONE) {
+        s->work += 1000 + s->problem->n_vms / 4;
+        if (placement_chain_part(s, PART_WORK)) {
+            take_if(s, 0);
+        }
+        s->phase = perfect(s) ? PHASE_DONE : PHASE_PARTS;
+    }
+}
+
 int placement_solve(struct placement_solver *s, const struct placement_problem *problem,
                     const struct placement_request *request,
                     const struct placement_plan **ret_plan) {
@@ -205,29 +323,37 @@ int placement_solve(struct placement_solver *s, const struct placement_problem *
         error = placement_request_check(problem, request);
     }
     if (error == 0) {
-        error = placement_state_compile(s, problem, request);
+        error = placement_compile(s, problem, request);
     }
     if (error < 0) {
         return error;
     }
-
-    s->plan = (struct placement_plan){.moves = s->moves, .unplaced = s->unplaced};
-    collect(s);
-    qsort(s->decisions, s->n_decisions, sizeof(*s->decisions), decision_compare);
-    placement_state_reset(s);
-    for (uint32_t i = 0; i < s->n_decisions; i++) {
-        decide(s, &s->decisions[i]);
-        placement_state_apply(s);
-    }
-    s->plan.cost.least_free_permille = least_free_permille(s);
+    s->work = 0;
+    first_answer(s);
     s->solved = true;
+    if (request->work != UINT64_MAX) {
+        (void)placement_improve(s, request->work > 0 ? request->work : PLACEMENT_WORK, ret_plan);
+    }
     *ret_plan = &s->plan;
     return 0;
 }
 
 int placement_improve(struct placement_solver *s, uint64_t work,
                       const struct placement_plan **ret_plan) {
-    (void)work;
+    if (!s->solved) {
+        return -EINVAL;
+    }
+    s->work_end = s->work + work;
+    if (s->phase == PHASE_SEARCH) {
+        search(s);
+    }
+    if (s->phase == PHASE_PACK && placement_pack(s)) {
+        take_if(s, 0);
+        s->phase = perfect(s) ? PHASE_DONE : PHASE_PARTS;
+    }
+    if (s->phase == PHASE_PARTS) {
+        improve_parts(s);
+    }
     *ret_plan = &s->plan;
-    return s->solved ? 0 : -EINVAL;
+    return s->phase == PHASE_DONE ? 0 : 1;
 }

@@ -1,332 +1,404 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * state.c - who takes what where.
+ * state.c - the assignment: where each VM will be.
  *
- * Memory is one block, laid out twice by the same function: first with no base, to learn the size,
- * then for good. The block is kept from solve to solve and grows only.
+ * Each VM counts once, where it will be: `used`. What VMs still take where they are now, and will
+ * leave, is `held` beside it: only the sequence and the score (does the VM have to wait?) look at
+ * it. So an assignment is judged as what it leads to, not by what is left on the way.
  *
- * What a plan moves away is not given back: until a plan is carried out both ends of a move are
- * taken, so whatever part of it is done, in whatever order, no node is overloaded. Only a
- * failover's VMs hold nothing, since they do not run any more.
+ * Rules that count VMs per domain keep (rule, domain) -> count in one hash table, as large as the
+ * rules' lists together: a table of all rules by all nodes would not fit for large clusters. A VM
+ * that was asked for and still is at its host is not decided yet: it is about to leave, so soft
+ * rules and affinity do not see it there; a hard APART does, for there two must not be together
+ * even on the way.
  */
 #include "internal.h"
+#include "search.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-struct arena {
-    unsigned char *base; /* NULL: only count */
-    size_t used;
-    bool too_big;
-};
-
-static void *arena_take(struct arena *arena, size_t n, size_t size) {
-    const size_t align = _Alignof(max_align_t);
-    size_t bytes, end;
-    if (__builtin_mul_overflow(n, size, &bytes) ||
-        __builtin_add_overflow(arena->used, bytes, &end) ||
-        __builtin_add_overflow(end, align - 1, &end)) {
-        arena->too_big = true;
-        return NULL;
-    }
-    void *result = arena->base != NULL ? arena->base + arena->used : NULL;
-    arena->used = end / align * align;
-    return result;
-}
-
-static void layout(struct placement_solver *s, struct arena *arena, size_t n_memberships) {
-    const struct placement_problem *p = s->problem;
-    const size_t n = p->n_nodes, v = p->n_vms;
-
-    s->capacities = arena_take(arena, n * p->n_resources, sizeof(*s->capacities));
-    s->used = arena_take(arena, n * p->n_resources, sizeof(*s->used));
-    s->n_vms_on = arena_take(arena, n, sizeof(*s->n_vms_on));
-    s->leaving = arena_take(arena, n, sizeof(*s->leaving));
-    s->marks = arena_take(arena, n, sizeof(*s->marks));
-    s->candidates = arena_take(arena, n, sizeof(*s->candidates));
-    s->volume_bits = arena_take(arena, n * s->volume_words, sizeof(*s->volume_bits));
-    s->cpu_model_bits = arena_take(arena, n * s->cpu_model_words, sizeof(*s->cpu_model_bits));
-    s->asked = arena_take(arena, v, sizeof(*s->asked));
-    s->placed_on = arena_take(arena, v, sizeof(*s->placed_on));
-    s->rules_start = arena_take(arena, v + 1, sizeof(*s->rules_start));
-    s->rules_of = arena_take(arena, n_memberships, sizeof(*s->rules_of));
-    s->rules = arena_take(arena, p->n_rules, sizeof(*s->rules));
-    s->fixed_bits = arena_take(arena, s->n_fixed_words, sizeof(*s->fixed_bits));
-    s->moving_bits = arena_take(arena, s->n_moving_words, sizeof(*s->moving_bits));
-    s->decisions = arena_take(arena, v, sizeof(*s->decisions));
-    s->moves = arena_take(arena, v, sizeof(*s->moves));
-    s->unplaced = arena_take(arena, v, sizeof(*s->unplaced));
-}
-
-static bool rule_has_nodes(const struct placement_rule *rule) {
-    return rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES;
-}
-
-/* Words that the rule's bits take; a hard APART keeps two sets. */
-static size_t rule_words(const struct placement_solver *s, const struct placement_rule *rule) {
-    if (rule_has_nodes(rule)) {
-        return bit_words(s->problem->n_nodes);
-    }
-    size_t words = bit_words(s->n_domains[rule->scope]);
-    return rule_counts_source(rule) ? 2 * words : words;
-}
-
-/* Learn the sizes, make room, lay out. */
-static int make_room(struct placement_solver *s) {
-    const struct placement_problem *p = s->problem;
-    size_t n_memberships = 0;
-
-    s->n_domains[PLACEMENT_NODE] = p->n_nodes;
-    s->n_domains[PLACEMENT_RACK] = 0;
-    s->n_domains[PLACEMENT_SITE] = 0;
-    for (uint32_t i = 0; i < p->n_nodes; i++) {
-        const struct placement_node *node = &p->nodes[i];
-        if (node->rack >= s->n_domains[PLACEMENT_RACK]) {
-            s->n_domains[PLACEMENT_RACK] = node->rack + 1;
-        }
-        if (node->site >= s->n_domains[PLACEMENT_SITE]) {
-            s->n_domains[PLACEMENT_SITE] = node->site + 1;
-        }
-    }
-    s->volume_words = bit_words(p->n_volumes);
-    s->cpu_model_words = bit_words(p->n_cpu_models);
-    s->n_fixed_words = s->n_moving_words = 0;
-    for (uint32_t i = 0; i < p->n_rules; i++) {
-        const struct placement_rule *rule = &p->rules[i];
-        *(rule_has_nodes(rule) ? &s->n_fixed_words : &s->n_moving_words) += rule_words(s, rule);
-        n_memberships += rule->vms.n;
-    }
-    if (n_memberships > UINT32_MAX) {
-        return -E2BIG;
-    }
-
-    struct arena count = {0};
-    layout(s, &count, n_memberships);
-    if (count.too_big) {
-        return -ENOMEM;
-    }
-    if (count.used > s->memory_size) {
-        free(s->memory);
-        s->memory_size = 0;
-        s->memory = malloc(count.used);
-        if (s->memory == NULL) {
-            return -ENOMEM;
-        }
-        s->memory_size = count.used;
-    }
-    struct arena arena = {.base = s->memory};
-    layout(s, &arena, n_memberships);
-    return 0;
-}
-
-static void compile_nodes(struct placement_solver *s) {
-    const struct placement_problem *p = s->problem;
-    const uint32_t n_resources = p->n_resources;
-
-    memset(s->marks, 0, p->n_nodes * sizeof(*s->marks));
-    memset(s->leaving, 0, p->n_nodes * sizeof(*s->leaving));
-    memset(s->volume_bits, 0, p->n_nodes * s->volume_words * sizeof(*s->volume_bits));
-    memset(s->cpu_model_bits, 0, p->n_nodes * s->cpu_model_words * sizeof(*s->cpu_model_bits));
-    for (uint32_t i = 0; i < p->n_nodes; i++) {
-        const struct placement_node *node = &p->nodes[i];
-        uint64_t *capacity = &s->capacities[(size_t)i * n_resources];
-        memcpy(capacity, &p->capacities[(size_t)i * n_resources], n_resources * sizeof(*capacity));
-        if (node->cpu_overcommit_permille > 0) {
-            capacity[PLACEMENT_CPU] =
-                capacity[PLACEMENT_CPU] * node->cpu_overcommit_permille / 1000;
-        }
-        for (uint32_t k = 0; k < node->volumes.n; k++) {
-            bit_set(&s->volume_bits[i * s->volume_words], node->volumes.index[k]);
-        }
-        for (uint32_t k = 0; k < node->cpu_models.n; k++) {
-            bit_set(&s->cpu_model_bits[i * s->cpu_model_words], node->cpu_models.index[k]);
-        }
-    }
-    if (s->request.kind == PLACEMENT_FAILOVER || s->request.kind == PLACEMENT_DRAIN) {
-        for (uint32_t k = 0; k < s->request.nodes.n; k++) {
-            s->leaving[s->request.nodes.index[k]] = true;
-        }
-    }
-}
-
-/* rules_of: for each VM the rules that name it, each once. Counted first, then filled in. */
-static void compile_rules_of_vms(struct placement_solver *s) {
-    const struct placement_problem *p = s->problem;
-    uint32_t *last = s->placed_on; /* on loan: the rule that named the VM last */
-
-    memset(s->rules_start, 0, ((size_t)p->n_vms + 1) * sizeof(*s->rules_start));
-    for (int fill = 0; fill < 2; fill++) {
-        memset(last, 0xff, p->n_vms * sizeof(*last));
-        for (uint32_t r = 0; r < p->n_rules; r++) {
-            for (uint32_t k = 0; k < p->rules[r].vms.n; k++) {
-                uint32_t vm = p->rules[r].vms.index[k];
-                if (last[vm] == r) {
-                    continue;
-                }
-                last[vm] = r;
-                if (fill == 0) {
-                    s->rules_start[vm + 1]++;
-                } else {
-                    s->rules_of[s->rules_start[vm]++] = r;
-                }
-            }
-        }
-        if (fill == 0) {
-            for (uint32_t vm = 0; vm < p->n_vms; vm++) {
-                s->rules_start[vm + 1] += s->rules_start[vm];
-            }
-        }
-    }
-    /* Filling moved each start to its end, which is the next one's start. */
-    memmove(&s->rules_start[1], &s->rules_start[0], p->n_vms * sizeof(*s->rules_start));
-    s->rules_start[0] = 0;
-}
-
-static void compile_rules(struct placement_solver *s) {
-    const struct placement_problem *p = s->problem;
-    uint64_t *fixed = s->fixed_bits, *moving = s->moving_bits;
-
-    memset(s->fixed_bits, 0, s->n_fixed_words * sizeof(*s->fixed_bits));
-    for (uint32_t r = 0; r < p->n_rules; r++) {
-        const struct placement_rule *rule = &p->rules[r];
-        struct rule_state *state = &s->rules[r];
-        *state = (struct rule_state){0};
-        if (rule_has_nodes(rule)) {
-            state->one = fixed;
-            fixed += rule_words(s, rule);
-            for (uint32_t k = 0; k < rule->nodes.n; k++) {
-                bit_set(state->one, rule->nodes.index[k]);
-            }
-        } else {
-            state->one = moving;
-            if (rule_counts_source(rule)) {
-                state->two = moving + bit_words(s->n_domains[rule->scope]);
-            }
-            moving += rule_words(s, rule);
-        }
-    }
-}
-
-int placement_state_compile(struct placement_solver *s, const struct placement_problem *problem,
-                            const struct placement_request *request) {
-    s->problem = problem;
-    s->request = *request;
-    int error = make_room(s);
-    if (error < 0) {
-        return error;
-    }
-    compile_nodes(s);
-    compile_rules_of_vms(s);
-    compile_rules(s);
-    memset(s->asked, 0, problem->n_vms * sizeof(*s->asked));
-    s->n_decisions = 0;
-    s->n_applied = 0;
-    s->stamp = 0;
-    return 0;
-}
-
-bool placement_state_holds(const struct placement_solver *s, uint32_t vm) {
-    return s->problem->vms[vm].host != PLACEMENT_NONE &&
-           !(s->request.kind == PLACEMENT_FAILOVER && s->asked[vm]);
-}
-
-uint32_t placement_rule_domain(const struct placement_rule *rule,
-                               const struct placement_node *nodes, uint32_t node) {
+uint32_t placement_rule_domain(const struct placement_problem *p, const struct placement_rule *rule,
+                               uint32_t node) {
     switch (rule->scope) {
-    case PLACEMENT_RACK: return nodes[node].rack;
-    case PLACEMENT_SITE: return nodes[node].site;
+    case PLACEMENT_RACK: return p->nodes[node].rack;
+    case PLACEMENT_SITE: return p->nodes[node].site;
+    case PLACEMENT_PART:
+        return rule->part_of[node] != PLACEMENT_NONE ? rule->part_of[node] : p->n_nodes + node;
     case PLACEMENT_NODE:
     case PLACEMENT_SCOPE_COUNT: break;
     }
     return node;
 }
 
-static void take(struct placement_solver *s, uint32_t vm, uint32_t node) {
-    const uint32_t n_resources = s->problem->n_resources;
-    const uint64_t *need = &s->problem->needs[(size_t)vm * n_resources];
-    uint64_t *used = &s->used[(size_t)node * n_resources];
-    for (uint32_t r = 0; r < n_resources; r++) {
-        used[r] += need[r];
-    }
-    s->n_vms_on[node]++;
+/* ---- counts of rules */
+
+static inline uint32_t slot_of(const struct placement_solver *s, uint64_t key) {
+    return (uint32_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & s->counts_mask;
 }
 
-/* The VM is in the rule's domain now, beside other VMs that may be. */
-static void locate(struct placement_solver *s, uint32_t r, uint32_t node) {
-    const struct placement_rule *rule = &s->problem->rules[r];
+static struct rule_count *count_find(const struct placement_solver *s, uint64_t key) {
+    uint32_t i = slot_of(s, key);
+    while (s->counts[i].key != key && s->counts[i].key != UINT64_MAX) {
+        i = (i + 1) & s->counts_mask;
+    }
+    return &s->counts[i];
+}
+
+uint32_t placement_rule_count(const struct placement_solver *s, uint32_t rule, uint32_t domain) {
+    const struct rule_count *found = count_find(s, (uint64_t)rule << 32 | domain);
+    return found->key == UINT64_MAX ? 0 : found->count;
+}
+
+/* Close the gap that a removed entry leaves: those behind it that hash to before it move up. */
+static void count_remove(struct placement_solver *s, uint32_t hole) {
+    uint32_t i = hole;
+    for (;;) {
+        i = (i + 1) & s->counts_mask;
+        if (s->counts[i].key == UINT64_MAX) {
+            break;
+        }
+        uint32_t ideal = slot_of(s, s->counts[i].key);
+        if (((i - ideal) & s->counts_mask) >= ((i - hole) & s->counts_mask)) {
+            s->counts[hole] = s->counts[i];
+            hole = i;
+        }
+    }
+    s->counts[hole].key = UINT64_MAX;
+}
+
+void placement_rule_locate(struct placement_solver *s, uint32_t r, uint32_t domain) {
     struct rule_state *state = &s->rules[r];
-    if (rule_has_nodes(rule)) {
-        return;
+    struct rule_count *found = count_find(s, (uint64_t)r << 32 | domain);
+    const bool apart = s->problem->rules[r].kind == PLACEMENT_APART;
+    if (found->key == UINT64_MAX) {
+        *found = (struct rule_count){.key = (uint64_t)r << 32 | domain, .count = 1};
+        s->soft_broken += !apart && !state->hard && state->n_used > 0 ? state->weight : 0;
+        state->n_used++;
+    } else {
+        found->count++;
+        s->soft_broken += apart && !state->hard ? state->weight : 0;
     }
-    uint32_t domain = placement_rule_domain(rule, s->problem->nodes, node);
-    if (state->two != NULL && bit_test(state->one, domain)) {
-        bit_set(state->two, domain);
-    }
-    bit_set(state->one, domain);
-    state->n_located++;
 }
 
-/* Locate a VM at its host and at the other end of its move, for the rules which count that
- * (`sources`) or for those which do not. Once per domain: a VM is no second VM to itself. */
-static void locate_where_it_runs(struct placement_solver *s, uint32_t vm, bool sources) {
-    const struct placement_vm *v = &s->problem->vms[vm];
+void placement_rule_leave(struct placement_solver *s, uint32_t r, uint32_t domain) {
+    struct rule_state *state = &s->rules[r];
+    struct rule_count *found = count_find(s, (uint64_t)r << 32 | domain);
+    const bool apart = s->problem->rules[r].kind == PLACEMENT_APART;
+    if (--found->count == 0) {
+        count_remove(s, (uint32_t)(found - s->counts));
+        state->n_used--;
+        s->soft_broken -= !apart && !state->hard && state->n_used > 0 ? state->weight : 0;
+    } else {
+        s->soft_broken -= apart && !state->hard ? state->weight : 0;
+    }
+}
+
+/* Whether the VM, which the rule does not count at the moment, would break it on the node. */
+bool placement_rule_broken(const struct placement_solver *s, uint32_t r, uint32_t node) {
+    const struct placement_rule *rule = &s->problem->rules[r];
+    const struct rule_state *state = &s->rules[r];
+    switch (rule->kind) {
+    case PLACEMENT_APART:
+        return state->n_used > 0 &&
+               placement_rule_count(s, r, placement_rule_domain(s->problem, rule, node)) > 0;
+    case PLACEMENT_TOGETHER:
+        return state->n_used > 0 &&
+               placement_rule_count(s, r, placement_rule_domain(s->problem, rule, node)) == 0;
+    case PLACEMENT_ON_NODES: return !bit_test(state->nodes, node);
+    case PLACEMENT_NOT_ON_NODES: return bit_test(state->nodes, node);
+    case PLACEMENT_RULE_KIND_COUNT: break;
+    }
+    return false;
+}
+
+static bool undecided(const struct placement_solver *s, uint32_t vm) {
+    return (s->flags[vm] & (VM_ASKED | VM_HOLDS | VM_STUCK)) == (VM_ASKED | VM_HOLDS) &&
+           s->at[vm] == s->home[vm];
+}
+
+/* Which of the VM's rules see it where it is. */
+enum sight { BOTH_ENDS_ONLY, ALL_BUT_BOTH_ENDS, ALL_RULES };
+
+/* The VM begins (or ceases) to be where `at` says, in the eyes of its rules. */
+static void rules_see(struct placement_solver *s, uint32_t vm, bool there, enum sight sight) {
+    const uint32_t node = s->at[vm];
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        const struct placement_rule *rule = &s->problem->rules[s->rules_of[i]];
-        if (rule_counts_source(rule) != sources) {
+        const uint32_t r = s->rules_of[i];
+        const struct placement_rule *rule = &s->problem->rules[r];
+        if (sight != ALL_RULES && s->rules[r].at_both_ends != (sight == BOTH_ENDS_ONLY)) {
             continue;
         }
-        locate(s, s->rules_of[i], v->host);
-        if (v->also_on != PLACEMENT_NONE &&
-            placement_rule_domain(rule, s->problem->nodes, v->host) !=
-                placement_rule_domain(rule, s->problem->nodes, v->also_on)) {
-            locate(s, s->rules_of[i], v->also_on);
+        if (rule_has_nodes(rule)) {
+            if (!s->rules[r].hard && placement_rule_broken(s, r, node)) {
+                s->soft_broken += there ? s->rules[r].weight : -(uint64_t)s->rules[r].weight;
+            }
+        } else if (there) {
+            placement_rule_locate(s, r, placement_rule_domain(s->problem, rule, node));
+        } else {
+            placement_rule_leave(s, r, placement_rule_domain(s->problem, rule, node));
         }
     }
+}
+
+static enum sight sight_of(const struct placement_solver *s, uint32_t vm) {
+    return undecided(s, vm) ? BOTH_ENDS_ONLY : ALL_RULES;
+}
+
+uint64_t placement_soft_at_end(struct placement_solver *s) {
+    for (uint32_t i = 0; s->problem->n_rules > 0 && i < s->n_decisions; i++) {
+        if (undecided(s, s->decisions[i].vm)) {
+            rules_see(s, s->decisions[i].vm, true, ALL_BUT_BOTH_ENDS);
+        }
+    }
+    const uint64_t broken = s->soft_broken;
+    for (uint32_t i = 0; s->problem->n_rules > 0 && i < s->n_decisions; i++) {
+        if (undecided(s, s->decisions[i].vm)) {
+            rules_see(s, s->decisions[i].vm, false, ALL_BUT_BOTH_ENDS);
+        }
+    }
+    return broken;
+}
+
+uint32_t placement_began_at(const struct placement_solver *s, uint32_t vm) {
+    return s->flags[vm] & VM_ARRIVING ? s->problem->vms[vm].also_on : s->home[vm];
+}
+
+/* Whether a member of the rule that is no longer in question (not asked for) is in the domain:
+ * where it will be, or (at_first) where it was when the plan began. */
+static bool others_in(const struct placement_solver *s, const struct placement_rule *rule,
+                      uint32_t n, uint32_t domain, bool at_first) {
+    for (uint32_t k = 0; k < n; k++) {
+        const uint32_t vm = rule->vms.index[k];
+        const uint32_t node = at_first ? placement_began_at(s, vm) : s->at[vm];
+        if (!(s->flags[vm] & VM_ASKED) && node != PLACEMENT_NONE &&
+            placement_rule_domain(s->problem, rule, node) == domain) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t domains_of_others(const struct placement_solver *s,
+                                  const struct placement_rule *rule, bool at_first) {
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < rule->vms.n; k++) {
+        const uint32_t vm = rule->vms.index[k];
+        const uint32_t node = at_first ? placement_began_at(s, vm) : s->at[vm];
+        if (!(s->flags[vm] & VM_ASKED) && node != PLACEMENT_NONE &&
+            !others_in(s, rule, k, placement_rule_domain(s->problem, rule, node), at_first)) {
+            n++;
+        }
+    }
+    return n;
+}
+
+bool placement_together_holds(const struct placement_solver *s, uint32_t r) {
+    const struct placement_rule *rule = &s->problem->rules[r];
+    const uint32_t n_others = domains_of_others(s, rule, false);
+    uint32_t common = PLACEMENT_NONE;
+    bool moved = false, one = true;
+
+    for (uint32_t k = 0; k < rule->vms.n; k++) {
+        const uint32_t vm = rule->vms.index[k];
+        if (!(s->flags[vm] & VM_ASKED) || s->at[vm] == PLACEMENT_NONE) {
+            continue;
+        }
+        const uint32_t domain = placement_rule_domain(s->problem, rule, s->at[vm]);
+        const bool placed = s->at[vm] != placement_began_at(s, vm);
+        if (placed && n_others > 0 && !others_in(s, rule, rule->vms.n, domain, false)) {
+            return false;
+        }
+        moved |= placed;
+        one &= common == PLACEMENT_NONE || common == domain;
+        common = domain;
+    }
+    return (n_others > 0 || one || !moved) && n_others <= domains_of_others(s, rule, true);
+}
+
+void placement_rules_recount(struct placement_solver *s) {
+    memset(s->counts, 0xff, ((size_t)s->counts_mask + 1) * sizeof(*s->counts));
+    for (uint32_t r = 0; r < s->problem->n_rules; r++) {
+        s->rules[r].n_used = 0;
+    }
+    s->soft_broken = 0;
+    for (uint32_t vm = 0; s->problem->n_rules > 0 && vm < s->problem->n_vms; vm++) {
+        if ((s->flags[vm] & VM_HAS_RULES) && s->at[vm] != PLACEMENT_NONE) {
+            rules_see(s, vm, true, sight_of(s, vm));
+        }
+    }
+}
+
+/* ---- amounts and places */
+
+static void amounts_add(const struct placement_solver *s, uint64_t *amounts, uint32_t node,
+                        uint32_t vm) {
+    const uint64_t *need = vm_need(s, vm);
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        amounts[(size_t)node * s->n_resources + r] += need[r];
+    }
+}
+
+static void amounts_sub(const struct placement_solver *s, uint64_t *amounts, uint32_t node,
+                        uint32_t vm) {
+    const uint64_t *need = vm_need(s, vm);
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        amounts[(size_t)node * s->n_resources + r] -= need[r];
+    }
+}
+
+static void hold(struct placement_solver *s, uint32_t vm, bool holds) {
+    const uint32_t home = s->home[vm];
+    if (home == PLACEMENT_NONE || home == s->at[vm]) {
+        return;
+    }
+    if (holds) {
+        amounts_add(s, s->held, home, vm);
+        s->n_vms_held[home]++;
+    } else {
+        amounts_sub(s, s->held, home, vm);
+        s->n_vms_held[home]--;
+    }
+}
+
+static void list_insert(struct placement_solver *s, uint32_t vm, uint32_t node) {
+    uint32_t next = s->first_on[node];
+    s->next_on[vm] = next;
+    s->prev_on[vm] = PLACEMENT_NONE;
+    if (next != PLACEMENT_NONE) {
+        s->prev_on[next] = vm;
+    }
+    s->first_on[node] = vm;
+}
+
+static void list_remove(struct placement_solver *s, uint32_t vm, uint32_t node) {
+    uint32_t next = s->next_on[vm], prev = s->prev_on[vm];
+    if (next != PLACEMENT_NONE) {
+        s->prev_on[next] = prev;
+    }
+    if (prev != PLACEMENT_NONE) {
+        s->next_on[prev] = next;
+    } else {
+        s->first_on[node] = next;
+    }
+}
+
+static bool moves_as_other(const struct placement_solver *s, uint32_t vm) {
+    return (s->flags[vm] & (VM_ASKED | VM_HOLDS | VM_ARRIVING)) == VM_HOLDS &&
+           s->at[vm] != s->home[vm];
+}
+
+void placement_put(struct placement_solver *s, uint32_t vm, uint32_t node) {
+    s->at[vm] = node;
+    amounts_add(s, s->used, node, vm);
+    s->n_vms_on[node]++;
+    hold(s, vm, true);
+    list_insert(s, vm, node);
+    s->moves_of_others += moves_as_other(s, vm) ? 1 : 0;
+    if (s->flags[vm] & VM_HAS_RULES) {
+        rules_see(s, vm, true, sight_of(s, vm));
+    }
+    if (!(s->flags[vm] & VM_TOUCHED) && (s->flags[vm] & VM_MOVABLE)) {
+        s->flags[vm] |= VM_TOUCHED;
+        s->touched[s->n_touched++] = vm;
+    }
+}
+
+void placement_take(struct placement_solver *s, uint32_t vm) {
+    const uint32_t node = s->at[vm];
+    if (s->flags[vm] & VM_HAS_RULES) {
+        rules_see(s, vm, false, sight_of(s, vm));
+    }
+    s->moves_of_others -= moves_as_other(s, vm) ? 1 : 0;
+    list_remove(s, vm, node);
+    hold(s, vm, false);
+    s->n_vms_on[node]--;
+    amounts_sub(s, s->used, node, vm);
+    s->at[vm] = PLACEMENT_NONE;
 }
 
 void placement_state_reset(struct placement_solver *s) {
     const struct placement_problem *p = s->problem;
+    const size_t n_amounts = (size_t)p->n_nodes * s->n_resources;
 
-    memset(s->used, 0, (size_t)p->n_nodes * p->n_resources * sizeof(*s->used));
+    memset(s->used, 0, n_amounts * sizeof(*s->used));
+    memset(s->held, 0, n_amounts * sizeof(*s->held));
     memset(s->n_vms_on, 0, p->n_nodes * sizeof(*s->n_vms_on));
-    memset(s->placed_on, 0xff, p->n_vms * sizeof(*s->placed_on));
-    memset(s->moving_bits, 0, s->n_moving_words * sizeof(*s->moving_bits));
-    for (uint32_t r = 0; r < p->n_rules; r++) {
-        s->rules[r].n_located = 0;
-    }
-    s->n_applied = 0;
+    memset(s->n_vms_held, 0, p->n_nodes * sizeof(*s->n_vms_held));
+    memset(s->first_on, 0xff, p->n_nodes * sizeof(*s->first_on));
+    memset(s->at, 0xff, p->n_vms * sizeof(*s->at));
+    placement_rules_recount(s);
+    s->moves_of_others = 0;
+    s->n_touched = 0;
     for (uint32_t vm = 0; vm < p->n_vms; vm++) {
-        if (!placement_state_holds(s, vm)) {
-            continue;
+        if (s->home[vm] != PLACEMENT_NONE) {
+            placement_put(s, vm, placement_began_at(s, vm));
         }
-        take(s, vm, p->vms[vm].host);
-        if (p->vms[vm].also_on != PLACEMENT_NONE) {
-            take(s, vm, p->vms[vm].also_on);
-        }
-        locate_where_it_runs(s, vm, true);
-        if (!s->asked[vm]) {
-            locate_where_it_runs(s, vm, false);
-        }
+    }
+    s->n_touched = 0;
+    for (uint32_t vm = 0; vm < p->n_vms; vm++) {
+        s->flags[vm] &= (uint8_t)~VM_TOUCHED;
     }
 }
 
-void placement_state_apply(struct placement_solver *s) {
-    const struct decision *decision = &s->decisions[s->n_applied++];
-    const uint32_t vm = decision->vm;
+/* ---- may it go there? */
 
-    if (decision->node == PLACEMENT_NONE) {
-        if (placement_state_holds(s, vm)) {
-            locate_where_it_runs(s, vm, false); /* it stays, so it counts there after all */
+bool placement_fits(const struct placement_solver *s, uint32_t vm, uint32_t node) {
+    const uint64_t *need = vm_need(s, vm);
+    const size_t base = (size_t)node * s->n_resources;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        if (s->used[base + r] + need[r] > s->capacities[base + r] && need[r] > 0) {
+            return false;
         }
-        return;
     }
-    s->placed_on[vm] = decision->node;
-    take(s, vm, decision->node);
-    /* If its old place in the domain counts as well, `two` is set by this VM alone. That does no
-     * harm: the VM is not judged again, and others look at `two` only if they are in the domain
-     * too. */
+    return s->n_vms_on[node] < s->vms_max[node];
+}
+
+bool placement_fits_now(const struct placement_solver *s, uint32_t vm, uint32_t node) {
+    const uint64_t *need = vm_need(s, vm);
+    const size_t base = (size_t)node * s->n_resources;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        if (s->used[base + r] + s->held[base + r] + need[r] > s->capacities[base + r] &&
+            need[r] > 0) {
+            return false;
+        }
+    }
+    return s->n_vms_on[node] + s->n_vms_held[node] < s->vms_max[node];
+}
+
+bool placement_allowed(const struct placement_solver *s, uint32_t vm, uint32_t node) {
+    const struct placement_vm *v = &s->problem->vms[vm];
+    if (!bit_test(&s->rows[s->class_of[vm] * s->node_words], node)) {
+        return false;
+    }
+    if (!(s->flags[vm] & VM_ASKED)) {
+        return true;
+    }
+    return v->host != node && (s->request.kind != PLACEMENT_RETURN || v->return_to == node);
+}
+
+bool placement_rules_allow(const struct placement_solver *s, uint32_t vm, uint32_t node) {
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        locate(s, s->rules_of[i], decision->node);
+        const uint32_t r = s->rules_of[i];
+        if (s->rules[r].hard && !rule_has_nodes(&s->problem->rules[r]) &&
+            placement_rule_broken(s, r, node)) {
+            return false;
+        }
     }
+    return true;
+}
+
+uint64_t placement_soft_delta(const struct placement_solver *s, uint32_t vm, uint32_t node) {
+    uint64_t sum = 0;
+    for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
+        const uint32_t r = s->rules_of[i];
+        if (!s->rules[r].hard && placement_rule_broken(s, r, node)) {
+            sum += s->rules[r].weight;
+        }
+    }
+    return sum;
+}
+
+bool placement_can_go(const struct placement_solver *s, uint32_t vm, uint32_t node) {
+    return placement_fits(s, vm, node) && placement_allowed(s, vm, node) &&
+           (!(s->flags[vm] & VM_HAS_RULES) || placement_rules_allow(s, vm, node));
 }

@@ -5,7 +5,7 @@
  * The library has no I/O and no locale, so numbers are written here by hand. A line that does not
  * fit is cut off; it is always terminated.
  */
-#include "internal.h"
+#include "search.h"
 
 #include <string.h>
 
@@ -136,6 +136,8 @@ static const char *const reason_names[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_NO_RESOURCE] = "not enough of a resource",
     [PLACEMENT_NO_CPU] = "not enough cpu",
     [PLACEMENT_NO_MEMORY] = "not enough memory",
+    [PLACEMENT_OVER_THRESHOLD] = "above its threshold with it",
+    [PLACEMENT_NO_WAY] = "no way to get there",
 };
 
 static const char *const state_names[PLACEMENT_NODE_STATE_COUNT] = {
@@ -274,6 +276,12 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
         put_number(line, v->have);
         put(line, " of ");
         put_number(line, v->capacity);
+        break;
+    case PLACEMENT_OVER_THRESHOLD:
+        put(line, "with it the node would be above its threshold");
+        break;
+    case PLACEMENT_NO_WAY:
+        put(line, "there will be room, but no order of moves that gets it there");
         break;
     default: put_lack(line, p, node, v); break;
     }

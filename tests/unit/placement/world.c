@@ -271,7 +271,7 @@ static int parse_vm(struct world *w, char **rest) {
 
 static int parse_rule(struct world *w, char **rest) {
     static const char *const kinds[] = {"apart", "together", "on", "off"};
-    static const char *const scopes[] = {"node", "rack", "site"};
+    static const char *const scopes[] = {"node", "rack", "site", "part"};
     char *name = next(rest), *key;
     if (name == NULL || w->problem.n_rules == WORLD_RULES) {
         return fail(w, "no name or too many rules", name);

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * exact.c - small problems: every state that can be reached, the best one.
+ *
+ * A state says where each VM is that may be put somewhere; a number to the base of (nodes + 1)
+ * stands for it. From the state as it is now, breadth first, one VM at a time is started or moved:
+ * to move one at a time forbids nothing that moving several at once allows, so all that any plan
+ * can lead to is found, detours included, each with the fewest steps. The states' costs are
+ * compared in the order of the goals. A cluster of three nodes and ten VMs is small enough; what is
+ * too large is refused at once and left to the other searches.
+ */
+#include "search.h"
+
+#include <string.h>
+
+#define STATES_MAX (1u << 17)
+#define VMS_MAX 24u
+
+struct exact {
+    struct placement_solver *s;
+    uint32_t vms[VMS_MAX];
+    uint32_t digits[VMS_MAX]; /* of the state that `at` holds; n_nodes: nowhere */
+    uint32_t power[VMS_MAX];
+    uint32_t n, base, n_states;
+    uint32_t *parent; /* per state: where it was reached from; NONE: not reached */
+    uint32_t *queue;
+    uint8_t *moves; /* per state: moves of VMs that were not asked for, on the way to it */
+    uint32_t priorities[VMS_MAX]; /* of asked ones: rank of the priority, 0 the highest */
+};
+
+/* What the end of a plan is worth, in the order of the goals; less is better. */
+struct value {
+    uint8_t unplaced[VMS_MAX]; /* by rank of priority */
+    uint64_t soft;
+    uint32_t others;
+    uint64_t move_ms;
+    uint64_t preferred;
+    uint32_t used_permille; /* the fullest of the nodes that got a VM */
+};
+
+static int value_compare(const struct value *a, const struct value *b) {
+    int order = memcmp(a->unplaced, b->unplaced, sizeof(a->unplaced));
+    if (order != 0) {
+        return order;
+    }
+#define LESS(field)                          \
+    if (a->field != b->field) {              \
+        return a->field < b->field ? -1 : 1; \
+    }
+    LESS(soft)
+    LESS(others)
+    LESS(move_ms)
+    LESS(preferred)
+    LESS(used_permille)
+#undef LESS
+    return 0;
+}
+
+/* Which VMs, and how many states; false if there are too many. */
+static bool measure(struct exact *x, struct placement_solver *s) {
+    uint64_t states = 1;
+    *x = (struct exact){.s = s, .base = s->problem->n_nodes + 1};
+    for (uint32_t i = 0; i < s->problem->n_vms; i++) {
+        if (!(s->flags[i] & VM_MOVABLE)) {
+            continue;
+        }
+        if (x->n == VMS_MAX || states * x->base > STATES_MAX) {
+            return false;
+        }
+        x->power[x->n] = (uint32_t)states;
+        x->vms[x->n++] = i;
+        states *= x->base;
+    }
+    x->n_states = (uint32_t)states;
+    for (uint32_t i = 0; i < x->n; i++) {
+        for (uint32_t k = 0; k < s->n_decisions; k++) {
+            const bool higher = k > 0 && s->decisions[k].priority != s->decisions[k - 1].priority;
+            x->priorities[i] += higher ? 1 : 0;
+            if (s->decisions[k].vm == x->vms[i]) {
+                break;
+            }
+        }
+    }
+    return true;
+}
+
+static void go(struct exact *x, uint32_t i, uint32_t digit) {
+    const uint32_t vm = x->vms[i];
+    if (x->digits[i] == digit) {
+        return;
+    }
+    if (x->s->at[vm] != PLACEMENT_NONE) {
+        placement_take(x->s, vm);
+    }
+    if (digit < x->base - 1) {
+        placement_put(x->s, vm, digit);
+    }
+    x->digits[i] = digit;
+}
+
+static void go_to_state(struct exact *x, uint32_t state) {
+    for (uint32_t i = 0; i < x->n; i++) {
+        go(x, i, state % x->base);
+        state /= x->base;
+    }
+}
+
+/* Hard anti-affinity counts a VM that moves at both ends: it is not taken out before it is asked
+ * for, but does not stand in its own way. */
+static bool apart_allows(const struct exact *x, uint32_t vm, uint32_t node) {
+    const struct placement_solver *s = x->s;
+    for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
+        const uint32_t r = s->rules_of[i];
+        const struct placement_rule *rule = &s->problem->rules[r];
+        if (!s->rules[r].at_both_ends) {
+            continue;
+        }
+        const uint32_t domain = placement_rule_domain(s->problem, rule, node);
+        const uint32_t own = s->at[vm] != PLACEMENT_NONE &&
+                             placement_rule_domain(s->problem, rule, s->at[vm]) == domain;
+        if (placement_rule_count(s, r, domain) > own) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool may_step(const struct exact *x, uint32_t i, uint32_t node) {
+    const struct placement_solver *s = x->s;
+    const uint32_t vm = x->vms[i];
+    return x->digits[i] != node && placement_fits(s, vm, node) && placement_allowed(s, vm, node) &&
+           apart_allows(x, vm, node);
+}
+
+static bool together_at_end(const struct exact *x) {
+    const struct placement_solver *s = x->s;
+    for (uint32_t r = 0; r < s->problem->n_rules; r++) {
+        if (s->problem->rules[r].kind == PLACEMENT_TOGETHER && s->rules[r].hard &&
+            !placement_together_holds(s, r)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The rules' counts leave out asked VMs at their hosts, which are about to leave. In a state that
+ * is an end they stay, and what they break there counts. */
+static uint64_t soft_of_stayers(const struct exact *x) {
+    struct placement_solver *s = x->s;
+    const uint64_t before = s->soft_broken;
+    bool stays = false;
+    for (uint32_t i = 0; i < x->n; i++) {
+        stays |= (s->flags[x->vms[i]] & VM_ASKED) && (s->flags[x->vms[i]] & VM_HOLDS) &&
+                 s->at[x->vms[i]] == s->home[x->vms[i]];
+    }
+    return stays ? placement_soft_at_end(s) : before;
+}
+
+static uint32_t preferred_rank(const struct placement_solver *s, uint32_t vm) {
+    const struct placement_set *preferred = &s->problem->vms[vm].preferred;
+    uint32_t rank = 0;
+    while (rank < preferred->n && preferred->index[rank] != s->at[vm]) {
+        rank++;
+    }
+    return rank;
+}
+
+static uint32_t used_permille(const struct placement_solver *s, uint32_t node) {
+    uint32_t most = 0;
+    for (uint32_t r = PLACEMENT_MEMORY; r <= PLACEMENT_CPU; r++) {
+        const size_t i = (size_t)node * s->n_resources + r;
+        const uint64_t capacity = s->capacities[i] > 0 ? s->capacities[i] : 1;
+        const uint64_t used = s->used[i] * 1000 / capacity;
+        most = used > most ? (uint32_t)(used < UINT32_MAX ? used : UINT32_MAX) : most;
+    }
+    return most;
+}
+
+static void value_of(const struct exact *x, struct value *ret) {
+    const struct placement_solver *s = x->s;
+    *ret = (struct value){.soft = soft_of_stayers(x), .others = 0};
+    for (uint32_t i = 0; i < x->n; i++) {
+        const uint32_t vm = x->vms[i], home = s->home[vm];
+        const bool asked = (s->flags[vm] & VM_ASKED) != 0;
+        if (s->at[vm] == home) {
+            ret->unplaced[x->priorities[i]] =
+                (uint8_t)(ret->unplaced[x->priorities[i]] + (asked ? 1 : 0));
+            continue;
+        }
+        if (home != PLACEMENT_NONE) {
+            ret->move_ms += placement_move_ms(s, vm, home, s->at[vm]);
+        }
+        if (asked) {
+            ret->preferred += preferred_rank(s, vm);
+        }
+        const uint32_t used = used_permille(s, s->at[vm]);
+        ret->used_permille = used > ret->used_permille ? used : ret->used_permille;
+    }
+}
+
+/* The steps from the beginning to the state, in order. */
+static void path_to(struct exact *x, uint32_t state) {
+    struct placement_solver *s = x->s;
+    uint32_t n = 0;
+    for (uint32_t at = state; x->parent[at] != at; at = x->parent[at]) {
+        n++;
+    }
+    s->n_steps = n;
+    for (uint32_t at = state; n > 0; at = x->parent[at]) {
+        const uint32_t before = x->parent[at];
+        uint32_t i = 0;
+        while (at / x->power[i] % x->base == before / x->power[i] % x->base) {
+            i++;
+        }
+        const uint32_t from = before / x->power[i] % x->base;
+        s->steps[--n] = (struct step){
+            .vm = x->vms[i],
+            .from = from < x->base - 1 ? from : PLACEMENT_NONE,
+            .to = at / x->power[i] % x->base,
+        };
+    }
+}
+
+/* Breadth first; returns the best state, or NONE if the work ran out. */
+static uint32_t explore(struct exact *x, uint32_t begin) {
+    struct placement_solver *s = x->s;
+    struct value best_value, value;
+    const uint32_t most = s->request.moves_max > 0 ? s->request.moves_max : UINT32_MAX;
+    uint32_t best = begin, head = 0, tail = 0;
+
+    memset(x->parent, 0xff, x->n_states * sizeof(*x->parent));
+    x->parent[begin] = begin;
+    x->moves[begin] = 0;
+    x->queue[tail++] = begin;
+    value_of(x, &best_value);
+    while (head < tail) {
+        const uint32_t state = x->queue[head++];
+        go_to_state(x, state);
+        value_of(x, &value);
+        value.others = x->moves[state];
+        if (value_compare(&value, &best_value) < 0 && value.others <= most && together_at_end(x)) {
+            best = state;
+            best_value = value;
+        }
+        s->work += (uint64_t)x->n * (x->base - 1) / 4 + 1;
+        if (s->work > s->work_end) {
+            return PLACEMENT_NONE;
+        }
+        for (uint32_t i = 0; i < x->n; i++) {
+            for (uint32_t node = 0; node < x->base - 1; node++) {
+                const uint32_t next = state + (node - x->digits[i]) * x->power[i];
+                if (node != x->digits[i] && x->parent[next] == PLACEMENT_NONE &&
+                    may_step(x, i, node)) {
+                    const bool other = !(s->flags[x->vms[i]] & VM_ASKED);
+                    x->parent[next] = state;
+                    x->moves[next] = (uint8_t)(x->moves[state] + (other ? 1 : 0));
+                    x->queue[tail++] = next;
+                }
+            }
+        }
+    }
+    return best;
+}
+
+bool placement_exact(struct placement_solver *s) {
+    struct exact x;
+    if (!measure(&x, s)) {
+        return false;
+    }
+    uint32_t *room =
+        placement_search_room(s, (size_t)x.n_states * (2 * sizeof(*room) + sizeof(*x.moves)));
+    if (room == NULL) {
+        return false;
+    }
+    x.parent = room;
+    x.queue = room + x.n_states;
+    x.moves = (uint8_t *)(x.queue + x.n_states);
+    placement_state_reset(s);
+    uint32_t begin = 0;
+    for (uint32_t i = 0; i < x.n; i++) {
+        const uint32_t node = s->at[x.vms[i]];
+        x.digits[i] = node != PLACEMENT_NONE ? node : x.base - 1;
+        begin += x.digits[i] * x.power[i];
+    }
+    const uint32_t best = explore(&x, begin);
+    if (best == PLACEMENT_NONE) {
+        return false;
+    }
+    go_to_state(&x, best);
+    path_to(&x, best);
+    return true;
+}

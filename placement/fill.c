@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fill.c - node by node, each filled as well as can be.
+ *
+ * A node takes the VM that is hardest to place, and then those of the rest that together are worth
+ * most and fit. What a VM is worth is learned from one pass to the next: at first its size; VMs
+ * that were on badly filled nodes, or were left in the end, are worth more the next time, so that
+ * they are placed while there still is a choice (sequential value correction: Belov, Scheithauer
+ * and Mukhacheva, Journal of the Operational Research Society 59, 2008). To choose the VMs of one
+ * node is a knapsack problem, searched depth first with a bound, up to a limit.
+ */
+#include "pack.h"
+
+#define KNAPSACK_WORK 4000u
+#define PART_WORK 1000u
+#define PART_VMS 512u
+
+struct knapsack {
+    const struct pack *p;
+    uint64_t room[PLACEMENT_RESOURCES_MAX]; /* free on the node */
+    uint64_t room_size;                     /* the same in sizes */
+    uint64_t value, best_value;
+    uint32_t slots; /* VMs that the node still takes */
+    uint32_t n_list, n_chosen, n_best;
+    uint32_t chosen[256], best[256]; /* indices of the list */
+    uint32_t work;
+};
+
+static bool fits(const struct knapsack *k, uint32_t vm) {
+    const struct placement_solver *s = k->p->s;
+    const uint64_t *need = vm_need(s, vm);
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        if (need[r] > k->room[r]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_room(struct knapsack *k, uint32_t vm, bool take) {
+    const uint64_t *need = vm_need(k->p->s, vm);
+    const uint64_t size = k->p->size[vm];
+    for (uint32_t r = 0; r < k->p->s->n_resources; r++) {
+        k->room[r] = take ? k->room[r] - need[r] : k->room[r] + need[r];
+    }
+    k->room_size =
+        take ? k->room_size - (size < k->room_size ? size : k->room_size) : k->room_size + size;
+    k->value = take ? k->value + k->p->value[vm] : k->value - k->p->value[vm];
+}
+
+/* The list is in order of value by size, so that what is left of the room is worth no more than
+ * the next one's share of it. */
+static void search(struct knapsack *k, uint32_t first) {
+    const struct pack *p = k->p;
+    if (k->value > k->best_value) {
+        k->best_value = k->value;
+        k->n_best = k->n_chosen;
+        for (uint32_t i = 0; i < k->n_chosen; i++) {
+            k->best[i] = k->chosen[i];
+        }
+    }
+    for (uint32_t i = first; i < k->n_list && k->work > 0; i++) {
+        const uint32_t vm = p->list[i];
+        k->work--;
+        if (k->value + k->room_size / p->size[vm] * p->value[vm] +
+                k->room_size % p->size[vm] * p->value[vm] / p->size[vm] <=
+            k->best_value) {
+            return;
+        }
+        if (k->n_chosen == k->slots || !fits(k, vm)) {
+            continue;
+        }
+        const uint64_t room_size = k->room_size;
+        take_room(k, vm, true);
+        k->chosen[k->n_chosen++] = i;
+        search(k, i + 1);
+        k->n_chosen--;
+        take_room(k, vm, false);
+        k->room_size = room_size;
+    }
+}
+
+static void sort_by_density(struct pack *p, uint32_t n) {
+    for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
+        for (uint32_t i = gap; i < n; i++) {
+            const uint32_t vm = p->list[i];
+            uint32_t k = i;
+            for (; k >= gap && p->value[p->list[k - gap]] * (p->size[vm] >> 8 | 1) <
+                                   p->value[vm] * (p->size[p->list[k - gap]] >> 8 | 1);
+                 k -= gap) {
+                p->list[k] = p->list[k - gap];
+            }
+            p->list[k] = vm;
+        }
+    }
+}
+
+static void drop(struct pack *p, uint32_t vm) {
+    uint32_t i = 0;
+    while (p->left[i] != vm) {
+        i++;
+    }
+    p->left[i] = p->left[--p->n_left];
+}
+
+/* Those left that may go to the node, but for the first one, which is the node's already. */
+static uint32_t make_list(struct pack *p, const struct knapsack *k, uint32_t node) {
+    const struct placement_solver *s = p->s;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        const uint32_t vm = p->left[i];
+        if (fits(k, vm) && placement_allowed(s, vm, node)) {
+            p->list[n++] = vm;
+        }
+    }
+    sort_by_density(p, n);
+    return n;
+}
+
+static void room_of(struct knapsack *k, uint32_t node) {
+    const struct placement_solver *s = k->p->s;
+    uint64_t size = 0;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        const size_t i = (size_t)node * s->n_resources + r;
+        k->room[r] = s->capacities[i] > s->used[i] ? s->capacities[i] - s->used[i] : 0;
+        size += (k->room[r] * k->p->scale[r]) >> 16;
+    }
+    k->room_size = size + 64;
+    const uint32_t slots =
+        s->vms_max[node] > s->n_vms_on[node] ? s->vms_max[node] - s->n_vms_on[node] : 0;
+    k->slots = slots < 255 ? slots : 255;
+}
+
+/* The VM that is worth most, of those left that may go to the node. */
+static uint32_t hardest(const struct pack *p, uint32_t node) {
+    uint32_t best = PLACEMENT_NONE;
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        const uint32_t vm = p->left[i];
+        if ((best == PLACEMENT_NONE || p->value[vm] > p->value[best]) &&
+            placement_can_go(p->s, vm, node)) {
+            best = vm;
+        }
+    }
+    return best;
+}
+
+/* VMs of a node that could not be filled are worth more than their size. */
+static void correct(struct pack *p, uint32_t node, uint64_t room_size, uint64_t full_size) {
+    struct placement_solver *s = p->s;
+    const uint64_t filled = full_size - room_size;
+    const uint64_t keep = 1 + random_below(s, 3), take = 1 + random_below(s, 3);
+    const uint32_t bend = random_below(s, 8);
+    for (uint32_t vm = s->first_on[node]; vm != PLACEMENT_NONE; vm = s->next_on[vm]) {
+        if (!(s->flags[vm] & VM_MOVABLE)) {
+            continue;
+        }
+        const uint64_t size = p->size[vm];
+        const uint64_t bent = size + (size * bend / 64) * (size >> 8) / (p->largest >> 8 | 1);
+        uint64_t worth = bent * (full_size >> 8 | 1) / (filled >> 8 | 1);
+        worth = worth < 4 * size ? worth : 4 * size;
+        p->value[vm] = (keep * p->value[vm] + take * worth) / (keep + take) | 1;
+    }
+}
+
+/* Returns how much was free on the node before, in sizes; 0: it takes nobody. */
+static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
+    struct placement_solver *s = p->s;
+    struct knapsack k;
+    k.p = p;
+    room_of(&k, node);
+    const uint64_t full_size = k.room_size;
+    const uint32_t first = hardest(p, node);
+    if (first == PLACEMENT_NONE || k.slots == 0) {
+        return 0;
+    }
+    drop(p, first);
+    placement_pack_put(p, first, node);
+    room_of(&k, node);
+    k.value = k.best_value = 0;
+    k.n_chosen = k.n_best = 0;
+    k.work = work;
+    k.n_list = make_list(p, &k, node);
+    search(&k, 0);
+    s->work += (work - k.work) / 4 + p->n_left / 4;
+    uint32_t chosen[256];
+    for (uint32_t i = 0; i < k.n_best; i++) {
+        chosen[i] = p->list[k.best[i]];
+    }
+    for (uint32_t i = 0; i < k.n_best; i++) {
+        if (!(s->flags[chosen[i]] & VM_HAS_RULES) || placement_rules_allow(s, chosen[i], node)) {
+            drop(p, chosen[i]);
+            placement_pack_put(p, chosen[i], node);
+        }
+    }
+    return full_size;
+}
+
+/* Nodes in their order, beginning somewhere: where they differ, none is always the last. */
+void placement_fill(struct pack *p) {
+    struct placement_solver *s = p->s;
+    const uint32_t n_nodes = s->problem->n_nodes;
+    const uint32_t first = random_below(s, n_nodes);
+    for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
+        const uint32_t node = first + i < n_nodes ? first + i : first + i - n_nodes;
+        if (bit_test(s->accepts, node)) {
+            const uint64_t full_size = fill_node(p, node, KNAPSACK_WORK);
+            if (full_size > 0) {
+                struct knapsack k = {.p = p};
+                room_of(&k, node);
+                correct(p, node, k.room_size, full_size);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        const uint32_t vm = p->left[i];
+        p->value[vm] += p->value[vm] / (4 + random_below(s, 12));
+    }
+}
+
+/* Some nodes anew: what is movable on them is taken out, and they are filled again one after the
+ * other, with those left to choose from. Kept if no more is left, by size, than before. */
+bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes) {
+    struct placement_solver *s = p->s;
+    uint32_t vms[PART_VMS], places[PART_VMS], n = 0;
+    uint64_t left_before = 0, left_after = 0;
+
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        left_before += p->size[p->left[i]];
+    }
+    for (uint32_t i = 0; i < n_nodes; i++) {
+        for (uint32_t vm = s->first_on[nodes[i]], next; vm != PLACEMENT_NONE; vm = next) {
+            next = s->next_on[vm];
+            if ((s->flags[vm] & (VM_MOVABLE | VM_ASKED)) != (VM_MOVABLE | VM_ASKED) ||
+                s->at[vm] == s->home[vm] || n == PART_VMS) {
+                continue;
+            }
+            vms[n] = vm;
+            places[n++] = nodes[i];
+            placement_pack_take(p, vm);
+            p->left[p->n_left++] = vm;
+        }
+    }
+    /* A little noise in what VMs are worth, so that the same part does not come out the same. */
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        const uint32_t vm = p->left[i];
+        p->value[vm] = p->size[vm] + p->size[vm] / 64 * random_below(s, 16);
+    }
+    for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
+        (void)fill_node(p, nodes[i], PART_WORK);
+    }
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        left_after += p->size[p->left[i]];
+    }
+    if (left_after <= left_before) {
+        return left_after < left_before;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (s->at[vms[i]] != PLACEMENT_NONE) {
+            placement_pack_take(p, vms[i]);
+            p->left[p->n_left++] = vms[i];
+        }
+    }
+    for (uint32_t i = 0; i < n_nodes; i++) {
+        for (uint32_t vm = s->first_on[nodes[i]], next; vm != PLACEMENT_NONE; vm = next) {
+            next = s->next_on[vm];
+            if ((s->flags[vm] & VM_ASKED) && s->at[vm] != s->home[vm]) {
+                placement_pack_take(p, vm);
+                p->left[p->n_left++] = vm;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        drop(p, vms[i]);
+        placement_pack_put(p, vms[i], places[i]);
+    }
+    return false;
+}

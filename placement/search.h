@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * search.h - what the files of the placement library offer each other; see internal.h.
+ */
+#pragma once
+
+#include "internal.h"
+
+/* check.c */
+int placement_problem_check(const struct placement_problem *problem);
+int placement_request_check(const struct placement_problem *problem,
+                            const struct placement_request *request);
+
+/* compile.c */
+int placement_compile(struct placement_solver *solver, const struct placement_problem *problem,
+                      const struct placement_request *request);
+/* Room of at least so many bytes for a search's own arrays, aligned; kept until the next call.
+ * NULL: no memory; the search is then left out, and the plan found so far stands. */
+void *placement_search_room(struct placement_solver *solver, size_t size);
+
+/* state.c */
+void placement_state_reset(struct placement_solver *solver);
+uint32_t placement_rule_domain(const struct placement_problem *problem,
+                               const struct placement_rule *rule, uint32_t node);
+uint32_t placement_rule_count(const struct placement_solver *solver, uint32_t rule,
+                              uint32_t domain);
+void placement_rule_locate(struct placement_solver *solver, uint32_t rule, uint32_t domain);
+void placement_rule_leave(struct placement_solver *solver, uint32_t rule, uint32_t domain);
+bool placement_rule_broken(const struct placement_solver *solver, uint32_t rule, uint32_t node);
+/* Where the VM is, or is about to arrive, when the plan begins. */
+uint32_t placement_began_at(const struct placement_solver *solver, uint32_t vm);
+/* Hard affinity, at the end: each VM asked for that was put somewhere is where others of the rule
+ * are; if there are none, all are together. Others that were moved are in no more domains than they
+ * were. */
+bool placement_together_holds(const struct placement_solver *solver, uint32_t rule);
+/* Weights of soft rules broken if the plan ends here: VMs that were asked for and stay count. */
+uint64_t placement_soft_at_end(struct placement_solver *solver);
+/* Count for the rules anew, from the assignment. */
+void placement_rules_recount(struct placement_solver *solver);
+/* The VM, which is nowhere, to a node; and off the node where it is. */
+void placement_put(struct placement_solver *solver, uint32_t vm, uint32_t node);
+void placement_take(struct placement_solver *solver, uint32_t vm);
+/* The VM must be nowhere at the moment, or on another node. */
+bool placement_fits(const struct placement_solver *solver, uint32_t vm, uint32_t node);
+/* As above, without waiting for others to leave. */
+bool placement_fits_now(const struct placement_solver *solver, uint32_t vm, uint32_t node);
+/* By its own and the node's properties, whatever other VMs do. */
+bool placement_allowed(const struct placement_solver *solver, uint32_t vm, uint32_t node);
+/* By hard rules; the VM must be nowhere at the moment. */
+bool placement_rules_allow(const struct placement_solver *solver, uint32_t vm, uint32_t node);
+/* All of the three; the VM must be nowhere at the moment. */
+bool placement_can_go(const struct placement_solver *solver, uint32_t vm, uint32_t node);
+uint64_t placement_soft_delta(const struct placement_solver *solver, uint32_t vm, uint32_t node);
+
+/* judge.c */
+void placement_task_begin(struct placement_solver *solver, uint32_t vm, struct task *ret_task);
+uint32_t placement_judge_obstacles(const struct placement_solver *solver, const struct task *task,
+                                   uint32_t node);
+void placement_judge_score(const struct placement_solver *solver, const struct task *task,
+                           uint32_t node, struct score *ret_score);
+enum placement_reason placement_first_obstacle(uint32_t obstacles);
+bool placement_score_better(const struct score *a, const struct score *b);
+void placement_judge_verdict(const struct placement_solver *solver, const struct task *task,
+                             uint32_t node, struct placement_verdict *ret_verdict);
+/* The node that comes nearest to being possible and the first obstacle there; NONE if no nodes. */
+uint32_t placement_judge_nearest(const struct placement_solver *solver, const struct task *task,
+                                 enum placement_reason *ret_reason);
+
+/* greedy.c */
+void placement_collect(struct placement_solver *solver);
+/* The best node for a VM that is nowhere at the moment, or NONE. */
+uint32_t placement_best_node(struct placement_solver *solver, uint32_t vm);
+/* Decide all, in order; returns how many found no place. */
+uint32_t placement_greedy(struct placement_solver *solver);
+
+/* exact.c: true if it was done to the end: s->steps is then the best way to the best state. */
+bool placement_exact(struct placement_solver *solver);
+
+/* chain.c: places for all that was asked for, with the fewest moves; false if none was found.
+ * *ret_proven: there is none with fewer left down or fewer moves. */
+bool placement_chain(struct placement_solver *solver, bool *ret_proven);
+/* A part of the plan anew; true if it may be better (fewer left, or fewer moves). */
+bool placement_chain_part(struct placement_solver *solver, uint64_t work);
+
+/* pack.c: true if all that was asked for has a place; else it goes on at the next call. */
+bool placement_pack(struct placement_solver *solver);
+
+/* balance.c */
+void placement_balance(struct placement_solver *solver);
+uint32_t placement_nodes_over(const struct placement_solver *solver);
+
+/* sequence.c: from the assignment, which it changes where a VM cannot get there; or (path) from the
+ * order in s->steps. */
+void placement_sequence(struct placement_solver *solver);
+void placement_sequence_path(struct placement_solver *solver);
+/* ready_ms of the plan's moves. */
+void placement_times(struct placement_solver *solver);
+uint64_t placement_move_ms(const struct placement_solver *solver, uint32_t vm, uint32_t from,
+                           uint32_t to);
+
+/* solve.c: the assignment that the plan leads to. */
+void placement_load_plan(struct placement_solver *solver);
+
+/* admit.c */
+void placement_admission_finish(struct placement_solver *solver);
+
+static inline uint32_t random_below(struct placement_solver *s, uint32_t n) {
+    s->random = s->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(((s->random >> 32) * n) >> 32);
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sequence.c - the order of the moves.
+ *
+ * An assignment says where each VM will be; the sequence says how all get there without any node
+ * being overloaded, or a hard anti-affinity broken, on the way. While a VM moves it takes its needs
+ * at both ends. So the sequence is simulated: `now` holds what is taken at the moment. In rounds
+ * (stages) all steps are taken that are possible with what the round began with; at the end of the
+ * round what they left becomes free. When no step is possible and some are left, they wait for each
+ * other in a cycle: one of them makes a detour over a third node. If there is none, what is left
+ * stays where it is.
+ *
+ * Starts come first in each round, in order of importance: a VM that is down waits for nothing that
+ * it does not need. If a cycle cannot be broken that way, once more with the starts last: a node
+ * that is to take one is room for a detour as long as it has not started.
+ */
+#include "search.h"
+
+#include <string.h>
+
+struct now {
+    struct placement_solver *s;
+    uint64_t *taken;   /* [node * n_resources + r] */
+    uint32_t *n_vms;   /* per node */
+    uint32_t *where;   /* per VM: where it runs now */
+    uint32_t *list;    /* VMs that are not yet where they will be */
+    uint32_t *scratch; /* per VM */
+    uint8_t *detoured; /* per VM */
+    uint32_t n_list;
+    uint32_t round;
+    bool arrives; /* something is on its way when the plan begins */
+};
+
+static size_t now_size(const struct placement_solver *s) {
+    const size_t n = s->problem->n_nodes, v = s->problem->n_vms;
+    return n * s->n_resources * sizeof(uint64_t) + n * sizeof(uint32_t) + 3 * v * sizeof(uint32_t) +
+           v * sizeof(uint8_t);
+}
+
+static void take_amounts(struct now *now, uint32_t vm, uint32_t node, bool add) {
+    const struct placement_solver *s = now->s;
+    const uint64_t *need = vm_need(s, vm);
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        uint64_t *taken = &now->taken[(size_t)node * s->n_resources + r];
+        *taken = add ? *taken + need[r] : *taken - need[r];
+    }
+    now->n_vms[node] += add ? 1 : UINT32_MAX;
+}
+
+/* The rules' counts are on loan from the assignment: for hard anti-affinity alone they hold here
+ * what is taken now, both ends of moves included. */
+static void see(struct now *now, uint32_t vm, uint32_t node, bool there) {
+    struct placement_solver *s = now->s;
+    if (!(s->flags[vm] & VM_HAS_RULES)) {
+        return;
+    }
+    for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
+        const uint32_t r = s->rules_of[i];
+        if (!s->rules[r].at_both_ends) {
+            continue;
+        }
+        uint32_t domain = placement_rule_domain(s->problem, &s->problem->rules[r], node);
+        if (there) {
+            placement_rule_locate(s, r, domain);
+        } else {
+            placement_rule_leave(s, r, domain);
+        }
+    }
+}
+
+static void occupy(struct now *now, uint32_t vm, uint32_t node) {
+    take_amounts(now, vm, node, true);
+    see(now, vm, node, true);
+}
+
+static void vacate(struct now *now, uint32_t vm, uint32_t node) {
+    take_amounts(now, vm, node, false);
+    see(now, vm, node, false);
+}
+
+/* Its own place does not stand in a VM's way. */
+static bool apart_allows(const struct now *now, uint32_t vm, uint32_t node) {
+    const struct placement_solver *s = now->s;
+    const uint32_t from = now->where[vm];
+    for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
+        const uint32_t r = s->rules_of[i];
+        if (!s->rules[r].at_both_ends) {
+            continue;
+        }
+        const struct placement_rule *rule = &s->problem->rules[r];
+        const uint32_t domain = placement_rule_domain(s->problem, rule, node);
+        const uint32_t own =
+            from != PLACEMENT_NONE && placement_rule_domain(s->problem, rule, from) == domain;
+        if (placement_rule_count(s, r, domain) > own) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool possible_now(const struct now *now, uint32_t vm, uint32_t node) {
+    const struct placement_solver *s = now->s;
+    const uint64_t *need = vm_need(s, vm);
+    const size_t base = (size_t)node * s->n_resources;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        if (need[r] > 0 && now->taken[base + r] + need[r] > s->capacities[base + r]) {
+            return false;
+        }
+    }
+    return now->n_vms[node] < s->vms_max[node] &&
+           (!(s->flags[vm] & VM_HAS_RULES) || apart_allows(now, vm, node));
+}
+
+static bool begin(struct now *now, struct placement_solver *s) {
+    const struct placement_problem *p = s->problem;
+    unsigned char *room = placement_search_room(s, now_size(s));
+    if (room == NULL) {
+        return false;
+    }
+    *now = (struct now){.s = s};
+    now->taken = (uint64_t *)(void *)room;
+    room += (size_t)p->n_nodes * s->n_resources * sizeof(uint64_t);
+    now->n_vms = (uint32_t *)(void *)room;
+    now->where = now->n_vms + p->n_nodes;
+    now->list = now->where + p->n_vms;
+    now->scratch = now->list + p->n_vms;
+    now->detoured = (uint8_t *)(now->scratch + p->n_vms);
+    return true;
+}
+
+static void rewind_to_now(struct now *now) {
+    struct placement_solver *s = now->s;
+    const struct placement_problem *p = s->problem;
+
+    memset(now->taken, 0, (size_t)p->n_nodes * s->n_resources * sizeof(*now->taken));
+    memset(now->n_vms, 0, p->n_nodes * sizeof(*now->n_vms));
+    memset(now->detoured, 0, p->n_vms * sizeof(*now->detoured));
+    memset(s->counts, 0xff, ((size_t)s->counts_mask + 1) * sizeof(*s->counts));
+    for (uint32_t r = 0; r < p->n_rules; r++) {
+        s->rules[r].n_used = 0;
+    }
+    for (uint32_t vm = 0; vm < p->n_vms; vm++) {
+        now->where[vm] = s->home[vm];
+        if (s->home[vm] == PLACEMENT_NONE) {
+            continue;
+        }
+        occupy(now, vm, s->home[vm]);
+        if (s->flags[vm] & VM_ARRIVING) {
+            now->arrives = true;
+            now->where[vm] = p->vms[vm].also_on;
+            occupy(now, vm, now->where[vm]);
+        }
+    }
+    now->round = 0;
+    s->n_steps = 0;
+}
+
+/* What was on its way when the plan began has arrived. */
+static void arrivals(struct now *now) {
+    const struct placement_solver *s = now->s;
+    for (uint32_t vm = 0; vm < s->problem->n_vms; vm++) {
+        if (s->flags[vm] & VM_ARRIVING) {
+            vacate(now, vm, s->home[vm]);
+        }
+    }
+}
+
+static void step(struct now *now, uint32_t vm, uint32_t to) {
+    struct placement_solver *s = now->s;
+    s->steps[s->n_steps++] =
+        (struct step){.vm = vm, .from = now->where[vm], .to = to, .stage = now->round};
+    occupy(now, vm, to);
+}
+
+/* The sources of the round's steps become free, from step `first` on. */
+static void end_round(struct now *now, uint32_t first) {
+    const struct placement_solver *s = now->s;
+    for (uint32_t i = first; i < s->n_steps; i++) {
+        const struct step *done = &s->steps[i];
+        if (done->from != PLACEMENT_NONE) {
+            vacate(now, done->vm, done->from);
+        }
+        now->where[done->vm] = done->to;
+    }
+    if (now->round == 0) {
+        arrivals(now);
+    }
+    now->round++;
+}
+
+static void collect_movers(struct now *now) {
+    const struct placement_solver *s = now->s;
+    now->n_list = 0;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        const uint32_t vm = s->decisions[i].vm;
+        if (s->at[vm] != PLACEMENT_NONE && s->at[vm] != now->where[vm]) {
+            now->list[now->n_list++] = vm;
+        }
+    }
+    for (uint32_t i = 0; i < s->n_touched; i++) {
+        const uint32_t vm = s->touched[i];
+        if (!(s->flags[vm] & VM_ASKED) && s->at[vm] != now->where[vm]) {
+            now->list[now->n_list++] = vm;
+        }
+    }
+}
+
+enum which { STARTS, MOVES, BOTH };
+
+static bool is_one(const struct now *now, uint32_t vm, enum which which) {
+    return which == BOTH || (now->where[vm] == PLACEMENT_NONE) == (which == STARTS);
+}
+
+/* All steps of the kind that are possible, in order; those taken leave the list. */
+static void take_possible(struct now *now, enum which which) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < now->n_list; i++) {
+        const uint32_t vm = now->list[i];
+        if (is_one(now, vm, which) && possible_now(now, vm, now->s->at[vm])) {
+            step(now, vm, now->s->at[vm]);
+        } else {
+            now->list[kept++] = vm;
+        }
+    }
+    now->n_list = kept;
+}
+
+/* One of those left goes to a third node for a while: the smallest that finds one. */
+static bool detour(struct now *now) {
+    struct placement_solver *s = now->s;
+    uint32_t best = PLACEMENT_NONE, via = PLACEMENT_NONE;
+    for (uint32_t i = 0; i < now->n_list; i++) {
+        const uint32_t vm = now->list[i];
+        if (now->where[vm] == PLACEMENT_NONE || now->detoured[vm] ||
+            s->problem->vms[vm].mobility != PLACEMENT_MOVABLE_LIVE ||
+            (best != PLACEMENT_NONE && vm_need(s, vm)[0] >= vm_need(s, best)[0])) {
+            continue;
+        }
+        for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
+            if (node != now->where[vm] && placement_allowed(s, vm, node) &&
+                possible_now(now, vm, node)) {
+                best = vm;
+                via = node;
+                break;
+            }
+        }
+    }
+    if (best == PLACEMENT_NONE) {
+        return false;
+    }
+    now->detoured[best] = true;
+    step(now, best, via);
+    return true;
+}
+
+/* Returns whether all got where they are to be. */
+static bool simulate(struct now *now, bool starts_first) {
+    rewind_to_now(now);
+    collect_movers(now);
+    while (now->n_list > 0) {
+        const uint32_t first = now->s->n_steps;
+        if (starts_first) {
+            take_possible(now, STARTS);
+            take_possible(now, MOVES);
+        } else {
+            take_possible(now, MOVES);
+            if (now->s->n_steps == first) {
+                take_possible(now, STARTS);
+            }
+        }
+        /* In the first round room may come by itself, from those that arrive. */
+        const bool comes = now->round == 0 && now->arrives;
+        if (now->s->n_steps == first && !comes && !detour(now)) {
+            return false;
+        }
+        end_round(now, first);
+    }
+    return true;
+}
+
+/* What could not be reached is taken out of the assignment. */
+static void give_up(struct now *now) {
+    struct placement_solver *s = now->s;
+    memcpy(now->scratch, now->where, s->problem->n_vms * sizeof(*now->scratch));
+    placement_rules_recount(s);
+    for (uint32_t i = 0; i < now->n_list; i++) {
+        const uint32_t vm = now->list[i];
+        placement_take(s, vm);
+        if (now->scratch[vm] != PLACEMENT_NONE) {
+            placement_put(s, vm, now->scratch[vm]);
+        }
+    }
+}
+
+void placement_sequence(struct placement_solver *s) {
+    struct now now;
+    if (!begin(&now, s)) {
+        /* No memory to look for an order: what can be done without one is left, the starts are. */
+        s->n_steps = 0;
+        return;
+    }
+    if (simulate(&now, true) || simulate(&now, false)) {
+        placement_rules_recount(s);
+    } else {
+        (void)simulate(&now, true);
+        give_up(&now);
+    }
+}
+
+void placement_sequence_path(struct placement_solver *s) {
+    struct now now;
+    const uint32_t n = s->n_steps;
+    if (!begin(&now, s)) {
+        s->n_steps = 0;
+        return;
+    }
+    rewind_to_now(&now);
+    uint32_t first = 0;
+    while (s->n_steps < n) {
+        const struct step next = s->steps[s->n_steps];
+        if (s->n_steps > first && s->steps[s->n_steps - 1].vm == next.vm) {
+            end_round(&now, first);
+            first = s->n_steps;
+        }
+        if (!possible_now(&now, next.vm, next.to) || now.where[next.vm] != next.from) {
+            end_round(&now, first);
+            first = s->n_steps;
+        }
+        step(&now, next.vm, next.to);
+    }
+    placement_rules_recount(s);
+}
+
+uint64_t placement_move_ms(const struct placement_solver *s, uint32_t vm, uint32_t from,
+                           uint32_t to) {
+    const struct placement_node *nodes = s->problem->nodes;
+    const uint32_t a = nodes[from].bandwidth_mb_s, b = nodes[to].bandwidth_mb_s;
+    uint64_t slower = a > 0 ? a : PLACEMENT_BANDWIDTH;
+    const uint64_t other = b > 0 ? b : PLACEMENT_BANDWIDTH;
+    slower = other < slower ? other : slower;
+    return (vm_need(s, vm)[PLACEMENT_MEMORY] * 1000 + slower - 1) / slower;
+}
+
+static uint32_t clip_ms(uint64_t ms) {
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+/* Predicted times: a node's moves of one stage follow each other over its network, starts run all
+ * at once, and a stage begins when the last one has ended. */
+void placement_times(struct placement_solver *s) {
+    const struct placement_problem *p = s->problem;
+    uint64_t *busy = placement_search_room(s, p->n_nodes * sizeof(*busy));
+    uint64_t begin = 0, end = 0;
+
+    if (busy == NULL) {
+        return; /* times are left at 0: they are a service, the plan does not need them */
+    }
+    memset(busy, 0, p->n_nodes * sizeof(*busy));
+    for (uint32_t i = 0; i < s->plan.n_moves; i++) {
+        struct placement_move *move = &s->moves[i];
+        if (i > 0 && move->stage != s->moves[i - 1].stage) {
+            begin = end;
+        }
+        uint64_t ready;
+        if (move->mode == PLACEMENT_START) {
+            const uint32_t start_ms = p->vms[move->vm].start_ms;
+            ready = begin + (start_ms > 0 ? start_ms : PLACEMENT_START_MS);
+        } else {
+            uint64_t from = busy[move->from] > begin ? busy[move->from] : begin;
+            uint64_t to = busy[move->to] > begin ? busy[move->to] : begin;
+            ready = (from > to ? from : to) + placement_move_ms(s, move->vm, move->from, move->to);
+            busy[move->from] = busy[move->to] = ready;
+        }
+        move->ready_ms = clip_ms(ready);
+        end = ready > end ? ready : end;
+    }
+}
