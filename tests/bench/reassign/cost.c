@@ -5,6 +5,7 @@
  */
 #include "model.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,9 +75,13 @@ struct judge {
     char *error;
 };
 
-static bool broken(const struct judge *j, const char *what, uint32_t a, uint32_t b) {
+__attribute__((format(printf, 2, 3))) static bool broken(const struct judge *j, const char *format,
+                                                         ...) {
     if (j->error != NULL) {
-        snprintf(j->error, REASSIGN_ERROR_MAX, what, a, b);
+        va_list args;
+        va_start(args, format);
+        vsnprintf(j->error, REASSIGN_ERROR_MAX, format, args);
+        va_end(args);
     }
     return false;
 }
