@@ -19,7 +19,7 @@ struct verb {
     const char *noun;
     const char *name; /* NULL: the noun alone is the command ("status") */
     enum word_kind words[VERB_WORDS_MAX];
-    uint32_t options;    /* besides OPTIONS_COMMON */
+    uint64_t options;    /* besides OPTIONS_COMMON */
     const char *usage;   /* what stands after the words instead of "[OPTION]...", or NULL */
     const char *summary; /* after the name in lists */
     const char *details; /* paragraphs of help, or NULL */
@@ -80,6 +80,8 @@ int command_device_test(struct cli *cli, char **words);
 int command_operation_list(struct cli *cli, char **words);
 int command_operation_show(struct cli *cli, char **words);
 int command_operation_cancel(struct cli *cli, char **words);
+int command_plan(struct cli *cli, char **words);
+int command_export(struct cli *cli, char **words);
 int command_event_list(struct cli *cli, char **words);
 int command_config_list(struct cli *cli, char **words);
 int command_config_get(struct cli *cli, char **words);

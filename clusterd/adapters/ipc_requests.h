@@ -31,7 +31,8 @@ enum ipc_read_verb {
     READ_OPERATION_SHOW,
     READ_EVENT_LIST,
     READ_CONFIG_LIST,
-    READ_CONFIG_GET
+    READ_CONFIG_GET,
+    READ_EXPORT
 };
 
 /* Arguments of the verbs that change nothing. */

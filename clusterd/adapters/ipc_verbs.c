@@ -112,6 +112,7 @@ const struct ipc_verb ipc_verbs[] = {
     {"config.list", IPC_READ, READ_CONFIG_LIST, NULL, 0},
     {"config.get", IPC_READ, READ_CONFIG_GET, WITH(key_args)},
     {"config.set", IPC_CHANGE, COMMAND_CONFIG_SET, WITH(config_set_args)},
+    {"export", IPC_READ, READ_EXPORT, NULL, 0},
     {"subscribe", IPC_SUBSCRIBE, 0, WITH(subscribe_args)},
 };
 

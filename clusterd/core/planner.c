@@ -478,3 +478,17 @@ int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct aren
     }
     return -ENOENT;
 }
+
+int planner_problem(const struct model *m, struct arena *arena, struct planner_problem *ret) {
+    struct problem *pr = arena_alloc(arena, sizeof(*pr));
+    if (!pr) {
+        return -ENOMEM;
+    }
+    int err = problem_init(pr, m, arena);
+    if (err < 0) {
+        return err;
+    }
+    problem_finish(pr);
+    *ret = (struct planner_problem){.problem = &pr->p, .cpu_models = pr->cpu_models};
+    return 0;
+}

@@ -58,6 +58,14 @@ struct planner_explanation {
 
 int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
                     struct planner_explanation *ret);
+/* The problem behind all of the above, for whoever shows it: nodes, VMs and volumes in the order of
+ * the model's rows. */
+struct placement_problem;
+struct planner_problem {
+    const struct placement_problem *problem;
+    const char *const *cpu_models; /* names of the problem's cpu models */
+};
+int planner_problem(const struct model *m, struct arena *arena, struct planner_problem *ret);
 /* Whether the VM may go to that node now; if not, *ret_reason says why in one line. */
 int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
                   bool *ret_possible, const char **ret_reason);

@@ -257,6 +257,7 @@ static void test_every_verb(void **state) {
         {"operation.show", ",\"operation\":77"},
         {"event.list", ",\"since\":1,\"limit\":1"},
         {"config.get", ",\"key\":\"self_fence_ms\""},
+        {"export", ""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -22,6 +22,7 @@ READS = {  # what only shows something, by the verb of the IPC
     "operation.list": ["operation", "list"], "operation.show": ["operation", "show", "77"],
     "event.list": ["event", "list"],
     "config.list": ["config", "list"], "config.get": ["config", "get", "self_fence_ms"],
+    "export": ["export"],
 }
 CHANGES = {
     "node.drain": ["node", "drain", "n1"], "node.resume": ["node", "resume", "n1"],
@@ -35,8 +36,8 @@ CHANGES = {
 }
 # What is followed is followed line by line, and cancelling does not wait.
 OTHERS = {"operation.cancel": ["operation", "cancel", "12"]}
-# What is no verb of the daemon; test_bundle.py has it.
-LOCAL = {"support-bundle"}
+# What is no verb of the daemon; test_bundle.py and test_plan.py have them.
+LOCAL = {"support-bundle", "plan"}
 
 
 def golden(verb):
