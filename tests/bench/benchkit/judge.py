@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Is a plan one that can be carried out? Judged from the problem's file and the plan's JSON alone.
 
-A plan is what `clusterctl plan --json` says: placed {vm: node}, moves [{vm, from, to}] in the order in which they begin (with a
-stage: those of one may run all at once), unplaced [{vm, reason}]. A VM that moves takes its needs at both ends until it has arrived.
-A VM that ran nowhere starts where `moves` has it (from null); if it has it not, after all moves.
+A plan is what `clusterctl plan --json` says: placed {vm: node}, moves [{vm, from, to}] in the order in which they begin, unplaced
+[{vm, reason}]. A VM that moves takes its needs at both ends until it has arrived. Plans are played twice: as a simple reader does
+it, the moves one by one and then all starts; and, where steps have a stage, as it may come at worst: moves and `starts` of a stage
+all at once.
 """
 
 AMOUNTS = ("cpu", "mem")
@@ -29,7 +30,6 @@ class Judge:
         for name, host in self._at.items():
             if host is not None:
                 self._add(name, host, 1)
-        self._over, self._wrong = set(), []
 
     def _add(self, name, node, sign):
         for amount in AMOUNTS:
@@ -64,35 +64,39 @@ class Judge:
                 self._add(step["vm"], self._at[step["vm"]], -1)
             self._at[step["vm"]] = step["to"]
 
+    def _readings(self, plan):
+        """Lists of steps that happen at once, in each of the two ways."""
+        started = {step["vm"] for step in plan["moves"]}
+        late = [{"vm": name, "from": None, "to": node} for name, node in plan["placed"].items()
+                if name not in started and self.hosts.get(name) is None]
+        yield [*([step] for step in plan["moves"]), *([step] for step in late)]
+        steps = [*plan["moves"], *plan.get("starts", [])]
+        if steps and all("stage" in step for step in steps):
+            started = {step["vm"] for step in steps}
+            stages = [[step for step in steps if step["stage"] == stage] for stage in sorted({step["stage"] for step in steps})]
+            yield [*stages, [step for step in late if step["vm"] not in started]]
+
     def verdict(self, plan):
         """{"homeless", "started", "moved", "stopped", "overloaded", "wrong": [...]}, and the final {vm: node} as "where"."""
-        self._begin()
-        stages, last = [], None
-        for step in plan["moves"]:
-            if last is None or step.get("stage", object()) != last:
-                stages.append([])
-            stages[-1].append(step)
-            last = step.get("stage", object())
-        moved = {step["vm"] for step in plan["moves"] if self.hosts.get(step["vm"]) is not None}
-        in_moves = {step["vm"] for step in plan["moves"]}
-        late = [{"vm": name, "from": None, "to": node} for name, node in plan["placed"].items()
-                if name not in in_moves and self.hosts.get(name) is None]
-        for steps in [*stages, late]:
-            self._stage(steps)
-        for name, node in plan["placed"].items():
-            if self._at.get(name) != node:
-                self._wrong.append(f"{name} is said to be on {node}; the moves leave it on {self._at.get(name)}")
+        self._over, self._wrong = set(), []
+        for reading in self._readings(plan):
+            self._begin()
+            for steps in reading:
+                self._stage(steps)
+            for name, node in plan["placed"].items():
+                if self._at.get(name) != node:
+                    self._wrong.append(f"{name} is said to be on {node}; the moves leave it on {self._at.get(name)}")
         unplaced = {entry["vm"] for entry in plan["unplaced"]}
         for name in self.homeless:
             if (self._at[name] is None) != (name in unplaced):
                 self._wrong.append(f"{name} is on {self._at[name]} and {'' if name in unplaced else 'not '}told as unplaced")
+        moved = {step["vm"] for step in plan["moves"] if self.hosts.get(step["vm"]) is not None}
         return {"homeless": len(self.homeless), "started": sum(1 for name in self.homeless if self._at[name] is not None),
                 "moved": len(moved), "stopped": sum(1 for name, host in self.hosts.items() if host and not self._at[name]),
                 "overloaded": len(self._over), "wrong": self._wrong, "where": {k: v for k, v in self._at.items() if v}}
 
     def fixed(self, where):
         """The same of a placement without an order (a peer's): only its end is looked at."""
-        self._begin()
         used = {name: dict.fromkeys(AMOUNTS, 0) for name in self.nodes}
         for name, node in where.items():
             for amount in AMOUNTS:

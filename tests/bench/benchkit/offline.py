@@ -63,6 +63,11 @@ def program(options, name):
     return path
 
 
+def plan(options, problem, *words):
+    """As a user asks: clusterctl's plan for the file. 3: it is an answer, but a VM stays down."""
+    return run_json(program(options, "clusterctl"), "plan", "--file", problem, "--json", *words, good=(0, 3))
+
+
 def install_peers(wanted):
     """As tools/packages.sh does it, which starts no service."""
     if wanted and subprocess.run([os.path.join(ROOT, "tools", "packages.sh"), "peers"], stdout=sys.stderr, check=False).returncode:
@@ -77,10 +82,10 @@ def peer(name):
     return path
 
 
-def run_json(*command):
+def run_json(*command, good=(0,)):
     """What a program of ours prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    if done.returncode not in good:
         raise BenchError(done.stderr.strip() or f"{command[0]} ended with {done.returncode}")
     try:
         return json.loads(done.stdout)

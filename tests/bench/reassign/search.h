@@ -25,4 +25,4 @@ struct reassign_search {
 
 /* best: in the assignment to begin with, out the best one. -ENOMEM. */
 int reassign_search(const struct reassign_model *model, const uint32_t *initial, uint32_t *best,
-                    struct reassign_search *search);
+                    struct reassign_search *options);

@@ -52,6 +52,10 @@ def test_room_comes_after_the_move():
     assert verdict(first)["overloaded"] == 0 and verdict(first)["moved"] == 1
     assert verdict(plan({"vm0": "n1"}, [("vm0", None, "n1"), ("vm2", "n1", "n2")]))["overloaded"] == 1
     assert verdict(plan({"vm0": "n1"}, [("vm2", "n1", "n2", 0), ("vm0", None, "n1", 0)]))["overloaded"] == 1
+    assert verdict({**plan({"vm0": "n1"}, [("vm2", "n1", "n2", 0)]), "starts": [{"vm": "vm0", "from": None, "to": "n1", "stage": 0}]}
+                   )["overloaded"] == 1
+    assert verdict({**plan({"vm0": "n1"}, [("vm2", "n1", "n2", 0)]), "starts": [{"vm": "vm0", "from": None, "to": "n1", "stage": 1}]}
+                   )["overloaded"] == 0
     assert verdict(plan({"vm0": "n1"}, [("vm2", "n1", "n2", 0), ("vm0", None, "n1", 1)]))["overloaded"] == 0
 
 
