@@ -96,6 +96,16 @@ static void look(struct player *p, uint32_t node) {
     }
 }
 
+static void look_at_threshold(struct player *p, uint32_t node) {
+    const uint32_t threshold = p->problem->nodes[node].threshold_permille;
+    bool over = false;
+    for (uint32_t r = 0; threshold != 0 && r < p->problem->n_resources; r++) {
+        const size_t at = (size_t)node * p->problem->n_resources + r;
+        over = over || p->used[at] * 1000 > p->problem->capacities[at] * threshold;
+    }
+    p->verdict->nodes_over += over;
+}
+
 /* Whether the move can begin as things stand; what cannot is not played. */
 static bool sound(struct player *p, uint32_t i) {
     const struct placement_move *m = &p->plan->moves[i];
@@ -164,6 +174,9 @@ static void play(struct player *p) {
         }
         play_stage(p, first, next);
     }
+    for (uint32_t node = 0; node < p->problem->n_nodes; node++) {
+        look_at_threshold(p, node);
+    }
     for (uint32_t i = 0; i < p->plan->n_unplaced; i++) {
         const uint32_t vm = p->plan->unplaced[i].vm;
         if (vm >= p->problem->n_vms || p->settled[vm]) {
@@ -177,6 +190,11 @@ static void play(struct player *p) {
             p->request->kind != PLACEMENT_BALANCE) {
             wrong(p, "VM %u was asked for and has no answer", vm);
         }
+    }
+    if (p->request->kind == PLACEMENT_BALANCE &&
+        p->plan->cost.nodes_over != p->verdict->nodes_over) {
+        wrong(p, "%u nodes are above their threshold, the plan says %u", p->verdict->nodes_over,
+              p->plan->cost.nodes_over);
     }
 }
 

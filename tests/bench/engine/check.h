@@ -14,6 +14,7 @@ struct bench_verdict {
     uint32_t moved;        /* running VMs that are elsewhere at the end, or moved at all */
     uint32_t moved_others; /* of them those that were not asked for */
     uint32_t overloaded;   /* nodes above a capacity at any step because something was added */
+    uint32_t nodes_over;   /* above their threshold_permille at the end (loads are the needs) */
     uint32_t wrong;        /* faults of the plan; `error` has the first */
     char error[BENCH_ERROR_MAX];
 };

@@ -43,8 +43,10 @@ static inline uint64_t *bench_need(struct bench_cluster *cluster, uint32_t vm) {
  * that). The idea is that of the public generator of such problems; the numbers are not. */
 int bench_generate(struct bench_cluster *ret_cluster, uint32_t n_nodes, uint32_t n_vms,
                    uint32_t fill_permille, uint64_t seed);
-/* Each tenth node gets VMs of the nodes after it until it is that full. */
-void bench_generate_hot(struct bench_cluster *cluster, uint32_t hot_permille);
+/* Each tenth node gets VMs of the nodes after it until it is that full; all nodes get a threshold.
+ * Returns how many are above it. */
+uint32_t bench_generate_hot(struct bench_cluster *cluster, uint32_t hot_permille,
+                            uint32_t threshold_permille);
 
 /* The neutral JSON form. On failure ret_error says in one line what is wrong (BENCH_ERROR_MAX). */
 #define BENCH_ERROR_MAX 256u

@@ -169,10 +169,12 @@ int bench_generate(struct bench_cluster *ret_cluster, uint32_t n_nodes, uint32_t
     return 0;
 }
 
-void bench_generate_hot(struct bench_cluster *c, uint32_t hot_permille) {
+uint32_t bench_generate_hot(struct bench_cluster *c, uint32_t hot_permille,
+                            uint32_t threshold_permille) {
+    uint32_t n_over = 0;
     uint64_t *used = calloc((size_t)c->problem.n_nodes * 2, sizeof(*used));
     if (used == NULL) {
-        return; /* no hot nodes: there is nothing to balance, which the figures show */
+        return 0; /* no hot nodes: there is nothing to balance, which the figures show */
     }
     for (uint32_t vm = 0; vm < c->problem.n_vms; vm++) {
         for (int r = 0; r < 2; r++) {
@@ -192,5 +194,15 @@ void bench_generate_hot(struct bench_cluster *c, uint32_t hot_permille) {
         }
         c->vms[vm].host = room ? to : from;
     }
+    for (uint32_t node = 0; node < c->problem.n_nodes; node++) {
+        bool over = false;
+        for (uint32_t r = 0; r < 2; r++) {
+            over =
+                over || used[node * 2 + r] * 1000 > bench_capacity(c, node)[r] * threshold_permille;
+        }
+        c->nodes[node].threshold_permille = threshold_permille;
+        n_over += over;
+    }
     free(used);
+    return n_over;
 }

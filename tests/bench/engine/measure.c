@@ -60,7 +60,7 @@ static void add_verdict(json_t *answer, const struct placement_plan *plan,
     json_object_set_new(answer, "moved", json_integer(verdict->moved));
     json_object_set_new(answer, "moved_others", json_integer(verdict->moved_others));
     json_object_set_new(answer, "unplaced", json_integer(plan->n_unplaced));
-    json_object_set_new(answer, "nodes_over", json_integer(plan->cost.nodes_over));
+    json_object_set_new(answer, "nodes_over", json_integer(verdict->nodes_over));
     json_object_set_new(answer, "overloaded", json_integer(verdict->overloaded));
     json_object_set_new(answer, "wrong", json_integer(verdict->wrong));
     if (verdict->wrong > 0) {
@@ -163,10 +163,7 @@ int bench_measure_kind(const char *kind, uint32_t n_nodes, uint32_t n_vms, uint3
         request.nodes = (struct placement_set){.index = c.lost, .n = c.n_lost};
         error = measure_request(&c, &request, runs, figures);
     } else if (which == 2) {
-        bench_generate_hot(&c, 900);
-        for (uint32_t node = 0; node < n_nodes; node++) {
-            c.nodes[node].threshold_permille = 800;
-        }
+        json_object_set_new(figures, "over_before", json_integer(bench_generate_hot(&c, 900, 800)));
         request.kind = PLACEMENT_BALANCE;
         error = measure_request(&c, &request, runs, figures);
     } else {

@@ -166,6 +166,25 @@ static void test_faults(void **state) {
     expect_wrong(&s, "are allowed");
 }
 
+/* n1 is full: a plan that says otherwise is wrong; one that brings it under is not. */
+static void test_balance(void **state) {
+    (void)state;
+    struct small s;
+    make(&s);
+    s.request = (struct placement_request){.kind = PLACEMENT_BALANCE};
+    s.cluster.nodes[1].threshold_permille = 900;
+    expect_wrong(&s, "1 nodes are above their threshold, the plan says 0");
+
+    make(&s);
+    s.request = (struct placement_request){.kind = PLACEMENT_BALANCE};
+    s.cluster.nodes[1].threshold_permille = 900;
+    add(&s, 2, 1, 2, 0, PLACEMENT_LIVE);
+    judge(&s);
+    assert_int_equal(s.verdict.wrong, 0);
+    assert_int_equal(s.verdict.nodes_over, 0);
+    bench_cluster_finish(&s.cluster);
+}
+
 /* What is generated is what it says: nobody is overloaded, and it is as full as asked for. */
 static void test_generated_clusters(void **state) {
     (void)state;
@@ -184,7 +203,7 @@ static void test_generated_clusters(void **state) {
         assert_true(used[node][1] <= bench_capacity(&c, node)[1]);
     }
     assert_in_range(memory * 1000 / capacity, 599, 601);
-    bench_generate_hot(&c, 900);
+    assert_int_equal(bench_generate_hot(&c, 900, 800), 2);
     uint64_t hot = 0;
     for (uint32_t vm = 0; vm < 1000; vm++) {
         hot += c.vms[vm].host == 10 ? bench_need(&c, vm)[0] : 0;
@@ -200,6 +219,7 @@ int main(void) {
         cmocka_unit_test(test_both_ends_count_while_moving),
         cmocka_unit_test(test_stages),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_balance),
         cmocka_unit_test(test_generated_clusters),
     };
     return cmocka_run_group_tests_name("bench: check", tests, NULL, NULL);
