@@ -3,9 +3,21 @@
  * search.c - simulated annealing over shifts and swaps.
  *
  * A step draws a process and a machine (shift), or two processes (swap); it is made if it costs
- * less than a random threshold, whose scale, the temperature, falls from the size of typical
- * differences to almost nothing. Rounds of annealing follow one another, each from the best
- * assignment of all, each less hot than the one before.
+ * less than a random threshold, whose scale, the temperature, falls from the size of large
+ * processes to less than that of small ones. Rounds of annealing follow one another, each from the
+ * best assignment of all, the later ones less hot.
+ *
+ * Two things make the difference on problems of this kind:
+ *
+ *   Processes differ in size by factors of a thousand. At any temperature those far below it move
+ *   about like sand and those far above it are frozen; so most draws are made among those whose
+ *   size is that of the temperature (the window). Large ones find their places first, and the
+ *   steps do not go to waste.
+ *
+ *   What is transient is held at both ends, and away from home there are many machines, at home
+ *   there is one. By chance alone nearly everything would be away, all transient room be taken, and
+ *   nothing could move any more. So being away has a price in terms of the temperature, which
+ *   weighs that up and vanishes as it falls.
  *
  * Temperature follows the steps of the round, or the clock if the machine is slower than it was
  * thought: an annealing that is cut off hot is worth little. As long as the clock is not needed,
@@ -19,16 +31,23 @@
 #include <string.h>
 
 #define LOGS 4096u
-#define BLOCK 2048u        /* steps between two looks at the clock */
-#define PROBE_STEPS 65536u /* steps from which temperature and speed are estimated */
+#define BLOCK 2048u         /* steps between two looks at the clock */
+#define PROBE_STEPS 262144u /* steps from which speed is estimated */
 #define TELL_S 2.0
 
-/* The temperature at the beginning of the first round, as a multiple of a typical difference; at
- * the end, as a share of that; and at the beginning of later rounds. */
-#define HOT 1.0
-#define COLD 3e-3
+/* Temperatures: at first, of the size that 5 % of the processes exceed; at the end, of the size
+ * that 90 % exceed; at the beginning of later rounds, of the first. Found by trying. */
+#define HOT 0.5
+#define COLD 0.02
 #define AGAIN 0.1
-#define FIRST_SHARE 0.6 /* of the time; later rounds get the rest */
+/* The window: sizes from and to these multiples of the temperature. */
+#define WINDOW_LEAST 0.3
+#define WINDOW_MOST 1000.0
+#define AWAY_PRICE 5.0 /* about the logarithm of the number of machines with room */
+
+/* Shares of the time; the last round gets what is left. */
+static const double shares[] = {0.4, 0.2, 0.2, 0.2};
+#define ROUNDS (sizeof(shares) / sizeof(shares[0]))
 
 struct search {
     const struct reassign_model *model;
@@ -43,6 +62,10 @@ struct search {
     uint64_t rng;
     double logs[LOGS]; /* -log of a random number from 0 to 1: the threshold at temperature 1 */
     double temperature;
+    double away_price;   /* in temperatures; 0 if nothing is transient */
+    double *size;        /* of each process: what it costs where there is no room for it */
+    uint32_t *order;     /* processes, largest first */
+    uint32_t first, end; /* the window: these of order */
 };
 
 /* xorshift64*: a few cycles, good enough for drawing. */
@@ -87,24 +110,41 @@ static bool conflict(const struct reassign_state *state, uint32_t p, uint32_t to
     return row != UINT32_MAX && state->on[(size_t)row * state->model->n_machines + to] > 0;
 }
 
+/* Three of four from the window. */
+static uint32_t draw_process(struct search *s) {
+    const uint64_t random = draw(s), high = random >> 32;
+    if ((random & 3) == 0) {
+        return (uint32_t)((high * s->model->n_processes) >> 32);
+    }
+    return s->order[s->first + (uint32_t)((high * (s->end - s->first)) >> 32)];
+}
+
+/* What a process pays for being on this machine, if it is not its home. */
+static int64_t away_price(const struct search *s, uint32_t process, uint32_t machine) {
+    return machine != s->state.initial[process] ? (int64_t)(s->away_price * s->temperature) : 0;
+}
+
 static void step_shift(struct search *s) {
-    const uint32_t p = below(s, s->model->n_processes), to = below(s, s->model->n_machines);
-    if (!reassign_shift_fits(&s->state, p, to) || to == s->state.where[p] ||
-        conflict(&s->state, p, to)) {
+    const uint32_t p = draw_process(s), to = below(s, s->model->n_machines);
+    const uint32_t from = s->state.where[p];
+    if (!reassign_shift_fits(&s->state, p, to) || to == from || conflict(&s->state, p, to)) {
         return;
     }
-    const int64_t delta = reassign_shift_delta(&s->state, p, to);
+    const int64_t delta =
+        reassign_shift_delta(&s->state, p, to) + away_price(s, p, to) - away_price(s, p, from);
     if (delta <= threshold(s) && reassign_shift(&s->state, p, to)) {
         touch(s, p);
     }
 }
 
 static void step_swap(struct search *s) {
-    const uint32_t p = below(s, s->model->n_processes), q = below(s, s->model->n_processes);
-    if (s->state.where[p] == s->state.where[q] || !reassign_swap_fits(&s->state, p, q)) {
+    const uint32_t p = draw_process(s), q = draw_process(s);
+    const uint32_t a = s->state.where[p], b = s->state.where[q];
+    if (a == b || !reassign_swap_fits(&s->state, p, q)) {
         return;
     }
-    const int64_t delta = reassign_swap_delta(&s->state, p, q);
+    const int64_t delta = reassign_swap_delta(&s->state, p, q) + away_price(s, p, b) -
+                          away_price(s, p, a) + away_price(s, q, a) - away_price(s, q, b);
     /* Both are entered before the sum is looked at: the best is whole, or it is none. */
     if (delta <= threshold(s) && reassign_swap(&s->state, p, q)) {
         enter(s, p);
@@ -132,18 +172,17 @@ static bool go_on(struct search *s, double now) {
     return now < o->deadline;
 }
 
-/* The mean size of a difference, in feasible steps made at random; the walk is not changed. */
-static double typical_delta(struct search *s) {
-    double sum = 0;
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < PROBE_STEPS; i++) {
-        const uint32_t p = below(s, s->model->n_processes), to = below(s, s->model->n_machines);
-        if (to != s->state.where[p] && reassign_shift_fits(&s->state, p, to)) {
-            sum += fabs((double)reassign_shift_delta(&s->state, p, to));
-            n++;
-        }
+static void set_temperature(struct search *s, double temperature) {
+    const uint32_t n = s->model->n_processes;
+    const double least = WINDOW_LEAST * temperature, most = WINDOW_MOST * temperature;
+    s->temperature = temperature;
+    s->first = s->end = 0;
+    while (s->first + 1 < n && s->size[s->order[s->first]] > most) {
+        s->first++;
     }
-    return n > 0 ? sum / n : 1;
+    for (s->end = s->first + 1; s->end < n && s->size[s->order[s->end]] >= least;) {
+        s->end++;
+    }
 }
 
 /* One annealing; false: it is time to stop. */
@@ -162,7 +201,9 @@ static bool anneal(struct search *s, uint64_t steps, double seconds, double hot,
                 break;
             }
         }
-        s->temperature = hot * pow(cold / hot, progress);
+        if (done % (64 * BLOCK) == 0) {
+            set_temperature(s, hot * pow(cold / hot, progress));
+        }
         for (uint32_t i = 0; i < BLOCK; i++) {
             step(s);
         }
@@ -183,64 +224,97 @@ static void restart(struct search *s) {
 /* Steps a second, from a first short walk that is hot. */
 static double speed_of(struct search *s) {
     const double began = s->options->now(s->options->data);
-    for (uint32_t i = 0; i < 4 * PROBE_STEPS; i++) {
+    for (uint32_t i = 0; i < PROBE_STEPS; i++) {
         step(s);
     }
     const double took = s->options->now(s->options->data) - began;
-    return 4 * PROBE_STEPS / (took > 1e-4 ? took : 1e-4);
+    return PROBE_STEPS / (took > 1e-4 ? took : 1e-4);
 }
 
 static void rounds(struct search *s) {
     struct reassign_search *o = s->options;
-    const bool given = o->n_rounds > 0;
-    const double hot = typical_delta(s) * HOT, cold = hot * COLD;
-    s->temperature = hot;
+    const uint32_t n = s->model->n_processes, given = o->n_rounds;
+    const double hot = HOT * (s->size[s->order[n / 20]] + 10);
+    const double cold = COLD * (s->size[s->order[n - n / 10 - 1]] + 1);
+    const double whole = o->deadline - o->now(o->data);
+    set_temperature(s, hot);
     double speed = speed_of(s);
-    for (uint32_t round = 0; round < (given ? o->n_rounds : REASSIGN_ROUNDS_MAX); round++) {
+    for (uint32_t round = 0; round < (given > 0 ? given : ROUNDS); round++) {
         const double began = o->now(o->data), left = o->deadline - began;
+        const bool last = given > 0 || round + 1 == ROUNDS;
+        const double seconds = last ? left : whole * shares[round];
         const uint64_t before = o->steps;
-        const double seconds = round == 0 ? left * FIRST_SHARE : left;
-        if (!given) {
-            o->rounds[o->n_rounds++] = (uint64_t)(speed * seconds) / BLOCK * BLOCK + BLOCK;
+        if (given == 0) {
+            o->rounds[o->n_rounds++] = (uint64_t)(speed * (seconds > 0 ? seconds : 0)) + 1;
         }
         restart(s);
-        if (!anneal(s, o->rounds[round], given ? left : seconds, round > 0 ? hot * AGAIN : hot,
-                    cold)) {
+        if (!anneal(s, o->rounds[round], seconds, round > 0 ? hot * AGAIN : hot, cold)) {
             break;
         }
         const double took = o->now(o->data) - began;
         speed = took > 1e-3 ? (double)(o->steps - before) / took : speed;
-        if (!given && left - took < 0.02) {
-            break;
+    }
+}
+
+static int larger_first(const void *left, const void *right, void *sizes) {
+    const double *size = sizes;
+    const uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    if (size[a] != size[b]) {
+        return size[a] > size[b] ? -1 : 1;
+    }
+    return a < b ? -1 : a > b;
+}
+
+static bool prepare(struct search *s) {
+    const struct reassign_model *m = s->model;
+    const size_t n = (size_t)m->n_processes + 1;
+    s->touched = calloc(n, sizeof(*s->touched));
+    s->touched_list = calloc(n, sizeof(*s->touched_list));
+    s->size = calloc(n, sizeof(*s->size));
+    s->order = calloc(n, sizeof(*s->order));
+    if (s->touched == NULL || s->touched_list == NULL || s->size == NULL || s->order == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < LOGS; i++) {
+        s->logs[i] = -log((i + 0.5) / LOGS);
+    }
+    for (uint32_t r = 0; r < m->n_resources; r++) {
+        s->away_price = m->transient[r] ? AWAY_PRICE : s->away_price;
+    }
+    for (uint32_t p = 0; p < m->n_processes; p++) {
+        s->order[p] = p;
+        for (size_t r = 0; r < m->n_resources; r++) {
+            s->size[p] +=
+                (double)m->load_weight[r] * (double)m->need[p * (size_t)m->n_resources + r];
         }
     }
+    qsort_r(s->order, m->n_processes, sizeof(*s->order), larger_first, s->size);
+    return true;
 }
 
 int reassign_search(const struct reassign_model *model, const uint32_t *initial, uint32_t *best,
                     struct reassign_search *options) {
     struct search *s = calloc(1, sizeof(*s));
-    int error = s != NULL ? reassign_state_init(&s->state, model, initial, best) : -ENOMEM;
-    if (error == 0) {
-        s->model = model;
-        s->options = options;
-        s->best = best;
-        s->best_total = s->told_total = s->state.total;
-        s->rng = options->seed * UINT64_C(0x9E3779B97F4A7C15) + 0x1234567;
-        s->touched = calloc((size_t)model->n_processes + 1, sizeof(bool));
-        s->touched_list = calloc((size_t)model->n_processes + 1, sizeof(uint32_t));
-        for (uint32_t i = 0; i < LOGS; i++) {
-            s->logs[i] = -log((i + 0.5) / LOGS);
-        }
-        error = s->touched != NULL && s->touched_list != NULL ? 0 : -ENOMEM;
+    if (s == NULL) {
+        return -ENOMEM;
     }
+    s->model = model;
+    s->options = options;
+    s->best = best;
+    s->rng = options->seed * UINT64_C(0x9E3779B97F4A7C15) + 0x1234567;
+    int error = reassign_state_init(&s->state, model, initial, best);
+    if (error == 0 && !prepare(s)) {
+        error = -ENOMEM;
+    }
+    s->best_total = s->told_total = s->state.total;
     if (error == 0 && model->n_processes > 0 && model->n_machines > 1) {
         rounds(s);
     }
-    if (s != NULL) {
-        free(s->touched);
-        free(s->touched_list);
-        reassign_state_finish(&s->state);
-    }
+    free(s->touched);
+    free(s->touched_list);
+    free(s->size);
+    free(s->order);
+    reassign_state_finish(&s->state);
     free(s);
     return error;
 }
