@@ -1,20 +1,430 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * admit.c - can any k nodes be lost?
+ *
+ * Each set of k nodes is a failover of its own, solved with the nodes gone. A plan that starts all
+ * is the witness, and is kept; a set for which it is proven that there is none is the
+ * counterexample. Proofs are cheap first: a VM that no other node may take, or less room altogether
+ * than is needed; then those of the searches. What neither a plan nor a proof was found for within
+ * the work given stays open: the answer is then "unknown", never "yes".
+ *
+ * Losing fewer than k is asked as well: a VM that still runs can be in the way of a rule where one
+ * that is started would not be.
+ *
+ * The cases are solved by a solver of their own, so that the plan of the caller's stays.
+ */
 #include "search.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CASES_MAX 100000u /* witnesses that are kept */
+#define LOST_MAX 64u      /* k */
+
+struct kept {
+    size_t first, first_unplaced; /* among all kept */
+    uint32_t n_moves, n_unplaced; /* unplaced: only those without automatic start */
+    bool found;
+};
+
+struct admission {
+    struct placement_admission answer;
+    struct placement_solver *solver; /* for the cases */
+    const struct placement_problem *problem;
+    uint32_t *nodes; /* that can be lost */
+    uint32_t n_nodes, k;
+    uint64_t before[LOST_MAX + 1]; /* cases of fewer nodes than the index */
+    uint32_t lost[LOST_MAX];       /* the answer's set */
+    struct kept *kept;             /* by number of the case, as next_set() counts them */
+    size_t n_kept;
+    struct placement_move *moves;
+    struct placement_unplaced *unplaced;
+    size_t n_moves, moves_size, n_unplaced, unplaced_size;
+    struct placement_plan plan; /* of placement_admit_witness() */
+};
+
+static void admission_clear(struct admission *a) {
+    free(a->nodes);
+    free(a->kept);
+    free(a->moves);
+    free(a->unplaced);
+    struct placement_solver *solver = a->solver;
+    *a = (struct admission){.solver = solver};
+}
+
+void placement_admission_finish(struct placement_solver *s) {
+    if (s->admission != NULL) {
+        admission_clear(s->admission);
+        placement_solver_destroy(s->admission->solver);
+        free(s->admission);
+        s->admission = NULL;
+    }
+}
+
+static int admission_begin(struct placement_solver *s, struct admission **ret_admission) {
+    if (s->admission == NULL) {
+        s->admission = calloc(1, sizeof(*s->admission));
+        if (s->admission == NULL) {
+            return -ENOMEM;
+        }
+    }
+    admission_clear(s->admission);
+    *ret_admission = s->admission;
+    return s->admission->solver != NULL ? 0 : placement_solver_create(&s->admission->solver);
+}
+
+/* Nodes that run VMs or accept them. */
+static int collect_nodes(struct admission *a) {
+    const struct placement_problem *p = a->problem;
+    a->nodes = malloc((p->n_nodes + 1) * sizeof(*a->nodes));
+    bool *counts = calloc(p->n_nodes + 1, sizeof(*counts));
+    if (a->nodes == NULL || counts == NULL) {
+        free(counts);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        counts[i] = p->nodes[i].state == PLACEMENT_NODE_ACCEPTS;
+    }
+    for (uint32_t vm = 0; vm < p->n_vms; vm++) {
+        if (p->vms[vm].host != PLACEMENT_NONE) {
+            counts[p->vms[vm].host] = true;
+        }
+        if (p->vms[vm].also_on != PLACEMENT_NONE) {
+            counts[p->vms[vm].also_on] = true;
+        }
+    }
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        if (counts[i]) {
+            a->nodes[a->n_nodes++] = i;
+        }
+    }
+    free(counts);
+    return 0;
+}
+
+static uint64_t choose(uint64_t n, uint64_t k) {
+    uint64_t sum = 1;
+    for (uint64_t i = 0; i < k; i++) {
+        if (__builtin_mul_overflow(sum, n - i, &sum)) {
+            return UINT64_MAX;
+        }
+        sum /= i + 1;
+    }
+    return sum;
+}
+
+/* The next set of n out of the nodes, as indices in ascending order; false after the last one. */
+static bool next_set(uint32_t *set, uint32_t n, uint32_t of) {
+    uint32_t i = n;
+    while (i > 0 && set[i - 1] == of - n + i - 1) {
+        i--;
+    }
+    if (i == 0) {
+        return false;
+    }
+    set[i - 1]++;
+    for (; i < n; i++) {
+        set[i] = set[i - 1] + 1;
+    }
+    return true;
+}
+
+/* Room for so many more. */
+static int grow(void **items, size_t *size, size_t n, size_t more, size_t item_size) {
+    if (n + more <= *size) {
+        return 0;
+    }
+    const size_t larger = 2 * *size + more + 64;
+    void *block = realloc(*items, larger * item_size);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    *items = block;
+    *size = larger;
+    return 0;
+}
+
+static int keep(struct admission *a, uint64_t number, const struct placement_plan *plan) {
+    if (number >= a->n_kept) {
+        return 0;
+    }
+    void *moves = a->moves, *unplaced = a->unplaced;
+    int error = grow(&moves, &a->moves_size, a->n_moves, plan->n_moves, sizeof(*a->moves));
+    a->moves = moves;
+    if (error == 0) {
+        error = grow(&unplaced, &a->unplaced_size, a->n_unplaced, plan->n_unplaced,
+                     sizeof(*a->unplaced));
+        a->unplaced = unplaced;
+    }
+    if (error < 0) {
+        return error;
+    }
+    a->kept[number] = (struct kept){
+        .first = a->n_moves,
+        .first_unplaced = a->n_unplaced,
+        .n_moves = plan->n_moves,
+        .n_unplaced = plan->n_unplaced,
+        .found = true,
+    };
+    for (uint32_t i = 0; i < plan->n_moves; i++) {
+        a->moves[a->n_moves++] = plan->moves[i];
+    }
+    for (uint32_t i = 0; i < plan->n_unplaced; i++) {
+        a->unplaced[a->n_unplaced++] = plan->unplaced[i];
+    }
+    return 0;
+}
+
+/* The first VM that matters among those without a place; NULL: all that are to start, do. */
+static const struct placement_unplaced *down(const struct placement_plan *plan) {
+    for (uint32_t i = 0; i < plan->n_unplaced; i++) {
+        if (plan->unplaced[i].reason != PLACEMENT_NO_AUTO_START) {
+            return &plan->unplaced[i];
+        }
+    }
+    return NULL;
+}
+
+/* The VM takes room on the nodes that are left: it must be started, or runs there. */
+static bool counts(const struct placement_problem *p, const uint32_t *lost, uint32_t n,
+                   const struct placement_vm *v) {
+    for (uint32_t i = 0; i < n; i++) {
+        if (lost[i] == v->host) {
+            return !v->no_auto_start;
+        }
+    }
+    return p->nodes[v->host].state == PLACEMENT_NODE_ACCEPTS;
+}
+
+/* A resource of which the nodes that are left have less than is needed altogether. */
+static void find_shortage(const struct admission *a, const uint32_t *lost, uint32_t n,
+                          struct placement_admission *answer) {
+    const struct placement_problem *p = a->problem;
+    const struct placement_solver *s = a->solver;
+    for (uint32_t r = 0; r < p->n_resources; r++) {
+        uint64_t need = 0, room = 0;
+        for (uint32_t node = 0; node < p->n_nodes; node++) {
+            bool is_lost = false;
+            for (uint32_t i = 0; i < n; i++) {
+                is_lost |= lost[i] == node;
+            }
+            if (!is_lost && p->nodes[node].state == PLACEMENT_NODE_ACCEPTS) {
+                room += s->capacities[(size_t)node * p->n_resources + r];
+            }
+        }
+        for (uint32_t vm = 0; vm < p->n_vms; vm++) {
+            const struct placement_vm *v = &p->vms[vm];
+            if (v->host != PLACEMENT_NONE && counts(p, lost, n, v)) {
+                need += p->needs[(size_t)vm * p->n_resources + r];
+            }
+        }
+        if (need > room && need - room > answer->short_of) {
+            answer->short_of = need - room;
+            answer->resource = r;
+            answer->reason = r == PLACEMENT_MEMORY ? PLACEMENT_NO_MEMORY
+                             : r == PLACEMENT_CPU  ? PLACEMENT_NO_CPU
+                                                   : PLACEMENT_NO_RESOURCE;
+        }
+    }
+}
+
+/* Why the VM stays down: what the verdict on the nearest node says. */
+static void find_cause(struct admission *a, const struct placement_unplaced *unplaced,
+                       struct placement_admission *answer) {
+    answer->vm = unplaced->vm;
+    answer->reason = unplaced->reason;
+    answer->resource = answer->rule = PLACEMENT_NONE;
+    answer->short_of = 0;
+    struct placement_verdict *verdicts =
+        malloc((a->problem->n_nodes + 1) * sizeof(*verdicts)); /* else: the reason has to do */
+    if (verdicts != NULL && unplaced->node != PLACEMENT_NONE &&
+        placement_explain(a->solver, unplaced->vm, verdicts, NULL) == 0) {
+        const struct placement_verdict *v = &verdicts[unplaced->node];
+        const bool room = v->reason == PLACEMENT_NO_MEMORY || v->reason == PLACEMENT_NO_CPU ||
+                          v->reason == PLACEMENT_NO_RESOURCE;
+        answer->resource = room ? v->resource : PLACEMENT_NONE;
+        answer->rule = v->reason >= PLACEMENT_NODE_RULE && v->reason <= PLACEMENT_ANTI_AFFINITY
+                           ? v->rule
+                           : PLACEMENT_NONE;
+    }
+    free(verdicts);
+}
+
+/* One case. *ret_work: what it took. */
+static int solve_case(struct admission *a, const struct placement_admit_request *request,
+                      const uint32_t *set, uint32_t n, uint64_t number, uint64_t *work) {
+    uint32_t lost[LOST_MAX];
+    for (uint32_t i = 0; i < n; i++) {
+        lost[i] = a->nodes[set[i]];
+    }
+    const struct placement_request failover = {
+        .kind = PLACEMENT_FAILOVER,
+        .nodes = {.index = lost, .n = n},
+        .may_move_others = request->may_move_others,
+        .work = *work < PLACEMENT_WORK ? *work + 1 : PLACEMENT_WORK,
+    };
+    const struct placement_plan *plan = NULL;
+    int error = placement_solve(a->solver, a->problem, &failover, &plan);
+    if (error < 0) {
+        return error;
+    }
+    const uint64_t done = a->solver->work + a->problem->n_vms / 4;
+    *work -= done < *work ? done : *work;
+    const struct placement_unplaced *unplaced = down(plan);
+    struct placement_admission *answer = &a->answer;
+    if (unplaced == NULL) {
+        answer->n_yes++;
+        return keep(a, number, plan);
+    }
+    struct placement_admission found = *answer;
+    find_cause(a, unplaced, &found);
+    struct placement_admission shortage = {.short_of = 0};
+    find_shortage(a, lost, n, &shortage);
+    const bool proven = plan->proven || shortage.short_of > 0;
+    if (shortage.short_of > 0) {
+        found.reason = shortage.reason;
+        found.resource = shortage.resource;
+        found.rule = PLACEMENT_NONE;
+        found.short_of = shortage.short_of;
+    }
+    /* The first counterexample is told; if there is none, the first open case. */
+    const bool tell = proven ? answer->n_no == 0 : answer->n_no == 0 && answer->n_unknown == 0;
+    if (proven) {
+        found.n_no++;
+    } else {
+        found.n_unknown++;
+    }
+    if (tell) {
+        memcpy(a->lost, lost, n * sizeof(*lost));
+        found.lost = (struct placement_set){.index = a->lost, .n = n};
+        *answer = found;
+    } else {
+        answer->n_no = found.n_no;
+        answer->n_unknown = found.n_unknown;
+    }
+    return 0;
+}
+
+/* All sets of n nodes, as long as there is work left and no counterexample. */
+static int solve_cases(struct admission *a, const struct placement_admit_request *request,
+                       uint32_t n, uint64_t *work) {
+    uint32_t set[LOST_MAX];
+    uint64_t number = a->before[n];
+    for (uint32_t i = 0; i < n; i++) {
+        set[i] = i;
+    }
+    do {
+        if (*work == 0) {
+            for (uint32_t i = 0; a->answer.lost.n == 0 && i < n; i++) {
+                a->lost[i] = a->nodes[set[i]];
+            }
+            if (a->answer.lost.n == 0) {
+                a->answer.lost = (struct placement_set){.index = a->lost, .n = n};
+            }
+            return 0;
+        }
+        int error = solve_case(a, request, set, n, number++, work);
+        if (error < 0) {
+            return error;
+        }
+    } while (a->answer.n_no == 0 && next_set(set, n, a->n_nodes));
+    return 0;
+}
 
 int placement_admit(struct placement_solver *s, const struct placement_problem *problem,
                     const struct placement_admit_request *request,
                     const struct placement_admission **ret_admission) {
-    (void)s, (void)problem, (void)request, (void)ret_admission;
-    return -ENOTSUP;
-}
-int placement_admit_witness(struct placement_solver *s, const struct placement_set *lost,
-                            const struct placement_plan **ret_plan) {
-    (void)s, (void)lost, (void)ret_plan;
-    return -ENOENT;
+    struct admission *a = NULL;
+    int error = placement_problem_check(problem);
+    if (error == 0 && request->k > LOST_MAX) {
+        error = -E2BIG;
+    }
+    if (error == 0) {
+        error = admission_begin(s, &a);
+    }
+    if (error < 0) {
+        return error;
+    }
+    a->problem = problem;
+    a->answer = (struct placement_admission){.vm = PLACEMENT_NONE,
+                                             .resource = PLACEMENT_NONE,
+                                             .rule = PLACEMENT_NONE,
+                                             .reason = PLACEMENT_CHOSEN};
+    error = collect_nodes(a);
+    if (error < 0) {
+        return error;
+    }
+    a->k = request->k < a->n_nodes ? request->k : a->n_nodes;
+    struct placement_admission *answer = &a->answer;
+    for (uint32_t n = 1; n <= a->k; n++) {
+        a->before[n] = answer->n_cases;
+        if (__builtin_add_overflow(answer->n_cases, choose(a->n_nodes, n), &answer->n_cases)) {
+            answer->n_cases = UINT64_MAX;
+        }
+    }
+    a->n_kept = answer->n_cases < CASES_MAX ? (size_t)answer->n_cases : CASES_MAX;
+    a->kept = calloc(a->n_kept + 1, sizeof(*a->kept));
+    if (a->kept == NULL) {
+        return -ENOMEM;
+    }
+    uint64_t work = request->work > 0 ? request->work : 100 * (uint64_t)PLACEMENT_WORK;
+    for (uint32_t n = 1; n <= a->k && answer->n_no == 0 && error == 0; n++) {
+        error = solve_cases(a, request, n, &work);
+    }
+    if (error < 0) {
+        return error;
+    }
+    answer->n_unknown = answer->n_cases - answer->n_yes - answer->n_no;
+    answer->answer = answer->n_no > 0        ? PLACEMENT_NO
+                     : answer->n_unknown > 0 ? PLACEMENT_UNKNOWN
+                                             : PLACEMENT_YES;
+    *ret_admission = answer;
+    return 0;
 }
 
-void placement_admission_finish(struct placement_solver *s) {
-    (void)s;
+/* The number of the set, as next_set() counts them; SIZE_MAX: it is none of them. */
+static size_t number_of(const struct admission *a, const struct placement_set *lost) {
+    uint32_t set[LOST_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < a->n_nodes; i++) {
+        for (uint32_t k = 0; k < lost->n; k++) {
+            if (lost->index[k] == a->nodes[i] && n < LOST_MAX) {
+                set[n++] = i;
+                break;
+            }
+        }
+    }
+    if (n == 0 || n > a->k || n != lost->n) {
+        return SIZE_MAX;
+    }
+    /* Sets before it: for each place those with a smaller node there. */
+    uint64_t number = a->before[n];
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t j = i > 0 ? set[i - 1] + 1 : 0; j < set[i]; j++) {
+            number += choose(a->n_nodes - j - 1, n - i - 1);
+        }
+    }
+    return number < SIZE_MAX ? (size_t)number : SIZE_MAX;
+}
+
+int placement_admit_witness(struct placement_solver *s, const struct placement_set *lost,
+                            const struct placement_plan **ret_plan) {
+    struct admission *a = s->admission;
+    if (a == NULL || a->kept == NULL) {
+        return -ENOENT;
+    }
+    const size_t number = number_of(a, lost);
+    if (number >= a->n_kept || !a->kept[number].found) {
+        return -ENOENT;
+    }
+    a->plan = (struct placement_plan){
+        .moves = &a->moves[a->kept[number].first],
+        .n_moves = a->kept[number].n_moves,
+        .unplaced = &a->unplaced[a->kept[number].first_unplaced],
+        .n_unplaced = a->kept[number].n_unplaced,
+        .proven = true,
+    };
+    *ret_plan = &a->plan;
+    return 0;
 }

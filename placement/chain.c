@@ -269,7 +269,7 @@ static bool try_option(struct chain *c, uint32_t vm, const struct option *option
     if (descend(c)) {
         return true;
     }
-    s->flags[vm] = (uint8_t)(s->flags[vm] & ~VM_LOCKED);
+    s->flags[vm] = (uint16_t)(s->flags[vm] & ~VM_LOCKED);
     placement_take(s, vm);
     c->moves = moves;
     c->pushes -= n_out;
@@ -360,7 +360,7 @@ static void clear(struct chain *c) {
 
 static void unlock(struct placement_solver *s) {
     for (uint32_t i = 0; i < s->n_touched; i++) {
-        s->flags[s->touched[i]] = (uint8_t)(s->flags[s->touched[i]] & ~VM_LOCKED);
+        s->flags[s->touched[i]] = (uint16_t)(s->flags[s->touched[i]] & ~VM_LOCKED);
     }
 }
 

@@ -43,6 +43,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
     s->capacities = arena_take(arena, amounts, sizeof(*s->capacities));
     s->used = arena_take(arena, amounts, sizeof(*s->used));
     s->held = arena_take(arena, amounts, sizeof(*s->held));
+    s->loaded = arena_take(arena, amounts, sizeof(*s->loaded));
     s->n_vms_on = arena_take(arena, n, sizeof(*s->n_vms_on));
     s->n_vms_held = arena_take(arena, n, sizeof(*s->n_vms_held));
     s->vms_max = arena_take(arena, n, sizeof(*s->vms_max));
@@ -382,10 +383,26 @@ static int compile_classes(struct placement_solver *s) {
 
 /* ---- VMs */
 
+static bool set_has(const struct placement_set *set, uint32_t index) {
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (set->index[i] == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a balance may move the VM, which runs. */
+static bool balances(const struct placement_solver *s, uint32_t vm) {
+    const struct placement_request *request = &s->request;
+    return (request->vms.n == 0 || set_has(&request->vms, vm)) &&
+           (request->nodes.n == 0 || set_has(&request->nodes, s->problem->vms[vm].host));
+}
+
 static void compile_vm(struct placement_solver *s, uint32_t vm) {
     const struct placement_vm *v = &s->problem->vms[vm];
     const enum placement_kind kind = s->request.kind;
-    uint8_t flags = s->flags[vm];
+    uint16_t flags = s->flags[vm];
 
     s->home[vm] = PLACEMENT_NONE;
     if (v->host != PLACEMENT_NONE && !(kind == PLACEMENT_FAILOVER && (flags & VM_ASKED))) {
@@ -405,7 +422,7 @@ static void compile_vm(struct placement_solver *s, uint32_t vm) {
         flags |= stuck ? VM_STUCK : VM_MOVABLE;
     } else if ((flags & (VM_HOLDS | VM_ARRIVING)) == VM_HOLDS &&
                v->mobility == PLACEMENT_MOVABLE_LIVE &&
-               (s->request.may_move_others || kind == PLACEMENT_BALANCE)) {
+               (kind == PLACEMENT_BALANCE ? balances(s, vm) : s->request.may_move_others)) {
         flags |= VM_MOVABLE;
     }
     s->flags[vm] = flags;
@@ -424,6 +441,7 @@ int placement_compile(struct placement_solver *s, const struct placement_problem
     compile_rules_of_vms(s);
     compile_rules(s);
     s->n_decisions = 0;
+    s->at_end = false;
     s->stamp = 0;
     s->random = problem->seed * 2 + 1;
     placement_collect(s);

@@ -24,7 +24,8 @@ struct exact {
     uint32_t n, base, n_states;
     uint32_t *parent; /* per state: where it was reached from; NONE: not reached */
     uint32_t *queue;
-    uint8_t *moves; /* per state: moves of VMs that were not asked for, on the way to it */
+    uint8_t *moves;   /* per state: moves of VMs that were not asked for, on the way to it */
+    bool passed_over; /* a better state, for the way to it was too winding */
     uint32_t priorities[VMS_MAX]; /* of asked ones: rank of the priority, 0 the highest */
 };
 
@@ -64,7 +65,7 @@ static bool measure(struct exact *x, struct placement_solver *s) {
         if (!(s->flags[i] & VM_MOVABLE)) {
             continue;
         }
-        if (x->n == VMS_MAX || states * x->base > STATES_MAX) {
+        if (x->n == VMS_MAX || x->base > UINT8_MAX || states * x->base > STATES_MAX) {
             return false;
         }
         x->power[x->n] = (uint32_t)states;
@@ -128,12 +129,28 @@ static bool apart_allows(const struct exact *x, uint32_t vm, uint32_t node) {
 static bool may_step(const struct exact *x, uint32_t i, uint32_t node) {
     const struct placement_solver *s = x->s;
     const uint32_t vm = x->vms[i];
-    return x->digits[i] != node && placement_fits(s, vm, node) && placement_allowed(s, vm, node) &&
+    const bool down = s->at[vm] == PLACEMENT_NONE;
+    /* Who was asked to leave does not come back: it would be moved, and unplaced still. */
+    if ((s->flags[vm] & VM_ASKED) && node == s->home[vm]) {
+        return false;
+    }
+    /* Who is started is started where it is to stay. */
+    if ((down && !placement_allowed(s, vm, node)) || (!down && s->home[vm] == PLACEMENT_NONE)) {
+        return false;
+    }
+    return x->digits[i] != node && placement_fits(s, vm, node) && placement_may_pass(s, vm, node) &&
            apart_allows(x, vm, node);
 }
 
-static bool together_at_end(const struct exact *x) {
+static bool may_end(const struct exact *x) {
     const struct placement_solver *s = x->s;
+    for (uint32_t i = 0; i < x->n; i++) {
+        const uint32_t vm = x->vms[i];
+        if ((s->flags[vm] & VM_ASKED) && s->at[vm] != s->home[vm] &&
+            !placement_allowed(s, vm, s->at[vm])) {
+            return false;
+        }
+    }
     for (uint32_t r = 0; r < s->problem->n_rules; r++) {
         if (s->problem->rules[r].kind == PLACEMENT_TOGETHER && s->rules[r].hard &&
             !placement_together_holds(s, r)) {
@@ -179,6 +196,9 @@ static uint32_t used_permille(const struct placement_solver *s, uint32_t node) {
 static void value_of(const struct exact *x, struct value *ret) {
     const struct placement_solver *s = x->s;
     *ret = (struct value){.soft = soft_of_stayers(x), .others = 0};
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        ret->unplaced[0] = (uint8_t)placement_nodes_over(s);
+    }
     for (uint32_t i = 0; i < x->n; i++) {
         const uint32_t vm = x->vms[i], home = s->home[vm];
         const bool asked = (s->flags[vm] & VM_ASKED) != 0;
@@ -221,6 +241,22 @@ static void path_to(struct exact *x, uint32_t state) {
     }
 }
 
+/* A plan moves a VM twice at most. */
+static bool hops_at_most_two(const struct exact *x, uint32_t state) {
+    uint8_t hops[VMS_MAX] = {0};
+    for (uint32_t at = state; x->parent[at] != at; at = x->parent[at]) {
+        const uint32_t before = x->parent[at];
+        uint32_t i = 0;
+        while (at / x->power[i] % x->base == before / x->power[i] % x->base) {
+            i++;
+        }
+        if (++hops[i] > 2) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Breadth first; returns the best state, or NONE if the work ran out. */
 static uint32_t explore(struct exact *x, uint32_t begin) {
     struct placement_solver *s = x->s;
@@ -238,9 +274,13 @@ static uint32_t explore(struct exact *x, uint32_t begin) {
         go_to_state(x, state);
         value_of(x, &value);
         value.others = x->moves[state];
-        if (value_compare(&value, &best_value) < 0 && value.others <= most && together_at_end(x)) {
-            best = state;
-            best_value = value;
+        if (value_compare(&value, &best_value) < 0 && value.others <= most && may_end(x)) {
+            if (hops_at_most_two(x, state)) {
+                best = state;
+                best_value = value;
+            } else {
+                x->passed_over = true;
+            }
         }
         s->work += (uint64_t)x->n * (x->base - 1) / 4 + 1;
         if (s->work > s->work_end) {
@@ -262,8 +302,9 @@ static uint32_t explore(struct exact *x, uint32_t begin) {
     return best;
 }
 
-bool placement_exact(struct placement_solver *s) {
+bool placement_exact(struct placement_solver *s, bool *ret_proven) {
     struct exact x;
+    *ret_proven = false;
     if (!measure(&x, s)) {
         return false;
     }
@@ -288,5 +329,6 @@ bool placement_exact(struct placement_solver *s) {
     }
     go_to_state(&x, best);
     path_to(&x, best);
+    *ret_proven = !x.passed_over;
     return true;
 }

@@ -21,6 +21,9 @@ static uint32_t find_decision(const struct placement_solver *s, uint32_t vm) {
 
 /* Back to the beginning, but with those moved that were not asked for. */
 static void rewind_decisions(struct placement_solver *s) {
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        s->flags[s->decisions[i].vm] &= (uint16_t)~VM_STAYS;
+    }
     placement_state_reset(s);
     for (uint32_t i = 0; i < s->plan.n_moves; i++) {
         if (!(s->flags[s->moves[i].vm] & VM_ASKED) && s->request.kind != PLACEMENT_BALANCE) {
@@ -38,13 +41,15 @@ static void replay(struct placement_solver *s, uint32_t n) {
     }
     for (; s->n_applied < n; s->n_applied++) {
         const struct decision *decision = &s->decisions[s->n_applied];
-        if (decision->node == PLACEMENT_NONE) {
-            continue;
-        }
-        if (s->at[decision->vm] != PLACEMENT_NONE) {
+        const uint32_t at = s->at[decision->vm];
+        const bool stays = decision->node == PLACEMENT_NONE;
+        if (at != PLACEMENT_NONE) {
             placement_take(s, decision->vm);
+            s->flags[decision->vm] |= stays ? VM_STAYS : 0;
         }
-        placement_put(s, decision->vm, decision->node);
+        if (!stays || at != PLACEMENT_NONE) {
+            placement_put(s, decision->vm, stays ? at : decision->node);
+        }
     }
 }
 
@@ -123,6 +128,30 @@ static void verdicts(struct placement_solver *s, const struct task *task, uint32
     }
 }
 
+/* The state at the moment of the VM's decision, or at the plan's end: all others where they will
+ * be, and the VM nowhere. Returns where the VM is in it, to be put back. */
+static uint32_t go_to_moment(struct placement_solver *s, uint32_t i, bool at_end) {
+    const uint32_t vm = s->decisions[i].vm;
+    replay(s, at_end ? s->n_decisions : i);
+    if (at_end) {
+        placement_see_end(s, true);
+    }
+    const uint32_t at = s->at[vm];
+    if (at != PLACEMENT_NONE) {
+        placement_take(s, vm);
+    }
+    return at;
+}
+
+static void leave_moment(struct placement_solver *s, uint32_t vm, uint32_t at) {
+    if (at != PLACEMENT_NONE) {
+        placement_put(s, vm, at);
+    }
+    if (s->at_end) {
+        placement_see_end(s, false);
+    }
+}
+
 int placement_explain(struct placement_solver *s, uint32_t vm,
                       struct placement_verdict *ret_verdicts,
                       struct placement_explanation *ret_explanation) {
@@ -136,12 +165,12 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
         return -ENOENT;
     }
     const uint32_t chosen = s->decisions[i].node;
-    replay(s, chosen != PLACEMENT_NONE ? i : s->n_decisions);
-    const uint32_t at = s->at[vm];
-    if (at != PLACEMENT_NONE) {
-        placement_take(s, vm);
-    }
+    uint32_t at = go_to_moment(s, i, chosen == PLACEMENT_NONE);
     placement_task_begin(s, vm, &task);
+    if (chosen != PLACEMENT_NONE && placement_judge_obstacles(s, &task, chosen) != 0) {
+        leave_moment(s, vm, at);
+        at = go_to_moment(s, i, true);
+    }
     const uint32_t n_candidates = rank_candidates(s, &task);
     if (ret_verdicts != NULL) {
         verdicts(s, &task, chosen, n_candidates, ret_verdicts);
@@ -149,8 +178,6 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
     if (ret_explanation != NULL) {
         explain(s, &s->decisions[i], &task, n_candidates, ret_explanation);
     }
-    if (at != PLACEMENT_NONE) {
-        placement_put(s, vm, at);
-    }
+    leave_moment(s, vm, at);
     return 0;
 }

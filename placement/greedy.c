@@ -112,6 +112,9 @@ static bool leaves_less(const struct placement_solver *s, const uint64_t *need, 
 uint32_t placement_best_node(struct placement_solver *s, uint32_t vm) {
     const uint64_t *need = vm_need(s, vm);
     const bool plain = !(s->flags[vm] & VM_HAS_RULES) && s->problem->vms[vm].preferred.n == 0;
+    /* Who runs already and goes elsewhere for the sake of balance, does not go to where it is. */
+    const bool balances = s->request.kind == PLACEMENT_BALANCE;
+    const uint32_t barred = balances ? s->home[vm] : PLACEMENT_NONE;
     uint32_t best = PLACEMENT_NONE;
     struct score best_score = {.waits = true};
     struct task task;
@@ -120,7 +123,8 @@ uint32_t placement_best_node(struct placement_solver *s, uint32_t vm) {
     s->work += s->problem->n_nodes;
     for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
         struct score score;
-        if (!placement_can_go(s, vm, node) ||
+        if (!placement_can_go(s, vm, node) || node == barred ||
+            (balances && placement_over_with(s, vm, node)) ||
             (plain && !best_score.waits && leaves_less(s, need, node, best_score.free_permille))) {
             continue;
         }

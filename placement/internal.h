@@ -57,7 +57,8 @@ enum vm_flag {
     VM_STUCK = 16,     /* asked for, but nothing can be decided: no auto start, fixed, arriving */
     VM_TOUCHED = 32,   /* in s->touched */
     VM_HAS_RULES = 64, /* it is named by one */
-    VM_LOCKED = 128    /* chain.c: the search at hand has put it where it is */
+    VM_LOCKED = 128,   /* chain.c: the search at hand has put it where it is */
+    VM_STAYS = 256     /* explain.c: it is decided that it stays at its host */
 };
 
 /* A rule and how it is counted; see state.c. */
@@ -113,6 +114,7 @@ struct placement_solver {
     uint64_t *capacities; /* after overcommit */
     uint64_t *used;       /* by VMs that will be there */
     uint64_t *held;       /* besides, as long as VMs are there that will be elsewhere */
+    uint64_t *loaded;     /* BALANCE: measured use by VMs that will be there */
     uint32_t *n_vms_on, *n_vms_held;
     uint32_t *vms_max;  /* UINT32_MAX: no limit */
     uint32_t *first_on; /* a list of the VMs that will be there */
@@ -124,7 +126,7 @@ struct placement_solver {
     uint64_t *cpu_model_bits;
 
     /* per VM */
-    uint8_t *flags;
+    uint16_t *flags;
     uint32_t *at;       /* where it will be, or NONE */
     uint32_t *home;     /* where it is when the plan begins, or NONE */
     uint32_t *class_of; /* row of allowed nodes */
@@ -139,6 +141,7 @@ struct placement_solver {
     struct rule_count *counts;
     uint32_t counts_mask; /* size - 1 */
 
+    bool at_end;          /* VMs asked for that are at their hosts stay there: rules see them */
     uint64_t soft_broken; /* of the assignment, see placement_cost */
     uint32_t moves_of_others;
     uint64_t work, work_end; /* units done, and where the present call is to stop */
@@ -188,6 +191,11 @@ static inline size_t bit_words(uint32_t n) {
 
 static inline const uint64_t *vm_need(const struct placement_solver *s, uint32_t vm) {
     return &s->problem->needs[(size_t)vm * s->n_resources];
+}
+
+static inline const uint64_t *vm_load(const struct placement_solver *s, uint32_t vm) {
+    const uint64_t *loads = s->problem->loads != NULL ? s->problem->loads : s->problem->needs;
+    return &loads[(size_t)vm * s->n_resources];
 }
 
 static inline bool rule_has_nodes(const struct placement_rule *rule) {

@@ -109,6 +109,9 @@ static inline uint32_t obstacles_of_room(const struct placement_solver *s, const
                                          uint32_t node) {
     uint32_t found = 0;
 
+    if (s->request.kind == PLACEMENT_BALANCE && placement_over_with(s, task->vm, node)) {
+        found |= reason_bit(PLACEMENT_OVER_THRESHOLD);
+    }
     if (s->n_vms_on[node] >= s->vms_max[node]) {
         found |= reason_bit(PLACEMENT_LIMIT_VMS);
     }

@@ -150,8 +150,8 @@ enum placement_rule_kind {
      * stay; none is added. Soft, at the end: broken once by each VM beyond the first in a domain.
      */
     PLACEMENT_APART,
-    /* Affinity: all of `vms` in one domain. Hard, at the end: those asked for go where the others
-     * of the rule are; if there are none, all into one domain. Soft: broken once by each domain
+    /* Affinity: all of `vms` in one domain. Hard, at the end: VMs that are placed or moved go where
+     * others of the rule stay; if none stays, all into one domain. Soft: broken once by each domain
      * beyond the first. */
     PLACEMENT_TOGETHER,
     /* Soft: broken once by each VM that is elsewhere (there). */
@@ -261,7 +261,7 @@ struct placement_move {
     uint32_t to;
     uint32_t stage;
     enum placement_mode mode;
-    bool asked;        /* false: it makes room for others */
+    bool asked;        /* false: it makes room for others (BALANCE: always) */
     uint32_t ready_ms; /* predicted, from the plan's beginning: when it runs there. A node's moves
                         * share its bandwidth; starts take their start_ms, all at once. */
 };
@@ -422,8 +422,8 @@ size_t placement_change_text(const struct placement_problem *problem, uint32_t v
 
 /* ---------------------------------------------------------------------------- admission */
 
-/* Can any k nodes be lost, and every VM that ran on them and is started by a failover runs again?
- */
+/* Can any k nodes, or fewer, be lost, and every VM that ran on them and is started by a failover
+ * runs again? */
 enum placement_answer {
     PLACEMENT_YES,     /* for every case there is a plan (a witness) */
     PLACEMENT_NO,      /* proven: for `lost` there is none */
@@ -439,7 +439,8 @@ struct placement_admit_request {
 
 struct placement_admission {
     enum placement_answer answer;
-    uint64_t n_cases, n_yes, n_no, n_unknown; /* sets of k nodes; those not looked at: unknown */
+    uint64_t n_cases, n_yes, n_no,
+        n_unknown; /* sets of 1 to k nodes; those not looked at: unknown */
     /* NO and UNKNOWN: the nodes of the first such case, and the first VM that has no place. */
     struct placement_set lost; /* the solver's, as a plan */
     uint32_t vm;
@@ -456,7 +457,6 @@ int placement_admit(struct placement_solver *solver, const struct placement_prob
                     const struct placement_admission **ret_admission);
 
 /* The kept plan for the loss of exactly these nodes, after an admission of the same problem that
- * found one; valid as a plan is. -ENOENT: none is kept. Its stages and times are not filled in
- * unless there are moves of others. */
+ * found one (of the first 100,000 cases); valid as a plan is. -ENOENT: none is kept. */
 int placement_admit_witness(struct placement_solver *solver, const struct placement_set *lost,
                             const struct placement_plan **ret_plan);

@@ -29,14 +29,15 @@ void placement_rule_leave(struct placement_solver *solver, uint32_t rule, uint32
 bool placement_rule_broken(const struct placement_solver *solver, uint32_t rule, uint32_t node);
 /* Where the VM is, or is about to arrive, when the plan begins. */
 uint32_t placement_began_at(const struct placement_solver *solver, uint32_t vm);
-/* Hard affinity, at the end: each VM asked for that was put somewhere is where others of the rule
- * are; if there are none, all are together. Others that were moved are in no more domains than they
- * were. */
+/* Hard affinity, at the end: each VM that was placed or moved is where others of the rule stay; if
+ * none stays, all are together. */
 bool placement_together_holds(const struct placement_solver *solver, uint32_t rule);
 /* Weights of soft rules broken if the plan ends here: VMs that were asked for and stay count. */
 uint64_t placement_soft_at_end(struct placement_solver *solver);
 /* Count for the rules anew, from the assignment. */
 void placement_rules_recount(struct placement_solver *solver);
+/* From now on (not) as at the end of the plan; counts anew. */
+void placement_see_end(struct placement_solver *solver, bool at_end);
 /* The VM, which is nowhere, to a node; and off the node where it is. */
 void placement_put(struct placement_solver *solver, uint32_t vm, uint32_t node);
 void placement_take(struct placement_solver *solver, uint32_t vm);
@@ -46,6 +47,8 @@ bool placement_fits(const struct placement_solver *solver, uint32_t vm, uint32_t
 bool placement_fits_now(const struct placement_solver *solver, uint32_t vm, uint32_t node);
 /* By its own and the node's properties, whatever other VMs do. */
 bool placement_allowed(const struct placement_solver *solver, uint32_t vm, uint32_t node);
+/* As above, on the way to somewhere else: where the request wants it in the end is no matter. */
+bool placement_may_pass(const struct placement_solver *solver, uint32_t vm, uint32_t node);
 /* By hard rules; the VM must be nowhere at the moment. */
 bool placement_rules_allow(const struct placement_solver *solver, uint32_t vm, uint32_t node);
 /* All of the three; the VM must be nowhere at the moment. */
@@ -73,8 +76,9 @@ uint32_t placement_best_node(struct placement_solver *solver, uint32_t vm);
 /* Decide all, in order; returns how many found no place. */
 uint32_t placement_greedy(struct placement_solver *solver);
 
-/* exact.c: true if it was done to the end: s->steps is then the best way to the best state. */
-bool placement_exact(struct placement_solver *solver);
+/* exact.c: true if it was done to the end: s->steps is then the best way to the best state.
+ * *ret_proven: there is no better one. */
+bool placement_exact(struct placement_solver *solver, bool *ret_proven);
 
 /* chain.c: places for all that was asked for, with the fewest moves; false if none was found.
  * *ret_proven: there is none with fewer left down or fewer moves. */
@@ -85,9 +89,11 @@ bool placement_chain_part(struct placement_solver *solver, uint64_t work);
 /* pack.c: true if all that was asked for has a place; else it goes on at the next call. */
 bool placement_pack(struct placement_solver *solver);
 
-/* balance.c */
+/* balance.c: moves off nodes that are above their threshold. */
 void placement_balance(struct placement_solver *solver);
 uint32_t placement_nodes_over(const struct placement_solver *solver);
+/* Whether the node would be above its threshold with the VM, which is not there. */
+bool placement_over_with(const struct placement_solver *solver, uint32_t vm, uint32_t node);
 
 /* sequence.c: from the assignment, which it changes where a VM cannot get there; or (path) from the
  * order in s->steps. */

@@ -24,7 +24,6 @@ struct now {
     uint32_t *n_vms;   /* per node */
     uint32_t *where;   /* per VM: where it runs now */
     uint32_t *list;    /* VMs that are not yet where they will be */
-    uint32_t *scratch; /* per VM */
     uint8_t *detoured; /* per VM */
     uint32_t n_list;
     uint32_t round;
@@ -33,7 +32,7 @@ struct now {
 
 static size_t now_size(const struct placement_solver *s) {
     const size_t n = s->problem->n_nodes, v = s->problem->n_vms;
-    return n * s->n_resources * sizeof(uint64_t) + n * sizeof(uint32_t) + 3 * v * sizeof(uint32_t) +
+    return n * s->n_resources * sizeof(uint64_t) + n * sizeof(uint32_t) + 2 * v * sizeof(uint32_t) +
            v * sizeof(uint8_t);
 }
 
@@ -123,8 +122,7 @@ static bool begin(struct now *now, struct placement_solver *s) {
     now->n_vms = (uint32_t *)(void *)room;
     now->where = now->n_vms + p->n_nodes;
     now->list = now->where + p->n_vms;
-    now->scratch = now->list + p->n_vms;
-    now->detoured = (uint8_t *)(now->scratch + p->n_vms);
+    now->detoured = (uint8_t *)(now->list + p->n_vms);
     return true;
 }
 
@@ -231,13 +229,14 @@ static bool detour(struct now *now) {
     uint32_t best = PLACEMENT_NONE, via = PLACEMENT_NONE;
     for (uint32_t i = 0; i < now->n_list; i++) {
         const uint32_t vm = now->list[i];
-        if (now->where[vm] == PLACEMENT_NONE || now->detoured[vm] ||
+        const bool counts = !(s->flags[vm] & VM_ASKED) && s->request.moves_max > 0;
+        if (now->where[vm] == PLACEMENT_NONE || now->detoured[vm] || counts ||
             s->problem->vms[vm].mobility != PLACEMENT_MOVABLE_LIVE ||
             (best != PLACEMENT_NONE && vm_need(s, vm)[0] >= vm_need(s, best)[0])) {
             continue;
         }
         for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
-            if (node != now->where[vm] && placement_allowed(s, vm, node) &&
+            if (node != now->where[vm] && placement_may_pass(s, vm, node) &&
                 possible_now(now, vm, node)) {
                 best = vm;
                 via = node;
@@ -278,16 +277,15 @@ static bool simulate(struct now *now, bool starts_first) {
     return true;
 }
 
-/* What could not be reached is taken out of the assignment. */
+/* What could not be reached is taken out of the assignment: those VMs stay where they are. */
 static void give_up(struct now *now) {
     struct placement_solver *s = now->s;
-    memcpy(now->scratch, now->where, s->problem->n_vms * sizeof(*now->scratch));
     placement_rules_recount(s);
     for (uint32_t i = 0; i < now->n_list; i++) {
         const uint32_t vm = now->list[i];
         placement_take(s, vm);
-        if (now->scratch[vm] != PLACEMENT_NONE) {
-            placement_put(s, vm, now->scratch[vm]);
+        if (s->home[vm] != PLACEMENT_NONE) {
+            placement_put(s, vm, s->home[vm]);
         }
     }
 }
@@ -295,16 +293,16 @@ static void give_up(struct now *now) {
 void placement_sequence(struct placement_solver *s) {
     struct now now;
     if (!begin(&now, s)) {
-        /* No memory to look for an order: what can be done without one is left, the starts are. */
+        /* No memory to look for an order: nobody goes anywhere. */
+        placement_state_reset(s);
         s->n_steps = 0;
         return;
     }
-    if (simulate(&now, true) || simulate(&now, false)) {
-        placement_rules_recount(s);
-    } else {
+    while (!simulate(&now, true) && !simulate(&now, false)) {
         (void)simulate(&now, true);
         give_up(&now);
     }
+    placement_rules_recount(s);
 }
 
 void placement_sequence_path(struct placement_solver *s) {

@@ -48,7 +48,7 @@ void placement_solver_destroy(struct placement_solver *solver) {
 static void add_move(struct placement_solver *s, const struct step *step) {
     const struct placement_vm *v = &s->problem->vms[step->vm];
     const bool starts = step->from == PLACEMENT_NONE;
-    const bool asked = (s->flags[step->vm] & VM_ASKED) || s->request.kind == PLACEMENT_BALANCE;
+    const bool asked = (s->flags[step->vm] & VM_ASKED) != 0;
     struct placement_cost *cost = &s->plan.cost;
 
     s->moves[s->plan.n_moves++] = (struct placement_move){
@@ -89,6 +89,9 @@ static void add_unplaced(struct placement_solver *s, struct decision *decision) 
             placement_take(s, vm);
         }
         unplaced->node = placement_judge_nearest(s, &task, &unplaced->reason);
+        if (unplaced->reason == PLACEMENT_POSSIBLE) {
+            unplaced->reason = PLACEMENT_NO_WAY;
+        }
         if (at != PLACEMENT_NONE) {
             placement_put(s, vm, at);
         }
@@ -135,6 +138,17 @@ static bool is_placed(const struct placement_solver *s, uint32_t vm) {
     return s->at[vm] != PLACEMENT_NONE && s->at[vm] != s->home[vm] && !(s->flags[vm] & VM_STUCK);
 }
 
+/* A balance asks for nobody; those that it moves are its decisions, in the order of the moves. */
+static void decide_moved(struct placement_solver *s) {
+    s->n_decisions = 0;
+    for (uint32_t i = 0; i < s->n_steps; i++) {
+        const struct step *step = &s->steps[i];
+        if (s->at[step->vm] == step->to && step->to != s->home[step->vm]) {
+            s->decisions[s->n_decisions++] = (struct decision){.vm = step->vm};
+        }
+    }
+}
+
 static void make_plan(struct placement_solver *s) {
     s->plan = (struct placement_plan){.moves = s->moves, .unplaced = s->unplaced};
     for (uint32_t i = 0; i < s->n_steps; i++) {
@@ -142,6 +156,10 @@ static void make_plan(struct placement_solver *s) {
     }
     placement_times(s);
     s->plan.proven = true;
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        decide_moved(s);
+    }
+    placement_see_end(s, true);
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         struct decision *decision = &s->decisions[i];
         if (is_placed(s, decision->vm)) {
@@ -153,7 +171,8 @@ static void make_plan(struct placement_solver *s) {
             s->plan.proven = s->plan.proven && has_no_node(s, decision->vm);
         }
     }
-    s->plan.cost.soft_broken = placement_soft_at_end(s);
+    s->plan.cost.soft_broken = s->soft_broken;
+    placement_see_end(s, false);
     s->plan.cost.least_free_permille = least_free_permille(s);
     if (s->request.kind == PLACEMENT_BALANCE) {
         s->plan.cost.nodes_over = placement_nodes_over(s);
@@ -199,9 +218,15 @@ static uint32_t steps_of_others(const struct placement_solver *s) {
 /* < 0: the assignment and its steps are better than the plan; 0: as good. */
 static int compare(struct placement_solver *s) {
     const struct placement_cost *cost = &s->plan.cost;
-    const int unplaced = compare_unplaced(s);
+    const int unplaced = s->request.kind == PLACEMENT_BALANCE ? 0 : compare_unplaced(s);
     if (unplaced != 0) {
         return unplaced;
+    }
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        const uint32_t over = placement_nodes_over(s);
+        if (over != cost->nodes_over) {
+            return over < cost->nodes_over ? -1 : 1;
+        }
     }
     const uint64_t soft = placement_soft_at_end(s);
     if (soft != cost->soft_broken) {
@@ -252,7 +277,8 @@ static void sequence(struct placement_solver *s) {
 /* Nothing is left to be wished for in the first goals. */
 static bool perfect(const struct placement_solver *s) {
     const struct placement_cost *cost = &s->plan.cost;
-    return s->plan.proven && cost->soft_broken == 0 && cost->moves_of_others == 0;
+    return s->plan.proven && cost->soft_broken == 0 && cost->moves_of_others == 0 &&
+           (s->request.kind != PLACEMENT_BALANCE || (cost->moves == 0 && cost->nodes_over == 0));
 }
 
 static void first_answer(struct placement_solver *s) {
@@ -263,7 +289,7 @@ static void first_answer(struct placement_solver *s) {
     }
     sequence(s);
     make_plan(s);
-    s->phase = s->request.kind == PLACEMENT_BALANCE || perfect(s) ? PHASE_DONE : PHASE_SEARCH;
+    s->phase = perfect(s) ? PHASE_DONE : PHASE_SEARCH;
 }
 
 void placement_load_plan(struct placement_solver *s) {
@@ -286,12 +312,17 @@ static void take_if(struct placement_solver *s, int worst) {
 
 static void search(struct placement_solver *s) {
     bool proven = false;
-    if (placement_exact(s)) {
+    if (placement_exact(s, &proven)) {
         placement_sequence_path(s);
         if (compare(s) < 0) {
             make_plan(s);
         }
-        s->plan.proven = true;
+        s->plan.proven = proven;
+        s->phase = PHASE_DONE;
+        return;
+    }
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        s->plan.proven = false;
         s->phase = PHASE_DONE;
         return;
     }
@@ -344,6 +375,9 @@ int placement_improve(struct placement_solver *s, uint64_t work,
         return -EINVAL;
     }
     s->work_end = s->work + work;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        s->flags[s->decisions[i].vm] &= (uint16_t)~VM_STAYS;
+    }
     if (s->phase == PHASE_SEARCH) {
         search(s);
     }

@@ -112,7 +112,8 @@ bool placement_rule_broken(const struct placement_solver *s, uint32_t r, uint32_
 }
 
 static bool undecided(const struct placement_solver *s, uint32_t vm) {
-    return (s->flags[vm] & (VM_ASKED | VM_HOLDS | VM_STUCK)) == (VM_ASKED | VM_HOLDS) &&
+    return !s->at_end &&
+           (s->flags[vm] & (VM_ASKED | VM_HOLDS | VM_STUCK | VM_STAYS)) == (VM_ASKED | VM_HOLDS) &&
            s->at[vm] == s->home[vm];
 }
 
@@ -163,56 +164,42 @@ uint32_t placement_began_at(const struct placement_solver *s, uint32_t vm) {
     return s->flags[vm] & VM_ARRIVING ? s->problem->vms[vm].also_on : s->home[vm];
 }
 
-/* Whether a member of the rule that is no longer in question (not asked for) is in the domain:
- * where it will be, or (at_first) where it was when the plan began. */
-static bool others_in(const struct placement_solver *s, const struct placement_rule *rule,
-                      uint32_t n, uint32_t domain, bool at_first) {
-    for (uint32_t k = 0; k < n; k++) {
+/* The VM will be where it was when the plan began, and runs there. */
+static bool stays(const struct placement_solver *s, uint32_t vm) {
+    return s->at[vm] != PLACEMENT_NONE && s->at[vm] == placement_began_at(s, vm);
+}
+
+static bool stays_in(const struct placement_solver *s, const struct placement_rule *rule,
+                     uint32_t domain) {
+    for (uint32_t k = 0; k < rule->vms.n; k++) {
         const uint32_t vm = rule->vms.index[k];
-        const uint32_t node = at_first ? placement_began_at(s, vm) : s->at[vm];
-        if (!(s->flags[vm] & VM_ASKED) && node != PLACEMENT_NONE &&
-            placement_rule_domain(s->problem, rule, node) == domain) {
+        if (stays(s, vm) && placement_rule_domain(s->problem, rule, s->at[vm]) == domain) {
             return true;
         }
     }
     return false;
 }
 
-static uint32_t domains_of_others(const struct placement_solver *s,
-                                  const struct placement_rule *rule, bool at_first) {
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < rule->vms.n; k++) {
-        const uint32_t vm = rule->vms.index[k];
-        const uint32_t node = at_first ? placement_began_at(s, vm) : s->at[vm];
-        if (!(s->flags[vm] & VM_ASKED) && node != PLACEMENT_NONE &&
-            !others_in(s, rule, k, placement_rule_domain(s->problem, rule, node), at_first)) {
-            n++;
-        }
-    }
-    return n;
-}
-
 bool placement_together_holds(const struct placement_solver *s, uint32_t r) {
     const struct placement_rule *rule = &s->problem->rules[r];
-    const uint32_t n_others = domains_of_others(s, rule, false);
     uint32_t common = PLACEMENT_NONE;
-    bool moved = false, one = true;
+    bool any_stays = false;
 
     for (uint32_t k = 0; k < rule->vms.n; k++) {
+        any_stays |= stays(s, rule->vms.index[k]);
+    }
+    for (uint32_t k = 0; k < rule->vms.n; k++) {
         const uint32_t vm = rule->vms.index[k];
-        if (!(s->flags[vm] & VM_ASKED) || s->at[vm] == PLACEMENT_NONE) {
+        if (s->at[vm] == PLACEMENT_NONE || stays(s, vm)) {
             continue;
         }
         const uint32_t domain = placement_rule_domain(s->problem, rule, s->at[vm]);
-        const bool placed = s->at[vm] != placement_began_at(s, vm);
-        if (placed && n_others > 0 && !others_in(s, rule, rule->vms.n, domain, false)) {
+        if (any_stays ? !stays_in(s, rule, domain) : common != PLACEMENT_NONE && common != domain) {
             return false;
         }
-        moved |= placed;
-        one &= common == PLACEMENT_NONE || common == domain;
         common = domain;
     }
-    return (n_others > 0 || one || !moved) && n_others <= domains_of_others(s, rule, true);
+    return true;
 }
 
 void placement_rules_recount(struct placement_solver *s) {
@@ -228,19 +215,22 @@ void placement_rules_recount(struct placement_solver *s) {
     }
 }
 
+void placement_see_end(struct placement_solver *s, bool at_end) {
+    s->at_end = at_end;
+    placement_rules_recount(s);
+}
+
 /* ---- amounts and places */
 
 static void amounts_add(const struct placement_solver *s, uint64_t *amounts, uint32_t node,
-                        uint32_t vm) {
-    const uint64_t *need = vm_need(s, vm);
+                        const uint64_t *need) {
     for (uint32_t r = 0; r < s->n_resources; r++) {
         amounts[(size_t)node * s->n_resources + r] += need[r];
     }
 }
 
 static void amounts_sub(const struct placement_solver *s, uint64_t *amounts, uint32_t node,
-                        uint32_t vm) {
-    const uint64_t *need = vm_need(s, vm);
+                        const uint64_t *need) {
     for (uint32_t r = 0; r < s->n_resources; r++) {
         amounts[(size_t)node * s->n_resources + r] -= need[r];
     }
@@ -252,10 +242,10 @@ static void hold(struct placement_solver *s, uint32_t vm, bool holds) {
         return;
     }
     if (holds) {
-        amounts_add(s, s->held, home, vm);
+        amounts_add(s, s->held, home, vm_need(s, vm));
         s->n_vms_held[home]++;
     } else {
-        amounts_sub(s, s->held, home, vm);
+        amounts_sub(s, s->held, home, vm_need(s, vm));
         s->n_vms_held[home]--;
     }
 }
@@ -289,7 +279,10 @@ static bool moves_as_other(const struct placement_solver *s, uint32_t vm) {
 
 void placement_put(struct placement_solver *s, uint32_t vm, uint32_t node) {
     s->at[vm] = node;
-    amounts_add(s, s->used, node, vm);
+    amounts_add(s, s->used, node, vm_need(s, vm));
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        amounts_add(s, s->loaded, node, vm_load(s, vm));
+    }
     s->n_vms_on[node]++;
     hold(s, vm, true);
     list_insert(s, vm, node);
@@ -312,7 +305,10 @@ void placement_take(struct placement_solver *s, uint32_t vm) {
     list_remove(s, vm, node);
     hold(s, vm, false);
     s->n_vms_on[node]--;
-    amounts_sub(s, s->used, node, vm);
+    amounts_sub(s, s->used, node, vm_need(s, vm));
+    if (s->request.kind == PLACEMENT_BALANCE) {
+        amounts_sub(s, s->loaded, node, vm_load(s, vm));
+    }
     s->at[vm] = PLACEMENT_NONE;
 }
 
@@ -322,6 +318,7 @@ void placement_state_reset(struct placement_solver *s) {
 
     memset(s->used, 0, n_amounts * sizeof(*s->used));
     memset(s->held, 0, n_amounts * sizeof(*s->held));
+    memset(s->loaded, 0, n_amounts * sizeof(*s->loaded));
     memset(s->n_vms_on, 0, p->n_nodes * sizeof(*s->n_vms_on));
     memset(s->n_vms_held, 0, p->n_nodes * sizeof(*s->n_vms_held));
     memset(s->first_on, 0xff, p->n_nodes * sizeof(*s->first_on));
@@ -336,7 +333,7 @@ void placement_state_reset(struct placement_solver *s) {
     }
     s->n_touched = 0;
     for (uint32_t vm = 0; vm < p->n_vms; vm++) {
-        s->flags[vm] &= (uint8_t)~VM_TOUCHED;
+        s->flags[vm] &= (uint16_t)~VM_TOUCHED;
     }
 }
 
@@ -365,9 +362,13 @@ bool placement_fits_now(const struct placement_solver *s, uint32_t vm, uint32_t 
     return s->n_vms_on[node] + s->n_vms_held[node] < s->vms_max[node];
 }
 
+bool placement_may_pass(const struct placement_solver *s, uint32_t vm, uint32_t node) {
+    return bit_test(&s->rows[s->class_of[vm] * s->node_words], node);
+}
+
 bool placement_allowed(const struct placement_solver *s, uint32_t vm, uint32_t node) {
     const struct placement_vm *v = &s->problem->vms[vm];
-    if (!bit_test(&s->rows[s->class_of[vm] * s->node_words], node)) {
+    if (!placement_may_pass(s, vm, node)) {
         return false;
     }
     if (!(s->flags[vm] & VM_ASKED)) {

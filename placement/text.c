@@ -163,8 +163,8 @@ const char *placement_node_state_name(enum placement_node_state state) {
 
 static void put_rule(struct line *line, const struct placement_problem *p,
                      const struct placement_verdict *v) {
-    static const char *const here[PLACEMENT_SCOPE_COUNT] = {"there", "in that rack",
-                                                            "at that site"};
+    static const char *const here[PLACEMENT_SCOPE_COUNT] = {"there", "in that rack", "at that site",
+                                                            "in that part"};
     const struct placement_rule *rule = &p->rules[v->rule];
     put_name(line, rule->name, "rule", v->rule);
     switch (rule->kind) {
@@ -361,12 +361,127 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
     return line.length;
 }
 
-size_t placement_change_text(const struct placement_problem *p, uint32_t vm, uint32_t node,
-                             const struct placement_verdict *v,
-                             const struct placement_explanation *e, char *ret_text, size_t size) {
-    (void)p, (void)vm, (void)node, (void)v, (void)e;
-    if (size > 0) {
-        ret_text[0] = '\0';
+/* ---- what would have to change */
+
+static void put_more(struct line *line, const struct placement_problem *p,
+                     const struct placement_verdict *v) {
+    put_amount(line, p, v->resource, v->need - v->have);
+    put(line, " more free ");
+    put_resource(line, p, v->resource);
+    put(line, " there");
+}
+
+static void put_rule_gone(struct line *line, const struct placement_problem *p,
+                          const struct placement_verdict *v) {
+    const struct placement_rule *rule = &p->rules[v->rule];
+    if (rule->kind == PLACEMENT_APART && v->other_vm != PLACEMENT_NONE) {
+        put_name(line, p->vms[v->other_vm].name, "VM", v->other_vm);
+        put(line, " elsewhere, or ");
     }
-    return 0;
+    put(line, "no rule ");
+    put_name(line, rule->name, "with number", v->rule);
+}
+
+/* What the obstacle's going would take. Figures are those of the verdict's own reason. */
+static void put_remedy(struct line *line, const struct placement_problem *p,
+                       const struct placement_verdict *v, enum placement_reason reason) {
+    const bool own = reason == v->reason;
+    switch ((unsigned)reason) {
+    case PLACEMENT_CURRENT_HOST: put(line, "no need to leave its host"); break;
+    case PLACEMENT_IN_TRANSIT: put(line, "its move there is to end first"); break;
+    case PLACEMENT_NO_AUTO_START: put(line, "automatic start of the VM"); break;
+    case PLACEMENT_VM_FIXED: put(line, "leave to move the VM"); break;
+    case PLACEMENT_NOT_RETURN_NODE: put(line, "this node as the one that it returns to"); break;
+    case PLACEMENT_NOT_POSSIBLE_OWNER: put(line, "the node among its possible owners"); break;
+    case PLACEMENT_NODE_STATE:
+        put(line, "a node that takes VMs (it is ");
+        put(line, placement_node_state_name(v->node_state));
+        put(line, ")");
+        break;
+    case PLACEMENT_NODE_LEAVING: put(line, "a node that is not to be left"); break;
+    case PLACEMENT_CPU_MODEL: put(line, "a CPU there that can give the VM its model"); break;
+    case PLACEMENT_VOLUME_MISSING:
+        put(line, "volume ");
+        put_name(line, p->volume_names != NULL ? p->volume_names[v->volume] : NULL, "number",
+                 v->volume);
+        put(line, " in reach and in health there");
+        break;
+    case PLACEMENT_EXCLUDED: put(line, "another try of what failed there"); break;
+    case PLACEMENT_NODE_RULE:
+    case PLACEMENT_AFFINITY:
+    case PLACEMENT_ANTI_AFFINITY:
+        if (v->rule != PLACEMENT_NONE) {
+            put_rule_gone(line, p, v);
+        }
+        break;
+    case PLACEMENT_LIMIT_VMS: put(line, "a higher limit of VMs there"); break;
+    case PLACEMENT_OVER_THRESHOLD: put(line, "a higher threshold there"); break;
+    case PLACEMENT_NO_WAY: put(line, "room for the moves on the way"); break;
+    default:
+        if (own) {
+            put_more(line, p, v);
+        } else {
+            put(line, reason == PLACEMENT_NO_MEMORY ? "more free memory there"
+                      : reason == PLACEMENT_NO_CPU  ? "more free cpu there"
+                                                    : "more of a resource there");
+        }
+        break;
+    }
+}
+
+static void put_remedies(struct line *line, const struct placement_problem *p,
+                         const struct placement_verdict *v) {
+    const char *separator = "";
+    for (unsigned reason = 0; reason < PLACEMENT_REASON_COUNT; reason++) {
+        if (v->obstacles & reason_bit((enum placement_reason)reason)) {
+            put(line, separator);
+            put_remedy(line, p, v, (enum placement_reason)reason);
+            separator = "; and ";
+        }
+    }
+}
+
+/* Both are possible: in what the chosen one is better, in the order in which it counts. */
+static void put_advantage(struct line *line, const struct placement_problem *p, uint32_t chosen,
+                          const struct placement_verdict *v, const struct placement_verdict *c) {
+    if (v->soft_broken > c->soft_broken) {
+        put_rule_gone(line, p, v);
+    } else if (v->preferred_rank > c->preferred_rank) {
+        put(line, "a place before ");
+        put_node(line, p, chosen);
+        put(line, " among its preferred owners");
+    } else if (v->waits && !c->waits) {
+        put(line, "room there without waiting for others to leave");
+    } else if (v->rank < c->rank) {
+        put(line, "nothing for its own sake: ");
+        put_node(line, p, chosen);
+        put(line, " was taken so that others have room");
+    } else if (v->free_after_permille < c->free_after_permille) {
+        put(line, "more than ");
+        put_permille(line, c->free_after_permille);
+        put(line, " free after placing (now ");
+        put_permille(line, v->free_after_permille);
+        put(line, ")");
+    } else {
+        put(line, "more free memory than on ");
+        put_node(line, p, chosen);
+    }
+}
+
+size_t placement_change_text(const struct placement_problem *p, uint32_t vm, uint32_t node,
+                             const struct placement_verdict *verdicts,
+                             const struct placement_explanation *e, char *ret_text, size_t size) {
+    struct line line = {.text = ret_text, .size = size};
+
+    (void)vm;
+    put(&line, "");
+    if (node == e->chosen) {
+        return 0;
+    }
+    if (verdicts[node].obstacles != 0) {
+        put_remedies(&line, p, &verdicts[node]);
+    } else if (e->chosen != PLACEMENT_NONE) {
+        put_advantage(&line, p, e->chosen, &verdicts[node], &verdicts[e->chosen]);
+    }
+    return line.length;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -30,26 +31,45 @@ static int solve_text(const char *text) {
     return result;
 }
 
-/* No hard rule is passed over in silence. */
-static void test_not_supported_is_refused(void **state) {
+/* Nothing that the header names is refused: every kind of rule, hard and soft, every request. */
+static void test_nothing_known_is_refused(void **state) {
     (void)state;
-    assert_int_equal(solve_text("node n1 " ROOM "\nvm a memory 1\nvm b memory 1\n"
-                                "rule r together hard vms a,b\nrequest place vms a"),
-                     -ENOTSUP);
-    assert_int_equal(solve_text("node n1 " ROOM "\nvm a memory 1\nrequest balance"), -ENOTSUP);
-    assert_false(placement_supports_rule(PLACEMENT_TOGETHER, PLACEMENT_HARD));
-    assert_true(placement_supports_rule(PLACEMENT_TOGETHER, PLACEMENT_SOFT));
-    assert_true(placement_supports_rule(PLACEMENT_APART, PLACEMENT_HARD));
-    assert_false(placement_supports_rule(PLACEMENT_RULE_KIND_COUNT, PLACEMENT_SOFT));
-    assert_false(placement_supports_request(PLACEMENT_BALANCE));
-    assert_true(placement_supports_request(PLACEMENT_FAILOVER));
+    static const char *const rules[] = {"apart hard vms a,b",
+                                        "apart soft vms a,b",
+                                        "together hard vms a,b",
+                                        "together soft site vms a,b",
+                                        "apart hard parts n1/n2 vms a,b",
+                                        "on hard vms a nodes n1",
+                                        "on soft vms a nodes n1",
+                                        "off hard vms a nodes n2",
+                                        "off soft vms a nodes n2"};
+    static const char *const requests[] = {"place vms b", "failover nodes n1", "drain nodes n1",
+                                           "return nodes n1", "balance"};
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        for (size_t k = 0; k < sizeof(requests) / sizeof(requests[0]); k++) {
+            char text[512];
+            snprintf(text, sizeof(text),
+                     "node n1 " ROOM "\nnode n2 " ROOM "\nvm a memory 1 on n1\nvm b memory 1\n"
+                     "rule r %s\nrequest %s may-move-others",
+                     rules[i], requests[k]);
+            assert_int_equal(solve_text(text), 0);
+        }
+    }
 }
 
 static int solve_world(struct world *w) {
-    struct placement_solver *solver = NULL;
+    const struct placement_admit_request admit = {.k = 1};
+    const struct placement_admission *admission = NULL;
     const struct placement_plan *plan = NULL;
+    struct placement_solver *solver = NULL;
     assert_int_equal(placement_solver_create(&solver), 0);
     int result = placement_solve(solver, &w->problem, &w->request, &plan);
+    assert_int_equal(placement_improve(solver, 1, &plan), -EINVAL);
+    assert_null(plan);
+    /* An admission refuses the same problems; of the request it knows nothing. */
+    int admitted = placement_admit(solver, &w->problem, &admit, &admission);
+    assert_true(admitted == result || admitted == 0);
+    assert_int_equal(admitted == 0, admission != NULL);
     placement_solver_destroy(solver);
     return result;
 }
@@ -60,9 +80,9 @@ static void test_nonsense_is_refused(void **state) {
     static const char text[] = "node n1 " ROOM " volumes csv1\nnode n2 " ROOM "\n"
                                "vm a memory 1 cpu 1 on n1 volumes csv1\n"
                                "rule r apart hard vms a\nrequest drain nodes n1";
-    static const uint32_t beyond[] = {77};
+    static const uint32_t beyond[] = {77}, beyond_parts[] = {0, 2};
     const struct placement_set bad = {.index = beyond, .n = 1};
-    for (int i = 0; i < 43; i++) {
+    for (int i = 0; i < 49; i++) {
         struct world *w = world_create();
         int expected = -EINVAL;
         assert_int_equal(world_parse(w, text), 0);
@@ -110,6 +130,15 @@ static void test_nonsense_is_refused(void **state) {
         case 40: w->rules[0].strength = PLACEMENT_STRENGTH_COUNT; break;
         case 41: w->rules[0].nodes = bad; break;
         case 42: w->request.kind = PLACEMENT_KIND_COUNT; break;
+        case 43: w->rules[0].scope = PLACEMENT_PART; break; /* and no part_of */
+        case 44: w->rules[0].scope = PLACEMENT_PART, w->rules[0].part_of = beyond_parts; break;
+        case 45: w->problem.resources = NULL, w->problem.n_resources = 0; break;
+        case 46:
+            w->loads[0] = PLACEMENT_AMOUNT_MAX + 1, w->problem.loads = w->loads;
+            expected = -E2BIG;
+            break;
+        case 47: w->capacities[0] = UINT64_MAX, expected = -E2BIG; break;
+        case 48: w->nodes[1].volumes = (struct placement_set){.index = NULL, .n = 2}; break;
         default: fail();
         }
         if (solve_world(w) != expected) {
@@ -195,7 +224,7 @@ static void test_texts_without_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_not_supported_is_refused),
+        cmocka_unit_test(test_nothing_known_is_refused),
         cmocka_unit_test(test_nonsense_is_refused),
         cmocka_unit_test(test_explain_knows_whom_it_was_asked_for),
         cmocka_unit_test(test_nothing_is_fine),

@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* world.c - the reader of world.h's text. Fixed tables, one pass, the first error ends it. */
+/* world.c - the room of a world, and its names. The text is read in world_read.c. */
 #include "world.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct world *world_create(void) {
-    struct world *w = calloc(1, sizeof(*w));
-    if (w == NULL) {
+static void *room(size_t n, size_t size) {
+    void *memory = calloc(n > 0 ? n : 1, size);
+    if (memory == NULL) {
         abort();
     }
+    return memory;
+}
+
+struct world *world_create_sized(const struct world_size *size) {
+    struct world *w = room(1, sizeof(*w));
+    w->size = *size;
+    w->nodes = room(size->nodes, sizeof(*w->nodes));
+    w->vms = room(size->vms, sizeof(*w->vms));
+    w->rules = room(size->rules, sizeof(*w->rules));
+    w->capacities = room((size_t)size->nodes * WORLD_RESOURCES, sizeof(*w->capacities));
+    w->needs = room((size_t)size->vms * WORLD_RESOURCES, sizeof(*w->needs));
+    w->loads = room((size_t)size->vms * WORLD_RESOURCES, sizeof(*w->loads));
+    w->indices = room(size->indices, sizeof(*w->indices));
     w->problem = (struct placement_problem){
         .nodes = w->nodes,
         .vms = w->vms,
@@ -27,22 +38,26 @@ struct world *world_create(void) {
     return w;
 }
 
+struct world *world_create(void) {
+    return world_create_sized(&(struct world_size){WORLD_NODES, WORLD_VMS, WORLD_RULES, 32768});
+}
+
 void world_destroy(struct world *w) {
     if (w != NULL) {
+        free(w->nodes);
+        free(w->vms);
+        free(w->rules);
+        free(w->capacities);
+        free(w->needs);
+        free(w->loads);
+        free(w->indices);
         free(w->text);
         free(w);
     }
 }
 
-static int fail(struct world *w, const char *what, const char *word) {
-    if (w->error[0] == '\0') {
-        snprintf(w->error, sizeof(w->error), "%s: %s", what, word != NULL ? word : "(end of line)");
-    }
-    return -EINVAL;
-}
-
 struct placement_set world_set(struct world *w, const uint32_t *index, uint32_t n) {
-    if (w->n_indices + n > WORLD_INDICES) {
+    if (w->n_indices + n > w->size.indices) {
         abort();
     }
     struct placement_set set = {.index = &w->indices[w->n_indices], .n = n};
@@ -51,20 +66,6 @@ struct placement_set world_set(struct world *w, const uint32_t *index, uint32_t 
     }
     w->n_indices += n;
     return set;
-}
-
-static uint32_t intern(struct world *w, const char **words, uint32_t *n, const char *word) {
-    for (uint32_t i = 0; i < *n; i++) {
-        if (strcmp(words[i], word) == 0) {
-            return i;
-        }
-    }
-    if (*n == WORLD_WORDS) {
-        fail(w, "too many names", word);
-        return 0;
-    }
-    words[*n] = word;
-    return (*n)++;
 }
 
 uint32_t world_find_node(const struct world *w, const char *name) {
@@ -83,298 +84,4 @@ uint32_t world_find_vm(const struct world *w, const char *name) {
         }
     }
     return PLACEMENT_NONE;
-}
-
-static uint64_t read_number(struct world *w, const char *word, uint32_t scale) {
-    char *end = NULL;
-    if (word == NULL || word[0] < '0' || word[0] > '9') {
-        fail(w, "not a number", word);
-        return 0;
-    }
-    uint64_t number = strtoull(word, &end, 10) * scale;
-    if (*end == '.') {
-        for (end++; *end >= '0' && *end <= '9'; end++) {
-            scale /= 10;
-            number += (uint64_t)(*end - '0') * scale;
-        }
-    }
-    if (*end != '\0') {
-        fail(w, "not a number", word);
-    }
-    return number;
-}
-
-enum list_of { LIST_NODES, LIST_VMS, LIST_VOLUMES, LIST_CPU_MODELS };
-
-static uint32_t read_name(struct world *w, enum list_of what, const char *name) {
-    uint32_t found = PLACEMENT_NONE;
-    if (name == NULL) {
-        fail(w, "a name is missing", name);
-        return PLACEMENT_NONE;
-    }
-    switch (what) {
-    case LIST_NODES: found = world_find_node(w, name); break;
-    case LIST_VMS: found = world_find_vm(w, name); break;
-    case LIST_VOLUMES: found = intern(w, w->volumes, &w->problem.n_volumes, name); break;
-    case LIST_CPU_MODELS: found = intern(w, w->cpu_models, &w->problem.n_cpu_models, name); break;
-    }
-    if (found == PLACEMENT_NONE) {
-        fail(w, "no such name before this line", name);
-    }
-    return found;
-}
-
-static struct placement_set read_list(struct world *w, enum list_of what, char *word) {
-    uint32_t index[WORLD_VMS], n = 0;
-    char *rest = NULL;
-    for (char *name = word != NULL ? strtok_r(word, ",", &rest) : NULL;
-         name != NULL && n < WORLD_VMS; name = strtok_r(NULL, ",", &rest)) {
-        index[n++] = read_name(w, what, name);
-    }
-    if (n == 0) {
-        fail(w, "a list is missing", word);
-    }
-    return world_set(w, index, n);
-}
-
-static bool is(const char *word, const char *expected) {
-    return strcmp(word, expected) == 0;
-}
-
-static bool read_amount(struct world *w, const char *key, const char *value, uint64_t *amounts) {
-    for (uint32_t r = 0; r < w->problem.n_resources; r++) {
-        if (is(key, w->resources[r].name)) {
-            amounts[r] = read_number(w, value, w->resources[r].per_unit);
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_state(const char *word, enum placement_node_state *ret_state) {
-    static const char *const names[PLACEMENT_NODE_STATE_COUNT] = {
-        "accepts", "joining", "draining", "drained",       "lost",
-        "fencing", "fenced",  "offline",  "no-hypervisor", "no-watchdog"};
-    for (unsigned i = 0; i < PLACEMENT_NODE_STATE_COUNT; i++) {
-        if (is(word, names[i])) {
-            *ret_state = (enum placement_node_state)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static char *next(char **rest) {
-    return strtok_r(NULL, " \t", rest);
-}
-
-static int parse_node(struct world *w, char **rest) {
-    const uint32_t i = w->problem.n_nodes;
-    struct placement_node *node = &w->nodes[i];
-    char *name = next(rest), *key;
-    if (name == NULL || i == WORLD_NODES || world_find_node(w, name) != PLACEMENT_NONE) {
-        return fail(w, "no name, a name twice or too many nodes", name);
-    }
-    *node = (struct placement_node){.name = name};
-    w->problem.n_nodes++;
-    while ((key = next(rest)) != NULL) {
-        if (read_state(key, &node->state)) {
-            continue;
-        }
-        char *value = next(rest);
-        if (value == NULL) {
-            return fail(w, "no value", key);
-        } else if (read_amount(w, key, value, &w->capacities[i * w->problem.n_resources])) {
-            continue;
-        } else if (is(key, "overcommit")) {
-            node->cpu_overcommit_permille = (uint32_t)read_number(w, value, 1000);
-        } else if (is(key, "max-vms")) {
-            node->vms_max = (uint32_t)read_number(w, value, 1);
-        } else if (is(key, "site")) {
-            node->site = intern(w, w->sites, &w->n_sites, value);
-        } else if (is(key, "rack")) {
-            node->rack = intern(w, w->racks, &w->n_racks, value);
-        } else if (is(key, "volumes")) {
-            node->volumes = read_list(w, LIST_VOLUMES, value);
-        } else if (is(key, "cpu-models")) {
-            node->cpu_models = read_list(w, LIST_CPU_MODELS, value);
-        } else {
-            return fail(w, "unknown word in node", key);
-        }
-    }
-    return 0;
-}
-
-static bool parse_vm_flag(struct placement_vm *vm, const char *key) {
-    if (is(key, "cold")) {
-        vm->mobility = PLACEMENT_MOVABLE_COLD;
-    } else if (is(key, "fixed")) {
-        vm->mobility = PLACEMENT_FIXED;
-    } else if (is(key, "no-auto-start")) {
-        vm->no_auto_start = true;
-    } else {
-        return false;
-    }
-    return true;
-}
-
-static int parse_vm_value(struct world *w, struct placement_vm *vm, const char *key, char *value) {
-    if (is(key, "priority")) {
-        vm->priority = (int32_t)read_number(w, value, 1);
-    } else if (is(key, "on")) {
-        vm->host = read_name(w, LIST_NODES, value);
-    } else if (is(key, "also-on")) {
-        vm->also_on = read_name(w, LIST_NODES, value);
-    } else if (is(key, "return-to")) {
-        vm->return_to = read_name(w, LIST_NODES, value);
-    } else if (is(key, "cpu-model")) {
-        vm->cpu_model = read_name(w, LIST_CPU_MODELS, value);
-    } else if (is(key, "volumes")) {
-        vm->volumes = read_list(w, LIST_VOLUMES, value);
-    } else if (is(key, "possible")) {
-        vm->possible = read_list(w, LIST_NODES, value);
-    } else if (is(key, "preferred")) {
-        vm->preferred = read_list(w, LIST_NODES, value);
-    } else if (is(key, "excluded")) {
-        vm->excluded = read_list(w, LIST_NODES, value);
-    } else {
-        return fail(w, "unknown word in vm", key);
-    }
-    return 0;
-}
-
-static int parse_vm(struct world *w, char **rest) {
-    const uint32_t i = w->problem.n_vms;
-    struct placement_vm *vm = &w->vms[i];
-    char *name = next(rest), *key;
-    if (name == NULL || i == WORLD_VMS || world_find_vm(w, name) != PLACEMENT_NONE) {
-        return fail(w, "no name, a name twice or too many VMs", name);
-    }
-    *vm = (struct placement_vm)PLACEMENT_VM_INIT;
-    vm->name = name;
-    w->problem.n_vms++;
-    while ((key = next(rest)) != NULL) {
-        if (parse_vm_flag(vm, key)) {
-            continue;
-        }
-        char *value = next(rest);
-        if (value == NULL) {
-            return fail(w, "no value", key);
-        }
-        if (!read_amount(w, key, value, &w->needs[i * w->problem.n_resources]) &&
-            parse_vm_value(w, vm, key, value) < 0) {
-            return -EINVAL;
-        }
-    }
-    return 0;
-}
-
-static int parse_rule(struct world *w, char **rest) {
-    static const char *const kinds[] = {"apart", "together", "on", "off"};
-    static const char *const scopes[] = {"node", "rack", "site", "part"};
-    char *name = next(rest), *key;
-    if (name == NULL || w->problem.n_rules == WORLD_RULES) {
-        return fail(w, "no name or too many rules", name);
-    }
-    struct placement_rule *rule = &w->rules[w->problem.n_rules++];
-    *rule = (struct placement_rule){.name = name};
-    while ((key = next(rest)) != NULL) {
-        bool known = is(key, "hard") || is(key, "soft");
-        if (is(key, "hard")) {
-            rule->strength = PLACEMENT_HARD;
-        }
-        for (unsigned i = 0; i < PLACEMENT_RULE_KIND_COUNT; i++) {
-            if (is(key, kinds[i])) {
-                rule->kind = (enum placement_rule_kind)i;
-                known = true;
-            }
-        }
-        for (unsigned i = 0; i < PLACEMENT_SCOPE_COUNT; i++) {
-            if (is(key, scopes[i])) {
-                rule->scope = (enum placement_scope)i;
-                known = true;
-            }
-        }
-        if (is(key, "weight")) {
-            rule->weight = (uint32_t)read_number(w, next(rest), 1);
-        } else if (is(key, "vms")) {
-            rule->vms = read_list(w, LIST_VMS, next(rest));
-        } else if (is(key, "nodes")) {
-            rule->nodes = read_list(w, LIST_NODES, next(rest));
-        } else if (!known) {
-            return fail(w, "unknown word in rule", key);
-        }
-    }
-    return 0;
-}
-
-static int parse_request(struct world *w, char **rest) {
-    static const char *const kinds[PLACEMENT_KIND_COUNT] = {"place", "failover", "drain", "return",
-                                                            "balance"};
-    char *word = next(rest), *key;
-    unsigned kind = 0;
-    while (word != NULL && kind < PLACEMENT_KIND_COUNT && !is(word, kinds[kind])) {
-        kind++;
-    }
-    if (word == NULL || kind == PLACEMENT_KIND_COUNT) {
-        return fail(w, "unknown request", word);
-    }
-    w->request = (struct placement_request){.kind = (enum placement_kind)kind};
-    while ((key = next(rest)) != NULL) {
-        if (is(key, "vms")) {
-            w->request.vms = read_list(w, LIST_VMS, next(rest));
-        } else if (is(key, "nodes")) {
-            w->request.nodes = read_list(w, LIST_NODES, next(rest));
-        } else {
-            return fail(w, "unknown word in request", key);
-        }
-    }
-    return 0;
-}
-
-static int parse_resource(struct world *w, char **rest) {
-    char *name = next(rest);
-    if (name == NULL || w->problem.n_resources == WORLD_RESOURCES || w->problem.n_nodes > 0) {
-        return fail(w, "no name, too many resources, or after a node", name);
-    }
-    w->resources[w->problem.n_resources++] =
-        (struct placement_resource){.name = name, .unit = next(rest), .per_unit = 1};
-    return 0;
-}
-
-int world_parse(struct world *w, const char *text) {
-    static const struct {
-        const char *word;
-        int (*parse)(struct world *w, char **rest);
-    } lines[] = {{"resource", parse_resource},
-                 {"node", parse_node},
-                 {"vm", parse_vm},
-                 {"rule", parse_rule},
-                 {"request", parse_request}};
-    char *rest_of_text = NULL;
-
-    w->text = strdup(text);
-    if (w->text == NULL) {
-        abort();
-    }
-    for (char *line = strtok_r(w->text, "\n", &rest_of_text); line != NULL;
-         line = strtok_r(NULL, "\n", &rest_of_text)) {
-        char *rest = NULL;
-        line[strcspn(line, "#")] = '\0';
-        char *word = strtok_r(line, " \t", &rest);
-        size_t i = 0;
-        while (word != NULL && i < sizeof(lines) / sizeof(lines[0]) && !is(word, lines[i].word)) {
-            i++;
-        }
-        if (word != NULL && i == sizeof(lines) / sizeof(lines[0])) {
-            return fail(w, "unknown line", word);
-        }
-        if (word != NULL) {
-            lines[i].parse(w, &rest);
-        }
-        if (w->error[0] != '\0') {
-            return -EINVAL;
-        }
-    }
-    return 0;
 }
