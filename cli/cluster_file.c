@@ -22,7 +22,7 @@ struct raw_resource {
 };
 
 struct raw_solve {
-    bool move_others;
+    bool move_others, drain_moves_others;
     uint32_t improve_ms;
     uint64_t seed;
 };
@@ -50,6 +50,8 @@ static const struct cluster_field resource_fields[] = {
 
 static const struct cluster_field solve_fields[] = {
     {"move_others", FIELD_BOOL, false, offsetof(struct raw_solve, move_others), 0, NULL},
+    {"drain_moves_others", FIELD_BOOL, false, offsetof(struct raw_solve, drain_moves_others), 0,
+     NULL},
     {"improve_ms", FIELD_U32, false, offsetof(struct raw_solve, improve_ms),
      CLUSTER_FILE_SECONDS_MAX * 1000, NULL},
     {"seed", FIELD_SEED, false, offsetof(struct raw_solve, seed), 0, NULL},
@@ -120,7 +122,8 @@ static int read_resources(struct cluster_reader *r, const json_t *resources) {
 }
 
 static int read_solve(struct cluster_reader *r, const json_t *solve) {
-    struct raw_solve raw = {.move_others = true, .improve_ms = DEFAULT_IMPROVE_MS};
+    struct raw_solve raw = {
+        .move_others = true, .drain_moves_others = true, .improve_ms = DEFAULT_IMPROVE_MS};
     int error = 0;
     reader_enter(r, "solve", CLUSTER_NOWHERE);
     if (solve != NULL) {
@@ -128,6 +131,7 @@ static int read_solve(struct cluster_reader *r, const json_t *solve) {
                               sizeof(solve_fields) / sizeof(solve_fields[0]), &raw);
     }
     r->file->request.may_move_others = raw.move_others;
+    r->file->drain_moves_others = raw.move_others && raw.drain_moves_others;
     r->file->solve_ms = raw.improve_ms;
     r->file->problem.seed = raw.seed;
     return error;
@@ -276,6 +280,17 @@ int cluster_file_read(const char *path, struct cluster_file **ret_file, char *re
         return error;
     }
     return cluster_file_take(root, name, ret_file, ret_message);
+}
+
+void cluster_file_unbind(struct cluster_file *file) {
+    for (uint32_t i = 0; i < file->problem.n_vms; i++) {
+        struct placement_vm *vm = &file->vm_rows[i];
+        if (file->bound[i]) {
+            vm->cpu_model = PLACEMENT_NONE;
+            vm->mobility =
+                vm->mobility == PLACEMENT_MOVABLE_LIVE ? PLACEMENT_MOVABLE_COLD : vm->mobility;
+        }
+    }
 }
 
 void cluster_file_destroy(struct cluster_file *file) {

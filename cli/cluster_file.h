@@ -30,12 +30,15 @@ struct cluster_file {
     struct placement_problem problem; /* all of it belongs to the file */
     /* What the file itself asks for: VMs without a host to be placed, nodes to be emptied. */
     struct placement_request request;
-    uint32_t solve_ms; /* how long to look for better plans, unless somebody says otherwise */
+    bool drain_moves_others; /* as request.may_move_others, when nodes are emptied */
+    uint32_t solve_ms;       /* how long to look for better plans, unless somebody says otherwise */
     struct cluster_names nodes;
     struct cluster_names vms;
 
-    struct arena arena; /* what all of the above is made of */
-    json_t *root;       /* owned: the names are its texts */
+    struct placement_vm *vm_rows; /* the problem's */
+    bool *bound;                  /* of VMs: by bound_cpu_model */
+    struct arena arena;           /* what all of the above is made of */
+    json_t *root;                 /* owned: the names are its texts */
 };
 
 /* Reads a file. 0, or with a line about it in ret_message (of CLUSTER_FILE_MESSAGE_MAX bytes):
@@ -45,6 +48,9 @@ int cluster_file_read(const char *path, struct cluster_file **ret_file, char *re
 /* The same from JSON that is there already (stolen); `path` is how messages call it. */
 int cluster_file_take(json_t *root, const char *path, struct cluster_file **ret_file,
                       char *ret_message);
+/* The question is what a loss would do: VMs start anew then, so that none is bound to the CPU on
+ * which it runs; and one that is so bound makes no room, as it might start anywhere. */
+void cluster_file_unbind(struct cluster_file *file);
 /* NULL is fine. */
 void cluster_file_destroy(struct cluster_file *file);
 

@@ -11,7 +11,7 @@
 struct raw_vm {
     const char *name;
     uint64_t cpu, mem;
-    const char *host, *also_on, *return_to, *cpu_model;
+    const char *host, *also_on, *return_to, *cpu_model, *bound_cpu_model;
     int32_t priority;
     uint32_t mobility, start_ms;
     bool sleeping, stay_off, no_auto_start;
@@ -48,6 +48,7 @@ static const struct cluster_field fields[] = {
     {"also_on", FIELD_NAME_OR_NULL, false, AT(also_on), 0, NULL},
     {"return_to", FIELD_NAME_OR_NULL, false, AT(return_to), 0, NULL},
     {"cpu_model", FIELD_NAME_OR_NULL, false, AT(cpu_model), 0, NULL},
+    {"bound_cpu_model", FIELD_NAME_OR_NULL, false, AT(bound_cpu_model), 0, NULL},
     {"volumes", FIELD_ARRAY, false, AT(volumes), 0, NULL},
     {"possible", FIELD_ARRAY, false, AT(possible), 0, NULL},
     {"preferred", FIELD_ARRAY, false, AT(preferred), 0, NULL},
@@ -89,19 +90,28 @@ static int read_hosts(struct cluster_reader *r, uint32_t i, const struct raw_vm 
     if (vm->also_on != PLACEMENT_NONE && r->failed[vm->also_on]) {
         vm->also_on = PLACEMENT_NONE;
     }
-    if (raw->sleeping || (vm->host != PLACEMENT_NONE && r->failed[vm->host])) {
+    bool lost = vm->host != PLACEMENT_NONE && r->failed[vm->host];
+    if (raw->sleeping || lost) {
         vm->host = vm->also_on = PLACEMENT_NONE;
     }
-    r->off[i] = raw->sleeping || raw->stay_off || raw->no_auto_start;
+    r->off[i] = raw->sleeping || raw->stay_off || (raw->no_auto_start && lost);
     r->waits[i] = vm->host == PLACEMENT_NONE && !r->off[i];
     return 0;
 }
 
-static int read_cpu_model(struct cluster_reader *r, const char *name, uint32_t *ret) {
-    r->key = "cpu_model";
-    if (name == NULL) {
+/* One that runs is bound to the CPU that it found there, until it starts anew elsewhere. */
+static int read_cpu_model(struct cluster_reader *r, uint32_t i, const struct raw_vm *raw) {
+    uint32_t *ret = &r->vms[i].cpu_model;
+    bool bound = raw->bound_cpu_model != NULL;
+    const char *name = bound ? raw->bound_cpu_model : raw->cpu_model;
+    r->key = bound ? "bound_cpu_model" : "cpu_model";
+    if (bound && raw->cpu_model != NULL) {
+        return reader_fail(r, "a VM with a cpu_model is not bound to another");
+    }
+    if (name == NULL || (bound && r->vms[i].host == PLACEMENT_NONE)) {
         return 0;
     }
+    r->file->bound[i] = bound;
     if (cluster_names_add(&r->cpu_models, &r->file->arena, name, ret) < 0) {
         return reader_no_memory(r);
     }
@@ -110,7 +120,8 @@ static int read_cpu_model(struct cluster_reader *r, const char *name, uint32_t *
                : reader_fail(r, "there are more than %u of them in all", PLACEMENT_CPU_MODELS_MAX);
 }
 
-static int read_sets(struct cluster_reader *r, struct placement_vm *vm, const struct raw_vm *raw) {
+static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_vm *raw) {
+    struct placement_vm *vm = &r->vms[i];
     const struct cluster_names *nodes = &r->file->nodes;
     int error = reader_find_set(r, nodes, "node", "possible", raw->possible, &vm->possible);
     if (error == 0) {
@@ -123,7 +134,7 @@ static int read_sets(struct cluster_reader *r, struct placement_vm *vm, const st
         error = reader_add_set(r, &r->volumes, "volumes", PLACEMENT_VOLUMES_MAX, raw->volumes,
                                &vm->volumes);
     }
-    return error == 0 ? read_cpu_model(r, raw->cpu_model, &vm->cpu_model) : error;
+    return error == 0 ? read_cpu_model(r, i, raw) : error;
 }
 
 /* What it uses in truth; of those that say nothing, as much as they may use. */
@@ -180,7 +191,7 @@ static int read_vm(struct cluster_reader *r, uint32_t i, size_t n, const json_t 
     row[PLACEMENT_MEMORY] = raw.mem;
     error = read_hosts(r, i, &raw);
     if (error == 0) {
-        error = read_sets(r, vm, &raw);
+        error = read_sets(r, i, &raw);
     }
     if (error == 0) {
         error = reader_resources(r, "resources", raw.resources, row);
@@ -203,8 +214,10 @@ int cluster_read_vms(struct cluster_reader *r, const json_t *vms) {
     r->waits = reader_array(r, n, sizeof(*r->waits));
     r->off = reader_array(r, n, sizeof(*r->off));
     r->moves = reader_array(r, n, sizeof(*r->moves));
-    if (r->vms == NULL || r->needs == NULL || r->waits == NULL || r->off == NULL ||
-        r->moves == NULL) {
+    r->file->bound = reader_array(r, n, sizeof(*r->file->bound));
+    r->file->vm_rows = r->vms;
+    if (r->file->bound == NULL || r->vms == NULL || r->needs == NULL || r->waits == NULL ||
+        r->off == NULL || r->moves == NULL) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < n; i++) {

@@ -88,8 +88,7 @@ void plan_admission_text(const struct plan_run *run, char text[PLACEMENT_TEXT_MA
     char lacks[PLACEMENT_TEXT_MAX];
     if (a->answer == PLACEMENT_YES) {
         snprintf(text, PLACEMENT_TEXT_MAX,
-                 "any %" PRIu32 " of the nodes can be lost, and all VMs run again (%" PRIu64
-                 " cases)",
+                 "nodes lost at once: any %" PRIu32 "; all VMs run again (%" PRIu64 " cases)",
                  run->k, a->n_cases);
         return;
     }
@@ -101,8 +100,9 @@ void plan_admission_text(const struct plan_run *run, char text[PLACEMENT_TEXT_MA
                  a->n_unknown, a->n_cases, lost);
         return;
     }
-    snprintf(text, PLACEMENT_TEXT_MAX, "if %.200s is lost, %.64s has no place: %s%.120s%s%.64s",
-             lost, a->vm != PLACEMENT_NONE ? plan_vm_name(run, a->vm) : "a VM",
+    snprintf(text, PLACEMENT_TEXT_MAX,
+             "after the loss of %.200s, %.64s has no place: %s%.120s%s%.64s", lost,
+             a->vm != PLACEMENT_NONE ? plan_vm_name(run, a->vm) : "a VM",
              placement_reason_name(a->reason), lacks, a->rule != PLACEMENT_NONE ? "; rule " : "",
              a->rule != PLACEMENT_NONE ? run->file->problem.rules[a->rule].name : "");
 }

@@ -141,6 +141,18 @@ static int read_options(struct cli *cli, struct plan_run *run, int64_t *ret_seed
     return code;
 }
 
+/* One that runs is moved as in a drain. */
+static int read_vms(struct cli *cli, struct plan_run *run) {
+    struct placement_request *request = &run->request;
+    int code = read_names(cli, OPTION_VM, run->file, &run->file->vms, "VM", &request->vms);
+    for (uint32_t i = 0; code == CLI_DONE && i < request->vms.n; i++) {
+        if (run->file->problem.vms[request->vms.index[i]].host != PLACEMENT_NONE) {
+            request->may_move_others = request->may_move_others && run->file->drain_moves_others;
+        }
+    }
+    return code;
+}
+
 static int make_request(struct cli *cli, struct plan_run *run, int64_t seed) {
     struct placement_request *request = &run->request;
     struct cluster_file *file = run->file;
@@ -151,8 +163,13 @@ static int make_request(struct cli *cli, struct plan_run *run, int64_t seed) {
     if (seed >= 0) {
         file->problem.seed = (uint64_t)seed;
     }
+    bool empties = request->kind == PLACEMENT_DRAIN || run->question == PLAN_DRAIN;
+    request->may_move_others = empties ? file->drain_moves_others : request->may_move_others;
     if (options_given(&cli->options, OPTION_NO_MOVE_OTHERS)) {
         request->may_move_others = false;
+    }
+    if (run->question == PLAN_LOSE || run->question == PLAN_ADMIT) {
+        cluster_file_unbind(file);
     }
     if (run->question == PLAN_OF_FILE) {
         return CLI_DONE;
@@ -168,16 +185,13 @@ static int make_request(struct cli *cli, struct plan_run *run, int64_t seed) {
     case PLAN_DRAIN:
         request->kind = PLACEMENT_DRAIN;
         return read_names(cli, OPTION_DRAIN, file, &file->nodes, "node", &request->nodes);
-    case PLAN_VM:
-        request->kind = PLACEMENT_PLACE;
-        return read_names(cli, OPTION_VM, file, &file->vms, "VM", &request->vms);
+    case PLAN_VM: request->kind = PLACEMENT_PLACE; return read_vms(cli, run);
     }
     return CLI_DONE;
 }
 
 /* Puts all members of `json` (stolen) beside "ok", or beside the error that follows. */
-static int end_run(struct cli *cli, struct plan_run *run, int code, json_t *json,
-                   const char *problem) {
+static int end_run(struct cli *cli, int code, json_t *json, const char *problem) {
     const char *key = NULL;
     json_t *value = NULL;
     json_auto *document = json;
@@ -187,7 +201,6 @@ static int end_run(struct cli *cli, struct plan_run *run, int code, json_t *json
         }
         return cli_fail(cli, (enum cli_exit)code, NULL, "%s", problem);
     }
-    (void)run;
     if (cli->json) {
         json_object_set_new(document, "ok", json_true());
         cli_print_json(document);
@@ -209,13 +222,13 @@ static int answer_admission(struct cli *cli, struct plan_run *run) {
     bool yes = run->admission->answer == PLACEMENT_YES;
     snprintf(problem, sizeof(problem), "%s: %s", plan_answer_name(run->admission->answer), text);
     code = code == CLI_DONE && !yes ? CLI_REFUSED : code;
-    return end_run(cli, run, code, plan_json_admission(run), problem);
+    return end_run(cli, code, plan_json_admission(run), problem);
 }
 
 static int answer_plan(struct cli *cli, struct plan_run *run) {
     bool explain = options_given(&cli->options, OPTION_EXPLAIN);
-    char reason[PLACEMENT_TEXT_MAX];
-    char problem[PLACEMENT_TEXT_MAX + 160] = "interrupted: this was the best plan so far";
+    char reason[PLAN_REASON_MAX];
+    char problem[PLAN_REASON_MAX + 160] = "interrupted: this was the best plan so far";
     int code = plan_solve(cli, run);
     if (code != CLI_DONE && code != CLI_INTERRUPTED) {
         return code;
@@ -231,7 +244,7 @@ static int answer_plan(struct cli *cli, struct plan_run *run) {
                  plan_vm_name(run, vm), reason);
         code = CLI_REFUSED;
     }
-    return end_run(cli, run, code, cli->json ? plan_json(run, explain) : json_object(), problem);
+    return end_run(cli, code, cli->json ? plan_json(run, explain) : json_object(), problem);
 }
 
 int command_plan(struct cli *cli, char **words) {
@@ -245,13 +258,17 @@ int command_plan(struct cli *cli, char **words) {
     if (code == CLI_DONE) {
         code = make_request(cli, &run, seed);
     }
-    if (code == CLI_DONE && placement_solver_create(&run.solver) < 0) {
+    if (code == CLI_DONE) {
+        run.verdicts = calloc(run.file->problem.n_nodes, sizeof(*run.verdicts));
+    }
+    if (code == CLI_DONE && (run.verdicts == NULL || placement_solver_create(&run.solver) < 0)) {
         code = cli_fail(cli, CLI_FAILED, NULL, "plan: out of memory");
     }
     if (code == CLI_DONE) {
         code = run.question == PLAN_ADMIT ? answer_admission(cli, &run) : answer_plan(cli, &run);
     }
     placement_solver_destroy(run.solver);
+    free(run.verdicts);
     cluster_file_destroy(run.file);
     return code;
 }

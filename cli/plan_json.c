@@ -4,8 +4,6 @@
  */
 #include "plan_solve.h"
 
-#include <stdlib.h>
-
 static json_t *name_or_null(const char *name) {
     return name[0] != '\0' ? json_string(name) : json_null();
 }
@@ -49,7 +47,7 @@ static json_t *json_moves(const struct plan_run *run, bool starts) {
 
 static json_t *json_unplaced(const struct plan_run *run) {
     json_t *list = json_array();
-    char text[PLACEMENT_TEXT_MAX];
+    char text[PLAN_REASON_MAX];
     for (uint32_t i = 0; i < run->plan->n_unplaced; i++) {
         const struct placement_unplaced *unplaced = &run->plan->unplaced[i];
         plan_reason(run, unplaced->vm, text);
@@ -91,17 +89,16 @@ static json_t *json_verdict(const struct plan_run *run, uint32_t vm, uint32_t no
     return json;
 }
 
-static json_t *json_explanation(const struct plan_run *run, uint32_t vm,
-                                struct placement_verdict *verdicts) {
+static json_t *json_explanation(const struct plan_run *run, uint32_t vm) {
     struct placement_explanation explanation;
     char text[PLACEMENT_TEXT_MAX];
-    if (placement_explain(run->solver, vm, verdicts, &explanation) < 0) {
+    if (placement_explain(run->solver, vm, run->verdicts, &explanation) < 0) {
         return NULL;
     }
     placement_explanation_text(&run->file->problem, vm, &explanation, text, sizeof(text));
     json_t *nodes = json_array();
     for (uint32_t i = 0; i < run->file->problem.n_nodes; i++) {
-        json_array_append_new(nodes, json_verdict(run, vm, i, verdicts, &explanation));
+        json_array_append_new(nodes, json_verdict(run, vm, i, run->verdicts, &explanation));
     }
     return json_pack("{s:s, s:o, s:o, s:s, s:o}", "vm", plan_vm_name(run, vm), "chosen",
                      name_or_null(plan_node_name(run, explanation.chosen)), "runner_up",
@@ -112,16 +109,14 @@ static json_t *json_explanation(const struct plan_run *run, uint32_t vm,
 static json_t *json_explanations(const struct plan_run *run) {
     const struct placement_plan *plan = run->plan;
     json_t *list = json_array();
-    struct placement_verdict *verdicts = calloc(run->file->problem.n_nodes, sizeof(*verdicts));
-    for (uint32_t i = 0; verdicts != NULL && i < plan->n_moves; i++) {
+    for (uint32_t i = 0; i < plan->n_moves; i++) {
         if (plan_last_move(plan, i) != NULL) {
-            json_array_append_new(list, json_explanation(run, plan->moves[i].vm, verdicts));
+            json_array_append_new(list, json_explanation(run, plan->moves[i].vm));
         }
     }
-    for (uint32_t i = 0; verdicts != NULL && i < plan->n_unplaced; i++) {
-        json_array_append_new(list, json_explanation(run, plan->unplaced[i].vm, verdicts));
+    for (uint32_t i = 0; i < plan->n_unplaced; i++) {
+        json_array_append_new(list, json_explanation(run, plan->unplaced[i].vm));
     }
-    free(verdicts);
     return list;
 }
 

@@ -9,7 +9,6 @@
 #include "view.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 enum { COLUMNS_MOST = 6 };
 
@@ -37,7 +36,7 @@ static void show_moves(const struct screen *screen, const struct plan_run *run) 
         {"RUNS IN", TABLE_FIGURE}, {"HOW", TABLE_WRAP},  {"STEP", TABLE_FIGURE}};
     const struct placement_plan *plan = run->plan;
     bool steps = has_steps(plan);
-    char text[PLACEMENT_TEXT_MAX];
+    char text[PLAN_REASON_MAX];
     struct table *table = table_create(screen, columns, steps ? COLUMNS_MOST : COLUMNS_MOST - 1);
     for (uint32_t i = 0; i < plan->n_moves; i++) {
         const struct placement_move *move = &plan->moves[i];
@@ -145,11 +144,10 @@ static void explain_nodes(const struct screen *screen, const struct plan_run *ru
     table_destroy(table);
 }
 
-static void explain_vm(const struct screen *screen, const struct plan_run *run, uint32_t vm,
-                       struct placement_verdict *verdicts) {
+static void explain_vm(const struct screen *screen, const struct plan_run *run, uint32_t vm) {
     struct placement_explanation explanation;
     char text[PLACEMENT_TEXT_MAX];
-    if (placement_explain(run->solver, vm, verdicts, &explanation) < 0) {
+    if (placement_explain(run->solver, vm, run->verdicts, &explanation) < 0) {
         return;
     }
     fputc('\n', screen->file);
@@ -159,21 +157,19 @@ static void explain_vm(const struct screen *screen, const struct plan_run *run, 
                explanation.chosen == PLACEMENT_NONE ? "nowhere"
                                                     : plan_node_name(run, explanation.chosen));
     view_field(screen, STYLE_PLAIN, "in short", "%s", text);
-    explain_nodes(screen, run, vm, verdicts, &explanation);
+    explain_nodes(screen, run, vm, run->verdicts, &explanation);
 }
 
 static void explain_all(const struct screen *screen, const struct plan_run *run) {
     const struct placement_plan *plan = run->plan;
-    struct placement_verdict *verdicts = calloc(run->file->problem.n_nodes, sizeof(*verdicts));
-    for (uint32_t i = 0; verdicts != NULL && i < plan->n_moves; i++) {
+    for (uint32_t i = 0; i < plan->n_moves; i++) {
         if (plan_last_move(plan, i) != NULL) {
-            explain_vm(screen, run, plan->moves[i].vm, verdicts);
+            explain_vm(screen, run, plan->moves[i].vm);
         }
     }
-    for (uint32_t i = 0; verdicts != NULL && i < plan->n_unplaced; i++) {
-        explain_vm(screen, run, plan->unplaced[i].vm, verdicts);
+    for (uint32_t i = 0; i < plan->n_unplaced; i++) {
+        explain_vm(screen, run, plan->unplaced[i].vm);
     }
-    free(verdicts);
 }
 
 void plan_show_run(const struct screen *screen, const struct plan_run *run, bool explain) {

@@ -129,14 +129,29 @@ const char *plan_vm_name(const struct plan_run *run, uint32_t vm) {
     return vm == PLACEMENT_NONE ? "" : run->file->problem.vms[vm].name;
 }
 
-void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLACEMENT_TEXT_MAX]) {
+static bool by_rule(enum placement_reason reason) {
+    return reason == PLACEMENT_NODE_RULE || reason == PLACEMENT_AFFINITY ||
+           reason == PLACEMENT_ANTI_AFFINITY;
+}
+
+void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_MAX]) {
+    const struct placement_problem *problem = &run->file->problem;
     struct placement_explanation explanation;
-    int error = placement_explain(run->solver, vm, NULL, &explanation);
+    char rule[PLACEMENT_TEXT_MAX];
+    int error = placement_explain(run->solver, vm, run->verdicts, &explanation);
     if (error < 0) {
-        snprintf(text, PLACEMENT_TEXT_MAX, "no reason is known (%s)", strerror(-error));
+        snprintf(text, PLAN_REASON_MAX, "no reason is known (%s)", strerror(-error));
         return;
     }
-    placement_explanation_text(&run->file->problem, vm, &explanation, text, PLACEMENT_TEXT_MAX);
+    size_t used = placement_explanation_text(problem, vm, &explanation, text, PLACEMENT_TEXT_MAX);
+    for (uint32_t i = 0; i < problem->n_nodes; i++) {
+        if (by_rule(run->verdicts[i].reason)) {
+            placement_verdict_text(problem, vm, i, &run->verdicts[i], rule, sizeof(rule));
+            snprintf(text + used, PLAN_REASON_MAX - used, "; %.64s: %s", plan_node_name(run, i),
+                     rule);
+            return;
+        }
+    }
 }
 
 const struct placement_move *plan_last_move(const struct placement_plan *plan, uint32_t move) {

@@ -24,6 +24,7 @@ struct plan_run {
     struct placement_solver *solver;             /* owned */
     const struct placement_plan *plan;           /* the solver's */
     const struct placement_admission *admission; /* likewise, of PLAN_ADMIT */
+    struct placement_verdict *verdicts;          /* owned: room for one on each node */
     int64_t solve_us;                            /* what the engine took, by the clock */
 };
 
@@ -40,8 +41,10 @@ bool plan_is_over(struct cli *cli, int64_t until_us);
 /* Names, for all that is shown. */
 const char *plan_node_name(const struct plan_run *run, uint32_t node);
 const char *plan_vm_name(const struct plan_run *run, uint32_t vm);
-/* Why a VM stays down, in one line. */
-void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLACEMENT_TEXT_MAX]);
+/* Why a VM stays down, in one line. Of rules it names the first that forbids, as clusterd does:
+ * that is what can be changed. */
+#define PLAN_REASON_MAX (2 * PLACEMENT_TEXT_MAX)
+void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_MAX]);
 /* Where an asked VM ends: NULL if it is not asked for or has no place. The last move counts. */
 const struct placement_move *plan_last_move(const struct placement_plan *plan, uint32_t move);
 

@@ -14,6 +14,7 @@ const struct noun nouns[] = {
     {"vm", "virtual machines: define, start, stop, move"},
     {"volume", "shared volumes on which the disks lie"},
     {"fence-device", "devices that switch nodes off"},
+    {"rule", "which VMs run together, apart, on which nodes"},
     {"operation", "drains, moves and recoveries under way"},
     {"plan", "what would go where if a node failed, was drained, ..."},
     {"export", "the cluster as a file, for plans"},
@@ -41,6 +42,8 @@ const struct verb verbs[] = {
      command_node_drain},
     {"node", "resume", {WORD_NODE}, BIT(NO_WAIT), NULL,
      "let a drained node run VMs again, and bring its own back", NULL, command_node_resume},
+    {"node", "set", {WORD_NODE}, BIT(VMS_MAX) | BIT(NO_WAIT), NULL,
+     "limit the number of VMs on a node", NULL, command_node_set},
     {"node", "fence", {WORD_NODE}, BIT(YES) | BIT(NO_WAIT), NULL,
      "switch a node off by its fence device",
      "The node is switched off as if its power failed. Its VMs lose what they have not written to "
@@ -66,6 +69,13 @@ const struct verb verbs[] = {
      "it must not use devices of one host. A definition without a uuid gets one. The definition "
      "is kept in the "
      "cluster's database; the file is not needed any more.", command_vm_add},
+    {"vm", "set", {WORD_VM},
+     BIT(PRIORITY) | BIT(AUTO_START) | BIT(MOBILITY) | BIT(POSSIBLE) | BIT(PREFERRED) |
+     BIT(NO_WAIT), NULL,
+     "change priority, owners, auto start or mobility of a VM",
+     "What is not named stays as it is. Nothing moves by it: it counts from the next decision on. "
+     "--possible '' makes "
+     "every node a possible owner, --preferred '' none a preferred one.", command_vm_set},
     {"vm", "remove", {WORD_VM}, BIT(YES) | BIT(NO_WAIT), NULL,
      "forget the definition of a VM that is stopped",
      "Its disks stay where they are.", command_vm_remove},
@@ -117,6 +127,26 @@ const struct verb verbs[] = {
      command_device_remove},
     {"fence-device", "test", {WORD_DEVICE, WORD_NODE}, BIT(NO_WAIT), NULL,
      "ask a device for a node's power state, changing nothing", NULL, command_device_test},
+
+    {"rule", "list", {WORD_NONE}, 0, NULL, "list the rules, and whether they are kept", NULL,
+     command_rule_list},
+    {"rule", "show", {WORD_RULE}, 0, NULL, "show all about a rule", NULL, command_rule_show},
+    {"rule", "add", {WORD_NAME},
+     BIT(APART) | BIT(TOGETHER) | BIT(ON) | BIT(NOT_ON) | BIT(VMS) | BIT(NODES) | BIT(HARD) |
+     BIT(SOFT) | BIT(SCOPE) | BIT(WEIGHT) | BIT(NO_WAIT),
+     "(--apart | --together) --vms VM,... [--scope SCOPE] | (--on | --not-on) --vms VM,... --nodes "
+     "NODE,... [--hard | --soft [--weight NUMBER]]",
+     "keep VMs together, apart, on nodes or off them",
+     "A soft rule, which is the default, is kept where that is possible: no VM stays down for its "
+     "sake, and "
+     "nothing is moved. A hard one is never broken by a decision of the cluster: a VM that finds "
+     "no place for it stays "
+     "down, and `clusterctl status` says for which rule. What is broken when the rule is made "
+     "stays as it is until "
+     "the VMs are moved or started anew.",
+     command_rule_add},
+    {"rule", "remove", {WORD_RULE}, BIT(NO_WAIT), NULL, "forget a rule", NULL,
+     command_rule_remove},
 
     {"operation", "list", {WORD_NONE}, 0, NULL, "list operations, running and past", NULL,
      command_operation_list},

@@ -86,6 +86,12 @@ int command_event_list(struct cli *cli, char **words);
 int command_config_list(struct cli *cli, char **words);
 int command_config_get(struct cli *cli, char **words);
 int command_config_set(struct cli *cli, char **words);
+int command_rule_list(struct cli *cli, char **words);
+int command_rule_show(struct cli *cli, char **words);
+int command_rule_add(struct cli *cli, char **words);
+int command_rule_remove(struct cli *cli, char **words);
+int command_vm_set(struct cli *cli, char **words);
+int command_node_set(struct cli *cli, char **words);
 int command_support_bundle(struct cli *cli, char **words);
 
 /* `clusterctl _complete -- WORD...`: prints what the last word may become; never fails. Not in the

@@ -8,6 +8,7 @@
 #include "adapters/ipc_view.h"
 
 #include "base/check.h"
+#include "core/settings.h"
 #include "placement/placement.h"
 
 #include <string.h>
@@ -122,7 +123,7 @@ static json_t *amounts(const struct placement_problem *p, const uint64_t *row) {
 
 static json_t *render_one_node(const struct planner_problem *planner, uint32_t i,
                                const struct model_node *row) {
-    const struct placement_problem *p = planner->problem;
+    const struct placement_problem *p = &planner->p;
     const struct placement_node *node = &p->nodes[i];
     json_t *object =
         json_pack("{so ss}", "name", ipc_text(node->name), "state", states[node->state]);
@@ -143,9 +144,9 @@ static json_t *render_one_node(const struct planner_problem *planner, uint32_t i
 
 static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
                              const struct model_vm *row) {
-    const struct placement_problem *p = planner->problem;
+    const struct placement_problem *p = &planner->p;
     const struct placement_vm *vm = &p->vms[i];
-    bool off = row->state == VM_OFF || row->state == VM_SAVED;
+    bool by_name = strcmp(row->cpu_mode, "custom") == 0;
     json_t *object =
         json_pack("{so so}", "name", ipc_text(vm->name), "host",
                   vm->host == PLACEMENT_NONE ? json_null() : ipc_text(node_name(p, vm->host)));
@@ -155,8 +156,7 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     if (vm->priority != 0) {
         json_object_set_new(object, "priority", json_integer(vm->priority));
     }
-    put_flag(object, "stay_off",
-             vm->host == PLACEMENT_NONE && !(off && row->wanted == WANTED_RUNNING));
+    put_flag(object, "stay_off", vm->host == PLACEMENT_NONE && !planner_to_be_started(row));
     put_flag(object, "no_auto_start", vm->no_auto_start);
     put_number(object, "start_ms", vm->start_ms);
     if (vm->mobility != PLACEMENT_MOVABLE_LIVE) {
@@ -165,7 +165,8 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     put_node(object, "also_on", p, vm->also_on);
     put_node(object, "return_to", p, vm->return_to);
     if (vm->cpu_model != PLACEMENT_NONE) {
-        put_text(object, "cpu_model", planner->cpu_models[vm->cpu_model]);
+        put_text(object, by_name ? "cpu_model" : "bound_cpu_model",
+                 planner->cpu_models[vm->cpu_model]);
     }
     put_list(object, "volumes", texts(p->volume_names, &vm->volumes));
     put_list(object, "possible", node_names(p, &vm->possible));
@@ -177,7 +178,8 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     return object;
 }
 
-static json_t *render_rule(const struct placement_problem *p, const struct placement_rule *rule) {
+static json_t *render_one_rule(const struct placement_problem *p,
+                               const struct placement_rule *rule) {
     json_t *object = json_pack("{ss ss so}", "type", kinds[rule->kind], "strength",
                                rule->strength == PLACEMENT_HARD ? "hard" : "soft", "vms",
                                vm_names(p, &rule->vms));
@@ -204,14 +206,15 @@ static json_t *render_resources(const struct placement_problem *p) {
     return list;
 }
 
-/* As clusterd solves: its plans move nobody out of the way, and take the first answer. */
-static json_t *render_solve(const struct placement_problem *p) {
-    return json_pack("{sb so so}", "move_others", 0, "improve_ms", ipc_number(0), "seed",
+/* As clusterd solves: it takes the first answer, and a drain moves nobody out of the way. */
+static json_t *render_solve(const struct model *m, const struct placement_problem *p) {
+    return json_pack("{sb sb so so}", "move_others", setting_get(m, SETTING_failover_may_move) != 0,
+                     "drain_moves_others", 0, "improve_ms", ipc_number(0), "seed",
                      ipc_number(p->seed));
 }
 
 static json_t *render_problem(const struct model *m, const struct planner_problem *planner) {
-    const struct placement_problem *p = planner->problem;
+    const struct placement_problem *p = &planner->p;
     json_t *volumes = json_array(), *nodes = json_array(), *vms = json_array(),
            *rules = json_array();
     for (uint32_t i = 0; i < p->n_volumes; i++) {
@@ -226,22 +229,22 @@ static json_t *render_problem(const struct model *m, const struct planner_proble
                               render_one_vm(planner, i, (const struct model_vm *)m->vms.rows + i));
     }
     for (uint32_t i = 0; i < p->n_rules; i++) {
-        json_array_append_new(rules, render_rule(p, &p->rules[i]));
+        json_array_append_new(rules, render_one_rule(p, &p->rules[i]));
     }
-    return json_pack("{si so so so so so so}", "version", 1, "solve", render_solve(p), "resources",
-                     render_resources(p), "volumes", volumes, "nodes", nodes, "vms", vms, "rules",
-                     rules);
+    return json_pack("{si so so so so so so}", "version", 1, "solve", render_solve(m, p),
+                     "resources", render_resources(p), "volumes", volumes, "nodes", nodes, "vms",
+                     vms, "rules", rules);
 }
 
 json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error) {
     struct planner_problem planner;
-    int error = planner_problem(view->model, view->arena, &planner);
+    int error = planner_problem_init(&planner, view->model, NULL, view->arena);
     if (error < 0) {
         (void)ipc_fail(ret_error, "failed", "", "the cluster cannot be written down: %s",
                        strerror(-error));
         return NULL;
     }
-    if (planner.problem->n_nodes == 0) {
+    if (planner.p.n_nodes == 0) {
         (void)ipc_fail(ret_error, "failed", "see: clusterctl status",
                        "this clusterd knows no nodes yet");
         return NULL;

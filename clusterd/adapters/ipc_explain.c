@@ -138,7 +138,7 @@ int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **re
         error = planner_check(m, vm->id, node->id, view->arena, &possible, &choice.reason);
         choice.to = possible ? node->id : 0;
         choice.reason = choice.reason ? choice.reason : "";
-        plan = (struct planner_plan){&choice, 1};
+        plan = (struct planner_plan){.v = &choice, .n = 1};
     } else {
         error = planner_place(m, &vm->id, 1, view->arena, &plan);
     }

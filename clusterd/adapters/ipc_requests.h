@@ -32,7 +32,9 @@ enum ipc_read_verb {
     READ_EVENT_LIST,
     READ_CONFIG_LIST,
     READ_CONFIG_GET,
-    READ_EXPORT
+    READ_EXPORT,
+    READ_RULE_LIST,
+    READ_RULE_SHOW
 };
 
 /* Arguments of the verbs that change nothing. */

@@ -35,6 +35,7 @@ json_t *render_device(const struct ipc_view *view, const struct model_device *de
 json_t *render_operation(const struct model *model, const struct model_operation *operation);
 json_t *render_event(const struct model_event *event);
 json_t *render_progress(const struct model *model, const struct core_progress *progress);
+json_t *render_rule(const struct model *model, const struct model_rule *rule);
 json_t *render_setting(const struct model *model, unsigned id);
 
 /* How a VM is for people: its state's name, and *ret_reason: why it is not as wanted ("" if it is).

@@ -35,7 +35,7 @@ bool apply_good_name(struct apply *a, const char *what, const char *name) {
 }
 
 /* Names to ids; refuses the first that is no node. */
-static bool resolve_nodes(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
+bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
     for (uint32_t i = 0; i < names->n; i++) {
         const struct model_node *node = model_node_by_name(a->m, names->v[i]);
         if (!node) {
@@ -125,8 +125,8 @@ static void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operat
 void apply_vm_add(struct apply *a, const void *command) {
     const struct cmd_vm_add *add = command;
     uint32_t possible[WIRE_MAX_NODES], preferred[WIRE_MAX_NODES];
-    if (!vm_add_is_good(a, add) || !resolve_nodes(a, &add->possible, possible) ||
-        !resolve_nodes(a, &add->preferred, preferred)) {
+    if (!vm_add_is_good(a, add) || !apply_node_ids(a, &add->possible, possible) ||
+        !apply_node_ids(a, &add->preferred, preferred)) {
         return;
     }
     struct model_vm *vm = model_add(&a->m->vms);
@@ -161,6 +161,7 @@ void apply_vm_remove(struct apply *a, const void *command) {
     }
     apply_event(a, SEVERITY_INFO, "vm-removed", vm->name,
                 "VM %s was removed; its disks were not touched", vm->name);
+    rules_forget_vm(a, vm);
     model_remove(&a->m->vms, vm);
 }
 

@@ -261,6 +261,7 @@ struct core_reply {
     uint64_t operation;  /* to wait for; 0: none */
     const char *message; /* one line; "" when OK */
     const char *hint;    /* what to do; may be "" */
+    const char *warning; /* OK: it is done, but breaks something; one line, or "" */
 };
 
 struct core_progress {

@@ -8,6 +8,7 @@
  */
 #include "core/core_internal.h"
 #include "core/planner.h"
+#include "core/rules.h"
 #include "core/settings.h"
 
 #include <errno.h>
@@ -68,8 +69,9 @@ static bool stands_still(const struct model_vm *vm) {
 
 static enum order_kind drain_order(const struct core *c, const struct model_vm *vm,
                                    uint32_t attempts) {
-    bool quick = attempts >= LIVE_ATTEMPTS && vm->volumes.n > 0 &&
-                 setting_get(&c->model, SETTING_drain_allow_quick);
+    bool allowed = vm->mobility == MOBILITY_QUICK ||
+                   (attempts >= LIVE_ATTEMPTS && setting_get(&c->model, SETTING_drain_allow_quick));
+    bool quick = allowed && vm->volumes.n > 0;
     return quick ? ORDER_SAVE : ORDER_MIGRATE;
 }
 
@@ -205,11 +207,21 @@ static int move_vm(struct core *c, struct model_operation *op) {
                           outbox_text(&c->out, "%s takes no VMs",
                                       model_node_name(&c->model, op->node)));
     }
+    /* What was possible when it was asked for may not be any more. */
+    const struct model_rule *rule = rules_forbid(&c->model, vm, op->node);
+    if (rule || vm->mobility == MOBILITY_FIXED) {
+        return policy_end(c, op->id, OPERATION_FAILED,
+                          rule ? outbox_text(&c->out, "rule %s keeps %s off %s", rule->name,
+                                             vm->name, model_node_name(&c->model, op->node))
+                               : "the VM is not to be moved (its mobility is fixed)");
+    }
     if (move_slots(c, vm->owner) == 0 || move_slots(c, op->node) == 0) {
         return 0; /* its turn comes */
     }
-    return policy_order(c, vm, op->mode == MOVE_QUICK ? ORDER_SAVE : ORDER_MIGRATE, vm->owner,
-                        op->node, op->id, "move");
+    bool quick = op->mode == MOVE_QUICK ||
+                 (op->mode == MOVE_AUTO && vm->mobility == MOBILITY_QUICK && vm->volumes.n > 0);
+    return policy_order(c, vm, quick ? ORDER_SAVE : ORDER_MIGRATE, vm->owner, op->node, op->id,
+                        "move");
 }
 
 int policy_drains(struct core *c) {

@@ -38,7 +38,8 @@ struct setting {
     X(restart_period_ms,      600000, 1000, 86400000, "ms", "see restart_limit")                   \
     X(startup_wait_ms,        15000, 0,    600000, "ms", "after a start of the whole cluster: time for missing nodes to come before they are fenced") \
     X(drain_allow_quick,      1,     0,    1, "", "a drain may move a VM quickly when it cannot be moved live") \
-    X(cpu_overcommit_percent, 400,   100,  10000, "%", "vcpus that may be placed on the cpus of a node")
+    X(cpu_overcommit_percent, 400,   100,  10000, "%", "vcpus that may be placed on the cpus of a node") \
+    X(failover_may_move,      1,     0,    1, "", "VMs that find no place may have others moved live out of their way")
 /* clang-format on */
 
 enum setting_id {

@@ -207,7 +207,7 @@ void sim_operate(struct sim *s) {
     struct cmd_node_fence fence = {.node = any_node(s)};
     struct cmd_vm_start start = {.vm = any_vm(s)};
     struct cmd_vm_stop stop = {.vm = any_vm(s), .force = (uint8_t)sim_random(s, 2)};
-    switch (sim_random(s, 16)) {
+    switch (sim_random(s, 18)) {
     case 0:
     case 1: (void)sim_command(s, node, COMMAND_NODE_DRAIN, &drain); break;
     case 2:
@@ -222,6 +222,8 @@ void sim_operate(struct sim *s) {
     case 11: cancel(s, node); break;
     case 12: change_vms(s, node); break;
     case 13: change_device(s, node); break;
+    case 15:
+    case 16: rules_wish(s, node); break;
     case 14: sim_confirm_off(s, node, 1 + (uint32_t)sim_random(s, s->n)); break;
     default:
         if (sim_chance(s, 30)) {

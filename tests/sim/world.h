@@ -273,6 +273,13 @@ struct truth {
     uint8_t order_kind;
 };
 
+#define SIM_RULES 64u
+#define SIM_MEETINGS 512u
+struct meeting { /* two VMs on one node that a hard rule keeps apart */
+    uint64_t rule;
+    uint32_t a, b;
+};
+
 struct sim {
     struct sim_options options;
     uint64_t now_us, seq;
@@ -312,6 +319,9 @@ struct sim {
 
     struct truth *truth; /* owned; by index */
     uint64_t n_truth, truth_capacity;
+    uint64_t rules_seen[SIM_RULES];        /* that were there at the last check; */
+    struct meeting meetings[SIM_MEETINGS]; /* and who met then */
+    uint32_t n_rules_seen, n_meetings;
     uint64_t told_event; /* seq */
     uint64_t best_index; /* the most that anybody has applied */
 
@@ -405,6 +415,11 @@ void check_step(struct sim *s, uint32_t node);
 void check_agent(struct sim *s, uint32_t node, const struct core_run_agent *order);
 void check_reply(struct sim *s, uint32_t node, const struct request *request);
 void check_copies(struct sim *s, uint32_t vm);
+
+/* rules.c */
+void rules_wish(struct sim *s, uint32_t node);
+void rules_check(struct sim *s, const struct model *m);
+bool rules_keep_down(const struct model *m, const struct model_vm *vm);
 
 /* operator.c */
 void sim_add_device(struct sim *s, uint32_t node);

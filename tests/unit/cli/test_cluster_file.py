@@ -106,7 +106,8 @@ REFUSED = [
      "c.json: nodes[1].resources.gpu: must be a whole number, and is a text"),
     ({**GOOD, "resources": [{"name": "gpu"}, {"name": "gpu"}]}, "c.json: resources[1].name: gpu is there twice"),
     ({**GOOD, "resources": [{"name": f"r{i}"} for i in range(31)]}, "c.json: resources[30].name: there are more than 32"),
-    ({**GOOD, "solve": {"seconds": 1}}, "c.json: solve.seconds: there is no such key here; there are move_others, improve_ms, seed"),
+    ({**GOOD, "solve": {"seconds": 1}}, "c.json: solve.seconds: there is no such key here; there are move_others, "
+     "drain_moves_others, improve_ms, seed"),
     ({**GOOD, "solve": {"move_others": 1}}, "c.json: solve.move_others: must be true or false, and is a number"),
     (with_vm(name="a"), "c.json: vms[1].name: a has that name already: vms[0]"),
     (with_vm(host="n9"), "c.json: vms[1].host: there is no node n9"),
@@ -117,6 +118,7 @@ REFUSED = [
     (with_vm(priority=2**31), "c.json: vms[1].priority: 2147483648 is not in the range from -2147483648 to 2147483647"),
     (with_vm(priority="high"), "c.json: vms[1].priority: must be a whole number, and is a text"),
     (with_vm(mobility="fast"), "c.json: vms[1].mobility: must be one of live, cold, fixed; \"fast\" is none of them"),
+    (with_vm(cpu_model="a", bound_cpu_model="b"), "c.json: vms[1].bound_cpu_model: a VM with a cpu_model is not bound to another"),
     (with_vm(load={"io": 1}), "c.json: vms[1].load.io: there is no such key here; there are cpu, mem, resources"),
     (with_vm(load={"resources": {"gpu": 1}}), "c.json: vms[1].load.resources.gpu: is not among the file's further resources"),
     (with_vm(sleeping="yes"), "c.json: vms[1].sleeping: must be true or false, and is a text"),
@@ -200,7 +202,8 @@ def test_what_grows_too_large_moves(plan):
 
 
 def test_stay_off_and_no_auto_start_stay_down(plan):
-    content = three(vm("a", stay_off=True), vm("b", no_auto_start=True), vm("c"))
+    content = three(vm("a", stay_off=True), vm("b", "n0", no_auto_start=True), vm("c"))
+    content["nodes"][0]["state"] = "failed"
     assert list(placed(plan, content)) == ["c"]
     assert list(placed(plan, content, "--vm", "a")) == ["a"]
 
@@ -257,6 +260,22 @@ def test_nodes_that_list_no_volumes_reach_all(plan):
     content["nodes"][0].update(volumes=["csv2"])
     content["nodes"][1].update(volumes=["csv1"], cpu_models=["Haswell"])
     assert placed(plan, content) == {"w": "n2"}
+
+
+def test_a_vm_is_bound_to_its_cpu_while_it_runs(plan):
+    content = three(vm("a", "n0", bound_cpu_model="as on n0"))
+    content["nodes"][0].update(cpu_models=["as on n0"])
+    content["nodes"][1].update(cpu_models=[])
+    assert placed(plan, content, "--drain", "n0") == {"a": "n2"}
+    content["nodes"][2].update(cpu_models=[])
+    assert placed(plan, content, "--drain", "n0") == {}
+    assert list(placed(plan, content, "--lose", "n0")) == ["a"]
+
+
+def test_drains_may_be_forbidden_to_move_others(plan):
+    content = three(vm("a", "n0", mem=5), vm("b", "n1", mem=4), vm("c", "n2", mem=4), solve={"drain_moves_others": False})
+    assert placed(plan, content, "--drain", "n0") == {}
+    assert placed(plan, {**content, "solve": {}}, "--drain", "n0") != {}
 
 
 def test_further_resources_and_limits(plan):
