@@ -5,7 +5,8 @@
  * A step draws a process and a machine (shift), or two processes (swap); it is made if it costs
  * less than a random threshold, whose scale, the temperature, falls from the size of large
  * processes to less than that of small ones. Rounds of annealing follow one another, each from the
- * best assignment of all, the later ones less hot.
+ * best assignment of all: a short cool one, for there to be something good soon; a hot one, which
+ * forgets where it began; and less hot ones.
  *
  * Two things make the difference on problems of this kind:
  *
@@ -35,19 +36,20 @@
 #define PROBE_STEPS 262144u /* steps from which speed is estimated */
 #define TELL_S 2.0
 
-/* Temperatures: at first, of the size that 5 % of the processes exceed; at the end, of the size
- * that 90 % exceed; at the beginning of later rounds, of the first. Found by trying. */
+/* Temperatures: hot, of the size that 5 % of the processes exceed; cold, at the end of each round,
+ * of the size that 90 % exceed. Found by trying. */
 #define HOT 0.5
 #define COLD 0.02
-#define AGAIN 0.1
 /* The window: sizes from and to these multiples of the temperature. */
 #define WINDOW_LEAST 0.3
 #define WINDOW_MOST 1000.0
 #define AWAY_PRICE 5.0 /* about the logarithm of the number of machines with room */
 
-/* Shares of the time; the last round gets what is left. */
-static const double shares[] = {0.4, 0.2, 0.2, 0.2};
-#define ROUNDS (sizeof(shares) / sizeof(shares[0]))
+/* How hot a round begins, and its share of the time; the last one gets what is left. */
+static const struct round {
+    double heat, share;
+} plan[] = {{0.01, 0.05}, {1, 0.35}, {0.1, 0.2}, {0.1, 0.2}, {0.1, 0.2}};
+#define ROUNDS (sizeof(plan) / sizeof(plan[0]))
 
 struct search {
     const struct reassign_model *model;
@@ -242,13 +244,14 @@ static void rounds(struct search *s) {
     for (uint32_t round = 0; round < (given > 0 ? given : ROUNDS); round++) {
         const double began = o->now(o->data), left = o->deadline - began;
         const bool last = given > 0 || round + 1 == ROUNDS;
-        const double seconds = last ? left : whole * shares[round];
+        const double seconds = last ? left : whole * plan[round].share;
         const uint64_t before = o->steps;
         if (given == 0) {
             o->rounds[o->n_rounds++] = (uint64_t)(speed * (seconds > 0 ? seconds : 0)) + 1;
         }
         restart(s);
-        if (!anneal(s, o->rounds[round], seconds, round > 0 ? hot * AGAIN : hot, cold)) {
+        if (!anneal(s, o->rounds[round], seconds,
+                    hot * plan[round < ROUNDS ? round : ROUNDS - 1].heat, cold)) {
             break;
         }
         const double took = o->now(o->data) - began;

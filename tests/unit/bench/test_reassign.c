@@ -140,7 +140,8 @@ static uint32_t next_random(uint64_t *rng, uint32_t n) {
     return (uint32_t)((*rng >> 33) % n);
 }
 
-/* A random problem whose initial assignment is feasible because its rules are made after it. */
+/* A random problem whose initial assignment is feasible because its rules are made after it; the
+ * number of machines is a multiple of three. */
 static char *random_model(uint64_t seed, uint32_t n_processes, uint32_t n_machines,
                           uint32_t *initial) {
     uint64_t rng = seed;
@@ -245,8 +246,9 @@ static void test_state_counts_as_the_judge(void **state) {
 static void test_search(void **state) {
     (void)state;
     uint32_t initial[60], best[3][60];
-    char *text = random_model(11, 60, 10, initial);
+    char *text = random_model(11, 60, 12, initial);
     struct reassign_model m = model_of(text);
+    assert_true(reassign_check(&m, initial, initial, NULL));
     for (uint32_t run = 0; run < 3; run++) {
         struct reassign_search search = {.seed = run == 2 ? 2 : 1,
                                          .deadline = 1,
