@@ -69,6 +69,14 @@ void cli_print_json_line(const json_t *document);
  * otherwise false, and the caller shows it in words. */
 bool cli_print_answer(struct cli *cli, json_t *answer);
 
+/* ---- options that several commands have (names.c) ---- */
+
+/* The option's value "n1,n2" as an array; empty without the option. CLI_DONE or reported. */
+int cli_names(struct cli *cli, const char *command, enum option_id id, json_t **ret_names);
+/* The option's value as a number into `arguments`; nothing without the option. */
+int cli_number(struct cli *cli, const char *command, enum option_id id, int64_t max,
+               json_t *arguments, const char *member);
+
 /* ---- speaking with the daemon (session.c) ---- */
 
 /* Connects if that has not been done yet. CLI_DONE or reported. */

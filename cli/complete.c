@@ -31,10 +31,21 @@ static const struct name_source {
     {WORD_NODE, "node.list", "nodes", "name"},
     {WORD_NODES, "node.list", "nodes", "name"},
     {WORD_VM, "vm.list", "vms", "name"},
+    {WORD_VMS, "vm.list", "vms", "name"},
+    {WORD_RULE, "rule.list", "rules", "name"},
     {WORD_VOLUME, "volume.list", "volumes", "name"},
     {WORD_DEVICE, "fence-device.list", "devices", "name"},
     {WORD_OPERATION, "operation.list", "operations", "id"},
     {WORD_KEY, "config.list", "config", "key"},
+};
+
+static const struct {
+    enum word_kind kind;
+    const char *word;
+} fixed_words[] = {
+    {WORD_SCOPE, "node"},     {WORD_SCOPE, "rack"},     {WORD_SCOPE, "site"},
+    {WORD_SWITCH, "yes"},     {WORD_SWITCH, "no"},      {WORD_MOBILITY, "live"},
+    {WORD_MOBILITY, "quick"}, {WORD_MOBILITY, "fixed"},
 };
 
 static void complete_names(struct cli *cli, const struct name_source *source, const char *prefix,
@@ -72,7 +83,12 @@ static void complete_kind(struct cli *cli, enum word_kind kind, const char *word
         complete_agents(word);
         return;
     }
-    const char *comma = kind == WORD_NODES ? strrchr(word, ',') : NULL;
+    for (size_t i = 0; i < sizeof(fixed_words) / sizeof(fixed_words[0]); i++) {
+        if (fixed_words[i].kind == kind) {
+            candidate(word, "", fixed_words[i].word);
+        }
+    }
+    const char *comma = kind == WORD_NODES || kind == WORD_VMS ? strrchr(word, ',') : NULL;
     if (comma != NULL && (size_t)(comma + 1 - word) < sizeof(before)) {
         snprintf(before, sizeof(before), "%.*s", (int)(comma + 1 - word), word);
         word = comma + 1;
@@ -84,7 +100,7 @@ static void complete_kind(struct cli *cli, enum word_kind kind, const char *word
     }
 }
 
-static void complete_options(uint32_t options, const char *word) {
+static void complete_options(uint64_t options, const char *word) {
     char text[64];
     for (int i = 0; i < OPTION_COUNT; i++) {
         if ((options & OPTION_BIT(i)) != 0) {

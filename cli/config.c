@@ -22,7 +22,9 @@ static void show_settings(const struct screen *screen, const json_t *settings) {
         const char *unit = json_text(setting, "unit");
         table_cell(table, changed ? STYLE_PLAIN : STYLE_DIM, "%s%s%s", json_text(setting, "value"),
                    unit[0] != '\0' ? " " : "", unit);
-        table_cell(table, STYLE_PLAIN, "%s", json_text(setting, "help"));
+        const char *choices = json_text(setting, "choices");
+        table_cell(table, STYLE_PLAIN, "%s%s%s", json_text(setting, "help"),
+                   choices[0] != '\0' ? ": " : "", choices);
     }
     table_print(table);
     table_destroy(table);

@@ -216,6 +216,15 @@ int cli_follow(struct cli *cli, int64_t operation) {
     return code;
 }
 
+/* It is done, or has begun; but something is worse for it. */
+static void show_warning(const json_t *answer) {
+    text_auto *warning = strdup(json_text(answer, "warning"));
+    if (warning != NULL && warning[0] != '\0') {
+        text_clean(warning);
+        fprintf(stderr, "clusterctl: warning: %s\n", warning);
+    }
+}
+
 int cli_change(struct cli *cli, const char *verb, json_t *arguments, const char *done) {
     json_auto *request = arguments;
     json_auto *answer = NULL;
@@ -233,6 +242,7 @@ int cli_change(struct cli *cli, const char *verb, json_t *arguments, const char 
         return code;
     }
     int64_t operation = json_number(answer, "operation");
+    show_warning(answer);
     if (operation > 0 && wait) {
         return cli_follow(cli, operation);
     }

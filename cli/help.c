@@ -32,7 +32,7 @@ static void help_option(FILE *out, enum option_id id) {
 }
 
 /* The verb's own options first: they are what somebody looks for. */
-static void help_options(FILE *out, uint32_t options) {
+static void help_options(FILE *out, uint64_t options) {
     fputs("\nOptions:\n", out);
     for (int common = 0; common < 2; common++) {
         for (int i = 0; i < OPTION_COUNT; i++) {

@@ -16,7 +16,7 @@ enum { PROBLEM_MAX = 256, KEEP_GOING = -1 };
 
 /* Options may stand before the noun, between noun and verb, and after the verb. Those before the
  * verb are the common ones. On KEEP_GOING *argc and *argv begin with the next word. */
-static int take_options(struct cli *cli, const char *command, uint32_t allowed,
+static int take_options(struct cli *cli, const char *command, uint64_t allowed,
                         enum options_order order, int *argc, char ***argv) {
     char problem[PROBLEM_MAX];
     int first = 0;
@@ -57,7 +57,8 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **a
         return CLI_DONE;
     }
     size_t wanted = verb_word_count(verb);
-    if ((size_t)argc < wanted) {
+    bool may_lack = wanted > 0 && verb->words[wanted - 1] == WORD_FILE_OPTIONAL;
+    if ((size_t)argc + may_lack < wanted) {
         return cli_fail_usage(cli, title, "%s: the %s is missing", title,
                               word_kind_title(verb->words[argc]));
     }

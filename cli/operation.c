@@ -44,6 +44,7 @@ static void show_operation(const struct screen *out, const json_t *operation) {
     view_field(out, STYLE_PLAIN, "what", "%s %s", json_text(operation, "kind"),
                json_text(operation, "subject"));
     view_field(out, screen_state_style(state), "state", "%s", state);
+    view_field(out, STYLE_PLAIN, "why", "%s", json_text(operation, "why"));
     view_field(out, STYLE_PLAIN, "note", "%s", json_text(operation, "reason"));
     view_field(out, STYLE_PLAIN, "started", "%s",
                text_clock(json_number(operation, "started_ms"), text));

@@ -44,6 +44,39 @@ const struct option_info option_infos[OPTION_COUNT] = {
     [OPTION_PARAM_FILE] = {"param-file", 0, WORD_FILE,
                            "parameters from a file with KEY=VALUE lines: the place for secrets"},
     [OPTION_OUTPUT] = {"output", 'o', WORD_FILE, "write to FILE, which must not exist"},
+    [OPTION_LOSE] = {"lose", 0, WORD_NODES, "these nodes fail, all at once"},
+    [OPTION_DRAIN] = {"drain", 0, WORD_NODES, "these nodes are emptied"},
+    [OPTION_BALANCE] = {"balance", 0, WORD_NONE, "nodes above their threshold give VMs away"},
+    [OPTION_ADMIT] = {"admit", 0, WORD_NUMBER,
+                      "could the cluster lose any NUMBER of its nodes? yes, no or unknown"},
+    [OPTION_VM] = {"vm", 0, WORD_VMS,
+                   "these VMs get the best place; one that runs leaves its node"},
+    [OPTION_FILE] = {"file", 0, WORD_FILE,
+                     "the cluster in FILE instead of the live one; - is standard input"},
+    [OPTION_NO_MOVE_OTHERS] = {"no-move-others", 0, WORD_NONE,
+                               "move no VM out of the way of others"},
+    [OPTION_SECONDS] = {"seconds", 0, WORD_SECONDS,
+                        "look for a better plan for at most so long, such as 0.5 or 60"},
+    [OPTION_SEED] = {"seed", 0, WORD_NUMBER, "of what is chosen at random in looking for it"},
+    [OPTION_EXPLAIN] = {"explain", 0, WORD_NONE,
+                        "say of each VM and node: possible or why not, and what would change it"},
+    [OPTION_APART] = {"apart", 0, WORD_NONE, "the VMs do not run together"},
+    [OPTION_TOGETHER] = {"together", 0, WORD_NONE, "the VMs run together"},
+    [OPTION_ON] = {"on", 0, WORD_NONE, "the VMs run on the nodes"},
+    [OPTION_NOT_ON] = {"not-on", 0, WORD_NONE, "the VMs run on other nodes"},
+    [OPTION_VMS] = {"vms", 0, WORD_VMS, "the VMs that the rule is for"},
+    [OPTION_NODES] = {"nodes", 0, WORD_NODES, "the nodes of --on and --not-on"},
+    [OPTION_HARD] = {"hard", 0, WORD_NONE, "a VM rather stays down than break the rule"},
+    [OPTION_SOFT] = {"soft", 0, WORD_NONE, "kept where that is possible (the default)"},
+    [OPTION_SCOPE] = {"scope", 0, WORD_SCOPE,
+                      "apart or together on what: node (the default), rack or site"},
+    [OPTION_WEIGHT] = {"weight", 0, WORD_NUMBER,
+                       "of a soft rule, against other soft rules (default 1)"},
+    [OPTION_AUTO_START] = {"auto-start", 0, WORD_SWITCH,
+                           "no: when its node is lost it stays down until it is started by hand"},
+    [OPTION_MOBILITY] = {"mobility", 0, WORD_MOBILITY,
+                         "how it is moved: live, quick (never live), or fixed (never)"},
+    [OPTION_VMS_MAX] = {"vms-max", 0, WORD_NUMBER, "takes at most so many VMs; 0: no limit"},
 };
 
 const char *word_kind_title(enum word_kind kind) {
@@ -58,12 +91,19 @@ const char *word_kind_title(enum word_kind kind) {
         [WORD_KEY] = "KEY",
         [WORD_AGENT] = "AGENT",
         [WORD_FILE] = "FILE",
+        [WORD_FILE_OPTIONAL] = "[FILE]",
         [WORD_PATH] = "PATH",
         [WORD_NAME] = "NAME",
         [WORD_VALUE] = "VALUE",
         [WORD_PARAM] = "KEY=VALUE",
         [WORD_NUMBER] = "NUMBER",
         [WORD_DURATION] = "DURATION",
+        [WORD_VMS] = "VM,...",
+        [WORD_RULE] = "RULE",
+        [WORD_SCOPE] = "SCOPE",
+        [WORD_SWITCH] = "yes|no",
+        [WORD_MOBILITY] = "HOW",
+        [WORD_SECONDS] = "SECONDS",
     };
     return titles[kind];
 }
@@ -99,7 +139,7 @@ const char *options_next(const struct options *options, enum option_id id, size_
 
 /* Says which option is unknown here, and what was probably meant: one that is near in its letters
  * and allowed, or the news that another verb has it. */
-static void describe_unknown(const char *word, uint32_t allowed, char *problem, size_t size) {
+static void describe_unknown(const char *word, uint64_t allowed, char *problem, size_t size) {
     const char *best = NULL;
     size_t distance = SIZE_MAX;
     size_t length = strcspn(word, "=");
@@ -122,7 +162,7 @@ static void describe_unknown(const char *word, uint32_t allowed, char *problem, 
     }
 }
 
-static size_t fill_tables(uint32_t allowed, enum options_order order,
+static size_t fill_tables(uint64_t allowed, enum options_order order,
                           struct option longs[OPTION_COUNT + 1], char shorts[]) {
     size_t used = 0;
     size_t count = 0;
@@ -161,7 +201,7 @@ static enum option_id option_by_code(int code) {
     return OPTION_COUNT;
 }
 
-int options_parse(struct options *options, int argc, char **argv, uint32_t allowed,
+int options_parse(struct options *options, int argc, char **argv, uint64_t allowed,
                   enum options_order order, int *ret_first, char *ret_problem, size_t size) {
     struct option longs[OPTION_COUNT + 1];
     char shorts[2 * OPTION_COUNT + 3];

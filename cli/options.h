@@ -18,18 +18,25 @@ enum word_kind {
     WORD_NODE,
     WORD_NODES, /* several, with commas between them */
     WORD_VM,
+    WORD_VMS, /* likewise */
     WORD_VOLUME,
     WORD_DEVICE,
     WORD_OPERATION,
     WORD_KEY,
     WORD_AGENT,
     WORD_FILE,
+    WORD_FILE_OPTIONAL, /* as the last word of a verb; NULL if it is not there */
     WORD_PATH,
     WORD_NAME,
     WORD_VALUE,
     WORD_PARAM,
     WORD_NUMBER,
-    WORD_DURATION
+    WORD_DURATION,
+    WORD_SECONDS,
+    WORD_RULE,
+    WORD_SCOPE,
+    WORD_SWITCH,
+    WORD_MOBILITY
 };
 
 enum option_id {
@@ -58,10 +65,33 @@ enum option_id {
     OPTION_PARAM,
     OPTION_PARAM_FILE,
     OPTION_OUTPUT,
+    OPTION_LOSE,
+    OPTION_DRAIN,
+    OPTION_BALANCE,
+    OPTION_ADMIT,
+    OPTION_VM,
+    OPTION_FILE,
+    OPTION_NO_MOVE_OTHERS,
+    OPTION_SECONDS,
+    OPTION_SEED,
+    OPTION_EXPLAIN,
+    OPTION_APART,
+    OPTION_TOGETHER,
+    OPTION_ON,
+    OPTION_NOT_ON,
+    OPTION_VMS,
+    OPTION_NODES,
+    OPTION_HARD,
+    OPTION_SOFT,
+    OPTION_SCOPE,
+    OPTION_WEIGHT,
+    OPTION_AUTO_START,
+    OPTION_MOBILITY,
+    OPTION_VMS_MAX,
     OPTION_COUNT
 };
 
-#define OPTION_BIT(id) (UINT32_C(1) << (id))
+#define OPTION_BIT(id) (UINT64_C(1) << (id))
 /* Allowed with every verb. */
 #define OPTIONS_COMMON \
     (OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_TIMEOUT))
@@ -103,7 +133,7 @@ enum options_order {
 /* Parses argv[1]... for the options in `allowed` and adds them to `options`. On success *ret_first
  * is the index of the first word. -EINVAL: `ret_problem` (of `size` bytes) says what is wrong,
  * naming the word and the nearest right one. */
-int options_parse(struct options *options, int argc, char **argv, uint32_t allowed,
+int options_parse(struct options *options, int argc, char **argv, uint64_t allowed,
                   enum options_order order, int *ret_first, char *ret_problem, size_t size);
 
 #endif

@@ -14,7 +14,10 @@ const struct noun nouns[] = {
     {"vm", "virtual machines: define, start, stop, move"},
     {"volume", "shared volumes on which the disks lie"},
     {"fence-device", "devices that switch nodes off"},
+    {"rule", "which VMs run together, apart, on which nodes"},
     {"operation", "drains, moves and recoveries under way"},
+    {"plan", "what would go where if a node failed, was drained, ..."},
+    {"export", "the cluster as a file, for plans"},
     {"event", "what happened"},
     {"config", "settings of the whole cluster"},
     {"support-bundle", "one file for somebody who is to find out what happened"},
@@ -39,6 +42,8 @@ const struct verb verbs[] = {
      command_node_drain},
     {"node", "resume", {WORD_NODE}, BIT(NO_WAIT), NULL,
      "let a drained node run VMs again, and bring its own back", NULL, command_node_resume},
+    {"node", "set", {WORD_NODE}, BIT(VMS_MAX) | BIT(NO_WAIT), NULL,
+     "limit the number of VMs on a node", NULL, command_node_set},
     {"node", "fence", {WORD_NODE}, BIT(YES) | BIT(NO_WAIT), NULL,
      "switch a node off by its fence device",
      "The node is switched off as if its power failed. Its VMs lose what they have not written to "
@@ -64,6 +69,13 @@ const struct verb verbs[] = {
      "it must not use devices of one host. A definition without a uuid gets one. The definition "
      "is kept in the "
      "cluster's database; the file is not needed any more.", command_vm_add},
+    {"vm", "set", {WORD_VM},
+     BIT(PRIORITY) | BIT(AUTO_START) | BIT(MOBILITY) | BIT(POSSIBLE) | BIT(PREFERRED) |
+     BIT(NO_WAIT), NULL,
+     "change priority, owners, auto start or mobility of a VM",
+     "What is not named stays as it is. Nothing moves by it: it counts from the next decision on. "
+     "--possible '' makes "
+     "every node a possible owner, --preferred '' none a preferred one.", command_vm_set},
     {"vm", "remove", {WORD_VM}, BIT(YES) | BIT(NO_WAIT), NULL,
      "forget the definition of a VM that is stopped",
      "Its disks stay where they are.", command_vm_remove},
@@ -116,6 +128,26 @@ const struct verb verbs[] = {
     {"fence-device", "test", {WORD_DEVICE, WORD_NODE}, BIT(NO_WAIT), NULL,
      "ask a device for a node's power state, changing nothing", NULL, command_device_test},
 
+    {"rule", "list", {WORD_NONE}, 0, NULL, "list the rules, and whether they are kept", NULL,
+     command_rule_list},
+    {"rule", "show", {WORD_RULE}, 0, NULL, "show all about a rule", NULL, command_rule_show},
+    {"rule", "add", {WORD_NAME},
+     BIT(APART) | BIT(TOGETHER) | BIT(ON) | BIT(NOT_ON) | BIT(VMS) | BIT(NODES) | BIT(HARD) |
+     BIT(SOFT) | BIT(SCOPE) | BIT(WEIGHT) | BIT(NO_WAIT),
+     "(--apart | --together) --vms VM,... [--scope SCOPE] | (--on | --not-on) --vms VM,... --nodes "
+     "NODE,... [--hard | --soft [--weight NUMBER]]",
+     "keep VMs together, apart, on nodes or off them",
+     "A soft rule, which is the default, is kept where that is possible: no VM stays down for its "
+     "sake, and "
+     "nothing is moved. A hard one is never broken by a decision of the cluster: a VM that finds "
+     "no place for it stays "
+     "down, and `clusterctl status` says for which rule. What is broken when the rule is made "
+     "stays as it is until "
+     "the VMs are moved or started anew.",
+     command_rule_add},
+    {"rule", "remove", {WORD_RULE}, BIT(NO_WAIT), NULL, "forget a rule", NULL,
+     command_rule_remove},
+
     {"operation", "list", {WORD_NONE}, 0, NULL, "list operations, running and past", NULL,
      command_operation_list},
     {"operation", "show", {WORD_OPERATION}, BIT(FOLLOW), NULL, "show an operation and its VMs",
@@ -125,6 +157,21 @@ const struct verb verbs[] = {
     {"operation", "cancel", {WORD_OPERATION}, 0, NULL, "stop an operation",
      "What has moved stays where it is now; what is on its way goes back.",
      command_operation_cancel},
+
+    {"plan", NULL, {WORD_NONE},
+     BIT(LOSE) | BIT(DRAIN) | BIT(BALANCE) | BIT(ADMIT) | BIT(VM) | BIT(FILE) | BIT(NO_MOVE_OTHERS) |
+     BIT(SECONDS) | BIT(SEED) | BIT(EXPLAIN),
+     "[--lose NODE,... | --drain NODE,... | --balance | --admit NUMBER | --vm VM,...] [--file FILE]",
+     "show what would go where, and change nothing",
+     "For each VM the node, the time until it runs there, and which moves come first; what stays "
+     "down, and why. Without a request: the VMs that have no node and should. With --file the "
+     "cluster stands in a file (see clusterd-cluster.json(5); `clusterctl export` writes one) and "
+     "clusterd is not needed. Exits with 3 if a VM stays down or the answer to --admit is no or "
+     "unknown. Ctrl-C ends the search, and shows the best plan so far.", command_plan},
+    {"export", NULL, {WORD_FILE_OPTIONAL}, 0, NULL,
+     "write the cluster as a file, for `clusterctl plan --file`",
+     "To standard output without FILE. What stands in it: clusterd-cluster.json(5).",
+     command_export},
 
     {"event", "list", {WORD_NONE}, BIT(FOLLOW) | BIT(LIMIT), NULL, "list what happened, the "
      "newest last",

@@ -19,7 +19,7 @@ struct verb {
     const char *noun;
     const char *name; /* NULL: the noun alone is the command ("status") */
     enum word_kind words[VERB_WORDS_MAX];
-    uint32_t options;    /* besides OPTIONS_COMMON */
+    uint64_t options;    /* besides OPTIONS_COMMON */
     const char *usage;   /* what stands after the words instead of "[OPTION]...", or NULL */
     const char *summary; /* after the name in lists */
     const char *details; /* paragraphs of help, or NULL */
@@ -80,10 +80,18 @@ int command_device_test(struct cli *cli, char **words);
 int command_operation_list(struct cli *cli, char **words);
 int command_operation_show(struct cli *cli, char **words);
 int command_operation_cancel(struct cli *cli, char **words);
+int command_plan(struct cli *cli, char **words);
+int command_export(struct cli *cli, char **words);
 int command_event_list(struct cli *cli, char **words);
 int command_config_list(struct cli *cli, char **words);
 int command_config_get(struct cli *cli, char **words);
 int command_config_set(struct cli *cli, char **words);
+int command_rule_list(struct cli *cli, char **words);
+int command_rule_show(struct cli *cli, char **words);
+int command_rule_add(struct cli *cli, char **words);
+int command_rule_remove(struct cli *cli, char **words);
+int command_vm_set(struct cli *cli, char **words);
+int command_node_set(struct cli *cli, char **words);
 int command_support_bundle(struct cli *cli, char **words);
 
 /* `clusterctl _complete -- WORD...`: prints what the last word may become; never fails. Not in the

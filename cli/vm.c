@@ -48,6 +48,14 @@ int command_vm_show(struct cli *cli, char **words) {
                text_megabytes(json_number(vm, "memory_mb"), memory));
     view_field(out, STYLE_PLAIN, "vCPUs", "%" PRId64, json_number(vm, "vcpus"));
     view_field(out, STYLE_PLAIN, "priority", "%" PRId64, json_number(vm, "priority"));
+    if (json_is_false(json_object_get(vm, "auto_start"))) {
+        view_field(out, STYLE_PLAIN, "auto start", "no");
+    }
+    if (strcmp(json_text(vm, "mobility"), "quick") == 0) {
+        view_field(out, STYLE_PLAIN, "moved", "quickly, never live");
+    } else if (strcmp(json_text(vm, "mobility"), "fixed") == 0) {
+        view_field(out, STYLE_PLAIN, "moved", "never");
+    }
     view_names(out, "volumes", json_object_get(vm, "volumes"));
     view_names(out, "possible", json_object_get(vm, "possible"));
     view_names(out, "preferred", json_object_get(vm, "preferred"));

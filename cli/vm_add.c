@@ -50,24 +50,6 @@ static int read_definition(struct cli *cli, const char *path, char *xml) {
     return CLI_DONE;
 }
 
-/* "n1,n2" as an array. */
-static int parse_nodes(struct cli *cli, enum option_id id, json_t **ret_nodes) {
-    json_auto *nodes = json_array();
-    const char *value = options_value(&cli->options, id);
-    text_auto *copy = strdup(value != NULL ? value : "");
-    char *rest = copy;
-    char *word = NULL;
-    while (value != NULL && (word = strsep(&rest, ",")) != NULL) {
-        if (word[0] == '\0') {
-            return cli_fail_usage(cli, "vm add", "--%s %s: a name is empty; write it like n1,n2",
-                                  option_infos[id].name, value);
-        }
-        json_array_append_new(nodes, json_string(word));
-    }
-    *ret_nodes = json_incref(nodes);
-    return CLI_DONE;
-}
-
 /* Puts `text` in place of [begin, end) of *xml. */
 static int edit(struct cli *cli, char **xml, size_t begin, size_t end, const char *text) {
     char *edited = xml_replace(*xml, begin, end, text);
@@ -226,9 +208,9 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
         return cli_fail_usage(cli, "vm add", "--priority %s is not a number from 0 to %d",
                               priority_text, PRIORITY_MAX);
     }
-    int code = parse_nodes(cli, OPTION_POSSIBLE, &possible);
+    int code = cli_names(cli, "vm add", OPTION_POSSIBLE, &possible);
     if (code == CLI_DONE) {
-        code = parse_nodes(cli, OPTION_PREFERRED, &preferred);
+        code = cli_names(cli, "vm add", OPTION_PREFERRED, &preferred);
     }
     if (code != CLI_DONE) {
         return code;

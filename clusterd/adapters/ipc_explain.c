@@ -133,12 +133,13 @@ int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **re
     }
     int error = 0;
     if (node) {
-        bool possible = false;
-        choice = (struct planner_choice){.vm = vm->id, .from = vm->owner, .reason = ""};
-        error = planner_check(m, vm->id, node->id, view->arena, &possible, &choice.reason);
-        choice.to = possible ? node->id : 0;
-        choice.reason = choice.reason ? choice.reason : "";
-        plan = (struct planner_plan){&choice, 1};
+        struct planner_verdict place = {.reason = ""};
+        error = planner_check(m, vm->id, node->id, view->arena, &place);
+        choice = (struct planner_choice){.vm = vm->id,
+                                         .from = vm->owner,
+                                         .to = place.possible ? node->id : 0,
+                                         .reason = place.reason};
+        plan = (struct planner_plan){.v = &choice, .n = 1};
     } else {
         error = planner_place(m, &vm->id, 1, view->arena, &plan);
     }

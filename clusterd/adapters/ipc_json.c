@@ -67,8 +67,9 @@ json_t *ipc_answer_reply(json_int_t id, const struct core_reply *reply) {
     const char *code = "failed";
     switch (reply->code) {
     case REPLY_OK:
-        return ipc_answer_ok(id, json_pack("{so so}", "operation", ipc_number(reply->operation),
-                                           "message", ipc_text(reply->message)));
+        return ipc_answer_ok(id, json_pack("{so so so}", "operation", ipc_number(reply->operation),
+                                           "message", ipc_text(reply->message), "warning",
+                                           ipc_text(reply->warning)));
     case REPLY_REFUSED: code = "refused"; break;
     case REPLY_NO_QUORUM: code = "no-quorum"; break;
     case REPLY_NOT_FOUND: code = "not-found"; break;

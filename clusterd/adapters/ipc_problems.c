@@ -5,6 +5,8 @@
  */
 #include "adapters/ipc_view.h"
 
+#include "core/settings.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,6 +150,30 @@ static void about_volume(struct problems *p, const struct model_volume *volume) 
     }
 }
 
+/* With `balance advise`: what a person might move. */
+static void about_balance(struct problems *p) {
+    struct ipc_view *view = p->view;
+    const struct model *m = view->model;
+    struct planner_plan plan;
+    if (!view->core || !view->status.usable || setting_get(m, SETTING_balance) != BALANCE_ADVISE ||
+        core_advise(view->core, view->wall_ms, view->arena, &plan) < 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < plan.n; i++) {
+        const struct planner_choice *choice = &plan.v[i];
+        const struct model_vm *vm = model_vm_by_id(m, choice->vm);
+        char todo[200];
+        if (!vm || choice->to == 0) {
+            continue;
+        }
+        (void)snprintf(todo, sizeof(todo), "clusterctl vm move %s --to %s", vm->name,
+                       model_node_name(m, choice->to));
+        add(p, SEVERITY_WARNING, "a node uses more than balance_threshold_percent of what it has",
+            todo, "balance advises to move %s from %s to %s", vm->name,
+            model_node_name(m, choice->from), model_node_name(m, choice->to));
+    }
+}
+
 json_t *render_problems(struct ipc_view *view) {
     const struct model *m = view->model;
     struct problems p = {.view = view, .list = json_array()};
@@ -161,5 +187,6 @@ json_t *render_problems(struct ipc_view *view) {
     MODEL_EACH(model_volume, volume, &m->volumes) {
         about_volume(&p, volume);
     }
+    about_balance(&p);
     return p.list;
 }

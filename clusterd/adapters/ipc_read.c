@@ -45,6 +45,11 @@ static json_t *operations(struct ipc_view *view) {
     return list;
 }
 
+static json_t *rules(struct ipc_view *view) {
+    LIST_OF(model_rule, &view->model->rules, render_rule(view->model, row))
+    return list;
+}
+
 static json_t *running_operations(struct ipc_view *view) {
     json_t *list = json_array();
     MODEL_EACH(model_operation, operation, &view->model->operations) {
@@ -132,6 +137,12 @@ static json_t *volume_show(struct ipc_view *view, const char *name, struct ipc_e
                   : missing(error, "volume", name, "clusterctl volume list");
 }
 
+static json_t *rule_show(struct ipc_view *view, const char *name, struct ipc_error *error) {
+    const struct model_rule *rule = model_rule_by_name(view->model, name);
+    return rule ? json_pack("{so}", "rule", render_rule(view->model, rule))
+                : missing(error, "rule", name, "clusterctl rule list");
+}
+
 static json_t *explain(struct ipc_view *view, const char *name, struct ipc_error *error) {
     const struct model_vm *vm = model_vm_by_name(view->model, name);
     return vm ? render_explanation(view, vm, error)
@@ -174,7 +185,10 @@ json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
     case READ_OPERATION_SHOW: body = operation_show(view, args->number, ret_error); break;
     case READ_EVENT_LIST: body = json_pack("{so}", "events", events(view, args)); break;
     case READ_CONFIG_LIST: body = json_pack("{so}", "config", config(view)); break;
+    case READ_RULE_LIST: body = json_pack("{so}", "rules", rules(view)); break;
+    case READ_RULE_SHOW: body = rule_show(view, args->name, ret_error); break;
     case READ_CONFIG_GET: body = config_get(view, args->name, ret_error); break;
+    case READ_EXPORT: body = render_cluster(view, ret_error); break;
     }
     if (!body && !ret_error->code) {
         (void)ipc_fail(ret_error, "failed", "", "clusterd is out of memory");

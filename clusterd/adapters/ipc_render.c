@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "base/check.h"
+#include "core/rules.h"
 #include "core/settings.h"
 
 #include <inttypes.h>
@@ -66,7 +67,7 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
             vms++;
         }
     }
-    return json_pack("{so so ss sb so so so so so so so sb so so so so so}", "id",
+    return json_pack("{so so ss sb so so so so so so so sb so so so so so so}", "id",
                      ipc_number(node->id), "name", ipc_text(node->name), "state",
                      shown_node_state(node), "coordinator", model_coordinator(m) == node->id,
                      "memory_mb", ipc_number(node->memory_mb), "memory_used_mb",
@@ -75,7 +76,7 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
                      "since_ms", ipc_number(node->since_ms), "watchdog", node->watchdog_ms > 0,
                      "version", ipc_text(node->version), "volumes", node_volumes(m, node->id),
                      "site", ipc_text(node->site), "rack", ipc_text(node->rack), "votes",
-                     ipc_number(node->votes));
+                     ipc_number(node->votes), "vms_max", ipc_number(node->vms_max));
 }
 
 /* ---- VMs ---- */
@@ -92,16 +93,8 @@ static const struct planner_choice *planned_choice(struct ipc_view *view, uint32
     const struct model *m = view->model;
     if (!view->planned) {
         view->planned = true;
-        uint32_t n = 0;
-        uint32_t *ids = arena_array(view->arena, m->vms.n, sizeof(*ids));
-        if (ids) {
-            MODEL_EACH(model_vm, vm, &m->vms) {
-                if (vm->state == VM_OFF && vm->wanted == WANTED_RUNNING) {
-                    ids[n++] = vm->id;
-                }
-            }
-        }
-        if (n == 0 || planner_place(m, ids, n, view->arena, &view->plan) < 0) {
+        if (planner_starts(m, view->wall_ms, setting_get(m, SETTING_failover_may_move) != 0,
+                           view->arena, &view->plan) < 0) {
             view->plan = (struct planner_plan){0};
         }
     }
@@ -129,7 +122,7 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
         *ret_reason = text ? text : vm->reason;
         return "lost";
     }
-    if (vm->state == VM_OFF && vm->wanted == WANTED_RUNNING) {
+    if (planner_to_be_started(vm)) {
         const struct planner_choice *choice = planned_choice(view, vm->id);
         bool nowhere = choice && choice->to == 0;
         if (nowhere && (vm->failures > 0 || vm->avoid.n > 0) && vm->reason[0]) {
@@ -154,7 +147,7 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
     const struct model *m = view->model;
     const char *reason = NULL;
     const char *state = shown_vm_state(view, vm, &reason);
-    return json_pack("{so so so ss ss so so so so so so so so so so so sb so}", "id",
+    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss}", "id",
                      ipc_number(vm->id), "name", ipc_text(vm->name), "uuid", ipc_text(vm->uuid),
                      "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped",
                      "owner", node_name(m, vm->owner), "target", node_name(m, vm->target),
@@ -163,7 +156,8 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
                      "volumes", texts(&vm->volumes), "possible", node_names(m, &vm->possible),
                      "preferred", node_names(m, &vm->preferred), "reason", ipc_text(reason),
                      "operation", ipc_number(vm->operation), "paused", vm->paused != 0, "since_ms",
-                     ipc_number(vm->since_ms));
+                     ipc_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
+                     vm_mobility_name(vm->mobility));
 }
 
 /* ---- others ---- */
@@ -218,12 +212,13 @@ json_t *render_operation(const struct model *m, const struct model_operation *op
                            "blackout_ms", ipc_number(item->blackout_ms), "total_ms",
                            ipc_number(item->total_ms), "reason", ipc_text(item->reason)));
     }
-    return json_pack("{so ss so ss so so so sb so}", "id", ipc_number(operation->id), "kind",
+    return json_pack("{so ss so ss so so so sb so ss so}", "id", ipc_number(operation->id), "kind",
                      operation_kind_name(operation->kind), "subject", ipc_text(operation->subject),
                      "state", operation_state_name(operation->state), "reason",
                      ipc_text(operation->reason), "started_ms", ipc_number(operation->started_ms),
                      "ended_ms", ipc_number(operation->ended_ms), "cancelled",
-                     operation->cancelled != 0, "vms", vms);
+                     operation->cancelled != 0, "vms", vms, "cause",
+                     move_cause_name(operation->cause), "why", ipc_text(operation->why));
 }
 
 json_t *render_event(const struct model_event *event) {
@@ -242,14 +237,32 @@ json_t *render_progress(const struct model *m, const struct core_progress *progr
                      "remaining_bytes", ipc_number(progress->remaining_bytes));
 }
 
+json_t *render_rule(const struct model *m, const struct model_rule *rule) {
+    json_t *vms = json_array();
+    for (uint32_t i = 0; i < rule->vms.n; i++) {
+        const struct model_vm *vm = model_vm_by_id(m, rule->vms.v[i]);
+        json_array_append_new(vms, ipc_text(vm ? vm->name : ""));
+    }
+    bool of_vms = rule->kind == RULE_APART || rule->kind == RULE_TOGETHER;
+    uint32_t broken = rule_broken(m, rule);
+    return json_pack("{so ss so ss so so so so ss}", "name", ipc_text(rule->name), "kind",
+                     rule_kind_name(rule->kind), "scope",
+                     of_vms ? json_string(rule_scope_name(rule->scope)) : json_null(), "strength",
+                     rule->hard ? "hard" : "soft", "weight", ipc_number(rule->weight), "vms", vms,
+                     "nodes", node_names(m, &rule->nodes), "broken", ipc_number(broken), "state",
+                     broken ? "broken" : "kept");
+}
+
 json_t *render_setting(const struct model *m, unsigned id) {
     CHECK(id < SETTING_COUNT);
     const struct setting *setting = &settings[id];
     uint64_t value = setting_get(m, (enum setting_id)id);
-    char text[24];
-    (void)snprintf(text, sizeof(text), "%" PRIu64, value);
-    return json_pack("{ss ss sb ss ss so so so}", "key", setting->key, "value", text, "default",
-                     value == setting->initial, "unit", setting->unit, "help", setting->help,
-                     "initial", ipc_number(setting->initial), "min", ipc_number(setting->min),
-                     "max", ipc_number(setting->max));
+    bool named = setting_is_named((enum setting_id)id);
+    char text[SETTING_TEXT];
+    return json_pack("{ss ss sb ss ss so so so ss}", "key", setting->key, "value",
+                     setting_text((enum setting_id)id, value, text), "default",
+                     value == setting->initial, "unit", named ? "" : setting->unit, "help",
+                     setting->help, "initial", ipc_number(setting->initial), "min",
+                     ipc_number(setting->min), "max", ipc_number(setting->max), "choices",
+                     named ? setting->unit : "");
 }

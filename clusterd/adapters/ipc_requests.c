@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 struct parsing {
@@ -98,17 +99,50 @@ static int put_number(struct parsing *p, const struct ipc_arg *arg, const json_t
     return 0;
 }
 
-static int put_mode(struct parsing *p, const struct ipc_arg *arg, const json_t *value) {
+/* Words that stand for a number: each type's own. */
+static const char *word_of(enum arg_type type, uint8_t value) {
     static const char *const modes[] = {
         [MOVE_AUTO] = "auto", [MOVE_LIVE] = "live", [MOVE_QUICK] = "quick"};
+    static const char *const kinds[] = {[RULE_APART] = "apart",
+                                        [RULE_TOGETHER] = "together",
+                                        [RULE_ON] = "on",
+                                        [RULE_NOT_ON] = "not-on"};
+    static const char *const scopes[] = {
+        [SCOPE_NODE] = "node", [SCOPE_RACK] = "rack", [SCOPE_SITE] = "site"};
+    static const char *const mobilities[] = {
+        [MOBILITY_LIVE] = "live", [MOBILITY_QUICK] = "quick", [MOBILITY_FIXED] = "fixed"};
+    static const struct {
+        enum arg_type type;
+        const char *const *words;
+        size_t n;
+    } sets[] = {{ARG_MODE, modes, ARRAY_SIZE(modes)},
+                {ARG_RULE_KIND, kinds, ARRAY_SIZE(kinds)},
+                {ARG_RULE_SCOPE, scopes, ARRAY_SIZE(scopes)},
+                {ARG_MOBILITY, mobilities, ARRAY_SIZE(mobilities)}};
+    for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+        if (sets[i].type == type && value < sets[i].n) {
+            return sets[i].words[value];
+        }
+    }
+    return NULL;
+}
+
+static int put_word(struct parsing *p, const struct ipc_arg *arg, const json_t *value) {
     const char *text = json_string_value(value);
-    for (uint8_t i = 0; text && i < ARRAY_SIZE(modes); i++) {
-        if (strcmp(modes[i], text) == 0) {
+    char known[80] = "must be";
+    for (uint8_t i = 0; i < 8; i++) {
+        const char *word = word_of(arg->type, i);
+        if (word && text && strcmp(word, text) == 0) {
             p->value[arg->offset] = i;
             return 0;
         }
+        size_t used = strlen(known);
+        if (word) {
+            (void)snprintf(known + used, sizeof(known) - used, "%s %s", used > 7 ? " or" : "",
+                           word);
+        }
     }
-    return wrong(p, arg->name, "must be auto, live or quick");
+    return wrong(p, arg->name, known);
 }
 
 static int put_names(struct parsing *p, const struct ipc_arg *arg, const json_t *value) {
@@ -183,7 +217,10 @@ static int put_arg(struct parsing *p, const struct ipc_arg *arg, json_t *value) 
     case ARG_U32:
     case ARG_U64:
     case ARG_SINCE: return put_number(p, arg, value);
-    case ARG_MODE: return put_mode(p, arg, value);
+    case ARG_MODE:
+    case ARG_RULE_KIND:
+    case ARG_RULE_SCOPE:
+    case ARG_MOBILITY: return put_word(p, arg, value);
     case ARG_NAMES: return put_names(p, arg, value);
     case ARG_PARAMS: return put_params(p, arg, value);
     case ARG_NEEDS:
@@ -210,6 +247,21 @@ static bool is_envelope(const char *key) {
     return strcmp(key, "v") == 0 || strcmp(key, "id") == 0 || strcmp(key, "verb") == 0;
 }
 
+/* A command with a field `given` is told there which of its arguments that may be left out were
+ * not: the first of them is bit 0. (An empty list is not the same as none.) */
+static void note_given(struct parsing *p, size_t optional) {
+    const struct wire_record *record =
+        p->request->command ? command_record(p->request->verb->what) : NULL;
+    for (uint32_t i = 0; record && i < record->n_fields; i++) {
+        uint32_t given = 0;
+        if (strcmp(record->fields[i].name, "given") == 0) {
+            memcpy(&given, p->value + record->fields[i].offset, sizeof(given));
+            given |= 1u << optional;
+            memcpy(p->value + record->fields[i].offset, &given, sizeof(given));
+        }
+    }
+}
+
 static int put_args(struct parsing *p, const struct ipc_arg *args, size_t n, json_t *object,
                     bool top) {
     const char *key = NULL;
@@ -225,12 +277,15 @@ static int put_args(struct parsing *p, const struct ipc_arg *args, size_t n, jso
                 "is not an argument of it; are clusterctl and clusterd of the same version?");
         }
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, optional = 0; i < n; optional += !args[i].required, i++) {
         value = json_object_get(object, args[i].name);
         if (value && !json_is_null(value)) {
             int error = put_arg(p, &args[i], value);
             if (error < 0) {
                 return error;
+            }
+            if (!args[i].required) {
+                note_given(p, optional);
             }
         } else if (args[i].required) {
             return wrong(p, args[i].name, "is missing");

@@ -31,7 +31,10 @@ enum ipc_read_verb {
     READ_OPERATION_SHOW,
     READ_EVENT_LIST,
     READ_CONFIG_LIST,
-    READ_CONFIG_GET
+    READ_CONFIG_GET,
+    READ_EXPORT,
+    READ_RULE_LIST,
+    READ_RULE_SHOW
 };
 
 /* Arguments of the verbs that change nothing. */

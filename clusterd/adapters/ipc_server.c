@@ -57,6 +57,7 @@ static qb_loop_t *ipc_loop;
 static void view_init(const struct ipc_server *s, struct arena *arena, struct ipc_view *ret_view) {
     *ret_view = (struct ipc_view){.model = core_model(s->source.core),
                                   .cluster = s->source.cluster(s->source.context),
+                                  .core = s->source.core,
                                   .waiting = s->source.waiting(s->source.context),
                                   .wall_ms = clock_wall_ms(),
                                   .arena = arena};

@@ -65,6 +65,31 @@ static const struct ipc_arg config_set_args[] = {NAME(cmd_config_set, "key", key
 static const struct ipc_arg operation_cancel_args[] = {
     {"operation", ARG_U64, true, AT(cmd_operation_cancel, operation), INT64_MAX}};
 
+static const struct ipc_arg rule_add_args[] = {
+    {"name", ARG_NEW_NAME, true, AT(cmd_rule_add, name), WIRE_MAX_NAME},
+    {"kind", ARG_RULE_KIND, true, AT(cmd_rule_add, kind), 0},
+    {"scope", ARG_RULE_SCOPE, false, AT(cmd_rule_add, scope), 0},
+    {"hard", ARG_BOOL, false, AT(cmd_rule_add, hard), 0},
+    {"weight", ARG_U32, false, AT(cmd_rule_add, weight), WIRE_MAX_WEIGHT},
+    {"vms", ARG_NAMES, true, AT(cmd_rule_add, vms), WIRE_MAX_RULE_VMS},
+    {"nodes", ARG_NAMES, false, AT(cmd_rule_add, nodes), WIRE_MAX_NODES},
+};
+static const struct ipc_arg rule_remove_args[] = {NAME(cmd_rule_remove, "rule", rule)};
+/* The optional ones in the order of VM_SET_*, NODE_SET_*: see note_given(). */
+static const struct ipc_arg vm_set_args[] = {
+    NAME(cmd_vm_set, "vm", vm),
+    {"priority", ARG_U32, false, AT(cmd_vm_set, priority), 1000},
+    {"auto_start", ARG_BOOL, false, AT(cmd_vm_set, auto_start), 0},
+    {"mobility", ARG_MOBILITY, false, AT(cmd_vm_set, mobility), 0},
+    {"possible", ARG_NAMES, false, AT(cmd_vm_set, possible), WIRE_MAX_NODES},
+    {"preferred", ARG_NAMES, false, AT(cmd_vm_set, preferred), WIRE_MAX_NODES},
+};
+static const struct ipc_arg node_set_args[] = {
+    NAME(cmd_node_set, "node", node),
+    {"vms_max", ARG_U32, false, AT(cmd_node_set, vms_max), 100000},
+};
+
+static const struct ipc_arg rule_args[] = {NAME(ipc_args, "rule", name)};
 static const struct ipc_arg node_args[] = {NAME(ipc_args, "node", name)};
 static const struct ipc_arg vm_args[] = {NAME(ipc_args, "vm", name)};
 static const struct ipc_arg volume_args[] = {NAME(ipc_args, "volume", name)};
@@ -87,12 +112,14 @@ const struct ipc_verb ipc_verbs[] = {
     {"node.show", IPC_READ, READ_NODE_SHOW, WITH(node_args)},
     {"node.drain", IPC_CHANGE, COMMAND_NODE_DRAIN, WITH(node_drain_args)},
     {"node.resume", IPC_CHANGE, COMMAND_NODE_RESUME, WITH(node_resume_args)},
+    {"node.set", IPC_CHANGE, COMMAND_NODE_SET, WITH(node_set_args)},
     {"node.fence", IPC_CHANGE, COMMAND_NODE_FENCE, WITH(node_fence_args)},
     {"node.confirm-off", IPC_CHANGE, COMMAND_NODE_CONFIRM_OFF, WITH(node_confirm_args)},
     {"vm.list", IPC_READ, READ_VM_LIST, NULL, 0},
     {"vm.show", IPC_READ, READ_VM_SHOW, WITH(vm_args)},
     {"vm.explain", IPC_READ, READ_VM_EXPLAIN, WITH(vm_args)},
     {"vm.add", IPC_CHANGE, COMMAND_VM_ADD, WITH(vm_add_args)},
+    {"vm.set", IPC_CHANGE, COMMAND_VM_SET, WITH(vm_set_args)},
     {"vm.remove", IPC_CHANGE, COMMAND_VM_REMOVE, WITH(vm_remove_args)},
     {"vm.start", IPC_CHANGE, COMMAND_VM_START, WITH(vm_start_args)},
     {"vm.stop", IPC_CHANGE, COMMAND_VM_STOP, WITH(vm_stop_args)},
@@ -112,6 +139,11 @@ const struct ipc_verb ipc_verbs[] = {
     {"config.list", IPC_READ, READ_CONFIG_LIST, NULL, 0},
     {"config.get", IPC_READ, READ_CONFIG_GET, WITH(key_args)},
     {"config.set", IPC_CHANGE, COMMAND_CONFIG_SET, WITH(config_set_args)},
+    {"export", IPC_READ, READ_EXPORT, NULL, 0},
+    {"rule.list", IPC_READ, READ_RULE_LIST, NULL, 0},
+    {"rule.show", IPC_READ, READ_RULE_SHOW, WITH(rule_args)},
+    {"rule.add", IPC_CHANGE, COMMAND_RULE_ADD, WITH(rule_add_args)},
+    {"rule.remove", IPC_CHANGE, COMMAND_RULE_REMOVE, WITH(rule_remove_args)},
     {"subscribe", IPC_SUBSCRIBE, 0, WITH(subscribe_args)},
 };
 

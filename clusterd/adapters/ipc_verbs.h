@@ -14,7 +14,10 @@ enum arg_type {
                    */
     ARG_UUID,
     ARG_BOOL,
-    ARG_MODE,
+    ARG_MODE, /* words of an enum; likewise those below */
+    ARG_RULE_KIND,
+    ARG_RULE_SCOPE,
+    ARG_MOBILITY,
     ARG_U32, /* limit: largest */
     ARG_U64,
     ARG_SINCE,

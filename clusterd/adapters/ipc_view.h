@@ -17,6 +17,7 @@
 
 struct ipc_view {
     const struct model *model;
+    const struct core *core; /* for what only it knows; NULL in tests of the rest */
     struct core_status status;
     uint64_t wall_ms;    /* now */
     const char *cluster; /* name of the cluster */
@@ -35,6 +36,7 @@ json_t *render_device(const struct ipc_view *view, const struct model_device *de
 json_t *render_operation(const struct model *model, const struct model_operation *operation);
 json_t *render_event(const struct model_event *event);
 json_t *render_progress(const struct model *model, const struct core_progress *progress);
+json_t *render_rule(const struct model *model, const struct model_rule *rule);
 json_t *render_setting(const struct model *model, unsigned id);
 
 /* How a VM is for people: its state's name, and *ret_reason: why it is not as wanted ("" if it is).
@@ -55,6 +57,9 @@ int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
                struct ipc_error *ret_error);
 int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,
               struct ipc_error *ret_error);
+
+/* ipc_cluster.c: what the planner sees, as clusterd-cluster.json(5). */
+json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error);
 
 /* ipc_read.c: the body of the answer to a read verb, or NULL and an error. */
 json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,

@@ -35,7 +35,8 @@
     X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago")   \
     X(source_resumed, "a migration's source is resumed while its target runs")           \
     X(one_side_asked, "after a broken migration only the source is asked")               \
-    X(old_memory_resumed, "a migration's source is resumed when its target has gone")
+    X(old_memory_resumed, "a migration's source is resumed when its target has gone")    \
+    X(rules_forgotten, "a hard rule is held by neither the planner nor the model")
 
 #ifdef CLUSTERD_MUTANTS
 enum mutant {

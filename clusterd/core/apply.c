@@ -44,6 +44,10 @@ static const struct {
     {COMMAND_CONFIG_SET, apply_config_set},
     {COMMAND_OPERATION_CANCEL, apply_operation_cancel},
     {COMMAND_OPERATION_END, apply_operation_end},
+    {COMMAND_RULE_ADD, apply_rule_add},
+    {COMMAND_RULE_REMOVE, apply_rule_remove},
+    {COMMAND_VM_SET, apply_vm_set},
+    {COMMAND_NODE_SET, apply_node_set},
 };
 
 static apply_fn find_apply(uint32_t type) {
@@ -61,8 +65,13 @@ int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *
     struct arena arena;
     arena_init(&arena);
     struct log_command entry;
-    struct apply a = {
-        .m = m, .out = out, .index = index, .epoch = epoch, .message = "", .hint = ""};
+    struct apply a = {.m = m,
+                      .out = out,
+                      .index = index,
+                      .epoch = epoch,
+                      .message = "",
+                      .hint = "",
+                      .warning = ""};
     int err = wire_decode(&log_command_record, data, size, &arena, &entry, NULL);
     const struct wire_record *record = err == 0 ? command_record(entry.type) : NULL;
     void *command = record ? arena_alloc(&arena, record->size) : NULL;

@@ -26,7 +26,8 @@ struct apply {
     enum core_reply_code code;
     uint64_t operation;
     const char *message, *hint;
-    int error; /* -ENOMEM: the node must stop */
+    const char *warning; /* of what was done and breaks something */
+    int error;           /* -ENOMEM: the node must stop */
 };
 
 /* Applies one log entry, whose index must be one above the model's. Result in *ret for the origin's
@@ -64,10 +65,18 @@ APPLY(device_remove);
 APPLY(config_set);
 APPLY(operation_cancel);
 APPLY(operation_end);
+APPLY(rule_add);
+APPLY(rule_remove);
+APPLY(vm_set);
+APPLY(node_set);
 
 /* Whether the order may be given on this picture; also asked before it is proposed. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o);
 
+/* false: refused already. */
+bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids);
+/* A VM is about to be removed: no rule names it any more. */
+void rules_forget_vm(struct apply *a, const struct model_vm *vm);
 /* false: refused already. */
 bool apply_good_name(struct apply *a, const char *what, const char *name);
 void apply_refuse(struct apply *a, enum core_reply_code code, const char *message,
@@ -88,6 +97,8 @@ void vm_set_state(struct apply *a, struct model_vm *vm, enum vm_state state);
 void vm_clear_order(struct apply *a, struct model_vm *vm);
 /* It runs nowhere: known. */
 void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason);
+/* Likewise, and its node was what failed: one that is not to start by itself stays down. */
+void vm_set_lost(struct apply *a, struct model_vm *vm, const char *reason);
 /* It runs, on `owner`. */
 void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner);
 /* What became of it is not clear: ask. */

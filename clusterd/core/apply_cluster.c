@@ -184,6 +184,19 @@ void apply_device_remove(struct apply *a, const void *command) {
     model_remove(&a->m->devices, device);
 }
 
+static void refuse_value(struct apply *a, enum setting_id id, const struct cmd_config_set *set) {
+    const struct setting *setting = &settings[id];
+    const char *range =
+        setting_is_named(id)
+            ? outbox_text(a->out, "one of %s", setting->unit)
+            : outbox_text(a->out, "a number from %llu to %llu%s%s",
+                          (unsigned long long)setting->min, (unsigned long long)setting->max,
+                          setting->unit[0] ? " " : "", setting->unit);
+    apply_refuse(a, REPLY_REFUSED,
+                 outbox_text(a->out, "%s cannot be '%s': it is %s", set->key, set->value, range),
+                 setting->help);
+}
+
 void apply_config_set(struct apply *a, const void *command) {
     const struct cmd_config_set *set = command;
     int id = setting_find(set->key);
@@ -194,12 +207,7 @@ void apply_config_set(struct apply *a, const void *command) {
     }
     uint64_t v;
     if (setting_parse((enum setting_id)id, set->value, &v) < 0) {
-        apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out, "%s cannot be '%s': it is a number from %llu to %llu%s%s",
-                                 set->key, set->value, (unsigned long long)settings[id].min,
-                                 (unsigned long long)settings[id].max,
-                                 settings[id].unit[0] ? " " : "", settings[id].unit),
-                     settings[id].help);
+        refuse_value(a, (enum setting_id)id, set);
         return;
     }
     struct model_setting *row = NULL;

@@ -201,7 +201,7 @@ static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node
         apply_event(a, SEVERITY_WARNING, "vm-gone", vm->name,
                     "%s no longer runs on %s, which has come back without it", vm->name,
                     model_node_name(a->m, vm->owner));
-        vm_set_off(a, vm, "it did not run any more when its node came back");
+        vm_set_lost(a, vm, "it did not run any more when its node came back");
         return;
     }
     if (domain->generation != vm->generation ||

@@ -10,6 +10,7 @@
 #include "base/mutant.h"
 #include "core/apply.h"
 #include "core/resolve.h"
+#include "core/rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +24,26 @@ static bool is_member(const struct model *m, uint32_t id) {
     return ids_contain(&m->members, id);
 }
 
+/* Where a copy of the VM would be made by the order; 0: none is. */
+static uint32_t copy_on(const struct cmd_vm_order *o) {
+    switch ((enum order_kind)o->kind) {
+    case ORDER_START:
+    case ORDER_RESTORE: return o->node;
+    case ORDER_MIGRATE:
+    case ORDER_SAVE: return o->target;
+    case ORDER_NONE:
+    case ORDER_STOP:
+    case ORDER_DESTROY:
+    case ORDER_PROBE:
+    case ORDER_RESUME: break;
+    }
+    return 0;
+}
+
 /* Whether the order fits the VM's state: the transition table of enum vm_state's drawing. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o) {
-    if (vm->order != ORDER_NONE) {
+    uint32_t to = copy_on(o);
+    if (vm->order != ORDER_NONE || (to && rules_forbid(m, vm, to))) {
         return false;
     }
     bool by_owner = o->node == vm->owner && is_member(m, o->node);
@@ -389,7 +407,7 @@ void apply_vm_event(struct apply *a, const void *command) {
         apply_event(a, SEVERITY_WARNING, "vm-surrendered", vm->name,
                     "%s was destroyed on %s by clusterd, which had no usable view there", vm->name,
                     node->name);
-        vm_set_off(a, vm, "its node was cut off from the cluster and destroyed it");
+        vm_set_lost(a, vm, "its node was cut off from the cluster and destroyed it");
         break;
     case VM_EVENT_SHUTDOWN:
         vm->wanted = WANTED_STOPPED;

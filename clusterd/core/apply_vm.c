@@ -35,7 +35,7 @@ bool apply_good_name(struct apply *a, const char *what, const char *name) {
 }
 
 /* Names to ids; refuses the first that is no node. */
-static bool resolve_nodes(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
+bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
     for (uint32_t i = 0; i < names->n; i++) {
         const struct model_node *node = model_node_by_name(a->m, names->v[i]);
         if (!node) {
@@ -125,8 +125,8 @@ static void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operat
 void apply_vm_add(struct apply *a, const void *command) {
     const struct cmd_vm_add *add = command;
     uint32_t possible[WIRE_MAX_NODES], preferred[WIRE_MAX_NODES];
-    if (!vm_add_is_good(a, add) || !resolve_nodes(a, &add->possible, possible) ||
-        !resolve_nodes(a, &add->preferred, preferred)) {
+    if (!vm_add_is_good(a, add) || !apply_node_ids(a, &add->possible, possible) ||
+        !apply_node_ids(a, &add->preferred, preferred)) {
         return;
     }
     struct model_vm *vm = model_add(&a->m->vms);
@@ -161,6 +161,7 @@ void apply_vm_remove(struct apply *a, const void *command) {
     }
     apply_event(a, SEVERITY_INFO, "vm-removed", vm->name,
                 "VM %s was removed; its disks were not touched", vm->name);
+    rules_forget_vm(a, vm);
     model_remove(&a->m->vms, vm);
 }
 
@@ -224,11 +225,43 @@ void apply_vm_stop(struct apply *a, const void *command) {
     begin_vm_operation(a, vm, OPERATION_STOP);
 }
 
+/* The coordinator's own wish holds for the VM as it saw it, and only while that runs. */
+static bool still_fits(struct apply *a, const struct cmd_vm_move *move, const struct model_vm *vm) {
+    bool fits = a->origin == model_coordinator(a->m) && vm->serial == move->serial &&
+                vm->state == VM_RUNNING;
+    if (!fits) {
+        apply_refuse(a, REPLY_REFUSED, "a move thought of on an older picture", "");
+    }
+    return fits;
+}
+
+static void begin_move(struct apply *a, struct model_vm *vm, const struct model_node *to,
+                       const struct cmd_vm_move *move) {
+    begin_vm_operation(a, vm, OPERATION_MOVE);
+    struct model_operation *op = model_operation_by_id(a->m, a->operation);
+    if (op) {
+        op->node = to->id;
+        op->mode = move->mode;
+        op->cause = move->cause;
+        set_text(a, &op->why, move->reason);
+    }
+    if (move->cause != CAUSE_ROOM) {
+        vm->moved_ms = a->time_ms;
+    }
+    if (move->cause == CAUSE_PERSON) {
+        vm->return_to = 0; /* a person's choice stands above where it came from */
+    } else {
+        apply_event(a, SEVERITY_INFO, "vm-move", vm->name, "%s moves from %s to %s: %s", vm->name,
+                    model_node_name(a->m, vm->owner), to->name, move->reason);
+    }
+    vm_touch(a, vm);
+}
+
 /* "to" is always there: the node that took the request has asked the planner for the best one. */
 void apply_vm_move(struct apply *a, const void *command) {
     const struct cmd_vm_move *move = command;
     struct model_vm *vm = find_vm(a, move->vm);
-    if (!vm) {
+    if (!vm || (move->cause != CAUSE_PERSON && !still_fits(a, move, vm))) {
         return;
     }
     struct model_node *to = model_node_by_name(a->m, move->to);
@@ -271,12 +304,5 @@ void apply_vm_move(struct apply *a, const void *command) {
         apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "%s is on %s", vm->name, to->name), "");
         return;
     }
-    begin_vm_operation(a, vm, OPERATION_MOVE);
-    struct model_operation *op = model_operation_by_id(a->m, a->operation);
-    if (op) {
-        op->node = to->id;
-        op->mode = move->mode;
-    }
-    vm->return_to = 0; /* a person's choice stands above where it came from */
-    vm_touch(a, vm);
+    begin_move(a, vm, to, move);
 }

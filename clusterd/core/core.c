@@ -8,6 +8,7 @@
 #include "base/mutant.h"
 #include "core/apply.h"
 #include "core/core_internal.h"
+#include "core/planner.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
@@ -182,6 +183,9 @@ static void note_usage(struct core *c, uint32_t node, const struct msg_heartbeat
     if (i == WIRE_MAX_NODES || h->memory_total_mb == 0) {
         return;
     }
+    uint32_t busy = (h->cpu_busy_permille < 1000 ? h->cpu_busy_permille : 1000) * 16;
+    uint32_t mean = c->usage[i].cpu_mean;
+    c->usage[i].cpu_mean = i == c->n_usage ? busy : mean - mean / 8 + busy / 8;
     c->n_usage = i == c->n_usage ? i + 1 : c->n_usage;
     c->usage[i].node = node;
     c->usage[i].usage = (struct core_usage){.memory_total_mb = h->memory_total_mb,
@@ -415,6 +419,21 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     } else if (!ret->usable) {
         ret->reason = "the nodes are agreeing on who is there; this takes well under a second";
     }
+}
+
+uint32_t core_loads(const struct core *c, struct planner_load *ret) {
+    for (uint32_t i = 0; i < c->n_usage; i++) {
+        ret[i] = (struct planner_load){.node = c->usage[i].node,
+                                       .cpu_busy_permille = c->usage[i].cpu_mean / 16};
+    }
+    return c->n_usage;
+}
+
+int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
+                struct planner_plan *ret_plan) {
+    struct planner_load loads[WIRE_MAX_NODES];
+    uint32_t n = core_loads(c, loads);
+    return planner_balance(&c->model, wall_ms, loads, n, arena, ret_plan);
 }
 
 bool core_get_usage(const struct core *c, uint32_t node, struct core_usage *ret) {

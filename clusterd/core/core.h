@@ -261,6 +261,7 @@ struct core_reply {
     uint64_t operation;  /* to wait for; 0: none */
     const char *message; /* one line; "" when OK */
     const char *hint;    /* what to do; may be "" */
+    const char *warning; /* OK: it is done, but breaks something; one line, or "" */
 };
 
 struct core_progress {
@@ -349,6 +350,12 @@ struct core_usage {
     uint32_t cpu_busy_permille;
 };
 bool core_get_usage(const struct core *core, uint32_t node, struct core_usage *ret_usage);
+
+/* The moves that balance would make now, in their order; of `balance advise`. -ENOMEM. */
+struct planner_plan;
+struct arena;
+int core_advise(const struct core *core, uint64_t wall_ms, struct arena *arena,
+                struct planner_plan *ret_plan);
 
 /* Progress of the VM's migration, as last heard; false: none. */
 bool core_get_progress(const struct core *core, uint32_t vm, struct core_progress *ret_progress);

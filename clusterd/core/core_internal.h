@@ -10,6 +10,7 @@
 #include "core/executor.h"
 #include "core/model.h"
 #include "core/outbox.h"
+#include "core/planner_problem.h"
 #include "core/policy.h"
 #include "core/replica.h"
 
@@ -65,6 +66,7 @@ struct core {
     struct {
         uint32_t node;
         struct core_usage usage;
+        uint32_t cpu_mean; /* sixteenths of a permille, over the last ten reports or so */
     } usage[WIRE_MAX_NODES];
     uint32_t n_usage;
 };
@@ -88,6 +90,8 @@ int core_request(struct core *c, const struct core_request *request);
 void core_reply(struct core *c, uint64_t id, enum core_reply_code code, uint64_t operation,
                 const char *message, const char *hint);
 
+/* How busy the nodes' cpus are, averaged; `ret` has room for WIRE_MAX_NODES. */
+uint32_t core_loads(const struct core *c, struct planner_load *ret);
 const struct model_node *core_self(const struct core *c);
 bool core_is_coordinator(const struct core *c);
 

@@ -123,7 +123,8 @@ enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
     F(S, U64, operation, 0)      /* drain or resume under way */                              \
     F(S, U64, lost_index, 0)     /* log index of the view that it was missing from */         \
     F(S, U64, kept_epoch, 0)     /* its log went at least so far when it last reported, */    \
-    F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */
+    F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */       \
+    F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */
 WIRE_STRUCT(model_node);
 
 #define WIRE_FIELDS_model_vm(F, S)                                                            \
@@ -163,7 +164,10 @@ WIRE_STRUCT(model_node);
     F(S, U64, failures_ms, 0)  /* wall clock of the first of them */                          \
     F(S, IDS, avoid, WIRE_MAX_NODES) /* where it failed to start or crashed too often */      \
     F(S, STR, reason, WIRE_MAX_TEXT) /* the last thing that went wrong, or why it is off */ \
-    F(S, U64, move_generation, 0) /* MIGRATING, RESOLVING: of the copy on the target */
+    F(S, U64, move_generation, 0) /* MIGRATING, RESOLVING: of the copy on the target */       \
+    F(S, U8, no_auto_start, 1) /* when its node is lost, it stays down */                     \
+    F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
+    F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \
@@ -219,8 +223,21 @@ WIRE_STRUCT(operation_vm);
     F(S, STR, reason, WIRE_MAX_TEXT)                                   \
     F(S, U64, started_ms, 0)                                           \
     F(S, U64, ended_ms, 0)                                             \
-    F(S, LIST, vms, operation_vm)
+    F(S, LIST, vms, operation_vm)                                      \
+    F(S, U8, cause, 0) /* MOVE: enum move_cause */                     \
+    F(S, STR, why, WIRE_MAX_TEXT) /* of one that no person asked for */
 WIRE_STRUCT(model_operation);
+
+#define WIRE_FIELDS_model_rule(F, S)                                   \
+    F(S, STR, name, WIRE_MAX_NAME)                                     \
+    F(S, U8, kind, 0)                                                  \
+    F(S, U8, scope, 0) /* of APART and TOGETHER */                     \
+    F(S, U8, hard, 1)                                                  \
+    F(S, U32, weight, 0) /* at least 1 */                              \
+    F(S, IDS, vms, WIRE_MAX_RULE_VMS)                                  \
+    F(S, IDS, nodes, WIRE_MAX_NODES) /* of ON and NOT_ON */            \
+    F(S, U64, index, 0) /* log index of its making: no two are the same */
+WIRE_STRUCT(model_rule);
 
 #define WIRE_FIELDS_model_event(F, S)                               \
     F(S, U64, seq, 0)                                               \
@@ -239,6 +256,7 @@ WIRE_STRUCT(model_event);
 #define MODEL_MAX_VMS 20000u
 #define MODEL_MAX_VOLUMES 64u
 #define MODEL_MAX_DEVICES 256u
+#define MODEL_MAX_RULES 1000u
 
 /* One table: an array of rows in the order of their creation. Rows move when the array grows: keep
  * ids, not pointers. */
@@ -258,7 +276,8 @@ struct model_table {
     X(devices, model_device)        \
     X(settings, model_setting)      \
     X(operations, model_operation)  \
-    X(events, model_event)
+    X(events, model_event)          \
+    X(rules, model_rule) /* since version 2 of the protocol */
 
 struct model {
 #define X(table, type) struct model_table table;
@@ -297,6 +316,7 @@ struct model_device *model_device_by_name(const struct model *m, const char *nam
 /* The device that fences the node; NULL if there is none. One that names the node wins over one for
  * all. */
 struct model_device *model_device_for(const struct model *m, uint32_t node);
+struct model_rule *model_rule_by_name(const struct model *m, const char *name);
 struct model_operation *model_operation_by_id(const struct model *m, uint64_t id);
 
 /* "n2", or "node 7" if the model does not know it. Valid until the next call with the same id
@@ -321,6 +341,10 @@ const char *severity_name(uint8_t severity);
 const char *evidence_name(uint8_t evidence);
 const char *order_kind_name(uint8_t kind);
 const char *move_mode_name(uint8_t mode);
+const char *move_cause_name(uint8_t cause);
+const char *rule_kind_name(uint8_t kind);
+const char *rule_scope_name(uint8_t scope);
+const char *vm_mobility_name(uint8_t mobility);
 
 /* All rows and counters as bytes, the same on every node for the same history. */
 void model_encode(const struct model *m, struct buffer *out);

@@ -37,6 +37,32 @@ const char *operation_kind_name(uint8_t kind) {
     return name_of(names, ARRAY_SIZE(names), kind);
 }
 
+const char *move_cause_name(uint8_t cause) {
+    static const char *const names[] = {
+        [CAUSE_PERSON] = "person", [CAUSE_ROOM] = "room", [CAUSE_BALANCE] = "balance"};
+    return name_of(names, ARRAY_SIZE(names), cause);
+}
+
+const char *rule_kind_name(uint8_t kind) {
+    static const char *const names[] = {[RULE_APART] = "apart",
+                                        [RULE_TOGETHER] = "together",
+                                        [RULE_ON] = "on",
+                                        [RULE_NOT_ON] = "not-on"};
+    return name_of(names, ARRAY_SIZE(names), kind);
+}
+
+const char *rule_scope_name(uint8_t scope) {
+    static const char *const names[] = {
+        [SCOPE_NODE] = "node", [SCOPE_RACK] = "rack", [SCOPE_SITE] = "site"};
+    return name_of(names, ARRAY_SIZE(names), scope);
+}
+
+const char *vm_mobility_name(uint8_t mobility) {
+    static const char *const names[] = {
+        [MOBILITY_LIVE] = "live", [MOBILITY_QUICK] = "quick", [MOBILITY_FIXED] = "fixed"};
+    return name_of(names, ARRAY_SIZE(names), mobility);
+}
+
 const char *operation_state_name(uint8_t state) {
     static const char *const names[] = {
         [OPERATION_RUNNING] = "running",

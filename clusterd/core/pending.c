@@ -102,6 +102,7 @@ void core_applied(struct core *c, const struct apply *a) {
         }
         if (p->kind == PENDING_CLIENT) {
             core_reply(c, p->client, a->code, a->operation, a->message, a->hint);
+            c->out.v[c->out.n - 1].reply.warning = a->warning;
         } else if (p->kind == PENDING_POLICY) {
             c->policy_inflight--;
         }

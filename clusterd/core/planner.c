@@ -1,304 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The model as a placement problem, and the solver's answer in the model's terms; see planner.h.
+ * Questions to the solver, and its answers in the model's terms; see planner.h.
  */
 #include "core/planner.h"
 
 #include "core/settings.h"
-#include "placement/placement.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define RESOURCES 2u /* memory, cpu */
-
-struct problem {
-    const struct model *m;
-    struct arena *arena;
-    struct placement_problem p;
-    struct placement_node *nodes;
-    struct placement_vm *vms;
-    const char **cpu_models; /* distinct ones that VMs ask for by name */
-    uint32_t n_cpu_models;
+struct answer {
+    const struct planner_problem *pr;
     struct placement_solver *solver;
     const struct placement_plan *plan;
 };
 
-static const struct model_node *node_at(const struct problem *pr, uint32_t i) {
-    return (const struct model_node *)pr->m->nodes.rows + i;
+static uint32_t id_of_node(const struct planner_problem *pr, uint32_t index) {
+    return index == PLACEMENT_NONE ? 0 : pr->node_ids[index];
 }
 
-static const struct model_vm *vm_at(const struct problem *pr, uint32_t i) {
-    return (const struct model_vm *)pr->m->vms.rows + i;
+static bool by_rule(enum placement_reason reason) {
+    return reason == PLACEMENT_NODE_RULE || reason == PLACEMENT_AFFINITY ||
+           reason == PLACEMENT_ANTI_AFFINITY;
 }
 
-static uint32_t node_index(const struct problem *pr, uint32_t id) {
-    for (uint32_t i = 0; id && i < pr->m->nodes.n; i++) {
-        if (node_at(pr, i)->id == id) {
-            return i;
+/* Why the VM has no place, as a line. Of rules it names the first that forbids: that is what can be
+ * changed. */
+static const char *nowhere_text(const struct answer *a, uint32_t vm) {
+    const struct placement_problem *p = &a->pr->p;
+    char text[PLACEMENT_TEXT_MAX], rule[PLACEMENT_TEXT_MAX];
+    struct placement_explanation explanation;
+    struct placement_verdict *verdicts = arena_array(a->pr->arena, p->n_nodes, sizeof(*verdicts));
+    if (!verdicts) {
+        return NULL;
+    }
+    if (placement_explain(a->solver, vm, verdicts, &explanation) < 0) {
+        return "there is no node for it";
+    }
+    (void)placement_explanation_text(p, vm, &explanation, text, sizeof(text));
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        if (by_rule(verdicts[i].reason)) {
+            (void)placement_verdict_text(p, vm, i, &verdicts[i], rule, sizeof(rule));
+            return arena_printf(a->pr->arena, "%s; %s: %s", text, p->nodes[i].name, rule);
         }
     }
-    return PLACEMENT_NONE;
+    return arena_strdup(a->pr->arena, text);
 }
 
-static uint32_t vm_index(const struct problem *pr, uint32_t id) {
-    const struct model_vm *vm = model_vm_by_id(pr->m, id);
-    return vm ? (uint32_t)(vm - (const struct model_vm *)pr->m->vms.rows) : PLACEMENT_NONE;
-}
-
-static enum placement_node_state node_state(const struct model *m, const struct model_node *node) {
-    switch ((enum node_state)node->state) {
-    case NODE_ONLINE: break;
-    case NODE_JOINING: return PLACEMENT_NODE_JOINING;
-    case NODE_SILENT:
-    case NODE_LOST: return PLACEMENT_NODE_LOST;
-    case NODE_FENCING: return PLACEMENT_NODE_FENCING;
-    case NODE_FENCED: return PLACEMENT_NODE_FENCED;
-    case NODE_NEVER_SEEN:
-    case NODE_OFFLINE: return PLACEMENT_NODE_OFFLINE;
-    }
-    if (node->service != SERVICE_ACTIVE) {
-        return node->service == SERVICE_DRAINED ? PLACEMENT_NODE_DRAINED : PLACEMENT_NODE_DRAINING;
-    }
-    return node->configured && ids_contain(&m->members, node->id) && !node->fence_asked
-               ? PLACEMENT_NODE_ACCEPTS
-               : PLACEMENT_NODE_LOST;
-}
-
-/* ids of nodes to their indices; those not known any more are left out. */
-static int node_set(struct problem *pr, const uint32_t *ids, uint32_t n,
-                    struct placement_set *ret) {
-    uint32_t *v = arena_array(pr->arena, n, sizeof(*v));
-    if (!v) {
-        return -ENOMEM;
-    }
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t index = node_index(pr, ids[i]);
-        if (index != PLACEMENT_NONE) {
-            v[count++] = index;
-        }
-    }
-    *ret = (struct placement_set){.index = v, .n = count};
-    return 0;
-}
-
-static int healthy_volumes(struct problem *pr, const struct model_node *node,
-                           struct placement_set *ret) {
-    uint32_t *v = arena_array(pr->arena, pr->m->volumes.n, sizeof(*v));
-    if (!v) {
-        return -ENOMEM;
-    }
-    uint32_t n = 0;
-    const struct model_volume *volumes = pr->m->volumes.rows;
-    for (uint32_t i = 0; i < pr->m->volumes.n; i++) {
-        const struct model_health *health = model_health_of(pr->m, volumes[i].id, node->id);
-        if (health && health->state == VOLUME_OK) {
-            v[n++] = i;
-        }
-    }
-    *ret = (struct placement_set){.index = v, .n = n};
-    return 0;
-}
-
-/* Which of the models asked for by name the node's QEMU offers. A node that has not told its list
- * offers all. */
-static int offered_models(struct problem *pr, const struct model_node *node,
-                          struct placement_set *ret) {
-    uint32_t *v = arena_array(pr->arena, pr->n_cpu_models, sizeof(*v));
-    if (!v) {
-        return -ENOMEM;
-    }
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < pr->n_cpu_models; i++) {
-        bool offered = node->cpu_models.n == 0;
-        for (uint32_t k = 0; k < node->cpu_models.n && !offered; k++) {
-            offered = strcmp(node->cpu_models.v[k], pr->cpu_models[i]) == 0;
-        }
-        if (offered) {
-            v[n++] = i;
-        }
-    }
-    *ret = (struct placement_set){.index = v, .n = n};
-    return 0;
-}
-
-/* The number of a name among those seen before it: sites and racks are numbers to the solver. */
-static uint32_t place_number(const struct problem *pr, uint32_t node, bool rack) {
-    const struct model_node *own = node_at(pr, node);
-    for (uint32_t i = 0; i < node; i++) {
-        const struct model_node *other = node_at(pr, i);
-        if (strcmp(rack ? other->rack : other->site, rack ? own->rack : own->site) == 0) {
-            return i;
-        }
-    }
-    return node;
-}
-
-/* A number of the model as the solver takes it: more than it can count in is no reason for all
- * nodes to give up, for ever. */
-static uint64_t amount(uint64_t v) {
-    return v < PLACEMENT_AMOUNT_MAX ? v : PLACEMENT_AMOUNT_MAX;
-}
-
-static int fill_nodes(struct problem *pr, uint64_t *capacities) {
-    uint32_t overcommit = (uint32_t)setting_get(pr->m, SETTING_cpu_overcommit_percent) * 10;
-    for (uint32_t i = 0; i < pr->m->nodes.n; i++) {
-        const struct model_node *node = node_at(pr, i);
-        pr->nodes[i] = (struct placement_node){
-            .name = node->name,
-            .state = node_state(pr->m, node),
-            .site = place_number(pr, i, false),
-            .rack = place_number(pr, i, true),
-            .cpu_overcommit_permille = overcommit,
-        };
-        capacities[i * RESOURCES + PLACEMENT_MEMORY] = amount(node->memory_mb);
-        capacities[i * RESOURCES + PLACEMENT_CPU] = amount((uint64_t)node->cpus * 1000);
-        int err = healthy_volumes(pr, node, &pr->nodes[i].volumes);
-        if (err == 0) {
-            err = offered_models(pr, node, &pr->nodes[i].cpu_models);
-        }
-        if (err < 0) {
-            return err;
-        }
-    }
-    return 0;
-}
-
-static uint32_t model_number(const struct problem *pr, const struct model_vm *vm) {
-    if (strcmp(vm->cpu_mode, "custom") != 0 || vm->cpu_model[0] == '\0') {
-        return PLACEMENT_NONE;
-    }
-    for (uint32_t i = 0; i < pr->n_cpu_models; i++) {
-        if (strcmp(pr->cpu_models[i], vm->cpu_model) == 0) {
-            return i;
-        }
-    }
-    return PLACEMENT_NONE;
-}
-
-static int collect_models(struct problem *pr) {
-    pr->cpu_models = arena_array(pr->arena, pr->m->vms.n, sizeof(*pr->cpu_models));
-    if (!pr->cpu_models) {
-        return -ENOMEM;
-    }
-    MODEL_EACH(model_vm, vm, &pr->m->vms) {
-        if (strcmp(vm->cpu_mode, "custom") == 0 && vm->cpu_model[0] &&
-            model_number(pr, vm) == PLACEMENT_NONE) {
-            pr->cpu_models[pr->n_cpu_models++] = vm->cpu_model;
-        }
-    }
-    return 0;
-}
-
-static int vm_volumes(struct problem *pr, const struct model_vm *vm, struct placement_set *ret) {
-    uint32_t *v = arena_array(pr->arena, vm->volumes.n, sizeof(*v));
-    if (!v) {
-        return -ENOMEM;
-    }
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < vm->volumes.n; i++) {
-        const struct model_volume *volume = model_volume_by_name(pr->m, vm->volumes.v[i]);
-        if (volume) {
-            v[n++] = (uint32_t)(volume - (const struct model_volume *)pr->m->volumes.rows);
-        }
-    }
-    *ret = (struct placement_set){.index = v, .n = n};
-    return 0;
-}
-
-/*
- * Where a VM that is off is tried first: a saved one where its move wanted it; one without
- * preferred owners where it belonged, so that after a power loss all stand where they stood.
- */
-static int preferred_owners(struct problem *pr, const struct model_vm *vm,
-                            struct placement_set *ret) {
-    uint32_t home = vm->state == VM_SAVED && vm->restore_node ? vm->restore_node : vm->owner;
-    bool off = vm->state == VM_OFF || vm->state == VM_SAVED;
-    if (off && home && (vm->preferred.n == 0 || vm->state == VM_SAVED)) {
-        return node_set(pr, &home, 1, ret);
-    }
-    return node_set(pr, vm->preferred.v, vm->preferred.n, ret);
-}
-
-static int fill_vms(struct problem *pr, uint64_t *needs) {
-    for (uint32_t i = 0; i < pr->m->vms.n; i++) {
-        const struct model_vm *vm = vm_at(pr, i);
-        struct placement_vm *v = &pr->vms[i];
-        *v = (struct placement_vm)PLACEMENT_VM_INIT;
-        v->name = vm->name;
-        v->priority = (int32_t)vm->priority;
-        v->cpu_model = model_number(pr, vm);
-        if (vm->state != VM_OFF && vm->state != VM_SAVED) {
-            v->host = node_index(pr, vm->owner);
-            v->also_on = node_index(pr, vm->target);
-        } else if (vm->state == VM_SAVED) {
-            v->also_on = PLACEMENT_NONE;
-        }
-        v->return_to = node_index(pr, vm->return_to);
-        needs[i * RESOURCES + PLACEMENT_MEMORY] = amount(vm->memory_mb);
-        needs[i * RESOURCES + PLACEMENT_CPU] = amount((uint64_t)vm->vcpus * 1000);
-        int err = vm_volumes(pr, vm, &v->volumes);
-        if (err == 0) {
-            err = node_set(pr, vm->possible.v, vm->possible.n, &v->possible);
-        }
-        if (err == 0) {
-            err = preferred_owners(pr, vm, &v->preferred);
-        }
-        if (err == 0) {
-            err = node_set(pr, vm->avoid.v, vm->avoid.n, &v->excluded);
-        }
-        if (err < 0) {
-            return err;
-        }
-    }
-    return 0;
-}
-
-static int problem_init(struct problem *pr, const struct model *m, struct arena *arena) {
-    *pr = (struct problem){.m = m, .arena = arena};
-    pr->nodes = arena_array(arena, m->nodes.n, sizeof(*pr->nodes));
-    pr->vms = arena_array(arena, m->vms.n, sizeof(*pr->vms));
-    uint64_t *capacities = arena_array(arena, m->nodes.n * RESOURCES, sizeof(*capacities));
-    uint64_t *needs = arena_array(arena, (size_t)m->vms.n * RESOURCES, sizeof(*needs));
-    const char **volumes = arena_array(arena, m->volumes.n, sizeof(*volumes));
-    if (!pr->nodes || !pr->vms || !capacities || !needs || !volumes) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < m->volumes.n; i++) {
-        volumes[i] = ((const struct model_volume *)m->volumes.rows)[i].name;
-    }
-    int err = collect_models(pr);
-    if (err == 0) {
-        err = fill_nodes(pr, capacities);
-    }
-    if (err == 0) {
-        err = fill_vms(pr, needs);
-    }
-    if (err < 0) {
-        return err;
-    }
-    pr->p = (struct placement_problem){
-        .nodes = pr->nodes,
-        .vms = pr->vms,
-        .n_nodes = m->nodes.n,
-        .n_vms = m->vms.n,
-        .n_volumes = m->volumes.n,
-        .n_cpu_models = pr->n_cpu_models,
-        .n_resources = RESOURCES,
-        .capacities = capacities,
-        .needs = needs,
-        .volume_names = volumes,
-    };
-    return placement_solver_create(&pr->solver);
-}
-
-static void problem_finish(struct problem *pr) {
-    placement_solver_destroy(pr->solver);
-}
-
-static int take_plan(struct problem *pr, struct planner_plan *ret) {
-    const struct placement_plan *plan = pr->plan;
+static int take_plan(const struct answer *a, struct planner_plan *ret) {
+    const struct planner_problem *pr = a->pr;
+    const struct placement_plan *plan = a->plan;
     uint32_t n = plan->n_moves + plan->n_unplaced;
     struct planner_choice *v = arena_array(pr->arena, n, sizeof(*v));
     if (!v) {
@@ -307,101 +58,188 @@ static int take_plan(struct problem *pr, struct planner_plan *ret) {
     for (uint32_t i = 0; i < plan->n_moves; i++) {
         const struct placement_move *move = &plan->moves[i];
         v[i] = (struct planner_choice){
-            .vm = vm_at(pr, move->vm)->id,
-            .from = move->from == PLACEMENT_NONE ? 0 : node_at(pr, move->from)->id,
-            .to = node_at(pr, move->to)->id,
+            .vm = pr->vm_ids[move->vm],
+            .from = id_of_node(pr, move->from),
+            .to = id_of_node(pr, move->to),
+            .stage = move->stage,
+            .asked = move->asked,
+            .ready_ms = move->ready_ms,
             .reason = "",
         };
     }
     for (uint32_t i = 0; i < plan->n_unplaced; i++) {
         uint32_t vm = plan->unplaced[i].vm;
-        char text[PLACEMENT_TEXT_MAX];
-        struct placement_explanation explanation;
-        int err = placement_explain(pr->solver, vm, NULL, &explanation);
-        if (err < 0) {
-            return err;
-        }
-        (void)placement_explanation_text(&pr->p, vm, &explanation, text, sizeof(text));
-        const struct model_vm *row = vm_at(pr, vm);
         v[plan->n_moves + i] = (struct planner_choice){
-            .vm = row->id,
-            .from = row->state == VM_OFF || row->state == VM_SAVED ? 0 : row->owner,
-            .reason = arena_strdup(pr->arena, text),
+            .vm = pr->vm_ids[vm],
+            .from = id_of_node(pr, pr->vms[vm].host),
+            .asked = true,
+            .reason = nowhere_text(a, vm),
         };
         if (!v[plan->n_moves + i].reason) {
             return -ENOMEM;
         }
     }
-    *ret = (struct planner_plan){.v = v, .n = n};
+    *ret = (struct planner_plan){
+        .v = v, .n = n, .n_unplaced = plan->n_unplaced, .nodes_over = plan->cost.nodes_over};
     return 0;
 }
 
-static int solve(struct problem *pr, enum placement_kind kind, struct placement_set vms,
-                 struct placement_set nodes) {
-    struct placement_request request = {.kind = kind, .vms = vms, .nodes = nodes};
-    return placement_solve(pr->solver, &pr->p, &request, &pr->plan);
+static enum placement_kind kind_of(enum planner_kind kind) {
+    switch (kind) {
+    case PLANNER_DRAIN: return PLACEMENT_DRAIN;
+    case PLANNER_LOSE: return PLACEMENT_FAILOVER;
+    case PLANNER_BALANCE: return PLACEMENT_BALANCE;
+    case PLANNER_PLACE: break;
+    }
+    return PLACEMENT_PLACE;
+}
+
+static int solve(struct answer *a, const struct planner_question *question) {
+    const struct planner_problem *pr = a->pr;
+    uint32_t *vms = arena_array(pr->arena, question->n_vms, sizeof(*vms));
+    uint32_t node = planner_node_index(pr, question->node);
+    int err = vms ? placement_solver_create(&a->solver) : -ENOMEM;
+    if (err < 0) {
+        return err;
+    }
+    for (uint32_t i = 0; i < question->n_vms; i++) {
+        vms[i] = planner_vm_index(pr, question->vms[i]);
+    }
+    bool of_node = question->kind == PLANNER_DRAIN || question->kind == PLANNER_LOSE;
+    struct placement_request request = {
+        .kind = kind_of(question->kind),
+        .vms = {.index = vms, .n = question->n_vms},
+        .nodes = {.index = &node, .n = of_node},
+        .may_move_others = question->may_move_others,
+        .moves_max = question->moves_max,
+        .work = question->work,
+    };
+    return placement_solve(a->solver, &pr->p, &request, &a->plan);
+}
+
+int planner_solve(const struct planner_problem *pr, const struct planner_question *question,
+                  struct planner_plan *ret_plan) {
+    struct answer a = {.pr = pr};
+    int err = solve(&a, question);
+    if (err == 0) {
+        err = take_plan(&a, ret_plan);
+    }
+    placement_solver_destroy(a.solver);
+    return err;
+}
+
+static int ask(const struct model *m, const struct planner_question *question, struct arena *arena,
+               struct planner_plan *ret_plan) {
+    struct planner_problem pr;
+    int err = planner_problem_init(&pr, m, NULL, arena);
+    return err < 0 ? err : planner_solve(&pr, question, ret_plan);
 }
 
 int planner_place(const struct model *m, const uint32_t *vms, uint32_t n, struct arena *arena,
                   struct planner_plan *ret_plan) {
-    struct problem pr;
-    uint32_t *indices = arena_array(arena, n, sizeof(*indices));
-    int err = indices ? problem_init(&pr, m, arena) : -ENOMEM;
-    if (err < 0) {
-        return err;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        indices[i] = vm_index(&pr, vms[i]);
-    }
-    err = solve(&pr, PLACEMENT_PLACE, (struct placement_set){.index = indices, .n = n},
-                (struct placement_set){0});
-    if (err == 0) {
-        err = take_plan(&pr, ret_plan);
-    }
-    problem_finish(&pr);
-    return err;
+    struct planner_question question = {.kind = PLANNER_PLACE, .vms = vms, .n_vms = n};
+    return ask(m, &question, arena, ret_plan);
 }
 
 int planner_drain(const struct model *m, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan) {
-    struct problem pr;
-    int err = problem_init(&pr, m, arena);
-    if (err < 0) {
-        return err;
+    struct planner_question question = {.kind = PLANNER_DRAIN, .node = node};
+    return ask(m, &question, arena, ret_plan);
+}
+
+bool planner_to_be_started(const struct model_vm *vm) {
+    return vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING &&
+           (vm->state == VM_OFF || vm->state == VM_SAVED);
+}
+
+/* Others are moved only for the sake of VMs that would stay down: not for a soft rule, which the
+ * engine would do if it were let. */
+int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
+                   struct arena *arena, struct planner_plan *ret_plan) {
+    struct planner_facts facts = {.wall_ms = wall_ms};
+    struct planner_problem pr;
+    uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
+    struct planner_question question = {.kind = PLANNER_PLACE, .vms = vms};
+    if (!vms) {
+        return -ENOMEM;
     }
-    uint32_t index = node_index(&pr, node);
-    err = solve(&pr, PLACEMENT_DRAIN, (struct placement_set){0},
-                (struct placement_set){.index = &index, .n = 1});
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (planner_to_be_started(vm)) {
+            vms[question.n_vms++] = vm->id;
+        }
+    }
+    struct planner_plan plan = {0}, other = {0};
+    int err = question.n_vms == 0 ? 0 : planner_problem_init(&pr, m, &facts, arena);
+    if (err == 0 && question.n_vms > 0) {
+        err = planner_solve(&pr, &question, &plan);
+    }
+    if (err == 0 && plan.n_unplaced > 0 && may_move_others) {
+        question.may_move_others = true;
+        err = planner_solve(&pr, &question, &other);
+        plan = err == 0 && other.n_unplaced < plan.n_unplaced ? other : plan;
+    }
     if (err == 0) {
-        err = take_plan(&pr, ret_plan);
+        *ret_plan = plan;
     }
-    problem_finish(&pr);
     return err;
 }
 
-static int explain_node(struct problem *pr, uint32_t vm, uint32_t node,
+static bool may_be_balanced(const struct model *m, const struct model_vm *vm, uint64_t wall_ms) {
+    uint64_t stay_ms = setting_get(m, SETTING_balance_stay_s) * 1000;
+    bool stays = vm->moved_ms != 0 && wall_ms < vm->moved_ms + stay_ms;
+    return vm->state == VM_RUNNING && !stays && !ids_contain(&vm->preferred, vm->owner);
+}
+
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
+    uint32_t percent = (uint32_t)setting_get(m, SETTING_balance_threshold_percent);
+    struct planner_facts facts = {
+        .wall_ms = wall_ms, .threshold_permille = percent * 10, .loads = loads, .n_loads = n_loads};
+    struct planner_problem pr;
+    uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
+    struct planner_question question = {.kind = PLANNER_BALANCE, .vms = vms};
+    if (!vms) {
+        return -ENOMEM;
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (may_be_balanced(m, vm, wall_ms)) {
+            vms[question.n_vms++] = vm->id;
+        }
+    }
+    *ret_plan = (struct planner_plan){0};
+    if (question.n_vms == 0) {
+        return 0; /* to the engine, none would be all */
+    }
+    int err = planner_problem_init(&pr, m, &facts, arena);
+    return err < 0 ? err : planner_solve(&pr, &question, ret_plan);
+}
+
+/* --------------------------------------------------------------------------- explanation ---- */
+
+static int explain_node(const struct planner_problem *pr, uint32_t vm, uint32_t node,
                         const struct placement_verdict *found,
                         const struct placement_explanation *all, struct planner_verdict *ret) {
     char text[PLACEMENT_TEXT_MAX];
     (void)placement_verdict_text(&pr->p, vm, node, found, text, sizeof(text));
-    uint64_t memory = pr->p.capacities[node * RESOURCES + PLACEMENT_MEMORY];
-    uint64_t cpu = pr->p.capacities[node * RESOURCES + PLACEMENT_CPU] *
+    uint64_t memory = pr->p.capacities[node * PLANNER_RESOURCES + PLACEMENT_MEMORY];
+    uint64_t cpu = pr->p.capacities[node * PLANNER_RESOURCES + PLACEMENT_CPU] *
                    pr->nodes[node].cpu_overcommit_permille / 1000;
     uint64_t memory_used = 0, cpu_used = 0;
     for (uint32_t i = 0; i < pr->p.n_vms; i++) {
         if (i != vm && (pr->vms[i].host == node || pr->vms[i].also_on == node)) {
-            memory_used += pr->p.needs[i * RESOURCES + PLACEMENT_MEMORY];
-            cpu_used += pr->p.needs[i * RESOURCES + PLACEMENT_CPU];
+            memory_used += pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_MEMORY];
+            cpu_used += pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_CPU];
         }
     }
-    uint64_t need = pr->p.needs[vm * RESOURCES + PLACEMENT_MEMORY];
-    cpu_used += pr->p.needs[vm * RESOURCES + PLACEMENT_CPU];
+    uint64_t need = pr->p.needs[vm * PLANNER_RESOURCES + PLACEMENT_MEMORY];
+    cpu_used += pr->p.needs[vm * PLANNER_RESOURCES + PLACEMENT_CPU];
     *ret = (struct planner_verdict){
-        .node = node_at(pr, node)->id,
+        .node = pr->node_ids[node],
         .possible = found->obstacles == 0,
         .chosen = all->chosen == node,
         .current = pr->vms[vm].host == node,
         .runner_up = all->runner_up == node,
+        .waits = found->waits,
         .verdict = placement_reason_name(found->reason),
         .reason = arena_strdup(pr->arena, text),
         .memory_free_mb = memory > memory_used ? memory - memory_used : 0,
@@ -413,13 +251,14 @@ static int explain_node(struct problem *pr, uint32_t vm, uint32_t node,
     return ret->reason ? 0 : -ENOMEM;
 }
 
-static int explain_vm(struct problem *pr, uint32_t vm, struct planner_explanation *ret) {
-    uint32_t index = vm_index(pr, vm);
+static int explain_vm(struct answer *a, uint32_t vm, struct planner_explanation *ret) {
+    const struct planner_problem *pr = a->pr;
+    struct planner_question question = {.kind = PLANNER_PLACE, .vms = &vm, .n_vms = 1};
+    uint32_t index = planner_vm_index(pr, vm);
     if (index == PLACEMENT_NONE) {
         return -ENOENT;
     }
-    int err = solve(pr, PLACEMENT_PLACE, (struct placement_set){.index = &index, .n = 1},
-                    (struct placement_set){0});
+    int err = solve(a, &question);
     struct placement_verdict *found = arena_array(pr->arena, pr->p.n_nodes, sizeof(*found));
     struct planner_verdict *v = arena_array(pr->arena, pr->p.n_nodes, sizeof(*v));
     struct placement_explanation all = {0};
@@ -427,7 +266,7 @@ static int explain_vm(struct problem *pr, uint32_t vm, struct planner_explanatio
         err = -ENOMEM;
     }
     if (err == 0) {
-        err = placement_explain(pr->solver, index, found, &all);
+        err = placement_explain(a->solver, index, found, &all);
     }
     for (uint32_t i = 0; err == 0 && i < pr->p.n_nodes; i++) {
         err = explain_node(pr, index, i, &found[i], &all, &v[i]);
@@ -440,41 +279,56 @@ static int explain_vm(struct problem *pr, uint32_t vm, struct planner_explanatio
     *ret = (struct planner_explanation){
         .v = v,
         .n = pr->p.n_nodes,
-        .best = all.chosen == PLACEMENT_NONE ? 0 : node_at(pr, all.chosen)->id,
+        .best = id_of_node(pr, all.chosen),
         .summary = arena_strdup(pr->arena, text),
     };
     return ret->summary ? 0 : -ENOMEM;
 }
 
-int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
-                    struct planner_explanation *ret) {
-    struct problem pr;
-    int err = problem_init(&pr, m, arena);
-    if (err < 0) {
-        return err;
-    }
+static int explain(const struct model *m, uint32_t vm, bool takes_promise, struct arena *arena,
+                   struct planner_explanation *ret) {
+    struct planner_problem pr;
+    struct answer a = {.pr = &pr};
     struct planner_explanation explanation;
-    err = explain_vm(&pr, vm, &explanation);
-    problem_finish(&pr);
+    int err = planner_problem_init(&pr, m, NULL, arena);
+    uint32_t index = err == 0 ? planner_vm_index(&pr, vm) : PLACEMENT_NONE;
+    if (takes_promise && index != PLACEMENT_NONE) {
+        pr.vms[index].also_on = PLACEMENT_NONE; /* what is kept for it does not stand in its way */
+    }
+    if (err == 0) {
+        err = explain_vm(&a, vm, &explanation);
+    }
+    placement_solver_destroy(a.solver);
     if (err == 0) {
         *ret = explanation;
     }
     return err;
 }
 
-int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
-                  bool *ret_possible, const char **ret_reason) {
+int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
+                    struct planner_explanation *ret) {
+    return explain(m, vm, false, arena, ret);
+}
+
+static int check(const struct model *m, uint32_t vm, uint32_t node, bool takes_promise,
+                 struct arena *arena, struct planner_verdict *ret) {
     struct planner_explanation explanation;
-    int err = planner_explain(m, vm, arena, &explanation);
-    if (err < 0) {
-        return err;
-    }
-    for (uint32_t i = 0; i < explanation.n; i++) {
+    int err = explain(m, vm, takes_promise, arena, &explanation);
+    for (uint32_t i = 0; err == 0 && i < explanation.n; i++) {
         if (explanation.v[i].node == node) {
-            *ret_possible = explanation.v[i].possible;
-            *ret_reason = explanation.v[i].reason;
+            *ret = explanation.v[i];
             return 0;
         }
     }
-    return -ENOENT;
+    return err < 0 ? err : -ENOENT;
+}
+
+int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
+                  struct planner_verdict *ret_verdict) {
+    return check(m, vm, node, false, arena, ret_verdict);
+}
+
+int planner_check_move(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
+                       struct planner_verdict *ret_verdict) {
+    return check(m, vm, node, true, arena, ret_verdict);
 }

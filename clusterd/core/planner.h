@@ -11,29 +11,67 @@
 
 #include "base/arena.h"
 #include "core/model.h"
+#include "core/planner_problem.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+enum planner_kind {
+    PLANNER_PLACE = 1, /* `vms`: those that are off start, those that run leave their node */
+    PLANNER_DRAIN,     /* all VMs of `node` leave it */
+    PLANNER_LOSE,      /* `node` is lost: where its VMs would start */
+    PLANNER_BALANCE    /* of `vms` a few move, so that no node is above its threshold */
+};
+
+/* What is asked, apart from the problem itself. */
+struct planner_question {
+    enum planner_kind kind;
+    const uint32_t *vms; /* ids */
+    uint32_t n_vms;
+    uint32_t node;
+    bool may_move_others;
+    uint32_t moves_max; /* 0: no limit */
+    uint64_t work;      /* beyond the first answer, as placement_request.work */
+};
 
 struct planner_choice {
     uint32_t vm;
     uint32_t from;      /* 0: it is off */
     uint32_t to;        /* 0: nowhere; then `reason` says why */
+    uint32_t stage;     /* 0: can be ordered at once; else when those of lower stages are done */
+    bool asked;         /* false: it makes room for others */
+    uint32_t ready_ms;  /* predicted: when it runs there, from the plan's beginning */
     const char *reason; /* one line */
 };
 
 struct planner_plan {
     struct planner_choice *v;
     uint32_t n;
+    uint32_t n_unplaced; /* the last ones in v */
+    uint32_t nodes_over; /* BALANCE: that stay above their threshold */
 };
 
+/* The answer to a question about a problem. -ENOMEM, -EINVAL. */
+int planner_solve(const struct planner_problem *pr, const struct planner_question *question,
+                  struct planner_plan *ret_plan);
+
 /* Where the given VMs (ids) would go, together, in order of priority and size; nothing else moves.
- * -ENOMEM, -ENOTSUP. */
+ */
 int planner_place(const struct model *m, const uint32_t *vms, uint32_t n, struct arena *arena,
                   struct planner_plan *ret_plan);
 /* As above for all VMs of a node that is to be drained. */
 int planner_drain(const struct model *m, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan);
+/* All VMs that are to run and do not: where the policy would start them, and what it would move to
+ * make room. */
+int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
+                   struct arena *arena, struct planner_plan *ret_plan);
+bool planner_to_be_started(const struct model_vm *vm);
+
+/* Moves that bring all nodes below balance_threshold_percent, of VMs that may be moved for that:
+ * not one on a preferred owner, nor one that was moved by hand or by balance a short while ago. */
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan);
 
 struct planner_verdict {
     uint32_t node;
@@ -41,6 +79,7 @@ struct planner_verdict {
     bool chosen;
     bool current;
     bool runner_up;
+    bool waits;          /* possible, but only when VMs that are on their way off have left */
     const char *verdict; /* short word, e.g. "no-memory" */
     const char *reason;  /* one line for a person, with figures */
     uint64_t memory_free_mb, memory_mb, memory_need_mb;
@@ -58,8 +97,11 @@ struct planner_explanation {
 
 int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
                     struct planner_explanation *ret);
-/* Whether the VM may go to that node now; if not, *ret_reason says why in one line. */
+/* Whether the VM may go to that node now, and why not. -ENOENT: there is none of that id. */
 int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
-                  bool *ret_possible, const char **ret_reason);
+                  struct planner_verdict *ret_verdict);
+/* The same for a VM whose move there has been promised room already. */
+int planner_check_move(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
+                       struct planner_verdict *ret_verdict);
 
 #endif

@@ -124,6 +124,7 @@ static void begin_view(struct core *c) {
     struct policy *p = &c->policy;
     p->epoch = c->model.epoch;
     p->view_since_ms = c->now_ms;
+    p->calm_since_ms = c->now_ms;
     bool cold = true;
     for (uint32_t i = 0; i < c->model.members.n; i++) {
         const struct model_node *node = model_node_by_id(&c->model, c->model.members.v[i]);
@@ -134,18 +135,22 @@ static void begin_view(struct core *c) {
     }
 }
 
+/* What gives a VM a place comes last, and ends the pass: each plan is made on the model as it is,
+ * and two plans of one pass could give away the same room. */
 static int pass(struct core *c) {
-    static int (*const rules[])(struct core *) = {
-        policy_fencing, policy_resolve, policy_renew, policy_stops,
-        policy_starts,  policy_drains,  policy_moves,
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-        int err = rules[i](c);
-        if (err < 0) {
-            return err;
-        }
+    static int (*const rules[])(struct core *) = {policy_fencing, policy_resolve, policy_renew,
+                                                  policy_stops};
+    static int (*const places[])(struct core *) = {policy_starts, policy_drains, policy_moves,
+                                                   policy_balance};
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < ARRAY_SIZE(rules); i++) {
+        err = rules[i](c);
     }
-    return 0;
+    uint32_t before = c->policy_inflight;
+    for (size_t i = 0; err == 0 && c->policy_inflight == before && i < ARRAY_SIZE(places); i++) {
+        err = places[i](c);
+    }
+    return err;
 }
 
 int policy_run(struct core *c) {

@@ -32,7 +32,8 @@ struct policy {
     uint64_t fence_from_ms; /* after a cold start: not before */
     struct policy_wait waits[WIRE_MAX_NODES];
     uint32_t n_waits;
-    uint32_t budget; /* commands left in this pass */
+    uint64_t calm_since_ms; /* since when nothing is under way, for balance */
+    uint32_t budget;        /* commands left in this pass */
 };
 
 /* One pass, if there is anything new. Only on the coordinator of a usable view. */
@@ -46,9 +47,13 @@ int policy_stops(struct core *c);
 int policy_starts(struct core *c);
 int policy_drains(struct core *c);
 int policy_moves(struct core *c);
+int policy_balance(struct core *c);
 int policy_propose(struct core *c, uint32_t type, const void *command);
 int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,
                  uint32_t target, uint64_t operation, const char *reason);
+/* The coordinator's own wish that a VM moves: an operation, as if somebody had asked for it. */
+int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
+                const char *reason);
 int policy_end(struct core *c, uint64_t operation, enum operation_state state, const char *reason);
 void policy_wake_at(struct core *c, uint64_t when_ms);
 bool policy_node_ready(const struct core *c, uint32_t node);

@@ -68,8 +68,9 @@ static bool stands_still(const struct model_vm *vm) {
 
 static enum order_kind drain_order(const struct core *c, const struct model_vm *vm,
                                    uint32_t attempts) {
-    bool quick = attempts >= LIVE_ATTEMPTS && vm->volumes.n > 0 &&
-                 setting_get(&c->model, SETTING_drain_allow_quick);
+    bool allowed = vm->mobility == MOBILITY_QUICK ||
+                   (attempts >= LIVE_ATTEMPTS && setting_get(&c->model, SETTING_drain_allow_quick));
+    bool quick = allowed && vm->volumes.n > 0;
     return quick ? ORDER_SAVE : ORDER_MIGRATE;
 }
 
@@ -145,7 +146,7 @@ static int drain_node(struct core *c, const struct model_node *node) {
         if (choice->to == 0) {
             nowhere++;
             reason = choice->reason;
-        } else if (slots > 0 && move_slots(c, choice->to) > 0) {
+        } else if (choice->stage == 0 && slots > 0 && move_slots(c, choice->to) > 0) {
             slots--;
             err = policy_order(c, vm, drain_order(c, vm, attempts_of(op, vm->id)), node->id,
                                choice->to, op->id, "drain");
@@ -169,17 +170,16 @@ static int resume_node(struct core *c, struct model_operation *op) {
             continue;
         }
         bool busy = vm->order != ORDER_NONE || vm->state == VM_RESOLVING;
-        bool possible = false;
-        const char *reason = "";
-        int err = busy || !movable(vm) ? 0
-                                       : planner_check(&c->model, vm->id, op->node, &c->out.arena,
-                                                       &possible, &reason);
+        struct planner_verdict place = {0};
+        int err = busy || !movable(vm)
+                      ? 0
+                      : planner_check(&c->model, vm->id, op->node, &c->out.arena, &place);
         if (err < 0) {
             return err;
         }
-        open += busy || possible;
-        if (possible && move_slots(c, op->node) > 0 && move_slots(c, vm->owner) > 0 &&
-            c->policy.budget > 0) {
+        open += busy || place.possible;
+        if (place.possible && !place.waits && move_slots(c, op->node) > 0 &&
+            move_slots(c, vm->owner) > 0 && c->policy.budget > 0) {
             /* One per pass: the next check counts it. */
             return policy_order(c, vm, ORDER_MIGRATE, vm->owner, op->node, op->id, "return");
         }
@@ -208,26 +208,39 @@ static int move_vm(struct core *c, struct model_operation *op) {
     if (move_slots(c, vm->owner) == 0 || move_slots(c, op->node) == 0) {
         return 0; /* its turn comes */
     }
-    return policy_order(c, vm, op->mode == MOVE_QUICK ? ORDER_SAVE : ORDER_MIGRATE, vm->owner,
-                        op->node, op->id, "move");
+    /* What was possible when it was asked for may not be any more. */
+    struct planner_verdict place;
+    int err = planner_check_move(&c->model, vm->id, op->node, &c->out.arena, &place);
+    if (err < 0 || (place.possible && place.waits)) {
+        return err;
+    }
+    if (!place.possible) {
+        return policy_end(c, op->id, OPERATION_FAILED,
+                          outbox_text(&c->out, "%s cannot go to %s: %s", vm->name,
+                                      model_node_name(&c->model, op->node), place.reason));
+    }
+    bool quick = op->mode == MOVE_QUICK ||
+                 (op->mode == MOVE_AUTO && vm->mobility == MOBILITY_QUICK && vm->volumes.n > 0);
+    return policy_order(c, vm, quick ? ORDER_SAVE : ORDER_MIGRATE, vm->owner, op->node, op->id,
+                        "move");
 }
 
+/* One node, one operation in a pass, if anything is ordered for it: the next plan counts that. */
 int policy_drains(struct core *c) {
+    uint32_t before = c->policy_inflight;
+    int err = 0;
     MODEL_EACH(model_node, node, &c->model.nodes) {
-        if (node->service != SERVICE_DRAINING) {
-            continue;
-        }
-        int err = drain_node(c, node);
-        if (err < 0) {
-            return err;
+        if (node->service == SERVICE_DRAINING && err == 0 && c->policy_inflight == before) {
+            err = drain_node(c, node);
         }
     }
-    return 0;
+    return err;
 }
 
 int policy_moves(struct core *c) {
+    uint32_t before = c->policy_inflight;
     MODEL_EACH(model_operation, op, &c->model.operations) {
-        if (op->state != OPERATION_RUNNING) {
+        if (op->state != OPERATION_RUNNING || c->policy_inflight != before) {
             continue;
         }
         int err = 0;

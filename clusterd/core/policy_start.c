@@ -39,11 +39,6 @@ static bool nodes_are_joining(struct core *c) {
     return false;
 }
 
-static bool to_be_started(const struct model_vm *vm) {
-    return vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING &&
-           (vm->state == VM_OFF || vm->state == VM_SAVED);
-}
-
 static uint32_t starts_on(const struct core *c, uint32_t node) {
     uint32_t n = 0;
     MODEL_EACH(model_vm, vm, &c->model.vms) {
@@ -89,9 +84,6 @@ static uint32_t *count_of(struct counts *counts, uint32_t node) {
 
 static int order_start(struct core *c, const struct planner_choice *choice, struct counts *counts) {
     const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
-    if (choice->to == 0) {
-        return tell_nowhere(c, vm, choice->reason);
-    }
     uint32_t *ordered = count_of(counts, choice->to);
     if (starts_on(c, choice->to) + *ordered >= setting_get(&c->model, SETTING_starts_per_node)) {
         return 0; /* its turn comes when one of those has started */
@@ -101,25 +93,83 @@ static int order_start(struct core *c, const struct planner_choice *choice, stru
                         vm->operation, "");
 }
 
-int policy_starts(struct core *c) {
-    uint32_t *vms = arena_array(&c->out.arena, c->model.vms.n, sizeof(*vms));
-    if (!vms) {
-        return -ENOMEM;
-    }
-    uint32_t n = 0;
-    MODEL_EACH(model_vm, vm, &c->model.vms) {
-        if (to_be_started(vm)) {
-            vms[n++] = vm->id;
+/* For whom the VM is moved: the first in the plan that is to come where it is now. */
+static const char *room_for(struct core *c, const struct planner_plan *plan, uint32_t node) {
+    for (uint32_t i = 0; i < plan->n; i++) {
+        if (plan->v[i].to == node) {
+            const struct model_vm *vm = model_vm_by_id(&c->model, plan->v[i].vm);
+            return vm ? vm->name : "other VMs";
         }
     }
-    if (n == 0 || nodes_are_joining(c)) {
+    return "other VMs";
+}
+
+int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
+                const char *reason) {
+    struct cmd_vm_move move = {.vm = vm->name,
+                               .to = model_node_name(&c->model, to),
+                               .mode = MOVE_LIVE,
+                               .cause = (uint8_t)cause,
+                               .serial = vm->serial,
+                               .reason = reason};
+    return policy_propose(c, COMMAND_VM_MOVE, &move);
+}
+
+/*
+ * A plan with moves is carried out from its front: what can be done now is ordered, and when it is
+ * done the same question is asked again. A VM on its way counts at both ends, so the new plan goes
+ * on with the old one. It comes to an end: a plan moves others only to place VMs that would stay
+ * down, as few as can be, and each move that is done leaves fewer to be made; one that fails is not
+ * tried again for a while (planner_problem.h).
+ */
+static int carry_out(struct core *c, const struct planner_plan *plan) {
+    struct counts counts = {0};
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < plan->n; i++) {
+        const struct planner_choice *choice = &plan->v[i];
+        const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
+        if (choice->to == 0) {
+            err = tell_nowhere(c, vm, choice->reason);
+        } else if (choice->stage > 0) {
+            continue; /* room is being made for it */
+        } else if (choice->asked) {
+            err = order_start(c, choice, &counts);
+        } else {
+            err = policy_move(c, vm, choice->to, CAUSE_ROOM,
+                              outbox_text(&c->out, "it makes room on %s for %s",
+                                          model_node_name(&c->model, choice->from),
+                                          room_for(c, plan, choice->from)));
+        }
+    }
+    if (plan->n_unplaced > 0) {
+        policy_wake_at(c, c->now_ms + PLANNER_MOVE_RETRY_MS);
+    }
+    return err;
+}
+
+static bool anything_to_start(const struct core *c) {
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (planner_to_be_started(vm)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* After a start of the whole cluster nobody is moved for want of nodes that are still booting. */
+static bool may_move_others(struct core *c) {
+    if (c->now_ms < c->policy.fence_from_ms) {
+        policy_wake_at(c, c->policy.fence_from_ms);
+        return false;
+    }
+    return setting_get(&c->model, SETTING_failover_may_move) != 0;
+}
+
+int policy_starts(struct core *c) {
+    if (!anything_to_start(c) || nodes_are_joining(c)) {
         return 0;
     }
     struct planner_plan plan;
-    int err = planner_place(&c->model, vms, n, &c->out.arena, &plan);
-    struct counts counts = {0};
-    for (uint32_t i = 0; err == 0 && i < plan.n; i++) {
-        err = order_start(c, &plan.v[i], &counts);
-    }
-    return err;
+    int err = planner_starts(&c->model, c->wall_ms, may_move_others(c), &c->out.arena, &plan);
+    return err < 0 ? err : carry_out(c, &plan);
 }

@@ -14,8 +14,12 @@
 void core_reply(struct core *c, uint64_t id, enum core_reply_code code, uint64_t operation,
                 const char *message, const char *hint) {
     struct core_action *action = outbox_add(&c->out, CORE_ACTION_REPLY);
-    action->reply = (struct core_reply){
-        .id = id, .code = code, .operation = operation, .message = message, .hint = hint};
+    action->reply = (struct core_reply){.id = id,
+                                        .code = code,
+                                        .operation = operation,
+                                        .message = message,
+                                        .hint = hint,
+                                        .warning = ""};
 }
 
 static int propose(struct core *c, const struct core_request *request, const void *value) {
@@ -33,6 +37,13 @@ static int request_move(struct core *c, const struct core_request *request) {
     const struct model_vm *vm = model_vm_by_name(&c->model, move.vm);
     if (!vm) {
         return propose(c, request, &move); /* apply says so */
+    }
+    if (move.mode == MOVE_LIVE && vm->mobility == MOBILITY_QUICK) {
+        return refuse(c, request, outbox_text(&c->out, "%s is not to be moved live", vm->name),
+                      outbox_text(&c->out,
+                                  "move it with --quick, or clusterctl vm set %s "
+                                  "--mobility live",
+                                  vm->name));
     }
     struct planner_explanation all;
     int err = planner_explain(&c->model, vm->id, &c->out.arena, &all);

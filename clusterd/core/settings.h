@@ -8,13 +8,14 @@
 
 #include "core/model.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct setting {
     const char *key;
     uint64_t initial, min, max;
-    const char *unit; /* "ms", "", ... */
+    const char *unit; /* "ms", "", ...; of a named choice its words, from `min` on: "off|auto" */
     const char *help; /* one line */
 };
 
@@ -38,7 +39,12 @@ struct setting {
     X(restart_period_ms,      600000, 1000, 86400000, "ms", "see restart_limit")                   \
     X(startup_wait_ms,        15000, 0,    600000, "ms", "after a start of the whole cluster: time for missing nodes to come before they are fenced") \
     X(drain_allow_quick,      1,     0,    1, "", "a drain may move a VM quickly when it cannot be moved live") \
-    X(cpu_overcommit_percent, 400,   100,  10000, "%", "vcpus that may be placed on the cpus of a node")
+    X(cpu_overcommit_percent, 400,   100,  10000, "%", "vcpus that may be placed on the cpus of a node") \
+    X(failover_may_move,      1,     0,    1, "", "VMs that find no place may have others moved live out of their way") \
+    X(balance,                0,     0,    2, "off|advise|auto", "whether VMs are moved live off nodes that are too full or too busy") \
+    X(balance_threshold_percent, 80, 10,   100, "%", "share of a node's memory and of its cpu that may be in use before balance acts") \
+    X(balance_pause_s,        60,    0,    86400, "s", "so long the cluster must have been calm before balance moves one VM") \
+    X(balance_stay_s,         3600,  0,    2592000, "s", "so long a VM stays where a person, or balance, has moved it")
 /* clang-format on */
 
 enum setting_id {
@@ -53,7 +59,14 @@ extern const struct setting settings[SETTING_COUNT];
 uint64_t setting_get(const struct model *m, enum setting_id id);
 /* -1: no such key */
 int setting_find(const char *key);
-/* 0 and the number, or -EINVAL (not a number), -ERANGE. */
+/* 0 and the number, or -EINVAL (not a number, not one of the words), -ERANGE. */
 int setting_parse(enum setting_id id, const char *text, uint64_t *ret_value);
+/* Whether its values have names. */
+bool setting_is_named(enum setting_id id);
+/* The value as it is written: fills and returns `text`. */
+#define SETTING_TEXT 24u
+const char *setting_text(enum setting_id id, uint64_t value, char text[SETTING_TEXT]);
+
+enum balance { BALANCE_OFF = 0, BALANCE_ADVISE, BALANCE_AUTO };
 
 #endif

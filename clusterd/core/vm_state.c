@@ -203,6 +203,28 @@ static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
     vm_set_off(a, vm, outbox_text(a->out, "it was lost with %s", model_node_name(a->m, node)));
 }
 
+/* One that is not to start by itself stays down, and says so. */
+static void leave_down(struct apply *a, struct model_vm *vm, uint32_t node) {
+    if (!vm->no_auto_start || vm->wanted != WANTED_RUNNING || vm->state != VM_OFF) {
+        return;
+    }
+    vm->wanted = WANTED_STOPPED;
+    set_text(a, &vm->reason,
+             outbox_text(a->out,
+                         "it was lost with %s, and is not started by itself (auto start is off)",
+                         model_node_name(a->m, node)));
+    vm_touch(a, vm);
+    operation_vm_end(a, vm, OPERATION_FAILED, "its node was lost");
+    apply_event(a, SEVERITY_WARNING, "vm-stays-down", vm->name,
+                "%s was lost with %s and stays down: its auto start is off; clusterctl vm start %s",
+                vm->name, model_node_name(a->m, node), vm->name);
+}
+
+void vm_set_lost(struct apply *a, struct model_vm *vm, const char *reason) {
+    vm_set_off(a, vm, reason);
+    leave_down(a, vm, vm->owner);
+}
+
 void vms_node_off(struct apply *a, uint32_t node) {
     struct model_operation *op = NULL;
     uint64_t op_id = 0;
@@ -211,6 +233,7 @@ void vms_node_off(struct apply *a, uint32_t node) {
             continue;
         }
         vm_node_off(a, vm, node);
+        leave_down(a, vm, node);
         if (vm->state != VM_OFF || vm->wanted != WANTED_RUNNING) {
             continue;
         }

@@ -34,6 +34,10 @@ WIRE_DEFINE(cmd_device_remove);
 WIRE_DEFINE(cmd_config_set);
 WIRE_DEFINE(cmd_operation_cancel);
 WIRE_DEFINE(cmd_operation_end);
+WIRE_DEFINE(cmd_rule_add);
+WIRE_DEFINE(cmd_rule_remove);
+WIRE_DEFINE(cmd_vm_set);
+WIRE_DEFINE(cmd_node_set);
 
 const struct wire_record *command_record(uint32_t type) {
     switch (type) {

@@ -76,6 +76,12 @@ WIRE_STRUCT(cmd_node_fence);
 #define WIRE_FIELDS_cmd_node_confirm_off(F, S) F(S, STR, node, WIRE_MAX_NAME)
 WIRE_STRUCT(cmd_node_confirm_off);
 
+#define WIRE_FIELDS_cmd_node_set(F, S) \
+    F(S, STR, node, WIRE_MAX_NAME)     \
+    F(S, U32, given, 0) /* of NODE_SET_* */ \
+    F(S, U32, vms_max, 100000) /* 0: no limit */
+WIRE_STRUCT(cmd_node_set);
+
 /* ---- fencing, by the coordinator ---- */
 
 #define WIRE_FIELDS_cmd_fence_begin(F, S)    \
@@ -125,8 +131,22 @@ WIRE_STRUCT(cmd_vm_stop);
 #define WIRE_FIELDS_cmd_vm_move(F, S)                              \
     F(S, STR, vm, WIRE_MAX_NAME)                                   \
     F(S, STR, to, WIRE_MAX_NAME) /* "": the best possible node */  \
-    F(S, U8, mode, 2) /* enum move_mode */
+    F(S, U8, mode, 2) /* enum move_mode */                         \
+    F(S, U8, cause, 0) /* enum move_cause */                       \
+    F(S, U64, serial, 0) /* not by a person: of the VM, when it was thought of */ \
+    F(S, STR, reason, WIRE_MAX_TEXT) /* likewise: why, for people */
 WIRE_STRUCT(cmd_vm_move);
+
+/* What of a VM may be changed while it exists: only what `given` names. */
+#define WIRE_FIELDS_cmd_vm_set(F, S)     \
+    F(S, STR, vm, WIRE_MAX_NAME)         \
+    F(S, U32, given, 0) /* of VM_SET_* */ \
+    F(S, U32, priority, 1000)            \
+    F(S, U8, auto_start, 1)              \
+    F(S, U8, mobility, 2) /* enum vm_mobility */ \
+    F(S, STRS, possible, WIRE_MAX_NODES)  \
+    F(S, STRS, preferred, WIRE_MAX_NODES)
+WIRE_STRUCT(cmd_vm_set);
 
 /* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
 
@@ -204,6 +224,21 @@ WIRE_STRUCT(cmd_device_remove);
     F(S, STR, value, WIRE_MAX_TEXT)
 WIRE_STRUCT(cmd_config_set);
 
+/* ---- rules of placement ---- */
+
+#define WIRE_FIELDS_cmd_rule_add(F, S)    \
+    F(S, STR, name, WIRE_MAX_NAME)        \
+    F(S, U8, kind, 0)  /* enum rule_kind */  \
+    F(S, U8, scope, 0) /* enum rule_scope */ \
+    F(S, U8, hard, 1)                     \
+    F(S, U32, weight, WIRE_MAX_WEIGHT) /* 0: 1 */ \
+    F(S, STRS, vms, WIRE_MAX_RULE_VMS)    \
+    F(S, STRS, nodes, WIRE_MAX_NODES)
+WIRE_STRUCT(cmd_rule_add);
+
+#define WIRE_FIELDS_cmd_rule_remove(F, S) F(S, STR, rule, WIRE_MAX_NAME)
+WIRE_STRUCT(cmd_rule_remove);
+
 #define WIRE_FIELDS_cmd_operation_cancel(F, S) F(S, U64, operation, 0)
 WIRE_STRUCT(cmd_operation_cancel);
 
@@ -240,7 +275,11 @@ WIRE_STRUCT(cmd_operation_end);
     X(DEVICE_REMOVE, 23, cmd_device_remove)      \
     X(CONFIG_SET, 24, cmd_config_set)            \
     X(OPERATION_CANCEL, 25, cmd_operation_cancel) \
-    X(OPERATION_END, 26, cmd_operation_end)
+    X(OPERATION_END, 26, cmd_operation_end)      \
+    X(RULE_ADD, 27, cmd_rule_add)                \
+    X(RULE_REMOVE, 28, cmd_rule_remove)          \
+    X(VM_SET, 29, cmd_vm_set)                    \
+    X(NODE_SET, 30, cmd_node_set)
 
 enum command_type {
 #define X(NAME, number, type) COMMAND_##NAME = number,
@@ -270,6 +309,8 @@ enum agent_event {
     VM_EVENT_SURRENDERED /* destroyed by its own node, which had no usable view */
 };
 enum fence_evidence { EVIDENCE_NONE = 0, EVIDENCE_AGENT, EVIDENCE_WATCHDOG, EVIDENCE_ADMIN };
+/* Who wants a VM moved. */
+enum move_cause { CAUSE_PERSON = 0, CAUSE_ROOM /* for VMs without a place */, CAUSE_BALANCE };
 enum move_mode { MOVE_AUTO = 0, MOVE_LIVE, MOVE_QUICK };
 enum volume_state {
     VOLUME_UNKNOWN = 0,
@@ -289,6 +330,22 @@ enum order_kind {
     ORDER_PROBE,   /* say what runs at your place; wait for a job that libvirt still does */
     ORDER_RESUME   /* a migration that failed left the source paused */
 };
+enum rule_kind { RULE_NONE = 0, RULE_APART, RULE_TOGETHER, RULE_ON, RULE_NOT_ON };
+/* Of APART and TOGETHER; from narrow to wide: what is one node is one rack, and one site. */
+enum rule_scope { SCOPE_NONE = 0, SCOPE_NODE, SCOPE_RACK, SCOPE_SITE };
+enum vm_mobility {
+    MOBILITY_LIVE = 0, /* as the VM is: live where that can be */
+    MOBILITY_QUICK,    /* never live: saved and restored only */
+    MOBILITY_FIXED     /* stays where it runs */
+};
+enum {
+    VM_SET_PRIORITY = 1u << 0,
+    VM_SET_AUTO_START = 1u << 1,
+    VM_SET_MOBILITY = 1u << 2,
+    VM_SET_POSSIBLE = 1u << 3,
+    VM_SET_PREFERRED = 1u << 4
+};
+enum { NODE_SET_VMS_MAX = 1u << 0 };
 enum operation_state {
     OPERATION_RUNNING = 1,
     OPERATION_DONE,

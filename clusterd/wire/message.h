@@ -19,7 +19,9 @@
 #include <stdint.h>
 
 #define MESSAGE_MAGIC 0x44534c43u /* "CLSD" */
-#define MESSAGE_VERSION 1u
+/* 2: rules of placement, VM_SET, NODE_SET. A clusterd that does not know a command would come to
+ * another model by it, so what adds one is a new version. */
+#define MESSAGE_VERSION 2u
 #define MESSAGE_HEADER_BYTES 28u
 #define MESSAGE_MAX_BYTES (768u * 1024) /* CPG takes 1 MiB less its own headers */
 #define MESSAGE_CHUNK_BYTES (128u * 1024)

@@ -81,6 +81,8 @@ struct wire_record {
 #define WIRE_MAX_PATH 1023u
 #define WIRE_MAX_XML (256u * 1024)
 #define WIRE_MAX_NODES 64u
+#define WIRE_MAX_RULE_VMS 1000u  /* named by one rule */
+#define WIRE_MAX_WEIGHT 1000000u /* of a soft rule */
 
 #define WIRE_CTYPE_U8 uint8_t
 #define WIRE_CTYPE_U32 uint32_t

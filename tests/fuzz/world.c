@@ -185,13 +185,12 @@ void fuzz_world_same(const struct fuzz_world *w, const struct model *again) {
 static void ask_about(const struct model *m, uint32_t vm, struct arena *arena, bool must_answer) {
     struct planner_explanation explanation;
     struct planner_plan plan;
-    bool possible;
-    const char *reason = NULL;
+    struct planner_verdict verdict;
     int err = planner_explain(m, vm, arena, &explanation);
     CHECK(err == 0 || !must_answer);
     err = planner_place(m, &vm, 1, arena, &plan);
     CHECK(err == 0 || !must_answer);
-    err = planner_check(m, vm, 1, arena, &possible, &reason);
+    err = planner_check(m, vm, 1, arena, &verdict);
     CHECK(err == 0 || err == -ENOENT || !must_answer);
 }
 

@@ -91,14 +91,21 @@ def banned(tree):
     return findings
 
 
-SETTING = re.compile(r"^\s*X\((\w+),\s*(\d+),\s*(\d+),\s*(\d+),", re.M)
+SETTING = re.compile(r"^\s*X\((\w+),\s*(\d+),\s*(\d+),\s*(\d+),\s*\"([^\"]*)\"", re.M)
 SETTINGS_HEADER = "clusterd/core/settings.h"
 SETTINGS_PAGE = "cli/man/clusterctl.8"
 
 
+def setting_range(initial, least, most, unit):
+    """Of a named choice the unit is its words: "off|auto"."""
+    if "|" in unit:
+        return f"{unit.split('|')[int(initial) - int(least)]}, one of {unit}"
+    return f"{initial}, from {least} to {most}"
+
+
 def settings(tree):
     """clusterctl(8) has each setting of the cluster, with what it is at first and its limits, and no other."""
-    wanted = {f"{key} Pq {initial}, from {least} to {most}" for key, initial, least, most in SETTING.findall(tree.read(SETTINGS_HEADER))}
+    wanted = {f"{key} Pq {setting_range(*limits)}" for key, *limits in SETTING.findall(tree.read(SETTINGS_HEADER))}
     page = tree.read(SETTINGS_PAGE).partition("\n.Sh CLUSTER SETTINGS\n")[2].partition("\n.Sh ")[0]
     found = set(re.findall(r"^\.It Cm (.*)$", page, re.M))
     if not wanted:

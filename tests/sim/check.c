@@ -221,6 +221,7 @@ static void check_model(struct sim *s, uint32_t node) {
     if (m->index >= s->best_index) {
         s->best_index = m->index;
         check_generations(s, m);
+        rules_check(s, m);
     }
     if (m->index % DIGEST_EVERY == 0) {
         check_digest(s, node, m);

@@ -65,6 +65,10 @@ static const char *vm_rests(struct sim *s, const struct model *m, const struct m
         return says(s, "%s is %s, order %s", row->name, vm_state_name(row->state),
                     order_kind_name(row->order));
     }
+    bool down = (row->state == VM_OFF || row->state == VM_SAVED) && row->wanted == WANTED_RUNNING;
+    if (down && (rules_keep_down(m, row) || (sim_is_tight(s) && rules_no_room(m, row)))) {
+        return "";
+    }
     if (row->wanted == WANTED_RUNNING && (row->state != VM_RUNNING || row->paused)) {
         return says(s, "%s is wanted and %s%s: %s", row->name, vm_state_name(row->state),
                     row->paused ? ", paused" : "", row->reason);

@@ -232,7 +232,7 @@ static void boot(struct sim *s, uint32_t node) {
         .last_man_standing = quorum == SIM_LAST_MAN_STANDING,
         .quorum_device = quorum == SIM_QUORUM_DEVICE,
         .wait_for_all = quorum != SIM_MAJORITY,
-        .memory_mb = 65536,
+        .memory_mb = SIM_MEMORY_MB,
         .cpus = 32,
         .watchdog_ms = s->options.watchdog_ms,
         .site = "",

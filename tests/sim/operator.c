@@ -59,14 +59,22 @@ void sim_add_device(struct sim *s, uint32_t node) {
     (void)sim_command(s, node, COMMAND_DEVICE_ADD, &device);
 }
 
+bool sim_is_tight(const struct sim *s) {
+    return s->options.seed % 3 == 0 && !s->options.calm;
+}
+
 void sim_add_vm(struct sim *s, uint32_t node, uint32_t number) {
     static const char *const csv = "csv1";
     char name[24];
     (void)snprintf(name, sizeof(name), "vm%u", number);
+    /* In some clusters there is not room for much more than what runs: moves make room then. */
+    uint64_t fair = (uint64_t)SIM_MEMORY_MB * s->n * 3 / 4 / (s->options.vms + 3);
+    fair = fair < SIM_MEMORY_MB * 2 / 5 ? fair : SIM_MEMORY_MB * 2 / 5;
+    bool tight = sim_is_tight(s);
     struct cmd_vm_add add = {.name = name,
                              .uuid = name,
                              .xml = "<domain/>",
-                             .memory_mb = 512,
+                             .memory_mb = tight ? fair / 2 + number % 3 * fair / 3 : 512,
                              .vcpus = 1,
                              .cpu_mode = "",
                              .cpu_model = "",
@@ -159,6 +167,11 @@ static void change_setting(struct sim *s, uint32_t node) {
         {"stop_grace_ms", "1000"},      {"stop_grace_ms", "90000"},
         {"startup_wait_ms", "0"},       {"fence_retry_max_ms", "5000"},
         {"migrate_timeout_ms", "1000"}, {"migrate_timeout_ms", "60000"},
+        {"balance", "auto"},            {"balance", "advise"},
+        {"balance", "auto"},            {"balance_pause_s", "1"},
+        {"balance_pause_s", "10"},      {"balance_threshold_percent", "30"},
+        {"balance_threshold_percent", "60"}, {"balance_stay_s", "0"},
+        {"failover_may_move", "0"},     {"failover_may_move", "1"},
     };
     const char *const *wish = wishes[sim_random(s, ARRAY_SIZE(wishes))];
     struct cmd_config_set set = {.key = wish[0], .value = wish[1]};
@@ -179,7 +192,8 @@ static void cancel(struct sim *s, uint32_t node) {
 }
 
 static void change_vms(struct sim *s, uint32_t node) {
-    if (sim_chance(s, 50) && s->n_vms < SIM_VMS && s->n_vms < s->options.vms + 20) {
+    if (sim_chance(s, 50) && s->n_vms < SIM_VMS &&
+        s->n_vms < s->options.vms + (sim_is_tight(s) ? 2 : 20)) {
         sim_add_vm(s, node, s->n_vms + 1);
         return;
     }
@@ -207,7 +221,7 @@ void sim_operate(struct sim *s) {
     struct cmd_node_fence fence = {.node = any_node(s)};
     struct cmd_vm_start start = {.vm = any_vm(s)};
     struct cmd_vm_stop stop = {.vm = any_vm(s), .force = (uint8_t)sim_random(s, 2)};
-    switch (sim_random(s, 16)) {
+    switch (sim_random(s, 18)) {
     case 0:
     case 1: (void)sim_command(s, node, COMMAND_NODE_DRAIN, &drain); break;
     case 2:
@@ -222,6 +236,8 @@ void sim_operate(struct sim *s) {
     case 11: cancel(s, node); break;
     case 12: change_vms(s, node); break;
     case 13: change_device(s, node); break;
+    case 15:
+    case 16: rules_wish(s, node); break;
     case 14: sim_confirm_off(s, node, 1 + (uint32_t)sim_random(s, s->n)); break;
     default:
         if (sim_chance(s, 30)) {

@@ -80,6 +80,11 @@ static void vm_on(struct story *t, const struct words *w) {
     vm->memory_mb = w->n > 1 ? (uint32_t)w->v[1] : vm->memory_mb;
 }
 
+/* Wherever the cluster puts it. */
+static void vm_anywhere(struct story *t, const struct words *w) {
+    add_vm(t, w)->memory_mb = (uint32_t)w->v[0];
+}
+
 static void vm_only(struct story *t, const struct words *w) {
     struct story_vm *vm = add_vm(t, w);
     vm->prefers = (uint32_t)w->v[0];
@@ -95,6 +100,7 @@ static const struct pattern head[] = {
     {"compact NUMBER", compact, NULL},
     {"no fencing", no_fencing, NULL},
     {"vm NAME off", vm_off, NULL},
+    {"vm NAME memory NUMBER", vm_anywhere, NULL},
     {"vm NAME on NODE", vm_on, NULL},
     {"vm NAME on NODE memory NUMBER", vm_on, NULL},
     {"vm NAME on NODE only NODES", vm_only, NULL},

@@ -363,5 +363,8 @@ const struct pattern story_actions[] = {
     {"config TEXT", config, NULL},
     {"cancel", cancel, NULL},
     {"remove-fence-device", remove_device, NULL},
+    {"rule NAME apart|together VM VM soft|hard", story_rule_of_vms, NULL},
+    {"rule NAME on|not-on VM NODE soft|hard", story_rule_of_nodes, NULL},
+    {"remove-rule NAME", story_remove_rule, NULL},
     {NULL, NULL, NULL},
 };

@@ -226,5 +226,6 @@ const struct pattern story_findings[] = {
     {"expect agent WORD run NUMBER times", agent_runs, NULL},
     {"expect told TEXT", told, NULL},
     {"expect not told TEXT", not_told, NULL},
+    {"expect VM down by TEXT", story_down_by, NULL},
     {NULL, NULL, NULL},
 };

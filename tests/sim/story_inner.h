@@ -89,6 +89,9 @@ extern const struct pattern story_actions[], story_conditions[], story_findings[
 /* A command of the administrator, and a moment for its answer. */
 void story_command(struct story *t, uint32_t command, const void *value);
 
+/* story_rules.c */
+story_fn story_rule_of_vms, story_rule_of_nodes, story_remove_rule, story_down_by;
+
 /* story_trace.c */
 void trace_line(struct story *t); /* the story's own */
 void trace_tell(void *story, const char *line);

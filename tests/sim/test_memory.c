@@ -270,10 +270,9 @@ static int drain(const struct model *m, uint64_t node) {
 
 static int check(const struct model *m, uint64_t vm) {
     struct arena arena;
-    bool possible;
-    const char *reason;
+    struct planner_verdict verdict;
     arena_init(&arena);
-    int err = planner_check(m, (uint32_t)vm, 2, &arena, &possible, &reason);
+    int err = planner_check(m, (uint32_t)vm, 2, &arena, &verdict);
     arena_finish(&arena);
     return err;
 }

@@ -273,6 +273,14 @@ struct truth {
     uint8_t order_kind;
 };
 
+#define SIM_MEMORY_MB 65536u /* of each node */
+#define SIM_RULES 64u
+#define SIM_MEETINGS 512u
+struct meeting { /* two VMs on one node that a hard rule keeps apart */
+    uint64_t rule;
+    uint32_t a, b;
+};
+
 struct sim {
     struct sim_options options;
     uint64_t now_us, seq;
@@ -312,6 +320,10 @@ struct sim {
 
     struct truth *truth; /* owned; by index */
     uint64_t n_truth, truth_capacity;
+    uint64_t rules_seen[SIM_RULES];        /* that were there at the last check; */
+    struct meeting meetings[SIM_MEETINGS]; /* and who met then */
+    uint32_t n_rules_seen, n_meetings;
+    uint64_t memory_mb[SIM_NODES]; /* taken on each node at the last check */
     uint64_t told_event; /* seq */
     uint64_t best_index; /* the most that anybody has applied */
 
@@ -406,7 +418,14 @@ void check_agent(struct sim *s, uint32_t node, const struct core_run_agent *orde
 void check_reply(struct sim *s, uint32_t node, const struct request *request);
 void check_copies(struct sim *s, uint32_t vm);
 
+/* rules.c */
+void rules_wish(struct sim *s, uint32_t node);
+void rules_check(struct sim *s, const struct model *m);
+bool rules_keep_down(const struct model *m, const struct model_vm *vm);
+bool rules_no_room(const struct model *m, const struct model_vm *vm);
+
 /* operator.c */
+bool sim_is_tight(const struct sim *s); /* VMs that fill the nodes */
 void sim_add_device(struct sim *s, uint32_t node);
 void sim_add_vm(struct sim *s, uint32_t node, uint32_t number);
 

@@ -53,6 +53,15 @@ const struct model *core_model(const struct core *c) {
     (void)c;
     return NULL;
 }
+int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
+                struct planner_plan *ret_plan) {
+    (void)c;
+    (void)wall_ms;
+    (void)arena;
+    (void)ret_plan;
+    return -ENOTSUP;
+}
+
 void core_get_status(const struct core *c, struct core_status *ret_status) {
     (void)c;
     *ret_status = (struct core_status){.phase = ""};

@@ -121,7 +121,22 @@ static void add_vms(void) {
     set(&add_vm(7, "doubt", VM_RESOLVING, 1)->reason, "what runs where is being asked of libvirt");
 }
 
+static void add_rule(const char *name, enum rule_kind kind, bool hard) {
+    struct model_rule *rule = model_add(&model.rules);
+    set(&rule->name, name);
+    rule->kind = (uint8_t)kind;
+    rule->scope = kind == RULE_APART ? SCOPE_RACK : SCOPE_NONE;
+    rule->hard = hard;
+    rule->weight = hard ? 1 : 5;
+    set_ids(&rule->vms, 1, 7);
+    if (kind == RULE_ON) {
+        set_ids(&rule->nodes, 2, 0);
+    }
+}
+
 static void add_others(void) {
+    add_rule("web-apart", RULE_APART, true);
+    add_rule("web-on", RULE_ON, false);
     struct model_device *device = model_add(&model.devices);
     set(&device->name, "ipmi");
     set(&device->agent, "fence_ipmilan");
@@ -257,6 +272,9 @@ static void test_every_verb(void **state) {
         {"operation.show", ",\"operation\":77"},
         {"event.list", ",\"since\":1,\"limit\":1"},
         {"config.get", ",\"key\":\"self_fence_ms\""},
+        {"export", ""},
+        {"rule.list", ""},
+        {"rule.show", ",\"rule\":\"web-on\""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -269,6 +287,7 @@ static void test_not_found(void **state) {
         {"node.show", ",\"node\":\"x\""},       {"vm.show", ",\"vm\":\"x\""},
         {"vm.explain", ",\"vm\":\"x\""},        {"volume.show", ",\"volume\":\"x\""},
         {"operation.show", ",\"operation\":1"}, {"config.get", ",\"key\":\"x\""},
+        {"rule.show", ",\"rule\":\"x\""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

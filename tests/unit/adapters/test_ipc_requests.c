@@ -125,7 +125,7 @@ static void test_refusals(void **state) {
         {"vm.start", "\"vm\":\"0123456789012345678901234567890123456789012345678901234567890123\"",
          "too long"},
         {"vm.stop", "\"vm\":\"a\",\"force\":1", "must be true or false"},
-        {"vm.move", "\"vm\":\"a\",\"mode\":\"fast\"", "must be auto, live or quick"},
+        {"vm.move", "\"vm\":\"a\",\"mode\":\"fast\"", "must be auto or live or quick"},
         {"node.drain", "\"node\":\"a\",\"dry_run\":\"yes\"", "must be true or false"},
         {"operation.show", "\"operation\":-1", "not negative"},
         {"operation.show", "\"operation\":\"3\"", "must be a number"},

@@ -13,16 +13,26 @@ SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(HERE))), "
 
 RULES = (ok("node.list", nodes=[node(1), node(2), node(3)]), ok("vm.list", vms=[vm("web1"), vm("web2"), vm("db1")]),
          ok("volume.list", volumes=[{"name": "csv1"}]), ok("fence-device.list", devices=[{"name": "ilo"}]),
-         ok("operation.list", operations=[{"id": 12}, {"id": 7}]), ok("config.list", config=[{"key": "self_fence_ms"}]))
+         ok("operation.list", operations=[{"id": 12}, {"id": 7}]), ok("config.list", config=[{"key": "self_fence_ms"}]),
+         ok("rule.list", rules=[{"name": "web-apart"}]))
 
 CASES = [
-    ([""], ["status", "node", "vm", "volume", "fence-device", "operation", "event", "config", "support-bundle",
-            "help"]),
+    ([""], ["status", "node", "vm", "volume", "fence-device", "rule", "operation", "plan", "export", "event",
+            "config", "support-bundle", "help"]),
+    (["plan", "--lose", "n1,n"], ["n1,n1", "n1,n2", "n1,n3"]),
+    (["plan", "--vm", "db1,we"], ["db1,web1", "db1,web2"]),
+    (["plan", "--a"], ["--admit"]),
+    (["plan", "--file", ""], []),
+    (["export", ""], []),
     (["v"], ["vm", "volume"]),
     (["--json", "no"], ["node"]),
     (["--timeout", "5s", "no"], ["node"]),
-    (["node", ""], ["list", "show", "drain", "resume", "fence", "confirm-off"]),
+    (["node", ""], ["list", "show", "drain", "resume", "set", "fence", "confirm-off"]),
     (["vm", "m"], ["move"]),
+    (["rule", "add", "web", "--vms", "web1,d"], ["web1,db1"]),
+    (["rule", "add", "web", "--scope", "r"], ["rack"]),
+    (["rule", "remove", ""], ["web-apart"]),
+    (["vm", "set", "web1", "--mobility", ""], ["live", "quick", "fixed"]),
     (["nonsense", ""], []),
     (["node", "drain", ""], ["n1", "n2", "n3"]),
     (["node", "drain", "--no-wait", ""], ["n1", "n2", "n3"]),

@@ -21,7 +21,9 @@ READS = {  # what only shows something, by the verb of the IPC
     "fence-device.list": ["fence-device", "list"],
     "operation.list": ["operation", "list"], "operation.show": ["operation", "show", "77"],
     "event.list": ["event", "list"],
+    "rule.list": ["rule", "list"], "rule.show": ["rule", "show", "web-apart"],
     "config.list": ["config", "list"], "config.get": ["config", "get", "self_fence_ms"],
+    "export": ["export"],
 }
 CHANGES = {
     "node.drain": ["node", "drain", "n1"], "node.resume": ["node", "resume", "n1"],
@@ -31,12 +33,14 @@ CHANGES = {
     "volume.add": ["volume", "add", "csv2", "/srv/csv2"], "volume.remove": ["volume", "remove", "csv2"],
     "fence-device.add": ["fence-device", "add", "ilo", "--agent", "fence_x", "--param", "password=p"],
     "fence-device.remove": ["fence-device", "remove", "ilo"], "fence-device.test": ["fence-device", "test", "ilo", "n1"],
+    "rule.add": ["rule", "add", "web-apart", "--apart", "--vms", "web1,web2"], "rule.remove": ["rule", "remove", "web-apart"],
+    "vm.set": ["vm", "set", "web1", "--priority", "5"], "node.set": ["node", "set", "n1", "--vms-max", "3"],
     "config.set": ["config", "set", "self_fence_ms", "15000"],
 }
 # What is followed is followed line by line, and cancelling does not wait.
 OTHERS = {"operation.cancel": ["operation", "cancel", "12"]}
-# What is no verb of the daemon; test_bundle.py has it.
-LOCAL = {"support-bundle"}
+# What is no verb of the daemon; test_bundle.py and test_plan.py have them.
+LOCAL = {"support-bundle", "plan"}
 
 
 def golden(verb):

@@ -125,14 +125,13 @@ static void what_has_gone(void **state) {
     model_remove(&q->b.m.health, model_health_of(&q->b.m, 1, 3));
     ask(q, vm);
     assert_int_equal(q->answer.best, 1);
-    bool yes;
-    const char *reason;
-    assert_int_equal(planner_check(&q->b.m, vm->id, 2, &q->arena, &yes, &reason), 0);
-    assert_true(!yes && reason[0]);
-    assert_int_equal(planner_check(&q->b.m, vm->id, 1, &q->arena, &yes, &reason), 0);
-    assert_true(yes);
-    assert_int_equal(planner_check(&q->b.m, vm->id, 77, &q->arena, &yes, &reason), -ENOENT);
-    assert_int_equal(planner_check(&q->b.m, 77, 1, &q->arena, &yes, &reason), -ENOENT);
+    struct planner_verdict place;
+    assert_int_equal(planner_check(&q->b.m, vm->id, 2, &q->arena, &place), 0);
+    assert_true(!place.possible && place.reason[0]);
+    assert_int_equal(planner_check(&q->b.m, vm->id, 1, &q->arena, &place), 0);
+    assert_true(place.possible);
+    assert_int_equal(planner_check(&q->b.m, vm->id, 77, &q->arena, &place), -ENOENT);
+    assert_int_equal(planner_check(&q->b.m, 77, 1, &q->arena, &place), -ENOENT);
 }
 
 /* Figures that nobody's machine has: an error here would end every core. */
