@@ -343,7 +343,7 @@ int placement_admit(struct placement_solver *s, const struct placement_problem *
     if (error == 0) {
         error = admission_begin(s, &a);
     }
-    if (error < 0) {
+    if (error < 0 || a == NULL) {
         return error;
     }
     a->problem = problem;
@@ -418,11 +418,12 @@ int placement_admit_witness(struct placement_solver *s, const struct placement_s
     if (number >= a->n_kept || !a->kept[number].found) {
         return -ENOENT;
     }
+    const struct kept *kept = &a->kept[number];
     a->plan = (struct placement_plan){
-        .moves = &a->moves[a->kept[number].first],
-        .n_moves = a->kept[number].n_moves,
-        .unplaced = &a->unplaced[a->kept[number].first_unplaced],
-        .n_unplaced = a->kept[number].n_unplaced,
+        .moves = kept->n_moves > 0 ? &a->moves[kept->first] : NULL,
+        .n_moves = kept->n_moves,
+        .unplaced = kept->n_unplaced > 0 ? &a->unplaced[kept->first_unplaced] : NULL,
+        .n_unplaced = kept->n_unplaced,
         .proven = true,
     };
     *ret_plan = &a->plan;

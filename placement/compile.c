@@ -68,8 +68,8 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
     s->decisions = arena_take(arena, v, sizeof(*s->decisions));
     s->touched = arena_take(arena, v, sizeof(*s->touched));
     s->packed = arena_take(arena, v, sizeof(*s->packed));
-    s->steps = arena_take(arena, 2 * v, sizeof(*s->steps));
-    s->moves = arena_take(arena, 2 * v, sizeof(*s->moves));
+    s->steps = arena_take(arena, placement_steps_max(s), sizeof(*s->steps));
+    s->moves = arena_take(arena, placement_steps_max(s), sizeof(*s->moves));
     s->unplaced = arena_take(arena, v, sizeof(*s->unplaced));
 }
 
@@ -374,8 +374,10 @@ static int compile_classes(struct placement_solver *s) {
     if (error < 0) {
         return error;
     }
-    memcpy(s->rows, s->accepts, s->node_words * sizeof(*s->rows));
-    for (uint32_t class = 1; class < s->n_classes; class ++) {
+    for (size_t i = 0; i < s->node_words; i++) {
+        s->rows[i] = s->accepts[i];
+    }
+    for (uint32_t class = 1; class < s->n_classes; class++) {
         row_fill(s, first[class - 1], &s->rows[class * s->node_words]);
     }
     return 0;

@@ -16,19 +16,6 @@
 #define STATES_MAX (1u << 17)
 #define VMS_MAX 24u
 
-struct exact {
-    struct placement_solver *s;
-    uint32_t vms[VMS_MAX];
-    uint32_t digits[VMS_MAX]; /* of the state that `at` holds; n_nodes: nowhere */
-    uint32_t power[VMS_MAX];
-    uint32_t n, base, n_states;
-    uint32_t *parent; /* per state: where it was reached from; NONE: not reached */
-    uint32_t *queue;
-    uint8_t *moves;   /* per state: moves of VMs that were not asked for, on the way to it */
-    bool passed_over; /* a better state, for the way to it was too winding */
-    uint32_t priorities[VMS_MAX]; /* of asked ones: rank of the priority, 0 the highest */
-};
-
 /* What the end of a plan is worth, in the order of the goals; less is better. */
 struct value {
     uint8_t unplaced[VMS_MAX]; /* by rank of priority */
@@ -37,6 +24,27 @@ struct value {
     uint64_t move_ms;
     uint64_t preferred;
     uint32_t used_permille; /* the fullest of the nodes that got a VM */
+};
+
+struct list {
+    uint32_t *states;
+    uint32_t n;
+};
+
+struct exact {
+    struct placement_solver *s;
+    uint32_t vms[VMS_MAX];
+    uint32_t digits[VMS_MAX]; /* of the state that `at` holds; n_nodes: nowhere */
+    uint32_t power[VMS_MAX];
+    uint32_t n, base, n_states;
+    uint32_t *parent; /* per state: where it was reached from; NONE: not reached */
+    struct list lists[2];
+    uint8_t *moves;  /* per state: moves of VMs that were not asked for, on the way to it */
+    uint8_t *closed; /* per state: looked at */
+    struct value best_value;
+    uint32_t best;
+    bool passed_over;             /* a better state, for the way to it was too winding */
+    uint32_t priorities[VMS_MAX]; /* of asked ones: rank of the priority, 0 the highest */
 };
 
 static int value_compare(const struct value *a, const struct value *b) {
@@ -218,13 +226,18 @@ static void value_of(const struct exact *x, struct value *ret) {
     }
 }
 
+static uint32_t steps_to(const struct exact *x, uint32_t state) {
+    uint32_t n = 0;
+    for (; x->parent[state] != state; state = x->parent[state]) {
+        n++;
+    }
+    return n;
+}
+
 /* The steps from the beginning to the state, in order. */
 static void path_to(struct exact *x, uint32_t state) {
     struct placement_solver *s = x->s;
-    uint32_t n = 0;
-    for (uint32_t at = state; x->parent[at] != at; at = x->parent[at]) {
-        n++;
-    }
+    uint32_t n = steps_to(x, state);
     s->n_steps = n;
     for (uint32_t at = state; n > 0; at = x->parent[at]) {
         const uint32_t before = x->parent[at];
@@ -241,65 +254,81 @@ static void path_to(struct exact *x, uint32_t state) {
     }
 }
 
-/* A plan moves a VM twice at most. */
-static bool hops_at_most_two(const struct exact *x, uint32_t state) {
-    uint8_t hops[VMS_MAX] = {0};
-    for (uint32_t at = state; x->parent[at] != at; at = x->parent[at]) {
-        const uint32_t before = x->parent[at];
-        uint32_t i = 0;
-        while (at / x->power[i] % x->base == before / x->power[i] % x->base) {
-            i++;
-        }
-        if (++hops[i] > 2) {
-            return false;
-        }
+/* What the state that `at` holds is worth as an end; kept if it is the best so far. */
+static void consider(struct exact *x, uint32_t state) {
+    struct value value;
+    value_of(x, &value);
+    value.others = x->moves[state];
+    if (value_compare(&value, &x->best_value) >= 0 || !may_end(x)) {
+        return;
     }
-    return true;
+    if (steps_to(x, state) <= placement_steps_max(x->s)) {
+        x->best = state;
+        x->best_value = value;
+    } else {
+        x->passed_over = true;
+    }
 }
 
-/* Breadth first; returns the best state, or NONE if the work ran out. */
-static uint32_t explore(struct exact *x, uint32_t begin) {
-    struct placement_solver *s = x->s;
-    struct value best_value, value;
-    const uint32_t most = s->request.moves_max > 0 ? s->request.moves_max : UINT32_MAX;
-    uint32_t best = begin, head = 0, tail = 0;
-
-    memset(x->parent, 0xff, x->n_states * sizeof(*x->parent));
-    x->parent[begin] = begin;
-    x->moves[begin] = 0;
-    x->queue[tail++] = begin;
-    value_of(x, &best_value);
-    while (head < tail) {
-        const uint32_t state = x->queue[head++];
-        go_to_state(x, state);
-        value_of(x, &value);
-        value.others = x->moves[state];
-        if (value_compare(&value, &best_value) < 0 && value.others <= most && may_end(x)) {
-            if (hops_at_most_two(x, state)) {
-                best = state;
-                best_value = value;
-            } else {
-                x->passed_over = true;
-            }
+/* All states one step away that were not reached yet with so few moves of others. */
+static void expand(struct exact *x, uint32_t state, struct list *same, struct list *next_level) {
+    const struct placement_solver *s = x->s;
+    const uint32_t most = s->request.moves_max > 0 && s->request.moves_max < UINT8_MAX
+                              ? s->request.moves_max
+                              : UINT8_MAX - 1;
+    for (uint32_t i = 0; i < x->n; i++) {
+        const bool other = !(s->flags[x->vms[i]] & VM_ASKED);
+        const uint32_t moves = x->moves[state] + (other ? 1u : 0u);
+        if (moves > most) {
+            continue;
         }
-        s->work += (uint64_t)x->n * (x->base - 1) / 4 + 1;
-        if (s->work > s->work_end) {
-            return PLACEMENT_NONE;
-        }
-        for (uint32_t i = 0; i < x->n; i++) {
-            for (uint32_t node = 0; node < x->base - 1; node++) {
-                const uint32_t next = state + (node - x->digits[i]) * x->power[i];
-                if (node != x->digits[i] && x->parent[next] == PLACEMENT_NONE &&
-                    may_step(x, i, node)) {
-                    const bool other = !(s->flags[x->vms[i]] & VM_ASKED);
-                    x->parent[next] = state;
-                    x->moves[next] = (uint8_t)(x->moves[state] + (other ? 1 : 0));
-                    x->queue[tail++] = next;
-                }
+        for (uint32_t node = 0; node < x->base - 1; node++) {
+            const uint32_t next = state + (node - x->digits[i]) * x->power[i];
+            if (node != x->digits[i] && moves < x->moves[next] && may_step(x, i, node)) {
+                struct list *list = other ? next_level : same;
+                x->parent[next] = state;
+                x->moves[next] = (uint8_t)moves;
+                list->states[list->n++] = next;
             }
         }
     }
-    return best;
+}
+
+/* Breadth first, level by level of moves of others, so that each state is reached with the fewest
+ * of them. False if the work ran out. */
+static bool explore(struct exact *x, uint32_t begin) {
+    struct placement_solver *s = x->s;
+    struct list *level = &x->lists[0], *next_level = &x->lists[1];
+
+    memset(x->moves, 0xff, x->n_states * sizeof(*x->moves));
+    memset(x->closed, 0, x->n_states * sizeof(*x->closed));
+    x->parent[begin] = begin;
+    x->moves[begin] = 0;
+    x->best = begin;
+    value_of(x, &x->best_value);
+    level->states[0] = begin;
+    level->n = 1;
+    while (level->n > 0) {
+        next_level->n = 0;
+        for (uint32_t i = 0; i < level->n; i++) {
+            const uint32_t state = level->states[i];
+            if (x->closed[state]) {
+                continue;
+            }
+            x->closed[state] = 1;
+            go_to_state(x, state);
+            consider(x, state);
+            expand(x, state, level, next_level);
+            s->work += (uint64_t)x->n * (x->base - 1) / 4 + 1;
+            if (s->work > s->work_end) {
+                return false;
+            }
+        }
+        struct list *done = level;
+        level = next_level;
+        next_level = done;
+    }
+    return true;
 }
 
 bool placement_exact(struct placement_solver *s, bool *ret_proven) {
@@ -308,14 +337,16 @@ bool placement_exact(struct placement_solver *s, bool *ret_proven) {
     if (!measure(&x, s)) {
         return false;
     }
-    uint32_t *room =
-        placement_search_room(s, (size_t)x.n_states * (2 * sizeof(*room) + sizeof(*x.moves)));
+    const size_t n = x.n_states;
+    uint32_t *room = placement_search_room(s, n * (3 * sizeof(*room) + 2 * sizeof(*x.moves)));
     if (room == NULL) {
         return false;
     }
     x.parent = room;
-    x.queue = room + x.n_states;
-    x.moves = (uint8_t *)(x.queue + x.n_states);
+    x.lists[0].states = room + n;
+    x.lists[1].states = room + 2 * n;
+    x.moves = (uint8_t *)(room + 3 * n);
+    x.closed = x.moves + n;
     placement_state_reset(s);
     uint32_t begin = 0;
     for (uint32_t i = 0; i < x.n; i++) {
@@ -323,12 +354,11 @@ bool placement_exact(struct placement_solver *s, bool *ret_proven) {
         x.digits[i] = node != PLACEMENT_NONE ? node : x.base - 1;
         begin += x.digits[i] * x.power[i];
     }
-    const uint32_t best = explore(&x, begin);
-    if (best == PLACEMENT_NONE) {
+    if (!explore(&x, begin)) {
         return false;
     }
-    go_to_state(&x, best);
-    path_to(&x, best);
+    go_to_state(&x, x.best);
+    path_to(&x, x.best);
     *ret_proven = !x.passed_over;
     return true;
 }

@@ -12,7 +12,6 @@
 #include "pack.h"
 
 #define KNAPSACK_WORK 4000u
-#define PART_WORK 1000u
 #define PART_VMS 512u
 
 struct knapsack {
@@ -217,58 +216,73 @@ void placement_fill(struct pack *p) {
     }
 }
 
-/* Some nodes anew: what is movable on them is taken out, and they are filled again one after the
- * other, with those left to choose from. Kept if no more is left, by size, than before. */
-bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes) {
-    struct placement_solver *s = p->s;
-    uint32_t vms[PART_VMS], places[PART_VMS], n = 0;
-    uint64_t left_before = 0, left_after = 0;
-
+static uint64_t size_left(const struct pack *p) {
+    uint64_t sum = 0;
     for (uint32_t i = 0; i < p->n_left; i++) {
-        left_before += p->size[p->left[i]];
+        sum += p->size[p->left[i]];
     }
+    return sum;
+}
+
+/* How unequally the nodes are filled: the sum of squares. */
+static uint64_t unevenness(const struct pack *p, const uint32_t *nodes, uint32_t n_nodes) {
+    uint64_t sum = 0;
     for (uint32_t i = 0; i < n_nodes; i++) {
-        for (uint32_t vm = s->first_on[nodes[i]], next; vm != PLACEMENT_NONE; vm = next) {
+        const uint64_t load = p->load[nodes[i]] >> 10;
+        sum += load * load;
+    }
+    return sum;
+}
+
+static void out_again(struct pack *p, uint32_t vm) {
+    placement_pack_take(p, vm);
+    p->left[p->n_left++] = vm;
+}
+
+/* Takes what the plan put on the nodes out; remembers what was where. */
+static uint32_t empty_nodes(struct pack *p, const uint32_t *nodes, uint32_t n_nodes, uint32_t *vms,
+                            uint32_t *places, uint32_t most) {
+    const struct placement_solver *s = p->s;
+    uint32_t n = 0, next;
+    for (uint32_t i = 0; i < n_nodes; i++) {
+        for (uint32_t vm = s->first_on[nodes[i]]; vm != PLACEMENT_NONE; vm = next) {
             next = s->next_on[vm];
-            if ((s->flags[vm] & (VM_MOVABLE | VM_ASKED)) != (VM_MOVABLE | VM_ASKED) ||
-                s->at[vm] == s->home[vm] || n == PART_VMS) {
-                continue;
+            if ((s->flags[vm] & (VM_MOVABLE | VM_ASKED)) == (VM_MOVABLE | VM_ASKED) &&
+                s->at[vm] != s->home[vm] && n < most) {
+                vms[n] = vm;
+                places[n++] = nodes[i];
+                out_again(p, vm);
             }
-            vms[n] = vm;
-            places[n++] = nodes[i];
-            placement_pack_take(p, vm);
-            p->left[p->n_left++] = vm;
         }
     }
+    return n;
+}
+
+bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes,
+                         const struct fill_manner *manner) {
+    struct placement_solver *s = p->s;
+    uint32_t vms[PART_VMS], places[PART_VMS];
+    const uint64_t left_before = size_left(p);
+    const uint64_t uneven_before = unevenness(p, nodes, n_nodes);
+    const uint32_t n = empty_nodes(p, nodes, n_nodes, vms, places, PART_VMS);
+
     /* A little noise in what VMs are worth, so that the same part does not come out the same. */
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
         p->value[vm] = p->size[vm] + p->size[vm] / 64 * random_below(s, 16);
     }
     for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
-        (void)fill_node(p, nodes[i], PART_WORK);
+        (void)fill_node(p, nodes[i], manner->work);
     }
-    for (uint32_t i = 0; i < p->n_left; i++) {
-        left_after += p->size[p->left[i]];
-    }
-    if (left_after <= left_before) {
+    const uint64_t left_after = size_left(p);
+    const uint64_t slack = uneven_before / 1000 * random_below(s, 5);
+    if (left_after < left_before ||
+        (left_after == left_before &&
+         (!manner->concentrate || unevenness(p, nodes, n_nodes) + slack >= uneven_before))) {
         return left_after < left_before;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        if (s->at[vms[i]] != PLACEMENT_NONE) {
-            placement_pack_take(p, vms[i]);
-            p->left[p->n_left++] = vms[i];
-        }
-    }
-    for (uint32_t i = 0; i < n_nodes; i++) {
-        for (uint32_t vm = s->first_on[nodes[i]], next; vm != PLACEMENT_NONE; vm = next) {
-            next = s->next_on[vm];
-            if ((s->flags[vm] & VM_ASKED) && s->at[vm] != s->home[vm]) {
-                placement_pack_take(p, vm);
-                p->left[p->n_left++] = vm;
-            }
-        }
-    }
+    uint32_t again[PART_VMS], ignored[PART_VMS];
+    (void)empty_nodes(p, nodes, n_nodes, again, ignored, PART_VMS);
     for (uint32_t i = 0; i < n; i++) {
         drop(p, vms[i]);
         placement_pack_put(p, vms[i], places[i]);

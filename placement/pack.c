@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define PART_NODES 8u
+#define MANNER_LASTS 2000u /* parts in a row that are sought in the same manner */
 
 /* Sizes: each resource counts by how scarce it is, against an average node. */
 static void measure(struct pack *p) {
@@ -59,7 +60,7 @@ static bool make_room(struct pack *p, struct placement_solver *s) {
     const size_t v = s->problem->n_vms, n = s->problem->n_nodes;
     *p = (struct pack){.s = s};
     unsigned char *room = placement_search_room(
-        s, v * (2 * sizeof(*p->size) + 3 * sizeof(*p->left)) + n * sizeof(*p->load));
+        s, v * (2 * sizeof(*p->size) + 2 * sizeof(*p->left)) + n * sizeof(*p->load));
     if (room == NULL) {
         return false;
     }
@@ -67,9 +68,7 @@ static bool make_room(struct pack *p, struct placement_solver *s) {
     p->value = p->size + v;
     p->load = p->value + v;
     p->left = (uint32_t *)(void *)(p->load + n);
-    p->free_at = p->left + v;
-    p->list = p->free_at + v;
-    memset(p->free_at, 0, v * sizeof(*p->free_at));
+    p->list = p->left + v;
     return true;
 }
 
@@ -122,39 +121,50 @@ static void interrupt(struct pack *p) {
     }
 }
 
-static void choose_nodes(struct pack *p, uint32_t *nodes, uint32_t *ret_n) {
+/* At random, or rather those that have most room. */
+static uint32_t choose_nodes(struct pack *p, uint32_t *nodes, bool roomy) {
     struct placement_solver *s = p->s;
     const uint32_t n_nodes = s->problem->n_nodes;
     uint32_t n = 2 + random_below(s, PART_NODES - 1);
     n = n < n_nodes ? n : n_nodes;
     for (uint32_t i = 0; i < n;) {
-        const uint32_t node = random_below(s, n_nodes);
+        uint32_t node = random_below(s, n_nodes);
+        for (uint32_t k = 0; roomy && k < 2; k++) {
+            const uint32_t other = random_below(s, n_nodes);
+            node = p->load[other] < p->load[node] ? other : node;
+        }
         bool again = false;
         for (uint32_t k = 0; k < i; k++) {
             again |= nodes[k] == node;
         }
         if (!again) {
             nodes[i++] = node;
+        } else if (roomy) {
+            n--;
         }
     }
-    *ret_n = n;
+    return n;
 }
 
 bool placement_pack(struct placement_solver *s) {
     struct pack p;
-    uint32_t nodes[PART_NODES], n;
+    uint32_t nodes[PART_NODES];
     if (!make_room(&p, s)) {
         return false;
     }
     measure(&p);
-    p.penalty = p.size[s->decisions[0].vm] / 2;
     begin(&p);
     if (!resume(&p)) {
         placement_fill(&p);
     }
     while (p.n_left > 0 && s->work < s->work_end) {
-        choose_nodes(&p, nodes, &n);
-        (void)placement_fill_part(&p, nodes, n);
+        const struct fill_manner manner = {.work = random_below(s, 4) == 0 ? 5000 : 1000,
+                                           .concentrate = random_below(s, 4) > 0};
+        const bool roomy = random_below(s, 2) == 0;
+        for (uint32_t i = 0; i < MANNER_LASTS && p.n_left > 0 && s->work < s->work_end; i++) {
+            const uint32_t n = choose_nodes(&p, nodes, roomy);
+            (void)placement_fill_part(&p, nodes, n, &manner);
+        }
     }
     interrupt(&p);
     return p.n_left == 0;

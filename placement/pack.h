@@ -10,15 +10,12 @@ struct pack {
     struct placement_solver *s;
     uint32_t *left; /* VMs without a place */
     uint32_t n_left;
-    uint32_t *free_at; /* per VM: the step from which on it may be moved again */
-    uint64_t *size;    /* per VM: its needs, each by how scarce it is, in one number */
-    uint64_t *value;   /* per VM: what it is worth to place it early, see fill.c */
-    uint64_t *load;    /* per node: sizes of those there */
-    uint32_t *list;    /* fill.c: VMs that may go to the node at hand */
+    uint64_t *size;  /* per VM: its needs, each by how scarce it is, in one number */
+    uint64_t *value; /* per VM: what it is worth to place it early, see fill.c */
+    uint64_t *load;  /* per node: sizes of those there */
+    uint32_t *list;  /* fill.c: VMs that may go to the node at hand */
     uint64_t scale[PLACEMENT_RESOURCES_MAX];
     uint64_t largest; /* size */
-    uint64_t penalty; /* of moving a VM that was not asked for */
-    uint32_t now;     /* steps done */
 };
 
 /* A VM to a node, and off it. */
@@ -27,5 +24,15 @@ void placement_pack_take(struct pack *pack, uint32_t vm);
 
 /* fill.c: all VMs asked for out, and in again, node by node. */
 void placement_fill(struct pack *pack);
-/* Some nodes anew; true if less is left than before, and never more. */
-bool placement_fill_part(struct pack *pack, const uint32_t *nodes, uint32_t n_nodes);
+/* How a part is filled: how hard each node is tried; and whether, of ways that leave as much, only
+ * those are taken that fill some nodes more and others less. Each is good for other problems. */
+struct fill_manner {
+    uint32_t work;
+    bool concentrate;
+};
+
+/* Some nodes anew: what the plan put there is taken out, and they are filled again one after the
+ * other, with those left to choose from. Kept if no more is left, by size, than before; true if
+ * less is left. */
+bool placement_fill_part(struct pack *pack, const uint32_t *nodes, uint32_t n_nodes,
+                         const struct fill_manner *manner);

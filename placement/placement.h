@@ -253,8 +253,8 @@ enum placement_mode {
 
 /* A move may begin when all moves of lower stages are done, and those that are in progress already
  * if its stage is not 0; those of one stage may run in any order or all at once, and nothing is
- * overloaded at any moment. A VM is moved twice if that breaks a cycle: first to a third node, in a
- * later stage to its place. */
+ * overloaded at any moment. A VM is moved more than once if that breaks a cycle: first to another
+ * node, in a later stage to its place. */
 struct placement_move {
     uint32_t vm;
     uint32_t from; /* its host, of a failover its lost host; NONE: it ran nowhere */

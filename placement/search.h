@@ -110,6 +110,11 @@ void placement_load_plan(struct placement_solver *solver);
 /* admit.c */
 void placement_admission_finish(struct placement_solver *solver);
 
+/* A VM takes part in two steps at most, but for small problems, where the way may be winding. */
+static inline uint32_t placement_steps_max(const struct placement_solver *s) {
+    return 2 * s->problem->n_vms + 64;
+}
+
 static inline uint32_t random_below(struct placement_solver *s, uint32_t n) {
     s->random = s->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(((s->random >> 32) * n) >> 32);

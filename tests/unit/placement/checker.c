@@ -96,7 +96,7 @@ static bool move_ok(struct checker *c, const struct placement_move *m) {
     if (m->mode != mode) {
         return checker_wrong(c, "vm %u is moved in the wrong mode", m->vm);
     }
-    if (++c->hops[m->vm] > (reading_runs(c->p, c->q, m->vm) ? 2u : 1u)) {
+    if (++c->hops[m->vm] > 1 && !reading_runs(c->p, c->q, m->vm)) {
         return checker_wrong(c, "vm %u is moved too often", m->vm);
     }
     return true;

@@ -135,7 +135,7 @@ static void one_problem(struct placement_solver *solver, const struct world *w, 
         plan->cost.soft_broken != best.soft) {
         /* No VM is moved more than twice; one that was not asked for may move aside and back. The
          * states of that are too many for each problem. */
-        const struct oracle_options exact = {.hops_max = 2, .way_home = true};
+        const struct oracle_options exact = {.hops_max = 0, .way_home = true};
         assert_true(oracle_solve(&w->problem, &w->request, &exact, &best));
     }
     if (proven_at_once && at_once != best.unplaced) {
