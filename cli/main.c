@@ -57,7 +57,8 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **a
         return CLI_DONE;
     }
     size_t wanted = verb_word_count(verb);
-    if ((size_t)argc < wanted) {
+    bool may_lack = wanted > 0 && verb->words[wanted - 1] == WORD_FILE_OPTIONAL;
+    if ((size_t)argc + may_lack < wanted) {
         return cli_fail_usage(cli, title, "%s: the %s is missing", title,
                               word_kind_title(verb->words[argc]));
     }

@@ -16,6 +16,8 @@ const struct noun nouns[] = {
     {"fence-device", "devices that switch nodes off"},
     {"rule", "which VMs run together, apart, on which nodes"},
     {"operation", "drains, moves and recoveries under way"},
+    {"plan", "what would go where if a node failed, was drained, ..."},
+    {"export", "the cluster as a file, for plans"},
     {"event", "what happened"},
     {"config", "settings of the whole cluster"},
     {"support-bundle", "one file for somebody who is to find out what happened"},
@@ -155,6 +157,21 @@ const struct verb verbs[] = {
     {"operation", "cancel", {WORD_OPERATION}, 0, NULL, "stop an operation",
      "What has moved stays where it is now; what is on its way goes back.",
      command_operation_cancel},
+
+    {"plan", NULL, {WORD_NONE},
+     BIT(LOSE) | BIT(DRAIN) | BIT(BALANCE) | BIT(ADMIT) | BIT(VM) | BIT(FILE) | BIT(NO_MOVE_OTHERS) |
+     BIT(SECONDS) | BIT(SEED) | BIT(EXPLAIN),
+     "[--lose NODE,... | --drain NODE,... | --balance | --admit NUMBER | --vm VM,...] [--file FILE]",
+     "show what would go where, and change nothing",
+     "For each VM the node, the time until it runs there, and which moves come first; what stays "
+     "down, and why. Without a request: the VMs that have no node and should. With --file the "
+     "cluster stands in a file (see clusterd-cluster.json(5); `clusterctl export` writes one) and "
+     "clusterd is not needed. Exits with 3 if a VM stays down or the answer to --admit is no or "
+     "unknown. Ctrl-C ends the search, and shows the best plan so far.", command_plan},
+    {"export", NULL, {WORD_FILE_OPTIONAL}, 0, NULL,
+     "write the cluster as a file, for `clusterctl plan --file`",
+     "To standard output without FILE. What stands in it: clusterd-cluster.json(5).",
+     command_export},
 
     {"event", "list", {WORD_NONE}, BIT(FOLLOW) | BIT(LIMIT), NULL, "list what happened, the "
      "newest last",

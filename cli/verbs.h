@@ -80,6 +80,8 @@ int command_device_test(struct cli *cli, char **words);
 int command_operation_list(struct cli *cli, char **words);
 int command_operation_show(struct cli *cli, char **words);
 int command_operation_cancel(struct cli *cli, char **words);
+int command_plan(struct cli *cli, char **words);
+int command_export(struct cli *cli, char **words);
 int command_event_list(struct cli *cli, char **words);
 int command_config_list(struct cli *cli, char **words);
 int command_config_get(struct cli *cli, char **words);

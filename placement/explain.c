@@ -92,12 +92,16 @@ static void explain(const struct placement_solver *s, const struct decision *dec
             placement_first_obstacle(placement_judge_obstacles(s, task, node));
         if (node == e.chosen) {
             reason = PLACEMENT_CHOSEN;
-        } else if (reason == PLACEMENT_POSSIBLE && e.chosen == PLACEMENT_NONE) {
+        } else if (reason == PLACEMENT_POSSIBLE && e.chosen == PLACEMENT_NONE &&
+                   !(s->flags[task->vm] & VM_ARRIVING)) {
             reason = PLACEMENT_NO_WAY;
         }
         e.by_reason[reason]++;
     }
-    e.n_possible = e.chosen != PLACEMENT_NONE ? n_candidates : 0;
+    const bool possible = e.chosen != PLACEMENT_NONE || (s->flags[task->vm] & VM_ARRIVING);
+    e.n_possible = possible ? n_candidates : 0;
+    e.for_others =
+        e.chosen != PLACEMENT_NONE && n_candidates > 0 && s->candidates[0].node != e.chosen;
     for (uint32_t i = 0; e.chosen != PLACEMENT_NONE && i < 2 && i < n_candidates; i++) {
         if (s->candidates[i].node != e.chosen && e.runner_up == PLACEMENT_NONE) {
             e.runner_up = s->candidates[i].node;
@@ -118,12 +122,14 @@ static void verdicts(struct placement_solver *s, const struct task *task, uint32
         placement_judge_verdict(s, task, node, v);
         if (node == chosen) {
             v->reason = PLACEMENT_CHOSEN;
-        } else if (v->reason == PLACEMENT_POSSIBLE && chosen == PLACEMENT_NONE) {
+        } else if (v->reason == PLACEMENT_POSSIBLE && chosen == PLACEMENT_NONE &&
+                   !(s->flags[task->vm] & VM_ARRIVING)) {
             v->reason = PLACEMENT_NO_WAY;
             v->obstacles |= reason_bit(PLACEMENT_NO_WAY);
         }
     }
-    for (uint32_t k = 0; chosen != PLACEMENT_NONE && k < n_candidates; k++) {
+    const bool ranked = chosen != PLACEMENT_NONE || (s->flags[task->vm] & VM_ARRIVING);
+    for (uint32_t k = 0; ranked && k < n_candidates; k++) {
         ret_verdicts[s->candidates[k].node].rank = k;
     }
 }

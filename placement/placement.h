@@ -363,6 +363,7 @@ struct placement_verdict {
 struct placement_explanation {
     uint32_t chosen;     /* node, or NONE */
     uint32_t runner_up;  /* node, or NONE; if none was chosen: NONE */
+    bool for_others;     /* the runner-up is better for this VM; others find room by the choice */
     uint32_t n_possible; /* the chosen included */
     uint32_t nearest;    /* nothing chosen: the nearest miss as in placement_unplaced, or NONE */
     enum placement_reason reason;               /* CHOSEN, or as in placement_unplaced */

@@ -309,6 +309,7 @@ void placement_sequence_path(struct placement_solver *s) {
     struct now now;
     const uint32_t n = s->n_steps;
     if (!begin(&now, s)) {
+        placement_state_reset(s);
         s->n_steps = 0;
         return;
     }

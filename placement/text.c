@@ -161,7 +161,11 @@ const char *placement_node_state_name(enum placement_node_state state) {
     return (unsigned)state < PLACEMENT_NODE_STATE_COUNT ? state_names[state] : "unknown";
 }
 
-static void put_rule(struct line *line, const struct placement_problem *p,
+static bool in_no_part(const struct placement_rule *rule, uint32_t node) {
+    return rule->scope == PLACEMENT_PART && rule->part_of[node] == PLACEMENT_NONE;
+}
+
+static void put_rule(struct line *line, const struct placement_problem *p, uint32_t node,
                      const struct placement_verdict *v) {
     static const char *const here[PLACEMENT_SCOPE_COUNT] = {"there", "in that rack", "at that site",
                                                             "in that part"};
@@ -179,6 +183,10 @@ static void put_rule(struct line *line, const struct placement_problem *p,
         put(line, here[rule->scope]);
         break;
     case PLACEMENT_TOGETHER:
+        if (in_no_part(rule, node)) {
+            put(line, ": in none of its parts");
+            break;
+        }
         put(line, ": its other VMs are not ");
         put(line, here[rule->scope]);
         break;
@@ -217,7 +225,10 @@ static void put_share(struct line *line, const struct placement_problem *p, uint
 
 static void put_room(struct line *line, const struct placement_problem *p, uint32_t node,
                      const struct placement_verdict *v) {
-    put(line, v->reason == PLACEMENT_CHOSEN ? "chosen: " : "possible: ");
+    const bool for_others = v->rank != PLACEMENT_NONE && v->rank > 0;
+    put(line, v->reason != PLACEMENT_CHOSEN ? "possible: "
+              : for_others                  ? "chosen, so that others have room: "
+                                            : "chosen: ");
     if (v->preferred_rank != PLACEMENT_NONE) {
         put(line, "preferred owner ");
         put_number(line, (uint64_t)v->preferred_rank + 1);
@@ -226,7 +237,7 @@ static void put_room(struct line *line, const struct placement_problem *p, uint3
     put_share(line, p, node, v, "after placing");
     if (v->soft_broken > 0) {
         put(line, "; against the wish of ");
-        put_rule(line, p, v);
+        put_rule(line, p, node, v);
     }
 }
 
@@ -269,7 +280,7 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
     case PLACEMENT_AFFINITY:
     case PLACEMENT_ANTI_AFFINITY:
         put(line, "forbidden by ");
-        put_rule(line, p, v);
+        put_rule(line, p, node, v);
         break;
     case PLACEMENT_LIMIT_VMS:
         put(line, "limit of VMs reached: ");
@@ -332,7 +343,10 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
     put(&line, "");
     if (e->chosen != PLACEMENT_NONE) {
         put_node(&line, p, e->chosen);
-        if (e->runner_up == PLACEMENT_NONE) {
+        if (e->for_others) {
+            put(&line, " was taken so that others have room; by itself it would be ");
+            put_node(&line, p, e->runner_up);
+        } else if (e->runner_up == PLACEMENT_NONE) {
             put(&line, " is the only possible node");
         } else {
             put(&line, " is the best of ");
@@ -365,25 +379,33 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
 
 static void put_more(struct line *line, const struct placement_problem *p,
                      const struct placement_verdict *v) {
-    put_amount(line, p, v->resource, v->need - v->have);
+    const struct placement_resource resource = resource_of(p, v->resource);
+    put_fraction(line, v->need - v->have, resource.per_unit);
+    if (resource.unit[0] != '\0' &&
+        (resource.name == NULL || strcmp(resource.unit, resource.name) != 0)) {
+        put(line, " ");
+        put(line, resource.unit);
+    }
     put(line, " more free ");
     put_resource(line, p, v->resource);
     put(line, " there");
 }
 
-static void put_rule_gone(struct line *line, const struct placement_problem *p,
+static void put_rule_gone(struct line *line, const struct placement_problem *p, uint32_t node,
                           const struct placement_verdict *v) {
     const struct placement_rule *rule = &p->rules[v->rule];
     if (rule->kind == PLACEMENT_APART && v->other_vm != PLACEMENT_NONE) {
         put_name(line, p->vms[v->other_vm].name, "VM", v->other_vm);
         put(line, " elsewhere, or ");
+    } else if (rule->kind == PLACEMENT_TOGETHER && !in_no_part(rule, node)) {
+        put(line, "the rule's other VMs there, or ");
     }
     put(line, "no rule ");
     put_name(line, rule->name, "with number", v->rule);
 }
 
 /* What the obstacle's going would take. Figures are those of the verdict's own reason. */
-static void put_remedy(struct line *line, const struct placement_problem *p,
+static void put_remedy(struct line *line, const struct placement_problem *p, uint32_t node,
                        const struct placement_verdict *v, enum placement_reason reason) {
     const bool own = reason == v->reason;
     switch ((unsigned)reason) {
@@ -411,7 +433,7 @@ static void put_remedy(struct line *line, const struct placement_problem *p,
     case PLACEMENT_AFFINITY:
     case PLACEMENT_ANTI_AFFINITY:
         if (v->rule != PLACEMENT_NONE) {
-            put_rule_gone(line, p, v);
+            put_rule_gone(line, p, node, v);
         }
         break;
     case PLACEMENT_LIMIT_VMS: put(line, "a higher limit of VMs there"); break;
@@ -429,23 +451,24 @@ static void put_remedy(struct line *line, const struct placement_problem *p,
     }
 }
 
-static void put_remedies(struct line *line, const struct placement_problem *p,
+static void put_remedies(struct line *line, const struct placement_problem *p, uint32_t node,
                          const struct placement_verdict *v) {
     const char *separator = "";
     for (unsigned reason = 0; reason < PLACEMENT_REASON_COUNT; reason++) {
         if (v->obstacles & reason_bit((enum placement_reason)reason)) {
             put(line, separator);
-            put_remedy(line, p, v, (enum placement_reason)reason);
+            put_remedy(line, p, node, v, (enum placement_reason)reason);
             separator = "; and ";
         }
     }
 }
 
 /* Both are possible: in what the chosen one is better, in the order in which it counts. */
-static void put_advantage(struct line *line, const struct placement_problem *p, uint32_t chosen,
-                          const struct placement_verdict *v, const struct placement_verdict *c) {
+static void put_advantage(struct line *line, const struct placement_problem *p, uint32_t node,
+                          uint32_t chosen, const struct placement_verdict *v,
+                          const struct placement_verdict *c) {
     if (v->soft_broken > c->soft_broken) {
-        put_rule_gone(line, p, v);
+        put_rule_gone(line, p, node, v);
     } else if (v->preferred_rank > c->preferred_rank) {
         put(line, "a place before ");
         put_node(line, p, chosen);
@@ -475,13 +498,13 @@ size_t placement_change_text(const struct placement_problem *p, uint32_t vm, uin
 
     (void)vm;
     put(&line, "");
-    if (node == e->chosen) {
+    if (node == e->chosen || (verdicts[node].obstacles & reason_bit(PLACEMENT_CURRENT_HOST))) {
         return 0;
     }
     if (verdicts[node].obstacles != 0) {
-        put_remedies(&line, p, &verdicts[node]);
+        put_remedies(&line, p, node, &verdicts[node]);
     } else if (e->chosen != PLACEMENT_NONE) {
-        put_advantage(&line, p, e->chosen, &verdicts[node], &verdicts[e->chosen]);
+        put_advantage(&line, p, node, e->chosen, &verdicts[node], &verdicts[e->chosen]);
     }
     return line.length;
 }

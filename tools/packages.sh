@@ -31,6 +31,8 @@ fence | real fence agents, for the unit tests that are skipped without them (29 
       | fence-agents
 cov   | the coverage report
       | gcovr
+peers | bench placement and peers: what others place, and a solver that proves how few moves are enough
+      | pacemaker-cli-utils ganeti-htools coinor-cbc
 "
 
 say() { printf 'packages.sh: %s\n' "$*" >&2; }

@@ -32,6 +32,7 @@ enum ipc_read_verb {
     READ_EVENT_LIST,
     READ_CONFIG_LIST,
     READ_CONFIG_GET,
+    READ_EXPORT,
     READ_RULE_LIST,
     READ_RULE_SHOW
 };

@@ -139,6 +139,7 @@ const struct ipc_verb ipc_verbs[] = {
     {"config.list", IPC_READ, READ_CONFIG_LIST, NULL, 0},
     {"config.get", IPC_READ, READ_CONFIG_GET, WITH(key_args)},
     {"config.set", IPC_CHANGE, COMMAND_CONFIG_SET, WITH(config_set_args)},
+    {"export", IPC_READ, READ_EXPORT, NULL, 0},
     {"rule.list", IPC_READ, READ_RULE_LIST, NULL, 0},
     {"rule.show", IPC_READ, READ_RULE_SHOW, WITH(rule_args)},
     {"rule.add", IPC_CHANGE, COMMAND_RULE_ADD, WITH(rule_add_args)},

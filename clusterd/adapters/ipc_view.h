@@ -60,6 +60,9 @@ int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
 int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,
               struct ipc_error *ret_error);
 
+/* ipc_cluster.c: what the planner sees, as clusterd-cluster.json(5). */
+json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error);
+
 /* ipc_read.c: the body of the answer to a read verb, or NULL and an error. */
 json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
                  struct ipc_error *ret_error);

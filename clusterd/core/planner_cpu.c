@@ -142,6 +142,24 @@ static void bind(struct planner_problem *pr, const struct model *m, const struct
     }
 }
 
+/* How the three sorts are called; `named` is the model's, and these outlive it. */
+static int name_all(struct planner_problem *pr, const struct named *named) {
+    uint32_t n = pr->p.n_cpu_models;
+    pr->cpu_models = arena_array(pr->arena, n, sizeof(*pr->cpu_models));
+    bool failed = !pr->cpu_models;
+    for (uint32_t i = 0; !failed && i < n; i++) {
+        if (i < named->n) {
+            pr->cpu_models[i] = arena_strdup(pr->arena, named->v[i]);
+        } else {
+            uint32_t node = (i - named->n) / 2;
+            const char *sort = (i - named->n) % 2 ? "at least" : "as on";
+            pr->cpu_models[i] = arena_printf(pr->arena, "%s %s", sort, pr->nodes[node].name);
+        }
+        failed = !pr->cpu_models[i];
+    }
+    return failed ? -ENOMEM : 0;
+}
+
 int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool loss) {
     struct named named = {0};
     uint32_t *twins = NULL;
@@ -156,5 +174,5 @@ int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool lo
         bind(pr, m, &named, twins, i, loss);
     }
     pr->p.n_cpu_models = named.n + 2 * m->nodes.n;
-    return err;
+    return err == 0 ? name_all(pr, &named) : err;
 }

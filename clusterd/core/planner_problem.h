@@ -41,6 +41,7 @@ struct planner_problem {
     struct placement_node *nodes;
     struct placement_vm *vms;
     uint32_t *node_ids, *vm_ids; /* by index: the model's */
+    const char **cpu_models;     /* names of all cpu models, see planner_cpu.c */
 };
 
 /* -ENOMEM. `facts` may be NULL. Nothing of it has to be freed but the arena. */

@@ -22,7 +22,8 @@ def wait_calm(lab, percent):
 
 
 class Load:
-    """From its making to read(): processor time that neither the lab nor this process used, as a share of all processors."""
+    """From its making to read(): processor time that neither the lab nor this process used, as a share of all processors. Without
+    a lab (None), what ended children of this process used is its own too."""
 
     def __init__(self, lab):
         self._lab = lab
@@ -31,9 +32,9 @@ class Load:
     def _now(self):
         with open("/proc/stat", encoding="ascii") as file:
             ticks = [int(word) for word in file.readline().split()[1:9]]
-        own = sum(os.times()[:2])
+        own = sum(os.times()[:2 if self._lab else 4])
         return {"all": sum(ticks) / os.sysconf("SC_CLK_TCK"), "idle": (ticks[3] + ticks[4]) / os.sysconf("SC_CLK_TCK"),
-                "own": own, "lab": _lab_seconds(self._lab)}
+                "own": own, "lab": _lab_seconds(self._lab) if self._lab else 0.0}
 
     def read(self):
         """{"foreign_percent": of all processors, "lab_percent": ..., "load1": ...}; foreign is None without cgroup2."""

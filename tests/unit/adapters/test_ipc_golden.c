@@ -272,6 +272,7 @@ static void test_every_verb(void **state) {
         {"operation.show", ",\"operation\":77"},
         {"event.list", ",\"since\":1,\"limit\":1"},
         {"config.get", ",\"key\":\"self_fence_ms\""},
+        {"export", ""},
         {"rule.list", ""},
         {"rule.show", ",\"rule\":\"web-on\""},
     };

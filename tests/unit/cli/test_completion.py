@@ -17,8 +17,13 @@ RULES = (ok("node.list", nodes=[node(1), node(2), node(3)]), ok("vm.list", vms=[
          ok("rule.list", rules=[{"name": "web-apart"}]))
 
 CASES = [
-    ([""], ["status", "node", "vm", "volume", "fence-device", "rule", "operation", "event", "config", "support-bundle",
-            "help"]),
+    ([""], ["status", "node", "vm", "volume", "fence-device", "rule", "operation", "plan", "export", "event",
+            "config", "support-bundle", "help"]),
+    (["plan", "--lose", "n1,n"], ["n1,n1", "n1,n2", "n1,n3"]),
+    (["plan", "--vm", "db1,we"], ["db1,web1", "db1,web2"]),
+    (["plan", "--a"], ["--admit"]),
+    (["plan", "--file", ""], []),
+    (["export", ""], []),
     (["v"], ["vm", "volume"]),
     (["--json", "no"], ["node"]),
     (["--timeout", "5s", "no"], ["node"]),

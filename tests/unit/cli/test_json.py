@@ -23,6 +23,7 @@ READS = {  # what only shows something, by the verb of the IPC
     "event.list": ["event", "list"],
     "rule.list": ["rule", "list"], "rule.show": ["rule", "show", "web-apart"],
     "config.list": ["config", "list"], "config.get": ["config", "get", "self_fence_ms"],
+    "export": ["export"],
 }
 CHANGES = {
     "node.drain": ["node", "drain", "n1"], "node.resume": ["node", "resume", "n1"],
@@ -38,8 +39,8 @@ CHANGES = {
 }
 # What is followed is followed line by line, and cancelling does not wait.
 OTHERS = {"operation.cancel": ["operation", "cancel", "12"]}
-# What is no verb of the daemon; test_bundle.py has it.
-LOCAL = {"support-bundle"}
+# What is no verb of the daemon; test_bundle.py and test_plan.py have them.
+LOCAL = {"support-bundle", "plan"}
 
 
 def golden(verb):

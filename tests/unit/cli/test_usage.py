@@ -22,7 +22,7 @@ NOUNS = {
     "event": ["list"],
     "config": ["list", "get", "set"],
 }
-VERBS = [("status",), ("support-bundle",)] + [(noun, verb) for noun, verbs in NOUNS.items() for verb in verbs]
+VERBS = [("status",), ("plan",), ("export",), ("support-bundle",)] + [(noun, verb) for noun, verbs in NOUNS.items() for verb in verbs]
 
 
 @pytest.mark.parametrize("words, message", [
@@ -44,6 +44,12 @@ VERBS = [("status",), ("support-bundle",)] + [(noun, verb) for noun, verbs in NO
     (["vm", "move", "web1"], "vm move web1: say where to: either --best-node or --to NODE"),
     (["vm", "move", "web1", "--best-node", "--to", "n2"], "say where to: either --best-node or --to NODE"),
     (["vm", "move", "web1", "--best-node", "--live", "--quick"], "--live and --quick exclude each other"),
+    (["plan", "--lose", "n1", "--drain", "n2"], "plan: --lose and --drain are two questions; ask one"),
+    (["plan", "--admit", "two"], "plan: --admit two is not a number from 0 to 65536"),
+    (["plan", "--seed", "-1"], "plan: --seed -1 is not a number from 0 to"),
+    (["plan", "--seconds", "1m"], "plan: --seconds 1m is not a number of seconds from 0 to 86400, such as 0.5 or 60"),
+    (["plan", "n1"], "plan: 'n1' is one word too many"),
+    (["export", "a", "b"], "export: 'b' is one word too many"),
     (["operation", "show", "twelve"], "'twelve' is not the number of an operation"),
     (["event", "list", "--limit", "-1"], "--limit -1 is not a number from 1 to 100000"),
     (["volume", "add", "csv1", "srv/csv1"], "the path 'srv/csv1' is not absolute"),

@@ -20,26 +20,34 @@ const char *const checker_reasons[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_AFFINITY] = "outside all parts of a hard TOGETHER",
 };
 
+/* Who moved aside and came back is one that stays. */
+static bool stays(const struct checker *c, uint32_t vm) {
+    return c->at[vm] != READING_NOWHERE && c->at[vm] == reading_begins_on(c->p, c->q, vm);
+}
+
+static bool moved(const struct checker *c, uint32_t vm) {
+    return c->hops[vm] > 0 && !stays(c, vm);
+}
+
 /* The moved of a hard TOGETHER are with those that stay or, if none stays, all in one domain. */
 static bool together_ok(struct checker *c, const struct placement_rule *rule) {
     uint32_t first_moved = PLACEMENT_NONE;
     bool any_stays = false;
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const uint32_t vm = rule->vms.index[i];
-        any_stays |= c->hops[vm] == 0 && c->at[vm] != READING_NOWHERE;
-        first_moved = c->hops[vm] > 0 && first_moved == PLACEMENT_NONE ? vm : first_moved;
+        any_stays |= stays(c, vm);
+        first_moved = moved(c, vm) && first_moved == PLACEMENT_NONE ? vm : first_moved;
     }
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const uint32_t vm = rule->vms.index[i];
-        if (c->hops[vm] == 0) {
+        if (!moved(c, vm)) {
             continue;
         }
         const uint32_t domain = reading_domain(c->p, rule, c->at[vm]);
         bool with = !any_stays && reading_domain(c->p, rule, c->at[first_moved]) == domain;
         for (uint32_t j = 0; j < rule->vms.n; j++) {
             const uint32_t other = rule->vms.index[j];
-            with |= c->hops[other] == 0 && c->at[other] != READING_NOWHERE &&
-                    reading_domain(c->p, rule, c->at[other]) == domain;
+            with |= stays(c, other) && reading_domain(c->p, rule, c->at[other]) == domain;
         }
         if (!with) {
             return checker_wrong(c, "vm %u ends apart from the others of a hard TOGETHER, rule %u",
@@ -52,9 +60,6 @@ static bool together_ok(struct checker *c, const struct placement_rule *rule) {
 static bool places_ok(struct checker *c) {
     for (uint32_t vm = 0; vm < c->p->n_vms; vm++) {
         const struct placement_vm *v = &c->p->vms[vm];
-        if (c->hops[vm] > 0 && c->asked[vm] && c->at[vm] == v->host) {
-            return checker_wrong(c, "vm %u was asked for and ends on its host", vm);
-        }
         if (c->hops[vm] > 0 && c->asked[vm] && c->q->kind == PLACEMENT_RETURN &&
             c->at[vm] != v->return_to) {
             return checker_wrong(c, "vm %u does not end where it returns to", vm);
@@ -150,7 +155,8 @@ static bool figure_ok(struct checker *c, const char *what, uint64_t is, uint64_t
 
 /* Times are predictions; what is promised is their order, and what a start takes. */
 static bool times_ok(struct checker *c) {
-    uint32_t last_stage = 0, begins_ms = 0, ends_ms = 0;
+    uint32_t last_stage = 0;
+    uint64_t begins_ms = 0, ends_ms = 0;
     for (uint32_t i = 0; i < c->plan->n_moves; i++) {
         const struct placement_move *m = &c->plan->moves[i];
         if (m->stage != last_stage) {

@@ -7,12 +7,20 @@
 struct dice {
     struct world *w;
     uint64_t state;
+    const uint8_t *bytes; /* what a fuzzer throws; NULL: random */
+    size_t n_bytes;
     /* Hardly any rule and no limits but room, of which there is little: plans need thought. */
     bool tight;
 };
 
-/* splitmix64, below n. */
+/* Below n: the next byte, or splitmix64. */
 static uint32_t pick(struct dice *d, uint32_t n) {
+    if (d->bytes != NULL) {
+        const uint32_t byte = d->n_bytes > 0 ? *d->bytes : 0;
+        d->bytes += d->n_bytes > 0;
+        d->n_bytes -= d->n_bytes > 0;
+        return n > 0 ? byte % n : 0;
+    }
     uint64_t z = d->state += UINT64_C(0x9E3779B97F4A7C15);
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
@@ -219,10 +227,9 @@ static void begin(struct dice *d, uint64_t seed) {
     p->loads = chance(d, 50) ? d->w->loads : NULL;
 }
 
-struct world *generate_small(uint64_t seed, const struct generate_size *size) {
-    struct world *w = world_create();
+static struct world *make_small(struct dice d, uint64_t seed, const struct generate_size *size) {
+    struct world *w = d.w;
     struct placement_problem *p = &w->problem;
-    struct dice d = {.w = w};
     begin(&d, seed);
     p->n_nodes = !d.tight && chance(&d, 5) ? 1 : 2 + pick(&d, size->nodes_max - 1);
     p->n_vms =
@@ -240,6 +247,15 @@ struct world *generate_small(uint64_t seed, const struct generate_size *size) {
     }
     make_request(&d, 60, p->n_nodes);
     return w;
+}
+
+struct world *generate_small(uint64_t seed, const struct generate_size *size) {
+    return make_small((struct dice){.w = world_create()}, seed, size);
+}
+
+struct world *generate_from_bytes(const uint8_t *bytes, size_t n,
+                                  const struct generate_size *size) {
+    return make_small((struct dice){.w = world_create(), .bytes = bytes, .n_bytes = n}, 0, size);
 }
 
 struct world *generate_large(uint64_t seed, const struct generate_size *size,

@@ -10,6 +10,8 @@ struct generate_size {
 };
 
 struct world *generate_small(uint64_t seed, const struct generate_size *size);
+/* The same maker, steered by bytes; they may be of any number, not NULL. */
+struct world *generate_from_bytes(const uint8_t *bytes, size_t n, const struct generate_size *size);
 /* Exactly so many; the nodes are filled to about `fill_percent` with VMs that run. */
 struct world *generate_large(uint64_t seed, const struct generate_size *size,
                              uint32_t fill_percent);

@@ -15,7 +15,7 @@
 
 #define ORACLE_VMS 12u
 #define ORACLE_NODES 8u
-#define ORACLE_STATES (1u << 22)
+#define ORACLE_STATES (1u << 26)
 
 /* Unplaced VMs by priority in one number, less is better: 5 bits for each priority, the highest
  * priority in the highest bits. */

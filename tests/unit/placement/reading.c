@@ -253,8 +253,10 @@ uint32_t reading_nodes_over(const struct placement_problem *p, const uint32_t *a
     for (uint32_t node = 0; node < p->n_nodes; node++) {
         bool over = false;
         for (uint32_t r = 0; p->nodes[node].threshold_permille > 0 && r < p->n_resources; r++) {
-            over |= sums[(size_t)node * p->n_resources + r] * 1000 >
-                    reading_capacity(p, node, r) * p->nodes[node].threshold_permille;
+            const uint64_t capacity = reading_capacity(p, node, r);
+            const uint64_t permille = p->nodes[node].threshold_permille;
+            over |= capacity <= UINT64_MAX / permille &&
+                    sums[(size_t)node * p->n_resources + r] * 1000 > capacity * permille;
         }
         n_over += over;
     }

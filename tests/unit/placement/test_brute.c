@@ -20,7 +20,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define N_SEEDS 5000u
+#define N_SEEDS 25000u
 #define SHOWN 5u /* problems that are printed in full */
 #define IMPROVE_WORK 100000u
 #define IMPROVE_ROUNDS 50u
@@ -122,9 +122,7 @@ static void one_problem(struct placement_solver *solver, const struct world *w, 
     assert_true(oracle_solve(&w->problem, &w->request, &options, &best));
     const uint64_t at_once = oracle_unplaced(&w->problem, plan);
     const uint64_t soft_at_once = plan->cost.soft_broken;
-    if (plan->proven && at_once != best.unplaced) {
-        wrong(w, seed, "is said to be proven and is not the best");
-    }
+    const bool proven_at_once = plan->proven;
     for (unsigned i = 0; i < IMPROVE_ROUNDS; i++) {
         if (placement_improve(solver, IMPROVE_WORK, &plan) <= 0) {
             break;
@@ -132,6 +130,16 @@ static void one_problem(struct placement_solver *solver, const struct world *w, 
     }
     if (n_seeds == 1) {
         show(plan);
+    }
+    if (oracle_unplaced(&w->problem, plan) != best.unplaced || at_once != best.unplaced ||
+        plan->cost.soft_broken != best.soft) {
+        /* No VM is moved more than twice; one that was not asked for may move aside and back. The
+         * states of that are too many for each problem. */
+        const struct oracle_options exact = {.hops_max = 2, .way_home = true};
+        assert_true(oracle_solve(&w->problem, &w->request, &exact, &best));
+    }
+    if (proven_at_once && at_once != best.unplaced) {
+        wrong(w, seed, "is said to be proven and is not the best");
     }
     const char *less = less_than(w, plan, &best, text);
     if (less != NULL) {

@@ -228,6 +228,8 @@ static const struct checker_case cases[] = {
     {"unplaced for a reason that is not the first",
      TWO "vm a memory 9 excluded n1\nrequest place vms a", "unplaced a n1 " NO_MEMORY,
      "not the first"},
+    {"unplaced without a reason", TWO "vm a memory 9\nrequest place vms a", "unplaced a n1 1",
+     "without a reason"},
     {"order of the unplaced", TWO "vm a memory 9\nvm b memory 9 priority 2\nrequest place vms a,b",
      "unplaced a n1 " NO_MEMORY "\nunplaced b n1 " NO_MEMORY, "most important"},
     {"ready too soon", TWO "vm a start-ms 700\nrequest place vms a",

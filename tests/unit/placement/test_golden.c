@@ -52,7 +52,7 @@ static void write_move(FILE *out, const struct world *w, const struct placement_
     static const char *const modes[] = {"start", "move live", "move cold"};
     fprintf(out, "stage %u: %s %s: %s -> %s, ready after %u ms%s\n", move->stage, modes[move->mode],
             w->vms[move->vm].name, node_name(w, move->from), node_name(w, move->to), move->ready_ms,
-            move->asked ? "" : ", to make room");
+            move->asked || w->request.kind == PLACEMENT_BALANCE ? "" : ", to make room");
 }
 
 /* Each VM that was asked for is explained once, below its first move. */
@@ -70,7 +70,8 @@ static void write_plan(FILE *out, const struct world *w, struct placement_solver
     const struct placement_cost *cost = &plan->cost;
     for (uint32_t i = 0; i < plan->n_moves; i++) {
         write_move(out, w, &plan->moves[i]);
-        if (plan->moves[i].asked && !moved_before(plan, i)) {
+        const bool about_it = plan->moves[i].asked || w->request.kind == PLACEMENT_BALANCE;
+        if (about_it && !moved_before(plan, i)) {
             write_verdicts(out, w, solver, plan->moves[i].vm);
         }
     }
@@ -137,7 +138,7 @@ static void write_admission(FILE *out, const struct world *w, struct placement_s
         fprintf(out, " no place for %s: %s",
                 a->vm != PLACEMENT_NONE ? w->vms[a->vm].name : "(all together)",
                 placement_reason_name(a->reason));
-        if (a->resource != PLACEMENT_NONE) {
+        if (a->resource != PLACEMENT_NONE && a->short_of > 0) {
             fprintf(out, "; %s is short by %llu", w->resources[a->resource].name,
                     (unsigned long long)a->short_of);
         }

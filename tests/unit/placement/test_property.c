@@ -6,6 +6,7 @@
 #include "checker.h"
 #include "generate.h"
 #include "oracle.h"
+#include "verdicts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,6 +137,31 @@ static void test_large_problems(void **state) {
     placement_solver_destroy(solver);
 }
 
+/* Too large for brute force, small enough for many: plans and every verdict. */
+static void test_middle_problems(void **state) {
+    (void)state;
+    const struct generate_size size = {.nodes_max = 9, .vms_max = 24, .rules_max = 8};
+    struct placement_solver *solver = NULL;
+    const char *more = getenv("CLUSTERD_PLACEMENT_SEEDS");
+    const uint64_t n_seeds = more != NULL ? strtoull(more, NULL, 10) : 2000;
+    assert_int_equal(placement_solver_create(&solver), 0);
+    for (uint64_t seed = 1; seed <= n_seeds; seed++) {
+        const struct placement_plan *plan = NULL;
+        char text[VERDICTS_TEXT_MAX];
+        struct world *w = generate_small(seed, &size);
+        w->request.work = 30000;
+        assert_int_equal(placement_solve(solver, &w->problem, &w->request, &plan), 0);
+        check(w, plan, seed);
+        assert_true(placement_improve(solver, 10000, &plan) >= 0);
+        check(w, plan, seed);
+        if (!verdicts_ok(&w->problem, &w->request, solver, plan, text)) {
+            fail_msg("seed %llu: %s", (unsigned long long)seed, text);
+        }
+        world_destroy(w);
+    }
+    placement_solver_destroy(solver);
+}
+
 static const struct generate_size small = {.nodes_max = 6, .vms_max = 14, .rules_max = 5};
 
 static const struct placement_plan *solve_in_slices(struct placement_solver *solver,
@@ -222,6 +248,7 @@ static void test_order_does_not_matter(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_large_problems),
+        cmocka_unit_test(test_middle_problems),
         cmocka_unit_test(test_same_again),
         cmocka_unit_test(test_order_does_not_matter),
     };

@@ -74,73 +74,90 @@ static int solve_world(struct world *w) {
     return result;
 }
 
+static const uint32_t beyond[] = {77}, beyond_parts[] = {0, 2};
+static const struct placement_set bad = {.index = beyond, .n = 1};
+
+#define N_SPOILED 49
+
+/* Spoils the world in the i-th way; returns what it is refused with. */
+static int spoil_first(struct world *w, int i) {
+    int expected = -EINVAL;
+    switch (i) {
+    case 0: w->vms[0].host = 2; break;
+    case 1: w->vms[0].also_on = 2; break;
+    case 2: w->vms[0].also_on = w->vms[0].host; break;
+    case 3: w->vms[0].host = PLACEMENT_NONE, w->vms[0].also_on = 1; break;
+    case 4: w->vms[0].return_to = 2; break;
+    case 5: w->vms[0].cpu_model = 0; break;
+    case 6: w->vms[0].possible = bad; break;
+    case 7: w->vms[0].preferred = bad; break;
+    case 8: w->vms[0].excluded = bad; break;
+    case 9: w->vms[0].volumes = bad; break;
+    case 10: w->nodes[0].volumes = bad; break;
+    case 11: w->nodes[0].rack = 2; break;
+    case 12: w->nodes[0].site = PLACEMENT_NONE; break;
+    case 13: w->nodes[0].cpu_overcommit_permille = 1000001, expected = -E2BIG; break;
+    case 14: w->rules[0].vms = bad; break;
+    case 15: w->rules[0].nodes = w->request.nodes; break;
+    case 16: w->request.nodes = bad; break;
+    case 17: w->request.vms = bad; break;
+    case 18: w->request.kind = PLACEMENT_PLACE; break;
+    case 19: w->problem.n_resources = 1; break;
+    case 20: w->needs[0] = PLACEMENT_AMOUNT_MAX + 1, expected = -E2BIG; break;
+    case 21: w->capacities[3] = PLACEMENT_AMOUNT_MAX + 1, expected = -E2BIG; break;
+    case 22: w->problem.n_vms = PLACEMENT_VMS_MAX + 1, expected = -E2BIG; break;
+    case 23: w->vms[0].volumes = (struct placement_set){.index = NULL, .n = 1}; break;
+    default: fail();
+    }
+    return expected;
+}
+
+static int spoil_more(struct world *w, int i) {
+    int expected = -EINVAL;
+    switch (i) {
+    case 24: w->problem.n_nodes = PLACEMENT_NODES_MAX + 1, expected = -E2BIG; break;
+    case 25: w->problem.n_rules = PLACEMENT_RULES_MAX + 1, expected = -E2BIG; break;
+    case 26: w->problem.n_volumes = PLACEMENT_VOLUMES_MAX + 1, expected = -E2BIG; break;
+    case 27: w->problem.n_cpu_models = PLACEMENT_CPU_MODELS_MAX + 1, expected = -E2BIG; break;
+    case 28: w->problem.n_resources = PLACEMENT_RESOURCES_MAX + 1, expected = -E2BIG; break;
+    case 29: w->problem.nodes = NULL; break;
+    case 30: w->problem.capacities = NULL; break;
+    case 31: w->problem.vms = NULL; break;
+    case 32: w->problem.needs = NULL; break;
+    case 33: w->problem.rules = NULL; break;
+    case 34: w->nodes[0].state = PLACEMENT_NODE_STATE_COUNT; break;
+    case 35: w->nodes[0].site = 2; break;
+    case 36: w->nodes[0].cpu_models = bad; break;
+    case 37: w->vms[0].mobility = (enum placement_mobility)(PLACEMENT_FIXED + 1); break;
+    case 38: w->rules[0].kind = PLACEMENT_RULE_KIND_COUNT; break;
+    case 39: w->rules[0].scope = PLACEMENT_SCOPE_COUNT; break;
+    case 40: w->rules[0].strength = PLACEMENT_STRENGTH_COUNT; break;
+    case 41: w->rules[0].nodes = bad; break;
+    case 42: w->request.kind = PLACEMENT_KIND_COUNT; break;
+    case 43: w->rules[0].scope = PLACEMENT_PART; break; /* and no part_of */
+    case 44: w->rules[0].scope = PLACEMENT_PART, w->rules[0].part_of = beyond_parts; break;
+    case 45: w->problem.resources = NULL, w->problem.n_resources = 0; break;
+    case 46:
+        w->loads[0] = PLACEMENT_AMOUNT_MAX + 1, w->problem.loads = w->loads;
+        expected = -E2BIG;
+        break;
+    case 47: w->capacities[0] = UINT64_MAX, expected = -E2BIG; break;
+    case 48: w->nodes[1].volumes = (struct placement_set){.index = NULL, .n = 2}; break;
+    default: fail();
+    }
+    return expected;
+}
+
 /* Each wrong index and number is found; none is used. */
 static void test_nonsense_is_refused(void **state) {
     (void)state;
     static const char text[] = "node n1 " ROOM " volumes csv1\nnode n2 " ROOM "\n"
                                "vm a memory 1 cpu 1 on n1 volumes csv1\n"
                                "rule r apart hard vms a\nrequest drain nodes n1";
-    static const uint32_t beyond[] = {77}, beyond_parts[] = {0, 2};
-    const struct placement_set bad = {.index = beyond, .n = 1};
-    for (int i = 0; i < 49; i++) {
+    for (int i = 0; i < N_SPOILED; i++) {
         struct world *w = world_create();
-        int expected = -EINVAL;
         assert_int_equal(world_parse(w, text), 0);
-        switch (i) {
-        case 0: w->vms[0].host = 2; break;
-        case 1: w->vms[0].also_on = 2; break;
-        case 2: w->vms[0].also_on = w->vms[0].host; break;
-        case 3: w->vms[0].host = PLACEMENT_NONE, w->vms[0].also_on = 1; break;
-        case 4: w->vms[0].return_to = 2; break;
-        case 5: w->vms[0].cpu_model = 0; break;
-        case 6: w->vms[0].possible = bad; break;
-        case 7: w->vms[0].preferred = bad; break;
-        case 8: w->vms[0].excluded = bad; break;
-        case 9: w->vms[0].volumes = bad; break;
-        case 10: w->nodes[0].volumes = bad; break;
-        case 11: w->nodes[0].rack = 2; break;
-        case 12: w->nodes[0].site = PLACEMENT_NONE; break;
-        case 13: w->nodes[0].cpu_overcommit_permille = 1000001, expected = -E2BIG; break;
-        case 14: w->rules[0].vms = bad; break;
-        case 15: w->rules[0].nodes = w->request.nodes; break;
-        case 16: w->request.nodes = bad; break;
-        case 17: w->request.vms = bad; break;
-        case 18: w->request.kind = PLACEMENT_PLACE; break;
-        case 19: w->problem.n_resources = 1; break;
-        case 20: w->needs[0] = PLACEMENT_AMOUNT_MAX + 1, expected = -E2BIG; break;
-        case 21: w->capacities[3] = PLACEMENT_AMOUNT_MAX + 1, expected = -E2BIG; break;
-        case 22: w->problem.n_vms = PLACEMENT_VMS_MAX + 1, expected = -E2BIG; break;
-        case 23: w->vms[0].volumes = (struct placement_set){.index = NULL, .n = 1}; break;
-        case 24: w->problem.n_nodes = PLACEMENT_NODES_MAX + 1, expected = -E2BIG; break;
-        case 25: w->problem.n_rules = PLACEMENT_RULES_MAX + 1, expected = -E2BIG; break;
-        case 26: w->problem.n_volumes = PLACEMENT_VOLUMES_MAX + 1, expected = -E2BIG; break;
-        case 27: w->problem.n_cpu_models = PLACEMENT_CPU_MODELS_MAX + 1, expected = -E2BIG; break;
-        case 28: w->problem.n_resources = PLACEMENT_RESOURCES_MAX + 1, expected = -E2BIG; break;
-        case 29: w->problem.nodes = NULL; break;
-        case 30: w->problem.capacities = NULL; break;
-        case 31: w->problem.vms = NULL; break;
-        case 32: w->problem.needs = NULL; break;
-        case 33: w->problem.rules = NULL; break;
-        case 34: w->nodes[0].state = PLACEMENT_NODE_STATE_COUNT; break;
-        case 35: w->nodes[0].site = 2; break;
-        case 36: w->nodes[0].cpu_models = bad; break;
-        case 37: w->vms[0].mobility = (enum placement_mobility)(PLACEMENT_FIXED + 1); break;
-        case 38: w->rules[0].kind = PLACEMENT_RULE_KIND_COUNT; break;
-        case 39: w->rules[0].scope = PLACEMENT_SCOPE_COUNT; break;
-        case 40: w->rules[0].strength = PLACEMENT_STRENGTH_COUNT; break;
-        case 41: w->rules[0].nodes = bad; break;
-        case 42: w->request.kind = PLACEMENT_KIND_COUNT; break;
-        case 43: w->rules[0].scope = PLACEMENT_PART; break; /* and no part_of */
-        case 44: w->rules[0].scope = PLACEMENT_PART, w->rules[0].part_of = beyond_parts; break;
-        case 45: w->problem.resources = NULL, w->problem.n_resources = 0; break;
-        case 46:
-            w->loads[0] = PLACEMENT_AMOUNT_MAX + 1, w->problem.loads = w->loads;
-            expected = -E2BIG;
-            break;
-        case 47: w->capacities[0] = UINT64_MAX, expected = -E2BIG; break;
-        case 48: w->nodes[1].volumes = (struct placement_set){.index = NULL, .n = 2}; break;
-        default: fail();
-        }
+        const int expected = i < 24 ? spoil_first(w, i) : spoil_more(w, i);
         if (solve_world(w) != expected) {
             fail_msg("nonsense number %d was not refused with %d", i, expected);
         }

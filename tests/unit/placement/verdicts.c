@@ -25,7 +25,8 @@ struct moment {
     char *text;
 };
 
-static bool wrong(struct moment *m, uint32_t node, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static bool wrong(struct moment *m, uint32_t node,
+                                                        const char *format, ...) {
     va_list args;
     char what[160];
     va_start(args, format);
@@ -134,10 +135,13 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const struct places *of = &m->of[rule->vms.index[i]];
         seen.one_will_stay |= of->will_stay;
+        seen.in_domain[1] |= of->will_stay && is_in(m, rule, of->perhaps[0], domain);
         if (rule->vms.index[i] == m->vm || (of->undecided && !hard_apart)) {
             continue;
         }
-        const uint32_t surely = of->undecided ? of->perhaps[0] : of->surely;
+        const uint32_t surely = !of->undecided                      ? of->surely
+                                : of->perhaps[1] != READING_NOWHERE ? of->perhaps[1]
+                                                                    : of->perhaps[0];
         if (surely != READING_NOWHERE) {
             seen.anywhere[0] = true;
             seen.in_domain[0] |= is_in(m, rule, surely, domain);

@@ -179,7 +179,7 @@ static bool parse_vm_flag(struct placement_vm *vm, const char *key) {
 
 static int parse_vm_value(struct world *w, struct placement_vm *vm, const char *key, char *value) {
     if (is(key, "priority")) {
-        vm->priority = value[0] == '-' ? -(int32_t)read_number(w, value + 1, 1)
+        vm->priority = value[0] == '-' ? (int32_t)(0u - (uint32_t)read_number(w, value + 1, 1))
                                        : (int32_t)read_number(w, value, 1);
     } else if (is(key, "start-ms")) {
         vm->start_ms = (uint32_t)read_number(w, value, 1);
@@ -247,7 +247,7 @@ static void read_parts(struct world *w, struct placement_rule *rule, char *word)
         }
     }
     rule->scope = PLACEMENT_PART;
-    rule->part_of = world_set(w, part_of, w->problem.n_nodes).index;
+    rule->part_of = world_set(w, part_of, WORLD_NODES).index; /* nodes may follow */
 }
 
 static int parse_rule(struct world *w, char **rest) {
