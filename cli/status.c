@@ -64,6 +64,15 @@ static void show_problem(const struct screen *out, const json_t *problem) {
     show_part(out, "  to do: ", json_text(problem, "todo"));
 }
 
+/* That it is broken stands among the problems. */
+static void show_reserve(const struct screen *out, const json_t *reserve) {
+    int64_t nodes = json_number(reserve, "nodes");
+    if (nodes > 0 && strcmp(json_text(reserve, "state"), "ok") == 0) {
+        fprintf(out->file, "%sreserve: any %" PRId64 " node%s can be lost%s\n",
+                screen_begin(out, STYLE_GOOD), nodes, nodes == 1 ? "" : "s", screen_end(out));
+    }
+}
+
 static void show_status(const struct screen *out, const json_t *status) {
     const json_t *nodes = json_object_get(status, "nodes");
     const json_t *volumes = json_object_get(status, "volumes");
@@ -85,6 +94,7 @@ static void show_status(const struct screen *out, const json_t *status) {
         view_operations(out, operations);
     }
     fputc('\n', out->file);
+    show_reserve(out, json_object_get(status, "reserve"));
     if (json_array_size(problems) == 0 && json_flag(status, "usable")) {
         fprintf(out->file, "%sno problems%s\n", screen_begin(out, STYLE_GOOD), screen_end(out));
     }

@@ -130,6 +130,7 @@ static void act(struct driver *d, const struct core_action *action) {
             driver_exit(d, -EPROTO, "the watchdog cannot be relied on");
         }
         break;
+    case CORE_ACTION_SOLVE: solver_run(a->solver, action->solve.id, action->solve.job); break;
     case CORE_ACTION_EXIT: driver_exit(d, action->exit.error, action->exit.message); break;
     }
 }

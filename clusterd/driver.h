@@ -17,6 +17,7 @@
 #include "adapters/fence.h"
 #include "adapters/ipc_server.h"
 #include "adapters/sink.h"
+#include "adapters/solver.h"
 #include "adapters/sqlite_store.h"
 #include "adapters/watchdog.h"
 #include "core/core.h"
@@ -34,6 +35,7 @@ struct driver_adapters {
     struct fence *fence;
     struct ipc_server *ipc;
     struct watchdog *watchdog;
+    struct solver *solver;
 };
 
 /* -ENOMEM or another errno of making a timer. */

@@ -81,6 +81,7 @@ static void pack_event(struct packer *p, struct core_event *event) {
     case CORE_EVENT_STORED:
     case CORE_EVENT_TIMEOUT:
     case CORE_EVENT_STOP:
+    case CORE_EVENT_SOLVED:
     case CORE_EVENT_BOOT: break;
     }
 }

@@ -198,6 +198,7 @@ static int open_adapters(struct daemon *d) {
     if (error == 0 &&
         (agents_create(d->loop, d->config.agent_dir, sink, &d->adapters.agents) < 0 ||
          fence_create(d->loop, d->config.fence_agent_dir, sink, &d->adapters.fence) < 0 ||
+         solver_create(d->loop, sink, &d->adapters.solver) < 0 ||
          corosync_ring_create(d->loop, sink, &handlers, &d->adapters.ring) < 0)) {
         error = fail(d, EXIT_BROKEN, "out of memory");
     }
@@ -236,6 +237,7 @@ static void close_all(struct daemon *d) {
     fence_destroy(d->adapters.fence);
     sqlite_store_close(d->adapters.store);
     watchdog_destroy(d->adapters.watchdog);
+    solver_destroy(d->adapters.solver); /* before the core, whose job it may be running */
     driver_destroy(d->driver);
     core_destroy(d->core);
     if (d->loop) {

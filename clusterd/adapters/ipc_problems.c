@@ -174,6 +174,39 @@ static void about_balance(struct problems *p) {
     }
 }
 
+static void about_reserve(struct problems *p) {
+    struct core_reserve reserve;
+    char todo[160];
+    if (!p->view->core || !p->view->status.usable) {
+        return;
+    }
+    core_get_reserve(p->view->core, &reserve);
+    (void)snprintf(todo, sizeof(todo),
+                   "make room, change what is named, or: clusterctl config set reserve_nodes %u",
+                   reserve.nodes ? reserve.nodes - 1 : 0);
+    if (reserve.state == RESERVE_BROKEN) {
+        add(p, SEVERITY_WARNING, reserve.text, todo, "not any %u node%s can be lost", reserve.nodes,
+            reserve.nodes == 1 ? "" : "s");
+    } else if (reserve.state == RESERVE_UNKNOWN) {
+        add(p, SEVERITY_WARNING, reserve.text, "", "whether any %u node%s can be lost is not known",
+            reserve.nodes, reserve.nodes == 1 ? "" : "s");
+    }
+}
+
+json_t *render_reserve(const struct ipc_view *view) {
+    static const char *const states[] = {[RESERVE_OFF] = "unknown",
+                                         [RESERVE_OK] = "ok",
+                                         [RESERVE_BROKEN] = "broken",
+                                         [RESERVE_UNKNOWN] = "unknown"};
+    struct core_reserve reserve = {.text = ""};
+    if (view->core) {
+        core_get_reserve(view->core, &reserve);
+    }
+    return json_pack("{so ss so}", "nodes", ipc_number(reserve.nodes), "state",
+                     reserve.nodes ? states[reserve.state] : "off", "reason",
+                     ipc_text(reserve.text));
+}
+
 json_t *render_problems(struct ipc_view *view) {
     const struct model *m = view->model;
     struct problems p = {.view = view, .list = json_array()};
@@ -188,5 +221,6 @@ json_t *render_problems(struct ipc_view *view) {
         about_volume(&p, volume);
     }
     about_balance(&p);
+    about_reserve(&p);
     return p.list;
 }

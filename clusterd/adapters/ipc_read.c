@@ -66,14 +66,15 @@ static json_t *status(struct ipc_view *view) {
     char digest[17];
     (void)snprintf(digest, sizeof(digest), "%016" PRIx64, model_digest(view->model));
     return json_pack(
-        "{so sb sb so so so so so so so so so so ss}", "cluster", ipc_text(view->cluster),
+        "{so sb sb so so so so so so so so so so ss so}", "cluster", ipc_text(view->cluster),
         "quorate", s->quorate != 0, "usable", s->usable != 0, "epoch", ipc_number(s->epoch),
         "coordinator",
         coordinator ? ipc_text(model_node_name(view->model, coordinator)) : json_null(), "node",
         s->node ? ipc_text(model_node_name(view->model, s->node)) : json_null(), "phase",
         ipc_text(view->waiting[0] ? "waiting" : s->phase), "nodes", nodes(view), "vms", vms(view),
         "volumes", volumes(view), "operations", running_operations(view), "problems",
-        render_problems(view), "index", ipc_number(s->applied_index), "digest", digest);
+        render_problems(view), "index", ipc_number(s->applied_index), "digest", digest, "reserve",
+        render_reserve(view));
 }
 
 /* The newest `limit` of the events after `since`, oldest first. */

@@ -47,6 +47,8 @@ const char *shown_node_state(const struct model_node *node);
 
 /* ipc_problems.c: what is wrong, why, and what to do. */
 json_t *render_problems(struct ipc_view *view);
+/* {"nodes", "state": "off" | "ok" | "broken" | "unknown", "reason"} */
+json_t *render_reserve(const struct ipc_view *view);
 
 /* ipc_explain.c */
 json_t *render_explanation(struct ipc_view *view, const struct model_vm *vm,

@@ -40,6 +40,8 @@ void core_destroy(struct core *c) {
         replica_finish(&c->replica);
     }
     executor_finish(&c->executor);
+    solve_finish(c);
+    reserve_finish(c);
     model_finish(&c->model);
     outbox_finish(&c->out);
     free(c->progress);
@@ -147,6 +149,7 @@ static int on_boot(struct core *c, const struct core_boot *boot) {
     c->cpus = boot->cpus;
     c->watchdog_ms = boot->watchdog_ms;
     c->compact_entries = boot->compact_entries ? boot->compact_entries : COMPACT_ENTRIES;
+    c->solve_in_loop = boot->solve_in_loop ? boot->solve_in_loop : SOLVE_IN_LOOP;
     c->version = keep(boot->version, &err);
     c->site = keep(boot->site, &err);
     c->rack = keep(boot->rack, &err);
@@ -277,6 +280,7 @@ static int dispatch(struct core *c, const struct core_event *event) {
         }
         return 0;
     case CORE_EVENT_STOP: c->stopping = true; return 0;
+    case CORE_EVENT_SOLVED: solve_note(c, event->solved.id); return 0;
     }
     return -EINVAL;
 }
@@ -320,6 +324,9 @@ static int act(struct core *c) {
     }
     if (err == 0) {
         err = policy_run(c);
+    }
+    if (err == 0) {
+        err = reserve_run(c);
     }
     if (err == 0) {
         err = stop_if_done(c);
@@ -378,7 +385,8 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
         /* The policy goes on when its commands have been applied, which is an event of its own. */
         uint64_t policy_ms = c->policy_inflight ? UINT64_MAX : c->policy.wakeup_ms;
         ret_actions->wakeup_ms =
-            earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),
+            earlier(earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),
+                            c->reserve.wakeup_ms),
                     earlier(policy_ms, core_pending_deadline(c)));
     }
     return err;

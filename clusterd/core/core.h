@@ -35,7 +35,8 @@ enum core_event_type {
     CORE_EVENT_FENCE,    /* the end of a fence agent */
     CORE_EVENT_REQUEST,  /* a client wants a change */
     CORE_EVENT_TIMEOUT,  /* the time asked for by ret->wakeup_ms has come */
-    CORE_EVENT_STOP      /* SIGTERM: leave in good order */
+    CORE_EVENT_STOP,     /* SIGTERM: leave in good order */
+    CORE_EVENT_SOLVED    /* a job of SOLVE has been run */
 };
 
 /* What sqlite holds, as loaded at start. */
@@ -75,6 +76,7 @@ struct core_boot {
     const char *migrate_uri; /* "%s": name of the target */
     const char *libvirt_uri;
     uint32_t compact_entries; /* a snapshot after so many; 0: as many as is good */
+    uint64_t solve_in_loop;   /* nodes times VMs; what is more is a job; 0: as many as is good */
     struct core_stored_state state;
 };
 
@@ -176,6 +178,9 @@ struct core_event {
         struct core_fence fence;
         struct core_request request;
         struct {
+            uint64_t id;
+        } solved;
+        struct {
             uint64_t due_ms; /* TIMEOUT: the wakeup_ms that it answers; how late it is tells how far
                                 this clusterd lags behind */
         } timeout;
@@ -196,7 +201,8 @@ enum core_action_type {
     CORE_ACTION_PROGRESS,  /* of a VM that moves: tell subscribers */
     CORE_ACTION_LOG,       /* about this node alone, not replicated */
     CORE_ACTION_WATCHDOG,
-    CORE_ACTION_EXIT /* CORE_EVENT_STOP is done, or the node must not go on */
+    CORE_ACTION_EXIT, /* CORE_EVENT_STOP is done, or the node must not go on */
+    CORE_ACTION_SOLVE /* solve_job_run() it elsewhere than in the loop, then SOLVED */
 };
 
 /* All of it in one transaction, in this order; it may share a transaction with other STOREs. */
@@ -275,6 +281,10 @@ struct core_watchdog {
     uint8_t feed; /* 1: keepalive; 0: disarm (magic close), only when nothing runs here */
 };
 
+struct solve_job; /* opaque */
+/* Runs it to its end, in any thread; it touches nothing but the job. */
+void solve_job_run(struct solve_job *job);
+
 struct core_action {
     enum core_action_type type;
     union {
@@ -299,6 +309,10 @@ struct core_action {
             const char *message;
         } log;
         struct core_watchdog watchdog;
+        struct {
+            uint64_t id;
+            struct solve_job *job; /* the core's; untouched by it until SOLVED, see solve.h */
+        } solve;
         struct {
             int error; /* 0: asked for; else negative errno */
             const char *message;
@@ -356,6 +370,15 @@ struct planner_plan;
 struct arena;
 int core_advise(const struct core *core, uint64_t wall_ms, struct arena *arena,
                 struct planner_plan *ret_plan);
+
+/* Whether any `nodes` nodes can be lost, as this node last found; see reserve.h. */
+enum core_reserve_state { RESERVE_OFF = 0, RESERVE_OK, RESERVE_BROKEN, RESERVE_UNKNOWN };
+struct core_reserve {
+    uint32_t nodes;                /* 0: no reserve is kept */
+    enum core_reserve_state state; /* OFF with nodes: it has not been looked at yet */
+    const char *text;              /* BROKEN, UNKNOWN: by what, in one line */
+};
+void core_get_reserve(const struct core *core, struct core_reserve *ret_reserve);
 
 /* Progress of the VM's migration, as last heard; false: none. */
 bool core_get_progress(const struct core *core, uint32_t vm, struct core_progress *ret_progress);

@@ -13,6 +13,8 @@
 #include "core/planner_problem.h"
 #include "core/policy.h"
 #include "core/replica.h"
+#include "core/reserve.h"
+#include "core/solve.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,6 +62,11 @@ struct core {
     uint32_t n_pending, pending_capacity;
     uint64_t last_request;
     uint32_t policy_inflight;
+
+    struct reserve reserve;
+    struct solve_job *jobs[SOLVE_PURPOSES]; /* owned */
+    uint64_t last_job;
+    uint64_t solve_in_loop; /* nodes times VMs */
 
     struct core_progress *progress; /* owned; by VM */
     uint32_t n_progress;

@@ -100,7 +100,9 @@ void core_applied(struct core *c, const struct apply *a) {
         if (p->request != a->request) {
             continue;
         }
-        if (p->kind == PENDING_CLIENT) {
+        if (p->kind == PENDING_CLIENT && reserve_holds(c, p->client, a)) {
+            /* the answer comes when it is known what it breaks */
+        } else if (p->kind == PENDING_CLIENT) {
             core_reply(c, p->client, a->code, a->operation, a->message, a->hint);
             c->out.v[c->out.n - 1].reply.warning = a->warning;
         } else if (p->kind == PENDING_POLICY) {

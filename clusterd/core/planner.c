@@ -94,11 +94,11 @@ static enum placement_kind kind_of(enum planner_kind kind) {
     return PLACEMENT_PLACE;
 }
 
-static int solve(struct answer *a, const struct planner_question *question) {
+static int solve(struct answer *a, const struct planner_question *question, bool may_move_others) {
     const struct planner_problem *pr = a->pr;
     uint32_t *vms = arena_array(pr->arena, question->n_vms, sizeof(*vms));
     uint32_t node = planner_node_index(pr, question->node);
-    int err = vms ? placement_solver_create(&a->solver) : -ENOMEM;
+    int err = !vms ? -ENOMEM : a->solver ? 0 : placement_solver_create(&a->solver);
     if (err < 0) {
         return err;
     }
@@ -110,8 +110,7 @@ static int solve(struct answer *a, const struct planner_question *question) {
         .kind = kind_of(question->kind),
         .vms = {.index = vms, .n = question->n_vms},
         .nodes = {.index = &node, .n = of_node},
-        .may_move_others = question->may_move_others,
-        .moves_max = question->moves_max,
+        .may_move_others = may_move_others,
         .work = question->work,
     };
     return placement_solve(a->solver, &pr->p, &request, &a->plan);
@@ -120,31 +119,43 @@ static int solve(struct answer *a, const struct planner_question *question) {
 int planner_solve(const struct planner_problem *pr, const struct planner_question *question,
                   struct planner_plan *ret_plan) {
     struct answer a = {.pr = pr};
-    int err = solve(&a, question);
+    struct planner_plan plan = {0}, other = {0};
+    int err = solve(&a, question, false);
     if (err == 0) {
-        err = take_plan(&a, ret_plan);
+        err = take_plan(&a, &plan);
+    }
+    if (err == 0 && plan.n_unplaced > 0 && question->may_move_others) {
+        err = solve(&a, question, true);
+        if (err == 0) {
+            err = take_plan(&a, &other);
+        }
+        plan = err == 0 && other.n_unplaced < plan.n_unplaced ? other : plan;
     }
     placement_solver_destroy(a.solver);
+    if (err == 0) {
+        *ret_plan = plan;
+    }
     return err;
 }
 
-static int ask(const struct model *m, const struct planner_question *question, struct arena *arena,
+static int ask(const struct model *m, const struct planner_facts *facts,
+               const struct planner_question *question, struct arena *arena,
                struct planner_plan *ret_plan) {
     struct planner_problem pr;
-    int err = planner_problem_init(&pr, m, NULL, arena);
+    int err = planner_problem_init(&pr, m, facts, arena);
     return err < 0 ? err : planner_solve(&pr, question, ret_plan);
 }
 
 int planner_place(const struct model *m, const uint32_t *vms, uint32_t n, struct arena *arena,
                   struct planner_plan *ret_plan) {
     struct planner_question question = {.kind = PLANNER_PLACE, .vms = vms, .n_vms = n};
-    return ask(m, &question, arena, ret_plan);
+    return ask(m, NULL, &question, arena, ret_plan);
 }
 
 int planner_drain(const struct model *m, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan) {
     struct planner_question question = {.kind = PLANNER_DRAIN, .node = node};
-    return ask(m, &question, arena, ret_plan);
+    return ask(m, NULL, &question, arena, ret_plan);
 }
 
 bool planner_to_be_started(const struct model_vm *vm) {
@@ -152,14 +163,11 @@ bool planner_to_be_started(const struct model_vm *vm) {
            (vm->state == VM_OFF || vm->state == VM_SAVED);
 }
 
-/* Others are moved only for the sake of VMs that would stay down: not for a soft rule, which the
- * engine would do if it were let. */
-int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
-                   struct arena *arena, struct planner_plan *ret_plan) {
-    struct planner_facts facts = {.wall_ms = wall_ms};
-    struct planner_problem pr;
+int planner_starts_question(const struct model *m, bool may_move_others, struct arena *arena,
+                            struct planner_question *ret) {
     uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
-    struct planner_question question = {.kind = PLANNER_PLACE, .vms = vms};
+    struct planner_question question = {
+        .kind = PLANNER_PLACE, .vms = vms, .may_move_others = may_move_others};
     if (!vms) {
         return -ENOMEM;
     }
@@ -168,20 +176,26 @@ int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others
             vms[question.n_vms++] = vm->id;
         }
     }
-    struct planner_plan plan = {0}, other = {0};
-    int err = question.n_vms == 0 ? 0 : planner_problem_init(&pr, m, &facts, arena);
-    if (err == 0 && question.n_vms > 0) {
-        err = planner_solve(&pr, &question, &plan);
-    }
-    if (err == 0 && plan.n_unplaced > 0 && may_move_others) {
-        question.may_move_others = true;
-        err = planner_solve(&pr, &question, &other);
-        plan = err == 0 && other.n_unplaced < plan.n_unplaced ? other : plan;
-    }
-    if (err == 0) {
-        *ret_plan = plan;
-    }
-    return err;
+    *ret = question;
+    return 0;
+}
+
+int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
+                   struct arena *arena, struct planner_plan *ret_plan) {
+    struct planner_facts facts = {.wall_ms = wall_ms};
+    struct planner_question question;
+    int err = planner_starts_question(m, may_move_others, arena, &question);
+    *ret_plan = (struct planner_plan){0};
+    return err < 0 || question.n_vms == 0 ? err : ask(m, &facts, &question, arena, ret_plan);
+}
+
+struct planner_facts planner_balance_facts(const struct model *m, uint64_t wall_ms,
+                                           const struct planner_load *loads, uint32_t n_loads) {
+    return (struct planner_facts){
+        .wall_ms = wall_ms,
+        .threshold_permille = (uint32_t)setting_get(m, SETTING_balance_threshold_percent) * 10,
+        .loads = loads,
+        .n_loads = n_loads};
 }
 
 static bool may_be_balanced(const struct model *m, const struct model_vm *vm, uint64_t wall_ms) {
@@ -190,12 +204,8 @@ static bool may_be_balanced(const struct model *m, const struct model_vm *vm, ui
     return vm->state == VM_RUNNING && !stays && !ids_contain(&vm->preferred, vm->owner);
 }
 
-int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
-                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
-    uint32_t percent = (uint32_t)setting_get(m, SETTING_balance_threshold_percent);
-    struct planner_facts facts = {
-        .wall_ms = wall_ms, .threshold_permille = percent * 10, .loads = loads, .n_loads = n_loads};
-    struct planner_problem pr;
+int planner_balance_question(const struct model *m, uint64_t wall_ms, struct arena *arena,
+                             struct planner_question *ret) {
     uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
     struct planner_question question = {.kind = PLANNER_BALANCE, .vms = vms};
     if (!vms) {
@@ -206,12 +216,106 @@ int planner_balance(const struct model *m, uint64_t wall_ms, const struct planne
             vms[question.n_vms++] = vm->id;
         }
     }
+    *ret = question;
+    return 0;
+}
+
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
+    struct planner_facts facts = planner_balance_facts(m, wall_ms, loads, n_loads);
+    struct planner_question question;
+    int err = planner_balance_question(m, wall_ms, arena, &question);
     *ret_plan = (struct planner_plan){0};
-    if (question.n_vms == 0) {
-        return 0; /* to the engine, none would be all */
+    /* To the engine, none would be all. */
+    return err < 0 || question.n_vms == 0 ? err : ask(m, &facts, &question, arena, ret_plan);
+}
+
+/* ---------------------------------------------------------------------- of another model ---- */
+
+/* The VM has but this one node to go to. */
+static int narrow(struct planner_problem *pr, const struct planner_choice *choice,
+                  uint32_t *ret_vm) {
+    uint32_t vm = planner_vm_index(pr, choice->vm), node = planner_node_index(pr, choice->to);
+    uint32_t *only = arena_array(pr->arena, 1, sizeof(*only));
+    *ret_vm = PLACEMENT_NONE;
+    if (!only) {
+        return -ENOMEM;
     }
-    int err = planner_problem_init(&pr, m, &facts, arena);
-    return err < 0 ? err : planner_solve(&pr, &question, ret_plan);
+    if (vm == PLACEMENT_NONE || node == PLACEMENT_NONE) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < pr->vms[vm].possible.n; i++) {
+        *only += pr->vms[vm].possible.index[i] == node;
+    }
+    if (pr->vms[vm].possible.n > 0 && *only == 0) {
+        return 0; /* it may not be there any more */
+    }
+    *only = node;
+    pr->vms[vm].possible = (struct placement_set){.index = only, .n = 1};
+    *ret_vm = vm;
+    return 0;
+}
+
+/* Whether it is still there to be decided: a start that is still wanted, a move from where it is.
+ */
+static bool is_open(const struct model *m, const struct planner_choice *choice) {
+    const struct model_vm *vm = model_vm_by_id(m, choice->vm);
+    return vm && (choice->from == 0
+                      ? planner_to_be_started(vm)
+                      : vm->state == VM_RUNNING && vm->owner == choice->from &&
+                            vm->order == ORDER_NONE && (vm->operation == 0 || choice->asked));
+}
+
+int planner_verify(const struct model *m, const struct planner_facts *facts,
+                   const struct planner_plan *plan, struct arena *arena,
+                   struct planner_plan *ret_plan, uint32_t *ret_dropped) {
+    struct planner_problem pr;
+    struct planner_plan fits = {0};
+    struct planner_question question = {.kind = PLANNER_PLACE, .work = UINT64_MAX};
+    uint32_t *vms = arena_array(arena, plan->n, sizeof(*vms));
+    struct planner_choice *v = arena_array(arena, plan->n, sizeof(*v));
+    int err = vms && v ? planner_problem_init(&pr, m, facts, arena) : -ENOMEM;
+    uint32_t n = 0, dropped = 0, index = PLACEMENT_NONE;
+    for (uint32_t i = 0; err == 0 && i < plan->n; i++) {
+        const struct planner_choice *choice = &plan->v[i];
+        if (choice->to == 0 || choice->stage > 0 || !is_open(m, choice)) {
+            continue;
+        }
+        err = narrow(&pr, choice, &index);
+        if (err == 0 && index != PLACEMENT_NONE) {
+            vms[question.n_vms++] = choice->vm;
+        } else {
+            dropped++;
+        }
+    }
+    question.vms = vms;
+    if (err == 0 && question.n_vms > 0) {
+        err = planner_solve(&pr, &question, &fits);
+    }
+    for (uint32_t i = 0; err == 0 && i < plan->n; i++) {
+        const struct planner_choice *choice = &plan->v[i];
+        const struct planner_choice *found = NULL;
+        for (uint32_t k = 0; k < fits.n && !found; k++) {
+            found = fits.v[k].vm == choice->vm ? &fits.v[k] : NULL;
+        }
+        bool still = found && found->to == choice->to && found->stage == 0;
+        dropped += found && !still;
+        if (still || (choice->to == 0 && is_open(m, choice))) {
+            v[n] = *choice;
+            v[n].reason = arena_strdup(arena, choice->reason);
+            err = v[n].reason ? 0 : -ENOMEM;
+            n++;
+        }
+    }
+    if (err < 0) {
+        return err;
+    }
+    *ret_plan = (struct planner_plan){.v = v, .n = n, .nodes_over = plan->nodes_over};
+    for (uint32_t i = 0; i < n; i++) {
+        ret_plan->n_unplaced += v[i].to == 0;
+    }
+    *ret_dropped = dropped;
+    return 0;
 }
 
 /* --------------------------------------------------------------------------- explanation ---- */
@@ -258,7 +362,7 @@ static int explain_vm(struct answer *a, uint32_t vm, struct planner_explanation 
     if (index == PLACEMENT_NONE) {
         return -ENOENT;
     }
-    int err = solve(a, &question);
+    int err = solve(a, &question, false);
     struct placement_verdict *found = arena_array(pr->arena, pr->p.n_nodes, sizeof(*found));
     struct planner_verdict *v = arena_array(pr->arena, pr->p.n_nodes, sizeof(*v));
     struct placement_explanation all = {0};

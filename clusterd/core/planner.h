@@ -30,8 +30,8 @@ struct planner_question {
     uint32_t n_vms;
     uint32_t node;
     bool may_move_others;
-    uint32_t moves_max; /* 0: no limit */
-    uint64_t work;      /* beyond the first answer, as placement_request.work */
+    uint32_t k;    /* of planner_admit() */
+    uint64_t work; /* beyond the first answer, as placement_request.work */
 };
 
 struct planner_choice {
@@ -51,7 +51,33 @@ struct planner_plan {
     uint32_t nodes_over; /* BALANCE: that stay above their threshold */
 };
 
-/* The answer to a question about a problem. -ENOMEM, -EINVAL. */
+/* The plan that is kept for the loss of one node: where its VMs start. */
+struct planner_witness {
+    uint32_t node;
+    struct planner_choice *v;
+    uint32_t n;
+};
+
+struct planner_reserve {
+    enum placement_answer answer;
+    const char *text; /* not YES: what breaks it, or what is not known; one line */
+    struct planner_witness *witnesses;
+    uint32_t n_witnesses;
+};
+
+/* May any k nodes be lost? `vms` of the question are those that are about to start. */
+int planner_admit(const struct planner_problem *pr, const struct planner_question *question,
+                  struct planner_reserve *ret_reserve);
+
+/* Of a plan that was made on another model: the choices that can be carried out at once, and still
+ * fit this one; and those that say "nowhere". *ret_dropped: how many do not fit any more. */
+int planner_verify(const struct model *m, const struct planner_facts *facts,
+                   const struct planner_plan *plan, struct arena *arena,
+                   struct planner_plan *ret_plan, uint32_t *ret_dropped);
+
+/* The answer to a question about a problem. Others are moved only for the sake of VMs that would
+ * have no place: not for a soft rule, which the engine would do if it were let. -ENOMEM, -EINVAL.
+ */
 int planner_solve(const struct planner_problem *pr, const struct planner_question *question,
                   struct planner_plan *ret_plan);
 
@@ -62,6 +88,13 @@ int planner_place(const struct model *m, const uint32_t *vms, uint32_t n, struct
 /* As above for all VMs of a node that is to be drained. */
 int planner_drain(const struct model *m, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan);
+/* The questions behind the following; ids are the arena's. */
+int planner_starts_question(const struct model *m, bool may_move_others, struct arena *arena,
+                            struct planner_question *ret);
+struct planner_facts planner_balance_facts(const struct model *m, uint64_t wall_ms,
+                                           const struct planner_load *loads, uint32_t n_loads);
+int planner_balance_question(const struct model *m, uint64_t wall_ms, struct arena *arena,
+                             struct planner_question *ret);
 /* All VMs that are to run and do not: where the policy would start them, and what it would move to
  * make room. */
 int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,

@@ -48,6 +48,8 @@ int policy_starts(struct core *c);
 int policy_drains(struct core *c);
 int policy_moves(struct core *c);
 int policy_balance(struct core *c);
+/* Nothing is under way, nobody is missing that may come back. */
+bool policy_is_calm(const struct core *c);
 int policy_propose(struct core *c, uint32_t type, const void *command);
 int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,
                  uint32_t target, uint64_t operation, const char *reason);

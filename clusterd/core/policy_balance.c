@@ -32,7 +32,7 @@ static bool node_is_calm(const struct model_node *node) {
     return false;
 }
 
-static bool is_calm(const struct core *c) {
+bool policy_is_calm(const struct core *c) {
     MODEL_EACH(model_operation, op, &c->model.operations) {
         if (op->state == OPERATION_RUNNING) {
             return false;
@@ -85,7 +85,7 @@ static int move_one(struct core *c, const struct planner_plan *plan,
 
 int policy_balance(struct core *c) {
     struct policy *p = &c->policy;
-    if (setting_get(&c->model, SETTING_balance) != BALANCE_AUTO || !is_calm(c)) {
+    if (setting_get(&c->model, SETTING_balance) != BALANCE_AUTO || !policy_is_calm(c)) {
         p->calm_since_ms = c->now_ms;
         return 0;
     }
@@ -98,6 +98,12 @@ int policy_balance(struct core *c) {
     struct planner_plan plan;
     uint32_t n = core_loads(c, loads);
     policy_wake_at(c, c->now_ms + LOOK_MS);
-    int err = planner_balance(&c->model, c->wall_ms, loads, n, &c->out.arena, &plan);
-    return err < 0 ? err : move_one(c, &plan, loads, n);
+    struct planner_facts facts = planner_balance_facts(&c->model, c->wall_ms, loads, n);
+    struct planner_question question;
+    int err = planner_balance_question(&c->model, c->wall_ms, &c->out.arena, &question);
+    if (err == 0 && question.n_vms > 0) {
+        err = solve_ask(c, SOLVE_BALANCE, &facts, &question, &plan);
+        return err != 0 ? (err < 0 ? err : 0) : move_one(c, &plan, loads, n);
+    }
+    return err;
 }

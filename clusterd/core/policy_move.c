@@ -137,7 +137,12 @@ static int drain_node(struct core *c, const struct model_node *node) {
         return 0;
     }
     struct planner_plan plan;
-    int err = planner_place(&c->model, vms, n, &c->out.arena, &plan);
+    struct planner_question question = {
+        .kind = PLANNER_PLACE, .vms = vms, .n_vms = n, .node = node->id};
+    int err = solve_ask(c, SOLVE_DRAIN, NULL, &question, &plan);
+    if (err != 0) {
+        return err < 0 ? err : 0;
+    }
     uint32_t nowhere = 0;
     const char *reason = "";
     for (uint32_t i = 0; err == 0 && i < plan.n; i++) {

@@ -165,11 +165,35 @@ static bool may_move_others(struct core *c) {
     return setting_get(&c->model, SETTING_failover_may_move) != 0;
 }
 
+/* Where planning takes its time: what was planned before it happened. 1: something was ordered, and
+ * the rest is asked about afterwards. */
+static int start_by_kept_plan(struct core *c) {
+    uint32_t before = c->policy_inflight;
+    struct planner_plan plan;
+    if (!solve_takes_long(c) || c->jobs[SOLVE_STARTS]) {
+        return 0;
+    }
+    int err = reserve_warm_plan(c, &plan);
+    if (err == 0) {
+        err = carry_out(c, &plan);
+    }
+    return err < 0 ? err : c->policy_inflight > before;
+}
+
 int policy_starts(struct core *c) {
     if (!anything_to_start(c) || nodes_are_joining(c)) {
         return 0;
     }
+    struct planner_facts facts = {.wall_ms = c->wall_ms};
+    struct planner_question question;
     struct planner_plan plan;
-    int err = planner_starts(&c->model, c->wall_ms, may_move_others(c), &c->out.arena, &plan);
-    return err < 0 ? err : carry_out(c, &plan);
+    int err = start_by_kept_plan(c);
+    if (err != 0) {
+        return err < 0 ? err : 0;
+    }
+    err = planner_starts_question(&c->model, may_move_others(c), &c->out.arena, &question);
+    if (err == 0) {
+        err = solve_ask(c, SOLVE_STARTS, &facts, &question, &plan);
+    }
+    return err != 0 ? (err < 0 ? err : 0) : carry_out(c, &plan);
 }

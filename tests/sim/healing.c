@@ -66,12 +66,14 @@ static const char *vm_rests(struct sim *s, const struct model *m, const struct m
                     order_kind_name(row->order));
     }
     bool down = (row->state == VM_OFF || row->state == VM_SAVED) && row->wanted == WANTED_RUNNING;
-    if (down && (rules_keep_down(m, row) || (sim_is_tight(s) && rules_no_room(m, row)))) {
+    char why[200] = "";
+    bool nowhere = down && rules_no_room(m, row, why, sizeof(why));
+    if (down && (rules_keep_down(m, row) || (sim_is_tight(s) && nowhere))) {
         return "";
     }
     if (row->wanted == WANTED_RUNNING && (row->state != VM_RUNNING || row->paused)) {
-        return says(s, "%s is wanted and %s%s: %s", row->name, vm_state_name(row->state),
-                    row->paused ? ", paused" : "", row->reason);
+        return says(s, "%s is wanted and %s%s: %s (%s)", row->name, vm_state_name(row->state),
+                    row->paused ? ", paused" : "", row->reason, why);
     }
     if (row->state == VM_RUNNING && there != row->owner) {
         return says(s, "%s runs on %s by the model, in truth on %s", row->name,

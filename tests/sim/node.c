@@ -136,6 +136,9 @@ static void answer(struct sim *s, uint32_t node, const struct core_reply *reply)
             r->code = (int)reply->code;
             r->operation = reply->operation;
             (void)snprintf(r->text, sizeof(r->text), "%s", reply->message);
+            if (reply->warning[0]) {
+                sim_trace(s, "warning: %s", reply->warning);
+            }
             check_reply(s, node, r);
             return;
         }
@@ -148,6 +151,15 @@ static void tell_event(struct sim *s, const struct model_event *row) {
         s->told_event = row->seq;
         sim_trace(s, "* %s", row->message);
     }
+}
+
+/* The thread has its answer some time later; the loop hears of it then, if it lives. */
+static void solve(struct sim *s, uint32_t node, uint64_t id, struct solve_job *job) {
+    struct item *item = item_new(ITEM_EVENT);
+    solve_job_run(job);
+    item->event.type = CORE_EVENT_SOLVED;
+    item->event.solved.id = id;
+    node_post(s, node, STREAM_SOLVER, item, sim_delay(s, 80000));
 }
 
 static void act(struct sim *s, uint32_t node, const struct core_action *action) {
@@ -170,6 +182,7 @@ static void act(struct sim *s, uint32_t node, const struct core_action *action) 
             node_end_clusterd(s, node);
         }
         break;
+    case CORE_ACTION_SOLVE: solve(s, node, action->solve.id, action->solve.job); break;
     case CORE_ACTION_OPERATION:
     case CORE_ACTION_PROGRESS: break;
     }
@@ -240,6 +253,7 @@ static void boot(struct sim *s, uint32_t node) {
         .migrate_uri = "qemu+tcp://%s/system",
         .libvirt_uri = "qemu:///system",
         .compact_entries = s->options.compact_entries,
+        .solve_in_loop = s->options.solve_in_loop,
     };
     disk_fill_boot(s, node, &event.boot.state, &entries);
     node_step(s, node, &event);

@@ -167,15 +167,19 @@ bool rules_keep_down(const struct model *m, const struct model_vm *vm) {
 }
 
 /* Nodes that have been drained may leave too little room. That the engine finds what room there is,
- * its own tests show. */
-bool rules_no_room(const struct model *m, const struct model_vm *vm) {
+ * its own tests show. ret_why: the engine's reason, "" if it has a place. */
+bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_why, size_t size) {
     struct planner_plan plan = {0};
     struct arena arena;
     bool nowhere = false;
+    ret_why[0] = '\0';
     arena_init(&arena);
     CHECK(planner_starts(m, 0, true, &arena, &plan) == 0);
     for (uint32_t i = 0; i < plan.n; i++) {
-        nowhere = nowhere || (plan.v[i].vm == vm->id && plan.v[i].to == 0);
+        if (plan.v[i].vm == vm->id && plan.v[i].to == 0) {
+            nowhere = true;
+            (void)snprintf(ret_why, size, "%s", plan.v[i].reason);
+        }
     }
     arena_finish(&arena);
     return nowhere;

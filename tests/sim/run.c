@@ -17,6 +17,7 @@ struct sim_options run_settings(const struct run_options *o) {
     options.vms = o->vms ? o->vms : 2 + (uint32_t)(pick / 10 % 9);
     options.watchdog_ms = pick / 90 % 2 ? 5000 : 0;
     options.no_fencing = options.watchdog_ms && options.nodes > 2 && pick / 43200 % 3 == 0;
+    options.solve_in_loop = pick / 7 % 3 == 0; /* else all that is asked here is small */
     options.compact_entries = pick / 360 % 3 ? 12 + (uint32_t)(pick / 1080 % 40) : 0;
     if (options.nodes == 2) {
         options.quorum = pick / 180 % 3 ? SIM_TWO_NODE : SIM_QUORUM_DEVICE;

@@ -59,7 +59,15 @@ struct shared *shared_new(const void *data, uint32_t size);
 void shared_drop(struct shared *bytes); /* NULL is fine */
 
 /* What comes over one socket or pipe comes in order. */
-enum stream { STREAM_CPG, STREAM_QUORUM, STREAM_STORE, STREAM_AGENTS, STREAM_WATCH, N_STREAMS };
+enum stream {
+    STREAM_CPG,
+    STREAM_QUORUM,
+    STREAM_STORE,
+    STREAM_AGENTS,
+    STREAM_WATCH,
+    STREAM_SOLVER,
+    N_STREAMS
+};
 
 /* ---- disk ---- */
 
@@ -324,8 +332,8 @@ struct sim {
     struct meeting meetings[SIM_MEETINGS]; /* and who met then */
     uint32_t n_rules_seen, n_meetings;
     uint64_t memory_mb[SIM_NODES]; /* taken on each node at the last check */
-    uint64_t told_event; /* seq */
-    uint64_t best_index; /* the most that anybody has applied */
+    uint64_t told_event;           /* seq */
+    uint64_t best_index;           /* the most that anybody has applied */
 
     struct sim_figures figures;
     bool mended;
@@ -422,7 +430,7 @@ void check_copies(struct sim *s, uint32_t vm);
 void rules_wish(struct sim *s, uint32_t node);
 void rules_check(struct sim *s, const struct model *m);
 bool rules_keep_down(const struct model *m, const struct model_vm *vm);
-bool rules_no_room(const struct model *m, const struct model_vm *vm);
+bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_why, size_t size);
 
 /* operator.c */
 bool sim_is_tight(const struct sim *s); /* VMs that fill the nodes */

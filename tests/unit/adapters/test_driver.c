@@ -62,6 +62,11 @@ int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
     return -ENOTSUP;
 }
 
+void core_get_reserve(const struct core *c, struct core_reserve *ret_reserve) {
+    (void)c;
+    *ret_reserve = (struct core_reserve){.text = ""};
+}
+
 void core_get_status(const struct core *c, struct core_status *ret_status) {
     (void)c;
     *ret_status = (struct core_status){.phase = ""};
