@@ -8,18 +8,26 @@
  * they are placed while there still is a choice (sequential value correction: Belov, Scheithauer
  * and Mukhacheva, Journal of the Operational Research Society 59, 2008). To choose the VMs of one
  * node is a knapsack problem, searched depth first with a bound, up to a limit.
+ *
+ * Where there is hardly more room than is needed (the slack), a node that is left with more than
+ * the slack has spoilt the plan: choices that leave less come first, whatever they are worth.
  */
 #include "pack.h"
 
 #define KNAPSACK_WORK 4000u
+#define KNAPSACK_WORK_MOST 400000u
+#define FILL_WORK_MOST 60000000u /* of all nodes together */
 #define PART_VMS 512u
 
 struct knapsack {
     const struct pack *p;
     uint64_t room[PLACEMENT_RESOURCES_MAX]; /* free on the node */
     uint64_t room_size;                     /* the same in sizes */
+    const uint64_t *slack;
     uint64_t value, best_value;
-    uint32_t slots; /* VMs that the node still takes */
+    bool by_value;    /* what is worth less than the best is not looked at */
+    bool best_within; /* the best leaves no more than the slack */
+    uint32_t slots;   /* VMs that the node still takes */
     uint32_t n_list, n_chosen, n_best;
     uint32_t chosen[256], best[256]; /* indices of the list */
     uint32_t work;
@@ -47,23 +55,44 @@ static void take_room(struct knapsack *k, uint32_t vm, bool take) {
     k->value = take ? k->value + k->p->value[vm] : k->value - k->p->value[vm];
 }
 
-/* The list is in order of value by size, so that what is left of the room is worth no more than
- * the next one's share of it. */
-static void search(struct knapsack *k, uint32_t first) {
-    const struct pack *p = k->p;
-    if (k->value > k->best_value) {
-        k->best_value = k->value;
-        k->n_best = k->n_chosen;
-        for (uint32_t i = 0; i < k->n_chosen; i++) {
-            k->best[i] = k->chosen[i];
+static bool within_slack(const struct knapsack *k) {
+    for (uint32_t r = 0; r < k->p->s->n_resources; r++) {
+        if (k->room[r] > k->slack[r]) {
+            return false;
         }
     }
+    return true;
+}
+
+static void consider(struct knapsack *k) {
+    if (k->best_within && k->value <= k->best_value) {
+        return;
+    }
+    const bool within = within_slack(k);
+    if (within == k->best_within ? k->value <= k->best_value : !within) {
+        return;
+    }
+    k->best_within = within;
+    k->best_value = k->value;
+    k->n_best = k->n_chosen;
+    for (uint32_t i = 0; i < k->n_chosen; i++) {
+        k->best[i] = k->chosen[i];
+    }
+}
+
+/* The list is in order of value by size, so that what is left of the room is worth no more than
+ * the next one's share of it. Work is done in two halves: if the first finds nothing within the
+ * slack, nothing is cut off for its value in the second. */
+static void search(struct knapsack *k, uint32_t first) {
+    const struct pack *p = k->p;
+    consider(k);
     for (uint32_t i = first; i < k->n_list && k->work > 0; i++) {
         const uint32_t vm = p->list[i];
         k->work--;
-        if (k->value + k->room_size / p->size[vm] * p->value[vm] +
-                k->room_size % p->size[vm] * p->value[vm] / p->size[vm] <=
-            k->best_value) {
+        if ((k->best_within || k->by_value) &&
+            k->value + k->room_size / p->size[vm] * p->value[vm] +
+                    k->room_size % p->size[vm] * p->value[vm] / p->size[vm] <=
+                k->best_value) {
             return;
         }
         if (k->n_chosen == k->slots || !fits(k, vm)) {
@@ -177,10 +206,19 @@ static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
     room_of(&k, node);
     k.value = k.best_value = 0;
     k.n_chosen = k.n_best = 0;
-    k.work = work;
+    k.slack = p->slack;
+    k.best_within = within_slack(&k);
     k.n_list = make_list(p, &k, node);
+    k.work = work / 2;
+    k.by_value = true;
     search(&k, 0);
-    s->work += (work - k.work) / 4 + p->n_left / 4;
+    s->work += (work / 2 - k.work) / 4 + p->n_left / 4;
+    if (!k.best_within) {
+        k.work = work / 2;
+        k.by_value = false;
+        search(&k, 0);
+        s->work += (work / 2 - k.work) / 4;
+    }
     uint32_t chosen[256];
     for (uint32_t i = 0; i < k.n_best; i++) {
         chosen[i] = p->list[k.best[i]];
@@ -194,6 +232,26 @@ static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
     return full_size;
 }
 
+/* Less slack than a node has room, of some resource: nearly every choice must be the right one. */
+static bool is_tight(const struct pack *p, uint32_t node) {
+    const struct placement_solver *s = p->s;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        const uint64_t capacity = s->capacities[(size_t)node * s->n_resources + r];
+        if (p->slack[r] < capacity / 2 && capacity > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t work_for(const struct pack *p, uint32_t node, uint32_t n_nodes) {
+    const uint32_t share = FILL_WORK_MOST / n_nodes;
+    if (!is_tight(p, node) || share < KNAPSACK_WORK) {
+        return KNAPSACK_WORK;
+    }
+    return share < KNAPSACK_WORK_MOST ? share : KNAPSACK_WORK_MOST;
+}
+
 /* Nodes in their order, beginning somewhere: where they differ, none is always the last. */
 void placement_fill(struct pack *p) {
     struct placement_solver *s = p->s;
@@ -202,7 +260,7 @@ void placement_fill(struct pack *p) {
     for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
         const uint32_t node = first + i < n_nodes ? first + i : first + i - n_nodes;
         if (bit_test(s->accepts, node)) {
-            const uint64_t full_size = fill_node(p, node, KNAPSACK_WORK);
+            const uint64_t full_size = fill_node(p, node, work_for(p, node, n_nodes));
             if (full_size > 0) {
                 struct knapsack k = {.p = p};
                 room_of(&k, node);

@@ -95,6 +95,24 @@ static void begin(struct pack *p) {
     }
 }
 
+/* The room on the nodes that take VMs, less what is to be placed there. */
+static void measure_slack(struct pack *p) {
+    const struct placement_solver *s = p->s;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        uint64_t room = 0, need = 0;
+        for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
+            const size_t i = (size_t)node * s->n_resources + r;
+            if (bit_test(s->accepts, node) && s->capacities[i] > s->used[i]) {
+                room += s->capacities[i] - s->used[i];
+            }
+        }
+        for (uint32_t i = 0; i < p->n_left; i++) {
+            need += vm_need(s, p->left[i])[r];
+        }
+        p->slack[r] = room > need ? room - need : 0;
+    }
+}
+
 /* Where the search was when it was interrupted; false: nowhere yet. */
 static bool resume(struct pack *p) {
     struct placement_solver *s = p->s;
@@ -154,6 +172,7 @@ bool placement_pack(struct placement_solver *s) {
     }
     measure(&p);
     begin(&p);
+    measure_slack(&p);
     if (!resume(&p)) {
         placement_fill(&p);
     }

@@ -15,6 +15,8 @@ struct pack {
     uint64_t *load;  /* per node: sizes of those there */
     uint32_t *list;  /* fill.c: VMs that may go to the node at hand */
     uint64_t scale[PLACEMENT_RESOURCES_MAX];
+    /* What will be free on all nodes together when all is placed: no node may leave more free. */
+    uint64_t slack[PLACEMENT_RESOURCES_MAX];
     uint64_t largest; /* size */
 };
 
