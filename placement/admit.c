@@ -11,7 +11,9 @@
  * Losing fewer than k is asked as well: a VM that still runs can be in the way of a rule where one
  * that is started would not be.
  *
- * The cases are solved by a solver of their own, so that the plan of the caller's stays.
+ * Most cases are easy: the VMs of the lost nodes, each to its best node, one after the other, from
+ * one state that all cases share (easy_case()). Only where that leaves one down, the failover is
+ * solved as any other. Both by solvers of their own, so that the plan of the caller's stays.
  */
 #include "search.h"
 
@@ -30,9 +32,11 @@ struct kept {
 
 struct admission {
     struct placement_admission answer;
-    struct placement_solver *solver; /* for the cases */
+    struct placement_solver *solver; /* for the cases that are not easy */
+    struct placement_solver *base;   /* all as it runs now */
     const struct placement_problem *problem;
     uint32_t *nodes; /* that can be lost */
+    uint32_t *all;   /* VMs that run */
     uint32_t n_nodes, k;
     uint64_t before[LOST_MAX + 1]; /* cases of fewer nodes than the index */
     uint32_t lost[LOST_MAX];       /* the answer's set */
@@ -49,14 +53,16 @@ static void admission_clear(struct admission *a) {
     free(a->kept);
     free(a->moves);
     free(a->unplaced);
-    struct placement_solver *solver = a->solver;
-    *a = (struct admission){.solver = solver};
+    free(a->all);
+    struct placement_solver *solver = a->solver, *base = a->base;
+    *a = (struct admission){.solver = solver, .base = base};
 }
 
 void placement_admission_finish(struct placement_solver *s) {
     if (s->admission != NULL) {
         admission_clear(s->admission);
         placement_solver_destroy(s->admission->solver);
+        placement_solver_destroy(s->admission->base);
         free(s->admission);
         s->admission = NULL;
     }
@@ -71,7 +77,11 @@ static int admission_begin(struct placement_solver *s, struct admission **ret_ad
     }
     admission_clear(s->admission);
     *ret_admission = s->admission;
-    return s->admission->solver != NULL ? 0 : placement_solver_create(&s->admission->solver);
+    int error = s->admission->solver != NULL ? 0 : placement_solver_create(&s->admission->solver);
+    if (error == 0 && s->admission->base == NULL) {
+        error = placement_solver_create(&s->admission->base);
+    }
+    return error;
 }
 
 /* Nodes that run VMs or accept them. */
@@ -251,12 +261,136 @@ static void find_cause(struct admission *a, const struct placement_unplaced *unp
     free(verdicts);
 }
 
-/* One case. *ret_work: what it took. */
+/* The state that the easy cases begin from: everybody is asked for and seen where it runs. */
+static int begin_base(struct admission *a) {
+    const struct placement_problem *p = a->problem;
+    uint32_t n = 0;
+    a->all = malloc(((size_t)p->n_vms + 1) * sizeof(*a->all));
+    if (a->all == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t vm = 0; vm < p->n_vms; vm++) {
+        if (p->vms[vm].host != PLACEMENT_NONE) {
+            a->all[n++] = vm;
+        }
+    }
+    const struct placement_request request = {.kind = PLACEMENT_PLACE,
+                                              .vms = {.index = a->all, .n = n}};
+    int error = placement_compile(a->base, p, &request);
+    if (error == 0) {
+        a->base->work = 0;
+        placement_see_end(a->base, true);
+    }
+    return error;
+}
+
+/* Takes those that are to start off the lost nodes; false if one of them is on its way, which is
+ * no easy case. */
+static bool take_lost(struct placement_solver *b, const uint32_t *lost, uint32_t n,
+                      struct placement_plan *plan) {
+    uint32_t next;
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t vm = b->first_on[lost[i]]; vm != PLACEMENT_NONE; vm = next) {
+            const struct placement_vm *v = &b->problem->vms[vm];
+            next = b->next_on[vm];
+            if (b->flags[vm] & VM_ARRIVING) {
+                return false;
+            }
+            if (v->no_auto_start) {
+                b->unplaced[plan->n_unplaced++] = (struct placement_unplaced){
+                    .vm = vm, .node = PLACEMENT_NONE, .reason = PLACEMENT_NO_AUTO_START};
+                continue;
+            }
+            b->moves[plan->n_moves++] = (struct placement_move){
+                .vm = vm,
+                .from = lost[i],
+                .to = PLACEMENT_NONE,
+                .mode = PLACEMENT_START,
+                .asked = true,
+                .ready_ms = v->start_ms > 0 ? v->start_ms : PLACEMENT_START_MS,
+            };
+            placement_take(b, vm);
+        }
+    }
+    return true;
+}
+
+static int compare_moves(const void *left, const void *right, const struct placement_problem *p) {
+    const struct placement_move *a = left, *b = right;
+    const struct placement_vm *va = &p->vms[a->vm], *vb = &p->vms[b->vm];
+    const uint64_t ma = p->needs[(size_t)a->vm * p->n_resources];
+    const uint64_t mb = p->needs[(size_t)b->vm * p->n_resources];
+    if (va->priority != vb->priority) {
+        return va->priority > vb->priority ? -1 : 1;
+    }
+    return ma != mb ? (ma > mb ? -1 : 1) : a->vm < b->vm ? -1 : a->vm > b->vm;
+}
+
+static void sort_moves(struct placement_move *moves, uint32_t n,
+                       const struct placement_problem *p) {
+    for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
+        for (uint32_t i = gap; i < n; i++) {
+            const struct placement_move moving = moves[i];
+            uint32_t k = i;
+            for (; k >= gap && compare_moves(&moves[k - gap], &moving, p) > 0; k -= gap) {
+                moves[k] = moves[k - gap];
+            }
+            moves[k] = moving;
+        }
+    }
+}
+
+/* Whether each VM of the lost nodes finds a place by itself; the plan is kept then. The base is
+ * left as it was. */
+static int easy_case(struct admission *a, const uint32_t *lost, uint32_t n, uint64_t number,
+                     bool *ret_found) {
+    struct placement_solver *b = a->base;
+    struct placement_plan plan = {.moves = b->moves, .unplaced = b->unplaced, .proven = true};
+    uint32_t vms_max[LOST_MAX];
+    bool found = take_lost(b, lost, n, &plan);
+
+    for (uint32_t i = 0; i < n; i++) {
+        vms_max[i] = b->vms_max[lost[i]];
+        b->vms_max[lost[i]] = 0;
+    }
+    sort_moves(b->moves, plan.n_moves, a->problem);
+    for (uint32_t i = 0; found && i < plan.n_moves; i++) {
+        const uint32_t node = placement_best_node(b, b->moves[i].vm);
+        found = node != PLACEMENT_NONE;
+        if (found) {
+            b->moves[i].to = node;
+            placement_put(b, b->moves[i].vm, node);
+        }
+    }
+    int error = found ? keep(a, number, &plan) : 0;
+    for (uint32_t i = 0; i < plan.n_moves; i++) {
+        if (b->at[b->moves[i].vm] != PLACEMENT_NONE) {
+            placement_take(b, b->moves[i].vm);
+        }
+        placement_put(b, b->moves[i].vm, b->moves[i].from);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        b->vms_max[lost[i]] = vms_max[i];
+    }
+    *ret_found = found;
+    return error;
+}
+
+/* One case; what it took is taken off *work. */
 static int solve_case(struct admission *a, const struct placement_admit_request *request,
                       const uint32_t *set, uint32_t n, uint64_t number, uint64_t *work) {
     uint32_t lost[LOST_MAX];
     for (uint32_t i = 0; i < n; i++) {
         lost[i] = a->nodes[set[i]];
+    }
+    const uint64_t before = a->base->work;
+    bool easy = false;
+    int error = easy_case(a, lost, n, number, &easy);
+    const uint64_t easy_work = a->base->work - before + 16;
+    *work -= easy_work < *work ? easy_work : *work;
+    if (error < 0 || easy) {
+        a->answer.n_yes += easy ? 1 : 0;
+        return error;
     }
     const struct placement_request failover = {
         .kind = PLACEMENT_FAILOVER,
@@ -265,7 +399,7 @@ static int solve_case(struct admission *a, const struct placement_admit_request 
         .work = *work < PLACEMENT_WORK ? *work + 1 : PLACEMENT_WORK,
     };
     const struct placement_plan *plan = NULL;
-    int error = placement_solve(a->solver, a->problem, &failover, &plan);
+    error = placement_solve(a->solver, a->problem, &failover, &plan);
     if (error < 0) {
         return error;
     }
@@ -367,6 +501,10 @@ int placement_admit(struct placement_solver *s, const struct placement_problem *
     a->kept = calloc(a->n_kept + 1, sizeof(*a->kept));
     if (a->kept == NULL) {
         return -ENOMEM;
+    }
+    error = begin_base(a);
+    if (error < 0) {
+        return error;
     }
     uint64_t work = request->work > 0 ? request->work : 100 * (uint64_t)PLACEMENT_WORK;
     for (uint32_t n = 1; n <= a->k && answer->n_no == 0 && error == 0; n++) {

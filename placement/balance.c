@@ -25,7 +25,7 @@ struct balance {
     uint32_t best[VMS_AT_ONCE], best_targets[VMS_AT_ONCE];
     uint32_t n_chosen, n_best;
     uint64_t cost, best_cost;
-    uint64_t work_end;
+    uint64_t share, work_end; /* of the work: each node's, and where the try at hand is to stop */
 };
 
 /* By how much the load is above the threshold, in millionths of the capacity; the resource that is
@@ -131,7 +131,7 @@ static bool by_moving(struct balance *b) {
         b->n_chosen = b->n_best = 0;
         b->cost = 0;
         b->best_cost = UINT64_MAX;
-        b->work_end = s->work + PLACEMENT_WORK / 8;
+        b->work_end = s->work + b->share;
         choose(b, 0, n);
         for (uint32_t i = 0; i < b->n_best; i++) {
             move(s, b->best[i], b->best_targets[i]);
@@ -163,9 +163,10 @@ static bool by_swapping(struct balance *b) {
     struct placement_solver *s = b->s;
     uint32_t best_a = PLACEMENT_NONE, best_b = PLACEMENT_NONE;
     uint64_t least = UINT64_MAX;
-    const uint64_t work_end = s->work + PLACEMENT_WORK / 8;
+    const uint64_t work_end = s->work + b->share;
     for (uint32_t i = 0; i < b->n_vms && moves_left(s) >= 2; i++) {
         for (uint32_t node = 0; node < s->problem->n_nodes && s->work < work_end; node++) {
+            s->work += 2;
             if (node == b->node) {
                 continue;
             }
@@ -200,7 +201,8 @@ static bool by_swapping(struct balance *b) {
 static void by_and_by(struct balance *b) {
     struct placement_solver *s = b->s;
     uint32_t moved[CANDIDATES_MAX], n = 0;
-    for (uint32_t i = 0; i < b->n_vms && moves_left(s) > 0; i++) {
+    const uint64_t work_end = s->work + b->share;
+    for (uint32_t i = 0; i < b->n_vms && moves_left(s) > 0 && s->work < work_end; i++) {
         placement_take(s, b->vms[i]);
         const uint32_t target = placement_best_node(s, b->vms[i]);
         placement_put(s, b->vms[i], target != PLACEMENT_NONE ? target : b->node);
@@ -218,11 +220,16 @@ static void by_and_by(struct balance *b) {
 
 void placement_balance(struct placement_solver *s) {
     const uint32_t n_nodes = s->problem->n_nodes;
+    const uint64_t n_over = placement_nodes_over(s);
+    /* Each at least some tries of one VM on all nodes. */
+    const uint64_t least = 16 * (uint64_t)n_nodes;
+    const uint64_t even = PLACEMENT_WORK / 4 / (n_over > 0 ? n_over : 1);
+    const uint64_t share = even > least ? even : least;
     for (uint32_t node = 0; node < n_nodes; node++) {
         s->candidates[node].node = 0; /* on loan: 1 for those that were seen to */
     }
     for (;;) {
-        struct balance b = {.s = s, .node = PLACEMENT_NONE};
+        struct balance b = {.s = s, .node = PLACEMENT_NONE, .share = share};
         uint64_t most = 0;
         for (uint32_t node = 0; node < n_nodes; node++) {
             const uint64_t over = s->candidates[node].node != 0 ? 0 : excess(s, node, NULL);

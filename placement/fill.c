@@ -197,6 +197,7 @@ static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
     k.p = p;
     room_of(&k, node);
     const uint64_t full_size = k.room_size;
+    s->work += 8 + p->n_left;
     const uint32_t first = hardest(p, node);
     if (first == PLACEMENT_NONE || k.slots == 0) {
         return 0;
@@ -212,7 +213,7 @@ static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
     k.work = work / 2;
     k.by_value = true;
     search(&k, 0);
-    s->work += (work / 2 - k.work) / 4 + p->n_left / 4;
+    s->work += (work / 2 - k.work) / 4 + 2 * (uint64_t)k.n_list;
     if (!k.best_within) {
         k.work = work / 2;
         k.by_value = false;
@@ -323,6 +324,7 @@ bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes
     const uint64_t left_before = size_left(p);
     const uint64_t uneven_before = unevenness(p, nodes, n_nodes);
     const uint32_t n = empty_nodes(p, nodes, n_nodes, vms, places, PART_VMS);
+    s->work += 4 * (uint64_t)n;
 
     /* A little noise in what VMs are worth, so that the same part does not come out the same. */
     for (uint32_t i = 0; i < p->n_left; i++) {
