@@ -26,6 +26,7 @@
     X(generation_not_compared, "what became of an earlier copy is taken for this one's") \
     X(older_picture, "an order on an older picture of the VM is carried out")            \
     X(late_list, "a list of VMs counts as of when it is read, not of when it was begun") \
+    X(old_list, "an ended agent's list of VMs counts for the next agent")                \
     X(start_repeated, "a restarted clusterd begins standing orders again")               \
     X(adopt_blindly, "of an order that was under way at a restart nothing is asked")     \
     X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")        \

@@ -97,7 +97,7 @@ struct executor {
     } fenced[WIRE_MAX_NODES];
     uint32_t n_fenced;
 
-    bool connected, listed; /* vm watch */
+    bool connected, listed; /* vm watch: this agent has, all that there is */
     bool ever_listed;       /* the table of domains means something */
     uint64_t watch_index;   /* the model's index when its agent was started */
     uint64_t watch_restart_ms;
