@@ -29,6 +29,7 @@
     X(old_list, "an ended agent's list of VMs counts for the next agent")                \
     X(start_repeated, "a restarted clusterd begins standing orders again")               \
     X(adopt_blindly, "of an order that was under way at a restart nothing is asked")     \
+    X(untold_is_gone, "a VM that a returning node does not tell of counts as ended")     \
     X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")        \
     X(watchdog_short, "the watchdog's deadline counts a second early")                   \
     X(idle_and_late, "a clusterd that lags behind feeds the watchdog as idle")           \
