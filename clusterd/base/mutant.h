@@ -22,6 +22,7 @@
     X(snapshot_short, "a snapshot is taken over without its last VM")                    \
     X(reply_before_commit, "a client is told \"done\" before the change is committed")   \
     X(forgetful_counts, "a node whose database was replaced counts as before")           \
+    X(end_of_log_unread, "what the log's end tells of another's log counts for nothing") \
     X(small_view_unchecked, "one of two nodes goes on alone without fencing")            \
     X(generation_not_compared, "what became of an earlier copy is taken for this one's") \
     X(older_picture, "an order on an older picture of the VM is carried out")            \

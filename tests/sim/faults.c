@@ -266,10 +266,10 @@ static void happen_remember(struct sim *s, const struct fault *f) {
 }
 
 /*
- * What can be noticed: a database that is older than the node's last return to the cluster, as
- * every other node has it on its disk; of more than two nodes; one at a time, for a majority that
- * has lost its memory is beyond help. A younger copy may be believed where nobody is left who knows
- * better.
+ * What can be noticed: a database that is older than the node's last return to the cluster, whose
+ * report (at since_index, or before) every other node has on its disk; of more than two nodes; one
+ * at a time, for a majority that has lost its memory is beyond help. A younger copy may be believed
+ * where nobody is left who knows better.
  */
 static bool may_tamper(struct sim *s, uint32_t node, uint64_t epoch, uint64_t index) {
     for (uint32_t i = 1; i <= s->n; i++) {
@@ -279,7 +279,7 @@ static bool may_tamper(struct sim *s, uint32_t node, uint64_t epoch, uint64_t in
         if (i == node) {
             continue;
         }
-        if (!row || n->disk.tampered || row->kept_index > n->disk.db.commit_index ||
+        if (!row || n->disk.tampered || row->since_index > log_last_index(&n->disk.db.log) ||
             row->kept_epoch < epoch || (row->kept_epoch == epoch && row->kept_index <= index)) {
             return false;
         }
