@@ -45,7 +45,10 @@
     X(volume, volume, 2, "a node's volume hangs, is gone, is back")               \
     X(protocol, protocol, 1, "a clusterd of a later version comes and goes")      \
     X(operate, operator, 14, "the administrator does something")                  \
-    X(move_and_break, operator, 5, "a VM is moved, and something breaks")
+    X(move_and_break, operator, 5, "a VM is moved, and something breaks")         \
+    X(watch, libvirt, 1, "the agent that watches libvirt is killed")              \
+    X(late_events, libvirt, 2, "libvirt tells late of a VM that starts anew")     \
+    X(replace_and_meet, database, 1, "an older copy meets one that knows too little")
 
 enum fault_kind {
 #define X(name, set, weight, text) FAULT_##name,
