@@ -362,8 +362,20 @@ static void happen_agent(struct sim *s, const struct fault *f) {
                    (enum sim_agent)(1 + f->choice / 16 % 3));
 }
 
+/* What the next one lists comes late; a VM may arrive after it was read, and before it is told. */
 static void happen_watch(struct sim *s, const struct fault *f) {
+    uint32_t vm = vm_of(s, f), from = sim_runs_on(s, vm);
     sim_kill_watch(s, f->node);
+    if (f->choice & 1024 || from == 0 || from == f->node) {
+        return;
+    }
+    sim_run(s, 950000);
+    sim_events_late(s, f->node, 1950000);
+    sim_run(s, 100000);
+    struct cmd_vm_move wish = {
+        .vm = sim_vm_name(s, vm), .to = s->names[f->node], .mode = MOVE_LIVE};
+    (void)sim_command(s, from, COMMAND_VM_MOVE, &wish);
+    sim_run(s, SIM_SECOND);
 }
 
 /* As late as timeouts.h lets them be; a VM begins anew meanwhile, and its node may be away. */
