@@ -33,6 +33,7 @@
     X(untold_is_gone, "a VM that a returning node does not tell of counts as ended")     \
     X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")        \
     X(watchdog_short, "the watchdog's deadline counts a second early")                   \
+    X(idle_by_commit, "a node counts as idle by what it knows to be committed")          \
     X(idle_and_late, "a clusterd that lags behind feeds the watchdog as idle")           \
     X(old_echo, "the watchdog is fed on an echo of any age")                             \
     X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago")   \

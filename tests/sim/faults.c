@@ -340,6 +340,29 @@ static void happen_wipe(struct sim *s, const struct fault *f) {
     }
 }
 
+/* A start hangs on its storage, its clusterd ends, and the next one is left without the others. */
+static void happen_start_hangs(struct sim *s, const struct fault *f) {
+    uint32_t vm = 1 + f->choice % s->n_vms, node = sim_runs_on(s, vm);
+    if (node == 0) {
+        return;
+    }
+    sim_volume_mode(s, node, VOLUME_HANGS);
+    if (!s->options.no_fencing) {
+        sim_fence_mode(s, node, FENCE_FAILS, 8000);
+    }
+    sim_crash_guest(s, vm);
+    sim_run(s, 5000 + f->choice % 40000);
+    if (f->choice & 1024) {
+        sim_speak_newer(s, node, true);
+    } else {
+        cut(s, node);
+        sim_kill_clusterd(s, node);
+    }
+    sim_run(s, 10 * SIM_SECOND + f->us);
+    sim_volume_mode(s, node, VOLUME_FINE);
+    sim_run(s, 2 * SIM_SECOND);
+}
+
 static void happen_volume(struct sim *s, const struct fault *f) {
     uint32_t mode = f->choice % 5 > 2 ? VOLUME_FINE : f->choice % 3;
     sim_volume_mode(s, f->node, (enum sim_volume)mode);
