@@ -28,7 +28,7 @@
     X(starve, freeze, 2, "clusterd gets little of the processor")                 \
     X(freeze_node, freeze, 2, "a whole node stands still for a while")            \
     X(freeze_and_cut, freeze, 2, "clusterd sleeps while its node is cut off")     \
-    X(starve_and_cut, freeze, 3, "clusterd lags behind when its node is cut off") \
+    X(starve_and_cut, freeze, 5, "clusterd lags behind when its node is cut off") \
     X(disk, disk, 3, "a disk is slow, full or broken, or is fine again")          \
     X(remember, database, 1, "a copy of a database is put away")                  \
     X(replace, database, 1, "... and is put back")                                \
