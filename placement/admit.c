@@ -37,6 +37,7 @@ struct admission {
     const struct placement_problem *problem;
     uint32_t *nodes; /* that can be lost */
     uint32_t *all;   /* VMs that run */
+    bool any_moves;  /* some VM is on its way: then no case is easy */
     uint32_t n_nodes, k;
     uint64_t before[LOST_MAX + 1]; /* cases of fewer nodes than the index */
     uint32_t lost[LOST_MAX];       /* the answer's set */
@@ -273,6 +274,7 @@ static int begin_base(struct admission *a) {
         if (p->vms[vm].host != PLACEMENT_NONE) {
             a->all[n++] = vm;
         }
+        a->any_moves |= p->vms[vm].also_on != PLACEMENT_NONE;
     }
     const struct placement_request request = {.kind = PLACEMENT_PLACE,
                                               .vms = {.index = a->all, .n = n}};
@@ -284,18 +286,14 @@ static int begin_base(struct admission *a) {
     return error;
 }
 
-/* Takes those that are to start off the lost nodes; false if one of them is on its way, which is
- * no easy case. */
-static bool take_lost(struct placement_solver *b, const uint32_t *lost, uint32_t n,
+/* Takes those that are to start off the lost nodes. */
+static void take_lost(struct placement_solver *b, const uint32_t *lost, uint32_t n,
                       struct placement_plan *plan) {
     uint32_t next;
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t vm = b->first_on[lost[i]]; vm != PLACEMENT_NONE; vm = next) {
             const struct placement_vm *v = &b->problem->vms[vm];
             next = b->next_on[vm];
-            if (b->flags[vm] & VM_ARRIVING) {
-                return false;
-            }
             if (v->no_auto_start) {
                 b->unplaced[plan->n_unplaced++] = (struct placement_unplaced){
                     .vm = vm, .node = PLACEMENT_NONE, .reason = PLACEMENT_NO_AUTO_START};
@@ -312,7 +310,6 @@ static bool take_lost(struct placement_solver *b, const uint32_t *lost, uint32_t
             placement_take(b, vm);
         }
     }
-    return true;
 }
 
 static int compare_moves(const void *left, const void *right, const struct placement_problem *p) {
@@ -347,7 +344,13 @@ static int easy_case(struct admission *a, const uint32_t *lost, uint32_t n, uint
     struct placement_solver *b = a->base;
     struct placement_plan plan = {.moves = b->moves, .unplaced = b->unplaced, .proven = true};
     uint32_t vms_max[LOST_MAX];
-    bool found = take_lost(b, lost, n, &plan);
+    bool found = true;
+
+    if (a->any_moves) {
+        *ret_found = false;
+        return 0;
+    }
+    take_lost(b, lost, n, &plan);
 
     for (uint32_t i = 0; i < n; i++) {
         vms_max[i] = b->vms_max[lost[i]];

@@ -22,14 +22,18 @@
     X(snapshot_short, "a snapshot is taken over without its last VM")                    \
     X(reply_before_commit, "a client is told \"done\" before the change is committed")   \
     X(forgetful_counts, "a node whose database was replaced counts as before")           \
+    X(end_of_log_unread, "what the log's end tells of another's log counts for nothing") \
     X(small_view_unchecked, "one of two nodes goes on alone without fencing")            \
     X(generation_not_compared, "what became of an earlier copy is taken for this one's") \
     X(older_picture, "an order on an older picture of the VM is carried out")            \
     X(late_list, "a list of VMs counts as of when it is read, not of when it was begun") \
+    X(old_list, "an ended agent's list of VMs counts for the next agent")                \
     X(start_repeated, "a restarted clusterd begins standing orders again")               \
     X(adopt_blindly, "of an order that was under way at a restart nothing is asked")     \
+    X(untold_is_gone, "a VM that a returning node does not tell of counts as ended")     \
     X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")        \
     X(watchdog_short, "the watchdog's deadline counts a second early")                   \
+    X(idle_by_commit, "a node counts as idle by what it knows to be committed")          \
     X(idle_and_late, "a clusterd that lags behind feeds the watchdog as idle")           \
     X(old_echo, "the watchdog is fed on an echo of any age")                             \
     X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago")   \

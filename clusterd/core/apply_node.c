@@ -178,7 +178,9 @@ static void forget_probe(struct apply *a, struct model_vm *vm, uint32_t node) {
 /*
  * A VM of a node that has come back without having been fenced. If its clusterd is the same and the
  * order's agent still works, the order stands, and its end will be reported. Any other order is
- * never taken for done or not done: libvirt is asked (RESOLVING).
+ * never taken for done or not done: libvirt is asked (RESOLVING). So it is about a VM that the
+ * report does not name: libvirt's events may be late, and the end of its start, by way of the
+ * agent, may have come before them, while the node was away.
  */
 static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node_report *report) {
     const struct report_domain *domain = find_domain(report, vm);
@@ -198,10 +200,14 @@ static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node
         return;
     }
     if (!domain || domain->state == VM_STATE_OFF) {
-        apply_event(a, SEVERITY_WARNING, "vm-gone", vm->name,
-                    "%s no longer runs on %s, which has come back without it", vm->name,
-                    model_node_name(a->m, vm->owner));
-        vm_set_lost(a, vm, "it did not run any more when its node came back");
+        apply_event(a, SEVERITY_WARNING, "vm-missing", vm->name,
+                    "%s has come back and does not tell of %s, which ran there: libvirt is asked",
+                    model_node_name(a->m, vm->owner), vm->name);
+        if (MUTANT(untold_is_gone)) {
+            vm_set_off(a, vm, "");
+        } else {
+            vm_set_resolving(a, vm);
+        }
         return;
     }
     if (domain->generation != vm->generation ||

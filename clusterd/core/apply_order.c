@@ -343,6 +343,14 @@ static void probe_reported(struct apply *a, struct model_vm *vm, const struct cm
 
 static void resume_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     vm_clear_order(a, vm);
+    if (r->result == RESULT_OK && r->state == VM_STATE_PAUSED) {
+        /* It went on, and stood still again at once: its storage is not there, say. That is what
+         * `paused` of a running VM means; ordered anew, it would be the same without end. */
+        vm->probe_owner = VM_STATE_RUNNING;
+        vm_resolve(a, vm);
+        vm->paused = vm->state == VM_RUNNING;
+        return;
+    }
     /* UNKNOWN asks again. One that cannot be resumed never will be: it is destroyed, and starts
      * anew. */
     bool hopeless = r->result == RESULT_FAILED && r->state == VM_STATE_PAUSED;

@@ -6,6 +6,7 @@
  */
 #include "core/executor.h"
 
+#include "base/mutant.h"
 #include "core/core_internal.h"
 #include "core/timeouts.h"
 
@@ -231,6 +232,10 @@ static int on_watch_done(struct core *c, struct run *run, const struct core_agen
                "the agent that watches libvirt ended (%s); it is started again", line->reason);
     executor_drop_run(c, run);
     c->executor.connected = false;
+    /* What began or ended since, the table lacks: nothing is concluded from it until the next agent
+     * has listed all. */
+    c->executor.listed = c->executor.listed && MUTANT(old_list);
+    c->executor.missing_ms = 0;
     c->executor.watch_restart_ms = c->now_ms + TIMEOUT_AGENT_RESTART_MS;
     return 0;
 }

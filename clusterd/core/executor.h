@@ -97,7 +97,7 @@ struct executor {
     } fenced[WIRE_MAX_NODES];
     uint32_t n_fenced;
 
-    bool connected, listed; /* vm watch */
+    bool connected, listed; /* vm watch: this agent has, all that there is */
     bool ever_listed;       /* the table of domains means something */
     uint64_t watch_index;   /* the model's index when its agent was started */
     uint64_t watch_restart_ms;
@@ -128,7 +128,7 @@ int executor_agent(struct core *c, const struct core_agent *line);
 int executor_fence(struct core *c, const struct core_fence *result);
 int executor_test_device(struct core *c, const struct core_request *request);
 /* clusterd is to end: true when it may. */
-bool executor_may_stop(const struct core *c);
+bool executor_may_stop(struct core *c);
 /* This node, one of two, waits for that one to be off before it goes on alone. */
 bool executor_waits_for(const struct core *c, uint32_t node);
 /* It is off (or could not be made so): by a fence agent's word, or an administrator's. */
@@ -155,6 +155,6 @@ int executor_kill_domain(struct core *c, const struct domain *d, const char *why
 int executor_fencing(struct core *c);
 int executor_clear_small(struct core *c);
 void executor_watchdog(struct core *c);
-bool executor_runs_something(const struct core *c);
+bool executor_runs_something(struct core *c);
 
 #endif

@@ -332,9 +332,40 @@ static bool copies_or_orders(const struct executor *x) {
     return false;
 }
 
-bool executor_runs_something(const struct core *c) {
+static bool is_ordered_here(struct core *c, const struct log_item *item) {
+    struct log_command entry;
+    struct cmd_vm_order order;
+    int err = wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL);
+    bool here = err < 0;
+    if (err == 0 && entry.type == COMMAND_VM_ORDER) {
+        err = wire_decode(&cmd_vm_order_record, entry.body.data, entry.body.size, &c->out.arena,
+                          &order, NULL);
+        here = err < 0 || order.node == c->self || order.target == c->self;
+    }
+    c->out.error = err == -ENOMEM ? err : c->out.error;
+    return here;
+}
+
+/*
+ * What our log ends with, and is not known to be committed, may be all the same, and may have been
+ * begun by the clusterd before this one: libvirt then works on it, or on its storage, without any
+ * VM to be seen.
+ */
+static bool orders_at_the_end(struct core *c) {
+    const struct replica *r = &c->replica;
+    for (uint64_t i = r->applied_index + 1; i <= log_last_index(&r->log); i++) {
+        const struct log_item *item = log_at(&r->log, i);
+        if (!item || is_ordered_here(c, item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool executor_runs_something(struct core *c) {
     return copies_or_orders(&c->executor) || model_node_holds_vms(&c->model, c->self) ||
-           !c->executor.ever_listed; /* nothing known is not nothing there */
+           !c->executor.ever_listed || /* nothing known is not nothing there */
+           (orders_at_the_end(c) && !MUTANT(idle_by_commit));
 }
 
 /* Whether something runs here as far as libvirt tells: what a node without quorum can still know.
@@ -430,7 +461,7 @@ void executor_watchdog(struct core *c) {
     outbox_add(&c->out, CORE_ACTION_WATCHDOG)->watchdog.feed = 1;
 }
 
-bool executor_may_stop(const struct core *c) {
+bool executor_may_stop(struct core *c) {
     const struct model_node *self = core_self(c);
     return !executor_runs_something(c) &&
            (!replica_usable(&c->replica) || !self || self->state == NODE_OFFLINE);

@@ -202,6 +202,8 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
  * An order is begun if it stands in this very epoch, names this node, came after this clusterd was
  * online, was not begun before, and if we know that all of this was so a moment ago: a clusterd
  * that lags behind may be working through what was ordered before it was given up (timeouts.h).
+ * What makes a copy is begun only when the order is on this node's own disk, too: the clusterd
+ * after this one must know that libvirt may be at work, or it would count its node idle.
  */
 static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
     if (vm->order == ORDER_NONE || vm->order_node != c->self ||
@@ -216,6 +218,10 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     bool again = begun->again && begun->order == vm->order_index;
     bool fresh = vm->order_index > begun->order &&
                  (vm->order_index > self->since_index || MUTANT(start_repeated));
+    bool makes_a_copy = vm->order == ORDER_START || vm->order == ORDER_RESTORE;
+    if (makes_a_copy && vm->order_index > c->replica.stored_index) {
+        return 0; /* the end of the STORE is an event */
+    }
     if (!replica_is_current(&c->replica)) {
         return 0; /* the next echo comes as a message, and with it a step */
     }

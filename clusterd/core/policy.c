@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #define POLICY_BUDGET 128u /* commands in one pass */
+#define STEP_AGAIN_MS 1000u
 
 int policy_propose(struct core *c, uint32_t type, const void *command) {
     if (c->policy.budget == 0) {
@@ -67,6 +68,26 @@ uint32_t policy_moves_on(const struct core *c, uint32_t node) {
     return n;
 }
 
+/* A QEMU that does not die would be destroyed without end, at the speed of the disks. */
+static bool is_its_time(struct core *c, uint32_t vm, const struct resolve_step *step) {
+    struct policy_pace *oldest = &c->policy.paces[0], *found = NULL;
+    for (uint32_t i = 0; i < POLICY_PACES; i++) {
+        struct policy_pace *p = &c->policy.paces[i];
+        bool same = p->vm == vm && p->node == step->node && p->kind == (uint32_t)step->kind;
+        found = same ? p : found;
+        oldest = p->next_ms < oldest->next_ms ? p : oldest;
+    }
+    if (found && c->now_ms < found->next_ms) {
+        policy_wake_at(c, found->next_ms);
+        return false;
+    }
+    *(found ? found : oldest) = (struct policy_pace){.vm = vm,
+                                                     .node = step->node,
+                                                     .kind = (uint32_t)step->kind,
+                                                     .next_ms = c->now_ms + STEP_AGAIN_MS};
+    return true;
+}
+
 /* What became of a VM is not clear: ask, and put right, one step after the other. */
 int policy_resolve(struct core *c) {
     MODEL_EACH(model_vm, vm, &c->model.vms) {
@@ -76,6 +97,9 @@ int policy_resolve(struct core *c) {
         struct resolve_step step = resolve_next(vm);
         if (step.kind == ORDER_NONE || !policy_node_ready(c, step.node)) {
             continue; /* a node that is not ready reports, or is fenced */
+        }
+        if (step.kind != ORDER_PROBE && !is_its_time(c, vm->id, &step)) {
+            continue; /* a probe has its own pause, where libvirt does not answer */
         }
         int err = policy_order(c, vm, step.kind, step.node, 0, 0, "");
         if (err < 0) {

@@ -24,6 +24,15 @@ struct policy_wait { /* since when a node is in its present state, by this node'
     uint64_t next_fence_ms; /* ...ends here */
 };
 
+/* Steps towards what is true of a VM: one that did not help is not taken again before its time. Of
+ * more than so many that fail at the same time, the others are held up by their number. */
+#define POLICY_PACES 32u
+struct policy_pace {
+    uint32_t vm, node; /* 0: none */
+    uint32_t kind;     /* enum order_kind */
+    uint64_t next_ms;
+};
+
 struct policy {
     uint64_t epoch;      /* of the view it works in */
     uint64_t seen_index; /* of the model at the last pass */
@@ -32,6 +41,7 @@ struct policy {
     uint64_t fence_from_ms; /* after a cold start: not before */
     struct policy_wait waits[WIRE_MAX_NODES];
     uint32_t n_waits;
+    struct policy_pace paces[POLICY_PACES];
     uint64_t calm_since_ms; /* since when nothing is under way, for balance */
     uint32_t budget;        /* commands left in this pass */
 };

@@ -27,9 +27,10 @@
  *
  * A disk may come back with less than it had: replaced, or restored from a backup. What it
  * acknowledged then counts for nothing, so each STATE also tells how far the others' logs are known
- * to have gone (`floors`: from acknowledgements, and from the model). A node whose log ends before
- * that is forgetful: it is brought up to date, but a view must have its majority without it; when
- * it has caught up, it begins a new exchange, in which it counts.
+ * to have gone (`floors`: from acknowledgements, from the model, and from what the log's end says
+ * of them, committed or not). A node whose log ends before that is forgetful: it is brought up to
+ * date, but a view must have its majority without it; when it has caught up, it begins a new
+ * exchange, in which it counts.
  *
  * Invariants: at most one view ever gets a majority of promises for an epoch (each node promises an
  * epoch once); a node stores entries of an epoch only after that; it acknowledges nothing of an
@@ -67,7 +68,7 @@ struct replica_peer {
     struct msg_state state;
     uint32_t state_members[WIRE_MAX_NODES];
     struct state_floor floors[WIRE_MAX_NODES];
-    uint64_t kept_epoch, kept_index; /* what it has acknowledged, in our life */
+    uint64_t kept_epoch, kept_index; /* what it has acknowledged in our life, or reported in */
     /* in the view that is being formed or is active */
     bool in_view;
     bool forgetful; /* does not count in it */

@@ -13,7 +13,9 @@
 #include "base/mutant.h"
 #include "core/timeouts.h"
 
+#include "core/log.h"
 #include "core/model.h"
+#include "wire/command.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,8 +27,35 @@ static bool is_before(uint64_t epoch, uint64_t index, uint64_t than_epoch, uint6
     return epoch < than_epoch || (epoch == than_epoch && index < than_index);
 }
 
+/*
+ * Who has reported in an epoch had an entry of it on its disk, whether the report was committed or
+ * not. So the end of our log counts, too, which the model does not know yet: the last that a node
+ * was told before its clusterd ended is on its disk, and that it was committed is not.
+ */
+static void note_reports(struct replica *r, struct outbox *out) {
+    for (uint64_t i = r->applied_index + 1; i <= log_last_index(&r->log); i++) {
+        const struct log_item *item = log_at(&r->log, i);
+        struct log_command entry;
+        struct cmd_node_report report;
+        int err = item ? wire_decode(&log_command_record, item->data, item->size, &out->arena,
+                                     &entry, NULL)
+                       : -EBADMSG;
+        if (err == 0 && entry.type == COMMAND_NODE_REPORT && !MUTANT(end_of_log_unread)) {
+            err = wire_decode(&cmd_node_report_record, entry.body.data, entry.body.size,
+                              &out->arena, &report, NULL);
+            struct replica_peer *p = err == 0 ? replica_peer(r, report.node) : NULL;
+            if (p && is_before(p->kept_epoch, p->kept_index, item->epoch, 1)) {
+                p->kept_epoch = item->epoch;
+                p->kept_index = 1;
+            }
+        }
+        out->error = err == -ENOMEM ? err : out->error;
+    }
+}
+
 /* How far each node's log is known to have gone. */
 static struct wire_list known_floors(struct replica *r, struct outbox *out) {
+    note_reports(r, out);
     struct state_floor *floors = arena_array(&out->arena, r->n_peers, sizeof(*floors));
     uint32_t n = 0;
     for (uint32_t i = 0; floors && i < r->n_peers; i++) {

@@ -30,7 +30,7 @@
  * quorum, with a hung clusterd, a frozen node or one whose loop starves for W is reset, and nothing
  * that it ran is left at E + W after the break.
  *
- * (b) needs three things more, for a clusterd may lag behind on a node where, for all it knows,
+ * (b) needs four things more, for a clusterd may lag behind on a node where, for all it knows,
  * nothing runs.
  *
  *   1. It may at last come to an order to start a VM that was given when the node was still there.
@@ -42,6 +42,9 @@
  *      TIMEOUT_DRIFT_MS, libvirt's events may be E + TIMEOUT_DRIFT_MS - 2 * TIMEOUT_PROMPT_MS late.
  *   3. It may arrive after the others have lost the node. So they abort migrations to it, take no
  *      watchdog for evidence while one may still end there, and begin to count anew when one has.
+ *   4. libvirt may still work on a start, on storage that hangs, say, that an earlier clusterd of
+ *      this node has begun, and show no VM. So a start is begun only when its order is on the
+ *      node's own disk, and an order at the end of the log counts, committed or not.
  *
  * A node reports that it has a watchdog only after it has been armed (fed for the first time).
  *

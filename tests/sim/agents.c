@@ -516,6 +516,18 @@ void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill
     }
 }
 
+void sim_kill_watch(struct sim *s, uint32_t node) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        struct agent *a = &s->agents[i];
+        if (a->used && a->process && a->node == node && a->run == s->nodes[node].watch_run) {
+            sim_trace(s, "%s: the agent that watches libvirt is killed", s->names[node]);
+            stop_watching(s, a);
+            process_ends(s, a, RESULT_CANCELLED, VM_STATE_UNKNOWN, "killed");
+            agent_free(a);
+        }
+    }
+}
+
 void agents_of_clusterd_end(struct sim *s, uint32_t node) {
     for (uint32_t i = 0; i < MAX_AGENTS; i++) {
         struct agent *a = &s->agents[i];

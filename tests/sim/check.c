@@ -14,6 +14,7 @@
 
 #define DIGEST_EVERY 32u /* digests cost more than chains, and say the same more directly */
 #define MAX_PENDING 5000u
+#define ORDERS_PER_SECOND 20u /* on one VM: those of a broken migration are a handful */
 #define KNOWLEDGE_US ((TIMEOUT_ECHO_MS + 100) * 1000) /* and the clocks' difference */
 
 /* ---- the log ---- */
@@ -112,6 +113,25 @@ static void check_end(struct sim *s, const struct cmd_vm_event *e) {
     }
 }
 
+/* Whatever goes wrong again and again is not tried again at once. */
+static void check_pace(struct sim *s, const struct cmd_vm_order *order) {
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_id(m, order->vm) : NULL;
+    uint32_t vm = row ? guest_find(s, row->uuid) : 0;
+    if (vm == 0) {
+        return;
+    }
+    struct vm *v = &s->vms[vm - 1];
+    if (s->now_us >= v->orders_from_us + SIM_SECOND) {
+        v->orders_from_us = s->now_us;
+        v->orders = 0;
+    }
+    if (++v->orders > ORDERS_PER_SECOND) {
+        sim_fail(s, "no end of orders: %s of %s, and more than %u in a second",
+                 order_kind_name(order->kind), v->name, ORDERS_PER_SECOND);
+    }
+}
+
 static void check_entry(struct sim *s, uint64_t index, const struct log_item *item) {
     struct arena arena;
     struct log_command entry;
@@ -137,6 +157,7 @@ static void check_entry(struct sim *s, uint64_t index, const struct log_item *it
                 t->order_vm = order.vm;
                 t->order_node = order.node;
                 t->order_kind = order.kind;
+                check_pace(s, &order);
             }
         }
     }
@@ -212,6 +233,19 @@ static void check_digest(struct sim *s, uint32_t node, const struct model *m) {
     }
 }
 
+/* VM_OFF and VM_SAVED say that there is no copy anywhere: known, not assumed. */
+static void check_off(struct sim *s, const struct model *m) {
+    MODEL_EACH(model_vm, row, &m->vms) {
+        uint32_t vm = guest_find(s, row->uuid);
+        uint32_t there =
+            vm && (row->state == VM_OFF || row->state == VM_SAVED) ? sim_runs_on(s, vm) : 0;
+        if (there) {
+            sim_fail(s, "%s counts as %s, and runs on %s", row->name, vm_state_name(row->state),
+                     s->names[there]);
+        }
+    }
+}
+
 static void check_model(struct sim *s, uint32_t node) {
     const struct model *m = core_model(s->nodes[node].core);
     if (m->index == 0 || m->index == s->nodes[node].seen_index) {
@@ -222,6 +256,7 @@ static void check_model(struct sim *s, uint32_t node) {
         s->best_index = m->index;
         check_generations(s, m);
         rules_check(s, m);
+        check_off(s, m);
     }
     if (m->index % DIGEST_EVERY == 0) {
         check_digest(s, node, m);

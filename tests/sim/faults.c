@@ -266,10 +266,10 @@ static void happen_remember(struct sim *s, const struct fault *f) {
 }
 
 /*
- * What can be noticed: a database that is older than the node's last return to the cluster, as
- * every other node has it on its disk; of more than two nodes; one at a time, for a majority that
- * has lost its memory is beyond help. A younger copy may be believed where nobody is left who knows
- * better.
+ * What can be noticed: a database that is older than the node's last return to the cluster, whose
+ * report (at since_index, or before) every other node has on its disk; of more than two nodes; one
+ * at a time, for a majority that has lost its memory is beyond help. A younger copy may be believed
+ * where nobody is left who knows better.
  */
 static bool may_tamper(struct sim *s, uint32_t node, uint64_t epoch, uint64_t index) {
     for (uint32_t i = 1; i <= s->n; i++) {
@@ -279,7 +279,7 @@ static bool may_tamper(struct sim *s, uint32_t node, uint64_t epoch, uint64_t in
         if (i == node) {
             continue;
         }
-        if (!row || n->disk.tampered || row->kept_index > n->disk.db.commit_index ||
+        if (!row || n->disk.tampered || row->since_index > log_last_index(&n->disk.db.log) ||
             row->kept_epoch < epoch || (row->kept_epoch == epoch && row->kept_index <= index)) {
             return false;
         }
@@ -287,13 +287,50 @@ static bool may_tamper(struct sim *s, uint32_t node, uint64_t epoch, uint64_t in
     return s->n > 2;
 }
 
-static void happen_replace(struct sim *s, const struct fault *f) {
-    const struct disk *d = &s->nodes[f->node].disk;
+static void replace_if_noticed(struct sim *s, uint32_t node) {
+    const struct disk *d = &s->nodes[node].disk;
     if (d->has_kept &&
-        may_tamper(s, f->node, log_last_epoch(&d->kept.log), log_last_index(&d->kept.log))) {
-        sim_power_off(s, f->node, "for its database");
-        sim_disk_replace(s, f->node);
+        may_tamper(s, node, log_last_epoch(&d->kept.log), log_last_index(&d->kept.log))) {
+        sim_power_off(s, node, "for its database");
+        sim_disk_replace(s, node);
     }
+}
+
+static void happen_replace(struct sim *s, const struct fault *f) {
+    replace_if_noticed(s, f->node);
+}
+
+static bool is_back(struct sim *s, const void *arg) {
+    const struct node *n = &s->nodes[*(const uint32_t *)arg];
+    const struct model *m = sim_model(s);
+    const struct model_node *row = m ? model_node_by_id(m, *(const uint32_t *)arg) : NULL;
+    return row && n->alive && row->state == NODE_ONLINE && row->incarnation == n->incarnation;
+}
+
+/*
+ * A node comes back, and that is the last that another one hears; so of a copy from before the
+ * return, with which it is left alone afterwards, it knows by the end of its log, or not at all.
+ */
+static void happen_replace_and_meet(struct sim *s, const struct fault *f) {
+    uint32_t node = f->node, other = 1 + f->choice % s->n, groups[SIM_NODES] = {0};
+    if (node == other || s->n < 3) {
+        return;
+    }
+    sim_disk_remember(s, node);
+    sim_kill_clusterd(s, node);
+    sim_run(s, SIM_SECOND / 2);
+    (void)sim_run_until(s, is_back, &node, 5 * SIM_SECOND);
+    cut(s, other);
+    sim_run(s, SIM_SECOND + f->us / 4);
+    sim_operate(s);
+    sim_run(s, SIM_SECOND / 10);
+    replace_if_noticed(s, node);
+    sim_kill_clusterd(s, other);
+    for (uint32_t i = 1; i <= s->n; i++) {
+        groups[i] = i != node && i != other;
+    }
+    sim_partition(s, groups);
+    sim_power_on(s, node);
 }
 
 static void happen_wipe(struct sim *s, const struct fault *f) {
@@ -301,6 +338,29 @@ static void happen_wipe(struct sim *s, const struct fault *f) {
         sim_power_off(s, f->node, "for its database");
         sim_disk_wipe(s, f->node);
     }
+}
+
+/* A start hangs on its storage, its clusterd ends, and the next one is left without the others. */
+static void happen_start_hangs(struct sim *s, const struct fault *f) {
+    uint32_t vm = 1 + f->choice % s->n_vms, node = sim_runs_on(s, vm);
+    if (node == 0) {
+        return;
+    }
+    sim_volume_mode(s, node, VOLUME_HANGS);
+    if (!s->options.no_fencing) {
+        sim_fence_mode(s, node, FENCE_FAILS, 8000);
+    }
+    sim_crash_guest(s, vm);
+    sim_run(s, 5000 + f->choice % 40000);
+    if (f->choice & 1024) {
+        sim_speak_newer(s, node, true);
+    } else {
+        cut(s, node);
+        sim_kill_clusterd(s, node);
+    }
+    sim_run(s, 10 * SIM_SECOND + f->us);
+    sim_volume_mode(s, node, VOLUME_FINE);
+    sim_run(s, 2 * SIM_SECOND);
 }
 
 static void happen_volume(struct sim *s, const struct fault *f) {
@@ -323,6 +383,40 @@ static void happen_agent(struct sim *s, const struct fault *f) {
                                           "stop",  "monitor",    "destroy", "resume"};
     sim_next_agent(s, actions[f->choice % ARRAY_SIZE(actions)],
                    (enum sim_agent)(1 + f->choice / 16 % 3));
+}
+
+/* What the next one lists comes late; a VM may arrive after it was read, and before it is told. */
+static void happen_watch(struct sim *s, const struct fault *f) {
+    uint32_t vm = vm_of(s, f), from = sim_runs_on(s, vm);
+    sim_kill_watch(s, f->node);
+    if (f->choice & 1024 || from == 0 || from == f->node) {
+        return;
+    }
+    sim_run(s, 950000);
+    sim_events_late(s, f->node, 1950000);
+    sim_run(s, 100000);
+    struct cmd_vm_move wish = {
+        .vm = sim_vm_name(s, vm), .to = s->names[f->node], .mode = MOVE_LIVE};
+    (void)sim_command(s, from, COMMAND_VM_MOVE, &wish);
+    sim_run(s, SIM_SECOND);
+}
+
+/* As late as timeouts.h lets them be; a VM begins anew meanwhile, and its node may be away. */
+static void happen_late_events(struct sim *s, const struct fault *f) {
+    uint32_t vm = vm_of(s, f), node = sim_runs_on(s, vm);
+    bool away = node && f->choice & 4096;
+    sim_crash_guest(s, vm);
+    sim_run(s, 20000);
+    sim_events_late(s, node ? node : f->node, 900000 + f->us % (1050 * 1000));
+    if (away && !s->options.no_fencing) {
+        sim_fence_mode(s, node, FENCE_FAILS, 8000);
+    }
+    if (away) {
+        sim_run(s, f->choice % 60000);
+        cut(s, node);
+        sim_run(s, 300000 + f->choice % 500000);
+        sim_heal_network(s);
+    }
 }
 
 static void happen_agents_missing(struct sim *s, const struct fault *f) {

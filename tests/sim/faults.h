@@ -28,7 +28,7 @@
     X(starve, freeze, 2, "clusterd gets little of the processor")                 \
     X(freeze_node, freeze, 2, "a whole node stands still for a while")            \
     X(freeze_and_cut, freeze, 2, "clusterd sleeps while its node is cut off")     \
-    X(starve_and_cut, freeze, 3, "clusterd lags behind when its node is cut off") \
+    X(starve_and_cut, freeze, 5, "clusterd lags behind when its node is cut off") \
     X(disk, disk, 3, "a disk is slow, full or broken, or is fine again")          \
     X(remember, database, 1, "a copy of a database is put away")                  \
     X(replace, database, 1, "... and is put back")                                \
@@ -45,7 +45,11 @@
     X(volume, volume, 2, "a node's volume hangs, is gone, is back")               \
     X(protocol, protocol, 1, "a clusterd of a later version comes and goes")      \
     X(operate, operator, 14, "the administrator does something")                  \
-    X(move_and_break, operator, 5, "a VM is moved, and something breaks")
+    X(move_and_break, operator, 5, "a VM is moved, and something breaks")         \
+    X(start_hangs, volume, 1, "a start hangs, and its clusterd ends")             \
+    X(watch, libvirt, 1, "the agent that watches libvirt is killed")              \
+    X(late_events, libvirt, 2, "libvirt tells late of a VM that starts anew")     \
+    X(replace_and_meet, database, 1, "an older copy meets one that knows too little")
 
 enum fault_kind {
 #define X(name, set, weight, text) FAULT_##name,

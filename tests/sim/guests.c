@@ -80,6 +80,14 @@ static void tell(struct sim *s, uint32_t node, struct item *item) {
     node_post(s, node, STREAM_WATCH, item, sim_delay(s, 400) + late_us);
 }
 
+void sim_events_late(struct sim *s, uint32_t node, uint64_t us) {
+    struct node *n = &s->nodes[node];
+    uint64_t at = s->now_us + us;
+    sim_trace(s, "%s: what libvirt tells is %llu ms late", s->names[node],
+              (unsigned long long)us / 1000);
+    n->stream_us[STREAM_WATCH] = at > n->stream_us[STREAM_WATCH] ? at : n->stream_us[STREAM_WATCH];
+}
+
 static bool is_watched(const struct sim *s, uint32_t node) {
     const struct node *n = &s->nodes[node];
     return n->alive && n->libvirtd && n->watch_run != 0;

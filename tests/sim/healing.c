@@ -38,6 +38,12 @@ static const char *nodes_rest(struct sim *s) {
                         c->replica.catching ? ", catching up" : "");
         }
     }
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        const struct agent *a = &s->agents[i];
+        if (a->used && a->fence && !a->status) { /* also one that nobody waits for any more */
+            return says(s, "%s is about to be powered off", s->names[a->target]);
+        }
+    }
     const struct model *m = sim_model(s);
     MODEL_EACH(model_node, node, &m->nodes) {
         if (node->state != NODE_ONLINE || node->fence_order || node->fence_asked) {
@@ -154,6 +160,7 @@ void sim_mend(struct sim *s) {
         struct node *n = &s->nodes[i];
         n->fence = FENCE_WORKS;
         n->starves_until_us = 0;
+        n->dies_after = 0;
         n->fence_us = 0;
         sim_disk_mode(s, i, DISK_FINE);
         sim_volume_mode(s, i, VOLUME_FINE);

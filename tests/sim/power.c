@@ -107,8 +107,10 @@ void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *orde
     a->deadline_us = s->now_us + order->timeout_ms * 1000;
     s->fence_calls += !a->status;
     sim_trace(s, "%s: fence %s %s", s->names[node], a->status ? "status" : "off", order->node);
-    uint64_t us = s->nodes[a->target].fence_us ? s->nodes[a->target].fence_us : 8000;
-    sim_at(s, sim_delay(s, us), fence_ends, (uint64_t)(a - s->agents), a->serial);
+    uint64_t usual_us = s->nodes[a->target].fence_us ? s->nodes[a->target].fence_us : 8000;
+    uint64_t us = sim_delay(s, usual_us), timeout_us = order->timeout_ms * 1000;
+    sim_at(s, us < timeout_us ? us : timeout_us, us < timeout_us ? fence_ends : hangs_no_more,
+           (uint64_t)(a - s->agents), a->serial);
 }
 
 void sim_fence_mode(struct sim *s, uint32_t node, enum sim_fence mode, uint64_t us) {

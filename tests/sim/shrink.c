@@ -22,9 +22,10 @@ struct search {
 
 /* The words of a violation without digits and names: "runs twice", "a lost write", ... */
 static bool same_property(const char *a, const char *b) {
-    static const char *const words[] = {"twice",  "lost write",  "lost command", "committed",
-                                        "fenced", "not at rest", "busy loop",    "gave up",
-                                        "nobody", "taken back",  "second time",  "generation"};
+    static const char *const words[] = {"twice",    "lost write",  "lost command", "committed",
+                                        "fenced",   "not at rest", "busy loop",    "gave up",
+                                        "nobody",   "taken back",  "second time",  "generation",
+                                        "ended on", "messages"};
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (strstr(a, words[i]) && strstr(b, words[i])) {
             return true;

@@ -108,6 +108,14 @@ static void kill_libvirtd(struct story *t, const struct words *w) {
     sim_kill_libvirtd(t->sim, (uint32_t)w->v[0], w->v[1]);
 }
 
+static void kill_watch(struct story *t, const struct words *w) {
+    sim_kill_watch(t->sim, (uint32_t)w->v[0]);
+}
+
+static void events_late(struct story *t, const struct words *w) {
+    sim_events_late(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
 /* ---- guests, agents, devices, disks ---- */
 
 static void crash(struct story *t, const struct words *w) {
@@ -329,6 +337,8 @@ const struct pattern story_actions[] = {
     {"freeze NODE TIME", freeze, NULL},
     {"kill-corosync NODE TIME", kill_corosync, NULL},
     {"kill-libvirtd NODE TIME", kill_libvirtd, NULL},
+    {"kill-watch NODE", kill_watch, NULL},
+    {"events-late NODE TIME", events_late, NULL},
     {"crash VM", crash, NULL},
     {"guest-shutdown VM", guest_shutdown, NULL},
     {"undying VM TIME", undying, NULL},

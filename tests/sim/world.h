@@ -222,7 +222,8 @@ struct vm {
         uint64_t memory;
         bool claimed;
     } saved;
-    uint64_t max_generation; /* committed */
+    uint64_t max_generation;         /* committed */
+    uint64_t orders, orders_from_us; /* so many since */
     bool removed;
 };
 

@@ -292,6 +292,43 @@ static void operations_are_forgotten(void **state) {
 
 /* ---- nodes and fencing ---- */
 
+/* What a node that returns does not tell of may run there all the same: only libvirt's word ends
+ * it.
+ */
+static void a_vm_not_told_of(void **state) {
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    struct model_vm *vm = bench_running_vm(&b, "vm1", 3);
+    bench_view(&b, 2, 2);
+    bench_view(&b, 3, 3);
+    assert_int_equal(GIVE(&b, NODE_REPORT, .node = 3, .incarnation = 13), REPLY_OK);
+    assert_int_equal(vm->state, VM_RESOLVING);
+    assert_int_equal(bench_order(&b, vm, ORDER_PROBE, 3, 0), REPLY_OK);
+    assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_RUNNING), REPLY_OK);
+    assert_int_equal(vm->state, VM_RUNNING);
+    bench_end(&b);
+}
+
+/* Resumed, and paused again at once: it is not resumed once more. */
+static void a_resume_that_does_not_last(void **state) {
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    struct model_vm *vm = bench_running_vm(&b, "vm1", 3);
+    bench_view(&b, 2, 2);
+    bench_view(&b, 3, 3);
+    assert_int_equal(GIVE(&b, NODE_REPORT, .node = 3, .incarnation = 13), REPLY_OK);
+    assert_int_equal(bench_order(&b, vm, ORDER_PROBE, 3, 0), REPLY_OK);
+    assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_PAUSED), REPLY_OK);
+    assert_int_equal(bench_order(&b, vm, ORDER_RESUME, 3, 0), REPLY_OK);
+    assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_PAUSED), REPLY_OK);
+    assert_int_equal(vm->state, VM_RUNNING);
+    assert_int_equal(vm->paused, 1);
+    assert_int_equal(vm->order, ORDER_NONE);
+    bench_end(&b);
+}
+
 static void fencing(void **state) {
     (void)state;
     struct bench b;
@@ -356,6 +393,8 @@ int main(void) {
         cmocka_unit_test(vm_wishes_when_off),
         cmocka_unit_test(operations),
         cmocka_unit_test(operations_are_forgotten),
+        cmocka_unit_test(a_vm_not_told_of),
+        cmocka_unit_test(a_resume_that_does_not_last),
         cmocka_unit_test(fencing),
     };
     return cmocka_run_group_tests_name("core_apply", tests, NULL, NULL);
