@@ -48,7 +48,8 @@
 /* How hot a round begins, and its share of the time; the last one gets what is left. */
 static const struct round {
     double heat, share;
-} plan[] = {{0.01, 0.05}, {1, 0.35}, {0.1, 0.2}, {0.1, 0.2}, {0.1, 0.2}};
+} plan[] = {{0.01, 0.03}, {1, 0.5},     {0.1, 0.12}, {0.03, 0.12},
+            {0.1, 0.1},   {0.03, 0.08}, {0.01, 0.05}};
 #define ROUNDS (sizeof(plan) / sizeof(plan[0]))
 
 struct search {
