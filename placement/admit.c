@@ -297,6 +297,7 @@ static void take_lost(struct placement_solver *b, const uint32_t *lost, uint32_t
             if (v->no_auto_start) {
                 b->unplaced[plan->n_unplaced++] = (struct placement_unplaced){
                     .vm = vm, .node = PLACEMENT_NONE, .reason = PLACEMENT_NO_AUTO_START};
+                placement_take(b, vm);
                 continue;
             }
             b->moves[plan->n_moves++] = (struct placement_move){
@@ -312,15 +313,14 @@ static void take_lost(struct placement_solver *b, const uint32_t *lost, uint32_t
     }
 }
 
-static int compare_moves(const void *left, const void *right, const struct placement_problem *p) {
-    const struct placement_move *a = left, *b = right;
-    const struct placement_vm *va = &p->vms[a->vm], *vb = &p->vms[b->vm];
-    const uint64_t ma = p->needs[(size_t)a->vm * p->n_resources];
-    const uint64_t mb = p->needs[(size_t)b->vm * p->n_resources];
+static int compare_vms(const struct placement_problem *p, uint32_t a, uint32_t b) {
+    const struct placement_vm *va = &p->vms[a], *vb = &p->vms[b];
+    const uint64_t ma = p->needs[(size_t)a * p->n_resources];
+    const uint64_t mb = p->needs[(size_t)b * p->n_resources];
     if (va->priority != vb->priority) {
         return va->priority > vb->priority ? -1 : 1;
     }
-    return ma != mb ? (ma > mb ? -1 : 1) : a->vm < b->vm ? -1 : a->vm > b->vm;
+    return ma != mb ? (ma > mb ? -1 : 1) : a < b ? -1 : a > b;
 }
 
 static void sort_moves(struct placement_move *moves, uint32_t n,
@@ -329,11 +329,23 @@ static void sort_moves(struct placement_move *moves, uint32_t n,
         for (uint32_t i = gap; i < n; i++) {
             const struct placement_move moving = moves[i];
             uint32_t k = i;
-            for (; k >= gap && compare_moves(&moves[k - gap], &moving, p) > 0; k -= gap) {
+            for (; k >= gap && compare_vms(p, moves[k - gap].vm, moving.vm) > 0; k -= gap) {
                 moves[k] = moves[k - gap];
             }
             moves[k] = moving;
         }
+    }
+}
+
+static void sort_unplaced(struct placement_unplaced *unplaced, uint32_t n,
+                          const struct placement_problem *p) {
+    for (uint32_t i = 1; i < n; i++) {
+        const struct placement_unplaced moving = unplaced[i];
+        uint32_t k = i;
+        for (; k > 0 && compare_vms(p, unplaced[k - 1].vm, moving.vm) > 0; k--) {
+            unplaced[k] = unplaced[k - 1];
+        }
+        unplaced[k] = moving;
     }
 }
 
@@ -357,6 +369,7 @@ static int easy_case(struct admission *a, const uint32_t *lost, uint32_t n, uint
         b->vms_max[lost[i]] = 0;
     }
     sort_moves(b->moves, plan.n_moves, a->problem);
+    sort_unplaced(b->unplaced, plan.n_unplaced, a->problem);
     for (uint32_t i = 0; found && i < plan.n_moves; i++) {
         const uint32_t node = placement_best_node(b, b->moves[i].vm);
         found = node != PLACEMENT_NONE;
@@ -371,6 +384,9 @@ static int easy_case(struct admission *a, const uint32_t *lost, uint32_t n, uint
             placement_take(b, b->moves[i].vm);
         }
         placement_put(b, b->moves[i].vm, b->moves[i].from);
+    }
+    for (uint32_t i = 0; i < plan.n_unplaced; i++) {
+        placement_put(b, b->unplaced[i].vm, a->problem->vms[b->unplaced[i].vm].host);
     }
     for (uint32_t i = 0; i < n; i++) {
         b->vms_max[lost[i]] = vms_max[i];

@@ -34,8 +34,9 @@ static const char *nowhere_text(const struct answer *a, uint32_t vm) {
     if (!verdicts) {
         return NULL;
     }
-    if (placement_explain(a->solver, vm, verdicts, &explanation) < 0) {
-        return "there is no node for it";
+    int err = placement_explain(a->solver, vm, verdicts, &explanation);
+    if (err < 0) {
+        return err == -ENOMEM ? NULL : "there is no node for it";
     }
     (void)placement_explanation_text(p, vm, &explanation, text, sizeof(text));
     for (uint32_t i = 0; i < p->n_nodes; i++) {
@@ -80,7 +81,12 @@ static int take_plan(const struct answer *a, struct planner_plan *ret) {
         }
     }
     *ret = (struct planner_plan){
-        .v = v, .n = n, .n_unplaced = plan->n_unplaced, .nodes_over = plan->cost.nodes_over};
+        .v = v,
+        .n = n,
+        .n_unplaced = plan->n_unplaced,
+        .proven = plan->proven || plan->n_unplaced == 0,
+        .nodes_over = plan->cost.nodes_over,
+    };
     return 0;
 }
 
@@ -92,6 +98,11 @@ static enum placement_kind kind_of(enum planner_kind kind) {
     case PLANNER_PLACE: break;
     }
     return PLACEMENT_PLACE;
+}
+
+static uint64_t work_of(const struct planner_problem *pr, const struct planner_question *question) {
+    bool large = (uint64_t)pr->p.n_nodes * pr->p.n_vms > PLANNER_LARGE;
+    return question->work ? question->work : large ? UINT64_MAX : PLANNER_WORK;
 }
 
 static int solve(struct answer *a, const struct planner_question *question, bool may_move_others) {
@@ -111,7 +122,7 @@ static int solve(struct answer *a, const struct planner_question *question, bool
         .vms = {.index = vms, .n = question->n_vms},
         .nodes = {.index = &node, .n = of_node},
         .may_move_others = may_move_others,
-        .work = question->work,
+        .work = work_of(pr, question),
     };
     return placement_solve(a->solver, &pr->p, &request, &a->plan);
 }

@@ -49,7 +49,7 @@ static const char *lost_names(const struct planner_problem *pr, const struct pla
         text = arena_printf(pr->arena, "%s%s%s", text, i ? " and " : "",
                             pr->nodes[lost->index[i]].name);
     }
-    return text ? text : "some nodes";
+    return text;
 }
 
 /* What breaks it, as a line: the nodes, the VM, and the rule or what lacks. */
@@ -57,6 +57,9 @@ static const char *broken_text(const struct planner_problem *pr,
                                const struct placement_admission *found) {
     const char *vm = found->vm == PLACEMENT_NONE ? "a VM" : pr->vms[found->vm].name;
     const char *names = lost_names(pr, &found->lost);
+    if (!names) {
+        return NULL;
+    }
     if (found->rule != PLACEMENT_NONE) {
         return arena_printf(pr->arena, "if %s %s lost, %s has no place: %s (rule %s)", names,
                             found->lost.n == 1 ? "is" : "are", vm,
@@ -79,9 +82,11 @@ static int take(const struct planner_problem *pr, const struct placement_admissi
     if (found->answer == PLACEMENT_NO) {
         text = broken_text(pr, found);
     } else if (found->answer == PLACEMENT_UNKNOWN) {
-        text = arena_printf(pr->arena, "%llu of %llu cases are not decided; the first: %s",
-                            (unsigned long long)found->n_unknown,
-                            (unsigned long long)found->n_cases, lost_names(pr, &found->lost));
+        const char *names = lost_names(pr, &found->lost);
+        text = names ? arena_printf(pr->arena, "%llu of %llu cases are not decided; the first: %s",
+                                    (unsigned long long)found->n_unknown,
+                                    (unsigned long long)found->n_cases, names)
+                     : NULL;
     }
     *ret = (struct planner_reserve){.answer = found->answer, .text = text};
     return text ? 0 : -ENOMEM;

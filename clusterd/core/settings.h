@@ -44,7 +44,7 @@ struct setting {
     X(balance,                0,     0,    2, "off|advise|auto", "whether VMs are moved live off nodes that are too full or too busy") \
     X(balance_threshold_percent, 80, 10,   100, "%", "share of a node's memory and of its cpu that may be in use before balance acts") \
     X(balance_pause_s,        60,    0,    86400, "s", "so long the cluster must have been calm before balance moves one VM") \
-    X(reserve_nodes,          0,     0,    8, "", "so many nodes, any of them, can be lost and all their VMs run again: warn when that is not so; 0: do not ask") \
+    X(reserve_nodes,          0,     0,    8, "", "so many nodes, any of them, can be lost, and all VMs run again: warn when not; 0: do not ask") \
     X(balance_stay_s,         3600,  0,    2592000, "s", "so long a VM stays where a person, or balance, has moved it")
 /* clang-format on */
 

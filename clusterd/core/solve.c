@@ -64,11 +64,15 @@ int solve_begin(struct core *c, enum solve_purpose purpose, const struct planner
     job->epoch = c->model.epoch;
     job->question = *question;
     job->question.work = SOLVE_WORK;
-    job->question.vms =
-        arena_copy(&job->arena, question->vms, question->n_vms * sizeof(*question->vms));
-    int err = job->question.vms || question->n_vms == 0
-                  ? planner_problem_init(&job->problem, &c->model, facts, &job->arena)
-                  : -ENOMEM;
+    int err = 0;
+    if (question->n_vms > 0) {
+        job->question.vms =
+            arena_copy(&job->arena, question->vms, question->n_vms * sizeof(*question->vms));
+        err = job->question.vms ? 0 : -ENOMEM;
+    }
+    if (err == 0) {
+        err = planner_problem_init(&job->problem, &c->model, facts, &job->arena);
+    }
     if (err < 0) {
         solve_job_destroy(job);
         return err;
@@ -108,7 +112,10 @@ int solve_ask(struct core *c, enum solve_purpose purpose, const struct planner_f
     if (!solve_takes_long(c) && !job) {
         struct planner_problem problem;
         int err = planner_problem_init(&problem, &c->model, facts, &c->out.arena);
-        return err < 0 ? err : planner_solve(&problem, question, ret_plan);
+        err = err < 0 ? err : planner_solve(&problem, question, ret_plan);
+        if (err < 0 || ret_plan->n_unplaced == 0 || ret_plan->proven) {
+            return err;
+        }
     }
     if (job && job->done &&
         (job->question.node != question->node || job->epoch != c->model.epoch)) {
