@@ -152,7 +152,7 @@ static int check(struct cli *cli, const char *name, const char **ret_kind) {
 static int add_scope(struct cli *cli, const char *kind, json_t *arguments) {
     const char *scope = options_value(&cli->options, OPTION_SCOPE);
     scope = scope != NULL ? scope : "node";
-    if (strstr(kind, "on") != NULL) {
+    if (kind == NULL || strstr(kind, "on") != NULL) {
         return CLI_DONE;
     }
     if (strcmp(scope, "node") != 0 && strcmp(scope, "rack") != 0 && strcmp(scope, "site") != 0) {

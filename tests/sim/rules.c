@@ -131,7 +131,7 @@ static void check_rooms(struct sim *s, const struct model *m) {
 
 void rules_check(struct sim *s, const struct model *m) {
     check_rooms(s, m);
-    struct meeting now[SIM_MEETINGS];
+    struct meeting now[SIM_MEETINGS] = {{0}};
     uint32_t n = 0, seen = 0;
     MODEL_EACH(model_rule, rule, &m->rules) {
         bool promised = rule->hard && rule->kind == RULE_APART && rule->scope == SCOPE_NODE;
@@ -144,7 +144,9 @@ void rules_check(struct sim *s, const struct model *m) {
             s->rules_seen[seen++] = rule->index;
         }
     }
-    memcpy(s->meetings, now, n * sizeof(*now));
+    for (uint32_t i = 0; i < n; i++) {
+        s->meetings[i] = now[i];
+    }
     s->n_meetings = n;
     s->n_rules_seen = seen;
 }

@@ -207,10 +207,10 @@ static void compare_loss(const struct model *m, struct cluster_file *file, struc
                          uint32_t node) {
     struct placement_request request = file->request;
     struct planner_facts facts = {.loss = true};
-    struct planner_question question = {
-        .kind = PLANNER_LOSE, .node = node + 1, .may_move_others = request.may_move_others};
+    struct planner_question question = {.kind = PLANNER_LOSE, .node = node + 1};
     struct planner_problem pr;
     struct planner_plan wanted;
+    request.may_move_others = false; /* see compare_starts() */
     request.kind = PLACEMENT_FAILOVER;
     request.vms = (struct placement_set){0};
     request.nodes = (struct placement_set){.index = &node, .n = 1};
