@@ -241,15 +241,17 @@ static void find_shortage(const struct admission *a, const uint32_t *lost, uint3
 }
 
 /* Why the VM stays down: what the verdict on the nearest node says. */
-static void find_cause(struct admission *a, const struct placement_unplaced *unplaced,
-                       struct placement_admission *answer) {
+static int find_cause(struct admission *a, const struct placement_unplaced *unplaced,
+                      struct placement_admission *answer) {
     answer->vm = unplaced->vm;
     answer->reason = unplaced->reason;
     answer->resource = answer->rule = PLACEMENT_NONE;
     answer->short_of = 0;
-    struct placement_verdict *verdicts =
-        malloc((a->problem->n_nodes + 1) * sizeof(*verdicts)); /* else: the reason has to do */
-    if (verdicts != NULL && unplaced->node != PLACEMENT_NONE &&
+    struct placement_verdict *verdicts = malloc((a->problem->n_nodes + 1) * sizeof(*verdicts));
+    if (verdicts == NULL) {
+        return -ENOMEM;
+    }
+    if (unplaced->node != PLACEMENT_NONE &&
         placement_explain(a->solver, unplaced->vm, verdicts, NULL) == 0) {
         const struct placement_verdict *v = &verdicts[unplaced->node];
         const bool room = v->reason == PLACEMENT_NO_MEMORY || v->reason == PLACEMENT_NO_CPU ||
@@ -260,6 +262,7 @@ static void find_cause(struct admission *a, const struct placement_unplaced *unp
                            : PLACEMENT_NONE;
     }
     free(verdicts);
+    return 0;
 }
 
 /* The state that the easy cases begin from: everybody is asked for and seen where it runs. */
@@ -431,7 +434,10 @@ static int solve_case(struct admission *a, const struct placement_admit_request 
         return keep(a, number, plan);
     }
     struct placement_admission found = *answer;
-    find_cause(a, unplaced, &found);
+    error = find_cause(a, unplaced, &found);
+    if (error < 0) {
+        return error;
+    }
     struct placement_admission shortage = {.short_of = 0};
     find_shortage(a, lost, n, &shortage);
     const bool proven = plan->proven || shortage.short_of > 0;

@@ -88,7 +88,11 @@ static int grow(void **block, size_t *block_size, size_t size) {
 }
 
 void *placement_search_room(struct placement_solver *s, size_t size) {
-    return grow(&s->search, &s->search_size, size) == 0 ? s->search : NULL;
+    if (grow(&s->search, &s->search_size, size) < 0) {
+        s->no_memory = true;
+        return NULL;
+    }
+    return s->search;
 }
 
 /* Learn the sizes, make room, lay out. */

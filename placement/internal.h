@@ -102,6 +102,7 @@ struct placement_solver {
     size_t rows_size;
     void *search; /* chain.c, exact.c, pack.c: their own arrays, one of them at a time */
     size_t search_size;
+    bool no_memory; /* an array for a search could not be had */
     bool solved;
 
     const struct placement_problem *problem;

@@ -388,7 +388,8 @@ int placement_solve(struct placement_solver *solver, const struct placement_prob
                     const struct placement_plan **ret_plan);
 
 /* Look for a better plan for about `work` units. Returns 1 if more work may find a better one, 0 if
- * nothing is left to be tried; the plan is the best so far. -EINVAL: there is no solved problem. */
+ * nothing is left to be tried; the plan is the best so far. -EINVAL: there is no solved problem;
+ * -ENOMEM: no memory for this search, the plan stands. */
 int placement_improve(struct placement_solver *solver, uint64_t work,
                       const struct placement_plan **ret_plan);
 

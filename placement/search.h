@@ -15,7 +15,7 @@ int placement_request_check(const struct placement_problem *problem,
 int placement_compile(struct placement_solver *solver, const struct placement_problem *problem,
                       const struct placement_request *request);
 /* Room of at least so many bytes for a search's own arrays, aligned; kept until the next call.
- * NULL: no memory; the search is then left out, and the plan found so far stands. */
+ * NULL: no memory; the caller leaves its part out, and the solve is refused in the end. */
 void *placement_search_room(struct placement_solver *solver, size_t size);
 
 /* state.c */

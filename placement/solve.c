@@ -348,7 +348,7 @@ static void improve_parts(struct placement_solver *s) {
 int placement_solve(struct placement_solver *s, const struct placement_problem *problem,
                     const struct placement_request *request,
                     const struct placement_plan **ret_plan) {
-    s->solved = false;
+    s->solved = s->no_memory = false;
     int error = placement_problem_check(problem);
     if (error == 0) {
         error = placement_request_check(problem, request);
@@ -362,8 +362,16 @@ int placement_solve(struct placement_solver *s, const struct placement_problem *
     s->work = 0;
     first_answer(s);
     s->solved = true;
-    if (request->work != UINT64_MAX) {
-        (void)placement_improve(s, request->work > 0 ? request->work : PLACEMENT_WORK, ret_plan);
+    if (request->work != UINT64_MAX && !s->no_memory) {
+        const struct placement_plan *ignored;
+        const uint64_t work = request->work > 0 ? request->work : PLACEMENT_WORK;
+        if (placement_improve(s, work, &ignored) == -ENOMEM) {
+            s->no_memory = true;
+        }
+    }
+    if (s->no_memory) {
+        s->solved = false;
+        return -ENOMEM;
     }
     *ret_plan = &s->plan;
     return 0;
@@ -389,5 +397,9 @@ int placement_improve(struct placement_solver *s, uint64_t work,
         improve_parts(s);
     }
     *ret_plan = &s->plan;
+    if (s->no_memory) {
+        s->no_memory = false;
+        return -ENOMEM;
+    }
     return s->phase == PHASE_DONE ? 0 : 1;
 }
