@@ -381,8 +381,8 @@ static int compile_classes(struct placement_solver *s) {
     for (size_t i = 0; i < s->node_words; i++) {
         s->rows[i] = s->accepts[i];
     }
-    for (uint32_t class = 1; class < s->n_classes; class++) {
-        row_fill(s, first[class - 1], &s->rows[class * s->node_words]);
+    for (uint32_t i = 1; i < s->n_classes; i++) {
+        row_fill(s, first[i - 1], &s->rows[i * s->node_words]);
     }
     return 0;
 }

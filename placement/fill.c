@@ -193,8 +193,7 @@ static void correct(struct pack *p, uint32_t node, uint64_t room_size, uint64_t 
 /* Returns how much was free on the node before, in sizes; 0: it takes nobody. */
 static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
     struct placement_solver *s = p->s;
-    struct knapsack k;
-    k.p = p;
+    struct knapsack k = {.p = p};
     room_of(&k, node);
     const uint64_t full_size = k.room_size;
     s->work += 8 + p->n_left;
