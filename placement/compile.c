@@ -448,6 +448,7 @@ int placement_compile(struct placement_solver *s, const struct placement_problem
     compile_rules(s);
     s->n_decisions = 0;
     s->at_end = false;
+    s->filled_with = 0;
     s->stamp = 0;
     s->random = problem->seed * 2 + 1;
     placement_collect(s);

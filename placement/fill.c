@@ -15,8 +15,7 @@
 #include "pack.h"
 
 #define KNAPSACK_WORK 4000u
-#define KNAPSACK_WORK_MOST 400000u
-#define FILL_WORK_MOST 60000000u /* of all nodes together */
+#define KNAPSACK_WORK_MOST 2000000u
 #define PART_VMS 512u
 
 struct knapsack {
@@ -232,35 +231,36 @@ static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
     return full_size;
 }
 
-/* Less slack than a node has room, of some resource: nearly every choice must be the right one. */
-static bool is_tight(const struct pack *p, uint32_t node) {
+/* Hardly any slack, of some resource: nearly every choice must be the right one. */
+static bool is_tight(const struct pack *p) {
     const struct placement_solver *s = p->s;
     for (uint32_t r = 0; r < s->n_resources; r++) {
-        const uint64_t capacity = s->capacities[(size_t)node * s->n_resources + r];
-        if (p->slack[r] < capacity / 2 && capacity > 0) {
+        if (p->room[r] > 0 && p->slack[r] < p->room[r] / 32) {
             return true;
         }
     }
     return false;
 }
 
-static uint32_t work_for(const struct pack *p, uint32_t node, uint32_t n_nodes) {
-    const uint32_t share = FILL_WORK_MOST / n_nodes;
-    if (!is_tight(p, node) || share < KNAPSACK_WORK) {
+uint32_t placement_fill_work(const struct pack *p) {
+    const struct placement_solver *s = p->s;
+    const uint64_t left = s->work_end > s->work ? s->work_end - s->work : 0;
+    const uint64_t share = left * 8 / s->problem->n_nodes;
+    if (!is_tight(p) || share < KNAPSACK_WORK) {
         return KNAPSACK_WORK;
     }
-    return share < KNAPSACK_WORK_MOST ? share : KNAPSACK_WORK_MOST;
+    return share < KNAPSACK_WORK_MOST ? (uint32_t)share : KNAPSACK_WORK_MOST;
 }
 
 /* Nodes in their order, beginning somewhere: where they differ, none is always the last. */
-void placement_fill(struct pack *p) {
+void placement_fill(struct pack *p, uint32_t work) {
     struct placement_solver *s = p->s;
     const uint32_t n_nodes = s->problem->n_nodes;
     const uint32_t first = random_below(s, n_nodes);
     for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
         const uint32_t node = first + i < n_nodes ? first + i : first + i - n_nodes;
         if (bit_test(s->accepts, node)) {
-            const uint64_t full_size = fill_node(p, node, work_for(p, node, n_nodes));
+            const uint64_t full_size = fill_node(p, node, work);
             if (full_size > 0) {
                 struct knapsack k = {.p = p};
                 room_of(&k, node);

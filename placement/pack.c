@@ -9,6 +9,9 @@
  * is in one piece. (Buljubasic and Vasquez's consistent neighbourhood search for bin packing,
  * Computers & OR 76, 2016, keeps partial solutions in the same way.)
  *
+ * With much more work to be spent than the nodes were filled with, they are filled anew: where
+ * hardly any room is to spare, to try hard once is worth more than to mend long.
+ *
  * The nodes are filled to the brim by this; it is asked only where spreading left VMs down.
  */
 #include "pack.h"
@@ -109,26 +112,24 @@ static void measure_slack(struct pack *p) {
         for (uint32_t i = 0; i < p->n_left; i++) {
             need += vm_need(s, p->left[i])[r];
         }
+        p->room[r] = room;
         p->slack[r] = room > need ? room - need : 0;
     }
 }
 
-/* Where the search was when it was interrupted; false: nowhere yet. */
-static bool resume(struct pack *p) {
+/* Where the search was when it was interrupted. */
+static void resume(struct pack *p) {
     struct placement_solver *s = p->s;
-    bool resumed = false;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i], node = s->packed[vm];
         if (node != PLACEMENT_NONE) {
             placement_pack_put(p, vm, node);
-            resumed = true;
         } else {
             p->left[kept++] = vm;
         }
     }
     p->n_left = kept;
-    return resumed;
 }
 
 static void interrupt(struct pack *p) {
@@ -173,8 +174,12 @@ bool placement_pack(struct placement_solver *s) {
     measure(&p);
     begin(&p);
     measure_slack(&p);
-    if (!resume(&p)) {
-        placement_fill(&p);
+    const uint32_t fill_work = placement_fill_work(&p);
+    if (fill_work >= 4 * (uint64_t)s->filled_with) {
+        s->filled_with = fill_work;
+        placement_fill(&p, fill_work);
+    } else {
+        resume(&p);
     }
     while (p.n_left > 0 && s->work < s->work_end) {
         const struct fill_manner manner = {.work = random_below(s, 4) == 0 ? 5000 : 1000,

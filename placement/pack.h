@@ -17,7 +17,8 @@ struct pack {
     uint64_t scale[PLACEMENT_RESOURCES_MAX];
     /* What will be free on all nodes together when all is placed: no node may leave more free. */
     uint64_t slack[PLACEMENT_RESOURCES_MAX];
-    uint64_t largest; /* size */
+    uint64_t room[PLACEMENT_RESOURCES_MAX]; /* on all nodes together, before that */
+    uint64_t largest;                       /* size */
 };
 
 /* A VM to a node, and off it. */
@@ -25,7 +26,9 @@ void placement_pack_put(struct pack *pack, uint32_t vm, uint32_t node);
 void placement_pack_take(struct pack *pack, uint32_t vm);
 
 /* fill.c: all VMs asked for out, and in again, node by node. */
-void placement_fill(struct pack *pack);
+void placement_fill(struct pack *pack, uint32_t work);
+/* How hard each node may be tried by it, in what is left of the work. */
+uint32_t placement_fill_work(const struct pack *pack);
 /* How a part is filled: how hard each node is tried; and whether, of ways that leave as much, only
  * those are taken that fill some nodes more and others less. Each is good for other problems. */
 struct fill_manner {

@@ -12,13 +12,22 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* Slices double, since the engine tries harder at once what it may spend more on; but none may last
+ * longer than the time that is left. */
 #define SLICE_WORK 2000000u
+#define SLICE_WORK_MOST 64000000u
+#define WORK_PER_S 20e6 /* about */
 
 struct attempt {
     struct placement_solver *solver;
     double deadline;
     uint32_t seeds; /* used in all attempts */
 };
+
+static uint64_t slice_work(const struct attempt *a, uint64_t wanted) {
+    const double left = (a->deadline - bench_now()) * WORK_PER_S;
+    return left < SLICE_WORK ? SLICE_WORK : left < (double)wanted ? (uint64_t)left : wanted;
+}
 
 /* 1: all are placed, 0: they are not, and the time (seeds_max: or as many solves) is over. */
 static int try_nodes(struct attempt *a, const struct bench_vbp *vbp, uint32_t n_nodes,
@@ -38,12 +47,14 @@ static int try_nodes(struct attempt *a, const struct bench_vbp *vbp, uint32_t n_
     for (c.problem.seed = 1; c.problem.seed <= seeds_max; c.problem.seed++) {
         a->seeds++;
         left = placement_solve(a->solver, &c.problem, &request, &plan);
+        uint64_t slice = SLICE_WORK;
         while (left >= 0 && seeds_max > 1 && plan->n_unplaced > 0 && !plan->proven &&
                bench_now() < a->deadline) {
-            left = placement_improve(a->solver, SLICE_WORK, &plan);
+            left = placement_improve(a->solver, slice_work(a, slice), &plan);
             if (left == 0) {
                 break;
             }
+            slice = slice < SLICE_WORK_MOST ? 2 * slice : slice;
         }
         if (left < 0 || plan->n_unplaced == 0 || plan->proven || bench_now() >= a->deadline) {
             break;
