@@ -23,6 +23,7 @@ struct knapsack {
     uint64_t room[PLACEMENT_RESOURCES_MAX]; /* free on the node */
     uint64_t room_size;                     /* the same in sizes */
     const uint64_t *slack;
+    uint64_t least[PLACEMENT_RESOURCES_MAX]; /* that any VM of the list needs */
     uint64_t value, best_value;
     bool by_value;    /* what is worth less than the best is not looked at */
     bool best_within; /* the best leaves no more than the slack */
@@ -85,6 +86,11 @@ static void consider(struct knapsack *k) {
 static void search(struct knapsack *k, uint32_t first) {
     const struct pack *p = k->p;
     consider(k);
+    for (uint32_t r = 0; r < p->s->n_resources; r++) {
+        if (k->room[r] < k->least[r]) {
+            return; /* nobody fits any more */
+        }
+    }
     for (uint32_t i = first; i < k->n_list && k->work > 0; i++) {
         const uint32_t vm = p->list[i];
         k->work--;
@@ -131,13 +137,19 @@ static void drop(struct pack *p, uint32_t vm) {
 }
 
 /* Those left that may go to the node, but for the first one, which is the node's already. */
-static uint32_t make_list(struct pack *p, const struct knapsack *k, uint32_t node) {
+static uint32_t make_list(struct pack *p, struct knapsack *k, uint32_t node) {
     const struct placement_solver *s = p->s;
     uint32_t n = 0;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        k->least[r] = UINT64_MAX;
+    }
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
         if (fits(k, vm) && placement_allowed(s, vm, node)) {
             p->list[n++] = vm;
+            for (uint32_t r = 0; r < s->n_resources; r++) {
+                k->least[r] = vm_need(s, vm)[r] < k->least[r] ? vm_need(s, vm)[r] : k->least[r];
+            }
         }
     }
     sort_by_density(p, n);
