@@ -237,8 +237,12 @@ static json_t *render_problem(const struct model *m, const struct planner_proble
 }
 
 json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error) {
+    struct planner_load loads[WIRE_MAX_NODES];
+    const uint32_t n_loads = view->core ? core_get_loads(view->core, loads) : 0;
+    const struct planner_facts facts =
+        planner_balance_facts(view->model, view->wall_ms, loads, n_loads);
     struct planner_problem planner;
-    int error = planner_problem_init(&planner, view->model, NULL, view->arena);
+    int error = planner_problem_init(&planner, view->model, &facts, view->arena);
     if (error < 0) {
         (void)ipc_fail(ret_error, "failed", "", "the cluster cannot be written down: %s",
                        strerror(-error));

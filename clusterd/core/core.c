@@ -429,7 +429,7 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     }
 }
 
-uint32_t core_loads(const struct core *c, struct planner_load *ret) {
+uint32_t core_get_loads(const struct core *c, struct planner_load *ret) {
     for (uint32_t i = 0; i < c->n_usage; i++) {
         ret[i] = (struct planner_load){.node = c->usage[i].node,
                                        .cpu_busy_permille = c->usage[i].cpu_mean / 16};
@@ -440,7 +440,7 @@ uint32_t core_loads(const struct core *c, struct planner_load *ret) {
 int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
                 struct planner_plan *ret_plan) {
     struct planner_load loads[WIRE_MAX_NODES];
-    uint32_t n = core_loads(c, loads);
+    uint32_t n = core_get_loads(c, loads);
     return planner_balance(&c->model, wall_ms, loads, n, arena, ret_plan);
 }
 

@@ -365,6 +365,9 @@ struct core_usage {
 };
 bool core_get_usage(const struct core *core, uint32_t node, struct core_usage *ret_usage);
 
+/* How busy the nodes' cpus are, as balance sees it: fills ret[WIRE_MAX_NODES], returns how many. */
+struct planner_load;
+uint32_t core_get_loads(const struct core *core, struct planner_load *ret);
 /* The moves that balance would make now, in their order; of `balance advise`. -ENOMEM. */
 struct planner_plan;
 struct arena;

@@ -97,8 +97,6 @@ int core_request(struct core *c, const struct core_request *request);
 void core_reply(struct core *c, uint64_t id, enum core_reply_code code, uint64_t operation,
                 const char *message, const char *hint);
 
-/* How busy the nodes' cpus are, averaged; `ret` has room for WIRE_MAX_NODES. */
-uint32_t core_loads(const struct core *c, struct planner_load *ret);
 const struct model_node *core_self(const struct core *c);
 bool core_is_coordinator(const struct core *c);
 

@@ -96,7 +96,7 @@ int policy_balance(struct core *c) {
     }
     struct planner_load loads[WIRE_MAX_NODES];
     struct planner_plan plan;
-    uint32_t n = core_loads(c, loads);
+    uint32_t n = core_get_loads(c, loads);
     policy_wake_at(c, c->now_ms + LOOK_MS);
     struct planner_facts facts = planner_balance_facts(&c->model, c->wall_ms, loads, n);
     struct planner_question question;

@@ -53,6 +53,11 @@ const struct model *core_model(const struct core *c) {
     (void)c;
     return NULL;
 }
+uint32_t core_get_loads(const struct core *c, struct planner_load *ret) {
+    (void)c, (void)ret;
+    return 0;
+}
+
 int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
                 struct planner_plan *ret_plan) {
     (void)c;
