@@ -14,45 +14,12 @@
  * and below it the number of moves, grow from nothing (iterative deepening), level by level of
  * priority. Each depth is searched narrowly first: the best few choices of each VM; then with more;
  * then with all of them, if the work suffices.
- *
- * Then the plan is improved in parts (large neighbourhood search): some nodes are taken, what the
- * plan did on them is taken back and sought anew, with fewer left down or fewer moves.
  */
-#include "search.h"
+#include "chain.h"
 
 #include <string.h>
 
-#define PENDING_MAX 48u /* VMs asked for; more are for pack.c */
-#define MOVES_MAX 12u   /* of others */
-#define OPTIONS_MAX 65536u
-#define LEVELS_MAX PENDING_MAX
-#define WHOLE_MAX 128u /* nodes that are looked at to push one VM in */
-
-struct option {
-    uint64_t rank; /* less is tried earlier */
-    uint32_t node, out[2];
-};
-
-struct chain {
-    struct placement_solver *s;
-    struct option *options; /* a stack: each depth has its own behind those above it */
-    uint32_t n_options;
-    uint32_t pending[PENDING_MAX + 2 * MOVES_MAX];
-    uint32_t n_pending;
-    uint32_t left[LEVELS_MAX], may_leave[LEVELS_MAX]; /* VMs left down, by level of priority */
-    uint32_t n_levels;                                /* levels in question so far */
-    uint32_t moves, may_move;
-    uint32_t pushes, may_push; /* of all kinds */
-    const uint32_t *nodes;     /* those in question */
-    uint32_t n_nodes;
-    uint32_t width; /* choices of each VM that are tried */
-    uint32_t noise; /* 0: choices are tried in the order of their rank; else so much out of it */
-    bool back;      /* a VM may go back to where it began */
-    bool complete;  /* nothing was left out for lack of width, work or room */
-    uint64_t scale[PLACEMENT_RESOURCES_MAX]; /* to add up amounts of different kinds */
-};
-
-static uint32_t level_of(const struct placement_solver *s, uint32_t vm) {
+uint32_t placement_chain_level(const struct placement_solver *s, uint32_t vm) {
     uint32_t level = 0;
     for (uint32_t i = 0; i < s->n_decisions && s->decisions[i].vm != vm; i++) {
         level += s->decisions[i].priority != s->decisions[i + 1].priority ? 1 : 0;
@@ -250,8 +217,6 @@ static uint32_t choose(struct chain *c, uint32_t *ret_nodes) {
     return chosen;
 }
 
-static bool descend(struct chain *c);
-
 /* The VM to the node, those in the way out; and back if that leads nowhere. */
 static bool try_option(struct chain *c, uint32_t vm, const struct option *option) {
     struct placement_solver *s = c->s;
@@ -266,7 +231,7 @@ static bool try_option(struct chain *c, uint32_t vm, const struct option *option
     c->pushes += n_out;
     placement_put(s, vm, option->node);
     s->flags[vm] |= VM_LOCKED;
-    if (descend(c)) {
+    if (placement_chain_descend(c)) {
         return true;
     }
     s->flags[vm] = (uint16_t)(s->flags[vm] & ~VM_LOCKED);
@@ -286,7 +251,7 @@ static bool try_leaving(struct chain *c, uint32_t vm) {
     if (!(s->flags[vm] & VM_ASKED)) {
         return false;
     }
-    const uint32_t level = level_of(s, vm);
+    const uint32_t level = placement_chain_level(s, vm);
     if (level >= LEVELS_MAX || c->left[level] >= c->may_leave[level]) {
         return false;
     }
@@ -295,7 +260,7 @@ static bool try_leaving(struct chain *c, uint32_t vm) {
     if (stays) {
         placement_put(s, vm, s->home[vm]);
     }
-    if (descend(c)) {
+    if (placement_chain_descend(c)) {
         return true;
     }
     if (stays) {
@@ -305,7 +270,7 @@ static bool try_leaving(struct chain *c, uint32_t vm) {
     return false;
 }
 
-static bool descend(struct chain *c) {
+bool placement_chain_descend(struct chain *c) {
     struct placement_solver *s = c->s;
     if (c->n_pending == 0) {
         return true;
@@ -352,13 +317,13 @@ static bool descend(struct chain *c) {
     return found;
 }
 
-static void clear(struct chain *c) {
+void placement_chain_clear(struct chain *c) {
     c->n_pending = c->n_options = c->moves = c->pushes = 0;
     c->complete = true;
     memset(c->left, 0, sizeof(c->left));
 }
 
-static void unlock(struct placement_solver *s) {
+void placement_chain_unlock(struct placement_solver *s) {
     for (uint32_t i = 0; i < s->n_touched; i++) {
         s->flags[s->touched[i]] = (uint16_t)(s->flags[s->touched[i]] & ~VM_LOCKED);
     }
@@ -367,12 +332,12 @@ static void unlock(struct placement_solver *s) {
 /* From the beginning: all asked for of the levels in question are out. */
 static void begin(struct chain *c) {
     struct placement_solver *s = c->s;
-    clear(c);
-    unlock(s);
+    placement_chain_clear(c);
+    placement_chain_unlock(s);
     placement_state_reset(s);
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
-        if (!(s->flags[vm] & VM_MOVABLE) || level_of(s, vm) >= c->n_levels) {
+        if (!(s->flags[vm] & VM_MOVABLE) || placement_chain_level(s, vm) >= c->n_levels) {
             continue;
         }
         if (s->at[vm] != PLACEMENT_NONE) {
@@ -395,15 +360,15 @@ static bool search_depth(struct chain *c, uint64_t work, bool *ret_complete) {
         if (c->s->work_end > work_end) {
             c->s->work_end = work_end;
         }
-        found = descend(c);
+        found = placement_chain_descend(c);
         *ret_complete = c->complete;
     }
     c->s->work_end = work_end;
-    unlock(c->s);
+    placement_chain_unlock(c->s);
     return found;
 }
 
-static uint32_t most_moves(const struct placement_solver *s) {
+uint32_t placement_chain_moves_max(const struct placement_solver *s) {
     if (!s->request.may_move_others) {
         return 0;
     }
@@ -416,7 +381,7 @@ static uint32_t most_moves(const struct placement_solver *s) {
 static bool search_level(struct chain *c, uint32_t level, uint32_t leaves, uint64_t work,
                          bool *ret_proven) {
     const struct placement_solver *s = c->s;
-    const uint32_t most = most_moves(s);
+    const uint32_t most = placement_chain_moves_max(s);
     for (c->may_leave[level] = 0; c->may_leave[level] <= leaves; c->may_leave[level]++) {
         for (c->may_move = 0; c->may_move <= most; c->may_move++) {
             bool complete;
@@ -439,15 +404,19 @@ static uint32_t count_left(const struct placement_solver *s, uint32_t level) {
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
         n += (s->flags[vm] & VM_MOVABLE) && s->decisions[i].node == PLACEMENT_NONE &&
-                     level_of(s, vm) == level
+                     placement_chain_level(s, vm) == level
                  ? 1
                  : 0;
     }
     return n;
 }
 
+uint32_t *placement_chain_nodes(struct chain *c) {
+    return (uint32_t *)(void *)(c->options + OPTIONS_MAX);
+}
+
 /* The options' stack and the list of nodes, in the room for searches. */
-static bool make_room(struct chain *c, struct placement_solver *s) {
+bool placement_chain_begin(struct chain *c, struct placement_solver *s) {
     const uint32_t n_nodes = s->problem->n_nodes;
     *c = (struct chain){.s = s};
     c->options =
@@ -455,7 +424,7 @@ static bool make_room(struct chain *c, struct placement_solver *s) {
     if (c->options == NULL) {
         return false;
     }
-    uint32_t *nodes = (uint32_t *)(void *)(c->options + OPTIONS_MAX);
+    uint32_t *nodes = placement_chain_nodes(c);
     for (uint32_t node = 0; node < n_nodes; node++) {
         nodes[node] = node;
     }
@@ -471,9 +440,9 @@ bool placement_chain(struct placement_solver *s, bool *ret_proven) {
     *ret_proven = false;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         n_asked += s->flags[s->decisions[i].vm] & VM_MOVABLE ? 1 : 0;
-        n_levels = level_of(s, s->decisions[i].vm) + 1;
+        n_levels = placement_chain_level(s, s->decisions[i].vm) + 1;
     }
-    if (n_asked == 0 || n_asked > PENDING_MAX || !make_room(&c, s)) {
+    if (n_asked == 0 || n_asked > PENDING_MAX || !placement_chain_begin(&c, s)) {
         return false;
     }
     *ret_proven = true;
@@ -485,143 +454,4 @@ bool placement_chain(struct placement_solver *s, bool *ret_proven) {
         }
     }
     return true;
-}
-
-/* ---- a part of the plan anew */
-
-/* Nodes of the part come first in the list, at random; those where the plan moved others are more
- * likely, since there is something to gain. */
-static void choose_part(struct chain *c) {
-    struct placement_solver *s = c->s;
-    uint32_t *nodes = (uint32_t *)(void *)(c->options + OPTIONS_MAX);
-    const uint32_t n = s->problem->n_nodes;
-    uint32_t size = 2 + random_below(s, 9);
-    uint32_t n_chosen = 0;
-    size = size < n ? size : n;
-    while (n_chosen < size) {
-        uint32_t i = n_chosen + random_below(s, n - n_chosen);
-        if (s->n_touched > 0 && random_below(s, 2) == 0) {
-            const uint32_t vm = s->touched[random_below(s, s->n_touched)];
-            const uint32_t node = random_below(s, 2) == 0 ? s->home[vm] : s->at[vm];
-            for (uint32_t k = n_chosen; node != PLACEMENT_NONE && k < n; k++) {
-                i = nodes[k] == node ? k : i;
-            }
-        }
-        const uint32_t node = nodes[i];
-        nodes[i] = nodes[n_chosen];
-        nodes[n_chosen++] = node;
-    }
-    c->n_nodes = size;
-}
-
-static bool in_part(const struct chain *c, uint32_t node) {
-    for (uint32_t i = 0; i < c->n_nodes; i++) {
-        if (c->nodes[i] == node) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What the plan did in the part is taken back: VMs asked for are pending, others back at home, or
- * pending if their home is elsewhere. Returns the moves that were in it. */
-static uint32_t take_back(struct chain *c) {
-    struct placement_solver *s = c->s;
-    uint32_t moves = 0, n_touched = s->n_touched;
-    for (uint32_t i = 0; i < n_touched && c->n_pending < PENDING_MAX; i++) {
-        const uint32_t vm = s->touched[i];
-        if (s->at[vm] == PLACEMENT_NONE || s->at[vm] == s->home[vm] || !in_part(c, s->at[vm])) {
-            continue;
-        }
-        placement_take(s, vm);
-        if (s->flags[vm] & VM_ASKED) {
-            c->pending[c->n_pending++] = vm;
-            continue;
-        }
-        moves++;
-        if (in_part(c, s->home[vm])) {
-            placement_put(s, vm, s->home[vm]);
-        } else {
-            c->moves++;
-            c->pending[c->n_pending++] = vm;
-        }
-    }
-    return moves;
-}
-
-/* One of the VMs that the plan leaves down: perhaps it finds a place now. For its sake less
- * important ones may be left. */
-static void add_left(struct chain *c) {
-    struct placement_solver *s = c->s;
-    uint32_t chosen = PLACEMENT_NONE, n = 0;
-    for (uint32_t i = 0; i < s->n_decisions; i++) {
-        const uint32_t vm = s->decisions[i].vm;
-        if ((s->flags[vm] & VM_MOVABLE) && s->decisions[i].node == PLACEMENT_NONE &&
-            random_below(s, ++n) == 0) {
-            chosen = vm;
-        }
-    }
-    if (chosen == PLACEMENT_NONE || c->n_pending == PENDING_MAX) {
-        return;
-    }
-    for (uint32_t level = level_of(s, chosen) + 1; level < LEVELS_MAX; level++) {
-        c->may_leave[level] = UINT32_MAX;
-    }
-    if (s->at[chosen] != PLACEMENT_NONE) {
-        placement_take(s, chosen);
-    }
-    c->pending[c->n_pending++] = chosen;
-}
-
-/* All nodes and nothing taken back: where the VM left can be pushed in from the plan as it is. */
-static void choose_all(struct chain *c) {
-    c->n_nodes = c->s->problem->n_nodes;
-    if (c->n_nodes > WHOLE_MAX) {
-        choose_part(c);
-        c->n_nodes = WHOLE_MAX;
-    }
-}
-
-bool placement_chain_part(struct placement_solver *s, uint64_t work) {
-    const uint64_t work_end = s->work_end;
-    const bool left = s->plan.cost.unplaced > 0;
-    const uint32_t most = most_moves(s);
-    struct chain c;
-    if (!make_room(&c, s)) {
-        return false;
-    }
-    placement_load_plan(s);
-    clear(&c);
-    uint32_t moves = 0;
-    const uint32_t kind = random_below(s, 4);
-    const bool more = left && kind < 3;
-    if (more && kind == 0) {
-        choose_all(&c);
-        c.moves = s->moves_of_others;
-        moves = c.moves;
-    } else {
-        choose_part(&c);
-        moves = take_back(&c);
-        c.moves += s->moves_of_others;
-        moves += s->moves_of_others;
-    }
-    if (more) {
-        add_left(&c);
-    }
-    c.back = true;
-    c.width = 3 + random_below(s, 4);
-    c.noise = 1 + random_below(s, 32);
-    /* To place one more is worth any moves. Else there must not be more; as many, in another way,
-     * may be the way to fewer. */
-    c.may_move = more ? moves + 4 : moves;
-    c.may_move = c.may_move < most ? c.may_move : most;
-    if (!more && random_below(s, 2) == 0 && c.may_move > 0) {
-        c.may_move--;
-    }
-    c.may_push = 6;
-    s->work_end = s->work + work < work_end ? s->work + work : work_end;
-    const bool found = c.n_pending > 0 && c.moves <= c.may_move && descend(&c);
-    s->work_end = work_end;
-    unlock(s);
-    return found;
 }

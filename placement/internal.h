@@ -15,8 +15,10 @@
  *     greedy.c    the first answer: one VM after the other, each to its best node
  *     exact.c     small problems: every state that can be reached, the best one
  *     chain.c     few VMs: depth first, each by pushing others out, fewest moves first
- *     pack.c      many VMs, little room: tabu search over partial assignments
- *     polish.c    what is placed, placed better: moves taken back, soft rules, balance
+ *     part.c      a part of the plan anew, by the same search
+ *     pack.c      many VMs, little room: nodes emptied and filled again
+ *     fill.c      a node filled as well as can be
+ *     soften.c    fewer soft rules broken
  *     balance.c   nodes above their thresholds
  *     sequence.c  the order of the moves: stages, cycles broken, times
  *     solve.c     which of these, in which order; the plan

@@ -89,6 +89,9 @@ bool placement_chain_part(struct placement_solver *solver, uint64_t work);
 /* pack.c: true if all that was asked for has a place; else it goes on at the next call. */
 bool placement_pack(struct placement_solver *solver);
 
+/* soften.c: the plan with fewer soft rules broken; true if there is one. */
+bool placement_soften(struct placement_solver *solver);
+
 /* balance.c: moves off nodes that are above their threshold. */
 void placement_balance(struct placement_solver *solver);
 uint32_t placement_nodes_over(const struct placement_solver *solver);

@@ -5,9 +5,9 @@
  * First each VM goes to its best node, one after the other (greedy.c). If that leaves nothing to be
  * wished for, this is the plan. If not, and the problem is small, every state is looked at
  * (exact.c). Else places are sought for those left over: few of them by pushing others out, with
- * the fewest moves (chain.c); many by a tabu search (pack.c). What was found is polished, and put
- * in order (sequence.c). A plan is kept unless a better one comes: placement_improve() goes on
- * where the last call ended.
+ * the fewest moves (chain.c); many by filling nodes anew (pack.c); then the plan is improved in
+ * parts (part.c). What was found is put in order (sequence.c), and kept unless a better plan comes:
+ * placement_improve() goes on where the last call ended.
  */
 #include "search.h"
 
@@ -310,6 +310,11 @@ static void take_if(struct placement_solver *s, int worst) {
     }
 }
 
+/* Parts are sought anew for VMs that are left, and for fewer moves of others. */
+static bool parts_may_help(const struct placement_solver *s) {
+    return !s->plan.proven || s->plan.cost.moves_of_others > 0;
+}
+
 static void search(struct placement_solver *s) {
     bool proven = false;
     if (placement_exact(s, &proven)) {
@@ -330,9 +335,13 @@ static void search(struct placement_solver *s) {
         take_if(s, -1);
     }
     s->plan.proven = s->plan.proven || proven;
+    if (s->plan.cost.soft_broken > 0 && placement_soften(s)) {
+        take_if(s, -1);
+    }
     s->phase = proven || perfect(s)                               ? PHASE_DONE
                : s->n_decisions > 48 && s->plan.cost.unplaced > 0 ? PHASE_PACK
-                                                                  : PHASE_PARTS;
+               : parts_may_help(s)                                ? PHASE_PARTS
+                                                                  : PHASE_DONE;
 }
 
 static void improve_parts(struct placement_solver *s) {
@@ -341,7 +350,7 @@ static void improve_parts(struct placement_solver *s) {
         if (placement_chain_part(s, PART_WORK)) {
             take_if(s, 0);
         }
-        s->phase = perfect(s) ? PHASE_DONE : PHASE_PARTS;
+        s->phase = parts_may_help(s) ? PHASE_PARTS : PHASE_DONE;
     }
 }
 
@@ -391,7 +400,7 @@ int placement_improve(struct placement_solver *s, uint64_t work,
     }
     if (s->phase == PHASE_PACK && placement_pack(s)) {
         take_if(s, 0);
-        s->phase = perfect(s) ? PHASE_DONE : PHASE_PARTS;
+        s->phase = parts_may_help(s) ? PHASE_PARTS : PHASE_DONE;
     }
     if (s->phase == PHASE_PARTS) {
         improve_parts(s);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * chain.h - what chain.c and part.c share: a search that places pending VMs by pushing others out.
+ */
+#pragma once
+
+#include "search.h"
+
+#define PENDING_MAX 48u /* VMs asked for; more are for pack.c */
+#define MOVES_MAX 12u   /* of others */
+#define OPTIONS_MAX 65536u
+#define LEVELS_MAX PENDING_MAX
+#define WHOLE_MAX 128u /* nodes that are looked at to push one VM in */
+
+struct option {
+    uint64_t rank; /* less is tried earlier */
+    uint32_t node, out[2];
+};
+
+struct chain {
+    struct placement_solver *s;
+    struct option *options; /* a stack: each depth has its own behind those above it */
+    uint32_t n_options;
+    uint32_t pending[PENDING_MAX + 2 * MOVES_MAX];
+    uint32_t n_pending;
+    uint32_t left[LEVELS_MAX], may_leave[LEVELS_MAX]; /* VMs left down, by level of priority */
+    uint32_t n_levels;                                /* levels in question so far */
+    uint32_t moves, may_move;
+    uint32_t pushes, may_push; /* of all kinds */
+    const uint32_t *nodes;     /* those in question */
+    uint32_t n_nodes;
+    uint32_t width; /* choices of each VM that are tried */
+    uint32_t noise; /* 0: choices are tried in the order of their rank; else so much out of it */
+    bool back;      /* a VM may go back to where it began */
+    bool complete;  /* nothing was left out for lack of width, work or room */
+    uint64_t scale[PLACEMENT_RESOURCES_MAX]; /* to add up amounts of different kinds */
+};
+
+/* Room for a search on the solver's problem; false: no memory. */
+bool placement_chain_begin(struct chain *chain, struct placement_solver *solver);
+/* Nothing pending, nothing moved. */
+void placement_chain_clear(struct chain *chain);
+/* Places what is pending; false: the state is as before. */
+bool placement_chain_descend(struct chain *chain);
+/* What was placed may be touched again. */
+void placement_chain_unlock(struct placement_solver *solver);
+/* Moves of others that the request allows, as far as this search goes. */
+uint32_t placement_chain_moves_max(const struct placement_solver *solver);
+/* Priorities above the VM's own, among those asked for. */
+uint32_t placement_chain_level(const struct placement_solver *solver, uint32_t vm);
+/* The nodes in question, to be put in another order. */
+uint32_t *placement_chain_nodes(struct chain *chain);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * soften.c - fewer soft rules broken, where each VM has a place already.
+ *
+ * The greedy answer breaks a soft rule where a VM's turn came too late: the node that would keep it
+ * was full, or taken by another that could as well have gone elsewhere. So each VM that breaks one
+ * is taken out again: to a node where it breaks less, if there is one now; else it changes places
+ * with another VM that was asked for, if both together break less then. No VM that was not asked
+ * for is moved.
+ */
+#include "search.h"
+
+/* To a better node by itself. */
+static bool move(struct placement_solver *s, uint32_t vm, uint64_t broken) {
+    const uint32_t at = s->at[vm];
+    placement_take(s, vm);
+    const uint32_t node = placement_best_node(s, vm);
+    const bool better = node != PLACEMENT_NONE && placement_soft_delta(s, vm, node) < broken;
+    placement_put(s, vm, better ? node : at);
+    return better;
+}
+
+/* The two change places if less is broken then; left as they were if not. */
+static bool swap(struct placement_solver *s, uint32_t a, uint32_t b) {
+    const uint32_t from = s->at[a], to = s->at[b];
+    const uint64_t before = s->soft_broken;
+    placement_take(s, a);
+    placement_take(s, b);
+    if (placement_can_go(s, a, to)) {
+        placement_put(s, a, to);
+        if (placement_can_go(s, b, from)) {
+            placement_put(s, b, from);
+            if (s->soft_broken < before) {
+                return true;
+            }
+            placement_take(s, b);
+        }
+        placement_take(s, a);
+    }
+    placement_put(s, b, to);
+    placement_put(s, a, from);
+    return false;
+}
+
+static bool is_placed(const struct placement_solver *s, uint32_t vm) {
+    return (s->flags[vm] & VM_MOVABLE) && s->at[vm] != PLACEMENT_NONE && s->at[vm] != s->home[vm];
+}
+
+static bool swap_with_any(struct placement_solver *s, uint32_t vm) {
+    for (uint32_t i = 0; i < s->n_decisions && s->work < s->work_end; i++) {
+        const uint32_t other = s->decisions[i].vm;
+        s->work++;
+        if (other != vm && is_placed(s, other) && s->at[other] != s->at[vm] && swap(s, vm, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t broken_by(struct placement_solver *s, uint32_t vm) {
+    const uint32_t at = s->at[vm];
+    placement_take(s, vm);
+    const uint64_t broken = placement_soft_delta(s, vm, at);
+    placement_put(s, vm, at);
+    return broken;
+}
+
+bool placement_soften(struct placement_solver *s) {
+    bool any = false, again = true;
+    placement_load_plan(s);
+    while (again && s->work < s->work_end) {
+        again = false;
+        for (uint32_t i = 0; i < s->n_decisions && s->work < s->work_end; i++) {
+            const uint32_t vm = s->decisions[i].vm;
+            if (!(s->flags[vm] & VM_HAS_RULES) || !is_placed(s, vm)) {
+                continue;
+            }
+            const uint64_t broken = broken_by(s, vm);
+            if (broken > 0 && (move(s, vm, broken) || swap_with_any(s, vm))) {
+                again = any = true;
+            }
+        }
+    }
+    return any;
+}
