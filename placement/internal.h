@@ -22,9 +22,9 @@
  *     balance.c   nodes above their thresholds
  *     sequence.c  the order of the moves: stages, cycles broken, times
  *     solve.c     which of these, in which order; the plan
- *     admit.c     can any k nodes be lost?
+ *     admit.c     can any k nodes be lost? admit_case.c: these?
  *     explain.c   a VM's verdicts, by replaying the plan up to its decision
- *     text.c      lines for a person
+ *     line.c      lines for a person: text.c verdicts, change.c what would have to change
  *
  * What one file offers another bears the prefix placement_ too, for a static library has one name
  * space with the program that links it.

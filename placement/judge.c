@@ -125,19 +125,13 @@ static inline uint32_t obstacles_of_room(const struct placement_solver *s, const
     return found;
 }
 
-/* A hard affinity over parts forbids nodes of no part, whoever else is where. */
-static bool in_no_part(const struct placement_rule *rule, uint32_t node) {
-    return rule->kind == PLACEMENT_TOGETHER && rule->scope == PLACEMENT_PART &&
-           rule->part_of[node] == PLACEMENT_NONE;
-}
-
 static inline uint32_t obstacles_of_rules(const struct placement_solver *s, const struct task *task,
                                           uint32_t node) {
     uint32_t found = 0;
     for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
         const struct placement_rule *rule = &s->problem->rules[s->rules_of[i]];
         if (rule->strength == PLACEMENT_HARD &&
-            (placement_rule_broken(s, s->rules_of[i], node) || in_no_part(rule, node))) {
+            (placement_rule_broken(s, s->rules_of[i], node) || placement_in_no_part(rule, node))) {
             found |= reason_bit(rule_reason(rule->kind));
         }
     }
@@ -239,7 +233,7 @@ static void verdict_rules(const struct placement_solver *s, const struct task *t
         const uint32_t r = s->rules_of[i];
         const bool hard = s->problem->rules[r].strength == PLACEMENT_HARD;
         if (!placement_rule_broken(s, r, node) &&
-            !(hard && in_no_part(&s->problem->rules[r], node))) {
+            !(hard && placement_in_no_part(&s->problem->rules[r], node))) {
             continue;
         }
         if (hard && v->rule == PLACEMENT_NONE) {

@@ -38,6 +38,8 @@ uint64_t placement_soft_at_end(struct placement_solver *solver);
 void placement_rules_recount(struct placement_solver *solver);
 /* From now on (not) as at the end of the plan; counts anew. */
 void placement_see_end(struct placement_solver *solver, bool at_end);
+/* A hard affinity over parts allows no node that is in none, whoever else is where. */
+bool placement_in_no_part(const struct placement_rule *rule, uint32_t node);
 /* The VM, which is nowhere, to a node; and off the node where it is. */
 void placement_put(struct placement_solver *solver, uint32_t vm, uint32_t node);
 void placement_take(struct placement_solver *solver, uint32_t vm);

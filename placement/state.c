@@ -111,6 +111,11 @@ bool placement_rule_broken(const struct placement_solver *s, uint32_t r, uint32_
     return false;
 }
 
+bool placement_in_no_part(const struct placement_rule *rule, uint32_t node) {
+    return rule->kind == PLACEMENT_TOGETHER && rule->scope == PLACEMENT_PART &&
+           rule->part_of[node] == PLACEMENT_NONE;
+}
+
 static bool undecided(const struct placement_solver *s, uint32_t vm) {
     return !s->at_end &&
            (s->flags[vm] & (VM_ASKED | VM_HOLDS | VM_STUCK | VM_STAYS)) == (VM_ASKED | VM_HOLDS) &&
