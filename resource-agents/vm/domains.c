@@ -254,10 +254,18 @@ void watched_tell_news(struct watched_list *list, const struct news *news) {
     }
 }
 
+/* libvirt takes a domain off its list before it tells that it stopped, and on a busy node the word
+ * may be late: so long a domain has to be missing before it is told without one. */
+#define EVENT_PATIENCE_MS 2000u
+
 /* True if the domain is to be dropped from the list. */
 static bool is_lost(struct watched *vm) {
-    if (vm->seen || !vm->missing) {
-        vm->missing = !vm->seen;
+    const uint64_t now_ms = ocf_now_ms();
+    if (vm->seen || vm->missing_since_ms == 0) {
+        vm->missing_since_ms = vm->seen ? 0 : now_ms;
+        return false;
+    }
+    if (now_ms - vm->missing_since_ms < EVENT_PATIENCE_MS) {
         return false;
     }
     if (vm->incoming) {

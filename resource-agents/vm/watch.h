@@ -81,11 +81,11 @@ struct watched {
     char uuid[VIR_UUID_STRING_BUFLEN];
     char *name;
     uint64_t generation;
-    uint64_t cpu_ns; /* at the last report of usage; 0: there was none */
-    bool seen;       /* by the sweep that goes on */
-    bool missing;    /* the last sweep did not find it */
-    bool incoming;   /* the receiving half of a migration: not yet a VM of its own */
-    bool panicked;   /* the guest did */
+    uint64_t cpu_ns;           /* at the last report of usage; 0: there was none */
+    bool seen;                 /* by the sweep that goes on */
+    uint64_t missing_since_ms; /* the first sweep in a row that did not find it; 0: it was found */
+    bool incoming;             /* the receiving half of a migration: not yet a VM of its own */
+    bool panicked;             /* the guest did */
     int shutdown; /* enum virDomainEventShutdownDetailType of the shutdown that began; -1: none did
                    */
     char io_error[160];
