@@ -94,9 +94,10 @@ static int take(struct core *c, enum solve_purpose purpose, const struct planner
     if (err == 0) {
         err = planner_verify(&c->model, facts, &job->plan, &c->out.arena, ret_plan, &dropped);
     }
+    /* What had no place when it was asked, or had to wait for room, may have it now. */
+    bool later = err == 0 && (ret_plan->n_unplaced > 0 || ret_plan->n < job->plan.n);
     solve_drop(c, purpose);
-    /* What had no place when it was asked may have one now. */
-    if (err == 0 && (dropped > 0 || (older && ret_plan->n_unplaced > 0))) {
+    if (err == 0 && (dropped > 0 || (older && later))) {
         policy_wake_at(c, c->now_ms);
     }
     return err;
