@@ -159,7 +159,8 @@ static void solve(struct sim *s, uint32_t node, uint64_t id, struct solve_job *j
     solve_job_run(job);
     item->event.type = CORE_EVENT_SOLVED;
     item->event.solved.id = id;
-    node_post(s, node, STREAM_SOLVER, item, sim_delay(s, 80000));
+    node_post(s, node, STREAM_SOLVER, item,
+              sim_delay(s, s->options.solve_us ? s->options.solve_us : 80000));
 }
 
 static void act(struct sim *s, uint32_t node, const struct core_action *action) {

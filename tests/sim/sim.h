@@ -42,6 +42,7 @@ struct sim_options {
     uint64_t watchdog_ms;     /* 0: the nodes have none */
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
     uint32_t solve_in_loop;   /* nodes times VMs; 0: as in the daemon */
+    uint64_t solve_us;        /* how long a solve beside the loop usually takes; 0: 80 ms */
     bool no_fencing;   /* the fence device never works: watchdogs and people are all there is */
     bool calm;         /* clocks alike, disks and networks at their usual speed: for stories */
     bool messages;     /* the trace has all messages, too */

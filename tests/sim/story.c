@@ -46,6 +46,11 @@ static void watchdog(struct story *t, const struct words *w) {
     t->options.watchdog_ms = w->v[0] / 1000;
 }
 
+static void solve_beside(struct story *t, const struct words *w) {
+    t->options.solve_in_loop = 1;
+    t->options.solve_us = w->v[0];
+}
+
 static void seed(struct story *t, const struct words *w) {
     t->options.seed = w->v[0];
 }
@@ -96,6 +101,7 @@ static const struct pattern head[] = {
     {"nodes NUMBER", nodes, NULL},
     {"quorum majority|two_node|last_man_standing|qdevice", quorum, NULL},
     {"watchdog TIME", watchdog, NULL},
+    {"solve beside the loop in TIME", solve_beside, NULL},
     {"seed NUMBER", seed, NULL},
     {"compact NUMBER", compact, NULL},
     {"no fencing", no_fencing, NULL},
