@@ -155,7 +155,9 @@ struct placement_solver {
     uint32_t n_applied; /* explain.c: decisions that the state holds; NONE: not replaying */
     uint32_t stamp;
 
-    uint32_t *touched;    /* VMs that are not where they began, or were once */
+    uint32_t *touched;   /* VMs that are not where they began, or were once */
+    uint64_t least_left; /* pack.c: the least that was left, by size, since the nodes were filled */
+    uint64_t least_since; /* the work done by then */
     uint32_t filled_with; /* pack.c: how hard the nodes were tried; 0: not yet */
     uint32_t *packed;     /* per VM: where pack.c had it when it was last interrupted, or NONE */
     uint32_t n_touched;

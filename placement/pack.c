@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define PART_NODES 8u
+#define STUCK_WORK 40000000u
 #define MANNER_LASTS 2000u /* parts in a row that are sought in the same manner */
 
 /* Sizes: each resource counts by how scarce it is, against an average node. */
@@ -165,6 +166,32 @@ static uint32_t choose_nodes(struct pack *p, uint32_t *nodes, bool roomy) {
     return n;
 }
 
+static void fill_anew(struct pack *p, uint32_t work) {
+    struct placement_solver *s = p->s;
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        const uint32_t vm = p->left[i];
+        p->value[vm] =
+            p->size[vm] + p->size[vm] / 64 * random_below(s, s->filled_with > 0 ? 12 : 1);
+    }
+    s->filled_with = work;
+    s->least_left = UINT64_MAX;
+    placement_fill(p, work);
+}
+
+/* For long no less is left: another beginning may lead further. */
+static bool is_stuck(const struct pack *p) {
+    struct placement_solver *s = p->s;
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        left += p->size[p->left[i]];
+    }
+    if (left < s->least_left) {
+        s->least_left = left;
+        s->least_since = s->work;
+    }
+    return s->work - s->least_since > STUCK_WORK;
+}
+
 bool placement_pack(struct placement_solver *s) {
     struct pack p;
     uint32_t nodes[PART_NODES];
@@ -176,8 +203,7 @@ bool placement_pack(struct placement_solver *s) {
     measure_slack(&p);
     const uint32_t fill_work = placement_fill_work(&p);
     if (fill_work >= 4 * (uint64_t)s->filled_with) {
-        s->filled_with = fill_work;
-        placement_fill(&p, fill_work);
+        fill_anew(&p, fill_work);
     } else {
         resume(&p);
     }
@@ -188,6 +214,10 @@ bool placement_pack(struct placement_solver *s) {
         for (uint32_t i = 0; i < MANNER_LASTS && p.n_left > 0 && s->work < s->work_end; i++) {
             const uint32_t n = choose_nodes(&p, nodes, roomy);
             (void)placement_fill_part(&p, nodes, n, &manner);
+        }
+        if (is_stuck(&p)) {
+            begin(&p);
+            fill_anew(&p, fill_work);
         }
     }
     interrupt(&p);
