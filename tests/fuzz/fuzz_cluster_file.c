@@ -4,6 +4,7 @@
  * taken is a problem that the engine takes too: no index, number or combination that it would turn
  * down comes through the reader.
  */
+#include "fuzz/bytes.h"
 #include "base/check.h"
 #include "cluster_file.h"
 
