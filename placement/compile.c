@@ -74,6 +74,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
 }
 
 static int grow(void **block, size_t *block_size, size_t size) {
+    size = size > 0 ? size : 1; /* nothing, too, has an address */
     if (size <= *block_size) {
         return 0;
     }
