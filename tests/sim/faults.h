@@ -48,7 +48,7 @@
     X(move_and_break, operator, 5, "a VM is moved, and something breaks")         \
     X(start_hangs, volume, 1, "a start hangs, and its clusterd ends")             \
     X(watch, libvirt, 1, "the agent that watches libvirt is killed")              \
-    X(late_events, libvirt, 2, "libvirt tells late of a VM that starts anew")     \
+    X(late_events, libvirt, 5, "libvirt tells late of a VM that starts anew")     \
     X(replace_and_meet, database, 1, "an older copy meets one that knows too little")
 
 enum fault_kind {
