@@ -19,14 +19,6 @@
 
 #include <string.h>
 
-uint32_t placement_chain_level(const struct placement_solver *s, uint32_t vm) {
-    uint32_t level = 0;
-    for (uint32_t i = 0; i < s->n_decisions && s->decisions[i].vm != vm; i++) {
-        level += s->decisions[i].priority != s->decisions[i + 1].priority ? 1 : 0;
-    }
-    return level;
-}
-
 /* What is left free on the node with the VM there and `out` gone, in parts of an average node. */
 static uint64_t left_over(const struct chain *c, uint32_t vm, uint32_t node, const uint32_t *out) {
     const struct placement_solver *s = c->s;
@@ -251,7 +243,7 @@ static bool try_leaving(struct chain *c, uint32_t vm) {
     if (!(s->flags[vm] & VM_ASKED)) {
         return false;
     }
-    const uint32_t level = placement_chain_level(s, vm);
+    const uint32_t level = placement_level(s, vm);
     if (level >= LEVELS_MAX || c->left[level] >= c->may_leave[level]) {
         return false;
     }
@@ -337,7 +329,7 @@ static void begin(struct chain *c) {
     placement_state_reset(s);
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
-        if (!(s->flags[vm] & VM_MOVABLE) || placement_chain_level(s, vm) >= c->n_levels) {
+        if (!(s->flags[vm] & VM_MOVABLE) || s->decisions[i].level >= c->n_levels) {
             continue;
         }
         if (s->at[vm] != PLACEMENT_NONE) {
@@ -404,7 +396,7 @@ static uint32_t count_left(const struct placement_solver *s, uint32_t level) {
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
         n += (s->flags[vm] & VM_MOVABLE) && s->decisions[i].node == PLACEMENT_NONE &&
-                     placement_chain_level(s, vm) == level
+                     s->decisions[i].level == level
                  ? 1
                  : 0;
     }
@@ -439,8 +431,10 @@ bool placement_chain(struct placement_solver *s, bool *ret_proven) {
     uint32_t n_asked = 0, n_levels = 0;
     *ret_proven = false;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
-        n_asked += s->flags[s->decisions[i].vm] & VM_MOVABLE ? 1 : 0;
-        n_levels = placement_chain_level(s, s->decisions[i].vm) + 1;
+        if (s->flags[s->decisions[i].vm] & VM_MOVABLE) {
+            n_asked++;
+            n_levels = s->decisions[i].level + 1;
+        }
     }
     if (n_asked == 0 || n_asked > PENDING_MAX || !placement_chain_begin(&c, s)) {
         return false;

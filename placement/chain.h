@@ -46,7 +46,5 @@ bool placement_chain_descend(struct chain *chain);
 void placement_chain_unlock(struct placement_solver *solver);
 /* Moves of others that the request allows, as far as this search goes. */
 uint32_t placement_chain_moves_max(const struct placement_solver *solver);
-/* Priorities above the VM's own, among those asked for. */
-uint32_t placement_chain_level(const struct placement_solver *solver, uint32_t vm);
 /* The nodes in question, to be put in another order. */
 uint32_t *placement_chain_nodes(struct chain *chain);

@@ -435,6 +435,22 @@ static void compile_vm(struct placement_solver *s, uint32_t vm) {
     s->flags[vm] = flags;
 }
 
+/* VMs that nothing can be decided about are not counted: there are no more levels than VMs to
+ * place. */
+static void compile_levels(struct placement_solver *s) {
+    const struct decision *last = NULL;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        struct decision *decision = &s->decisions[i];
+        if (!(s->flags[decision->vm] & VM_MOVABLE)) {
+            continue;
+        }
+        if (last != NULL) {
+            decision->level = last->level + (decision->priority != last->priority ? 1 : 0);
+        }
+        last = decision;
+    }
+}
+
 int placement_compile(struct placement_solver *s, const struct placement_problem *problem,
                       const struct placement_request *request) {
     s->problem = problem;
@@ -457,6 +473,7 @@ int placement_compile(struct placement_solver *s, const struct placement_problem
     for (uint32_t vm = 0; vm < problem->n_vms; vm++) {
         compile_vm(s, vm);
     }
+    compile_levels(s);
     error = compile_classes(s);
     memset(s->packed, 0xff, problem->n_vms * sizeof(*s->packed));
     if (error == 0) {

@@ -18,7 +18,7 @@
 
 /* What the end of a plan is worth, in the order of the goals; less is better. */
 struct value {
-    uint8_t unplaced[VMS_MAX]; /* by rank of priority */
+    uint8_t unplaced[VMS_MAX]; /* by level */
     uint64_t soft;
     uint32_t others;
     uint64_t move_ms;
@@ -43,8 +43,8 @@ struct exact {
     uint8_t *closed; /* per state: looked at */
     struct value best_value;
     uint32_t best;
-    bool passed_over;             /* a better state, for the way to it was too winding */
-    uint32_t priorities[VMS_MAX]; /* of asked ones: rank of the priority, 0 the highest */
+    bool passed_over;         /* a better state, for the way to it was too winding */
+    uint32_t levels[VMS_MAX]; /* of asked ones */
 };
 
 static int value_compare(const struct value *a, const struct value *b) {
@@ -82,13 +82,7 @@ static bool measure(struct exact *x, struct placement_solver *s) {
     }
     x->n_states = (uint32_t)states;
     for (uint32_t i = 0; i < x->n; i++) {
-        for (uint32_t k = 0; k < s->n_decisions; k++) {
-            const bool higher = k > 0 && s->decisions[k].priority != s->decisions[k - 1].priority;
-            x->priorities[i] += higher ? 1 : 0;
-            if (s->decisions[k].vm == x->vms[i]) {
-                break;
-            }
-        }
+        x->levels[i] = s->flags[x->vms[i]] & VM_ASKED ? placement_level(s, x->vms[i]) : 0;
     }
     return true;
 }
@@ -211,8 +205,7 @@ static void value_of(const struct exact *x, struct value *ret) {
         const uint32_t vm = x->vms[i], home = s->home[vm];
         const bool asked = (s->flags[vm] & VM_ASKED) != 0;
         if (s->at[vm] == home) {
-            ret->unplaced[x->priorities[i]] =
-                (uint8_t)(ret->unplaced[x->priorities[i]] + (asked ? 1 : 0));
+            ret->unplaced[x->levels[i]] = (uint8_t)(ret->unplaced[x->levels[i]] + (asked ? 1 : 0));
             continue;
         }
         if (home != PLACEMENT_NONE) {

@@ -14,6 +14,8 @@
  */
 #include "pack.h"
 
+#include <string.h>
+
 #define KNAPSACK_WORK 4000u
 #define KNAPSACK_WORK_MOST 2000000u
 #define PART_VMS 512u
@@ -304,45 +306,68 @@ static uint64_t unevenness(const struct pack *p, const uint32_t *nodes, uint32_t
     return sum;
 }
 
-static void out_again(struct pack *p, uint32_t vm) {
-    placement_pack_take(p, vm);
-    p->left[p->n_left++] = vm;
+/* Put there by this search, so that it may take it away again. */
+static bool is_ours(const struct placement_solver *s, uint32_t vm) {
+    return (s->flags[vm] & (VM_MOVABLE | VM_ASKED)) == (VM_MOVABLE | VM_ASKED) &&
+           s->at[vm] != s->home[vm];
 }
 
-/* Takes what the plan put on the nodes out; remembers what was where. */
-static uint32_t empty_nodes(struct pack *p, const uint32_t *nodes, uint32_t n_nodes, uint32_t *vms,
-                            uint32_t *places, uint32_t most) {
-    const struct placement_solver *s = p->s;
-    uint32_t n = 0, next;
-    for (uint32_t i = 0; i < n_nodes; i++) {
-        for (uint32_t vm = s->first_on[nodes[i]]; vm != PLACEMENT_NONE; vm = next) {
-            next = s->next_on[vm];
-            if ((s->flags[vm] & (VM_MOVABLE | VM_ASKED)) == (VM_MOVABLE | VM_ASKED) &&
-                s->at[vm] != s->home[vm] && n < most) {
-                vms[n] = vm;
-                places[n++] = nodes[i];
-                out_again(p, vm);
-            }
-        }
+static uint32_t count_ours(const struct placement_solver *s, uint32_t node) {
+    uint32_t n = 0;
+    for (uint32_t vm = s->first_on[node]; vm != PLACEMENT_NONE; vm = s->next_on[vm]) {
+        n += is_ours(s, vm) ? 1 : 0;
     }
     return n;
+}
+
+static void empty_node(struct pack *p, uint32_t node) {
+    const struct placement_solver *s = p->s;
+    uint32_t next;
+    for (uint32_t vm = s->first_on[node]; vm != PLACEMENT_NONE; vm = next) {
+        next = s->next_on[vm];
+        if (is_ours(s, vm)) {
+            placement_pack_take(p, vm);
+            p->left[p->n_left++] = vm;
+        }
+    }
+}
+
+/* Empties as many of the nodes as hold no more than PART_VMS together; remembers what was where, at
+ * the end of `left`. Returns the number of nodes. */
+static uint32_t empty_nodes(struct pack *p, const uint32_t *nodes, uint32_t n_nodes,
+                            uint32_t *ret_places, uint32_t *ret_n) {
+    uint32_t n = 0, i = 0;
+    for (; i < n_nodes; i++) {
+        const uint32_t more = count_ours(p->s, nodes[i]);
+        if (n + more > PART_VMS) {
+            break;
+        }
+        empty_node(p, nodes[i]);
+        for (uint32_t k = 0; k < more; k++) {
+            ret_places[n++] = nodes[i];
+        }
+    }
+    *ret_n = n;
+    return i;
 }
 
 bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes,
                          const struct fill_manner *manner) {
     struct placement_solver *s = p->s;
-    uint32_t vms[PART_VMS], places[PART_VMS];
+    uint32_t vms[PART_VMS], places[PART_VMS], n;
     const uint64_t left_before = size_left(p);
+    const uint32_t n_left = p->n_left;
     const uint64_t uneven_before = unevenness(p, nodes, n_nodes);
-    const uint32_t n = empty_nodes(p, nodes, n_nodes, vms, places, PART_VMS);
-    s->work += 4 * (uint64_t)n;
+    const uint32_t n_emptied = empty_nodes(p, nodes, n_nodes, places, &n);
+    memcpy(vms, &p->left[n_left], n * sizeof(*vms));
+    s->work += 8 + 4 * (uint64_t)n;
 
     /* A little noise in what VMs are worth, so that the same part does not come out the same. */
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
         p->value[vm] = p->size[vm] + p->size[vm] / 64 * random_below(s, 16);
     }
-    for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
+    for (uint32_t i = 0; i < n_emptied && p->n_left > 0; i++) {
         (void)fill_node(p, nodes[i], manner->work);
     }
     const uint64_t left_after = size_left(p);
@@ -352,8 +377,9 @@ bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes
          (!manner->concentrate || unevenness(p, nodes, n_nodes) + slack >= uneven_before))) {
         return left_after < left_before;
     }
-    uint32_t again[PART_VMS], ignored[PART_VMS];
-    (void)empty_nodes(p, nodes, n_nodes, again, ignored, PART_VMS);
+    for (uint32_t i = 0; i < n_emptied; i++) {
+        empty_node(p, nodes[i]);
+    }
     for (uint32_t i = 0; i < n; i++) {
         drop(p, vms[i]);
         placement_pack_put(p, vms[i], places[i]);

@@ -91,6 +91,14 @@ void placement_collect(struct placement_solver *s) {
     qsort(s->decisions, s->n_decisions, sizeof(*s->decisions), decision_compare);
 }
 
+uint32_t placement_level(const struct placement_solver *s, uint32_t vm) {
+    uint32_t i = 0;
+    while (s->decisions[i].vm != vm) {
+        i++;
+    }
+    return s->decisions[i].level;
+}
+
 /* Whether placing the VM leaves less than the permille free of some resource that counts. Asks by
  * multiplication what the score computes by division. */
 static bool leaves_less(const struct placement_solver *s, const uint64_t *need, uint32_t node,

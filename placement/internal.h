@@ -37,6 +37,7 @@
 struct decision {
     uint64_t memory, cpu;
     int32_t priority;
+    uint32_t level; /* priorities above its own, of those that can be decided; 0 the highest */
     uint32_t vm;
     uint32_t node;                /* NONE: it stays where it is, or down */
     enum placement_reason reason; /* of the whole VM: CHOSEN, or why not */

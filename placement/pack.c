@@ -76,14 +76,14 @@ static bool make_room(struct pack *p, struct placement_solver *s) {
     return true;
 }
 
-/* As the problem has it, with all that is asked for left. */
+/* As the problem has it, with all that is asked for, and can be placed somewhere, left. */
 static void begin(struct pack *p) {
     struct placement_solver *s = p->s;
     placement_state_reset(s);
     p->n_left = 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
-        if (!(s->flags[vm] & VM_MOVABLE)) {
+        if (!(s->flags[vm] & VM_MOVABLE) || placement_has_no_node(s, vm)) {
             continue;
         }
         if (s->at[vm] != PLACEMENT_NONE) {
@@ -192,9 +192,26 @@ static bool is_stuck(const struct pack *p) {
     return s->work - s->least_since > STUCK_WORK;
 }
 
-bool placement_pack(struct placement_solver *s) {
+/* Those left that run stay at their hosts; false: there is no room for one of them any more. */
+static bool left_stay(struct pack *p) {
+    struct placement_solver *s = p->s;
+    for (uint32_t i = 0; i < p->n_left; i++) {
+        const uint32_t vm = p->left[i], home = s->home[vm];
+        if (home == PLACEMENT_NONE) {
+            continue;
+        }
+        if (!placement_fits(s, vm, home) || !placement_rules_allow(s, vm, home)) {
+            return false;
+        }
+        placement_put(s, vm, home);
+    }
+    return true;
+}
+
+bool placement_pack(struct placement_solver *s, bool *ret_all) {
     struct pack p;
     uint32_t nodes[PART_NODES];
+    *ret_all = false;
     if (!make_room(&p, s)) {
         return false;
     }
@@ -221,5 +238,6 @@ bool placement_pack(struct placement_solver *s) {
         }
     }
     interrupt(&p);
-    return p.n_left == 0;
+    *ret_all = p.n_left == 0;
+    return left_stay(&p);
 }

@@ -83,7 +83,7 @@ static void add_left(struct chain *c) {
     if (chosen == PLACEMENT_NONE || c->n_pending == PENDING_MAX) {
         return;
     }
-    for (uint32_t level = placement_chain_level(s, chosen) + 1; level < LEVELS_MAX; level++) {
+    for (uint32_t level = placement_level(s, chosen) + 1; level < LEVELS_MAX; level++) {
         c->may_leave[level] = UINT32_MAX;
     }
     if (s->at[chosen] != PLACEMENT_NONE) {

@@ -73,6 +73,8 @@ uint32_t placement_judge_nearest(const struct placement_solver *solver, const st
 
 /* greedy.c */
 void placement_collect(struct placement_solver *solver);
+/* decision.level of a VM that was asked for. */
+uint32_t placement_level(const struct placement_solver *solver, uint32_t vm);
 /* The best node for a VM that is nowhere at the moment, or NONE. */
 uint32_t placement_best_node(struct placement_solver *solver, uint32_t vm);
 /* Decide all, in order; returns how many found no place. */
@@ -88,8 +90,9 @@ bool placement_chain(struct placement_solver *solver, bool *ret_proven);
 /* A part of the plan anew; true if it may be better (fewer left, or fewer moves). */
 bool placement_chain_part(struct placement_solver *solver, uint64_t work);
 
-/* pack.c: true if all that was asked for has a place; else it goes on at the next call. */
-bool placement_pack(struct placement_solver *solver);
+/* pack.c: places for VMs that were asked for; false: none of which a plan can be made. *ret_all:
+ * all that can be placed at all are. It goes on at the next call. */
+bool placement_pack(struct placement_solver *solver, bool *ret_all);
 
 /* soften.c: the plan with fewer soft rules broken; true if there is one. */
 bool placement_soften(struct placement_solver *solver);
@@ -109,7 +112,10 @@ void placement_times(struct placement_solver *solver);
 uint64_t placement_move_ms(const struct placement_solver *solver, uint32_t vm, uint32_t from,
                            uint32_t to);
 
-/* solve.c: the assignment that the plan leads to. */
+/* solve.c: nothing can be placed there, whatever else is done: no search is to be blamed for a VM
+ * that was asked for. */
+bool placement_has_no_node(const struct placement_solver *solver, uint32_t vm);
+/* The assignment that the plan leads to. */
 void placement_load_plan(struct placement_solver *solver);
 
 /* admit.c */

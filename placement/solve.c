@@ -9,7 +9,7 @@
  * parts (part.c). What was found is put in order (sequence.c), and kept unless a better plan comes:
  * placement_improve() goes on where the last call ended.
  */
-#include "search.h"
+#include "chain.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -116,8 +116,7 @@ static uint32_t least_free_permille(const struct placement_solver *s) {
     return least;
 }
 
-/* VMs asked for that nothing can be placed anywhere: no search is to be blamed for them. */
-static bool has_no_node(const struct placement_solver *s, uint32_t vm) {
+bool placement_has_no_node(const struct placement_solver *s, uint32_t vm) {
     if (s->flags[vm] & VM_STUCK) {
         return true;
     }
@@ -168,7 +167,7 @@ static void make_plan(struct placement_solver *s) {
         } else {
             decision->node = PLACEMENT_NONE;
             add_unplaced(s, decision);
-            s->plan.proven = s->plan.proven && has_no_node(s, decision->vm);
+            s->plan.proven = s->plan.proven && placement_has_no_node(s, decision->vm);
         }
     }
     s->plan.cost.soft_broken = s->soft_broken;
@@ -338,10 +337,10 @@ static void search(struct placement_solver *s) {
     if (s->plan.cost.soft_broken > 0 && placement_soften(s)) {
         take_if(s, -1);
     }
-    s->phase = proven || perfect(s)                               ? PHASE_DONE
-               : s->n_decisions > 48 && s->plan.cost.unplaced > 0 ? PHASE_PACK
-               : parts_may_help(s)                                ? PHASE_PARTS
-                                                                  : PHASE_DONE;
+    s->phase = proven || perfect(s)                                        ? PHASE_DONE
+               : s->n_decisions > PENDING_MAX && s->plan.cost.unplaced > 0 ? PHASE_PACK
+               : parts_may_help(s)                                         ? PHASE_PARTS
+                                                                           : PHASE_DONE;
 }
 
 static void improve_parts(struct placement_solver *s) {
@@ -350,6 +349,24 @@ static void improve_parts(struct placement_solver *s) {
         if (placement_chain_part(s, PART_WORK)) {
             take_if(s, 0);
         }
+        s->phase = parts_may_help(s) ? PHASE_PARTS : PHASE_DONE;
+    }
+}
+
+/* Others are moved by parts alone: where they may be, half of the work is kept for that. What pack
+ * finds is taken whenever it is better, whether all has a place or not. */
+static void improve_by_packing(struct placement_solver *s) {
+    const uint64_t work_end = s->work_end;
+    const bool others = s->request.may_move_others;
+    if (others) {
+        s->work_end -= (s->work_end - s->work) / 2;
+    }
+    bool all;
+    if (placement_pack(s, &all)) {
+        take_if(s, all ? 0 : -1);
+    }
+    s->work_end = work_end;
+    if (all || others) {
         s->phase = parts_may_help(s) ? PHASE_PARTS : PHASE_DONE;
     }
 }
@@ -398,9 +415,8 @@ int placement_improve(struct placement_solver *s, uint64_t work,
     if (s->phase == PHASE_SEARCH) {
         search(s);
     }
-    if (s->phase == PHASE_PACK && placement_pack(s)) {
-        take_if(s, 0);
-        s->phase = parts_may_help(s) ? PHASE_PARTS : PHASE_DONE;
+    if (s->phase == PHASE_PACK && s->work < s->work_end) {
+        improve_by_packing(s);
     }
     if (s->phase == PHASE_PARTS) {
         improve_parts(s);
