@@ -390,15 +390,6 @@ static int compile_classes(struct placement_solver *s) {
 
 /* ---- VMs */
 
-static bool set_has(const struct placement_set *set, uint32_t index) {
-    for (uint32_t i = 0; i < set->n; i++) {
-        if (set->index[i] == index) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether a balance may move the VM, which runs. */
 static bool balances(const struct placement_solver *s, uint32_t vm) {
     const struct placement_request *request = &s->request;

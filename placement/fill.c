@@ -3,11 +3,9 @@
  * fill.c - node by node, each filled as well as can be.
  *
  * A node takes the VM that is hardest to place, and then those of the rest that together are worth
- * most and fit. What a VM is worth is learned from one pass to the next: at first its size; VMs
- * that were on badly filled nodes, or were left in the end, are worth more the next time, so that
- * they are placed while there still is a choice (sequential value correction: Belov, Scheithauer
- * and Mukhacheva, Journal of the Operational Research Society 59, 2008). To choose the VMs of one
- * node is a knapsack problem, searched depth first with a bound, up to a limit.
+ * most and fit. What a VM is worth is its size, with a little noise, so that to fill the same nodes
+ * again comes out otherwise (pack.c). To choose the VMs of one node is a knapsack problem, searched
+ * depth first with a bound, up to a limit.
  *
  * Where there is hardly more room than is needed (the slack), a node that is left with more than
  * the slack has spoilt the plan: choices that leave less come first, whatever they are worth.
@@ -185,41 +183,17 @@ static uint32_t hardest(const struct pack *p, uint32_t node) {
     return best;
 }
 
-/* VMs of a node that could not be filled are worth more than their size. */
-static void correct(struct pack *p, uint32_t node, uint64_t room_size, uint64_t full_size) {
+static void fill_node(struct pack *p, uint32_t node, uint32_t work) {
     struct placement_solver *s = p->s;
-    const uint64_t filled = full_size - room_size;
-    const uint64_t keep = 1 + random_below(s, 3), take = 1 + random_below(s, 3);
-    const uint32_t bend = random_below(s, 8);
-    for (uint32_t vm = s->first_on[node]; vm != PLACEMENT_NONE; vm = s->next_on[vm]) {
-        if (!(s->flags[vm] & VM_MOVABLE)) {
-            continue;
-        }
-        const uint64_t size = p->size[vm];
-        const uint64_t bent = size + (size * bend / 64) * (size >> 8) / (p->largest >> 8 | 1);
-        uint64_t worth = bent * (full_size >> 8 | 1) / (filled >> 8 | 1);
-        worth = worth < 4 * size ? worth : 4 * size;
-        p->value[vm] = (keep * p->value[vm] + take * worth) / (keep + take) | 1;
-    }
-}
-
-/* Returns how much was free on the node before, in sizes; 0: it takes nobody. */
-static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
-    struct placement_solver *s = p->s;
-    struct knapsack k = {.p = p};
-    room_of(&k, node);
-    const uint64_t full_size = k.room_size;
+    struct knapsack k = {.p = p, .slack = p->slack};
     s->work += 8 + p->n_left;
     const uint32_t first = hardest(p, node);
-    if (first == PLACEMENT_NONE || k.slots == 0) {
-        return 0;
+    if (first == PLACEMENT_NONE) {
+        return;
     }
     drop(p, first);
     placement_pack_put(p, first, node);
     room_of(&k, node);
-    k.value = k.best_value = 0;
-    k.n_chosen = k.n_best = 0;
-    k.slack = p->slack;
     k.best_within = within_slack(&k);
     k.n_list = make_list(p, &k, node);
     k.work = work / 2;
@@ -242,7 +216,6 @@ static uint64_t fill_node(struct pack *p, uint32_t node, uint32_t work) {
             placement_pack_put(p, chosen[i], node);
         }
     }
-    return full_size;
 }
 
 /* Hardly any slack, of some resource: nearly every choice must be the right one. */
@@ -274,21 +247,12 @@ void placement_fill(struct pack *p, uint32_t work) {
     for (uint32_t i = 0; i < n_nodes && p->n_left > 0; i++) {
         const uint32_t node = first + i < n_nodes ? first + i : first + i - n_nodes;
         if (bit_test(s->accepts, node)) {
-            const uint64_t full_size = fill_node(p, node, work);
-            if (full_size > 0) {
-                struct knapsack k = {.p = p};
-                room_of(&k, node);
-                correct(p, node, k.room_size, full_size);
-            }
+            fill_node(p, node, work);
         }
-    }
-    for (uint32_t i = 0; i < p->n_left; i++) {
-        const uint32_t vm = p->left[i];
-        p->value[vm] += p->value[vm] / (4 + random_below(s, 12));
     }
 }
 
-static uint64_t size_left(const struct pack *p) {
+uint64_t placement_size_left(const struct pack *p) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < p->n_left; i++) {
         sum += p->size[p->left[i]];
@@ -351,11 +315,11 @@ static uint32_t empty_nodes(struct pack *p, const uint32_t *nodes, uint32_t n_no
     return i;
 }
 
-bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes,
+void placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes,
                          const struct fill_manner *manner) {
     struct placement_solver *s = p->s;
     uint32_t vms[PART_VMS], places[PART_VMS], n;
-    const uint64_t left_before = size_left(p);
+    const uint64_t left_before = placement_size_left(p);
     const uint32_t n_left = p->n_left;
     const uint64_t uneven_before = unevenness(p, nodes, n_nodes);
     const uint32_t n_emptied = empty_nodes(p, nodes, n_nodes, places, &n);
@@ -368,14 +332,14 @@ bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes
         p->value[vm] = p->size[vm] + p->size[vm] / 64 * random_below(s, 16);
     }
     for (uint32_t i = 0; i < n_emptied && p->n_left > 0; i++) {
-        (void)fill_node(p, nodes[i], manner->work);
+        fill_node(p, nodes[i], manner->work);
     }
-    const uint64_t left_after = size_left(p);
+    const uint64_t left_after = placement_size_left(p);
     const uint64_t slack = uneven_before / 1000 * random_below(s, 5);
     if (left_after < left_before ||
         (left_after == left_before &&
          (!manner->concentrate || unevenness(p, nodes, n_nodes) + slack >= uneven_before))) {
-        return left_after < left_before;
+        return;
     }
     for (uint32_t i = 0; i < n_emptied; i++) {
         empty_node(p, nodes[i]);
@@ -384,5 +348,4 @@ bool placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes
         drop(p, vms[i]);
         placement_pack_put(p, vms[i], places[i]);
     }
-    return false;
 }

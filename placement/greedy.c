@@ -26,15 +26,6 @@ static void ask(struct placement_solver *s, uint32_t vm) {
     };
 }
 
-static bool set_has(const struct placement_set *set, uint32_t index) {
-    for (uint32_t i = 0; i < set->n; i++) {
-        if (set->index[i] == index) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Of a VM in the request's list, whether there is anything to decide. */
 static bool returns(const struct placement_vm *vm) {
     return vm->return_to == PLACEMENT_NONE ||
@@ -145,8 +136,7 @@ uint32_t placement_best_node(struct placement_solver *s, uint32_t vm) {
     return best;
 }
 
-uint32_t placement_greedy(struct placement_solver *s) {
-    uint32_t n_left = 0;
+void placement_greedy(struct placement_solver *s) {
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
         if (s->flags[vm] & VM_STUCK) {
@@ -160,10 +150,6 @@ uint32_t placement_greedy(struct placement_solver *s) {
             placement_put(s, vm, node);
             continue;
         }
-        n_left++;
-        if (s->home[vm] != PLACEMENT_NONE) {
-            placement_put(s, vm, s->home[vm]);
-        }
+        placement_stay(s, vm);
     }
-    return n_left;
 }

@@ -205,6 +205,15 @@ static inline const uint64_t *vm_load(const struct placement_solver *s, uint32_t
     return &loads[(size_t)vm * s->n_resources];
 }
 
+static inline bool set_has(const struct placement_set *set, uint32_t index) {
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (set->index[i] == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static inline bool rule_has_nodes(const struct placement_rule *rule) {
     return rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES;
 }

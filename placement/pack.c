@@ -45,8 +45,6 @@ static void measure(struct pack *p) {
         for (uint32_t r = 0; r < s->n_resources; r++) {
             p->size[i] += (vm_need(s, i)[r] * p->scale[r]) >> 16;
         }
-        p->value[i] = p->size[i];
-        p->largest = p->size[i] > p->largest ? p->size[i] : p->largest;
     }
 }
 
@@ -181,10 +179,7 @@ static void fill_anew(struct pack *p, uint32_t work) {
 /* For long no less is left: another beginning may lead further. */
 static bool is_stuck(const struct pack *p) {
     struct placement_solver *s = p->s;
-    uint64_t left = 0;
-    for (uint32_t i = 0; i < p->n_left; i++) {
-        left += p->size[p->left[i]];
-    }
+    const uint64_t left = placement_size_left(p);
     if (left < s->least_left) {
         s->least_left = left;
         s->least_since = s->work;
@@ -230,7 +225,7 @@ bool placement_pack(struct placement_solver *s, bool *ret_all) {
         const bool roomy = random_below(s, 2) == 0;
         for (uint32_t i = 0; i < MANNER_LASTS && p.n_left > 0 && s->work < s->work_end; i++) {
             const uint32_t n = choose_nodes(&p, nodes, roomy);
-            (void)placement_fill_part(&p, nodes, n, &manner);
+            placement_fill_part(&p, nodes, n, &manner);
         }
         if (is_stuck(&p)) {
             begin(&p);

@@ -25,6 +25,9 @@ struct pack {
 void placement_pack_put(struct pack *pack, uint32_t vm, uint32_t node);
 void placement_pack_take(struct pack *pack, uint32_t vm);
 
+/* Of those without a place, together. */
+uint64_t placement_size_left(const struct pack *pack);
+
 /* fill.c: all VMs asked for out, and in again, node by node. */
 void placement_fill(struct pack *pack, uint32_t work);
 /* How hard each node may be tried by it, in what is left of the work. */
@@ -37,7 +40,6 @@ struct fill_manner {
 };
 
 /* Some nodes anew: what the plan put there is taken out, and they are filled again one after the
- * other, with those left to choose from. Kept if no more is left, by size, than before; true if
- * less is left. */
-bool placement_fill_part(struct pack *pack, const uint32_t *nodes, uint32_t n_nodes,
+ * other, with those left to choose from. Kept if no more is left, by size, than before. */
+void placement_fill_part(struct pack *pack, const uint32_t *nodes, uint32_t n_nodes,
                          const struct fill_manner *manner);

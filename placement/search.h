@@ -43,6 +43,10 @@ bool placement_in_no_part(const struct placement_rule *rule, uint32_t node);
 /* The VM, which is nowhere, to a node; and off the node where it is. */
 void placement_put(struct placement_solver *solver, uint32_t vm, uint32_t node);
 void placement_take(struct placement_solver *solver, uint32_t vm);
+/* The VM, which is nowhere: it stays where it is when the plan begins, or down. */
+void placement_stay(struct placement_solver *solver, uint32_t vm);
+/* Of a VM that was asked for: the assignment gives it a place. */
+bool placement_is_placed(const struct placement_solver *solver, uint32_t vm);
 /* The VM must be nowhere at the moment, or on another node. */
 bool placement_fits(const struct placement_solver *solver, uint32_t vm, uint32_t node);
 /* As above, without waiting for others to leave. */
@@ -77,8 +81,8 @@ void placement_collect(struct placement_solver *solver);
 uint32_t placement_level(const struct placement_solver *solver, uint32_t vm);
 /* The best node for a VM that is nowhere at the moment, or NONE. */
 uint32_t placement_best_node(struct placement_solver *solver, uint32_t vm);
-/* Decide all, in order; returns how many found no place. */
-uint32_t placement_greedy(struct placement_solver *solver);
+/* Decide all, in order. */
+void placement_greedy(struct placement_solver *solver);
 
 /* exact.c: true if it was done to the end: s->steps is then the best way to the best state.
  * *ret_proven: there is no better one. */

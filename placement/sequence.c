@@ -284,9 +284,7 @@ static void give_up(struct now *now) {
     for (uint32_t i = 0; i < now->n_list; i++) {
         const uint32_t vm = now->list[i];
         placement_take(s, vm);
-        if (s->home[vm] != PLACEMENT_NONE) {
-            placement_put(s, vm, s->home[vm]);
-        }
+        placement_stay(s, vm);
     }
 }
 

@@ -42,15 +42,12 @@ static bool swap(struct placement_solver *s, uint32_t a, uint32_t b) {
     return false;
 }
 
-static bool is_placed(const struct placement_solver *s, uint32_t vm) {
-    return (s->flags[vm] & VM_MOVABLE) && s->at[vm] != PLACEMENT_NONE && s->at[vm] != s->home[vm];
-}
-
 static bool swap_with_any(struct placement_solver *s, uint32_t vm) {
     for (uint32_t i = 0; i < s->n_decisions && s->work < s->work_end; i++) {
         const uint32_t other = s->decisions[i].vm;
         s->work++;
-        if (other != vm && is_placed(s, other) && s->at[other] != s->at[vm] && swap(s, vm, other)) {
+        if (other != vm && placement_is_placed(s, other) && s->at[other] != s->at[vm] &&
+            swap(s, vm, other)) {
             return true;
         }
     }
@@ -72,7 +69,7 @@ bool placement_soften(struct placement_solver *s) {
         again = false;
         for (uint32_t i = 0; i < s->n_decisions && s->work < s->work_end; i++) {
             const uint32_t vm = s->decisions[i].vm;
-            if (!(s->flags[vm] & VM_HAS_RULES) || !is_placed(s, vm)) {
+            if (!(s->flags[vm] & VM_HAS_RULES) || !placement_is_placed(s, vm)) {
                 continue;
             }
             const uint64_t broken = broken_by(s, vm);

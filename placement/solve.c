@@ -133,10 +133,6 @@ bool placement_has_no_node(const struct placement_solver *s, uint32_t vm) {
     return true;
 }
 
-static bool is_placed(const struct placement_solver *s, uint32_t vm) {
-    return s->at[vm] != PLACEMENT_NONE && s->at[vm] != s->home[vm] && !(s->flags[vm] & VM_STUCK);
-}
-
 /* A balance asks for nobody; those that it moves are its decisions, in the order of the moves. */
 static void decide_moved(struct placement_solver *s) {
     s->n_decisions = 0;
@@ -161,7 +157,7 @@ static void make_plan(struct placement_solver *s) {
     placement_see_end(s, true);
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         struct decision *decision = &s->decisions[i];
-        if (is_placed(s, decision->vm)) {
+        if (placement_is_placed(s, decision->vm)) {
             decision->node = s->at[decision->vm];
             decision->reason = PLACEMENT_CHOSEN;
         } else {
@@ -187,7 +183,7 @@ static int compare_unplaced(const struct placement_solver *s) {
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const bool last =
             i + 1 == s->n_decisions || s->decisions[i + 1].priority != s->decisions[i].priority;
-        more += is_placed(s, s->decisions[i].vm) ? 0 : 1;
+        more += placement_is_placed(s, s->decisions[i].vm) ? 0 : 1;
         more -= s->decisions[i].node != PLACEMENT_NONE ? 0 : 1;
         if (last && more != 0) {
             return more < 0 ? -1 : 1;
@@ -255,9 +251,7 @@ static bool hold_together(struct placement_solver *s) {
             const uint32_t vm = rule->vms.index[k];
             if ((s->flags[vm] & VM_MOVABLE) && s->at[vm] != s->home[vm]) {
                 placement_take(s, vm);
-                if (s->home[vm] != PLACEMENT_NONE) {
-                    placement_put(s, vm, s->home[vm]);
-                }
+                placement_stay(s, vm);
                 sent_back = true;
             }
         }
@@ -284,7 +278,7 @@ static void first_answer(struct placement_solver *s) {
     if (s->request.kind == PLACEMENT_BALANCE) {
         placement_balance(s);
     } else {
-        (void)placement_greedy(s);
+        placement_greedy(s);
     }
     sequence(s);
     make_plan(s);

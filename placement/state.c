@@ -317,6 +317,16 @@ void placement_take(struct placement_solver *s, uint32_t vm) {
     s->at[vm] = PLACEMENT_NONE;
 }
 
+void placement_stay(struct placement_solver *s, uint32_t vm) {
+    if (s->home[vm] != PLACEMENT_NONE) {
+        placement_put(s, vm, s->home[vm]);
+    }
+}
+
+bool placement_is_placed(const struct placement_solver *s, uint32_t vm) {
+    return s->at[vm] != PLACEMENT_NONE && s->at[vm] != s->home[vm] && !(s->flags[vm] & VM_STUCK);
+}
+
 void placement_state_reset(struct placement_solver *s) {
     const struct placement_problem *p = s->problem;
     const size_t n_amounts = (size_t)p->n_nodes * s->n_resources;
