@@ -107,26 +107,11 @@ static int improve(struct cli *cli, struct plan_run *run, int64_t begun_us) {
     return more;
 }
 
-/* As clusterd: others are moved for a VM that has no place, not for a soft rule alone. */
-static int first_answer(struct plan_run *run) {
-    struct placement_request request = run->request;
-    request.may_move_others = false;
-    int error = placement_solve(run->solver, &run->file->problem, &request, &run->plan);
-    const uint32_t unplaced = error == 0 ? run->plan->cost.unplaced : 0;
-    if (unplaced == 0 || !run->request.may_move_others) {
-        return error;
-    }
-    error = placement_solve(run->solver, &run->file->problem, &run->request, &run->plan);
-    if (error == 0 && run->plan->cost.unplaced >= unplaced && run->plan->cost.moves_of_others > 0) {
-        error = placement_solve(run->solver, &run->file->problem, &request, &run->plan);
-    }
-    return error;
-}
-
 int plan_solve(struct cli *cli, struct plan_run *run) {
     cli_catch_signals(cli);
     int64_t begun_us = plan_now_us();
-    int error = first_answer(run);
+    int error =
+        placement_solve_sparing(run->solver, &run->file->problem, &run->request, &run->plan);
     if (error == 0) {
         error = improve(cli, run, begun_us);
     }

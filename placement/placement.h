@@ -387,6 +387,14 @@ int placement_solve(struct placement_solver *solver, const struct placement_prob
                     const struct placement_request *request,
                     const struct placement_plan **ret_plan);
 
+/* As placement_solve(), but others are moved only for VMs that would have no place, not for a soft
+ * rule alone: asked without them first, with them if VMs are left, and so kept if fewer are then.
+ * It is how clusterd asks, and whoever wants to know what clusterd would do. */
+int placement_solve_sparing(struct placement_solver *solver,
+                            const struct placement_problem *problem,
+                            const struct placement_request *request,
+                            const struct placement_plan **ret_plan);
+
 /* Look for a better plan for about `work` units. Returns 1 if more work may find a better one, 0 if
  * nothing is left to be tried; the plan is the best so far. -EINVAL: there is no solved problem;
  * -ENOMEM: no memory for this search, the plan stands. */

@@ -397,6 +397,23 @@ int placement_solve(struct placement_solver *s, const struct placement_problem *
     return 0;
 }
 
+int placement_solve_sparing(struct placement_solver *s, const struct placement_problem *problem,
+                            const struct placement_request *request,
+                            const struct placement_plan **ret_plan) {
+    struct placement_request alone = *request;
+    alone.may_move_others = false;
+    int error = placement_solve(s, problem, &alone, ret_plan);
+    const uint32_t unplaced = error == 0 ? (*ret_plan)->cost.unplaced : 0;
+    if (unplaced == 0 || !request->may_move_others) {
+        return error;
+    }
+    error = placement_solve(s, problem, request, ret_plan);
+    if (error == 0 && (*ret_plan)->cost.unplaced >= unplaced) {
+        error = placement_solve(s, problem, &alone, ret_plan);
+    }
+    return error;
+}
+
 int placement_improve(struct placement_solver *s, uint64_t work,
                       const struct placement_plan **ret_plan) {
     if (!s->solved) {

@@ -105,11 +105,11 @@ static uint64_t work_of(const struct planner_problem *pr, const struct planner_q
     return question->work ? question->work : large ? UINT64_MAX : PLANNER_WORK;
 }
 
-static int solve(struct answer *a, const struct planner_question *question, bool may_move_others) {
+static int solve(struct answer *a, const struct planner_question *question) {
     const struct planner_problem *pr = a->pr;
     uint32_t *vms = arena_array(pr->arena, question->n_vms, sizeof(*vms));
     uint32_t node = planner_node_index(pr, question->node);
-    int err = !vms ? -ENOMEM : a->solver ? 0 : placement_solver_create(&a->solver);
+    int err = !vms ? -ENOMEM : placement_solver_create(&a->solver);
     if (err < 0) {
         return err;
     }
@@ -121,31 +121,20 @@ static int solve(struct answer *a, const struct planner_question *question, bool
         .kind = kind_of(question->kind),
         .vms = {.index = vms, .n = question->n_vms},
         .nodes = {.index = &node, .n = of_node},
-        .may_move_others = may_move_others,
+        .may_move_others = question->may_move_others,
         .work = work_of(pr, question),
     };
-    return placement_solve(a->solver, &pr->p, &request, &a->plan);
+    return placement_solve_sparing(a->solver, &pr->p, &request, &a->plan);
 }
 
 int planner_solve(const struct planner_problem *pr, const struct planner_question *question,
                   struct planner_plan *ret_plan) {
     struct answer a = {.pr = pr};
-    struct planner_plan plan = {0}, other = {0};
-    int err = solve(&a, question, false);
+    int err = solve(&a, question);
     if (err == 0) {
-        err = take_plan(&a, &plan);
-    }
-    if (err == 0 && plan.n_unplaced > 0 && question->may_move_others) {
-        err = solve(&a, question, true);
-        if (err == 0) {
-            err = take_plan(&a, &other);
-        }
-        plan = err == 0 && other.n_unplaced < plan.n_unplaced ? other : plan;
+        err = take_plan(&a, ret_plan);
     }
     placement_solver_destroy(a.solver);
-    if (err == 0) {
-        *ret_plan = plan;
-    }
     return err;
 }
 
@@ -373,7 +362,7 @@ static int explain_vm(struct answer *a, uint32_t vm, struct planner_explanation 
     if (index == PLACEMENT_NONE) {
         return -ENOENT;
     }
-    int err = solve(a, &question, false);
+    int err = solve(a, &question);
     struct placement_verdict *found = arena_array(pr->arena, pr->p.n_nodes, sizeof(*found));
     struct planner_verdict *v = arena_array(pr->arena, pr->p.n_nodes, sizeof(*v));
     struct placement_explanation all = {0};
