@@ -19,7 +19,8 @@
 #include <string.h>
 
 #define PART_NODES 8u
-#define STUCK_WORK 40000000u
+#define STUCK_WORK 40000000u /* without less being left, and for each VM: */
+#define STUCK_WORK_VM 300000u
 #define MANNER_LASTS 2000u /* parts in a row that are sought in the same manner */
 
 /* Sizes: each resource counts by how scarce it is, against an average node. */
@@ -184,7 +185,7 @@ static bool is_stuck(const struct pack *p) {
         s->least_left = left;
         s->least_since = s->work;
     }
-    return s->work - s->least_since > STUCK_WORK;
+    return s->work - s->least_since > STUCK_WORK + (uint64_t)s->problem->n_vms * STUCK_WORK_VM;
 }
 
 /* Those left that run stay at their hosts; false: there is no room for one of them any more. */
