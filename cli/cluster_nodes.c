@@ -3,6 +3,7 @@
  * The nodes of a cluster file; see cluster_reader.h.
  */
 #include "cluster_reader.h"
+#include "placement/words.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -19,16 +20,7 @@ struct raw_node {
 /* As the engine has them; the last is the file's own: the node is known to run nothing, so what it
  * ran is to be started elsewhere. */
 static const char *const states[] = {
-    [PLACEMENT_NODE_ACCEPTS] = "online",
-    [PLACEMENT_NODE_JOINING] = "joining",
-    [PLACEMENT_NODE_DRAINING] = "draining",
-    [PLACEMENT_NODE_DRAINED] = "drained",
-    [PLACEMENT_NODE_LOST] = "lost",
-    [PLACEMENT_NODE_FENCING] = "fencing",
-    [PLACEMENT_NODE_FENCED] = "fenced",
-    [PLACEMENT_NODE_OFFLINE] = "offline",
-    [PLACEMENT_NODE_NO_HYPERVISOR] = "no-hypervisor",
-    [PLACEMENT_NODE_NO_WATCHDOG] = "no-watchdog",
+    PLACEMENT_WORDS_OF_STATES,
     [PLACEMENT_NODE_STATE_COUNT] = "failed",
     [PLACEMENT_NODE_STATE_COUNT + 1] = NULL,
 };

@@ -8,6 +8,7 @@
  * over.
  */
 #include "cluster_reader.h"
+#include "placement/words.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -65,11 +66,8 @@ struct raw_rule {
     const json_t *vms, *nodes, *parts;
 };
 
-static const char *const scopes[] = {[PLACEMENT_NODE] = "node",
-                                     [PLACEMENT_RACK] = "rack",
-                                     [PLACEMENT_SITE] = "site",
-                                     [PLACEMENT_PART] = "part",
-                                     [PLACEMENT_SCOPE_COUNT] = NULL};
+static const char *const scopes[] = {
+    PLACEMENT_WORDS_OF_SCOPES, [PLACEMENT_PART] = "part", [PLACEMENT_SCOPE_COUNT] = NULL};
 static const char *const strengths[] = {
     [PLACEMENT_SOFT] = "soft", [PLACEMENT_HARD] = "hard", [PLACEMENT_STRENGTH_COUNT] = NULL};
 

@@ -3,6 +3,7 @@
  * The VMs of a cluster file; see cluster_reader.h.
  */
 #include "cluster_reader.h"
+#include "placement/words.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -24,9 +25,7 @@ struct raw_load {
 };
 
 static const char *const mobilities[] = {
-    [PLACEMENT_MOVABLE_LIVE] = "live",
-    [PLACEMENT_MOVABLE_COLD] = "cold",
-    [PLACEMENT_FIXED] = "fixed",
+    PLACEMENT_WORDS_OF_MOBILITIES,
     [PLACEMENT_FIXED + 1] = NULL,
 };
 

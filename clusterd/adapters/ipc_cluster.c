@@ -9,35 +9,19 @@
 
 #include "base/check.h"
 #include "core/settings.h"
-#include "placement/placement.h"
+#include "placement/words.h"
 
 #include <string.h>
 
-/* Words of the form; reading them is cli/cluster_nodes.c. */
-static const char *const states[PLACEMENT_NODE_STATE_COUNT] = {
-    [PLACEMENT_NODE_ACCEPTS] = "online",
-    [PLACEMENT_NODE_JOINING] = "joining",
-    [PLACEMENT_NODE_DRAINING] = "draining",
-    [PLACEMENT_NODE_DRAINED] = "drained",
-    [PLACEMENT_NODE_LOST] = "lost",
-    [PLACEMENT_NODE_FENCING] = "fencing",
-    [PLACEMENT_NODE_FENCED] = "fenced",
-    [PLACEMENT_NODE_OFFLINE] = "offline",
-    [PLACEMENT_NODE_NO_HYPERVISOR] = "no-hypervisor",
-    [PLACEMENT_NODE_NO_WATCHDOG] = "no-watchdog",
-};
-static const char *const mobilities[] = {[PLACEMENT_MOVABLE_LIVE] = "live",
-                                         [PLACEMENT_MOVABLE_COLD] = "cold",
-                                         [PLACEMENT_FIXED] = "fixed"};
+static const char *const states[PLACEMENT_NODE_STATE_COUNT] = {PLACEMENT_WORDS_OF_STATES};
+static const char *const mobilities[] = {PLACEMENT_WORDS_OF_MOBILITIES};
 static const char *const kinds[PLACEMENT_RULE_KIND_COUNT] = {
     [PLACEMENT_APART] = "apart",
     [PLACEMENT_TOGETHER] = "together",
     [PLACEMENT_ON_NODES] = "on",
     [PLACEMENT_NOT_ON_NODES] = "not-on",
 };
-/* The model has no parts of its own. */
-static const char *const scopes[PLACEMENT_SCOPE_COUNT] = {
-    [PLACEMENT_NODE] = "node", [PLACEMENT_RACK] = "rack", [PLACEMENT_SITE] = "site"};
+static const char *const scopes[PLACEMENT_SCOPE_COUNT] = {PLACEMENT_WORDS_OF_SCOPES};
 
 static const char *node_name(const struct placement_problem *p, uint32_t node) {
     return p->nodes[node].name;

@@ -7,6 +7,7 @@
 
 #include "adapters/ipc_verbs.h"
 #include "base/check.h"
+#include "core/model.h"
 #include "wire/command.h"
 #include "wire/ipc_limits.h"
 
@@ -99,29 +100,19 @@ static int put_number(struct parsing *p, const struct ipc_arg *arg, const json_t
     return 0;
 }
 
-/* Words that stand for a number: each type's own. */
+/* Words that stand for a number: those of the state that it becomes. */
 static const char *word_of(enum arg_type type, uint8_t value) {
-    static const char *const modes[] = {
-        [MOVE_AUTO] = "auto", [MOVE_LIVE] = "live", [MOVE_QUICK] = "quick"};
-    static const char *const kinds[] = {[RULE_APART] = "apart",
-                                        [RULE_TOGETHER] = "together",
-                                        [RULE_ON] = "on",
-                                        [RULE_NOT_ON] = "not-on"};
-    static const char *const scopes[] = {
-        [SCOPE_NODE] = "node", [SCOPE_RACK] = "rack", [SCOPE_SITE] = "site"};
-    static const char *const mobilities[] = {
-        [MOBILITY_LIVE] = "live", [MOBILITY_QUICK] = "quick", [MOBILITY_FIXED] = "fixed"};
     static const struct {
         enum arg_type type;
-        const char *const *words;
-        size_t n;
-    } sets[] = {{ARG_MODE, modes, ARRAY_SIZE(modes)},
-                {ARG_RULE_KIND, kinds, ARRAY_SIZE(kinds)},
-                {ARG_RULE_SCOPE, scopes, ARRAY_SIZE(scopes)},
-                {ARG_MOBILITY, mobilities, ARRAY_SIZE(mobilities)}};
+        uint8_t first, last;
+        const char *(*name)(uint8_t value);
+    } sets[] = {{ARG_MODE, MOVE_AUTO, MOVE_QUICK, move_mode_name},
+                {ARG_RULE_KIND, RULE_APART, RULE_NOT_ON, rule_kind_name},
+                {ARG_RULE_SCOPE, SCOPE_NODE, SCOPE_SITE, rule_scope_name},
+                {ARG_MOBILITY, MOBILITY_LIVE, MOBILITY_FIXED, vm_mobility_name}};
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
-        if (sets[i].type == type && value < sets[i].n) {
-            return sets[i].words[value];
+        if (sets[i].type == type && value >= sets[i].first && value <= sets[i].last) {
+            return sets[i].name(value);
         }
     }
     return NULL;

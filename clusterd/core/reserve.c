@@ -30,8 +30,7 @@ static enum core_reserve_state state_of(const struct solve_job *job) {
                                                  : RESERVE_UNKNOWN;
 }
 
-/* ------------------------------------------------------------------------ answers that wait ----
- */
+/* ---- answers that wait ---- */
 
 static bool may_break_it(uint32_t command) {
     switch (command) {
@@ -107,7 +106,7 @@ static void answer_late(struct core *c, bool all) {
     }
 }
 
-/* -------------------------------------------------------------------------- what is known ---- */
+/* ---- what is known ---- */
 
 static void tell(struct core *c, enum core_reserve_state before) {
     const struct reserve *r = &c->reserve;
@@ -196,8 +195,7 @@ void core_get_reserve(const struct core *c, struct core_reserve *ret) {
         .nodes = nodes_to_lose(c), .state = c->reserve.state, .text = text_of(&c->reserve)};
 }
 
-/* ------------------------------------------------------------------------ the plan that is there
- * ---- */
+/* ---- the plan that is there ---- */
 
 static const struct planner_choice *kept_for(const struct planner_reserve *reserve,
                                              const struct model_vm *vm) {
