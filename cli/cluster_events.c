@@ -47,6 +47,7 @@ static int read_nodes(struct cluster_reader *r, const struct raw_events *raw,
     }
     for (uint32_t i = 0; error == 0 && i < ret_offline->n; i++) {
         struct placement_node *node = &r->nodes[ret_offline->index[i]];
+        r->goes_off[ret_offline->index[i]] = true;
         if (node->state == PLACEMENT_NODE_ACCEPTS) {
             node->state = PLACEMENT_NODE_DRAINING;
         }

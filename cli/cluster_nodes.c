@@ -119,10 +119,11 @@ int cluster_read_nodes(struct cluster_reader *r, const json_t *nodes) {
     }
     r->nodes = reader_array(r, n, sizeof(*r->nodes));
     r->failed = reader_array(r, n, sizeof(*r->failed));
+    r->goes_off = reader_array(r, n, sizeof(*r->goes_off));
     r->every_volume = reader_array(r, n, sizeof(*r->every_volume));
     r->every_cpu_model = reader_array(r, n, sizeof(*r->every_cpu_model));
     r->capacities = reader_array(r, n * problem->n_resources, sizeof(*r->capacities));
-    if (r->nodes == NULL || r->failed == NULL || r->every_volume == NULL ||
+    if (r->nodes == NULL || r->failed == NULL || r->goes_off == NULL || r->every_volume == NULL ||
         r->every_cpu_model == NULL || r->capacities == NULL) {
         return -ENOMEM;
     }

@@ -41,6 +41,7 @@ struct cluster_reader {
     struct cluster_names resource_names;
     struct cluster_names sites; /* on loan for racks too */
     bool *failed;               /* of nodes: nothing runs there, whatever VMs say */
+    bool *goes_off;             /* of nodes: it is to be emptied and turned off */
     bool *every_volume;         /* of nodes: the file does not list its volumes */
     bool *every_cpu_model;
     bool *waits; /* of VMs: it has no host, and is to be given one */
@@ -111,5 +112,8 @@ int cluster_read_rules(struct cluster_reader *r, const json_t *rules, /* cluster
 /* A rule of BtrPlace must hold in the end: those of its VMs that run against it are to move; what
  * it says of the time in between (`continuous`) is made part of it. -ENOMEM. cluster_repair.c */
 int cluster_rule_repair(struct cluster_reader *r, struct placement_rule *rule, bool continuous);
+/* The same for rules that each keep a group in one part, no two in the same. */
+int cluster_groups_repair(struct cluster_reader *r, struct placement_rule *rules, uint32_t n,
+                          bool continuous);
 
 #endif

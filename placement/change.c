@@ -28,6 +28,8 @@ static void put_rule_gone(struct line *line, const struct placement_problem *p, 
         placement_line_text(line, " elsewhere, or ");
     } else if (rule->kind == PLACEMENT_TOGETHER && !placement_in_no_part(rule, node)) {
         placement_line_text(line, "the rule's other VMs there, or ");
+    } else if (rule->kind == PLACEMENT_AT_MOST) {
+        placement_line_text(line, "fewer of the rule's VMs on its nodes, or ");
     }
     placement_line_text(line, "no rule ");
     placement_line_name(line, rule->name, "with number", v->rule);
@@ -67,6 +69,7 @@ static void put_remedy(struct line *line, const struct placement_problem *p, uin
     case PLACEMENT_NODE_RULE:
     case PLACEMENT_AFFINITY:
     case PLACEMENT_ANTI_AFFINITY:
+    case PLACEMENT_LIMIT_NODES:
         if (v->rule != PLACEMENT_NONE) {
             put_rule_gone(line, p, node, v);
         }

@@ -92,9 +92,23 @@ static int rule_check(const struct placement_problem *p, const struct placement_
         !set_ok(&rule->nodes, p->n_nodes)) {
         return -EINVAL;
     }
-    bool has_nodes = rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES;
+    bool has_nodes = rule_has_nodes(rule), limits = rule->kind == PLACEMENT_AT_MOST;
     if (!has_nodes && rule->nodes.n > 0) {
         return -EINVAL;
+    }
+    if (limits && rule->amount > PLACEMENT_AMOUNT_MAX) {
+        return -E2BIG;
+    }
+    if (limits && (rule->strength != PLACEMENT_HARD || !index_ok(rule->resource, p->n_resources))) {
+        return -EINVAL;
+    }
+    if (rule->group_of != NULL && rule->kind != PLACEMENT_APART) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; rule->group_of != NULL && i < rule->vms.n; i++) {
+        if (rule->group_of[i] >= rule->vms.n) {
+            return -EINVAL;
+        }
     }
     if ((rule->scope == PLACEMENT_PART && !has_nodes) != (rule->part_of != NULL)) {
         return -EINVAL;

@@ -99,7 +99,7 @@ void *placement_search_room(struct placement_solver *s, size_t size) {
 /* Learn the sizes, make room, lay out. */
 static int make_room(struct placement_solver *s) {
     const struct placement_problem *p = s->problem;
-    size_t n_memberships = 0;
+    size_t n_memberships = 0, n_counts = 0;
 
     s->n_resources = p->n_resources;
     s->node_words = bit_words(p->n_nodes);
@@ -109,13 +109,15 @@ static int make_room(struct placement_solver *s) {
     for (uint32_t i = 0; i < p->n_rules; i++) {
         s->n_rule_words += rule_has_nodes(&p->rules[i]) ? s->node_words : 0;
         n_memberships += p->rules[i].vms.n;
+        n_counts += p->rules[i].vms.n * (p->rules[i].group_of != NULL ? UINT64_C(2) : 1);
     }
-    if (n_memberships > UINT32_MAX / 8) {
+    if (n_counts > UINT32_MAX / 8) {
         return -E2BIG;
     }
-    /* A VM counts in at most two domains of each of its rules; half of the table stays free. */
+    /* A VM and its group count in at most two domains of each of its rules; half of the table stays
+     * free. */
     uint32_t size = 4;
-    while (size < 4 * n_memberships) {
+    while (size < 4 * n_counts) {
         size *= 2;
     }
     s->counts_mask = size - 1;
@@ -180,7 +182,9 @@ static void compile_rules_of_vms(struct placement_solver *s) {
     memset(s->rules_start, 0, ((size_t)p->n_vms + 1) * sizeof(*s->rules_start));
     for (int fill = 0; p->n_rules > 0 && fill < 2; fill++) {
         memset(last, 0xff, p->n_vms * sizeof(*last));
+        uint32_t first_group = p->n_rules;
         for (uint32_t r = 0; r < p->n_rules; r++) {
+            const uint32_t *groups = p->rules[r].group_of;
             for (uint32_t k = 0; k < p->rules[r].vms.n; k++) {
                 uint32_t vm = p->rules[r].vms.index[k];
                 if (last[vm] == r) {
@@ -190,10 +194,14 @@ static void compile_rules_of_vms(struct placement_solver *s) {
                 if (fill == 0) {
                     s->rules_start[vm + 1]++;
                 } else {
-                    s->rules_of[s->rules_start[vm]++] = r;
+                    s->rules_of[s->rules_start[vm]++] = (struct membership){
+                        .rule = r,
+                        .group = groups != NULL ? first_group + groups[k] : PLACEMENT_NONE,
+                    };
                     s->flags[vm] |= VM_HAS_RULES;
                 }
             }
+            first_group += groups != NULL ? p->rules[r].vms.n : 0;
         }
         for (uint32_t vm = 0; fill == 0 && vm < p->n_vms; vm++) {
             s->rules_start[vm + 1] += s->rules_start[vm];
@@ -218,7 +226,8 @@ static void compile_rules(struct placement_solver *s) {
             .weight = rule->weight > 0 ? rule->weight : 1,
             .hard = rule->strength == PLACEMENT_HARD,
         };
-        state->at_both_ends = state->hard && rule->kind == PLACEMENT_APART;
+        state->at_both_ends =
+            state->hard && (rule->kind == PLACEMENT_APART || rule->kind == PLACEMENT_AT_MOST);
         if (rule_has_nodes(rule)) {
             state->nodes = bits;
             bits += s->node_words;
@@ -246,8 +255,8 @@ static void drop_rules_of_others(struct placement_solver *s) {
 /* A hard rule that forbids nodes whatever other VMs do. */
 static bool forbids_nodes(const struct placement_solver *s, uint32_t r) {
     const struct placement_rule *rule = &s->problem->rules[r];
-    return s->rules[r].hard && (rule_has_nodes(rule) || (rule->kind == PLACEMENT_TOGETHER &&
-                                                         rule->scope == PLACEMENT_PART));
+    return s->rules[r].hard && (rule_is_of_nodes(rule) || (rule->kind == PLACEMENT_TOGETHER &&
+                                                           rule->scope == PLACEMENT_PART));
 }
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
@@ -270,7 +279,8 @@ static uint64_t class_hash(const struct placement_solver *s, uint32_t vm) {
     hash = mix_set(hash, &v->excluded);
     hash = mix_set(hash, &v->volumes);
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        hash = forbids_nodes(s, s->rules_of[i]) ? mix(hash, s->rules_of[i]) : hash;
+        const uint32_t r = s->rules_of[i].rule;
+        hash = forbids_nodes(s, r) ? mix(hash, r) : hash;
     }
     return hash;
 }
@@ -287,16 +297,16 @@ static bool class_equal(const struct placement_solver *s, uint32_t a, uint32_t b
     }
     uint32_t i = s->rules_start[a], k = s->rules_start[b];
     for (;;) {
-        while (i < s->rules_start[a + 1] && !forbids_nodes(s, s->rules_of[i])) {
+        while (i < s->rules_start[a + 1] && !forbids_nodes(s, s->rules_of[i].rule)) {
             i++;
         }
-        while (k < s->rules_start[b + 1] && !forbids_nodes(s, s->rules_of[k])) {
+        while (k < s->rules_start[b + 1] && !forbids_nodes(s, s->rules_of[k].rule)) {
             k++;
         }
         if (i == s->rules_start[a + 1] || k == s->rules_start[b + 1]) {
             return i == s->rules_start[a + 1] && k == s->rules_start[b + 1];
         }
-        if (s->rules_of[i++] != s->rules_of[k++]) {
+        if (s->rules_of[i++].rule != s->rules_of[k++].rule) {
             return false;
         }
     }
@@ -326,10 +336,10 @@ static void row_fill(const struct placement_solver *s, uint32_t vm, uint64_t *ro
             ok = bit_test(&s->volume_bits[node * s->volume_words], v->volumes.index[k]);
         }
         for (uint32_t i = s->rules_start[vm]; ok && i < s->rules_start[vm + 1]; i++) {
-            const uint32_t r = s->rules_of[i];
-            if (forbids_nodes(s, r)) {
-                ok = rule_has_nodes(&p->rules[r]) ? !placement_rule_broken(s, r, node)
-                                                  : p->rules[r].part_of[node] != PLACEMENT_NONE;
+            const struct placement_rule *rule = &p->rules[s->rules_of[i].rule];
+            if (forbids_nodes(s, s->rules_of[i].rule)) {
+                ok = rule_is_of_nodes(rule) ? !placement_rule_broken(s, vm, &s->rules_of[i], node)
+                                            : rule->part_of[node] != PLACEMENT_NONE;
             }
         }
         if (!ok) {

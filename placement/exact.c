@@ -108,26 +108,6 @@ static void go_to_state(struct exact *x, uint32_t state) {
     }
 }
 
-/* Hard anti-affinity counts a VM that moves at both ends: it is not taken out before it is asked
- * for, but does not stand in its own way. */
-static bool apart_allows(const struct exact *x, uint32_t vm, uint32_t node) {
-    const struct placement_solver *s = x->s;
-    for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        const uint32_t r = s->rules_of[i];
-        const struct placement_rule *rule = &s->problem->rules[r];
-        if (!s->rules[r].at_both_ends) {
-            continue;
-        }
-        const uint32_t domain = placement_rule_domain(s->problem, rule, node);
-        const uint32_t own = s->at[vm] != PLACEMENT_NONE &&
-                             placement_rule_domain(s->problem, rule, s->at[vm]) == domain;
-        if (placement_rule_count(s, r, domain) > own) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool may_step(const struct exact *x, uint32_t i, uint32_t node) {
     const struct placement_solver *s = x->s;
     const uint32_t vm = x->vms[i];
@@ -141,7 +121,7 @@ static bool may_step(const struct exact *x, uint32_t i, uint32_t node) {
         return false;
     }
     return x->digits[i] != node && placement_fits(s, vm, node) && placement_may_pass(s, vm, node) &&
-           apart_allows(x, vm, node);
+           placement_way_allows(s, vm, s->at[vm], node);
 }
 
 static bool may_end(const struct exact *x) {

@@ -66,16 +66,25 @@ enum vm_flag {
 
 /* A rule and how it is counted; see state.c. */
 struct rule_state {
-    uint64_t *nodes; /* ON_NODES and NOT_ON_NODES: a bit per node of the rule */
+    uint64_t *nodes; /* rules with nodes: a bit per node of the rule */
+    uint64_t taken;  /* AT_MOST: of its amount */
     uint32_t n_used; /* APART and TOGETHER: domains that hold a VM of the rule */
     uint32_t weight; /* soft: at least 1 */
     bool hard;
-    bool at_both_ends; /* hard APART: an asked VM counts at its host before it is decided */
+    bool
+        at_both_ends; /* hard APART, AT_MOST: an asked VM counts at its host before it is decided */
 };
 
-/* Count of VMs of a rule in a domain: open addressing, linear probing, no tombstones. */
+/* A VM is named by a rule. */
+struct membership {
+    uint32_t rule;
+    uint32_t group; /* of all rules' groups, whose numbers follow those of the rules; or NONE */
+};
+
+/* Count of a rule's groups in a domain, or of a group's VMs; a VM without a group is one. Open
+ * addressing, linear probing, no tombstones. */
 struct rule_count {
-    uint64_t key; /* rule << 32 | domain; UINT64_MAX: free */
+    uint64_t key; /* (rule or group) << 32 | domain; UINT64_MAX: free */
     uint32_t count;
 };
 
@@ -136,7 +145,7 @@ struct placement_solver {
     uint32_t *class_of; /* row of allowed nodes */
     uint32_t *next_on, *prev_on;
     uint32_t *rules_start; /* [n_vms + 1]: its rules are rules_of[rules_start[vm]] and on */
-    uint32_t *rules_of;
+    struct membership *rules_of;
 
     /* per rule */
     struct rule_state *rules;
@@ -214,6 +223,11 @@ static inline bool set_has(const struct placement_set *set, uint32_t index) {
     return false;
 }
 
-static inline bool rule_has_nodes(const struct placement_rule *rule) {
+/* It says of each node whether its VMs may be there, whoever else is where. */
+static inline bool rule_is_of_nodes(const struct placement_rule *rule) {
     return rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES;
+}
+
+static inline bool rule_has_nodes(const struct placement_rule *rule) {
+    return rule_is_of_nodes(rule) || rule->kind == PLACEMENT_AT_MOST;
 }

@@ -57,6 +57,7 @@ static enum placement_reason rule_reason(enum placement_rule_kind kind) {
     switch (kind) {
     case PLACEMENT_APART: return PLACEMENT_ANTI_AFFINITY;
     case PLACEMENT_TOGETHER: return PLACEMENT_AFFINITY;
+    case PLACEMENT_AT_MOST: return PLACEMENT_LIMIT_NODES;
     case PLACEMENT_ON_NODES:
     case PLACEMENT_NOT_ON_NODES:
     case PLACEMENT_RULE_KIND_COUNT: break;
@@ -129,9 +130,10 @@ static inline uint32_t obstacles_of_rules(const struct placement_solver *s, cons
                                           uint32_t node) {
     uint32_t found = 0;
     for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
-        const struct placement_rule *rule = &s->problem->rules[s->rules_of[i]];
+        const struct membership *m = &s->rules_of[i];
+        const struct placement_rule *rule = &s->problem->rules[m->rule];
         if (rule->strength == PLACEMENT_HARD &&
-            (placement_rule_broken(s, s->rules_of[i], node) || placement_in_no_part(rule, node))) {
+            (placement_rule_broken(s, task->vm, m, node) || placement_in_no_part(rule, node))) {
             found |= reason_bit(rule_reason(rule->kind));
         }
     }
@@ -211,14 +213,25 @@ enum placement_reason placement_first_obstacle(uint32_t obstacles) {
     return PLACEMENT_POSSIBLE;
 }
 
-/* A VM of the rule that is in the node's domain; the task's own is nowhere at the moment. */
-static uint32_t vm_in_the_way(const struct placement_solver *s, uint32_t r, uint32_t node) {
-    const struct placement_rule *rule = &s->problem->rules[r];
+static uint32_t group_in(const struct placement_solver *s, uint32_t vm, uint32_t r) {
+    uint32_t i = s->rules_start[vm];
+    while (s->rules_of[i].rule != r) {
+        i++;
+    }
+    return s->rules_of[i].group;
+}
+
+/* A VM of the rule, of another group, that is in the node's domain; the task's own is nowhere at
+ * the moment. */
+static uint32_t vm_in_the_way(const struct placement_solver *s, const struct membership *m,
+                              uint32_t node) {
+    const struct placement_rule *rule = &s->problem->rules[m->rule];
     const uint32_t domain = placement_rule_domain(s->problem, rule, node);
 
     for (uint32_t k = 0; k < rule->vms.n; k++) {
         const uint32_t vm = rule->vms.index[k];
         if (s->at[vm] != PLACEMENT_NONE &&
+            (m->group == PLACEMENT_NONE || group_in(s, vm, m->rule) != m->group) &&
             placement_rule_domain(s->problem, rule, s->at[vm]) == domain) {
             return vm;
         }
@@ -228,25 +241,22 @@ static uint32_t vm_in_the_way(const struct placement_solver *s, uint32_t r, uint
 
 static void verdict_rules(const struct placement_solver *s, const struct task *task, uint32_t node,
                           struct placement_verdict *v) {
-    uint32_t soft = PLACEMENT_NONE;
+    const struct membership *hard = NULL, *soft = NULL;
     for (uint32_t i = s->rules_start[task->vm]; i < s->rules_start[task->vm + 1]; i++) {
-        const uint32_t r = s->rules_of[i];
-        const bool hard = s->problem->rules[r].strength == PLACEMENT_HARD;
-        if (!placement_rule_broken(s, r, node) &&
-            !(hard && placement_in_no_part(&s->problem->rules[r], node))) {
-            continue;
-        }
-        if (hard && v->rule == PLACEMENT_NONE) {
-            v->rule = r;
-        } else if (!hard && soft == PLACEMENT_NONE) {
-            soft = r;
+        const struct membership *m = &s->rules_of[i];
+        const bool is_hard = s->rules[m->rule].hard;
+        if (placement_rule_broken(s, task->vm, m, node) ||
+            (is_hard && placement_in_no_part(&s->problem->rules[m->rule], node))) {
+            hard = is_hard && hard == NULL ? m : hard;
+            soft = !is_hard && soft == NULL ? m : soft;
         }
     }
-    if (v->rule == PLACEMENT_NONE) {
-        v->rule = soft;
-    }
-    if (v->rule != PLACEMENT_NONE && s->problem->rules[v->rule].kind == PLACEMENT_APART) {
-        v->other_vm = vm_in_the_way(s, v->rule, node);
+    const struct membership *first = hard != NULL ? hard : soft;
+    if (first != NULL) {
+        v->rule = first->rule;
+        if (s->problem->rules[v->rule].kind == PLACEMENT_APART) {
+            v->other_vm = vm_in_the_way(s, first, node);
+        }
     }
 }
 

@@ -145,10 +145,10 @@ struct placement_vm {
     }
 
 enum placement_rule_kind {
-    /* Anti-affinity: no two of `vms` in one domain (node, rack, site or part). Hard: during moves
-     * too, a VM that moves being in both its domains. Where two are together already, they may
-     * stay; none is added. Soft, at the end: broken once by each VM beyond the first in a domain.
-     */
+    /* Anti-affinity: no two of `vms` in one domain (node, rack, site or part), but for those of one
+     * group (group_of). Hard: during moves too, a VM that moves being in both its domains. Where
+     * two are together already, they may stay; none is added. Soft, at the end: broken once by each
+     * group beyond the first in a domain. */
     PLACEMENT_APART,
     /* Affinity: all of `vms` in one domain. Hard, at the end: VMs that are placed or moved go where
      * others of the rule stay; if none stays, all into one domain. Soft: broken once by each domain
@@ -157,6 +157,11 @@ enum placement_rule_kind {
     /* Soft: broken once by each VM that is elsewhere (there). */
     PLACEMENT_ON_NODES,     /* `vms` on `nodes` */
     PLACEMENT_NOT_ON_NODES, /* `vms` off `nodes` */
+    /* A limit over several nodes, as of a licence or a power feed: of `vms`, those on `nodes` need
+     * at most `amount` of `resource` together, or (NONE) are at most so many. Always hard, during
+     * moves too: one that moves counts (once) as long as either end is among the nodes. Where it is
+     * exceeded already they may stay; none is added, or moved from one of the nodes to another. */
+    PLACEMENT_AT_MOST,
     PLACEMENT_RULE_KIND_COUNT
 };
 
@@ -177,7 +182,12 @@ struct placement_rule {
     enum placement_strength strength;
     uint32_t weight; /* of a soft rule, against other soft rules; 0 means 1 */
     struct placement_set vms;
-    struct placement_set nodes; /* of ON_NODES and NOT_ON_NODES */
+    /* APART: for each entry of `vms` the number of its group, below vms.n; of a VM that is named
+     * twice the first entry's. NULL: each is a group of its own. */
+    const uint32_t *group_of;
+    struct placement_set nodes; /* of ON_NODES, NOT_ON_NODES and AT_MOST */
+    uint32_t resource;          /* of AT_MOST, or NONE */
+    uint64_t amount;            /* of AT_MOST, up to PLACEMENT_AMOUNT_MAX */
     /* PART: for each of the problem's nodes the number of its part, below n_nodes; NONE: in no
      * part, which is a domain of its own to APART, and to a hard TOGETHER forbidden. Else NULL. */
     const uint32_t *part_of;
@@ -285,6 +295,7 @@ enum placement_reason {
     PLACEMENT_NODE_RULE,     /* hard ON_NODES or NOT_ON_NODES; verdict.rule */
     PLACEMENT_AFFINITY,      /* hard TOGETHER; verdict.rule */
     PLACEMENT_ANTI_AFFINITY, /* hard APART; verdict.rule, other_vm */
+    PLACEMENT_LIMIT_NODES,   /* AT_MOST; verdict.rule */
     PLACEMENT_LIMIT_VMS,     /* verdict.have, capacity: VMs there and allowed */
     PLACEMENT_NO_RESOURCE,   /* one of the further ones; verdict.resource */
     PLACEMENT_NO_CPU,

@@ -22,11 +22,17 @@ void *placement_search_room(struct placement_solver *solver, size_t size);
 void placement_state_reset(struct placement_solver *solver);
 uint32_t placement_rule_domain(const struct placement_problem *problem,
                                const struct placement_rule *rule, uint32_t node);
-uint32_t placement_rule_count(const struct placement_solver *solver, uint32_t rule,
-                              uint32_t domain);
-void placement_rule_locate(struct placement_solver *solver, uint32_t rule, uint32_t domain);
-void placement_rule_leave(struct placement_solver *solver, uint32_t rule, uint32_t domain);
-bool placement_rule_broken(const struct placement_solver *solver, uint32_t rule, uint32_t node);
+/* The VM begins, or ceases, to count for its rule on the node. Not of rules that are of nodes. */
+void placement_rule_locate(struct placement_solver *solver, uint32_t vm,
+                           const struct membership *membership, uint32_t node);
+void placement_rule_leave(struct placement_solver *solver, uint32_t vm,
+                          const struct membership *membership, uint32_t node);
+bool placement_rule_broken(const struct placement_solver *solver, uint32_t vm,
+                           const struct membership *membership, uint32_t node);
+/* By the rules that count both ends of a move, if they count now what is taken: may the VM, which
+ * is at `from` or (NONE) nowhere, come to the node? */
+bool placement_way_allows(const struct placement_solver *solver, uint32_t vm, uint32_t from,
+                          uint32_t node);
 /* Where the VM is, or is about to arrive, when the plan begins. */
 uint32_t placement_began_at(const struct placement_solver *solver, uint32_t vm);
 /* Hard affinity, at the end: each VM that was placed or moved is where others of the rule stay; if

@@ -46,23 +46,22 @@ static void take_amounts(struct now *now, uint32_t vm, uint32_t node, bool add) 
     now->n_vms[node] += add ? 1 : UINT32_MAX;
 }
 
-/* The rules' counts are on loan from the assignment: for hard anti-affinity alone they hold here
- * what is taken now, both ends of moves included. */
+/* The rules' counts are on loan from the assignment: for hard anti-affinity and limits they hold
+ * here what is taken now, both ends of moves included. */
 static void see(struct now *now, uint32_t vm, uint32_t node, bool there) {
     struct placement_solver *s = now->s;
     if (!(s->flags[vm] & VM_HAS_RULES)) {
         return;
     }
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        const uint32_t r = s->rules_of[i];
-        if (!s->rules[r].at_both_ends) {
+        const struct membership *m = &s->rules_of[i];
+        if (!s->rules[m->rule].at_both_ends) {
             continue;
         }
-        uint32_t domain = placement_rule_domain(s->problem, &s->problem->rules[r], node);
         if (there) {
-            placement_rule_locate(s, r, domain);
+            placement_rule_locate(s, vm, m, node);
         } else {
-            placement_rule_leave(s, r, domain);
+            placement_rule_leave(s, vm, m, node);
         }
     }
 }
@@ -77,26 +76,6 @@ static void vacate(struct now *now, uint32_t vm, uint32_t node) {
     see(now, vm, node, false);
 }
 
-/* Its own place does not stand in a VM's way. */
-static bool apart_allows(const struct now *now, uint32_t vm, uint32_t node) {
-    const struct placement_solver *s = now->s;
-    const uint32_t from = now->where[vm];
-    for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        const uint32_t r = s->rules_of[i];
-        if (!s->rules[r].at_both_ends) {
-            continue;
-        }
-        const struct placement_rule *rule = &s->problem->rules[r];
-        const uint32_t domain = placement_rule_domain(s->problem, rule, node);
-        const uint32_t own =
-            from != PLACEMENT_NONE && placement_rule_domain(s->problem, rule, from) == domain;
-        if (placement_rule_count(s, r, domain) > own) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool possible_now(const struct now *now, uint32_t vm, uint32_t node) {
     const struct placement_solver *s = now->s;
     const uint64_t *need = vm_need(s, vm);
@@ -107,7 +86,7 @@ static bool possible_now(const struct now *now, uint32_t vm, uint32_t node) {
         }
     }
     return now->n_vms[node] < s->vms_max[node] &&
-           (!(s->flags[vm] & VM_HAS_RULES) || apart_allows(now, vm, node));
+           (!(s->flags[vm] & VM_HAS_RULES) || placement_way_allows(s, vm, now->where[vm], node));
 }
 
 static bool begin(struct now *now, struct placement_solver *s) {
@@ -136,6 +115,7 @@ static void rewind_to_now(struct now *now) {
     memset(s->counts, 0xff, ((size_t)s->counts_mask + 1) * sizeof(*s->counts));
     for (uint32_t r = 0; r < p->n_rules; r++) {
         s->rules[r].n_used = 0;
+        s->rules[r].taken = 0;
     }
     for (uint32_t vm = 0; vm < p->n_vms; vm++) {
         now->where[vm] = s->home[vm];

@@ -44,8 +44,8 @@ static struct rule_count *count_find(const struct placement_solver *s, uint64_t 
     return &s->counts[i];
 }
 
-uint32_t placement_rule_count(const struct placement_solver *s, uint32_t rule, uint32_t domain) {
-    const struct rule_count *found = count_find(s, (uint64_t)rule << 32 | domain);
+static uint32_t count_of(const struct placement_solver *s, uint32_t counted, uint32_t domain) {
+    const struct rule_count *found = count_find(s, (uint64_t)counted << 32 | domain);
     return found->key == UINT64_MAX ? 0 : found->count;
 }
 
@@ -66,49 +66,126 @@ static void count_remove(struct placement_solver *s, uint32_t hole) {
     s->counts[hole].key = UINT64_MAX;
 }
 
-void placement_rule_locate(struct placement_solver *s, uint32_t r, uint32_t domain) {
-    struct rule_state *state = &s->rules[r];
-    struct rule_count *found = count_find(s, (uint64_t)r << 32 | domain);
-    const bool apart = s->problem->rules[r].kind == PLACEMENT_APART;
+/* One more of a rule or group in a domain; the count after that. */
+static uint32_t count_up(struct placement_solver *s, uint32_t counted, uint32_t domain) {
+    struct rule_count *found = count_find(s, (uint64_t)counted << 32 | domain);
     if (found->key == UINT64_MAX) {
-        *found = (struct rule_count){.key = (uint64_t)r << 32 | domain, .count = 1};
-        s->soft_broken += !apart && !state->hard && state->n_used > 0 ? state->weight : 0;
-        state->n_used++;
-    } else {
-        found->count++;
-        s->soft_broken += apart && !state->hard ? state->weight : 0;
+        *found = (struct rule_count){.key = (uint64_t)counted << 32 | domain};
     }
+    return ++found->count;
 }
 
-void placement_rule_leave(struct placement_solver *s, uint32_t r, uint32_t domain) {
-    struct rule_state *state = &s->rules[r];
-    struct rule_count *found = count_find(s, (uint64_t)r << 32 | domain);
-    const bool apart = s->problem->rules[r].kind == PLACEMENT_APART;
-    if (--found->count == 0) {
+static uint32_t count_down(struct placement_solver *s, uint32_t counted, uint32_t domain) {
+    struct rule_count *found = count_find(s, (uint64_t)counted << 32 | domain);
+    const uint32_t left = --found->count;
+    if (left == 0) {
         count_remove(s, (uint32_t)(found - s->counts));
-        state->n_used--;
-        s->soft_broken -= !apart && !state->hard && state->n_used > 0 ? state->weight : 0;
-    } else {
-        s->soft_broken -= apart && !state->hard ? state->weight : 0;
     }
+    return left;
+}
+
+/* What the VM takes of an AT_MOST rule's amount. */
+static uint64_t share_of(const struct placement_solver *s, const struct placement_rule *rule,
+                         uint32_t vm) {
+    return rule->resource == PLACEMENT_NONE ? 1 : vm_need(s, vm)[rule->resource];
+}
+
+void placement_rule_locate(struct placement_solver *s, uint32_t vm, const struct membership *m,
+                           uint32_t node) {
+    const struct placement_rule *rule = &s->problem->rules[m->rule];
+    struct rule_state *state = &s->rules[m->rule];
+    if (rule->kind == PLACEMENT_AT_MOST) {
+        state->taken += bit_test(state->nodes, node) ? share_of(s, rule, vm) : 0;
+        return;
+    }
+    const uint32_t domain = placement_rule_domain(s->problem, rule, node);
+    if (m->group != PLACEMENT_NONE && count_up(s, m->group, domain) > 1) {
+        return;
+    }
+    const bool first = count_up(s, m->rule, domain) == 1;
+    const bool breaks = rule->kind == PLACEMENT_APART ? !first : first && state->n_used > 0;
+    state->n_used += first ? 1 : 0;
+    s->soft_broken += breaks && !state->hard ? state->weight : 0;
+}
+
+void placement_rule_leave(struct placement_solver *s, uint32_t vm, const struct membership *m,
+                          uint32_t node) {
+    const struct placement_rule *rule = &s->problem->rules[m->rule];
+    struct rule_state *state = &s->rules[m->rule];
+    if (rule->kind == PLACEMENT_AT_MOST) {
+        state->taken -= bit_test(state->nodes, node) ? share_of(s, rule, vm) : 0;
+        return;
+    }
+    const uint32_t domain = placement_rule_domain(s->problem, rule, node);
+    if (m->group != PLACEMENT_NONE && count_down(s, m->group, domain) > 0) {
+        return;
+    }
+    const bool last = count_down(s, m->rule, domain) == 0;
+    state->n_used -= last ? 1 : 0;
+    const bool mends = rule->kind == PLACEMENT_APART ? !last : last && state->n_used > 0;
+    s->soft_broken -= mends && !state->hard ? state->weight : 0;
+}
+
+/* Whether others are in the VM's way there; `own`: a VM without a group is counted itself. */
+static bool others_there(const struct placement_solver *s, const struct membership *m,
+                         uint32_t domain, bool own) {
+    const bool of_ours = m->group != PLACEMENT_NONE ? count_of(s, m->group, domain) > 0 : own;
+    return count_of(s, m->rule, domain) > (of_ours ? 1 : 0);
+}
+
+/* Whether the limit would be exceeded with the VM there; `counted`: it counts already. */
+static bool exceeds(const struct placement_solver *s, uint32_t vm, uint32_t r, uint32_t node,
+                    bool counted) {
+    const struct placement_rule *rule = &s->problem->rules[r];
+    const uint64_t share = share_of(s, rule, vm);
+    return bit_test(s->rules[r].nodes, node) && share > 0 &&
+           s->rules[r].taken + (counted ? 0 : share) > rule->amount;
 }
 
 /* Whether the VM, which the rule does not count at the moment, would break it on the node. */
-bool placement_rule_broken(const struct placement_solver *s, uint32_t r, uint32_t node) {
-    const struct placement_rule *rule = &s->problem->rules[r];
-    const struct rule_state *state = &s->rules[r];
+bool placement_rule_broken(const struct placement_solver *s, uint32_t vm,
+                           const struct membership *m, uint32_t node) {
+    const struct placement_rule *rule = &s->problem->rules[m->rule];
+    const struct rule_state *state = &s->rules[m->rule];
     switch (rule->kind) {
     case PLACEMENT_APART:
         return state->n_used > 0 &&
-               placement_rule_count(s, r, placement_rule_domain(s->problem, rule, node)) > 0;
+               others_there(s, m, placement_rule_domain(s->problem, rule, node), false);
     case PLACEMENT_TOGETHER:
         return state->n_used > 0 &&
-               placement_rule_count(s, r, placement_rule_domain(s->problem, rule, node)) == 0;
+               count_of(s, m->rule, placement_rule_domain(s->problem, rule, node)) == 0;
     case PLACEMENT_ON_NODES: return !bit_test(state->nodes, node);
     case PLACEMENT_NOT_ON_NODES: return bit_test(state->nodes, node);
+    case PLACEMENT_AT_MOST: return exceeds(s, vm, m->rule, node, false);
     case PLACEMENT_RULE_KIND_COUNT: break;
     }
     return false;
+}
+
+/* Its own place does not stand in a VM's way. */
+bool placement_way_allows(const struct placement_solver *s, uint32_t vm, uint32_t from,
+                          uint32_t node) {
+    for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
+        const struct membership *m = &s->rules_of[i];
+        const struct placement_rule *rule = &s->problem->rules[m->rule];
+        if (!s->rules[m->rule].at_both_ends) {
+            continue;
+        }
+        if (rule->kind == PLACEMENT_AT_MOST) {
+            const bool counted = from != PLACEMENT_NONE && bit_test(s->rules[m->rule].nodes, from);
+            if (exceeds(s, vm, m->rule, node, counted)) {
+                return false;
+            }
+            continue;
+        }
+        const uint32_t domain = placement_rule_domain(s->problem, rule, node);
+        const bool own =
+            from != PLACEMENT_NONE && placement_rule_domain(s->problem, rule, from) == domain;
+        if (others_there(s, m, domain, own)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool placement_in_no_part(const struct placement_rule *rule, uint32_t node) {
@@ -129,19 +206,19 @@ enum sight { BOTH_ENDS_ONLY, ALL_BUT_BOTH_ENDS, ALL_RULES };
 static void rules_see(struct placement_solver *s, uint32_t vm, bool there, enum sight sight) {
     const uint32_t node = s->at[vm];
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        const uint32_t r = s->rules_of[i];
-        const struct placement_rule *rule = &s->problem->rules[r];
-        if (sight != ALL_RULES && s->rules[r].at_both_ends != (sight == BOTH_ENDS_ONLY)) {
+        const struct membership *m = &s->rules_of[i];
+        const struct rule_state *state = &s->rules[m->rule];
+        if (sight != ALL_RULES && state->at_both_ends != (sight == BOTH_ENDS_ONLY)) {
             continue;
         }
-        if (rule_has_nodes(rule)) {
-            if (!s->rules[r].hard && placement_rule_broken(s, r, node)) {
-                s->soft_broken += there ? s->rules[r].weight : -(uint64_t)s->rules[r].weight;
+        if (rule_is_of_nodes(&s->problem->rules[m->rule])) {
+            if (!state->hard && placement_rule_broken(s, vm, m, node)) {
+                s->soft_broken += there ? state->weight : -(uint64_t)state->weight;
             }
         } else if (there) {
-            placement_rule_locate(s, r, placement_rule_domain(s->problem, rule, node));
+            placement_rule_locate(s, vm, m, node);
         } else {
-            placement_rule_leave(s, r, placement_rule_domain(s->problem, rule, node));
+            placement_rule_leave(s, vm, m, node);
         }
     }
 }
@@ -211,6 +288,7 @@ void placement_rules_recount(struct placement_solver *s) {
     memset(s->counts, 0xff, ((size_t)s->counts_mask + 1) * sizeof(*s->counts));
     for (uint32_t r = 0; r < s->problem->n_rules; r++) {
         s->rules[r].n_used = 0;
+        s->rules[r].taken = 0;
     }
     s->soft_broken = 0;
     for (uint32_t vm = 0; s->problem->n_rules > 0 && vm < s->problem->n_vms; vm++) {
@@ -394,9 +472,9 @@ bool placement_allowed(const struct placement_solver *s, uint32_t vm, uint32_t n
 
 bool placement_rules_allow(const struct placement_solver *s, uint32_t vm, uint32_t node) {
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        const uint32_t r = s->rules_of[i];
-        if (s->rules[r].hard && !rule_has_nodes(&s->problem->rules[r]) &&
-            placement_rule_broken(s, r, node)) {
+        const struct membership *m = &s->rules_of[i];
+        if (s->rules[m->rule].hard && !rule_is_of_nodes(&s->problem->rules[m->rule]) &&
+            placement_rule_broken(s, vm, m, node)) {
             return false;
         }
     }
@@ -406,9 +484,9 @@ bool placement_rules_allow(const struct placement_solver *s, uint32_t vm, uint32
 uint64_t placement_soft_delta(const struct placement_solver *s, uint32_t vm, uint32_t node) {
     uint64_t sum = 0;
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
-        const uint32_t r = s->rules_of[i];
-        if (!s->rules[r].hard && placement_rule_broken(s, r, node)) {
-            sum += s->rules[r].weight;
+        const struct membership *m = &s->rules_of[i];
+        if (!s->rules[m->rule].hard && placement_rule_broken(s, vm, m, node)) {
+            sum += s->rules[m->rule].weight;
         }
     }
     return sum;

@@ -36,6 +36,7 @@ static const char *const reason_names[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_NODE_RULE] = "forbidden by a node rule",
     [PLACEMENT_AFFINITY] = "forbidden by affinity",
     [PLACEMENT_ANTI_AFFINITY] = "forbidden by anti-affinity",
+    [PLACEMENT_LIMIT_NODES] = "limit over several nodes",
     [PLACEMENT_LIMIT_VMS] = "limit of VMs reached",
     [PLACEMENT_NO_RESOURCE] = "not enough of a resource",
     [PLACEMENT_NO_CPU] = "not enough cpu",
@@ -92,6 +93,18 @@ static void put_rule(struct line *line, const struct placement_problem *p, uint3
         break;
     case PLACEMENT_ON_NODES: placement_line_text(line, ": not among its nodes"); break;
     case PLACEMENT_NOT_ON_NODES: placement_line_text(line, ": keeps off this node"); break;
+    case PLACEMENT_AT_MOST:
+        placement_line_text(line, ": at most ");
+        if (rule->resource == PLACEMENT_NONE) {
+            placement_line_number(line, rule->amount);
+            placement_line_text(line, " of its VMs on its nodes");
+        } else {
+            placement_line_amount(line, p, rule->resource, rule->amount);
+            placement_line_text(line, " of ");
+            placement_line_resource(line, p, rule->resource);
+            placement_line_text(line, " for its VMs on its nodes");
+        }
+        break;
     case PLACEMENT_RULE_KIND_COUNT: break;
     }
 }
@@ -191,6 +204,7 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
     case PLACEMENT_NODE_RULE:
     case PLACEMENT_AFFINITY:
     case PLACEMENT_ANTI_AFFINITY:
+    case PLACEMENT_LIMIT_NODES:
         placement_line_text(line, "forbidden by ");
         put_rule(line, p, node, v);
         break;

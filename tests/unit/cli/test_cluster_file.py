@@ -130,8 +130,8 @@ REFUSED = [
     ({**GOOD, "rules": [{"vms": []}]}, "c.json: rules[0].type: is missing"),
     (with_rule(type="near"), "c.json: rules[0].type: there is no rule \"near\"; there are apart, together, on, not-on, spread"),
     (with_rule(vms=["c"]), "c.json: rules[0].vms[0]: there is no VM c"),
-    (with_rule(nodes=["n0"]), "c.json: rules[0].nodes: mean nothing to the rule \"apart\""),
-    (with_rule(type="on"), "c.json: rules[0].nodes: is missing; the rule \"on\" needs them"),
+    (with_rule(nodes=["n0"]), "c.json: rules[0].nodes: means nothing to the rule \"apart\""),
+    (with_rule(type="on"), "c.json: rules[0].nodes: is missing; the rule \"on\" needs it"),
     (with_rule(scope="room"), "c.json: rules[0].scope: must be one of node, rack, site, part; \"room\" is none of them"),
     (with_rule(type="spread", scope="rack"), "c.json: rules[0].scope: means nothing to the rule \"spread\""),
     (with_rule(type="spread", strength="soft"), "c.json: rules[0].strength: the rule \"spread\" is always hard"),
@@ -141,8 +141,19 @@ REFUSED = [
     (with_rule(scope="part", parts=[3]), "c.json: rules[0].parts[0]: node_groups has no array number 3"),
     (with_rule(scope="part", parts=[0, 2]), "c.json: rules[0].parts[1]: node_groups has no array number 2"),
     (with_rule(scope="part", parts=[0, 1]), "c.json: rules[0].parts: node n0 is in two of them"),
-] + [(with_rule(type=name, amount=3, groups=[["a"]]), f"c.json: rules[0].type: the engine has no rule \"{name}\" (")
-     for name in ("lonely", "split", "splitAmong", "cap", "runningCapacity", "maxOnline")]
+    (with_rule(type="split", vms=[]), "c.json: rules[0].groups: is missing; the rule \"split\" needs it"),
+    (with_rule(type="split", groups=[["a"]]), "c.json: rules[0].vms: means nothing to the rule \"split\""),
+    (with_rule(type="split", vms=[], groups=["a"]), "c.json: rules[0].groups[0]: must be an array of VMs"),
+    (with_rule(type="split", vms=[], groups=[["a"], ["b", "a"]]), "c.json: rules[0].groups[1]: VM a is named twice"),
+    (with_rule(type="splitAmong", vms=[], groups=[["a"]]), "c.json: rules[0].parts: is missing; it lists numbers of node_groups"),
+    (with_rule(type="lonely", groups=[["a"]]), "c.json: rules[0].groups: means nothing to the rule \"lonely\""),
+    (with_rule(type="cap", nodes=["n0"], amount=3), "c.json: rules[0].resource: is missing; the rule \"cap\" needs it"),
+    (with_rule(type="cap", nodes=["n0"], amount=3, resource="gpu"), "c.json: rules[0].resource: there is no resource gpu"),
+    (with_rule(type="runningCapacity", nodes=["n0"]), "c.json: rules[0].amount: is missing; the rule \"runningCapacity\" needs it"),
+    (with_rule(type="runningCapacity", nodes=["n0"], amount=-1), "c.json: rules[0].amount: -1 is not in the range"),
+    (with_rule(type="maxOnline", vms=[], nodes=["n0", "n1"], amount=1),
+     "c.json: rules[0].amount: 2 of its nodes would be on, and it allows 1; no node is turned off by a plan"),
+]
 
 
 @pytest.mark.parametrize("content, message", REFUSED, ids=[message[:60] for _, message in REFUSED])
@@ -222,6 +233,16 @@ def test_stay_off_and_no_auto_start_stay_down(plan):
     ({"type": "among", "vms": ["a", "w"], "parts": [0, 1]}, ["n0", "n1"]),
     ({"type": "among", "vms": ["w"], "parts": [1]}, ["n2"]),
     ({"type": "among", "vms": ["a", "w"], "parts": [0, 1], "continuous": True}, ["n0", "n1"]),
+    ({"type": "lonely", "vms": ["w"]}, ["n1", "n2"]),
+    ({"type": "lonely", "vms": ["a", "w"]}, ["n0", "n1", "n2"]),
+    ({"type": "split", "groups": [["a"], ["w"]]}, ["n1", "n2"]),
+    ({"type": "split", "groups": [["a", "w"], []]}, ["n0", "n1", "n2"]),
+    ({"type": "splitAmong", "groups": [["a"], ["w"]], "parts": [0, 1]}, ["n2"]),
+    ({"type": "splitAmong", "groups": [["a", "w"]], "parts": [0, 1]}, ["n0", "n1"]),
+    ({"type": "runningCapacity", "vms": ["a", "w"], "nodes": ["n0", "n1"], "amount": 1}, ["n2"]),
+    ({"type": "runningCapacity", "vms": ["a", "w"], "nodes": ["n0", "n1"], "amount": 2}, ["n0", "n1", "n2"]),
+    ({"type": "cap", "vms": ["a", "w"], "nodes": ["n1", "n2"], "amount": 0, "resource": "mem"}, ["n0"]),
+    ({"type": "maxOnline", "nodes": ["n0", "n1"], "amount": 2}, ["n0", "n1", "n2"]),
 ], ids=lambda value: "-".join(value) if isinstance(value, list) else value["type"] + value.get("scope", ""))
 def test_rules(plan, rule, expected):
     content = three(vm("a", "n0"), vm("w"), rules=[rule], node_groups=[["n0", "n1"], ["n2"]])
@@ -244,10 +265,37 @@ def test_rules(plan, rule, expected):
     ({"type": "ban", "vms": ["a"], "nodes": ["n0"]}, 1),
     ({"type": "gather", "vms": ["a", "b", "c"]}, 1),
     ({"type": "among", "vms": ["a", "c"], "parts": [0, 1]}, 1),
+    ({"type": "lonely", "vms": ["b"]}, 1),
+    ({"type": "lonely", "vms": ["c"]}, 0),
+    ({"type": "split", "groups": [["a", "c"], ["b"]]}, 1),
+    ({"type": "splitAmong", "groups": [["a"], ["b"]], "parts": [0, 1]}, 1),
+    ({"type": "splitAmong", "groups": [["a", "b"], ["c"]], "parts": [0, 1]}, 0),
+    ({"type": "runningCapacity", "nodes": ["n0"], "amount": 0}, 2),
+    ({"type": "cap", "nodes": ["n0", "n1"], "amount": 2, "resource": "cpu"}, 1),
+    ({"type": "cap", "nodes": ["n0", "n1"], "amount": 3, "resource": "cpu"}, 0),
 ], ids=lambda value: value["type"] if isinstance(value, dict) else "")
 def test_what_runs_against_a_rule_of_btrplace_moves(plan, rule, moved):
     content = three(vm("a", "n0"), vm("b", "n0"), vm("c", "n1"), rules=[rule], node_groups=[["n0"], ["n1", "n2"]])
     assert len(answer(plan, content)["moves"]) == moved
+
+
+def test_a_group_that_moves_leaves_the_smaller_behind(plan):
+    """Of groups that share a node the one with most VMs there stays."""
+    content = three(vm("a", "n0"), vm("b", "n0"), vm("c", "n0"), rules=[{"type": "split", "groups": [["a"], ["b", "c"]]}])
+    assert list(placed(plan, content)) == ["a"]
+    content["rules"] = [{"type": "lonely", "vms": ["b", "c"]}]
+    assert list(placed(plan, content)) == ["a"]
+
+
+def test_of_a_limit_the_largest_leaves(plan):
+    content = three(vm("a", "n0", mem=1), vm("b", "n1", mem=3), rules=[{"type": "cap", "nodes": ["n0", "n1"], "amount": 2, "resource": "mem"}])
+    assert placed(plan, content) == {"b": "n2"}
+
+
+def test_nodes_that_go_off_keep_a_limit_of_nodes(plan):
+    rule = {"type": "maxOnline", "nodes": ["n0", "n1", "n2"], "amount": 2}
+    content = three(vm("a", "n0"), rules=[rule], events={"offline": ["n0"]})
+    assert list(placed(plan, content)) == ["a"]
 
 
 def test_root_and_fixed_stay(plan):

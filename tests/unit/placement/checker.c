@@ -149,10 +149,30 @@ static bool apart_ok(struct checker *c, const struct placement_rule *rule) {
         const uint32_t domain = reading_domain(c->p, rule, c->also[vm]);
         for (uint32_t j = 0; j < rule->vms.n; j++) {
             const uint32_t other = rule->vms.index[j];
-            if (other != vm && is_in(c, rule, other, domain)) {
+            if (!reading_one_group(rule, vm, other) && is_in(c, rule, other, domain)) {
                 return checker_wrong(c, "vm %u comes to vm %u against a hard APART, rule %u", vm,
                                      other, (uint32_t)(rule - c->p->rules));
             }
+        }
+    }
+    return true;
+}
+
+/* No VM comes to the nodes of a limit that is exceeded then, whoever is there at either end. */
+static bool limit_ok(struct checker *c, const struct placement_rule *rule) {
+    uint64_t taken = 0;
+    for (uint32_t i = 0; i < rule->vms.n; i++) {
+        const uint32_t vm = rule->vms.index[i];
+        const bool there =
+            reading_counts_on(rule, c->at[vm]) || reading_counts_on(rule, c->also[vm]);
+        taken += there && reading_first_named(rule, i) ? reading_share(c->p, rule, vm) : 0;
+    }
+    for (uint32_t i = 0; taken > rule->amount && i < rule->vms.n; i++) {
+        const uint32_t vm = rule->vms.index[i];
+        if (c->moves_now[vm] && reading_counts_on(rule, c->also[vm]) &&
+            reading_share(c->p, rule, vm) > 0) {
+            return checker_wrong(c, "vm %u comes where an AT_MOST forbids it, rule %u", vm,
+                                 (uint32_t)(rule - c->p->rules));
         }
     }
     return true;
@@ -179,6 +199,8 @@ static bool stage_ok(struct checker *c, const struct placement_move *first, uint
         const struct placement_rule *rule = &c->p->rules[r];
         if (rule->kind == PLACEMENT_APART && rule->strength == PLACEMENT_HARD) {
             ok = apart_ok(c, rule);
+        } else if (rule->kind == PLACEMENT_AT_MOST) {
+            ok = limit_ok(c, rule);
         }
     }
     for (uint32_t i = 0; ok && i < n; i++) {

@@ -160,6 +160,16 @@ static void make_hosts(struct dice *d, uint32_t runs_percent, uint32_t on_its_wa
     free(used);
 }
 
+/* Neighbours in the list are one group, some of them. */
+static void make_groups(struct dice *d, struct placement_rule *rule) {
+    uint32_t group_of[64], group = 0;
+    for (uint32_t k = 0; k < rule->vms.n; k++) {
+        group += k > 0 && chance(d, 50);
+        group_of[k] = group;
+    }
+    rule->group_of = world_set(d->w, group_of, rule->vms.n).index;
+}
+
 static void make_rule(struct dice *d, uint32_t i, uint32_t vms_most) {
     struct world *w = d->w;
     struct placement_problem *p = &w->problem;
@@ -174,6 +184,17 @@ static void make_rule(struct dice *d, uint32_t i, uint32_t vms_most) {
     if (rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES) {
         rule->nodes = each(d, p->n_nodes, rule->kind == PLACEMENT_ON_NODES ? 60 : 30);
         rule->scope = PLACEMENT_NODE;
+    }
+    if (rule->kind == PLACEMENT_APART && chance(d, 40)) {
+        make_groups(d, rule);
+    }
+    if (rule->kind == PLACEMENT_AT_MOST) {
+        rule->nodes = each(d, p->n_nodes, 60);
+        rule->scope = PLACEMENT_NODE;
+        rule->strength = PLACEMENT_HARD;
+        rule->resource = chance(d, 50) ? PLACEMENT_NONE : pick(d, p->n_resources);
+        rule->amount = rule->resource == PLACEMENT_NONE ? pick(d, rule->vms.n + 1)
+                                                        : pick(d, 4 * rule->vms.n + 1);
     }
     if (rule->scope == PLACEMENT_PART) {
         uint32_t *part_of = calloc(p->n_nodes, sizeof(*part_of));

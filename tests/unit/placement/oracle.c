@@ -102,10 +102,32 @@ static bool keeps_apart(const struct oracle *o, uint32_t vm, uint32_t node) {
         }
         for (uint32_t i = 0; i < rule->vms.n; i++) {
             const uint32_t other = rule->vms.index[i];
-            if (other != vm && o->at[other] != READING_NOWHERE &&
+            if (!reading_one_group(rule, vm, other) && o->at[other] != READING_NOWHERE &&
                 reading_domain(o->p, rule, o->at[other]) == reading_domain(o->p, rule, node)) {
                 return false;
             }
+        }
+    }
+    return true;
+}
+
+static bool keeps_limits(const struct oracle *o, uint32_t vm, uint32_t node) {
+    for (uint32_t r = 0; r < o->p->n_rules; r++) {
+        const struct placement_rule *rule = &o->p->rules[r];
+        if (rule->kind != PLACEMENT_AT_MOST || !reading_has(&rule->vms, vm) ||
+            !reading_counts_on(rule, node) || reading_share(o->p, rule, vm) == 0) {
+            continue;
+        }
+        uint64_t taken = reading_share(o->p, rule, vm);
+        for (uint32_t i = 0; i < rule->vms.n; i++) {
+            const uint32_t other = rule->vms.index[i];
+            if (other != vm && reading_first_named(rule, i) &&
+                reading_counts_on(rule, o->at[other])) {
+                taken += reading_share(o->p, rule, other);
+            }
+        }
+        if (taken > rule->amount) {
+            return false;
         }
     }
     return true;
@@ -198,7 +220,7 @@ static bool step_ok(const struct oracle *o, uint32_t vm, uint32_t node) {
     if (o->begins_on[vm] == READING_NOWHERE && o->at[vm] != READING_NOWHERE) {
         return false;
     }
-    return has_room(o, vm, node) && keeps_apart(o, vm, node);
+    return has_room(o, vm, node) && keeps_apart(o, vm, node) && keeps_limits(o, vm, node);
 }
 
 static void step(struct oracle *o, uint32_t vm, uint32_t node) {

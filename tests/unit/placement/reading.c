@@ -177,6 +177,29 @@ uint64_t reading_weight(const struct placement_rule *rule) {
     return rule->weight > 0 ? rule->weight : 1;
 }
 
+static uint32_t group(const struct placement_rule *rule, uint32_t vm) {
+    uint32_t entry = 0;
+    while (rule->vms.index[entry] != vm) {
+        entry++;
+    }
+    return rule->group_of[entry];
+}
+
+bool reading_one_group(const struct placement_rule *rule, uint32_t vm, uint32_t other) {
+    return vm == other || (rule->group_of != NULL && group(rule, vm) == group(rule, other));
+}
+
+bool reading_counts_on(const struct placement_rule *rule, uint32_t node) {
+    return node != READING_NOWHERE && reading_has(&rule->nodes, node);
+}
+
+uint64_t reading_share(const struct placement_problem *p, const struct placement_rule *rule,
+                       uint32_t vm) {
+    return rule->resource == PLACEMENT_NONE
+               ? 1
+               : p->needs[(size_t)vm * p->n_resources + rule->resource];
+}
+
 bool reading_first_named(const struct placement_rule *rule, uint32_t entry) {
     for (uint32_t i = 0; i < entry; i++) {
         if (rule->vms.index[i] == rule->vms.index[entry]) {
@@ -190,28 +213,33 @@ bool reading_first_named(const struct placement_rule *rule, uint32_t entry) {
  * table would be a heap allocation; rules have few VMs. */
 static uint64_t times_broken(const struct placement_problem *p, const struct placement_rule *rule,
                              const uint32_t *at) {
-    uint64_t n_there = 0, n_domains = 0, n_elsewhere = 0, n_among = 0;
+    uint64_t n_there = 0, n_groups = 0, n_domains = 0, n_elsewhere = 0, n_among = 0;
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const uint32_t node = at[rule->vms.index[i]];
         if (node == READING_NOWHERE || !reading_first_named(rule, i)) {
             continue;
         }
-        bool first_of_domain = true;
-        for (uint32_t j = 0; first_of_domain && j < i; j++) {
-            const uint32_t other = at[rule->vms.index[j]];
-            first_of_domain = other == READING_NOWHERE ||
-                              reading_domain(p, rule, other) != reading_domain(p, rule, node);
+        bool first_of_domain = true, first_of_group = true;
+        for (uint32_t j = 0; (first_of_domain || first_of_group) && j < i; j++) {
+            const uint32_t other = rule->vms.index[j];
+            if (at[other] != READING_NOWHERE &&
+                reading_domain(p, rule, at[other]) == reading_domain(p, rule, node)) {
+                first_of_domain = false;
+                first_of_group &= !reading_one_group(rule, rule->vms.index[i], other);
+            }
         }
         n_there++;
+        n_groups += first_of_group;
         n_domains += first_of_domain;
         n_among += reading_has(&rule->nodes, node);
     }
     n_elsewhere = n_there - n_among;
     switch (rule->kind) {
-    case PLACEMENT_APART: return n_there - n_domains;
+    case PLACEMENT_APART: return n_groups - n_domains;
     case PLACEMENT_TOGETHER: return n_domains > 0 ? n_domains - 1 : 0;
     case PLACEMENT_ON_NODES: return n_elsewhere;
     case PLACEMENT_NOT_ON_NODES: return n_among;
+    case PLACEMENT_AT_MOST: break;
     case PLACEMENT_RULE_KIND_COUNT: break;
     }
     return 0;

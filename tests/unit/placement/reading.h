@@ -10,6 +10,8 @@
  *   - Rules are about all of a VM's places at once only where the header says so (a hard APART).
  *   - A hard APART forbids a move into a domain that holds another of its VMs, even if the mover
  *     was in that domain too.
+ *   - An AT_MOST forbids a move to its nodes, from among them too, if it is exceeded then and the
+ *     mover takes anything; a VM counts once.
  *   - A hard TOGETHER binds those that are placed or moved: to a domain of those that stay, or, if
  *     none of its VMs stays, to one common domain.
  */
@@ -50,6 +52,13 @@ uint32_t reading_domain(const struct placement_problem *p, const struct placemen
 /* Whether a hard TOGETHER forbids the node to all of its VMs. */
 bool reading_outside(const struct placement_rule *rule, uint32_t node);
 uint64_t reading_weight(const struct placement_rule *rule);
+/* Whether two of the VMs that an APART names are one to it: the same VM, or of one group. */
+bool reading_one_group(const struct placement_rule *rule, uint32_t vm, uint32_t other);
+/* Whether the node is among those of an AT_MOST; false for NOWHERE. */
+bool reading_counts_on(const struct placement_rule *rule, uint32_t node);
+/* What the VM takes of an AT_MOST's amount. */
+uint64_t reading_share(const struct placement_problem *p, const struct placement_rule *rule,
+                       uint32_t vm);
 
 /* The first place in the rule's list where this entry's VM stands: a VM named twice counts once. */
 bool reading_first_named(const struct placement_rule *rule, uint32_t entry);

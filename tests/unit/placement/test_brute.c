@@ -132,7 +132,7 @@ static void one_problem(struct placement_solver *solver, const struct world *w, 
         show(plan);
     }
     if (oracle_unplaced(&w->problem, plan) != best.unplaced || at_once != best.unplaced ||
-        plan->cost.soft_broken != best.soft) {
+        plan->cost.soft_broken != best.soft || plan->cost.nodes_over != best.nodes_over) {
         /* No VM is moved more than twice; one that was not asked for may move aside and back. The
          * states of that are too many for each problem. */
         const struct oracle_options exact = {.hops_max = 0, .way_home = true};

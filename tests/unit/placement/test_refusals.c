@@ -74,10 +74,10 @@ static int solve_world(struct world *w) {
     return result;
 }
 
-static const uint32_t beyond[] = {77}, beyond_parts[] = {0, 2};
+static const uint32_t beyond[] = {77}, beyond_parts[] = {0, 2}, one_group[] = {0}, no_group[] = {1};
 static const struct placement_set bad = {.index = beyond, .n = 1};
 
-#define N_SPOILED 49
+#define N_SPOILED 54
 
 /* Spoils the world in the i-th way; returns what it is refused with. */
 static int spoil_first(struct world *w, int i) {
@@ -143,6 +143,14 @@ static int spoil_more(struct world *w, int i) {
         break;
     case 47: w->capacities[0] = UINT64_MAX, expected = -E2BIG; break;
     case 48: w->nodes[1].volumes = (struct placement_set){.index = NULL, .n = 2}; break;
+    case 49: w->rules[0].group_of = no_group; break;
+    case 50: w->rules[0].kind = PLACEMENT_TOGETHER, w->rules[0].group_of = one_group; break;
+    case 51: w->rules[0].kind = PLACEMENT_AT_MOST, w->rules[0].strength = PLACEMENT_SOFT; break;
+    case 52: w->rules[0].kind = PLACEMENT_AT_MOST, w->rules[0].resource = 2; break;
+    case 53:
+        w->rules[0].kind = PLACEMENT_AT_MOST, w->rules[0].amount = PLACEMENT_AMOUNT_MAX + 1;
+        expected = -E2BIG;
+        break;
     default: fail();
     }
     return expected;

@@ -130,10 +130,14 @@ struct seen {
 static struct seen look(const struct moment *m, const struct placement_rule *rule, uint32_t node) {
     const uint32_t domain = reading_domain(m->p, rule, node);
     const bool hard_apart = rule->kind == PLACEMENT_APART && rule->strength == PLACEMENT_HARD;
+    const bool apart = rule->kind == PLACEMENT_APART;
     struct seen seen = {0};
     uint32_t first = READING_NOWHERE;
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const struct places *of = &m->of[rule->vms.index[i]];
+        if (apart && reading_one_group(rule, rule->vms.index[i], m->vm)) {
+            continue;
+        }
         seen.one_will_stay |= of->will_stay;
         seen.in_domain[1] |= of->will_stay && is_in(m, rule, of->perhaps[0], domain);
         if (rule->vms.index[i] == m->vm || (of->undecided && !hard_apart)) {
@@ -158,10 +162,36 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
     return seen;
 }
 
+/* What is taken of an AT_MOST by others, for certain and perhaps. */
+static void limit_obstacles(const struct moment *m, const struct placement_rule *rule,
+                            uint32_t node, uint32_t ret_found[2]) {
+    uint64_t taken[2] = {0, 0};
+    const uint64_t share = reading_share(m->p, rule, m->vm);
+    for (uint32_t i = 0; i < rule->vms.n; i++) {
+        const uint32_t vm = rule->vms.index[i];
+        const struct places *of = &m->of[vm];
+        if (vm == m->vm || !reading_first_named(rule, i)) {
+            continue;
+        }
+        const bool surely = reading_counts_on(rule, of->surely);
+        const bool perhaps = surely || reading_counts_on(rule, of->perhaps[0]) ||
+                             reading_counts_on(rule, of->perhaps[1]);
+        taken[0] += surely ? reading_share(m->p, rule, vm) : 0;
+        taken[1] += perhaps ? reading_share(m->p, rule, vm) : 0;
+    }
+    for (unsigned which = 0; share > 0 && reading_counts_on(rule, node) && which < 2; which++) {
+        ret_found[which] |= taken[which] + share > rule->amount ? bit(PLACEMENT_LIMIT_NODES) : 0;
+    }
+}
+
 static void rule_obstacles(const struct moment *m, uint32_t node, uint32_t ret_found[2]) {
     for (uint32_t i = 0; i < m->p->n_rules; i++) {
         const struct placement_rule *rule = &m->p->rules[i];
         if (rule->strength != PLACEMENT_HARD || !reading_has(&rule->vms, m->vm)) {
+            continue;
+        }
+        if (rule->kind == PLACEMENT_AT_MOST) {
+            limit_obstacles(m, rule, node, ret_found);
             continue;
         }
         const struct seen seen = look(m, rule, node);

@@ -10,13 +10,14 @@
  *     vm web1 memory 2048 cpu 2 priority 5 on n1 also-on n2 return-to n3 possible n1,n2
  *             preferred n2 excluded n3 volumes csv1 cpu-model skylake cold|fixed no-auto-start vgpu
  *             1 load-memory 1024 load-cpu 0.5 start-ms 800
- *     rule NAME apart|together|on|off hard|soft [node|rack|site|parts n1,n2/n3] [weight 3]
- *             vms web1,web2 [nodes n1]
+ *     rule NAME apart|together|on|off|at-most hard|soft [node|rack|site|parts n1,n2/n3] [weight 3]
+ *             vms web1,web2[/db1,db2] [nodes n1] [amount 2 [of vgpu]]
  *     request place|failover|drain|return|balance [vms web1,web2] [nodes n1] [may-move-others]
  *             [moves-max 2] [work 1000]
  *     request admit 2 [may-move-others] [work 1000]
  *     seed 7
  *
+ * A slash parts groups. An amount is in the engine's own units, of VMs if no resource is named.
  * cpu is in cpus, decimals allowed. A node without `volumes` reaches none. As soon as one VM has a
  * load, all have; 0 where it is not said. # begins a comment.
  * Things are named after they are declared; volumes and cpu models exist by being named.

@@ -250,15 +250,45 @@ static void read_parts(struct world *w, struct placement_rule *rule, char *word)
     rule->part_of = world_set(w, part_of, WORLD_NODES).index; /* nodes may follow */
 }
 
+/* a,b/c,d: two groups. */
+static void read_groups(struct world *w, struct placement_rule *rule, char *word) {
+    uint32_t vms[WORLD_VMS], group_of[WORLD_VMS], n = 0, group = 0;
+    char *rest = NULL;
+    if (word == NULL || strchr(word, '/') == NULL) {
+        rule->vms = read_list(w, LIST_VMS, word);
+        return;
+    }
+    for (char *list = strtok_r(word, "/", &rest); list != NULL;
+         list = strtok_r(NULL, "/", &rest), group++) {
+        struct placement_set set = read_list(w, LIST_VMS, list);
+        for (uint32_t i = 0; w->error[0] == '\0' && i < set.n && n < WORLD_VMS; i++) {
+            vms[n] = set.index[i];
+            group_of[n++] = group;
+        }
+    }
+    rule->vms = world_set(w, vms, n);
+    rule->group_of = world_set(w, group_of, n).index;
+}
+
+static uint32_t read_resource(struct world *w, const char *word) {
+    for (uint32_t r = 0; word != NULL && r < w->problem.n_resources; r++) {
+        if (is(word, r == 0 ? "memory" : r == 1 ? "cpu" : w->resources[r].name)) {
+            return r;
+        }
+    }
+    fail(w, "no such resource", word);
+    return PLACEMENT_NONE;
+}
+
 static int parse_rule(struct world *w, char **rest) {
-    static const char *const kinds[] = {"apart", "together", "on", "off"};
+    static const char *const kinds[] = {"apart", "together", "on", "off", "at-most"};
     static const char *const scopes[] = {"node", "rack", "site"};
     char *name = next(rest), *key;
     if (name == NULL || w->problem.n_rules == w->size.rules) {
         return fail(w, "no name or too many rules", name);
     }
     struct placement_rule *rule = &w->rules[w->problem.n_rules++];
-    *rule = (struct placement_rule){.name = name};
+    *rule = (struct placement_rule){.name = name, .resource = PLACEMENT_NONE};
     while ((key = next(rest)) != NULL) {
         bool known = is(key, "hard") || is(key, "soft");
         if (is(key, "hard")) {
@@ -281,7 +311,11 @@ static int parse_rule(struct world *w, char **rest) {
         } else if (is(key, "parts")) {
             read_parts(w, rule, next(rest));
         } else if (is(key, "vms")) {
-            rule->vms = read_list(w, LIST_VMS, next(rest));
+            read_groups(w, rule, next(rest));
+        } else if (is(key, "amount")) {
+            rule->amount = read_number(w, next(rest), 1);
+        } else if (is(key, "of")) {
+            rule->resource = read_resource(w, next(rest));
         } else if (is(key, "nodes")) {
             rule->nodes = read_list(w, LIST_NODES, next(rest));
         } else if (!known) {

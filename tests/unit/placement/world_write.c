@@ -37,6 +37,17 @@ static void list(FILE *out, const struct world *w, const char *key, char letter,
     }
 }
 
+/* Neighbours of one group with commas, groups with slashes: the numbers ascend. */
+static void groups(FILE *out, const struct world *w, const struct placement_rule *rule) {
+    for (uint32_t i = 0; i < rule->vms.n; i++) {
+        const bool same = i > 0 && rule->group_of[i] == rule->group_of[i - 1];
+        fprintf(out, i == 0 ? " vms " : same ? "," : "/");
+        vm_name(out, w, rule->vms.index[i]);
+    }
+    /* One group alone: the slash says that it is one. */
+    fprintf(out, rule->vms.n > 0 && rule->group_of[rule->vms.n - 1] == 0 ? "/" : "");
+}
+
 static void amount(FILE *out, const struct world *w, const char *prefix, uint32_t r,
                    uint64_t value) {
     uint32_t per_unit = w->resources[r].per_unit > 0 ? w->resources[r].per_unit : 1;
@@ -137,7 +148,7 @@ static void parts(FILE *out, const struct world *w, const struct placement_rule 
 }
 
 static void one_rule(FILE *out, const struct world *w, uint32_t i) {
-    static const char *const kinds[] = {"apart", "together", "on", "off"};
+    static const char *const kinds[] = {"apart", "together", "on", "off", "at-most"};
     static const char *const scopes[] = {"node", "rack", "site"};
     const struct placement_rule *rule = &w->rules[i];
     fprintf(out, "rule ");
@@ -151,8 +162,21 @@ static void one_rule(FILE *out, const struct world *w, uint32_t i) {
     if (rule->weight > 0) {
         fprintf(out, " weight %u", rule->weight);
     }
-    list(out, w, "vms", 'v', &rule->vms);
+    if (rule->group_of != NULL) {
+        groups(out, w, rule);
+    } else {
+        list(out, w, "vms", 'v', &rule->vms);
+    }
     list(out, w, "nodes", 'n', &rule->nodes);
+    if (rule->kind == PLACEMENT_AT_MOST) {
+        fprintf(out, " amount %llu", (unsigned long long)rule->amount);
+        if (rule->resource != PLACEMENT_NONE) {
+            fprintf(out, " of %s",
+                    rule->resource == PLACEMENT_MEMORY ? "memory"
+                    : rule->resource == PLACEMENT_CPU  ? "cpu"
+                                                       : w->resources[rule->resource].name);
+        }
+    }
     fprintf(out, "\n");
 }
 
