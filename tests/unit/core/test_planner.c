@@ -174,6 +174,71 @@ static void home(void **state) {
     assert_int_equal(planner_place(&q->b.m, &none, 1, &q->arena, &plan), -EINVAL);
 }
 
+/* A plan that was made before is carried out as far as it still fits what is now. */
+struct older_plan {
+    struct planner_choice v[2];
+    struct planner_plan plan, fits;
+    uint32_t dropped;
+};
+
+static void verify(struct question *q, struct older_plan *old) {
+    old->plan = (struct planner_plan){.v = old->v, .n = 2};
+    assert_int_equal(
+        planner_verify(&q->b.m, NULL, &old->plan, &q->arena, &old->fits, &old->dropped), 0);
+}
+
+static void only_vm2_is_left(struct question *q, struct older_plan *old, uint32_t dropped) {
+    verify(q, old);
+    assert_int_equal(old->fits.n, 1);
+    assert_int_equal(old->fits.v[0].vm, old->v[1].vm);
+    assert_int_equal(old->dropped, dropped);
+}
+
+static void an_older_plan(void **state) {
+    struct question *q = *state;
+    struct model_vm *vm1 = bench_add_vm(&q->b, "vm1", true);
+    const uint32_t id1 = vm1->id, id2 = bench_add_vm(&q->b, "vm2", true)->id;
+    vm1 = model_vm_by_id(&q->b.m, id1);
+    struct model_node *n2 = model_node_by_id(&q->b.m, 2);
+    struct older_plan old = {.v = {{.vm = id1, .to = 2, .asked = true, .reason = "a"},
+                                   {.vm = id2, .to = 3, .asked = true, .reason = "b"}}};
+    verify(q, &old);
+    assert_true(old.fits.n == 2 && old.dropped == 0 && old.fits.v[0].to == 2);
+    assert_string_equal(old.fits.v[1].reason, "b");
+
+    n2->service = SERVICE_DRAINING;
+    only_vm2_is_left(q, &old, 1);
+    n2->service = SERVICE_ACTIVE;
+    const uint64_t memory_mb = n2->memory_mb;
+    n2->memory_mb = 1;
+    only_vm2_is_left(q, &old, 1);
+    n2->memory_mb = memory_mb;
+    static const char *const owners[] = {"n1", "n3"};
+    assert_int_equal(GIVE(&q->b, VM_SET, .vm = "vm1", .given = VM_SET_POSSIBLE,
+                          .possible = {owners, 2}),
+                     REPLY_OK);
+    only_vm2_is_left(q, &old, 1);
+    assert_int_equal(GIVE(&q->b, VM_SET, .vm = "vm1", .given = VM_SET_POSSIBLE), REPLY_OK);
+
+    /* What is not to be done any more, or not yet, does not count as dropped. */
+    vm1->wanted = WANTED_STOPPED;
+    only_vm2_is_left(q, &old, 0);
+    vm1->wanted = WANTED_RUNNING;
+    old.v[0].stage = 1;
+    only_vm2_is_left(q, &old, 0);
+    old.v[0].stage = 0;
+    old.v[0].vm = 77;
+    only_vm2_is_left(q, &old, 0);
+    old.v[0].vm = id1;
+    old.v[0].to = 77;
+    only_vm2_is_left(q, &old, 1);
+
+    /* That there is no place for it is part of the answer. */
+    old.v[0].to = 0;
+    verify(q, &old);
+    assert_true(old.fits.n == 2 && old.fits.n_unplaced == 1 && old.dropped == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(node_states, begin, end),
@@ -181,6 +246,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_has_gone, begin, end),
         cmocka_unit_test_setup_teardown(any_figures, begin, end),
         cmocka_unit_test_setup_teardown(home, begin, end),
+        cmocka_unit_test_setup_teardown(an_older_plan, begin, end),
     };
     return cmocka_run_group_tests_name("core_planner", tests, NULL, NULL);
 }
