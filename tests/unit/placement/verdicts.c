@@ -139,7 +139,8 @@ static struct seen look(const struct moment *m, const struct placement_rule *rul
             continue;
         }
         seen.one_will_stay |= of->will_stay;
-        seen.in_domain[1] |= of->will_stay && is_in(m, rule, of->perhaps[0], domain);
+        seen.in_domain[1] |= of->will_stay && (is_in(m, rule, of->perhaps[0], domain) ||
+                                               is_in(m, rule, of->perhaps[1], domain));
         if (rule->vms.index[i] == m->vm || (of->undecided && !hard_apart)) {
             continue;
         }
