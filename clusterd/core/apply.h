@@ -75,6 +75,16 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
 
 /* false: refused already. */
 bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids);
+/* apply_resources.c. Whether what is given may be put into the row's list; false: refused already.
+ */
+bool apply_good_resources(struct apply *a, const struct wire_list *field,
+                          const struct wire_list *given);
+void set_resources(struct apply *a, struct wire_list *field, const struct wire_list *given);
+/* "vgpu 2, sriov 4" */
+const char *apply_resources_text(struct apply *a, const struct wire_list *list);
+/* The node's VMs may now need more of what was given than it has. */
+void apply_warn_of_resources(struct apply *a, const struct model_node *node,
+                             const struct wire_list *given);
 /* A VM is about to be removed: no rule names it any more. */
 void rules_forget_vm(struct apply *a, const struct model_vm *vm);
 /* false: refused already. */

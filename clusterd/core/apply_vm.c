@@ -126,7 +126,8 @@ void apply_vm_add(struct apply *a, const void *command) {
     const struct cmd_vm_add *add = command;
     uint32_t possible[WIRE_MAX_NODES], preferred[WIRE_MAX_NODES];
     if (!vm_add_is_good(a, add) || !apply_node_ids(a, &add->possible, possible) ||
-        !apply_node_ids(a, &add->preferred, preferred)) {
+        !apply_node_ids(a, &add->preferred, preferred) ||
+        !apply_good_resources(a, &(struct wire_list){0}, &add->resources)) {
         return;
     }
     struct model_vm *vm = model_add(&a->m->vms);
@@ -137,10 +138,11 @@ void apply_vm_add(struct apply *a, const void *command) {
     vm->id = ++a->m->last_vm;
     set_ids(a, &vm->possible, possible, add->possible.n);
     set_ids(a, &vm->preferred, preferred, add->preferred.n);
+    set_resources(a, &vm->resources, &add->resources);
     vm_set_state(a, vm, VM_OFF);
-    apply_event(a, SEVERITY_INFO, "vm-added", vm->name, "VM %s was added (%llu MB, %u vcpus)%s",
-                vm->name, (unsigned long long)vm->memory_mb, vm->vcpus,
-                add->start ? " and is to run" : "");
+    apply_event(a, SEVERITY_INFO, "vm-added", vm->name, "VM %s was added (%llu MB, %u vcpus%s%s)%s",
+                vm->name, (unsigned long long)vm->memory_mb, vm->vcpus, vm->resources.n ? ", " : "",
+                apply_resources_text(a, &vm->resources), add->start ? " and is to run" : "");
     if (add->start) {
         begin_vm_operation(a, vm, OPERATION_START);
     }

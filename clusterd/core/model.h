@@ -124,7 +124,8 @@ enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
     F(S, U64, lost_index, 0)     /* log index of the view that it was missing from */         \
     F(S, U64, kept_epoch, 0)     /* its log went at least so far when it last reported, */    \
     F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */       \
-    F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */
+    F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */                       \
+    F(S, LIST, resources, resource_amount) /* that it has: by name ascending, none of 0 */
 WIRE_STRUCT(model_node);
 
 #define WIRE_FIELDS_model_vm(F, S)                                                            \
@@ -167,7 +168,8 @@ WIRE_STRUCT(model_node);
     F(S, U64, move_generation, 0) /* MIGRATING, RESOLVING: of the copy on the target */       \
     F(S, U8, no_auto_start, 1) /* when its node is lost, it stays down */                     \
     F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
-    F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */
+    F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */ \
+    F(S, LIST, resources, resource_amount) /* that it needs; as of a node */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

@@ -24,11 +24,26 @@ static bool by_rule(enum placement_reason reason) {
            reason == PLACEMENT_ANTI_AFFINITY;
 }
 
-/* Why the VM has no place, as a line. Of rules it names the first that forbids: that is what can be
- * changed. */
+/* The node of whose verdict the words belong to the reason: the first that a rule forbids, else the
+ * nearest if it lacks a further resource. PLACEMENT_NONE: none. */
+static uint32_t telling_node(const struct placement_problem *p,
+                             const struct placement_verdict *verdicts,
+                             const struct placement_explanation *explanation) {
+    uint32_t nearest = explanation->nearest;
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        if (by_rule(verdicts[i].reason)) {
+            return i;
+        }
+    }
+    bool lacks = nearest != PLACEMENT_NONE && verdicts[nearest].reason == PLACEMENT_NO_RESOURCE;
+    return lacks ? nearest : PLACEMENT_NONE;
+}
+
+/* Why the VM has no place, as a line. A rule that forbids, and a resource that lacks, it names:
+ * that is what can be changed. */
 static const char *nowhere_text(const struct answer *a, uint32_t vm) {
     const struct placement_problem *p = &a->pr->p;
-    char text[PLACEMENT_TEXT_MAX], rule[PLACEMENT_TEXT_MAX];
+    char text[PLACEMENT_TEXT_MAX], words[PLACEMENT_TEXT_MAX];
     struct placement_explanation explanation;
     struct placement_verdict *verdicts = arena_array(a->pr->arena, p->n_nodes, sizeof(*verdicts));
     if (!verdicts) {
@@ -39,13 +54,12 @@ static const char *nowhere_text(const struct answer *a, uint32_t vm) {
         return err == -ENOMEM ? NULL : "there is no node for it";
     }
     (void)placement_explanation_text(p, vm, &explanation, text, sizeof(text));
-    for (uint32_t i = 0; i < p->n_nodes; i++) {
-        if (by_rule(verdicts[i].reason)) {
-            (void)placement_verdict_text(p, vm, i, &verdicts[i], rule, sizeof(rule));
-            return arena_printf(a->pr->arena, "%s; %s: %s", text, p->nodes[i].name, rule);
-        }
+    uint32_t node = telling_node(p, verdicts, &explanation);
+    if (node == PLACEMENT_NONE) {
+        return arena_strdup(a->pr->arena, text);
     }
-    return arena_strdup(a->pr->arena, text);
+    (void)placement_verdict_text(p, vm, node, &verdicts[node], words, sizeof(words));
+    return arena_printf(a->pr->arena, "%s; %s: %s", text, p->nodes[node].name, words);
 }
 
 static int take_plan(const struct answer *a, struct planner_plan *ret) {
@@ -325,18 +339,18 @@ static int explain_node(const struct planner_problem *pr, uint32_t vm, uint32_t 
                         const struct placement_explanation *all, struct planner_verdict *ret) {
     char text[PLACEMENT_TEXT_MAX];
     (void)placement_verdict_text(&pr->p, vm, node, found, text, sizeof(text));
-    uint64_t memory = pr->p.capacities[node * PLANNER_RESOURCES + PLACEMENT_MEMORY];
-    uint64_t cpu = pr->p.capacities[node * PLANNER_RESOURCES + PLACEMENT_CPU] *
+    uint64_t memory = planner_capacities(pr, node)[PLACEMENT_MEMORY];
+    uint64_t cpu = planner_capacities(pr, node)[PLACEMENT_CPU] *
                    pr->nodes[node].cpu_overcommit_permille / 1000;
     uint64_t memory_used = 0, cpu_used = 0;
     for (uint32_t i = 0; i < pr->p.n_vms; i++) {
         if (i != vm && (pr->vms[i].host == node || pr->vms[i].also_on == node)) {
-            memory_used += pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_MEMORY];
-            cpu_used += pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_CPU];
+            memory_used += planner_needs(pr, i)[PLACEMENT_MEMORY];
+            cpu_used += planner_needs(pr, i)[PLACEMENT_CPU];
         }
     }
-    uint64_t need = pr->p.needs[vm * PLANNER_RESOURCES + PLACEMENT_MEMORY];
-    cpu_used += pr->p.needs[vm * PLANNER_RESOURCES + PLACEMENT_CPU];
+    uint64_t need = planner_needs(pr, vm)[PLACEMENT_MEMORY];
+    cpu_used += planner_needs(pr, vm)[PLACEMENT_CPU];
     *ret = (struct planner_verdict){
         .node = pr->node_ids[node],
         .possible = found->obstacles == 0,

@@ -43,6 +43,14 @@ uint32_t planner_vm_index(const struct planner_problem *pr, uint32_t id) {
     return PLACEMENT_NONE;
 }
 
+const uint64_t *planner_capacities(const struct planner_problem *pr, uint32_t node) {
+    return &pr->p.capacities[(size_t)node * pr->p.n_resources];
+}
+
+const uint64_t *planner_needs(const struct planner_problem *pr, uint32_t vm) {
+    return &pr->p.needs[(size_t)vm * pr->p.n_resources];
+}
+
 static enum placement_node_state node_state(const struct model *m, const struct model_node *node) {
     switch ((enum node_state)node->state) {
     case NODE_ONLINE: break;
@@ -133,8 +141,10 @@ static int fill_nodes(struct planner_problem *pr, const struct model *m,
             .threshold_permille = facts ? facts->threshold_permille : 0,
             .bandwidth_mb_s = (uint32_t)(mbps < 8000000 ? (mbps + 7) / 8 : 1000000),
         };
-        capacities[i * PLANNER_RESOURCES + PLACEMENT_MEMORY] = amount(node->memory_mb);
-        capacities[i * PLANNER_RESOURCES + PLACEMENT_CPU] = amount((uint64_t)node->cpus * 1000);
+        uint64_t *row = &capacities[(size_t)i * pr->p.n_resources];
+        row[PLACEMENT_MEMORY] = amount(node->memory_mb);
+        row[PLACEMENT_CPU] = amount((uint64_t)node->cpus * 1000);
+        planner_resources_fill(pr, &node->resources, row);
         int err = healthy_volumes(pr, m, node->id, &pr->nodes[i].volumes);
         if (err < 0 || !pr->nodes[i].name) {
             return -ENOMEM;
@@ -250,8 +260,10 @@ static int fill_vms(struct planner_problem *pr, const struct model *m,
     for (uint32_t i = 0; i < m->vms.n; i++) {
         const struct model_vm *vm = vm_at(m, i);
         pr->vm_ids[i] = vm->id;
-        needs[i * PLANNER_RESOURCES + PLACEMENT_MEMORY] = amount(vm->memory_mb);
-        needs[i * PLANNER_RESOURCES + PLACEMENT_CPU] = amount((uint64_t)vm->vcpus * 1000);
+        uint64_t *row = &needs[(size_t)i * pr->p.n_resources];
+        row[PLACEMENT_MEMORY] = amount(vm->memory_mb);
+        row[PLACEMENT_CPU] = amount((uint64_t)vm->vcpus * 1000);
+        planner_resources_fill(pr, &vm->resources, row);
         int err = fill_vm(pr, m, facts, vm, &pr->vms[i]);
         if (err < 0) {
             return err;
@@ -263,10 +275,12 @@ static int fill_vms(struct planner_problem *pr, const struct model *m,
 /*
  * What VMs use in truth. Of memory: what they have, since a guest keeps what it has touched. Of
  * cpu: what their node is busy with, shared out by their vcpus; clusterd does not know it of each
- * VM. Of a node that has told nothing, nothing: what is not known is not too much.
+ * VM. Of a node that has told nothing, nothing: what is not known is not too much. Of further
+ * resources nothing either: a vGPU is taken or not, and a node whose last one is taken is not busy
+ * for that.
  */
 static int fill_loads(struct planner_problem *pr, const struct planner_facts *facts) {
-    size_t n = (size_t)pr->p.n_vms * PLANNER_RESOURCES;
+    size_t n = (size_t)pr->p.n_vms * pr->p.n_resources;
     uint64_t *loads = arena_array(pr->arena, n, sizeof(*loads));
     uint64_t *vcpus = arena_array(pr->arena, pr->p.n_nodes, sizeof(*vcpus));
     uint64_t *busy = arena_array(pr->arena, pr->p.n_nodes, sizeof(*busy));
@@ -275,13 +289,13 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
     }
     for (uint32_t i = 0; i < pr->p.n_vms; i++) {
         if (pr->vms[i].host != PLACEMENT_NONE) {
-            vcpus[pr->vms[i].host] += pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_CPU];
+            vcpus[pr->vms[i].host] += planner_needs(pr, i)[PLACEMENT_CPU];
         }
     }
     for (uint32_t i = 0; i < facts->n_loads; i++) {
         uint32_t node = planner_node_index(pr, facts->loads[i].node);
         if (node != PLACEMENT_NONE) {
-            busy[node] = pr->p.capacities[node * PLANNER_RESOURCES + PLACEMENT_CPU] *
+            busy[node] = planner_capacities(pr, node)[PLACEMENT_CPU] *
                          facts->loads[i].cpu_busy_permille / 1000;
         }
     }
@@ -290,14 +304,14 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
     uint64_t over = pr->p.n_nodes ? pr->nodes[0].cpu_overcommit_permille : 1000;
     for (uint32_t i = 0; i < pr->p.n_vms; i++) {
         uint32_t host = pr->vms[i].host;
-        uint64_t need = pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_CPU];
-        loads[i * PLANNER_RESOURCES + PLACEMENT_MEMORY] =
-            pr->p.needs[i * PLANNER_RESOURCES + PLACEMENT_MEMORY];
+        const uint64_t *needs = planner_needs(pr, i);
+        uint64_t *row = &loads[(size_t)i * pr->p.n_resources];
+        row[PLACEMENT_MEMORY] = needs[PLACEMENT_MEMORY];
         uint64_t share = host == PLACEMENT_NONE || vcpus[host] == 0
                              ? 0
                              : busy[host] * 1000 / vcpus[host]; /* permille of its vcpus */
-        loads[i * PLANNER_RESOURCES + PLACEMENT_CPU] =
-            need * (share < 1000 ? share : 1000) / 1000 * over / 1000;
+        row[PLACEMENT_CPU] =
+            needs[PLACEMENT_CPU] * (share < 1000 ? share : 1000) / 1000 * over / 1000;
     }
     pr->p.loads = loads;
     return 0;
@@ -306,13 +320,16 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
 int planner_problem_init(struct planner_problem *pr, const struct model *m,
                          const struct planner_facts *facts, struct arena *arena) {
     *pr = (struct planner_problem){.arena = arena};
-    size_t n_nodes = m->nodes.n, n_vms = m->vms.n;
+    if (planner_resources_init(pr, m) < 0) {
+        return -ENOMEM;
+    }
+    size_t n_nodes = m->nodes.n, n_vms = m->vms.n, n_resources = pr->p.n_resources;
     pr->nodes = arena_array(arena, n_nodes, sizeof(*pr->nodes));
     pr->vms = arena_array(arena, n_vms, sizeof(*pr->vms));
     pr->node_ids = arena_array(arena, n_nodes, sizeof(*pr->node_ids));
     pr->vm_ids = arena_array(arena, n_vms, sizeof(*pr->vm_ids));
-    uint64_t *capacities = arena_array(arena, n_nodes * PLANNER_RESOURCES, sizeof(*capacities));
-    uint64_t *needs = arena_array(arena, n_vms * PLANNER_RESOURCES, sizeof(*needs));
+    uint64_t *capacities = arena_array(arena, n_nodes * n_resources, sizeof(*capacities));
+    uint64_t *needs = arena_array(arena, n_vms * n_resources, sizeof(*needs));
     const char **volumes = arena_array(arena, m->volumes.n, sizeof(*volumes));
     if (!pr->nodes || !pr->vms || !pr->node_ids || !pr->vm_ids || !capacities || !needs ||
         !volumes) {
@@ -330,7 +347,8 @@ int planner_problem_init(struct planner_problem *pr, const struct model *m,
         .n_nodes = m->nodes.n,
         .n_vms = m->vms.n,
         .n_volumes = m->volumes.n,
-        .n_resources = PLANNER_RESOURCES,
+        .n_resources = pr->p.n_resources,
+        .resources = pr->p.resources,
         .capacities = capacities,
         .needs = needs,
         .volume_names = volumes,

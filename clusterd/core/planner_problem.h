@@ -15,8 +15,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PLANNER_RESOURCES 2u /* memory, cpu */
-
 struct planner_load { /* how busy a node's cpus are, averaged over a while */
     uint32_t node;
     uint32_t cpu_busy_permille;
@@ -51,6 +49,14 @@ int planner_problem_init(struct planner_problem *pr, const struct model *m,
 uint32_t planner_node_index(const struct planner_problem *pr, uint32_t id);
 uint32_t planner_vm_index(const struct planner_problem *pr, uint32_t id);
 
+/* Rows of p.capacities and p.needs: p.n_resources amounts. */
+const uint64_t *planner_capacities(const struct planner_problem *pr, uint32_t node);
+const uint64_t *planner_needs(const struct planner_problem *pr, uint32_t vm);
+
+/* planner_resources.c: which there are; and a node's or a VM's into its row. */
+int planner_resources_init(struct planner_problem *pr, const struct model *m);
+void planner_resources_fill(const struct planner_problem *pr, const struct wire_list *list,
+                            uint64_t *row);
 /* planner_rules.c */
 int planner_rules_init(struct planner_problem *pr, const struct model *m);
 /* planner_cpu.c: guest CPU models, and the CPUs that a running guest is bound to. */

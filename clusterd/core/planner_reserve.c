@@ -65,11 +65,13 @@ static const char *broken_text(const struct planner_problem *pr,
                             found->lost.n == 1 ? "is" : "are", vm,
                             placement_reason_name(found->reason), pr->p.rules[found->rule].name);
     }
-    if (found->short_of > 0 && found->resource == PLACEMENT_MEMORY) {
+    if (found->short_of > 0 && found->resource != PLACEMENT_CPU) {
         return arena_printf(pr->arena,
-                            "if %s %s lost, %s has no place: the rest lacks %llu MB of memory",
-                            names, found->lost.n == 1 ? "is" : "are", vm,
-                            (unsigned long long)found->short_of);
+                            "if %s %s lost, %s has no place: the rest lacks %llu%s of %s", names,
+                            found->lost.n == 1 ? "is" : "are", vm,
+                            (unsigned long long)found->short_of,
+                            found->resource == PLACEMENT_MEMORY ? " MB" : "",
+                            pr->p.resources[found->resource].name);
     }
     return arena_printf(pr->arena, "if %s %s lost, %s has no place: %s", names,
                         found->lost.n == 1 ? "is" : "are", vm,

@@ -17,6 +17,7 @@ WIRE_DEFINE(cmd_node_fence);
 WIRE_DEFINE(cmd_node_confirm_off);
 WIRE_DEFINE(cmd_fence_begin);
 WIRE_DEFINE(cmd_fence_result);
+WIRE_DEFINE(resource_amount);
 WIRE_DEFINE(cmd_vm_add);
 WIRE_DEFINE(cmd_vm_remove);
 WIRE_DEFINE(cmd_vm_start);

@@ -67,6 +67,12 @@ WIRE_STRUCT(cmd_node_leave);
 
 /* ---- nodes, asked for by people ---- */
 
+/* So much of a further resource (hugepages, vGPUs, SR-IOV ports): what a node has, what a VM needs. */
+#define WIRE_FIELDS_resource_amount(F, S) \
+    F(S, STR, name, WIRE_MAX_NAME)        \
+    F(S, U64, amount, WIRE_MAX_AMOUNT)
+WIRE_STRUCT(resource_amount);
+
 #define WIRE_FIELDS_cmd_node_drain(F, S) F(S, STR, node, WIRE_MAX_NAME)
 WIRE_STRUCT(cmd_node_drain);
 #define WIRE_FIELDS_cmd_node_resume(F, S) F(S, STR, node, WIRE_MAX_NAME)
@@ -79,7 +85,8 @@ WIRE_STRUCT(cmd_node_confirm_off);
 #define WIRE_FIELDS_cmd_node_set(F, S) \
     F(S, STR, node, WIRE_MAX_NAME)     \
     F(S, U32, given, 0) /* of NODE_SET_* */ \
-    F(S, U32, vms_max, 100000) /* 0: no limit */
+    F(S, U32, vms_max, 100000) /* 0: no limit */ \
+    F(S, LIST, resources, resource_amount) /* only those to be changed; 0: it has none any more */
 WIRE_STRUCT(cmd_node_set);
 
 /* ---- fencing, by the coordinator ---- */
@@ -114,7 +121,8 @@ WIRE_STRUCT(cmd_fence_result);
     F(S, U32, priority, 1000)                    \
     F(S, STRS, possible, WIRE_MAX_NODES)  /* node names; none = all */ \
     F(S, STRS, preferred, WIRE_MAX_NODES) /* in this order */          \
-    F(S, U8, start, 1)
+    F(S, U8, start, 1)                           \
+    F(S, LIST, resources, resource_amount)
 WIRE_STRUCT(cmd_vm_add);
 
 #define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
@@ -145,7 +153,8 @@ WIRE_STRUCT(cmd_vm_move);
     F(S, U8, auto_start, 1)              \
     F(S, U8, mobility, 2) /* enum vm_mobility */ \
     F(S, STRS, possible, WIRE_MAX_NODES)  \
-    F(S, STRS, preferred, WIRE_MAX_NODES)
+    F(S, STRS, preferred, WIRE_MAX_NODES) \
+    F(S, LIST, resources, resource_amount) /* as of NODE_SET */
 WIRE_STRUCT(cmd_vm_set);
 
 /* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
@@ -343,9 +352,10 @@ enum {
     VM_SET_AUTO_START = 1u << 1,
     VM_SET_MOBILITY = 1u << 2,
     VM_SET_POSSIBLE = 1u << 3,
-    VM_SET_PREFERRED = 1u << 4
+    VM_SET_PREFERRED = 1u << 4,
+    VM_SET_RESOURCES = 1u << 5
 };
-enum { NODE_SET_VMS_MAX = 1u << 0 };
+enum { NODE_SET_VMS_MAX = 1u << 0, NODE_SET_RESOURCES = 1u << 1 };
 enum operation_state {
     OPERATION_RUNNING = 1,
     OPERATION_DONE,

@@ -83,6 +83,9 @@ struct wire_record {
 #define WIRE_MAX_NODES 64u
 #define WIRE_MAX_RULE_VMS 1000u  /* named by one rule */
 #define WIRE_MAX_WEIGHT 1000000u /* of a soft rule */
+/* Further resources: names in the whole cluster, and of one of them. As the placement engine. */
+#define WIRE_MAX_RESOURCES 30u
+#define WIRE_MAX_AMOUNT UINT64_C(1099511627776) /* 2^40 */
 
 #define WIRE_CTYPE_U8 uint8_t
 #define WIRE_CTYPE_U32 uint32_t

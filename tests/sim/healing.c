@@ -74,7 +74,8 @@ static const char *vm_rests(struct sim *s, const struct model *m, const struct m
     bool down = (row->state == VM_OFF || row->state == VM_SAVED) && row->wanted == WANTED_RUNNING;
     char why[200] = "";
     bool nowhere = down && rules_no_room(m, row, why, sizeof(why));
-    if (down && (rules_keep_down(m, row) || (sim_is_tight(s) && nowhere))) {
+    bool may_lack = sim_is_tight(s) || row->resources.n > 0;
+    if (down && (rules_keep_down(m, row) || (may_lack && nowhere))) {
         return "";
     }
     if (row->wanted == WANTED_RUNNING && (row->state != VM_RUNNING || row->paused)) {

@@ -42,8 +42,9 @@ static void add(struct sim *s, uint32_t node, const char *name) {
 
 static void set(struct sim *s, uint32_t node) {
     static const uint32_t given[] = {VM_SET_PRIORITY, VM_SET_AUTO_START, VM_SET_MOBILITY,
-                                     VM_SET_PREFERRED};
+                                     VM_SET_PREFERRED, VM_SET_RESOURCES};
     const char *preferred[1] = {s->names[1 + sim_random(s, s->n)]};
+    struct resource_amount amount = {.name = "vgpu", .amount = sim_random(s, 2)};
     struct cmd_vm_set wish = {
         .vm = s->n_vms ? s->vms[sim_random(s, s->n_vms)].name : "vm1",
         .given = given[sim_random(s, ARRAY_SIZE(given))],
@@ -51,8 +52,17 @@ static void set(struct sim *s, uint32_t node) {
         .auto_start = sim_chance(s, 70),
         .mobility = (uint8_t)sim_random(s, 3),
         .preferred = {preferred, (uint32_t)sim_random(s, 2)},
+        .resources = {&amount, 1},
     };
     (void)sim_command(s, node, COMMAND_VM_SET, &wish);
+}
+
+static void set_node(struct sim *s, uint32_t node) {
+    struct resource_amount amount = {.name = "vgpu", .amount = sim_random(s, 4)};
+    struct cmd_node_set wish = {.node = s->names[1 + sim_random(s, s->n)],
+                                .given = NODE_SET_RESOURCES,
+                                .resources = {&amount, 1}};
+    (void)sim_command(s, node, COMMAND_NODE_SET, &wish);
 }
 
 void rules_wish(struct sim *s, uint32_t node) {
@@ -62,6 +72,8 @@ void rules_wish(struct sim *s, uint32_t node) {
     struct cmd_rule_remove remove = {.rule = name};
     if (sim_chance(s, 30)) {
         set(s, node);
+    } else if (sim_chance(s, 20)) {
+        set_node(s, node);
     } else if (!m || !model_rule_by_name(m, name)) {
         add(s, node, name);
     } else {

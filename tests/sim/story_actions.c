@@ -376,5 +376,7 @@ const struct pattern story_actions[] = {
     {"rule NAME apart|together VM VM soft|hard", story_rule_of_vms, NULL},
     {"rule NAME on|not-on VM NODE soft|hard", story_rule_of_nodes, NULL},
     {"remove-rule NAME", story_remove_rule, NULL},
+    {"node-has NODE WORD NUMBER", story_node_has, NULL},
+    {"vm-needs VM WORD NUMBER", story_vm_needs, NULL},
     {NULL, NULL, NULL},
 };

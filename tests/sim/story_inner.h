@@ -90,7 +90,8 @@ extern const struct pattern story_actions[], story_conditions[], story_findings[
 void story_command(struct story *t, uint32_t command, const void *value);
 
 /* story_rules.c */
-story_fn story_rule_of_vms, story_rule_of_nodes, story_remove_rule, story_down_by;
+story_fn story_rule_of_vms, story_rule_of_nodes, story_remove_rule, story_down_by, story_node_has,
+    story_vm_needs;
 
 /* story_trace.c */
 void trace_line(struct story *t); /* the story's own */

@@ -35,6 +35,22 @@ void story_remove_rule(struct story *t, const struct words *w) {
     story_command(t, COMMAND_RULE_REMOVE, &value);
 }
 
+void story_node_has(struct story *t, const struct words *w) {
+    struct resource_amount amount = {.name = w->text, .amount = w->v[1]};
+    struct cmd_node_set value = {.node = sim_node_name(t->sim, (uint32_t)w->v[0]),
+                                 .given = NODE_SET_RESOURCES,
+                                 .resources = {&amount, 1}};
+    story_command(t, COMMAND_NODE_SET, &value);
+}
+
+void story_vm_needs(struct story *t, const struct words *w) {
+    struct resource_amount amount = {.name = w->text, .amount = w->v[1]};
+    struct cmd_vm_set value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                               .given = VM_SET_RESOURCES,
+                               .resources = {&amount, 1}};
+    story_command(t, COMMAND_VM_SET, &value);
+}
+
 /* What `status` says of a VM that does not run. */
 void story_down_by(struct story *t, const struct words *w) {
     const struct model *m = sim_model(t->sim);
