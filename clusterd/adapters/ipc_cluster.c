@@ -84,11 +84,14 @@ static void put_list(json_t *object, const char *key, json_t *list) {
     json_decref(list);
 }
 
-/* Further resources of a row of amounts, by name. */
-static void put_resources(json_t *object, const struct placement_problem *p, const uint64_t *row) {
+/* Further resources of a row of amounts, by name. Without them a node has none and a VM needs none;
+ * but a load without them is what the VM needs, so `needs` (mostly the row itself) says which to
+ * write. */
+static void put_resources(json_t *object, const struct placement_problem *p, const uint64_t *row,
+                          const uint64_t *needs) {
     json_t *resources = json_object();
     for (uint32_t r = PLACEMENT_CPU + 1; r < p->n_resources; r++) {
-        if (row[r] > 0) {
+        if (needs[r] > 0) {
             json_object_set_new(resources, p->resources[r].name, ipc_number(row[r]));
         }
     }
@@ -98,10 +101,11 @@ static void put_resources(json_t *object, const struct placement_problem *p, con
     json_decref(resources);
 }
 
-static json_t *amounts(const struct placement_problem *p, const uint64_t *row) {
+static json_t *amounts(const struct placement_problem *p, const uint64_t *row,
+                       const uint64_t *needs) {
     json_t *object = json_pack("{so so}", "cpu", ipc_number(row[PLACEMENT_CPU]), "mem",
                                ipc_number(row[PLACEMENT_MEMORY]));
-    put_resources(object, p, row);
+    put_resources(object, p, row, needs);
     return object;
 }
 
@@ -111,7 +115,8 @@ static json_t *render_one_node(const struct planner_problem *planner, uint32_t i
     const struct placement_node *node = &p->nodes[i];
     json_t *object =
         json_pack("{so ss}", "name", ipc_text(node->name), "state", states[node->state]);
-    json_t *sums = amounts(p, &p->capacities[(size_t)i * p->n_resources]);
+    const uint64_t *has = planner_capacities(planner, i);
+    json_t *sums = amounts(p, has, has);
     json_object_update(object, sums);
     json_decref(sums);
     put_number(object, "cpu_overcommit_permille", node->cpu_overcommit_permille);
@@ -134,7 +139,8 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     json_t *object =
         json_pack("{so so}", "name", ipc_text(vm->name), "host",
                   vm->host == PLACEMENT_NONE ? json_null() : ipc_text(node_name(p, vm->host)));
-    json_t *sums = amounts(p, &p->needs[(size_t)i * p->n_resources]);
+    const uint64_t *needs = planner_needs(planner, i);
+    json_t *sums = amounts(p, needs, needs);
     json_object_update(object, sums);
     json_decref(sums);
     if (vm->priority != 0) {
@@ -157,7 +163,8 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     put_list(object, "preferred", node_names(p, &vm->preferred));
     put_list(object, "excluded", node_names(p, &vm->excluded));
     if (p->loads) {
-        json_object_set_new(object, "load", amounts(p, &p->loads[(size_t)i * p->n_resources]));
+        json_object_set_new(object, "load",
+                            amounts(p, &p->loads[(size_t)i * p->n_resources], needs));
     }
     return object;
 }

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "base/check.h"
+#include "core/resources.h"
 #include "core/rules.h"
 #include "core/settings.h"
 
@@ -35,6 +36,15 @@ static json_t *texts(const struct wire_strs *strs) {
     return list;
 }
 
+static json_t *amounts(const struct wire_list *list) {
+    const struct resource_amount *items = list->items;
+    json_t *object = json_object();
+    for (uint32_t i = 0; i < list->n; i++) {
+        json_object_set_new(object, items[i].name, ipc_number(items[i].amount));
+    }
+    return object;
+}
+
 /* ---- nodes ---- */
 
 const char *shown_node_state(const struct model_node *node) {
@@ -57,6 +67,21 @@ static json_t *node_volumes(const struct model *m, uint32_t node) {
     return object;
 }
 
+/* Of all that its VMs need: of what it has none, too. */
+static json_t *resources_used_on(const struct model *m, uint32_t node) {
+    struct resource_names names;
+    uint64_t used[WIRE_MAX_RESOURCES];
+    json_t *object = json_object();
+    resource_names_in_use(m, NULL, &names);
+    resources_used(m, node, &names, used);
+    for (uint32_t i = 0; i < names.n; i++) {
+        if (used[i] > 0) {
+            json_object_set_new(object, names.v[i], ipc_number(used[i]));
+        }
+    }
+    return object;
+}
+
 json_t *render_node(const struct ipc_view *view, const struct model_node *node) {
     const struct model *m = view->model;
     uint64_t memory_mb = 0, vcpus = 0, vms = 0;
@@ -67,7 +92,7 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
             vms++;
         }
     }
-    return json_pack("{so so ss sb so so so so so so so sb so so so so so so}", "id",
+    return json_pack("{so so ss sb so so so so so so so sb so so so so so so so so}", "id",
                      ipc_number(node->id), "name", ipc_text(node->name), "state",
                      shown_node_state(node), "coordinator", model_coordinator(m) == node->id,
                      "memory_mb", ipc_number(node->memory_mb), "memory_used_mb",
@@ -76,7 +101,8 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
                      "since_ms", ipc_number(node->since_ms), "watchdog", node->watchdog_ms > 0,
                      "version", ipc_text(node->version), "volumes", node_volumes(m, node->id),
                      "site", ipc_text(node->site), "rack", ipc_text(node->rack), "votes",
-                     ipc_number(node->votes), "vms_max", ipc_number(node->vms_max));
+                     ipc_number(node->votes), "vms_max", ipc_number(node->vms_max), "resources",
+                     amounts(&node->resources), "resources_used", resources_used_on(m, node->id));
 }
 
 /* ---- VMs ---- */
@@ -147,7 +173,7 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
     const struct model *m = view->model;
     const char *reason = NULL;
     const char *state = shown_vm_state(view, vm, &reason);
-    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss}", "id",
+    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss so}", "id",
                      ipc_number(vm->id), "name", ipc_text(vm->name), "uuid", ipc_text(vm->uuid),
                      "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped",
                      "owner", node_name(m, vm->owner), "target", node_name(m, vm->target),
@@ -157,7 +183,7 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
                      "preferred", node_names(m, &vm->preferred), "reason", ipc_text(reason),
                      "operation", ipc_number(vm->operation), "paused", vm->paused != 0, "since_ms",
                      ipc_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
-                     vm_mobility_name(vm->mobility));
+                     vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources));
 }
 
 /* ---- others ---- */

@@ -197,6 +197,34 @@ static int put_params(struct parsing *p, const struct ipc_arg *arg, json_t *valu
     return 0;
 }
 
+/* Which names are good the core says (core/apply_resources.c); here only what would not fit. */
+static int put_amounts(struct parsing *p, const struct ipc_arg *arg, json_t *value) {
+    size_t n = json_object_size(value);
+    if (!json_is_object(value) || n > arg->limit) {
+        return wrong(p, arg->name, "must be an object of numbers, and not too large");
+    }
+    struct resource_amount *items = arena_array(&p->request->arena, n, sizeof(*items));
+    if (!items) {
+        return no_memory(p);
+    }
+    const char *key = NULL;
+    json_t *item = NULL;
+    uint32_t i = 0;
+    json_object_foreach (value, key, item) {
+        json_int_t number = json_integer_value(item);
+        if (key[0] == '\0' || strlen(key) > WIRE_MAX_NAME || has_control(key)) {
+            return wrong(p, arg->name, "holds something that is not a name");
+        }
+        if (!json_is_integer(item) || number < 0 || (uint64_t)number > WIRE_MAX_AMOUNT) {
+            return wrong(p, key, "must be a number, not negative and not too large");
+        }
+        items[i++] = (struct resource_amount){.name = key, .amount = (uint64_t)number};
+    }
+    const struct wire_list list = {items, i};
+    memcpy(p->value + arg->offset, &list, sizeof(list));
+    return 0;
+}
+
 static int put_args(struct parsing *p, const struct ipc_arg *args, size_t n, json_t *object,
                     bool top);
 
@@ -214,6 +242,7 @@ static int put_arg(struct parsing *p, const struct ipc_arg *arg, json_t *value) 
     case ARG_MOBILITY: return put_word(p, arg, value);
     case ARG_NAMES: return put_names(p, arg, value);
     case ARG_PARAMS: return put_params(p, arg, value);
+    case ARG_AMOUNTS: return put_amounts(p, arg, value);
     case ARG_NEEDS:
         return json_is_object(value)
                    ? put_args(p, ipc_needs_args, ipc_n_needs_args, value, false)

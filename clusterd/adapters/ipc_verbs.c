@@ -36,6 +36,7 @@ static const struct ipc_arg vm_add_args[] = {
     {"possible", ARG_NAMES, false, AT(cmd_vm_add, possible), WIRE_MAX_NODES},
     {"preferred", ARG_NAMES, false, AT(cmd_vm_add, preferred), WIRE_MAX_NODES},
     {"start", ARG_BOOL, false, AT(cmd_vm_add, start), 0},
+    {"resources", ARG_AMOUNTS, false, AT(cmd_vm_add, resources), WIRE_MAX_RESOURCES},
 };
 static const struct ipc_arg vm_remove_args[] = {NAME(cmd_vm_remove, "vm", vm)};
 static const struct ipc_arg vm_start_args[] = {NAME(cmd_vm_start, "vm", vm)};
@@ -83,10 +84,12 @@ static const struct ipc_arg vm_set_args[] = {
     {"mobility", ARG_MOBILITY, false, AT(cmd_vm_set, mobility), 0},
     {"possible", ARG_NAMES, false, AT(cmd_vm_set, possible), WIRE_MAX_NODES},
     {"preferred", ARG_NAMES, false, AT(cmd_vm_set, preferred), WIRE_MAX_NODES},
+    {"resources", ARG_AMOUNTS, false, AT(cmd_vm_set, resources), WIRE_MAX_RESOURCES},
 };
 static const struct ipc_arg node_set_args[] = {
     NAME(cmd_node_set, "node", node),
     {"vms_max", ARG_U32, false, AT(cmd_node_set, vms_max), 100000},
+    {"resources", ARG_AMOUNTS, false, AT(cmd_node_set, resources), WIRE_MAX_RESOURCES},
 };
 
 static const struct ipc_arg rule_args[] = {NAME(ipc_args, "rule", name)};

@@ -21,10 +21,11 @@ enum arg_type {
     ARG_U32, /* limit: largest */
     ARG_U64,
     ARG_SINCE,
-    ARG_NAMES,  /* limit: elements */
-    ARG_PARAMS, /* an object of strings; offset: keys, limit: elements; values follow right behind
-                   the keys */
-    ARG_NEEDS,  /* an object with arguments of its own */
+    ARG_NAMES,   /* limit: elements */
+    ARG_PARAMS,  /* an object of strings; offset: keys, limit: elements; values follow right behind
+                    the keys */
+    ARG_AMOUNTS, /* an object of numbers; limit: elements */
+    ARG_NEEDS,   /* an object with arguments of its own */
     ARG_DRY_RUN,
     ARG_CHECKED /* of any type, for people: not kept */
 };

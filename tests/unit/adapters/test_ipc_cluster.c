@@ -57,6 +57,22 @@ static void set_text(struct wire_strs *strs, const char *prefix, unsigned number
     *strs = (struct wire_strs){v, 1};
 }
 
+/* Some of a few names, ascending; fewer by those of which there is none. */
+static void set_resources(struct wire_list *list, uint32_t most) {
+    static const char *const names[] = {"hugepages", "sriov", "vgpu"};
+    struct resource_amount *items = calloc(3, sizeof(*items));
+    uint32_t n = 0;
+    assert_non_null(items);
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t amount = draw(most);
+        if (amount > 0) {
+            items[n++] = (struct resource_amount){strdup(names[i]), amount};
+        }
+    }
+    free(list->items); /* of no elements */
+    *list = (struct wire_list){items, n};
+}
+
 static void add_nodes(struct model *m, uint32_t n) {
     for (uint32_t i = 1; i <= n; i++) {
         struct model_node *node = model_add(&m->nodes);
@@ -67,6 +83,7 @@ static void add_nodes(struct model *m, uint32_t n) {
         node->service = (uint8_t)(draw(5) > 0 ? SERVICE_ACTIVE : draw(3));
         node->memory_mb = 1024 * (4 + draw(5));
         node->cpus = 1 + draw(3);
+        set_resources(&node->resources, draw(2) > 0 ? 8 : 1);
         set(&node->rack, draw(3) > 0 ? "rack" : "shelf", draw(2));
         if (draw(2) > 0) {
             set_text(&node->cpu_models, "model", draw(2));
@@ -99,6 +116,7 @@ static void add_vm(struct model *m, uint32_t id, uint32_t n_nodes) {
     set(&vm->name, "vm", id);
     vm->memory_mb = 512 * (1 + draw(6));
     vm->vcpus = 1 + draw(3);
+    set_resources(&vm->resources, draw(3) > 0 ? 1 : 3);
     vm->priority = draw(3) * 10;
     vm->wanted = draw(5) > 0 ? WANTED_RUNNING : WANTED_STOPPED;
     vm->state = (uint8_t)states[draw(sizeof(states) / sizeof(states[0]))];
@@ -210,8 +228,36 @@ static void compare_loss(const struct model *m, struct cluster_file *file, struc
     same_plan(m, file, &request, &wanted);
 }
 
+static void same_row(const uint64_t *row, const uint64_t *wanted, uint32_t n) {
+    for (uint32_t r = 0; r < n; r++) {
+        assert_int_equal(row[r], wanted[r]);
+    }
+}
+
+/* Every amount, of every resource: what nodes have, what VMs need, what they use. */
+static void compare_amounts(const struct model *m, const struct cluster_file *file,
+                            struct arena *arena) {
+    const struct placement_problem *p = &file->problem;
+    struct planner_facts facts = planner_balance_facts(m, 0, NULL, 0);
+    struct planner_problem pr;
+    assert_int_equal(planner_problem_init(&pr, m, &facts, arena), 0);
+    assert_int_equal(p->n_resources, pr.p.n_resources);
+    for (uint32_t r = 0; r < p->n_resources; r++) {
+        assert_string_equal(p->resources[r].name, pr.p.resources[r].name);
+    }
+    for (uint32_t node = 0; node < p->n_nodes; node++) {
+        same_row(&p->capacities[node * p->n_resources], planner_capacities(&pr, node),
+                 p->n_resources);
+    }
+    for (uint32_t vm = 0; vm < p->n_vms; vm++) {
+        same_row(&p->needs[vm * p->n_resources], planner_needs(&pr, vm), p->n_resources);
+        same_row(&p->loads[vm * p->n_resources], &pr.p.loads[vm * p->n_resources], p->n_resources);
+    }
+}
+
 static void compare(struct model *m, struct arena *arena) {
     struct cluster_file *file = through_the_file(m, arena);
+    compare_amounts(m, file, arena);
     compare_starts(m, file, arena);
     for (uint32_t node = 0; node < file->problem.n_nodes; node++) {
         compare_drain(m, file, arena, node);

@@ -80,6 +80,16 @@ static struct model_vm *add_vm(uint32_t id, const char *name, enum vm_state stat
     return vm;
 }
 
+static void set_resources(struct wire_list *list, const char *a, uint64_t amount_a, const char *b,
+                          uint64_t amount_b) {
+    struct resource_amount *items = calloc(2, sizeof(*items));
+    assert_non_null(items);
+    items[0] = (struct resource_amount){strdup(a), amount_a};
+    items[1] = (struct resource_amount){strdup(b), amount_b};
+    free(list->items); /* of no elements */
+    *list = (struct wire_list){items, 2};
+}
+
 static void add_health(uint32_t node, enum volume_state state, const char *reason) {
     struct model_health *health = model_add(&model.health);
     health->volume = 1;
@@ -89,7 +99,7 @@ static void add_health(uint32_t node, enum volume_state state, const char *reaso
 }
 
 static void add_nodes(void) {
-    (void)add_node(1, "n1", NODE_ONLINE, 4096);
+    set_resources(&add_node(1, "n1", NODE_ONLINE, 4096)->resources, "hugepages", 512, "vgpu", 2);
     add_node(2, "n2", NODE_ONLINE, 2048)->service = SERVICE_DRAINING;
     struct model_node *lost = add_node(3, "n3", NODE_FENCING, 4096);
     lost->fence_attempts = 3;
@@ -111,6 +121,7 @@ static void add_vms(void) {
     moving->priority = 100;
     moving->operation = 77;
     set_ids(&moving->preferred, 2, 1);
+    set_resources(&moving->resources, "sriov", 1, "vgpu", 1);
     (void)add_vm(3, "mail", VM_RUNNING, 3);
     add_vm(4, "huge", VM_OFF, 0)->memory_mb = 65536;
     struct model_vm *failed = add_vm(5, "broken", VM_OFF, 0);

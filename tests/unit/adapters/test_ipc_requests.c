@@ -111,6 +111,25 @@ static void test_other_changes(void **state) {
     ipc_request_finish(&request);
 }
 
+static void test_resources(void **state) {
+    (void)state;
+    assert_int_equal(parse("node.set", "\"node\":\"n1\",\"resources\":{\"vgpu\":2,\"b\":0}"), 0);
+    const struct cmd_node_set *node = request.command;
+    const struct resource_amount *items = node->resources.items;
+    assert_int_equal(node->given, NODE_SET_RESOURCES);
+    assert_true(node->resources.n == 2 && strcmp(items[0].name, "vgpu") == 0);
+    assert_true(items[0].amount == 2 && items[1].amount == 0);
+    ipc_request_finish(&request);
+    assert_int_equal(parse("vm.set", "\"vm\":\"a\",\"priority\":1,"
+                                     "\"resources\":{\"vgpu\":1099511627776}"),
+                     0);
+    const struct cmd_vm_set *vm = request.command;
+    items = vm->resources.items;
+    assert_int_equal(vm->given, VM_SET_PRIORITY | VM_SET_RESOURCES);
+    assert_true(vm->resources.n == 1 && items[0].amount == WIRE_MAX_AMOUNT);
+    ipc_request_finish(&request);
+}
+
 static void test_refusals(void **state) {
     static const struct {
         const char *verb, *args, *part;
@@ -150,6 +169,17 @@ static void test_refusals(void **state) {
          "0d3d2f1c7a10\",\"memory_mb\":1,\"vcpus\":1,"
          "\"volumes\":[],\"gpu\":1}",
          "'gpu' is not an argument"},
+        {"node.set", "\"node\":\"a\",\"resources\":[]", "object of numbers"},
+        {"node.set", "\"node\":\"a\",\"resources\":{\"vgpu\":-1}", "'vgpu' must be a number"},
+        {"node.set", "\"node\":\"a\",\"resources\":{\"vgpu\":\"1\"}", "must be a number"},
+        {"vm.set", "\"vm\":\"a\",\"resources\":{\"vgpu\":1.5}", "must be a number"},
+        {"vm.set", "\"vm\":\"a\",\"resources\":{\"vgpu\":1099511627777}", "not too large"},
+        {"vm.set", "\"vm\":\"a\",\"resources\":{\"\":1}", "not a name"},
+        {"vm.set", "\"vm\":\"a\",\"resources\":{\"a\\nb\":1}", "not a name"},
+        {"vm.set",
+         "\"vm\":\"a\",\"resources\":{"
+         "\"a123456789-123456789-123456789-123456789-123456789-123456789-xyz\":1}",
+         "not a name"},
         {"config.get", "\"v\":2,\"key\":\"x\"", "not a JSON object"},
     };
     (void)state;
@@ -185,9 +215,13 @@ static void test_versions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads),         cmocka_unit_test(test_vm_add),
-        cmocka_unit_test(test_other_changes), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_versions),      cmocka_unit_test(test_secrets_are_not_repeated),
+        cmocka_unit_test(test_reads),
+        cmocka_unit_test(test_vm_add),
+        cmocka_unit_test(test_other_changes),
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_secrets_are_not_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
