@@ -76,6 +76,8 @@ int cli_names(struct cli *cli, const char *command, enum option_id id, json_t **
 /* The option's value as a number into `arguments`; nothing without the option. */
 int cli_number(struct cli *cli, const char *command, enum option_id id, int64_t max,
                json_t *arguments, const char *member);
+/* --resource NAME=AMOUNT,... into `arguments`, all of them; nothing without the option. */
+int cli_resources(struct cli *cli, const char *command, json_t *arguments);
 
 /* ---- speaking with the daemon (session.c) ---- */
 

@@ -25,6 +25,22 @@ int command_node_list(struct cli *cli, char **words) {
     return code;
 }
 
+/* What it has, and what its VMs need though it has none of it. */
+static void show_resources(const struct screen *out, const json_t *node) {
+    json_t *has = json_object_get(node, "resources");
+    json_t *used = json_object_get(node, "resources_used");
+    json_auto *all = json_deep_copy(has);
+    const char *title = "resources";
+    const char *name = NULL;
+    json_t *amount = NULL;
+    json_object_update_missing(all, used);
+    json_object_foreach (all, name, amount) {
+        view_field(out, STYLE_PLAIN, title, "%s: %" PRId64 " of %" PRId64 " promised to VMs", name,
+                   json_number(used, name), json_number(has, name));
+        title = "";
+    }
+}
+
 int command_node_show(struct cli *cli, char **words) {
     json_auto *answer = NULL;
     int code = cli_request(cli, "node.show", name_node(words[0]), &answer);
@@ -51,6 +67,7 @@ int command_node_show(struct cli *cli, char **words) {
                text_megabytes(json_number(node, "memory_mb"), total));
     view_field(out, STYLE_PLAIN, "cpus", "%" PRId64 ", vCPUs of its VMs: %" PRId64,
                json_number(node, "cpus"), json_number(node, "vcpus_used"));
+    show_resources(out, node);
     view_field(out, STYLE_PLAIN, "VMs", "%" PRId64, json_number(node, "vms"));
     view_field(out, STYLE_PLAIN, "watchdog", "%s",
                json_flag(node, "watchdog") ? "armed"

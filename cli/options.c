@@ -77,6 +77,8 @@ const struct option_info option_infos[OPTION_COUNT] = {
     [OPTION_MOBILITY] = {"mobility", 0, WORD_MOBILITY,
                          "how it is moved: live, quick (never live), or fixed (never)"},
     [OPTION_VMS_MAX] = {"vms-max", 0, WORD_NUMBER, "takes at most so many VMs; 0: no limit"},
+    [OPTION_RESOURCE] = {"resource", 0, WORD_AMOUNTS,
+                         "so much of it a node has, or a VM needs; 0: none; may be repeated"},
 };
 
 const char *word_kind_title(enum word_kind kind) {
@@ -103,6 +105,7 @@ const char *word_kind_title(enum word_kind kind) {
         [WORD_SCOPE] = "SCOPE",
         [WORD_SWITCH] = "yes|no",
         [WORD_MOBILITY] = "HOW",
+        [WORD_AMOUNTS] = "NAME=AMOUNT,...",
         [WORD_SECONDS] = "SECONDS",
     };
     return titles[kind];

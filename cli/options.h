@@ -36,6 +36,7 @@ enum word_kind {
     WORD_RULE,
     WORD_SCOPE,
     WORD_SWITCH,
+    WORD_AMOUNTS,
     WORD_MOBILITY
 };
 
@@ -88,6 +89,7 @@ enum option_id {
     OPTION_AUTO_START,
     OPTION_MOBILITY,
     OPTION_VMS_MAX,
+    OPTION_RESOURCE,
     OPTION_COUNT
 };
 

@@ -135,23 +135,35 @@ static bool by_rule(enum placement_reason reason) {
            reason == PLACEMENT_ANTI_AFFINITY;
 }
 
+/* As clusterd: the first that a rule forbids, else the nearest if it lacks a further resource. */
+static uint32_t telling_node(const struct placement_problem *problem,
+                             const struct placement_verdict *verdicts,
+                             const struct placement_explanation *explanation) {
+    uint32_t nearest = explanation->nearest;
+    for (uint32_t i = 0; i < problem->n_nodes; i++) {
+        if (by_rule(verdicts[i].reason)) {
+            return i;
+        }
+    }
+    bool lacks = nearest != PLACEMENT_NONE && verdicts[nearest].reason == PLACEMENT_NO_RESOURCE;
+    return lacks ? nearest : PLACEMENT_NONE;
+}
+
 void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_MAX]) {
     const struct placement_problem *problem = &run->file->problem;
     struct placement_explanation explanation;
-    char rule[PLACEMENT_TEXT_MAX];
+    char words[PLACEMENT_TEXT_MAX];
     int error = placement_explain(run->solver, vm, run->verdicts, &explanation);
     if (error < 0) {
         snprintf(text, PLAN_REASON_MAX, "no reason is known (%s)", strerror(-error));
         return;
     }
     size_t used = placement_explanation_text(problem, vm, &explanation, text, PLACEMENT_TEXT_MAX);
-    for (uint32_t i = 0; i < problem->n_nodes; i++) {
-        if (by_rule(run->verdicts[i].reason)) {
-            placement_verdict_text(problem, vm, i, &run->verdicts[i], rule, sizeof(rule));
-            snprintf(text + used, PLAN_REASON_MAX - used, "; %.64s: %s", plan_node_name(run, i),
-                     rule);
-            return;
-        }
+    uint32_t node = telling_node(problem, run->verdicts, &explanation);
+    if (node != PLACEMENT_NONE) {
+        placement_verdict_text(problem, vm, node, &run->verdicts[node], words, sizeof(words));
+        snprintf(text + used, PLAN_REASON_MAX - used, "; %.64s: %s", plan_node_name(run, node),
+                 words);
     }
 }
 

@@ -42,8 +42,11 @@ const struct verb verbs[] = {
      command_node_drain},
     {"node", "resume", {WORD_NODE}, BIT(NO_WAIT), NULL,
      "let a drained node run VMs again, and bring its own back", NULL, command_node_resume},
-    {"node", "set", {WORD_NODE}, BIT(VMS_MAX) | BIT(NO_WAIT), NULL,
-     "limit the number of VMs on a node", NULL, command_node_set},
+    {"node", "set", {WORD_NODE}, BIT(VMS_MAX) | BIT(RESOURCE) | BIT(NO_WAIT), NULL,
+     "limit the number of VMs on a node, or say what else it has",
+     "A resource is whatever VMs need of a node beyond memory and cpus, such as vgpu or hugepages: a "
+     "VM goes only where enough of it is free. What is not named stays as it is. Nothing moves by "
+     "it: it counts from the next decision on.", command_node_set},
     {"node", "fence", {WORD_NODE}, BIT(YES) | BIT(NO_WAIT), NULL,
      "switch a node off by its fence device",
      "The node is switched off as if its power failed. Its VMs lose what they have not written to "
@@ -60,7 +63,8 @@ const struct verb verbs[] = {
     {"vm", "list", {WORD_NONE}, 0, NULL, "list the VMs", NULL, command_vm_list},
     {"vm", "show", {WORD_VM}, 0, NULL, "show all about a VM", NULL, command_vm_show},
     {"vm", "add", {WORD_FILE},
-     BIT(NAME) | BIT(PRIORITY) | BIT(POSSIBLE) | BIT(PREFERRED) | BIT(START) | BIT(NO_WAIT), NULL,
+     BIT(NAME) | BIT(PRIORITY) | BIT(POSSIBLE) | BIT(PREFERRED) | BIT(RESOURCE) | BIT(START) |
+     BIT(NO_WAIT), NULL,
      "define a VM by libvirt's domain XML",
      "FILE is a domain definition as `virsh dumpxml` writes it; - reads standard input. It is "
      "refused, naming the "
@@ -71,8 +75,8 @@ const struct verb verbs[] = {
      "cluster's database; the file is not needed any more.", command_vm_add},
     {"vm", "set", {WORD_VM},
      BIT(PRIORITY) | BIT(AUTO_START) | BIT(MOBILITY) | BIT(POSSIBLE) | BIT(PREFERRED) |
-     BIT(NO_WAIT), NULL,
-     "change priority, owners, auto start or mobility of a VM",
+     BIT(RESOURCE) | BIT(NO_WAIT), NULL,
+     "change priority, owners, resources, auto start or mobility of a VM",
      "What is not named stays as it is. Nothing moves by it: it counts from the next decision on. "
      "--possible '' makes "
      "every node a possible owner, --preferred '' none a preferred one.", command_vm_set},

@@ -47,6 +47,7 @@ int command_vm_show(struct cli *cli, char **words) {
     view_field(out, STYLE_PLAIN, "memory", "%s",
                text_megabytes(json_number(vm, "memory_mb"), memory));
     view_field(out, STYLE_PLAIN, "vCPUs", "%" PRId64, json_number(vm, "vcpus"));
+    view_names(out, "resources", json_object_get(vm, "resources"));
     view_field(out, STYLE_PLAIN, "priority", "%" PRId64, json_number(vm, "priority"));
     if (json_is_false(json_object_get(vm, "auto_start"))) {
         view_field(out, STYLE_PLAIN, "auto start", "no");

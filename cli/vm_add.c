@@ -222,6 +222,11 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
         return cli_fail(cli, CLI_REFUSED, "save the file as UTF-8",
                         "vm add: the definition of %s is not UTF-8 text", name);
     }
+    code = cli_resources(cli, "vm add", arguments);
+    if (code != CLI_DONE) {
+        json_decref(arguments);
+        return code;
+    }
     snprintf(done, sizeof(done), "VM %s is defined; start it with: clusterctl vm start %s", name,
              name);
     return cli_change(cli, "vm.add", arguments, done);

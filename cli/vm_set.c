@@ -63,6 +63,9 @@ int command_vm_set(struct cli *cli, char **words) {
     if (code == CLI_DONE) {
         code = set_names(cli, OPTION_PREFERRED, arguments);
     }
+    if (code == CLI_DONE) {
+        code = cli_resources(cli, "vm set", arguments);
+    }
     if (code == CLI_DONE && json_object_size(arguments) == 1) {
         code = cli_fail_usage(cli, "vm set", "vm set %s: say what is to be set", words[0]);
     }
@@ -77,8 +80,11 @@ int command_node_set(struct cli *cli, char **words) {
     json_auto *arguments = json_pack("{s:s}", "node", words[0]);
     char done[200];
     int code = cli_number(cli, "node set", OPTION_VMS_MAX, VMS_MAX, arguments, "vms_max");
+    if (code == CLI_DONE) {
+        code = cli_resources(cli, "node set", arguments);
+    }
     if (code == CLI_DONE && json_object_size(arguments) == 1) {
-        code = cli_fail_usage(cli, "node set", "node set %s: --vms-max is missing", words[0]);
+        code = cli_fail_usage(cli, "node set", "node set %s: say what is to be set", words[0]);
     }
     if (code != CLI_DONE) {
         return code;

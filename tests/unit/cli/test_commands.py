@@ -57,9 +57,11 @@ def test_empty_lists(cluster):
 def test_shows(cluster):
     csv1 = {"id": 1, "name": "csv1", "path": "/srv/csv1", "nodes": {"n1": "ok", "n2": "stalled"},
             "reasons": {"n2": "no answer from the storage for 12 s"}, "vms": ["web1", "db1"]}
-    it = vm("web1", state="migrating", target="n2", possible=["n1", "n2"], preferred=["n2"], operation=12, reason="on its way")
+    it = vm("web1", state="migrating", target="n2", possible=["n1", "n2"], preferred=["n2"], operation=12, reason="on its way",
+            resources={"hugepages": 512, "vgpu": 1})
     cluster.serve(
-        ok("node.show", node=node(1, site="berlin", rack="r1", watchdog=False)),
+        ok("node.show", node=node(1, site="berlin", rack="r1", watchdog=False, resources={"sriov": 8, "vgpu": 2},
+                                  resources_used={"hugepages": 512, "vgpu": 1})),
         ok("vm.show", vm={**it, "xml": "<domain/>", "cpu_mode": "host-model", "cpu_model": ""}),
         ok("volume.show", volume=csv1),
         ok("operation.show", operation=operation("failed", vm_state("web1", "done", blackout_ms=180, total_ms=900),

@@ -33,6 +33,8 @@ CASES = [
     (["rule", "add", "web", "--scope", "r"], ["rack"]),
     (["rule", "remove", ""], ["web-apart"]),
     (["vm", "set", "web1", "--mobility", ""], ["live", "quick", "fixed"]),
+    (["vm", "set", "web1", "--r"], ["--resource"]),
+    (["node", "set", "n1", "--resource", "v"], []),
     (["nonsense", ""], []),
     (["node", "drain", ""], ["n1", "n2", "n3"]),
     (["node", "drain", "--no-wait", ""], ["n1", "n2", "n3"]),

@@ -76,6 +76,10 @@ def test_remove(cluster):
     (["vm", "set", "a", "--possible", "n1,n2", "--preferred", "", "--mobility", "quick"],
      {"verb": "vm.set", "vm": "a", "possible": ["n1", "n2"], "preferred": [], "mobility": "quick"}),
     (["node", "set", "n1", "--vms-max", "0"], {"verb": "node.set", "node": "n1", "vms_max": 0}),
+    (["node", "set", "n1", "--resource", "vgpu=2,hugepages=0", "--resource", "sriov=1099511627776"],
+     {"verb": "node.set", "node": "n1", "resources": {"vgpu": 2, "hugepages": 0, "sriov": 1 << 40}}),
+    (["vm", "set", "a", "--resource", "vgpu=1", "--priority", "2"],
+     {"verb": "vm.set", "vm": "a", "priority": 2, "resources": {"vgpu": 1}}),
 ])
 def test_set(cluster, words, sent):
     cluster.serve(ok(sent["verb"], operation=0))
@@ -89,7 +93,17 @@ def test_set(cluster, words, sent):
     (["vm", "set", "a", "--auto-start", "maybe"], "neither yes nor no"),
     (["vm", "set", "a", "--mobility", "slow"], "neither live, quick nor fixed"),
     (["vm", "set", "a", "--priority", "1001"], "not a number from 0 to 1000"),
-    (["node", "set", "n1"], "--vms-max is missing"),
+    (["node", "set", "n1"], "say what is to be set"),
+    (["node", "set", "n1", "--vms-max", "100001"], "not a number from 0 to 100000"),
+    (["node", "set", "n1", "--resource", "vgpu"], "--resource vgpu: write it like vgpu=2"),
+    (["node", "set", "n1", "--resource", ""], "write it like vgpu=2"),
+    (["node", "set", "n1", "--resource", "vgpu=2,"], "write it like vgpu=2"),
+    (["node", "set", "n1", "--resource", "=2"], "write it like vgpu=2"),
+    (["node", "set", "n1", "--resource", "vgpu=-1"], "number from 0 to 1099511627776"),
+    (["node", "set", "n1", "--resource", "vgpu=1099511627777"], "number from 0 to 1099511627776"),
+    (["vm", "set", "a", "--resource", "vgpu=two"], "--resource vgpu=two: write it like"),
+    (["vm", "set", "a", "--resource", "vgpu=1", "--resource", "b=1,vgpu=2"], "--resource vgpu is given twice"),
+    (["vm", "move", "a", "--resource", "vgpu=1"], "option --resource does not belong here"),
 ])
 def test_set_refused_at_once(cluster, words, text):
     done = cluster.run(*words)

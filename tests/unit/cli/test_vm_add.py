@@ -81,11 +81,13 @@ def test_a_definition_is_sent_with_its_needs(cluster, agent, add):
 
 def test_all_options_arrive(cluster, add):
     cluster.serve(VOLUMES, ok("vm.add", operation=0))
-    done = add(WITH_UUID, "--priority", "100", "--possible", "n1,n2", "--preferred=n2,n1", "--start")
+    done = add(WITH_UUID, "--priority", "100", "--possible", "n1,n2", "--preferred=n2,n1", "--start",
+               "--resource", "vgpu=1,sriov=2")
     assert done.returncode == 0, done.stderr
     request = cluster.requests[-1]
     assert request["priority"] == 100 and request["start"] is True
     assert request["possible"] == ["n1", "n2"] and request["preferred"] == ["n2", "n1"]
+    assert request["resources"] == {"vgpu": 1, "sriov": 2}
 
 
 def test_a_start_is_waited_for(cluster, add):
@@ -188,9 +190,10 @@ def test_the_cluster_may_refuse_too(cluster, add):
     (WITH_UUID, ["--priority", "1001"], 2, "--priority 1001 is not a number from 0 to 1000"),
     (WITH_UUID, ["--priority", "high"], 2, "--priority high is not a number"),
     (WITH_UUID, ["--possible", "n1,,n2"], 2, "--possible n1,,n2: a name is empty"),
+    (WITH_UUID, ["--resource", "vgpu"], 2, "--resource vgpu: write it like vgpu=2"),
     (WITH_UUID, ["--name", "a b"], 2, "--name a b: a name has letters, digits and . - _ only"),
     (WITH_UUID, ["--name", "../x"], 2, "--name ../x: a name has letters"),
-], ids=["empty", "nul", "large", "text", "open", "priority-range", "priority-word", "possible", "name-blank", "name-path"])
+], ids=["empty", "nul", "large", "text", "open", "priority-range", "priority-word", "possible", "resource", "name-blank", "name-path"])
 def test_what_never_reaches_the_cluster(cluster, add, xml, words, exit_code, message):
     cluster.serve(VOLUMES)
     done = add(xml, *words)
