@@ -68,37 +68,52 @@ static const struct placement_unplaced *down(const struct placement_plan *plan) 
     return NULL;
 }
 
-/* The VM takes room on the nodes that are left: it must be started, or runs there. */
-static bool counts(const struct placement_problem *p, const uint32_t *lost, uint32_t n,
-                   const struct placement_vm *v) {
+static bool is_lost(const uint32_t *lost, uint32_t n, uint32_t node) {
     for (uint32_t i = 0; i < n; i++) {
-        if (lost[i] == v->host) {
-            return !v->no_auto_start;
+        if (lost[i] == node) {
+            return true;
         }
     }
-    return p->nodes[v->host].state == PLACEMENT_NODE_ACCEPTS;
+    return false;
 }
 
-/* A resource of which the nodes that are left have less than is needed altogether. */
-static void find_shortage(const struct admission *a, const uint32_t *lost, uint32_t n,
-                          struct placement_admission *answer) {
+/* What the VMs on the lost nodes need of a resource, and into `stay` what those on each node need
+ * that is left. */
+static uint64_t sum_needs(const struct placement_problem *p, const uint32_t *lost, uint32_t n,
+                          uint32_t r, uint64_t *stay) {
+    uint64_t need = 0;
+    memset(stay, 0, p->n_nodes * sizeof(*stay));
+    for (uint32_t vm = 0; vm < p->n_vms; vm++) {
+        const struct placement_vm *v = &p->vms[vm];
+        const uint64_t amount = p->needs[(size_t)vm * p->n_resources + r];
+        if (v->host == PLACEMENT_NONE) {
+            continue;
+        }
+        if (is_lost(lost, n, v->host)) {
+            need += v->no_auto_start ? 0 : amount;
+        } else if (p->nodes[v->host].state == PLACEMENT_NODE_ACCEPTS) {
+            stay[v->host] += amount;
+        }
+    }
+    return need;
+}
+
+/* A resource of which the nodes that are left have less than is needed altogether. What is already
+ * on a node beyond what that has may stay there, and is no lack that the loss brings. */
+static int find_shortage(const struct admission *a, const uint32_t *lost, uint32_t n,
+                         struct placement_admission *answer) {
     const struct placement_problem *p = a->problem;
     const struct placement_solver *s = a->solver;
+    uint64_t *stay = malloc((p->n_nodes + 1) * sizeof(*stay));
+    if (stay == NULL) {
+        return -ENOMEM;
+    }
     for (uint32_t r = 0; r < p->n_resources; r++) {
-        uint64_t need = 0, room = 0;
+        uint64_t need = sum_needs(p, lost, n, r, stay), room = 0;
         for (uint32_t node = 0; node < p->n_nodes; node++) {
-            bool is_lost = false;
-            for (uint32_t i = 0; i < n; i++) {
-                is_lost |= lost[i] == node;
-            }
-            if (!is_lost && p->nodes[node].state == PLACEMENT_NODE_ACCEPTS) {
-                room += s->capacities[(size_t)node * p->n_resources + r];
-            }
-        }
-        for (uint32_t vm = 0; vm < p->n_vms; vm++) {
-            const struct placement_vm *v = &p->vms[vm];
-            if (v->host != PLACEMENT_NONE && counts(p, lost, n, v)) {
-                need += p->needs[(size_t)vm * p->n_resources + r];
+            if (!is_lost(lost, n, node) && p->nodes[node].state == PLACEMENT_NODE_ACCEPTS) {
+                const uint64_t capacity = s->capacities[(size_t)node * p->n_resources + r];
+                room += capacity > stay[node] ? capacity - stay[node] : 0;
             }
         }
         if (need > room && need - room > answer->short_of) {
@@ -109,6 +124,8 @@ static void find_shortage(const struct admission *a, const uint32_t *lost, uint3
                                                    : PLACEMENT_NO_RESOURCE;
         }
     }
+    free(stay);
+    return 0;
 }
 
 /* Why the VM stays down: what the verdict on the nearest node says. */
@@ -309,7 +326,10 @@ int placement_case_solve(struct admission *a, const struct placement_admit_reque
         return error;
     }
     struct placement_admission shortage = {.short_of = 0};
-    find_shortage(a, lost, n, &shortage);
+    error = find_shortage(a, lost, n, &shortage);
+    if (error < 0) {
+        return error;
+    }
     const bool proven = plan->proven || shortage.short_of > 0;
     if (shortage.short_of > 0) {
         found.reason = shortage.reason;

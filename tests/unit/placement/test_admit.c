@@ -253,10 +253,42 @@ static void test_little_work(void **state) {
     placement_solver_destroy(solver);
 }
 
+/* Its host has no GPU any more, and the VM stays: that is no lack that a loss brings. n1's VM stays
+ * down for the memory, which is there, but nowhere in one piece. */
+static void test_a_node_that_is_too_full_already(void **state) {
+    (void)state;
+    const struct placement_node nodes[] = {{.name = "n0"}, {.name = "n1"}, {.name = "n2"}};
+    const uint64_t capacities[] = {100, 1000, 0, 100, 1000, 0, 50, 1000, 0};
+    const uint64_t needs[] = {10, 1, 1, 95, 1, 0};
+    struct placement_vm vms[] = {PLACEMENT_VM_INIT, PLACEMENT_VM_INIT};
+    vms[0].host = 0;
+    vms[0].no_auto_start = true; /* n0 may be lost */
+    vms[1].host = 1;
+    const struct placement_problem problem = {.nodes = nodes,
+                                              .vms = vms,
+                                              .n_nodes = 3,
+                                              .n_vms = 2,
+                                              .n_resources = 3,
+                                              .capacities = capacities,
+                                              .needs = needs};
+    const struct placement_admit_request request = {.k = 1};
+    const struct placement_admission *a = NULL;
+    struct placement_solver *solver = NULL;
+    assert_int_equal(placement_solver_create(&solver), 0);
+    assert_int_equal(placement_admit(solver, &problem, &request, &a), 0);
+    assert_int_equal(a->answer, PLACEMENT_NO);
+    assert_true(a->lost.n == 1 && a->lost.index[0] == 1 && a->vm == 1);
+    assert_int_equal(a->reason, PLACEMENT_NO_MEMORY);
+    assert_int_equal(a->resource, PLACEMENT_MEMORY);
+    assert_int_equal(a->short_of, 0);
+    placement_solver_destroy(solver);
+}
+
 int main(int argc, char **argv) {
     first_seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     n_seeds = argc > 1 ? 1 : N_SEEDS;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_brute_force),
-                                       cmocka_unit_test(test_little_work)};
+                                       cmocka_unit_test(test_little_work),
+                                       cmocka_unit_test(test_a_node_that_is_too_full_already)};
     return cmocka_run_group_tests_name("placement: admission", tests, NULL, NULL);
 }
