@@ -124,6 +124,7 @@ static int read_resources(struct cluster_reader *r, const json_t *resources) {
 static int read_solve(struct cluster_reader *r, const json_t *solve) {
     struct raw_solve raw = {
         .move_others = true, .drain_moves_others = true, .improve_ms = DEFAULT_IMPROVE_MS};
+    bool own = json_object_get(solve, "drain_moves_others") != NULL;
     int error = 0;
     reader_enter(r, "solve", CLUSTER_NOWHERE);
     if (solve != NULL) {
@@ -131,7 +132,7 @@ static int read_solve(struct cluster_reader *r, const json_t *solve) {
                               sizeof(solve_fields) / sizeof(solve_fields[0]), &raw);
     }
     r->file->request.may_move_others = raw.move_others;
-    r->file->drain_moves_others = raw.move_others && raw.drain_moves_others;
+    r->file->drain_moves_others = own ? raw.drain_moves_others : raw.move_others;
     r->file->solve_ms = raw.improve_ms;
     r->file->problem.seed = raw.seed;
     return error;

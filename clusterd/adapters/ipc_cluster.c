@@ -197,11 +197,11 @@ static json_t *render_resources(const struct placement_problem *p) {
     return list;
 }
 
-/* As clusterd solves: it takes the first answer, and a drain moves nobody out of the way. */
+/* As clusterd solves: it takes the first answer. */
 static json_t *render_solve(const struct model *m, const struct placement_problem *p) {
     return json_pack("{sb sb so so}", "move_others", setting_get(m, SETTING_failover_may_move) != 0,
-                     "drain_moves_others", 0, "improve_ms", ipc_number(0), "seed",
-                     ipc_number(p->seed));
+                     "drain_moves_others", setting_get(m, SETTING_drain_may_move) != 0,
+                     "improve_ms", ipc_number(0), "seed", ipc_number(p->seed));
 }
 
 static json_t *render_problem(const struct model *m, const struct planner_problem *planner) {

@@ -47,7 +47,9 @@ static json_t *render_choice(const struct model *m, const struct planner_choice 
     const struct model_vm *vm = model_vm_by_id(m, choice->vm);
     return json_pack("{so so so so}", "vm", ipc_text(vm ? vm->name : ""), "from",
                      ipc_text_or_null(name_of(m, choice->from)), "to",
-                     ipc_text_or_null(name_of(m, choice->to)), "reason", ipc_text(choice->reason));
+                     ipc_text_or_null(name_of(m, choice->to)), "reason",
+                     ipc_text(choice->asked || choice->reason[0] ? choice->reason
+                                                                 : "it makes room for others"));
 }
 
 static json_t *render_plan(const struct model *m, const struct planner_plan *plan) {
@@ -105,7 +107,7 @@ int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
         return ipc_fail(ret_error, "not-found", "clusterctl node list", "there is no node %s",
                         node);
     }
-    int error = planner_drain(view->model, row->id, view->arena, &plan);
+    int error = planner_drain(view->model, view->wall_ms, row->id, view->arena, &plan);
     if (error < 0) {
         return plan_error(ret_error, node, error);
     }

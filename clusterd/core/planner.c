@@ -166,10 +166,14 @@ int planner_place(const struct model *m, const uint32_t *vms, uint32_t n, struct
     return ask(m, NULL, &question, arena, ret_plan);
 }
 
-int planner_drain(const struct model *m, uint32_t node, struct arena *arena,
+int planner_drain(const struct model *m, uint64_t wall_ms, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan) {
-    struct planner_question question = {.kind = PLANNER_DRAIN, .node = node};
-    return ask(m, NULL, &question, arena, ret_plan);
+    struct planner_facts facts = {.wall_ms = wall_ms};
+    struct planner_question question = {.kind = PLANNER_DRAIN,
+                                        .node = node,
+                                        .may_move_others =
+                                            setting_get(m, SETTING_drain_may_move) != 0};
+    return ask(m, &facts, &question, arena, ret_plan);
 }
 
 bool planner_to_be_started(const struct model_vm *vm) {

@@ -91,8 +91,9 @@ int planner_solve(const struct planner_problem *pr, const struct planner_questio
  */
 int planner_place(const struct model *m, const uint32_t *vms, uint32_t n, struct arena *arena,
                   struct planner_plan *ret_plan);
-/* As above for all VMs of a node that is to be drained. */
-int planner_drain(const struct model *m, uint32_t node, struct arena *arena,
+/* For all VMs of a node that is to be drained, with moves of others where drain_may_move lets it.
+ */
+int planner_drain(const struct model *m, uint64_t wall_ms, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan);
 /* The questions behind the following; ids are the arena's. */
 int planner_starts_question(const struct model *m, bool may_move_others, struct arena *arena,

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 struct core;
+struct planner_choice;
+struct planner_plan;
 
 struct policy_wait { /* since when a node is in its present state, by this node's clock */
     uint32_t node;
@@ -66,6 +68,9 @@ int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind
 /* The coordinator's own wish that a VM moves: an operation, as if somebody had asked for it. */
 int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
                 const char *reason);
+/* Of a plan that moves others: this one, which makes room; the operation says for whom. */
+int policy_make_room(struct core *c, const struct planner_plan *plan,
+                     const struct planner_choice *choice);
 int policy_end(struct core *c, uint64_t operation, enum operation_state state, const char *reason);
 void policy_wake_at(struct core *c, uint64_t when_ms);
 bool policy_node_ready(const struct core *c, uint32_t node);

@@ -4,7 +4,9 @@
  *
  * A drain moves a few VMs at a time, plans for all that are left together, tries each VM live, and
  * after two failures quickly (where drain_allow_quick lets it), and ends when the node is empty or
- * nothing more can be done.
+ * nothing more can be done. Where drain_may_move lets it, a plan may move others out of the way of
+ * VMs that would find no place; it is carried out as one of a failover is (policy_start.c): from
+ * its front, and what is left is planned anew.
  */
 #include "core/core_internal.h"
 #include "core/planner.h"
@@ -118,6 +120,35 @@ static int end_drain(struct core *c, struct model_operation *op, const struct dr
                                   rest->given_up, last));
 }
 
+/* What can be ordered now is. */
+static int carry_out(struct core *c, struct model_operation *op, const struct drain_rest *rest,
+                     const struct planner_plan *plan, uint32_t slots) {
+    uint32_t nowhere = 0;
+    const char *reason = "";
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < plan->n; i++) {
+        const struct planner_choice *choice = &plan->v[i];
+        const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
+        if (choice->to == 0) {
+            nowhere++;
+            reason = choice->reason;
+        } else if (choice->stage > 0) {
+            continue; /* room is being made for it */
+        } else if (!choice->asked) {
+            err = policy_make_room(c, plan, choice);
+        } else if (slots > 0 && move_slots(c, choice->to) > 0) {
+            slots--;
+            err = policy_order(c, vm, drain_order(c, vm, attempts_of(op, vm->id)), op->node,
+                               choice->to, op->id, "drain");
+        }
+    }
+    if (err == 0 && nowhere + rest->given_up == rest->left) {
+        err = policy_end(c, op->id, OPERATION_FAILED,
+                         outbox_text(&c->out, "%u VMs have no other place: %s", nowhere, reason));
+    }
+    return err;
+}
+
 static int drain_node(struct core *c, const struct model_node *node) {
     struct model_operation *op = model_operation_by_id(&c->model, node->operation);
     uint32_t *vms = arena_array(&c->out.arena, c->model.vms.n, sizeof(*vms));
@@ -136,32 +167,21 @@ static int drain_node(struct core *c, const struct model_node *node) {
     if (n == 0 || slots == 0) {
         return 0;
     }
+    bool may_move = setting_get(&c->model, SETTING_drain_may_move) != 0;
+    if (may_move && c->now_ms < c->policy.fence_from_ms) {
+        /* After a start of the whole cluster nobody is moved for want of nodes that still boot. */
+        policy_wake_at(c, c->policy.fence_from_ms);
+        return 0;
+    }
+    struct planner_facts facts = {.wall_ms = c->wall_ms};
     struct planner_plan plan;
-    struct planner_question question = {
-        .kind = PLANNER_PLACE, .vms = vms, .n_vms = n, .node = node->id};
-    int err = solve_ask(c, SOLVE_DRAIN, NULL, &question, &plan);
-    if (err != 0) {
-        return err < 0 ? err : 0;
-    }
-    uint32_t nowhere = 0;
-    const char *reason = "";
-    for (uint32_t i = 0; err == 0 && i < plan.n; i++) {
-        const struct planner_choice *choice = &plan.v[i];
-        const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
-        if (choice->to == 0) {
-            nowhere++;
-            reason = choice->reason;
-        } else if (choice->stage == 0 && slots > 0 && move_slots(c, choice->to) > 0) {
-            slots--;
-            err = policy_order(c, vm, drain_order(c, vm, attempts_of(op, vm->id)), node->id,
-                               choice->to, op->id, "drain");
-        }
-    }
-    if (err == 0 && nowhere + rest.given_up == rest.left) {
-        err = policy_end(c, op->id, OPERATION_FAILED,
-                         outbox_text(&c->out, "%u VMs have no other place: %s", nowhere, reason));
-    }
-    return err;
+    struct planner_question question = {.kind = PLANNER_PLACE,
+                                        .vms = vms,
+                                        .n_vms = n,
+                                        .node = node->id,
+                                        .may_move_others = may_move};
+    int err = solve_ask(c, SOLVE_DRAIN, &facts, &question, &plan);
+    return err != 0 ? (err < 0 ? err : 0) : carry_out(c, op, &rest, &plan, slots);
 }
 
 /* VMs that were drained away come back, if the node can take them now. */

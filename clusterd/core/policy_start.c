@@ -115,6 +115,15 @@ int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum mov
     return policy_propose(c, COMMAND_VM_MOVE, &move);
 }
 
+int policy_make_room(struct core *c, const struct planner_plan *plan,
+                     const struct planner_choice *choice) {
+    const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
+    return policy_move(c, vm, choice->to, CAUSE_ROOM,
+                       outbox_text(&c->out, "it makes room on %s for %s",
+                                   model_node_name(&c->model, choice->from),
+                                   room_for(c, plan, choice->from)));
+}
+
 /*
  * A plan with moves is carried out from its front: what can be done now is ordered, and when it is
  * done the same question is asked again. A VM on its way counts at both ends, so the new plan goes
@@ -135,10 +144,7 @@ static int carry_out(struct core *c, const struct planner_plan *plan) {
         } else if (choice->asked) {
             err = order_start(c, choice, &counts);
         } else {
-            err = policy_move(c, vm, choice->to, CAUSE_ROOM,
-                              outbox_text(&c->out, "it makes room on %s for %s",
-                                          model_node_name(&c->model, choice->from),
-                                          room_for(c, plan, choice->from)));
+            err = policy_make_room(c, plan, choice);
         }
     }
     if (plan->n_unplaced > 0) {

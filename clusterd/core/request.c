@@ -81,7 +81,7 @@ static int request_drain(struct core *c, const struct core_request *request) {
         return propose(c, request, drain);
     }
     struct planner_plan plan;
-    int err = planner_drain(&c->model, node->id, &c->out.arena, &plan);
+    int err = planner_drain(&c->model, c->wall_ms, node->id, &c->out.arena, &plan);
     if (err < 0) {
         return err;
     }

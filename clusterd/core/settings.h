@@ -41,6 +41,7 @@ struct setting {
     X(drain_allow_quick,      1,     0,    1, "", "a drain may move a VM quickly when it cannot be moved live") \
     X(cpu_overcommit_percent, 400,   100,  10000, "%", "vcpus that may be placed on the cpus of a node") \
     X(failover_may_move,      1,     0,    1, "", "VMs that find no place may have others moved live out of their way") \
+    X(drain_may_move,         0,     0,    1, "", "VMs that a drain finds no place for may have others moved live out of their way") \
     X(balance,                0,     0,    2, "off|advise|auto", "whether VMs are moved live off nodes that are too full or too busy") \
     X(balance_threshold_percent, 80, 10,   100, "%", "share of a node's memory and of its cpu that may be in use before balance acts") \
     X(balance_pause_s,        60,    0,    86400, "s", "so long the cluster must have been calm before balance moves one VM") \

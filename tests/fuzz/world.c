@@ -206,7 +206,7 @@ void fuzz_world_ask(const struct fuzz_world *w, bool must_answer) {
     MODEL_EACH(model_node, node, &w->model.nodes) {
         struct planner_plan plan;
         if (asked++ < 16) {
-            int err = planner_drain(&w->model, node->id, &arena, &plan);
+            int err = planner_drain(&w->model, 0, node->id, &arena, &plan);
             CHECK(err == 0 || !must_answer);
         }
     }

@@ -187,6 +187,8 @@ static void change_setting(struct sim *s, uint32_t node) {
         {"reserve_nodes", "0"},
         {"failover_may_move", "0"},
         {"failover_may_move", "1"},
+        {"drain_may_move", "1"},
+        {"drain_may_move", "0"},
     };
     const char *const *wish = wishes[sim_random(s, ARRAY_SIZE(wishes))];
     struct cmd_config_set set = {.key = wish[0], .value = wish[1]};

@@ -263,7 +263,7 @@ static int drain(const struct model *m, uint64_t node) {
     struct arena arena;
     struct planner_plan plan;
     arena_init(&arena);
-    int err = planner_drain(m, (uint32_t)node, &arena, &plan);
+    int err = planner_drain(m, 0, (uint32_t)node, &arena, &plan);
     arena_finish(&arena);
     return err;
 }

@@ -324,6 +324,8 @@ def test_drains_may_be_forbidden_to_move_others(plan):
     content = three(vm("a", "n0", mem=5), vm("b", "n1", mem=4), vm("c", "n2", mem=4), solve={"drain_moves_others": False})
     assert placed(plan, content, "--drain", "n0") == {}
     assert placed(plan, {**content, "solve": {}}, "--drain", "n0") != {}
+    assert placed(plan, {**content, "solve": {"move_others": False}}, "--drain", "n0") == {}
+    assert placed(plan, {**content, "solve": {"move_others": False, "drain_moves_others": True}}, "--drain", "n0") != {}
 
 
 def test_further_resources_and_limits(plan):

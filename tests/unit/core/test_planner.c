@@ -148,7 +148,7 @@ static void any_figures(void **state) {
             model_node_by_id(&q->b.m, 2)->cpus = (uint32_t)figures[k];
             ask(q, vm);
             assert_int_equal(planner_place(&q->b.m, &vm->id, 1, &q->arena, &plan), 0);
-            assert_int_equal(planner_drain(&q->b.m, 1, &q->arena, &plan), 0);
+            assert_int_equal(planner_drain(&q->b.m, 0, 1, &q->arena, &plan), 0);
             assert_int_equal(plan.n, 1);
         }
     }

@@ -206,7 +206,7 @@ static void starts(void **state) {
     struct planner_explanation answer;
     assert_int_equal(planner_explain(&b->m, vm->id, &arena, &answer), 0);
     assert_int_equal(answer.best, 3);
-    assert_int_equal(planner_drain(&b->m, 2, &arena, &plan), 0);
+    assert_int_equal(planner_drain(&b->m, 0, 2, &arena, &plan), 0);
     assert_true(plan.n == 1 && plan.v[0].to == 3);
     /* A plan of before is not carried out where there is none any more. */
     struct planner_plan fits;
