@@ -27,6 +27,28 @@ def test_the_live_cluster_and_its_export_give_the_same_plan(cluster, words):
     cluster.verdict()
 
 
+def test_a_further_resource_decides_where_a_vm_goes(cluster):
+    cluster.place(a="n3", b="n2", c="n1")
+    cluster.ctl("vm", "set", "a", "--resource", "vgpu=1", via="n1")
+    try:
+        for node, other in (("n1", "n2"), ("n2", "n1")):
+            cluster.ctl("node", "set", other, "--resource", "vgpu=0", via="n1")
+            cluster.ctl("node", "set", node, "--resource", "vgpu=1", via="n1")
+            said = plan(cluster, "--lose", "n3")
+            assert said["placed"] == {"a": node}
+            cluster.ctl("export", "/run/cluster.json", via="n1")
+            assert said == plan(cluster, "--file", "/run/cluster.json", "--lose", "n3")
+            cluster.lab.check("n1", ["rm", "/run/cluster.json"])
+        struck = cluster.power_off("n3")
+        cluster.runs_again("a", struck)
+        assert cluster.where()["a"] == "n2"
+    finally:
+        cluster.ctl("vm", "set", "a", "--resource", "vgpu=0", via="n1")
+        for node in ("n1", "n2"):
+            cluster.ctl("node", "set", node, "--resource", "vgpu=0", via="n1")
+    cluster.verdict()
+
+
 def test_a_plan_is_what_the_dry_run_says_and_what_a_failover_does(cluster):
     cluster.place(a="n3", b="n3", c="n1")
     dry = cluster.ask("node", "drain", "n3", "--dry-run")["plan"]
