@@ -117,5 +117,6 @@ void plan_explain(const struct screen *screen, const json_t *explanation) {
     }
     table_print(table);
     table_destroy(table);
-    fputs("AFTER: what would be left free of the scarcer one, with the VM there\n", screen->file);
+    fputs("AFTER: what would be left free of the scarcest resource, with the VM there\n",
+          screen->file);
 }
