@@ -357,7 +357,7 @@ static int add_split_among(struct cluster_reader *r, const struct placement_rule
         while (end < apart->vms.n && apart->group_of[end] == apart->group_of[begin]) {
             end++;
         }
-        first[n++] = (struct placement_rule){
+        first[n] = (struct placement_rule){
             .name = apart->name,
             .kind = PLACEMENT_TOGETHER,
             .scope = PLACEMENT_PART,
@@ -365,6 +365,7 @@ static int add_split_among(struct cluster_reader *r, const struct placement_rule
             .vms = {.index = &apart->vms.index[begin], .n = end - begin},
             .part_of = apart->part_of,
         };
+        n++;
     }
     *n_rules += n;
     add_rule(r, n_rules, apart);
