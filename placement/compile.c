@@ -67,6 +67,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
     s->counts = arena_take(arena, (size_t)s->counts_mask + 1, sizeof(*s->counts));
     s->decisions = arena_take(arena, v, sizeof(*s->decisions));
     s->touched = arena_take(arena, v, sizeof(*s->touched));
+    s->prices = arena_take(arena, v, sizeof(*s->prices));
     s->packed = arena_take(arena, v, sizeof(*s->packed));
     s->steps = arena_take(arena, placement_steps_max(s), sizeof(*s->steps));
     s->moves = arena_take(arena, placement_steps_max(s), sizeof(*s->moves));
@@ -467,6 +468,8 @@ int placement_compile(struct placement_solver *s, const struct placement_problem
     s->n_decisions = 0;
     s->at_end = false;
     s->filled_with = 0;
+    s->listed_with = 0;
+    s->priced = s->by_price = false;
     s->stamp = 0;
     s->random = problem->seed * 2 + 1;
     placement_collect(s);

@@ -3,130 +3,21 @@
  * fill.c - node by node, each filled as well as can be.
  *
  * A node takes the VM that is hardest to place, and then those of the rest that together are worth
- * most and fit. What a VM is worth is its size, with a little noise, so that to fill the same nodes
- * again comes out otherwise (pack.c). To choose the VMs of one node is a knapsack problem, searched
- * depth first with a bound, up to a limit.
+ * most and fit (knapsack.c). What a VM is worth is its size or its price (price.c), with a little
+ * noise, so that to fill the same nodes again comes out otherwise (pack.c).
  *
  * Where there is hardly more room than is needed (the slack), a node that is left with more than
- * the slack has spoilt the plan: choices that leave less come first, whatever they are worth.
+ * the slack has spoilt the plan: choices that leave less come first, whatever they are worth. Work
+ * is done in two halves: if the first finds nothing within the slack, nothing is cut off for its
+ * value in the second.
  */
-#include "pack.h"
+#include "knapsack.h"
 
 #include <string.h>
 
 #define KNAPSACK_WORK 4000u
 #define KNAPSACK_WORK_MOST 2000000u
 #define PART_VMS 512u
-
-struct knapsack {
-    const struct pack *p;
-    uint64_t room[PLACEMENT_RESOURCES_MAX]; /* free on the node */
-    uint64_t room_size;                     /* the same in sizes */
-    const uint64_t *slack;
-    uint64_t least[PLACEMENT_RESOURCES_MAX]; /* that any VM of the list needs */
-    uint64_t value, best_value;
-    bool by_value;    /* what is worth less than the best is not looked at */
-    bool best_within; /* the best leaves no more than the slack */
-    uint32_t slots;   /* VMs that the node still takes */
-    uint32_t n_list, n_chosen, n_best;
-    uint32_t chosen[256], best[256]; /* indices of the list */
-    uint32_t work;
-};
-
-static bool fits(const struct knapsack *k, uint32_t vm) {
-    const struct placement_solver *s = k->p->s;
-    const uint64_t *need = vm_need(s, vm);
-    for (uint32_t r = 0; r < s->n_resources; r++) {
-        if (need[r] > k->room[r]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void take_room(struct knapsack *k, uint32_t vm, bool take) {
-    const uint64_t *need = vm_need(k->p->s, vm);
-    const uint64_t size = k->p->size[vm];
-    for (uint32_t r = 0; r < k->p->s->n_resources; r++) {
-        k->room[r] = take ? k->room[r] - need[r] : k->room[r] + need[r];
-    }
-    k->room_size =
-        take ? k->room_size - (size < k->room_size ? size : k->room_size) : k->room_size + size;
-    k->value = take ? k->value + k->p->value[vm] : k->value - k->p->value[vm];
-}
-
-static bool within_slack(const struct knapsack *k) {
-    for (uint32_t r = 0; r < k->p->s->n_resources; r++) {
-        if (k->room[r] > k->slack[r]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void consider(struct knapsack *k) {
-    if (k->best_within && k->value <= k->best_value) {
-        return;
-    }
-    const bool within = within_slack(k);
-    if (within == k->best_within ? k->value <= k->best_value : !within) {
-        return;
-    }
-    k->best_within = within;
-    k->best_value = k->value;
-    k->n_best = k->n_chosen;
-    for (uint32_t i = 0; i < k->n_chosen; i++) {
-        k->best[i] = k->chosen[i];
-    }
-}
-
-/* The list is in order of value by size, so that what is left of the room is worth no more than
- * the next one's share of it. Work is done in two halves: if the first finds nothing within the
- * slack, nothing is cut off for its value in the second. */
-static void search(struct knapsack *k, uint32_t first) {
-    const struct pack *p = k->p;
-    consider(k);
-    for (uint32_t r = 0; r < p->s->n_resources; r++) {
-        if (k->room[r] < k->least[r]) {
-            return; /* nobody fits any more */
-        }
-    }
-    for (uint32_t i = first; i < k->n_list && k->work > 0; i++) {
-        const uint32_t vm = p->list[i];
-        k->work--;
-        if ((k->best_within || k->by_value) &&
-            k->value + k->room_size / p->size[vm] * p->value[vm] +
-                    k->room_size % p->size[vm] * p->value[vm] / p->size[vm] <=
-                k->best_value) {
-            return;
-        }
-        if (k->n_chosen == k->slots || !fits(k, vm)) {
-            continue;
-        }
-        const uint64_t room_size = k->room_size;
-        take_room(k, vm, true);
-        k->chosen[k->n_chosen++] = i;
-        search(k, i + 1);
-        k->n_chosen--;
-        take_room(k, vm, false);
-        k->room_size = room_size;
-    }
-}
-
-static void sort_by_density(struct pack *p, uint32_t n) {
-    for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
-        for (uint32_t i = gap; i < n; i++) {
-            const uint32_t vm = p->list[i];
-            uint32_t k = i;
-            for (; k >= gap && p->value[p->list[k - gap]] * (p->size[vm] >> 8 | 1) <
-                                   p->value[vm] * (p->size[p->list[k - gap]] >> 8 | 1);
-                 k -= gap) {
-                p->list[k] = p->list[k - gap];
-            }
-            p->list[k] = vm;
-        }
-    }
-}
 
 static void drop(struct pack *p, uint32_t vm) {
     uint32_t i = 0;
@@ -140,34 +31,16 @@ static void drop(struct pack *p, uint32_t vm) {
 static uint32_t make_list(struct pack *p, struct knapsack *k, uint32_t node) {
     const struct placement_solver *s = p->s;
     uint32_t n = 0;
-    for (uint32_t r = 0; r < s->n_resources; r++) {
-        k->least[r] = UINT64_MAX;
-    }
+    memset(k->least, 0xff, sizeof(k->least));
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
-        if (fits(k, vm) && placement_allowed(s, vm, node)) {
+        if (placement_knapsack_fits(k, vm) && placement_allowed(s, vm, node)) {
             p->list[n++] = vm;
-            for (uint32_t r = 0; r < s->n_resources; r++) {
-                k->least[r] = vm_need(s, vm)[r] < k->least[r] ? vm_need(s, vm)[r] : k->least[r];
-            }
+            placement_knapsack_least(k, vm);
         }
     }
-    sort_by_density(p, n);
+    placement_knapsack_sort(p, p->list, n);
     return n;
-}
-
-static void room_of(struct knapsack *k, uint32_t node) {
-    const struct placement_solver *s = k->p->s;
-    uint64_t size = 0;
-    for (uint32_t r = 0; r < s->n_resources; r++) {
-        const size_t i = (size_t)node * s->n_resources + r;
-        k->room[r] = s->capacities[i] > s->used[i] ? s->capacities[i] - s->used[i] : 0;
-        size += (k->room[r] * k->p->scale[r]) >> 16;
-    }
-    k->room_size = size + 64;
-    const uint32_t slots =
-        s->vms_max[node] > s->n_vms_on[node] ? s->vms_max[node] - s->n_vms_on[node] : 0;
-    k->slots = slots < 255 ? slots : 255;
 }
 
 /* The VM that is worth most, of those left that may go to the node. */
@@ -185,7 +58,7 @@ static uint32_t hardest(const struct pack *p, uint32_t node) {
 
 static void fill_node(struct pack *p, uint32_t node, uint32_t work) {
     struct placement_solver *s = p->s;
-    struct knapsack k = {.p = p, .slack = p->slack};
+    struct knapsack k = {.p = p, .list = p->list, .slack = p->slack};
     s->work += 8 + p->n_left;
     const uint32_t first = hardest(p, node);
     if (first == PLACEMENT_NONE) {
@@ -193,20 +66,20 @@ static void fill_node(struct pack *p, uint32_t node, uint32_t work) {
     }
     drop(p, first);
     placement_pack_put(p, first, node);
-    room_of(&k, node);
-    k.best_within = within_slack(&k);
+    placement_knapsack_room(&k, node);
+    k.best_within = placement_knapsack_within_slack(&k);
     k.n_list = make_list(p, &k, node);
     k.work = work / 2;
     k.by_value = true;
-    search(&k, 0);
+    placement_knapsack_search(&k, 0);
     s->work += (work / 2 - k.work) / 4 + 2 * (uint64_t)k.n_list;
     if (!k.best_within) {
         k.work = work / 2;
         k.by_value = false;
-        search(&k, 0);
+        placement_knapsack_search(&k, 0);
         s->work += (work / 2 - k.work) / 4;
     }
-    uint32_t chosen[256];
+    uint32_t chosen[KNAPSACK_VMS];
     for (uint32_t i = 0; i < k.n_best; i++) {
         chosen[i] = p->list[k.best[i]];
     }
@@ -252,10 +125,10 @@ void placement_fill(struct pack *p, uint32_t work) {
     }
 }
 
-uint64_t placement_size_left(const struct pack *p) {
+uint64_t placement_worth_left(const struct pack *p) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < p->n_left; i++) {
-        sum += p->size[p->left[i]];
+        sum += p->worth[p->left[i]];
     }
     return sum;
 }
@@ -319,7 +192,7 @@ void placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes
                          const struct fill_manner *manner) {
     struct placement_solver *s = p->s;
     uint32_t vms[PART_VMS], places[PART_VMS], n;
-    const uint64_t left_before = placement_size_left(p);
+    const uint64_t left_before = placement_worth_left(p);
     const uint32_t n_left = p->n_left;
     const uint64_t uneven_before = unevenness(p, nodes, n_nodes);
     const uint32_t n_emptied = empty_nodes(p, nodes, n_nodes, places, &n);
@@ -329,14 +202,14 @@ void placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes
     /* A little noise in what VMs are worth, so that the same part does not come out the same. */
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
-        p->value[vm] = p->size[vm] + p->size[vm] / 64 * random_below(s, 16);
+        p->value[vm] = p->worth[vm] + p->worth[vm] / manner->noise * random_below(s, 16);
     }
     for (uint32_t i = 0; i < n_emptied && p->n_left > 0; i++) {
         fill_node(p, nodes[i], manner->work);
     }
-    const uint64_t left_after = placement_size_left(p);
+    const uint64_t left_after = placement_worth_left(p);
     const uint64_t slack = uneven_before / 1000 * random_below(s, 5);
-    if (left_after < left_before ||
+    if (left_after < left_before || left_after <= manner->tolerated ||
         (left_after == left_before &&
          (!manner->concentrate || unevenness(p, nodes, n_nodes) + slack >= uneven_before))) {
         return;

@@ -17,7 +17,8 @@
  *     chain.c     few VMs: depth first, each by pushing others out, fewest moves first
  *     part.c      a part of the plan anew, by the same search
  *     pack.c      many VMs, little room: nodes emptied and filled again
- *     fill.c      a node filled as well as can be
+ *     fill.c      a node filled as well as can be; knapsack.c: with which VMs
+ *     price.c     what it is worth to place a VM, by what goes with it
  *     soften.c    fewer soft rules broken
  *     balance.c   nodes above their thresholds
  *     sequence.c  the order of the moves: stages, cycles broken, times
@@ -165,10 +166,14 @@ struct placement_solver {
     uint32_t n_applied; /* explain.c: decisions that the state holds; NONE: not replaying */
     uint32_t stamp;
 
-    uint32_t *touched;   /* VMs that are not where they began, or were once */
-    uint64_t least_left; /* pack.c: the least that was left, by size, since the nodes were filled */
+    uint32_t *touched;    /* VMs that are not where they began, or were once */
+    uint64_t least_left;  /* pack.c: the least worth left since the nodes were filled */
     uint64_t least_since; /* the work done by then */
     uint32_t filled_with; /* pack.c: how hard the nodes were tried; 0: not yet */
+    uint64_t *prices;     /* per VM: price.c's */
+    uint64_t listed_with; /* pack.c: the work that was spent on them; 0: not yet */
+    bool priced;          /* pack.c: there are prices */
+    bool by_price;        /* they are what counts, not sizes */
     uint32_t *packed;     /* per VM: where pack.c had it when it was last interrupted, or NONE */
     uint32_t n_touched;
     uint32_t phase; /* solve.c: what improve does next */

@@ -9,6 +9,9 @@
  * is in one piece. (Buljubasic and Vasquez's consistent neighbourhood search for bin packing,
  * Computers & OR 76, 2016, keeps partial solutions in the same way.)
  *
+ * What counts of those left is their size, or, once there is work for it, their price (price.c),
+ * which knows what goes well together.
+ *
  * With much more work to be spent than the nodes were filled with, they are filled anew: where
  * hardly any room is to spare, to try hard once is worth more than to mend long.
  *
@@ -19,6 +22,8 @@
 #include <string.h>
 
 #define PART_NODES 8u
+#define NOISE 64u /* a part of the worth; prices say more exactly what matters: */
+#define PRICE_NOISE 256u
 #define STUCK_WORK 40000000u /* without less being left, and for each VM: */
 #define STUCK_WORK_VM 300000u
 #define MANNER_LASTS 2000u /* parts in a row that are sought in the same manner */
@@ -51,19 +56,20 @@ static void measure(struct pack *p) {
 
 void placement_pack_put(struct pack *p, uint32_t vm, uint32_t node) {
     placement_put(p->s, vm, node);
-    p->load[node] += p->size[vm];
+    p->load[node] += p->worth[vm];
 }
 
 void placement_pack_take(struct pack *p, uint32_t vm) {
-    p->load[p->s->at[vm]] -= p->size[vm];
+    p->load[p->s->at[vm]] -= p->worth[vm];
     placement_take(p->s, vm);
 }
 
 static bool make_room(struct pack *p, struct placement_solver *s) {
     const size_t v = s->problem->n_vms, n = s->problem->n_nodes;
+    const size_t prices = placement_price_room(s->problem->n_vms);
     *p = (struct pack){.s = s};
     unsigned char *room = placement_search_room(
-        s, v * (2 * sizeof(*p->size) + 2 * sizeof(*p->left)) + n * sizeof(*p->load));
+        s, v * (2 * sizeof(*p->size) + 2 * sizeof(*p->left)) + n * sizeof(*p->load) + prices);
     if (room == NULL) {
         return false;
     }
@@ -72,12 +78,14 @@ static bool make_room(struct pack *p, struct placement_solver *s) {
     p->load = p->value + v;
     p->left = (uint32_t *)(void *)(p->load + n);
     p->list = p->left + v;
+    p->room_for_lists = p->list + v;
     return true;
 }
 
 /* As the problem has it, with all that is asked for, and can be placed somewhere, left. */
 static void begin(struct pack *p) {
     struct placement_solver *s = p->s;
+    p->worth = s->by_price ? s->prices : p->size;
     placement_state_reset(s);
     p->n_left = 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
@@ -93,7 +101,7 @@ static void begin(struct pack *p) {
     memset(p->load, 0, s->problem->n_nodes * sizeof(*p->load));
     for (uint32_t vm = 0; vm < s->problem->n_vms; vm++) {
         if (s->at[vm] != PLACEMENT_NONE) {
-            p->load[s->at[vm]] += p->size[vm];
+            p->load[s->at[vm]] += p->worth[vm];
         }
     }
 }
@@ -101,6 +109,7 @@ static void begin(struct pack *p) {
 /* The room on the nodes that take VMs, less what is to be placed there. */
 static void measure_slack(struct pack *p) {
     const struct placement_solver *s = p->s;
+    p->enough = true;
     for (uint32_t r = 0; r < s->n_resources; r++) {
         uint64_t room = 0, need = 0;
         for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
@@ -114,6 +123,7 @@ static void measure_slack(struct pack *p) {
         }
         p->room[r] = room;
         p->slack[r] = room > need ? room - need : 0;
+        p->enough = p->enough && room >= need;
     }
 }
 
@@ -167,25 +177,93 @@ static uint32_t choose_nodes(struct pack *p, uint32_t *nodes, bool roomy) {
 
 static void fill_anew(struct pack *p, uint32_t work) {
     struct placement_solver *s = p->s;
+    const uint32_t part = s->by_price ? PRICE_NOISE : NOISE;
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
-        p->value[vm] =
-            p->size[vm] + p->size[vm] / 64 * random_below(s, s->filled_with > 0 ? 12 : 1);
+        const uint32_t noise = random_below(s, s->filled_with > 0 ? 12 : 1);
+        p->value[vm] = p->worth[vm] + p->worth[vm] / part * noise;
     }
     s->filled_with = work;
     s->least_left = UINT64_MAX;
     placement_fill(p, work);
 }
 
+/* Of some resource less will be free than one node has. Sizes are as good as the best prices. */
+static bool is_perfect(const struct pack *p) {
+    const struct placement_solver *s = p->s;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        if (p->room[r] > 0 && p->slack[r] < p->room[r] / s->problem->n_nodes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Worth it each time that there is much more work to be spent; true: something else counts from now
+ * on, so that all begins anew. If it is prices as before, only better ones, the search goes on
+ * where it was. */
+static bool price(struct pack *p) {
+    struct placement_solver *s = p->s;
+    const bool by_price_before = s->by_price;
+    const uint64_t work = placement_price_work(p);
+    if (work == 0 || work < 4 * s->listed_with) {
+        return false;
+    }
+    s->listed_with = work;
+    s->by_price = s->priced = placement_price(p, work);
+    begin(p);
+    if (s->by_price && by_price_before) {
+        s->filled_with = placement_fill_work(p);
+        s->least_left = UINT64_MAX;
+    }
+    return s->by_price != by_price_before;
+}
+
+static void begin_or_resume(struct pack *p) {
+    const bool priced_anew = p->enough && !is_perfect(p) && price(p);
+    const uint32_t fill_work = placement_fill_work(p);
+    if (priced_anew || fill_work >= 4 * (uint64_t)p->s->filled_with) {
+        fill_anew(p, fill_work);
+    } else {
+        resume(p);
+    }
+}
+
+static uint64_t mean_worth(const struct pack *p) {
+    const uint32_t n_vms = p->s->problem->n_vms;
+    uint64_t sum = 0;
+    for (uint32_t vm = 0; vm < n_vms; vm++) {
+        sum += p->worth[vm];
+    }
+    return n_vms > 0 ? sum / n_vms : 0;
+}
+
+/* By prices hardly ever as much is left as before: a little more is tolerated at times. */
+static struct fill_manner choose_manner(const struct pack *p) {
+    struct placement_solver *s = p->s;
+    struct fill_manner manner = {.work = random_below(s, 4) == 0 ? 5000 : 1000,
+                                 .concentrate = random_below(s, 4) > 0,
+                                 .noise = NOISE};
+    if (s->by_price) {
+        const uint64_t left = placement_worth_left(p);
+        const uint64_t least = left < s->least_left ? left : s->least_left;
+        const uint32_t kind = random_below(s, 4);
+        manner.noise = random_below(s, 2) == 0 ? PRICE_NOISE : NOISE;
+        manner.tolerated = kind > 1 ? least + mean_worth(p) / (kind > 2 ? 64 : 16) : 0;
+    }
+    return manner;
+}
+
 /* For long no less is left: another beginning may lead further. */
 static bool is_stuck(const struct pack *p) {
     struct placement_solver *s = p->s;
-    const uint64_t left = placement_size_left(p);
+    const uint64_t work = STUCK_WORK + (uint64_t)s->problem->n_vms * STUCK_WORK_VM;
+    const uint64_t left = placement_worth_left(p);
     if (left < s->least_left) {
         s->least_left = left;
         s->least_since = s->work;
     }
-    return s->work - s->least_since > STUCK_WORK + (uint64_t)s->problem->n_vms * STUCK_WORK_VM;
+    return s->work - s->least_since > (s->by_price ? work / 3 : work);
 }
 
 /* Those left that run stay at their hosts; false: there is no room for one of them any more. */
@@ -214,21 +292,17 @@ bool placement_pack(struct placement_solver *s, bool *ret_all) {
     measure(&p);
     begin(&p);
     measure_slack(&p);
+    begin_or_resume(&p);
     const uint32_t fill_work = placement_fill_work(&p);
-    if (fill_work >= 4 * (uint64_t)s->filled_with) {
-        fill_anew(&p, fill_work);
-    } else {
-        resume(&p);
-    }
     while (p.n_left > 0 && s->work < s->work_end) {
-        const struct fill_manner manner = {.work = random_below(s, 4) == 0 ? 5000 : 1000,
-                                           .concentrate = random_below(s, 4) > 0};
+        const struct fill_manner manner = choose_manner(&p);
         const bool roomy = random_below(s, 2) == 0;
         for (uint32_t i = 0; i < MANNER_LASTS && p.n_left > 0 && s->work < s->work_end; i++) {
             const uint32_t n = choose_nodes(&p, nodes, roomy);
             placement_fill_part(&p, nodes, n, &manner);
         }
-        if (is_stuck(&p)) {
+        if (is_stuck(&p)) { /* now and then by sizes: some problems are easier so */
+            s->by_price = s->priced && random_below(s, 4) > 0;
             begin(&p);
             fill_anew(&p, fill_work);
         }
