@@ -19,6 +19,7 @@
  *     pack.c      many VMs, little room: nodes emptied and filled again
  *     fill.c      a node filled as well as can be; knapsack.c: with which VMs
  *     price.c     what it is worth to place a VM, by what goes with it
+ *     cover.c     no room to spare: each node full, from a list of all choices for it
  *     soften.c    fewer soft rules broken
  *     balance.c   nodes above their thresholds
  *     sequence.c  the order of the moves: stages, cycles broken, times
@@ -171,7 +172,7 @@ struct placement_solver {
     uint64_t least_since; /* the work done by then */
     uint32_t filled_with; /* pack.c: how hard the nodes were tried; 0: not yet */
     uint64_t *prices;     /* per VM: price.c's */
-    uint64_t listed_with; /* pack.c: the work that was spent on them; 0: not yet */
+    uint64_t listed_with; /* pack.c: the work that was spent on them, or on a cover; 0: not yet */
     bool priced;          /* pack.c: there are prices */
     bool by_price;        /* they are what counts, not sizes */
     uint32_t *packed;     /* per VM: where pack.c had it when it was last interrupted, or NONE */

@@ -10,7 +10,8 @@
  * Computers & OR 76, 2016, keeps partial solutions in the same way.)
  *
  * What counts of those left is their size, or, once there is work for it, their price (price.c),
- * which knows what goes well together.
+ * which knows what goes well together. Where no room at all is to spare, the nodes are filled to
+ * the last first, if they can be (cover.c).
  *
  * With much more work to be spent than the nodes were filled with, they are filled anew: where
  * hardly any room is to spare, to try hard once is worth more than to mend long.
@@ -67,9 +68,11 @@ void placement_pack_take(struct pack *p, uint32_t vm) {
 static bool make_room(struct pack *p, struct placement_solver *s) {
     const size_t v = s->problem->n_vms, n = s->problem->n_nodes;
     const size_t prices = placement_price_room(s->problem->n_vms);
+    const size_t cover = placement_cover_room(s->problem->n_vms);
     *p = (struct pack){.s = s};
-    unsigned char *room = placement_search_room(
-        s, v * (2 * sizeof(*p->size) + 2 * sizeof(*p->left)) + n * sizeof(*p->load) + prices);
+    unsigned char *room =
+        placement_search_room(s, v * (2 * sizeof(*p->size) + 2 * sizeof(*p->left)) +
+                                     n * sizeof(*p->load) + (prices > cover ? prices : cover));
     if (room == NULL) {
         return false;
     }
@@ -199,9 +202,24 @@ static bool is_perfect(const struct pack *p) {
     return false;
 }
 
-/* Worth it each time that there is much more work to be spent; true: something else counts from now
- * on, so that all begins anew. If it is prices as before, only better ones, the search goes on
- * where it was. */
+/* Worth it each time that there is much more work to be spent; true: the plan is made so. */
+static bool cover(struct pack *p) {
+    struct placement_solver *s = p->s;
+    const uint64_t work = s->work < s->work_end ? (s->work_end - s->work) / 2 : 0;
+    if (work == 0 || work < 4 * s->listed_with) {
+        return false;
+    }
+    s->listed_with = work;
+    if (!placement_cover(p, work)) {
+        return false;
+    }
+    s->filled_with = placement_fill_work(p);
+    s->least_left = UINT64_MAX;
+    return true;
+}
+
+/* As above; true: something else counts from now on, so that all begins anew. If it is prices as
+ * before, only better ones, the search goes on where it was. */
 static bool price(struct pack *p) {
     struct placement_solver *s = p->s;
     const bool by_price_before = s->by_price;
@@ -220,7 +238,11 @@ static bool price(struct pack *p) {
 }
 
 static void begin_or_resume(struct pack *p) {
-    const bool priced_anew = p->enough && !is_perfect(p) && price(p);
+    const bool perfect = is_perfect(p);
+    if (p->enough && perfect && cover(p)) {
+        return;
+    }
+    const bool priced_anew = p->enough && !perfect && price(p);
     const uint32_t fill_work = placement_fill_work(p);
     if (priced_anew || fill_work >= 4 * (uint64_t)p->s->filled_with) {
         fill_anew(p, fill_work);

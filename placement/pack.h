@@ -7,7 +7,7 @@
 
 #include "search.h"
 
-/* Choices of VMs for a node are listed (price.c) for no more VMs than that. */
+/* Choices of VMs for a node are listed (price.c, cover.c) for no more VMs than that. */
 #define LISTED_VMS_MAX 8192u
 
 struct pack {
@@ -19,7 +19,7 @@ struct pack {
     uint64_t *value;       /* per VM: what it is worth at the moment: its worth, and some noise */
     uint64_t *load;        /* per node: worths of those there */
     uint32_t *list;        /* VMs that may go to the node at hand */
-    void *room_for_lists;  /* price.c's own arrays */
+    void *room_for_lists;  /* price.c's and cover.c's own arrays, one of them at a time */
     uint64_t scale[PLACEMENT_RESOURCES_MAX];
     /* What will be free on all nodes together when all is placed: no node may leave more free. */
     uint64_t slack[PLACEMENT_RESOURCES_MAX];
@@ -59,3 +59,8 @@ bool placement_price(struct pack *pack, uint64_t work);
 /* How much of what is left of the work to spend on that; 0: it is too little. */
 uint64_t placement_price_work(const struct pack *pack);
 size_t placement_price_room(uint32_t n_vms);
+
+/* cover.c: where no room is to spare, all that is left onto nodes that each are full; true: that
+ * was found and carried out, but for VMs that a node refused. */
+bool placement_cover(struct pack *pack, uint64_t work);
+size_t placement_cover_room(uint32_t n_vms);
