@@ -258,6 +258,13 @@ int cluster_file_take(json_t *root, const char *path, struct cluster_file **ret_
     return 0;
 }
 
+/* Examples are passed around like that. A text cannot begin with this byte. */
+static bool is_compressed(FILE *stream) {
+    int first = getc(stream);
+    (void)ungetc(first, stream);
+    return first == 0x1f;
+}
+
 int cluster_file_read(const char *path, struct cluster_file **ret_file, char *ret_message) {
     bool standard = strcmp(path, "-") == 0;
     const char *name = standard ? "standard input" : path;
@@ -269,10 +276,18 @@ int cluster_file_read(const char *path, struct cluster_file **ret_file, char *re
                        strerror(-error));
         return error;
     }
-    json_t *root = json_loadf(stream, JSON_REJECT_DUPLICATES, &wrong);
+    bool compressed = is_compressed(stream);
+    json_t *root = compressed ? NULL : json_loadf(stream, JSON_REJECT_DUPLICATES, &wrong);
     int error = ferror(stream) ? -EIO : -EINVAL;
     if (!standard) {
         (void)fclose(stream);
+    }
+    if (compressed) {
+        (void)snprintf(ret_message, CLUSTER_FILE_MESSAGE_MAX,
+                       "%s: is compressed: gunzip it first, or pipe it: gzip -dc FILE | clusterctl "
+                       "plan --file -",
+                       name);
+        return error;
     }
     if (root == NULL) {
         (void)snprintf(ret_message, CLUSTER_FILE_MESSAGE_MAX,

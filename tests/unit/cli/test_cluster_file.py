@@ -2,6 +2,7 @@
 """The file of clusterd-cluster.json(5): what is taken, what it means, and each line by which it is refused."""
 
 import copy
+import gzip
 import json
 import os
 import re
@@ -170,6 +171,14 @@ def test_files_that_cannot_be_read(cluster, tmp_path):
         done = cluster.run("plan", "--file", str(path))
         assert done.returncode == 2
         assert str(path) in done.stderr and (reason in done.stderr or "it cannot be read" in done.stderr)
+
+
+def test_a_compressed_file_says_so(cluster, tmp_path):
+    path = tmp_path / "c.json.gz"
+    path.write_bytes(gzip.compress(json.dumps(GOOD).encode()))
+    done = cluster.run("plan", "--file", str(path))
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"{path}: is compressed: gunzip it first" in done.stderr
 
 
 # ---- what it means
