@@ -3,46 +3,20 @@
  * cover.c - where no room is to spare: each node full, each VM on one.
  *
  * If the nodes have no more room together than is needed, a plan is made of choices of VMs that
- * fill a node to the last. Of these there are few. They are all listed, and a set of them is sought
- * in which each VM is once: an exact cover. It is searched depth first, always for the VM that is
- * in the fewest choices left (Knuth, Dancing links, 2000), in a random order, and begun anew after
- * some failures, each time after more of them: a wrong decision early on costs no more than that.
+ * fill a node to the last. Of these there are few. They are all listed, and as many of them are
+ * sought as have no VM in common (cover_walk.c).
  *
- * The nodes must be alike. What one of them does not accept of a choice stays left, for pack.c.
+ * It is the same if there are just some nodes more than are needed: the rest are full then. The
+ * nodes must be alike, but for a few that are larger, and are not filled here. What stays left, or
+ * is not accepted by the node that it should go to, is for pack.c: with most of the nodes full it
+ * is little, and has all the room that is to spare to itself.
  */
-#include "pack.h"
+#include "cover.h"
 
 #include <string.h>
 
-#define CHOICE_VMS 6u
 #define CHOICES_PER_VM 16u
-#define FAILURES 100u /* before it is begun anew, the first time */
-
-struct cover {
-    struct pack *p;
-    uint64_t work_end;
-    uint64_t room[PLACEMENT_RESOURCES_MAX]; /* of a node, less what is chosen */
-    uint64_t slack;                         /* all resources as one: see sizes below */
-    uint64_t *sizes;                        /* of the VMs in the list, the largest first */
-    uint32_t n_chosen, chosen[CHOICE_VMS];
-    uint32_t vms_most; /* in a choice */
-    uint32_t n_choices, n_max;
-    bool too_many; /* choices, or work */
-    bool proven;   /* the choices that are listed cover nothing */
-
-    /* Choice i is in cells [i * CHOICE_VMS] and on. The cells of a VM are a ring, which begins at
-     * the VM's own cell, behind all these. */
-    uint32_t *vm_of; /* NONE: none, nor in the rest of the choice's */
-    uint32_t *up, *down;
-    uint32_t *n_with; /* per VM: choices left that it is in */
-    uint32_t *taken;  /* cells, of the VM that each was taken for */
-    uint32_t n_taken;
-    bool *covered; /* per VM */
-};
-
-static uint32_t head(const struct cover *x, uint32_t vm) {
-    return x->n_max * CHOICE_VMS + vm;
-}
+#define SPARE_MOST 3u /* nodes that are not needed */
 
 /* ---- the choices */
 
@@ -51,7 +25,7 @@ static void add_choice(struct cover *x) {
         x->too_many = true;
         return;
     }
-    uint32_t *cells = &x->vm_of[(size_t)x->n_choices++ * CHOICE_VMS];
+    uint32_t *cells = &x->vms_of[(size_t)x->n_choices++ * CHOICE_VMS];
     for (uint32_t i = 0; i < CHOICE_VMS; i++) {
         cells[i] = i < x->n_chosen ? x->chosen[i] : PLACEMENT_NONE;
     }
@@ -59,7 +33,7 @@ static void add_choice(struct cover *x) {
 
 static bool is_full(const struct cover *x) {
     for (uint32_t r = 0; r < x->p->s->n_resources; r++) {
-        if (x->room[r] > x->p->slack[r]) {
+        if (x->room[r] > x->within[r]) {
             return false;
         }
     }
@@ -118,183 +92,68 @@ static void list_choices(struct cover *x, uint32_t first, uint64_t room) {
         for (uint32_t r = 0; r < s->n_resources; r++) {
             x->room[r] += need[r];
         }
-        x->too_many = x->too_many || s->work >= x->work_end;
+        x->too_many = x->too_many || s->work >= x->list_end;
     }
-}
-
-/* ---- the search */
-
-static void unlink(struct cover *x, uint32_t cell) {
-    x->down[x->up[cell]] = x->down[cell];
-    x->up[x->down[cell]] = x->up[cell];
-    x->n_with[x->vm_of[cell]]--;
-}
-
-static void link_again(struct cover *x, uint32_t cell) {
-    x->down[x->up[cell]] = x->up[x->down[cell]] = cell;
-    x->n_with[x->vm_of[cell]]++;
-}
-
-/* The other cells of the cell's choice, in turn around. */
-static uint32_t beside(const struct cover *x, uint32_t cell) {
-    const uint32_t next = cell + 1;
-    return next % CHOICE_VMS == 0 || x->vm_of[next] == PLACEMENT_NONE
-               ? cell / CHOICE_VMS * CHOICE_VMS
-               : next;
-}
-
-/* The VM has its place: choices with it are none any more for the others in them. */
-static void cover_vm(struct cover *x, uint32_t vm) {
-    x->covered[vm] = true;
-    for (uint32_t i = x->down[head(x, vm)]; i != head(x, vm); i = x->down[i]) {
-        x->p->s->work++;
-        for (uint32_t k = beside(x, i); k != i; k = beside(x, k)) {
-            unlink(x, k);
-        }
-    }
-}
-
-static void uncover_vm(struct cover *x, uint32_t vm) {
-    for (uint32_t i = x->up[head(x, vm)]; i != head(x, vm); i = x->up[i]) {
-        for (uint32_t k = beside(x, i); k != i; k = beside(x, k)) {
-            link_again(x, k);
-        }
-    }
-    x->covered[vm] = false;
-}
-
-static void take_choice(struct cover *x, uint32_t cell) {
-    for (uint32_t k = beside(x, cell); k != cell; k = beside(x, k)) {
-        cover_vm(x, x->vm_of[k]);
-    }
-    x->taken[x->n_taken++] = cell;
-}
-
-/* What is uncovered in another order than the reverse comes out wrong: once around, and back. */
-static void give_back_choice(struct cover *x, uint32_t cell) {
-    uint32_t cells[CHOICE_VMS], n = 0;
-    for (uint32_t k = beside(x, cell); k != cell; k = beside(x, k)) {
-        cells[n++] = k;
-    }
-    while (n > 0) {
-        uncover_vm(x, x->vm_of[cells[--n]]);
-    }
-    x->n_taken--;
-}
-
-/* NONE: all are covered. */
-static uint32_t fewest_choices(struct cover *x) {
-    const struct pack *p = x->p;
-    uint32_t best = PLACEMENT_NONE, n_equal = 0;
-    p->s->work += p->n_left / 8;
-    for (uint32_t i = 0; i < p->n_left; i++) {
-        const uint32_t vm = p->left[i];
-        if (x->covered[vm] || (best != PLACEMENT_NONE && x->n_with[vm] > x->n_with[best])) {
-            continue;
-        }
-        n_equal = best != PLACEMENT_NONE && x->n_with[vm] == x->n_with[best] ? n_equal + 1 : 1;
-        if (n_equal == 1 || random_below(p->s, n_equal) == 0) {
-            best = vm;
-        }
-    }
-    return best;
-}
-
-/* All choices, in a random order, none taken. */
-static void link_choices(struct cover *x) {
-    const struct pack *p = x->p;
-    for (uint32_t i = 0; i < p->n_left; i++) {
-        const uint32_t vm = p->left[i], h = head(x, vm);
-        x->up[h] = x->down[h] = h;
-        x->n_with[vm] = 0;
-        x->covered[vm] = false;
-    }
-    x->n_taken = 0;
-    p->s->work += x->n_choices;
-    for (uint32_t i = 0; i < x->n_choices; i++) {
-        uint32_t *a = &x->vm_of[(size_t)i * CHOICE_VMS];
-        uint32_t *b = &x->vm_of[(size_t)random_below(p->s, i + 1) * CHOICE_VMS];
-        uint32_t kept[CHOICE_VMS];
-        memcpy(kept, a, sizeof(kept));
-        memcpy(a, b, sizeof(kept));
-        memcpy(b, kept, sizeof(kept));
-    }
-    for (uint32_t cell = 0; cell < x->n_choices * CHOICE_VMS; cell++) {
-        if (x->vm_of[cell] != PLACEMENT_NONE) {
-            const uint32_t h = head(x, x->vm_of[cell]);
-            x->up[cell] = x->up[h];
-            x->down[cell] = h;
-            link_again(x, cell);
-        }
-    }
-}
-
-static bool search(struct cover *x, uint32_t failures) {
-    link_choices(x);
-    for (;;) {
-        uint32_t vm = fewest_choices(x);
-        if (vm == PLACEMENT_NONE) {
-            return true;
-        }
-        cover_vm(x, vm);
-        uint32_t cell = x->down[head(x, vm)];
-        while (cell == head(x, vm)) { /* no other choice for it: back */
-            uncover_vm(x, vm);
-            x->proven = x->n_taken == 0;
-            if (x->proven || failures-- == 0 || x->p->s->work >= x->work_end) {
-                return false;
-            }
-            cell = x->taken[x->n_taken - 1];
-            vm = x->vm_of[cell];
-            give_back_choice(x, cell);
-            cell = x->down[cell];
-        }
-        take_choice(x, cell);
-    }
-}
-
-/* Half of the work is kept. */
-static bool seek(struct cover *x) {
-    const struct placement_solver *s = x->p->s;
-    const uint64_t end = x->work_end;
-    bool found = false;
-    uint32_t failures = FAILURES;
-    x->work_end -= s->work < end ? (end - s->work) / 2 : 0;
-    for (x->proven = false; !found && !x->proven && s->work < x->work_end;
-         failures += FAILURES / 4) {
-        found = search(x, failures);
-    }
-    x->work_end = end;
-    return found;
 }
 
 /* ---- all together */
 
-static uint32_t count_nodes(const struct placement_solver *s) {
-    uint32_t n = 0;
-    for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
-        n += bit_test(s->accepts, node) ? 1 : 0;
-    }
-    return n;
+static uint64_t room_of(const struct placement_solver *s, uint32_t node, uint32_t r) {
+    const size_t i = (size_t)node * s->n_resources + r;
+    return s->capacities[i] > s->used[i] ? s->capacities[i] - s->used[i] : 0;
 }
 
-static bool nodes_alike(const struct pack *p) {
-    const struct placement_solver *s = p->s;
-    uint32_t first = PLACEMENT_NONE;
+static bool is_small(const struct cover *x, uint32_t node) {
+    const struct placement_solver *s = x->p->s;
+    for (uint32_t r = 0; r < s->n_resources; r++) {
+        if (room_of(s, node, r) != x->node[r]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The smallest nodes, which must be most of them; false: they are too different. */
+static bool gather_nodes(struct cover *x) {
+    const struct placement_solver *s = x->p->s;
+    x->n_nodes = x->n_small = 0;
+    memset(x->node, 0xff, sizeof(x->node));
     for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
         if (!bit_test(s->accepts, node)) {
             continue;
         }
-        first = first == PLACEMENT_NONE ? node : first;
+        x->n_nodes++;
         for (uint32_t r = 0; r < s->n_resources; r++) {
-            const size_t i = (size_t)node * s->n_resources + r;
-            const size_t k = (size_t)first * s->n_resources + r;
-            if (s->capacities[i] != s->capacities[k] || s->used[i] != s->used[k]) {
-                return false;
-            }
+            const uint64_t room = room_of(s, node, r);
+            x->node[r] = room < x->node[r] ? room : x->node[r];
         }
     }
-    return first != PLACEMENT_NONE;
+    for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
+        x->n_small += bit_test(s->accepts, node) && is_small(x, node) ? 1 : 0;
+    }
+    return x->n_nodes > 0 && x->n_small >= x->n_nodes - x->n_nodes / 8;
+}
+
+/* Of all resources as much is to spare as so many nodes have, or nearly; 0: it is not like that. */
+static uint32_t spare_nodes(const struct cover *x) {
+    const struct pack *p = x->p;
+    uint32_t n = 0;
+    for (uint32_t r = 0; r < p->s->n_resources; r++) {
+        const uint64_t node = x->node[r], slack = p->slack[r];
+        const uint64_t nearest = node > 0 ? (slack + node / 2) / node : 0;
+        const uint64_t nodes = nearest * node;
+        if (nearest == 0 || nearest > SPARE_MOST || (n > 0 && nearest != n) ||
+            (slack > nodes ? slack - nodes : nodes - slack) > node / 32) {
+            return 0;
+        }
+        n = (uint32_t)nearest;
+    }
+    return n;
+}
+
+uint32_t placement_cover_spare(struct pack *p) {
+    struct cover x = {.p = p};
+    return gather_nodes(&x) ? spare_nodes(&x) : 0;
 }
 
 /* Exactly additive, unlike pack.h's. */
@@ -310,30 +169,32 @@ static void lay_out(struct cover *x) {
     const struct pack *p = x->p;
     const size_t n_vms = p->s->problem->n_vms;
     x->n_max = p->n_left * CHOICES_PER_VM;
-    const size_t n_cells = (size_t)x->n_max * CHOICE_VMS + n_vms;
+    const size_t n_cells = (size_t)x->n_max * CHOICE_VMS;
     x->sizes = p->room_for_lists;
-    x->vm_of = (uint32_t *)(void *)(x->sizes + n_vms);
-    x->up = x->vm_of + n_cells;
-    x->down = x->up + n_cells;
-    x->n_with = x->down + n_cells;
-    x->taken = x->n_with + n_vms;
-    x->covered = (bool *)(x->taken + n_vms);
+    x->vms_of = (uint32_t *)(void *)(x->sizes + n_vms);
+    x->with = x->vms_of + n_cells;
+    x->with_start = x->with + n_cells;
+    x->n_with = x->with_start + n_vms;
+    x->taken_for = x->n_with + n_vms;
+    x->without = x->taken_for + n_vms;
+    x->without_at = x->without + n_vms;
+    x->best = x->without_at + n_vms;
+    x->nodes = x->best + n_vms;
 }
 
 /* The list in order of size: the search is narrow where the large ones come first. */
 static void begin(struct cover *x) {
     const struct pack *p = x->p;
     const struct placement_solver *s = p->s;
-    uint32_t node = 0;
     lay_out(x);
-    while (!bit_test(s->accepts, node)) {
-        node++;
-    }
+    x->n_spare = spare_nodes(x);
     for (uint32_t r = 0; r < s->n_resources; r++) {
-        const size_t i = (size_t)node * s->n_resources + r;
-        x->room[r] = s->capacities[i] > s->used[i] ? s->capacities[i] - s->used[i] : 0;
+        const uint64_t spare = x->n_spare * x->node[r];
+        x->room[r] = x->node[r];
+        x->within[r] = p->slack[r] > spare ? p->slack[r] - spare : 0;
     }
-    x->slack = size_of(p, p->slack);
+    x->slack = size_of(p, x->within);
+    x->least_left = p->n_left;
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
         const uint64_t size = size_of(p, vm_need(s, vm));
@@ -344,62 +205,63 @@ static void begin(struct cover *x) {
         }
         p->list[k] = vm;
         x->sizes[k] = size;
+        x->best[vm] = PLACEMENT_NONE;
     }
 }
 
+/* The larger nodes stay empty. */
 static void carry_out(struct cover *x) {
     struct pack *p = x->p;
     struct placement_solver *s = p->s;
-    for (uint32_t i = 0, node = 0; i < x->n_taken; i++, node++) {
-        const uint32_t *vms = &x->vm_of[x->taken[i] / CHOICE_VMS * CHOICE_VMS];
-        while (node < s->problem->n_nodes && !bit_test(s->accepts, node)) {
-            node++;
-        }
-        for (uint32_t k = 0; k < CHOICE_VMS && vms[k] != PLACEMENT_NONE; k++) {
-            if (node < s->problem->n_nodes && placement_can_go(s, vms[k], node)) {
-                placement_pack_put(p, vms[k], node);
-            }
+    uint32_t kept = 0, n = 0;
+    for (uint32_t node = 0; n < x->n_best; node++) {
+        if (bit_test(s->accepts, node) && is_small(x, node)) {
+            x->nodes[n++] = node;
         }
     }
-    uint32_t kept = 0;
     for (uint32_t i = 0; i < p->n_left; i++) {
-        if (s->at[p->left[i]] == PLACEMENT_NONE) {
-            p->left[kept++] = p->left[i];
+        const uint32_t vm = p->left[i], best = x->best[vm];
+        if (best != PLACEMENT_NONE && placement_can_go(s, vm, x->nodes[best])) {
+            placement_pack_put(p, vm, x->nodes[best]);
+        } else {
+            p->left[kept++] = vm;
         }
     }
     p->n_left = kept;
 }
 
 size_t placement_cover_room(uint32_t n_vms) {
-    const size_t n_cells = (size_t)n_vms * CHOICES_PER_VM * CHOICE_VMS + n_vms;
+    const size_t n_cells = (size_t)n_vms * CHOICES_PER_VM * CHOICE_VMS;
     return n_vms > LISTED_VMS_MAX
                ? 0
-               : n_vms * (sizeof(uint64_t) + 2 * sizeof(uint32_t) + sizeof(bool)) +
-                     n_cells * 3 * sizeof(uint32_t);
+               : n_vms * (sizeof(uint64_t) + 7 * sizeof(uint32_t)) + n_cells * 2 * sizeof(uint32_t);
 }
 
 /* Choices of few VMs come first: there are fewer of them. */
 bool placement_cover(struct pack *p, uint64_t work) {
     struct placement_solver *s = p->s;
-    struct cover x = {.p = p, .work_end = s->work + work};
-    const uint32_t n_nodes = count_nodes(s);
+    struct cover x = {.p = p, .list_end = s->work + work / 2, .work_end = s->work + work};
     uint32_t n_listed = 0;
-    if (s->problem->n_vms > LISTED_VMS_MAX || p->n_left == 0 || n_nodes == 0 || !nodes_alike(p)) {
+    if (s->problem->n_vms > LISTED_VMS_MAX || p->n_left == 0 || !gather_nodes(&x)) {
         return false;
     }
     begin(&x);
-    x.vms_most = (p->n_left + n_nodes - 1) / n_nodes;
-    for (; x.vms_most <= CHOICE_VMS && s->work < x.work_end; x.vms_most++) {
+    x.vms_most = (p->n_left + x.n_nodes - 1) / x.n_nodes;
+    for (; x.vms_most <= CHOICE_VMS && !placement_cover_done(&x) && s->work < x.list_end;
+         x.vms_most++) {
         x.n_choices = 0;
         list_choices(&x, 0, size_of(p, x.room));
         if (x.too_many) {
-            return false;
+            break;
         }
-        if (x.n_choices > n_listed && seek(&x)) {
-            carry_out(&x);
-            return true;
+        if (x.n_choices > n_listed + n_listed / 8) {
+            n_listed = x.n_choices;
+            placement_cover_walk(&x);
         }
-        n_listed = x.n_choices;
     }
-    return false;
+    if (x.least_left > p->n_left / COVER_LEFT) {
+        return false;
+    }
+    carry_out(&x);
+    return true;
 }

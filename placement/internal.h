@@ -19,7 +19,8 @@
  *     pack.c      many VMs, little room: nodes emptied and filled again
  *     fill.c      a node filled as well as can be; knapsack.c: with which VMs
  *     price.c     what it is worth to place a VM, by what goes with it
- *     cover.c     no room to spare: each node full, from a list of all choices for it
+ *     cover.c     no room to spare: each node full, from a list of all choices for it;
+ *                 cover_walk.c: which of them
  *     soften.c    fewer soft rules broken
  *     balance.c   nodes above their thresholds
  *     sequence.c  the order of the moves: stages, cycles broken, times

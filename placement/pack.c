@@ -10,8 +10,8 @@
  * Computers & OR 76, 2016, keeps partial solutions in the same way.)
  *
  * What counts of those left is their size, or, once there is work for it, their price (price.c),
- * which knows what goes well together. Where no room at all is to spare, the nodes are filled to
- * the last first, if they can be (cover.c).
+ * which knows what goes well together. Where no room at all is to spare, or just some nodes,
+ * as many as can be are filled to the last first (cover.c).
  *
  * With much more work to be spent than the nodes were filled with, they are filled anew: where
  * hardly any room is to spare, to try hard once is worth more than to mend long.
@@ -191,35 +191,46 @@ static void fill_anew(struct pack *p, uint32_t work) {
     placement_fill(p, work);
 }
 
-/* Of some resource less will be free than one node has. Sizes are as good as the best prices. */
-static bool is_perfect(const struct pack *p) {
+/* Of some resource less will be free than one node has; or else of each as much as some nodes have,
+ * so that the others are to be full. Sizes are as good as the best prices. */
+static bool is_perfect(struct pack *p) {
     const struct placement_solver *s = p->s;
     for (uint32_t r = 0; r < s->n_resources; r++) {
         if (p->room[r] > 0 && p->slack[r] < p->room[r] / s->problem->n_nodes) {
             return true;
         }
     }
+    return placement_cover_spare(p) > 0;
+}
+
+/* Worth it each time that there is no less work to be spent than before, as long as it leads
+ * anywhere; true: the plan is made so, and is no worse than what was there. */
+static bool cover(struct pack *p) {
+    struct placement_solver *s = p->s;
+    const uint64_t work = s->work < s->work_end ? (s->work_end - s->work) / 4 * 3 : 0;
+    const uint32_t filled_before = s->filled_with;
+    const uint64_t least_before = filled_before > 0 ? s->least_left : UINT64_MAX;
+    if (work == 0 || work < s->listed_with) {
+        return false;
+    }
+    const bool covered = placement_cover(p, work);
+    s->listed_with = covered ? work : 4 * work;
+    if (!covered) {
+        return false;
+    }
+    fill_anew(p, placement_fill_work(p));
+    if (placement_worth_left(p) <= least_before) {
+        return true;
+    }
+    begin(p);
+    s->filled_with = filled_before;
+    s->least_left = least_before;
     return false;
 }
 
-/* Worth it each time that there is much more work to be spent; true: the plan is made so. */
-static bool cover(struct pack *p) {
-    struct placement_solver *s = p->s;
-    const uint64_t work = s->work < s->work_end ? (s->work_end - s->work) / 2 : 0;
-    if (work == 0 || work < 4 * s->listed_with) {
-        return false;
-    }
-    s->listed_with = work;
-    if (!placement_cover(p, work)) {
-        return false;
-    }
-    s->filled_with = placement_fill_work(p);
-    s->least_left = UINT64_MAX;
-    return true;
-}
-
-/* As above; true: something else counts from now on, so that all begins anew. If it is prices as
- * before, only better ones, the search goes on where it was. */
+/* Worth it each time that there is much more work to be spent; true: something else counts from now
+ * on, so that all begins anew. If it is prices as before, only better ones, the search goes on
+ * where it was. */
 static bool price(struct pack *p) {
     struct placement_solver *s = p->s;
     const bool by_price_before = s->by_price;

@@ -60,7 +60,9 @@ bool placement_price(struct pack *pack, uint64_t work);
 uint64_t placement_price_work(const struct pack *pack);
 size_t placement_price_room(uint32_t n_vms);
 
-/* cover.c: where no room is to spare, all that is left onto nodes that each are full; true: that
- * was found and carried out, but for VMs that a node refused. */
+/* cover.c: where no room is to spare, or only that of some nodes, others are filled to the last
+ * with what is left; true: most of the nodes are, and the rest is left. */
 bool placement_cover(struct pack *pack, uint64_t work);
+/* How many nodes that is, if of each resource as much is to spare as just so many have; or 0. */
+uint32_t placement_cover_spare(struct pack *pack);
 size_t placement_cover_room(uint32_t n_vms);
