@@ -11,8 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define NODES_MAX 96u
-#define VMS_MAX 256u
+#define NODES_MAX 168u
+#define VMS_MAX 504u
 #define RESOURCES 5u
 #define SLICES 6u /* each of twice the work */
 #define SLICE_WORK 1000000u
@@ -48,7 +48,7 @@ static uint64_t *add(void) {
     const uint32_t vm = problem.n_vms++;
     vms[vm] = (struct placement_vm)PLACEMENT_VM_INIT;
     asked[vm] = vm;
-    return &needs[(size_t)vm * RESOURCES];
+    return &needs[(size_t)vm * problem.n_resources];
 }
 
 /* The VMs left in the end, of a plan that is valid. */
@@ -76,7 +76,7 @@ static uint32_t unplaced(void) {
 static void add_triplets(uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         uint64_t *a = add(), *b = add(), *c = add();
-        for (uint32_t r = 0; r < RESOURCES; r++) {
+        for (uint32_t r = 0; r < problem.n_resources; r++) {
             a[r] = draw(25, 50);
             b[r] = draw(25, 50);
             c[r] = 100 - a[r] - b[r];
@@ -105,6 +105,37 @@ static void test_full_nodes_that_refuse_some(void **state) {
         vms[vm].possible = (struct placement_set){.index = possible, .n = 20};
     }
     assert_true(unplaced() < 12);
+}
+
+/* One node has a little more room, for one of three that fill it. The other nodes are full without
+ * them. */
+static void test_full_nodes_of_which_one_is_larger(void **state) {
+    static const uint32_t larger = 7;
+    (void)state;
+    begin(167, 100);
+    problem.n_resources = 3;
+    add_triplets(167);
+    capacities[larger * problem.n_resources + 2] = 101;
+    needs[2]++;
+    vms[0].possible = (struct placement_set){.index = &larger, .n = 1};
+    assert_int_equal(unplaced(), 0);
+}
+
+/* Some 4,000 threes fill a node, of which few sets fill 167: nearly all of one does where there is
+ * a node to spare. */
+static void test_threes_with_a_node_to_spare(void **state) {
+    (void)state;
+    begin(168, 100);
+    problem.n_resources = 3;
+    for (uint32_t i = 0; i < 167; i++) {
+        uint64_t *a = add(), *b = add(), *c = add();
+        for (uint32_t r = 0; r < 3; r++) {
+            a[r] = draw(38, 49);
+            b[r] = draw(25, (100 - a[r]) / 2);
+            c[r] = 100 - a[r] - b[r];
+        }
+    }
+    assert_int_equal(unplaced(), 0);
 }
 
 static void add_mixed(uint32_t n) {
@@ -139,6 +170,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_node_full),
         cmocka_unit_test(test_full_nodes_that_refuse_some),
+        cmocka_unit_test(test_full_nodes_of_which_one_is_larger),
+        cmocka_unit_test(test_threes_with_a_node_to_spare),
         cmocka_unit_test(test_prices_of_nodes_alike),
         cmocka_unit_test(test_prices_of_nodes_that_differ),
     };
