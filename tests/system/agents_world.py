@@ -37,6 +37,7 @@ class Agent:
         command = ["sh", "-c", 'echo "pid $$" >&2; exec "$@"', "sh", os.path.join(AGENTS, program), action]
         command = lab.command(where, ["env", *(f"{key}={value}" for key, value in environment.items()), *command])
         self.lab, self.where = lab, where
+        self.began = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, env=inside.environment(), preexec_fn=lab.group(where).enter)
         self.pid = int(self.process.stderr.readline().split()[1])

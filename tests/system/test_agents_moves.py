@@ -59,15 +59,15 @@ def slow_move(world, **params):
 
 def test_migration_is_cancelled_by_sigterm(world):
     vm, move = slow_move(world)
-    time.sleep(1)
+    for _ in range(3):
+        move.wait_line(lambda line: line.get("progress", {}).get("rate_bps", 0) > 0)
     move.signal("TERM")
     final = shows(move.end(10), result="cancelled", state="running", code=1)
     assert "runs on here" in final["reason"]
     steps = move.progress()
-    assert steps and all(0 <= step["percent"] <= 99 and step["remaining_bytes"] > 0 for step in steps)
-    assert any(step["rate_bps"] > 0 for step in steps)
-    times = [at for at, line in move.lines if "progress" in line]
-    assert all(later - sooner > 0.15 for sooner, later in zip(times, times[1:]))
+    assert all(0 <= step["percent"] <= 99 and step["remaining_bytes"] > 0 for step in steps)
+    # Four a second, however late they are read here.
+    assert 4 <= len(steps) <= (time.monotonic() - move.began) / 0.25 + 1
     wait_ticks(vm)
     wait_until(lambda: world.present("n2") == [])
     # Nothing of it is left behind: the next one works.
