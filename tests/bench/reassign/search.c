@@ -20,6 +20,10 @@
  *   nothing could move any more. So being away has a price in terms of the temperature, which
  *   weighs that up and vanishes as it falls.
  *
+ * Where machines are nearly full, hardly any change is allowed, and what is large is stuck where it
+ * came to be by chance. So capacities may be exceeded at first, by less and less, at a price that
+ * is low while large processes still move and grows until nothing is exceeded any more.
+ *
  * Temperature follows the steps of the round, or the clock if the machine is slower than it was
  * thought: an annealing that is cut off hot is worth little. As long as the clock is not needed,
  * seed and steps determine the answer.
@@ -43,7 +47,15 @@
 /* The window: sizes from and to these multiples of the temperature. */
 #define WINDOW_LEAST 0.3
 #define WINDOW_MOST 1000.0
-#define AWAY_PRICE 5.0 /* about the logarithm of the number of machines with room */
+#define AWAY_PRICE 4.0 /* about the logarithm of the number of machines with room */
+/* What is above capacity: its price against that of load until half of the round, and how often it
+ * becomes ten times as much in the other half; then, from FIRM on, it has to go. */
+#define LEEWAY 0.1
+#define EXCESS_PRICE 30.0
+#define EXCESS_TENFOLDS 2.0
+#define FIRM 0.9
+#define FIRM_PRICE 1e7
+#define FIRM_LEEWAY 0.01 /* for one that leaves to make the room of another */
 
 /* How hot a round begins, and its share of the time; the last one gets what is left. */
 static const struct round {
@@ -97,7 +109,7 @@ static void enter(struct search *s, uint32_t p) {
 /* A process was moved. The best assignment is brought up to date by those moved since it was. */
 static void touch(struct search *s, uint32_t p) {
     enter(s, p);
-    if (s->state.total >= s->best_total) {
+    if (s->state.total >= s->best_total || s->state.excess_total > 0) {
         return;
     }
     s->best_total = s->state.total;
@@ -188,6 +200,12 @@ static void set_temperature(struct search *s, double temperature) {
     }
 }
 
+static void set_leeway(struct search *s, double progress) {
+    const double half = progress > 0.5 ? (progress - 0.5) / 0.5 : 0;
+    reassign_loosen(&s->state, LEEWAY * (1 - progress) + FIRM_LEEWAY,
+                    progress < FIRM ? EXCESS_PRICE * pow(10, EXCESS_TENFOLDS * half) : FIRM_PRICE);
+}
+
 /* One annealing; false: it is time to stop. */
 static bool anneal(struct search *s, uint64_t steps, double seconds, double hot, double cold) {
     const double began = s->options->now(s->options->data);
@@ -206,6 +224,7 @@ static bool anneal(struct search *s, uint64_t steps, double seconds, double hot,
         }
         if (done % (64 * BLOCK) == 0) {
             set_temperature(s, hot * pow(cold / hot, progress));
+            set_leeway(s, progress);
         }
         for (uint32_t i = 0; i < BLOCK; i++) {
             step(s);

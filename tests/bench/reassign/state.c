@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define NO_ROW UINT32_MAX
+#define NOBODY UINT32_MAX
+#define PRICE_MOST 1e17 /* such that sums of a few are numbers still */
 
 static inline int64_t positive(int64_t value) {
     return value > 0 ? value : 0;
@@ -39,6 +41,34 @@ static const int64_t *need_of(const struct reassign_state *s, uint32_t process) 
 /* Nothing: one more process than there is, of no needs. */
 static const int64_t *nothing(const struct reassign_state *s) {
     return &s->slack[(size_t)s->model->n_machines * s->model->n_resources];
+}
+
+/* A resource whose load costs nothing has a capacity all the same. */
+static int64_t excess_weight(const struct reassign_model *m, size_t r) {
+    return m->load_weight[r] > 0 ? m->load_weight[r] : 1;
+}
+
+/* What would be above capacity if one process came and another left; NOBODY for either. */
+static int64_t excess_with(const struct reassign_state *s, uint32_t machine, uint32_t in,
+                           uint32_t out) {
+    const struct reassign_model *m = s->model;
+    const int64_t *slack = &s->slack[(size_t)machine * m->n_resources];
+    const int64_t *comes = in != NOBODY ? need_of(s, in) : nothing(s);
+    const int64_t *goes = out != NOBODY ? need_of(s, out) : nothing(s);
+    const bool in_home = in != NOBODY && machine == s->initial[in];
+    const bool out_home = out != NOBODY && machine == s->initial[out];
+    int64_t excess = 0;
+    for (size_t r = 0; r < m->n_resources; r++) {
+        const int64_t left = slack[r] - (m->transient[r] && in_home ? 0 : comes[r]) +
+                             (m->transient[r] && out_home ? 0 : goes[r]);
+        excess += excess_weight(m, r) * positive(-left);
+    }
+    return excess;
+}
+
+static int64_t priced(const struct reassign_state *s, int64_t excess) {
+    const double price = s->excess_price * (double)excess;
+    return (int64_t)(price > PRICE_MOST ? PRICE_MOST : price < -PRICE_MOST ? -PRICE_MOST : price);
 }
 
 /* Move costs of one process on a machine, but for the service's. */
@@ -76,9 +106,10 @@ static int away(const struct reassign_state *s, uint32_t process, uint32_t machi
 static bool shift_fits_slowly(const struct reassign_state *s, uint32_t process, uint32_t to) {
     const struct reassign_model *m = s->model;
     const int64_t *need = need_of(s, process), *slack = &s->slack[(size_t)to * m->n_resources];
+    const int64_t *leeway = &s->leeway[(size_t)to * m->n_resources];
     const bool home = to == s->initial[process];
     for (uint32_t r = 0; r < m->n_resources; r++) {
-        if (need[r] > slack[r] && !(home && m->transient[r])) {
+        if (need[r] > slack[r] + leeway[r] && !(home && m->transient[r])) {
             return false;
         }
     }
@@ -103,11 +134,31 @@ bool reassign_shift_fits(const struct reassign_state *s, uint32_t process, uint3
     return !any(lacks);
 }
 
+/* Nothing is exceeded, nor may be, most of the time. */
+static bool is_firm(const struct reassign_state *s) {
+    return !s->loose && s->excess_total == 0;
+}
+
+static int64_t shift_excess(const struct reassign_state *s, uint32_t process, uint32_t to) {
+    const uint32_t from = s->where[process];
+    return is_firm(s) ? 0
+                      : priced(s, excess_with(s, from, NOBODY, process) - s->excess[from] +
+                                      excess_with(s, to, process, NOBODY) - s->excess[to]);
+}
+
+static int64_t swap_excess(const struct reassign_state *s, uint32_t p, uint32_t q) {
+    const uint32_t a = s->where[p], b = s->where[q];
+    return is_firm(s) ? 0
+                      : priced(s, excess_with(s, a, q, p) - s->excess[a] + excess_with(s, b, p, q) -
+                                      s->excess[b]);
+}
+
 int64_t reassign_shift_delta(const struct reassign_state *s, uint32_t process, uint32_t to) {
     const uint32_t from = s->where[process], service = s->model->service[process];
     const int64_t *need = need_of(s, process), *zero = nothing(s);
-    return cost_with(s, from, zero, need) + cost_with(s, to, need, zero) - s->machine_cost[from] -
-           s->machine_cost[to] + move_cost(s, process, to) - move_cost(s, process, from) +
+    return shift_excess(s, process, to) + cost_with(s, from, zero, need) +
+           cost_with(s, to, need, zero) - s->machine_cost[from] - s->machine_cost[to] +
+           move_cost(s, process, to) - move_cost(s, process, from) +
            s->model->service_weight *
                most_moved_delta(s, service, away(s, process, to) - away(s, process, from));
 }
@@ -118,12 +169,13 @@ static bool fits_instead_slowly(const struct reassign_state *s, uint32_t in, uin
     const uint32_t machine = s->where[out];
     const int64_t *need = need_of(s, in), *gain = need_of(s, out);
     const int64_t *slack = &s->slack[(size_t)machine * m->n_resources];
+    const int64_t *leeway = &s->leeway[(size_t)machine * m->n_resources];
     const bool home = machine == s->initial[in], stays = machine == s->initial[out];
     for (uint32_t r = 0; r < m->n_resources; r++) {
         if (m->transient[r] && home) {
             continue; /* it holds that there all the time */
         }
-        const int64_t room = slack[r] + (m->transient[r] && stays ? 0 : gain[r]);
+        const int64_t room = slack[r] + leeway[r] + (m->transient[r] && stays ? 0 : gain[r]);
         if (need[r] > room) {
             return false;
         }
@@ -175,9 +227,9 @@ int64_t reassign_swap_delta(const struct reassign_state *s, uint32_t p, uint32_t
         const int64_t up = most_moved_delta(s, more_p > 0 ? m->service[p] : m->service[q], 1);
         most = up; /* likewise: where the other was the top, alone, it may become less */
     }
-    return cost_with(s, a, of_q, of_p) + cost_with(s, b, of_p, of_q) - s->machine_cost[a] -
-           s->machine_cost[b] + move_cost(s, p, b) - move_cost(s, p, a) + move_cost(s, q, a) -
-           move_cost(s, q, b) + m->service_weight * most;
+    return swap_excess(s, p, q) + cost_with(s, a, of_q, of_p) + cost_with(s, b, of_p, of_q) -
+           s->machine_cost[a] - s->machine_cost[b] + move_cost(s, p, b) - move_cost(s, p, a) +
+           move_cost(s, q, a) - move_cost(s, q, b) + m->service_weight * most;
 }
 
 /* --- changing the counters ---------------------------------------------------------------------
@@ -199,8 +251,9 @@ static void count_moved(struct reassign_state *s, uint32_t service, int more) {
 }
 
 static void narrow_slack(struct reassign_state *s, uint32_t machine, uint32_t r) {
+    const size_t at = (size_t)machine * s->model->n_resources + r;
     s->slack4[(size_t)machine * s->n_fours + r / 4][r % 4] =
-        (int32_t)s->slack[(size_t)machine * s->model->n_resources + r];
+        (int32_t)(s->slack[at] + s->leeway[at]);
 }
 
 static void change_room(struct reassign_state *s, uint32_t process, uint32_t machine, int sign) {
@@ -273,6 +326,12 @@ static bool rules_hold(const struct reassign_state *s, uint32_t process, uint32_
     return true;
 }
 
+static void settle_excess(struct reassign_state *s, uint32_t machine) {
+    s->excess_total -= s->excess[machine];
+    s->excess[machine] = excess_with(s, machine, NOBODY, NOBODY);
+    s->excess_total += s->excess[machine];
+}
+
 /* After the counters: room, costs, and the sum. `from` is where the process was. */
 static void settle(struct reassign_state *s, uint32_t process, uint32_t from) {
     const uint32_t to = s->where[process];
@@ -281,10 +340,25 @@ static void settle(struct reassign_state *s, uint32_t process, uint32_t from) {
     change_room(s, process, to, 1);
     s->machine_cost[from] = cost_with(s, from, nothing(s), nothing(s));
     s->machine_cost[to] = cost_with(s, to, nothing(s), nothing(s));
+    settle_excess(s, from);
+    settle_excess(s, to);
     count_moved(s, s->model->service[process], away(s, process, to) - away(s, process, from));
     s->total += s->machine_cost[from] + s->machine_cost[to] - before + move_cost(s, process, to) -
                 move_cost(s, process, from) +
                 s->model->service_weight * ((int64_t)s->most_moved - most);
+}
+
+void reassign_loosen(struct reassign_state *s, double leeway, double excess_price) {
+    const struct reassign_model *m = s->model;
+    s->loose = leeway > 0;
+    s->excess_price = excess_price;
+    for (uint32_t i = 0; i < m->n_machines; i++) {
+        for (uint32_t r = 0; r < m->n_resources; r++) {
+            const size_t at = (size_t)i * m->n_resources + r;
+            s->leeway[at] = (int64_t)(leeway * (double)m->capacity[at]);
+            narrow_slack(s, i, r);
+        }
+    }
 }
 
 bool reassign_shift(struct reassign_state *s, uint32_t process, uint32_t to) {
@@ -343,10 +417,11 @@ static void turn_around(struct reassign_state *s) {
     start[n] = needs->start[n];
 }
 
-/* All amounts, and all differences of two, fit into 32 bits with their sign. */
+/* All amounts, and all differences of two, fit into 32 bits with their sign; leeway is less than
+ * the capacity. */
 static bool is_narrow(const struct reassign_model *m) {
     for (size_t i = 0; i < (size_t)m->n_machines * m->n_resources; i++) {
-        if (m->capacity[i] > INT32_MAX) {
+        if (m->capacity[i] > INT32_MAX / 2) {
             return false;
         }
     }
@@ -392,6 +467,8 @@ static bool allocate(struct reassign_state *s) {
     s->where = calloc((size_t)m->n_processes + 1, sizeof(uint32_t));
     s->used = calloc(machines * m->n_resources, sizeof(int64_t));
     s->slack = calloc(machines * m->n_resources, sizeof(int64_t));
+    s->leeway = calloc(machines * m->n_resources, sizeof(int64_t));
+    s->excess = calloc(machines, sizeof(int64_t));
     s->machine_cost = calloc(machines, sizeof(int64_t));
     s->moved = calloc(services, sizeof(uint32_t));
     s->n_moved = calloc((size_t)m->n_processes + 2, sizeof(uint32_t));
@@ -402,10 +479,10 @@ static bool allocate(struct reassign_state *s) {
     s->needed_by.start = calloc(services + 1, sizeof(uint32_t));
     s->needed_by.values =
         calloc((size_t)m->needs_service.start[m->n_services] + 1, sizeof(uint32_t));
-    if (s->where == NULL || s->used == NULL || s->slack == NULL || s->machine_cost == NULL ||
-        s->moved == NULL || s->n_moved == NULL || s->row == NULL || s->in_location == NULL ||
-        s->n_in_locations == NULL || s->in_neighbourhood == NULL || s->needed_by.start == NULL ||
-        s->needed_by.values == NULL) {
+    if (s->where == NULL || s->used == NULL || s->slack == NULL || s->leeway == NULL ||
+        s->excess == NULL || s->machine_cost == NULL || s->moved == NULL || s->n_moved == NULL ||
+        s->row == NULL || s->in_location == NULL || s->n_in_locations == NULL ||
+        s->in_neighbourhood == NULL || s->needed_by.start == NULL || s->needed_by.values == NULL) {
         return false;
     }
     uint32_t rows = 0;
@@ -451,6 +528,8 @@ void reassign_state_finish(struct reassign_state *s) {
     free(s->where);
     free(s->used);
     free(s->slack);
+    free(s->leeway);
+    free(s->excess);
     free(s->need4);
     free(s->slack4);
     free(s->kept4);

@@ -6,6 +6,9 @@
  * is asked for before the change and costs no memory traffic but theirs. The rules between
  * services are looked at only for a change that is wanted: counters are changed, then those
  * counters that may now be wrong are looked at, and all is taken back if one is.
+ *
+ * Capacities may be exceeded for a while, at a price (reassign_loosen()): where machines are nearly
+ * full, the way from one good assignment to another leads through such that are not allowed.
  */
 #pragma once
 
@@ -24,12 +27,17 @@ struct reassign_state {
 
     int64_t *used;         /* [machine * n_resources + r] */
     int64_t *slack;        /* likewise: what may still come; transient: initial holders count */
+    int64_t *leeway;       /* likewise: how much more may come, all the same */
     reassign_four *need4;  /* [process * n_fours + i], of need */
-    reassign_four *slack4; /* [machine * n_fours + i], of slack */
+    reassign_four *slack4; /* [machine * n_fours + i], of slack + leeway */
     reassign_four *kept4;  /* all ones for each resource that is not transient */
     uint32_t n_fours;
     bool narrow;
     int64_t *machine_cost; /* load and balance of each machine */
+    int64_t *excess;       /* per machine: what is above capacity, weighted as its load */
+    int64_t excess_total;  /* 0: the assignment is feasible */
+    double excess_price;   /* of a unit of it */
+    bool loose;            /* there is leeway */
     uint32_t *moved;       /* per service: processes that are not where they were */
     uint32_t *n_moved;     /* [n]: services of which n have moved */
     uint32_t most_moved;
@@ -46,6 +54,10 @@ struct reassign_state {
 int reassign_state_init(struct reassign_state *state, const struct reassign_model *model,
                         const uint32_t *initial, const uint32_t *now);
 void reassign_state_finish(struct reassign_state *state);
+
+/* From now on machines may be filled up to this share above their capacities, and what is above
+ * costs so much more: the differences below say so, `total` does not. */
+void reassign_loosen(struct reassign_state *state, double leeway, double excess_price);
 
 /* Whether the machines have room, and the cost difference; the rules between services are left
  * out. The target is another machine than the process's own. */

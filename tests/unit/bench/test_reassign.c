@@ -194,6 +194,73 @@ static bool is_feasible(void *data, const uint32_t *machines, int64_t cost) {
     return true;
 }
 
+/* What is above capacity, read from the problem's text once more. */
+static int64_t excess_of(const struct reassign_model *m, const uint32_t *initial,
+                         const uint32_t *machines) {
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < m->n_machines * m->n_resources; i++) {
+        const uint32_t machine = i / m->n_resources, r = i % m->n_resources;
+        int64_t taken = 0;
+        for (uint32_t p = 0; p < m->n_processes; p++) {
+            const bool held = m->transient[r] && initial[p] == machine;
+            taken += machines[p] == machine || held ? m->need[p * m->n_resources + r] : 0;
+        }
+        const int64_t weight = m->load_weight[r] > 0 ? m->load_weight[r] : 1;
+        sum += taken > m->capacity[i] ? (taken - m->capacity[i]) * weight : 0;
+    }
+    return sum;
+}
+
+/* With leeway, what is above capacity is counted, priced in the differences, and no matter for the
+ * total. Without, nothing more gets above it. */
+static void test_leeway_is_counted(void **state) {
+    (void)state;
+    uint32_t initial[36], then[36], n_above = 0;
+    uint64_t rng = 9;
+    char *text = random_model(3, 36, 6, initial);
+    struct reassign_model m = model_of(text);
+    struct reassign_state s;
+    assert_int_equal(reassign_state_init(&s, &m, initial, initial), 0);
+    reassign_loosen(&s, 0.2, 3);
+    for (uint32_t i = 0; i < 20000; i++) {
+        const uint32_t p = next_random(&rng, 36), q = next_random(&rng, 36);
+        const uint32_t before = s.where[p], to = i % 2 == 0 ? next_random(&rng, 6) : s.where[q];
+        if (to == before) {
+            continue;
+        }
+        if (i == 15000) {
+            reassign_loosen(&s, 0, 3);
+        }
+        memcpy(then, s.where, sizeof(then));
+        then[p] = to;
+        then[q] = i % 2 == 0 ? then[q] : before;
+        const int64_t excess = s.excess_total;
+        const bool firm = i >= 15000 && excess == 0; /* what does not fit has no price then */
+        const int64_t more = firm ? 0 : excess_of(&m, initial, then) - excess;
+        const int64_t priced = reassign_cost_of(&m, initial, then).total - s.total + 3 * more;
+        if (i % 2 == 0) {
+            assert_int_equal(reassign_shift_delta(&s, p, to), priced);
+            if (reassign_shift_fits(&s, p, to)) {
+                reassign_shift(&s, p, to);
+            }
+        } else {
+            assert_true(reassign_swap_delta(&s, p, q) >= priced);
+            if (reassign_swap_fits(&s, p, q)) {
+                reassign_swap(&s, p, q);
+            }
+        }
+        assert_int_equal(s.total, reassign_cost_of(&m, initial, s.where).total);
+        assert_int_equal(s.excess_total, excess_of(&m, initial, s.where));
+        assert_int_equal(s.excess_total == 0, reassign_check(&m, initial, s.where, NULL));
+        assert_true(i < 15000 || s.excess_total <= excess);
+        n_above += s.excess_total > 0;
+    }
+    assert_true(n_above > 500);
+    reassign_state_finish(&s);
+    reassign_model_finish(&m);
+    free(text);
+}
+
 static void test_state_counts_as_the_judge(void **state) {
     (void)state;
     uint32_t initial[36];
@@ -276,6 +343,7 @@ int main(void) {
         cmocka_unit_test(test_assignments),
         cmocka_unit_test(test_each_constraint),
         cmocka_unit_test(test_state_counts_as_the_judge),
+        cmocka_unit_test(test_leeway_is_counted),
         cmocka_unit_test(test_search),
     };
     return cmocka_run_group_tests_name("bench: reassign", tests, NULL, NULL);
