@@ -29,9 +29,9 @@ static uint64_t slice_work(const struct attempt *a, uint64_t wanted) {
     return left < SLICE_WORK ? SLICE_WORK : left < (double)wanted ? (uint64_t)left : wanted;
 }
 
-/* 1: all are placed, 0: they are not, and the time (seeds_max: or as many solves) is over. */
+/* 1: all are placed, 0: they are not, and the time (n_seeds: or as many solves) is over. */
 static int try_nodes(struct attempt *a, const struct bench_vbp *vbp, uint32_t n_nodes,
-                     uint32_t seeds_max) {
+                     uint32_t first_seed, uint32_t n_seeds) {
     const struct placement_plan *plan = NULL;
     struct bench_cluster c;
     struct bench_verdict verdict;
@@ -44,11 +44,12 @@ static int try_nodes(struct attempt *a, const struct bench_vbp *vbp, uint32_t n_
         .vms = {.index = c.homeless, .n = c.n_homeless},
     };
     int left = 0;
-    for (c.problem.seed = 1; c.problem.seed <= seeds_max; c.problem.seed++) {
+    for (uint32_t i = 0; i < n_seeds; i++) {
+        c.problem.seed = (uint64_t)first_seed + i;
         a->seeds++;
         left = placement_solve(a->solver, &c.problem, &request, &plan);
         uint64_t slice = SLICE_WORK;
-        while (left >= 0 && seeds_max > 1 && plan->n_unplaced > 0 && !plan->proven &&
+        while (left >= 0 && n_seeds > 1 && plan->n_unplaced > 0 && !plan->proven &&
                bench_now() < a->deadline) {
             left = placement_improve(a->solver, slice_work(a, slice), &plan);
             if (left == 0) {
@@ -94,26 +95,29 @@ int bench_measure_vbp(const struct bench_vbp *vbp, double seconds, json_t *answe
     struct attempt a = {.deadline = began + seconds};
     const uint32_t bound = bench_vbp_lower_bound(vbp);
     double found = 0;
-    uint32_t bins = bound;
+    uint32_t bins = bound, tried = 0;
     int error = placement_solver_create(&a.solver), placed = 0;
     for (uint32_t step = 0; error == 0 && placed == 0; step++) {
         bins = bound + step * (step + 1) / 2;
-        placed = try_nodes(&a, vbp, bins, 1);
+        placed = try_nodes(&a, vbp, bins, 1, 1);
         error = placed < 0 ? placed : 0;
     }
     const double first = bench_now() - began;
     const uint32_t at_first = bins;
 
     if (error == 0 && bins > bound && is_perfect(vbp, bound)) {
+        const uint32_t before = a.seeds;
         a.deadline = began + seconds * 0.3;
-        placed = try_nodes(&a, vbp, bound, UINT32_MAX);
+        placed = try_nodes(&a, vbp, bound, 1, UINT32_MAX);
+        tried = a.seeds - before;
         error = placed < 0 ? placed : 0;
         bins = placed > 0 ? bound : bins;
         found = placed > 0 ? bench_now() - began : found;
         a.deadline = began + seconds;
     }
     while (error == 0 && bins > bound && bench_now() < a.deadline) {
-        placed = try_nodes(&a, vbp, bins - 1, UINT32_MAX);
+        /* What was tried at the bound already would only come out as it did. */
+        placed = try_nodes(&a, vbp, bins - 1, bins - 1 == bound ? 1 + tried : 1, UINT32_MAX);
         if (placed <= 0) {
             error = placed;
             break;
