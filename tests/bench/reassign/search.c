@@ -56,6 +56,7 @@
 #define FIRM 0.9
 #define FIRM_PRICE 1e7
 #define FIRM_LEEWAY 0.01 /* for one that leaves to make the room of another */
+#define LOOSE_HEAT 0.05  /* a round that begins cooler only polishes: nothing is exceeded */
 
 /* How hot a round begins, and its share of the time; the last one gets what is left. */
 static const struct round {
@@ -207,7 +208,9 @@ static void set_leeway(struct search *s, double progress) {
 }
 
 /* One annealing; false: it is time to stop. */
-static bool anneal(struct search *s, uint64_t steps, double seconds, double hot, double cold) {
+static bool anneal(struct search *s, uint64_t steps, double seconds, double hot, double cold,
+                   bool loose) {
+    reassign_loosen(&s->state, 0, 0);
     const double began = s->options->now(s->options->data);
     for (uint64_t done = 0; done < steps; done += BLOCK) {
         const double now = s->options->now(s->options->data);
@@ -224,7 +227,9 @@ static bool anneal(struct search *s, uint64_t steps, double seconds, double hot,
         }
         if (done % (64 * BLOCK) == 0) {
             set_temperature(s, hot * pow(cold / hot, progress));
-            set_leeway(s, progress);
+            if (loose) {
+                set_leeway(s, progress);
+            }
         }
         for (uint32_t i = 0; i < BLOCK; i++) {
             step(s);
@@ -269,9 +274,9 @@ static void rounds(struct search *s) {
         if (given == 0) {
             o->rounds[o->n_rounds++] = (uint64_t)(speed * (seconds > 0 ? seconds : 0)) + 1;
         }
+        const double heat = plan[round < ROUNDS ? round : ROUNDS - 1].heat;
         restart(s);
-        if (!anneal(s, o->rounds[round], seconds,
-                    hot * plan[round < ROUNDS ? round : ROUNDS - 1].heat, cold)) {
+        if (!anneal(s, o->rounds[round], seconds, hot * heat, cold, heat > LOOSE_HEAT)) {
             break;
         }
         const double took = o->now(o->data) - began;
