@@ -5,6 +5,7 @@ agents start."""
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,12 @@ class World:
     def libvirtd(self, node, how):
         """Signals a node's libvirtd; the lab's init restarts one that was killed."""
         self.lab.check(node, ["sh", "-c", f"kill -{how} $(pidof libvirtd)"])
+
+    def phase(self, node, name):
+        """How far libvirtd has written that a migration of the guest is."""
+        status = self.lab.check(node, ["cat", f"/run/libvirt/qemu/{name}.xml"])
+        found = re.search(r"phase='(\w+)'", status)
+        return found.group(1) if found else None
 
     def running(self, node):
         return self.lab.check(node, ["virsh", "list", "--name", "--state-running"]).split()
