@@ -50,23 +50,6 @@ static void repair_nodes(struct cluster_reader *r, const struct placement_rule *
     }
 }
 
-/* All but one of those that share a node. */
-static int repair_apart(struct cluster_reader *r, const struct placement_rule *rule) {
-    uint32_t *counts = count_domains(r, rule);
-    if (counts == NULL) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < rule->vms.n; i++) {
-        uint32_t vm = rule->vms.index[i];
-        uint32_t host = r->vms[vm].host;
-        if (host != PLACEMENT_NONE && counts[host] > 1) {
-            counts[host]--;
-            r->moves[vm] = true;
-        }
-    }
-    return 0;
-}
-
 /* A VM of a rule where it runs. */
 struct seat {
     uint32_t host, group, vm;
@@ -97,14 +80,14 @@ static struct seat *take_seats(struct cluster_reader *r, const struct placement_
         const uint32_t vm = rule->vms.index[i];
         if (r->vms[vm].host != PLACEMENT_NONE) {
             seats[(*ret_n)++] = (struct seat){.host = r->vms[vm].host, .vm = vm};
-            seats[*ret_n - 1].group = rule->group_of != NULL ? rule->group_of[i] : 0;
+            seats[*ret_n - 1].group = rule->group_of != NULL ? rule->group_of[i] : i;
         }
     }
     return seats;
 }
 
-/* Where groups share a node the one with most VMs there stays. */
-static int repair_groups(struct cluster_reader *r, const struct placement_rule *rule) {
+/* Where groups share a node the one with most VMs there stays; a VM without a group is one. */
+static int repair_apart(struct cluster_reader *r, const struct placement_rule *rule) {
     uint32_t n;
     struct seat *seats = take_seats(r, rule, &n);
     if (seats == NULL) {
@@ -115,7 +98,7 @@ static int repair_groups(struct cluster_reader *r, const struct placement_rule *
         uint32_t begin = first, most = 0, stays = 0;
         for (end = first; end < n && seats[end].host == seats[first].host; end++) {
             begin = seats[end].group != seats[begin].group ? end : begin;
-            if (end + 1 - begin > most) {
+            if (end + 1 - begin >= most) {
                 most = end + 1 - begin;
                 stays = seats[end].group;
             }
@@ -233,8 +216,7 @@ int cluster_rule_repair(struct cluster_reader *r, struct placement_rule *rule, b
     switch (rule->kind) {
     case PLACEMENT_ON_NODES:
     case PLACEMENT_NOT_ON_NODES: repair_nodes(r, rule); return 0;
-    case PLACEMENT_APART:
-        return rule->group_of != NULL ? repair_groups(r, rule) : repair_apart(r, rule);
+    case PLACEMENT_APART: return repair_apart(r, rule);
     case PLACEMENT_TOGETHER: return repair_together(r, rule, continuous, NULL);
     case PLACEMENT_AT_MOST: return repair_limit(r, rule);
     case PLACEMENT_RULE_KIND_COUNT: break;

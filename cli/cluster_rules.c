@@ -267,16 +267,24 @@ static int read_groups(struct cluster_reader *r, const json_t *groups,
     return 0;
 }
 
+/* The numbers of all VMs; NULL: no memory. */
+static uint32_t *all_vms(struct cluster_reader *r) {
+    uint32_t *vms = reader_array(r, r->file->problem.n_vms, sizeof(*vms));
+    for (uint32_t i = 0; vms != NULL && i < r->file->problem.n_vms; i++) {
+        vms[i] = i;
+    }
+    return vms;
+}
+
 /* The rule's VMs are one group, and all others another. */
 static int apart_from_all_others(struct cluster_reader *r, struct placement_rule *rule) {
     const uint32_t n = r->file->problem.n_vms;
-    uint32_t *vms = reader_array(r, n, sizeof(*vms));
+    uint32_t *vms = all_vms(r);
     uint32_t *group_of = reader_array(r, n, sizeof(*group_of));
     if (vms == NULL || group_of == NULL) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < n; i++) {
-        vms[i] = i;
         group_of[i] = n > 1 ? 1 : 0;
     }
     for (uint32_t i = 0; i < rule->vms.n; i++) {
@@ -292,14 +300,10 @@ static int read_limit(struct cluster_reader *r, const struct raw_rule *raw,
     rule->amount = raw->amount;
     rule->resource = PLACEMENT_NONE;
     if (raw->vms == NULL) {
-        uint32_t *vms = reader_array(r, r->file->problem.n_vms, sizeof(*vms));
-        if (vms == NULL) {
+        rule->vms = (struct placement_set){.index = all_vms(r), .n = r->file->problem.n_vms};
+        if (rule->vms.index == NULL) {
             return -ENOMEM;
         }
-        for (uint32_t i = 0; i < r->file->problem.n_vms; i++) {
-            vms[i] = i;
-        }
-        rule->vms = (struct placement_set){.index = vms, .n = r->file->problem.n_vms};
     }
     if (raw->resource == NULL) {
         return 0;
