@@ -19,10 +19,10 @@
 #include <stdint.h>
 
 #define MESSAGE_MAGIC 0x44534c43u /* "CLSD" */
-/* 2: rules of placement, VM_SET, NODE_SET. 3: further resources. A clusterd that does not know a
- * command, or a part of one, would come to another model by it, so what adds one is a new version.
- */
-#define MESSAGE_VERSION 3u
+/* 2: rules of placement, VM_SET, NODE_SET. 3: further resources. 4: what a node says of its libvirt
+ * and QEMU, several fence devices for a node. A clusterd that does not know a command, or a part of
+ * one, would come to another model by it, so what adds one is a new version. */
+#define MESSAGE_VERSION 4u
 #define MESSAGE_HEADER_BYTES 28u
 #define MESSAGE_MAX_BYTES (768u * 1024) /* CPG takes 1 MiB less its own headers */
 #define MESSAGE_CHUNK_BYTES (128u * 1024)

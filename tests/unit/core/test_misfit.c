@@ -101,10 +101,10 @@ static void other_versions_are_told_once(void **state) {
         const char *text;
     } cases[] = {
         {MESSAGE_VERSION + 1, MESSAGE_ACK,
-         "n2 speaks version 4 of clusterd's protocol, and this "
-         "node version 3"},
+         "n2 speaks version 5 of clusterd's protocol, and this "
+         "node version 4"},
         {MESSAGE_VERSION + 1, 200, "update clusterd on this node"},
-        {MESSAGE_VERSION - 1, MESSAGE_ACK, "n2 speaks version 2 of clusterd's protocol"},
+        {MESSAGE_VERSION - 1, MESSAGE_ACK, "n2 speaks version 3 of clusterd's protocol"},
         {MESSAGE_VERSION - 1, MESSAGE_HEARTBEAT, "update clusterd on n2"},
         {MESSAGE_VERSION, 200,
          "n2 sends messages of a kind (200) that this clusterd does not "
