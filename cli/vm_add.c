@@ -2,8 +2,8 @@
 /*
  * clusterctl vm add: a file with a domain definition becomes a VM of the cluster.
  *
- *     read the file -> give it its name and uuid -> agent `vm validate-all`, with the cluster's
- * volumes -> vm.add
+ *     read the file -> give it its name, uuid and MAC addresses -> agent `vm validate-all`, with
+ * the cluster's volumes -> vm.add
  *
  * The agent says what the VM needs (memory, cpus, volumes), which the cluster then believes; and it
  * refuses, naming the element, what could not run on another node.
@@ -101,6 +101,44 @@ static int complete_definition(struct cli *cli, const char *path, char **xml) {
     }
     snprintf(element, sizeof(element), "<uuid>%s</uuid>", uuid);
     return edit(cli, xml, place.end, place.end, element);
+}
+
+/* One that the definition does not have yet. */
+static int make_mac(const char *xml, char mac[XML_MAC_SIZE]) {
+    int r = 0;
+    do {
+        r = xml_make_mac(mac);
+    } while (r == 0 && strcasestr(xml, mac) != NULL);
+    return r;
+}
+
+/* Gives each network interface a MAC address if it has none: libvirt would make up another one at
+ * each start, and the guest would not know its network again. *ret_made tells of them. */
+static int complete_macs(struct cli *cli, char **xml, json_t **ret_made) {
+    static const char *const names[] = {"devices", "interface", "mac"};
+    json_auto *made = json_array();
+    size_t at = 0;
+    int i = 0;
+    while ((i = xml_find_lacking(*xml, names, (size_t)i, &at)) >= 0) {
+        char mac[XML_MAC_SIZE];
+        char element[64];
+        char path[64];
+        char reason[80];
+        if (make_mac(*xml, mac) < 0) {
+            return cli_fail(cli, CLI_FAILED, NULL, "vm add: no random numbers for a MAC address");
+        }
+        snprintf(element, sizeof(element), "<mac address='%s'/>", mac);
+        int code = edit(cli, xml, at, at, element);
+        if (code != CLI_DONE) {
+            return code;
+        }
+        i++;
+        snprintf(path, sizeof(path), "/domain/devices/interface[%d]", i);
+        snprintf(reason, sizeof(reason), "it had no MAC address and keeps this one: %s", mac);
+        json_array_append_new(made, json_pack("{ss ss}", "element", path, "reason", reason));
+    }
+    *ret_made = json_incref(made);
+    return CLI_DONE; /* what is no XML, the agent says better */
 }
 
 /* "csv1=/srv/csv1:csv2=/srv/csv2", as the agent wants it. The caller frees it. */
@@ -237,12 +275,16 @@ int command_vm_add(struct cli *cli, char **words) {
     text_auto *xml = malloc(DEFINITION_MAX + 2);
     json_auto *answer = NULL;
     json_auto *needs = NULL;
+    json_auto *macs = NULL;
     if (xml == NULL) {
         return cli_fail(cli, CLI_FAILED, NULL, "vm add: out of memory");
     }
     int code = read_definition(cli, words[0], xml);
     if (code == CLI_DONE) {
         code = complete_definition(cli, title, &xml);
+    }
+    if (code == CLI_DONE) {
+        code = complete_macs(cli, &xml, &macs);
     }
     if (code == CLI_DONE) {
         code = cli_request(cli, "volume.list", NULL, &answer);
@@ -255,5 +297,9 @@ int command_vm_add(struct cli *cli, char **words) {
         return cli_fail(cli, CLI_FAILED, NULL, "vm add: out of memory");
     }
     code = validate(cli, title, xml, volumes, &needs);
-    return code == CLI_DONE ? add(cli, xml, needs) : code;
+    if (code != CLI_DONE) {
+        return code;
+    }
+    show_findings("note", macs, 0);
+    return add(cli, xml, needs);
 }

@@ -50,13 +50,18 @@ static bool tag_is(const char *tag, const char *name) {
     return strlen(name) == length && strncmp(tag, name, length) == 0;
 }
 
-int xml_find(const char *xml, const char *name, struct xml_place *ret_place) {
-    size_t depth = 0; /* of the elements that are open at `at` */
-    size_t wanted_depth = name == NULL ? 0 : 1;
+/*
+ * The first element called `name` (NULL: of any name) that stands between `from` and `limit` and in
+ * no other element there. *ret_empty: it is written as <name/>, and its content begins and ends
+ * after it.
+ */
+static int find(const char *xml, size_t from, size_t limit, const char *name,
+                struct xml_place *ret_place, bool *ret_empty) {
+    size_t depth = 0;  /* of the elements that are open at `at` */
     bool open = false; /* the element that is looked for has begun */
     struct xml_place place = {0};
-    const char *at = xml;
-    while ((at = strchr(at, '<')) != NULL) {
+    const char *at = xml + from;
+    while ((at = strchr(at, '<')) != NULL && at < xml + limit) {
         const char *after = skip_aside(at);
         if (after == NULL) {
             return -EBADMSG;
@@ -75,25 +80,62 @@ int xml_find(const char *xml, const char *name, struct xml_place *ret_place) {
             return -EBADMSG;
         }
         depth -= closes ? 1 : 0;
-        if (!closes && !open && depth == wanted_depth && (name == NULL || tag_is(at + 1, name))) {
-            if (empty) {
-                return -EBADMSG;
-            }
+        bool begins = !closes && !open && depth == 0 && (name == NULL || tag_is(at + 1, name));
+        if (begins) {
             open = true;
             place.content = (size_t)(end + 1 - xml);
-        } else if (closes && open && depth == wanted_depth) {
-            if (name != NULL && !tag_is(at + 2, name)) {
+        }
+        if ((begins && empty) || (closes && open && depth == 0)) {
+            if (closes && name != NULL && !tag_is(at + 2, name)) {
                 return -EBADMSG;
             }
-            place.content_end = (size_t)(at - xml);
             place.end = (size_t)(end + 1 - xml);
+            place.content_end = empty ? place.end : (size_t)(at - xml);
             *ret_place = place;
+            *ret_empty = empty;
             return 0;
         }
         depth += closes || empty ? 0 : 1;
         at = end + 1;
     }
     return open || depth > 0 ? -EBADMSG : -ENOENT;
+}
+
+int xml_find(const char *xml, const char *name, struct xml_place *ret_place) {
+    struct xml_place place;
+    bool empty = false;
+    int r = find(xml, 0, strlen(xml), NULL, &place, &empty);
+    if (r == 0 && name != NULL && !empty) {
+        r = find(xml, place.content, place.content_end, name, &place, &empty);
+    }
+    if (r < 0 || empty) {
+        return r < 0 ? r : -EBADMSG;
+    }
+    *ret_place = place;
+    return 0;
+}
+
+int xml_find_lacking(const char *xml, const char *const names[3], size_t nth, size_t *ret_at) {
+    struct xml_place parent;
+    struct xml_place element = {0};
+    struct xml_place child;
+    bool empty = false;
+    int r = xml_find(xml, names[0], &parent);
+    size_t from = r == 0 ? parent.content : 0;
+    for (size_t i = 0; r == 0; i++) {
+        r = find(xml, from, parent.content_end, names[1], &element, &empty);
+        if (r == 0 && i >= nth && !empty) {
+            bool child_empty = false;
+            int found =
+                find(xml, element.content, element.content_end, names[2], &child, &child_empty);
+            if (found == -ENOENT) {
+                *ret_at = element.content;
+                return (int)i;
+            }
+        }
+        from = element.end;
+    }
+    return r;
 }
 
 char *xml_replace(const char *xml, size_t begin, size_t end, const char *replacement) {
@@ -116,5 +158,14 @@ int xml_make_uuid(char uuid[XML_UUID_SIZE]) {
         const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
         used += (size_t)snprintf(uuid + used, XML_UUID_SIZE - used, "%s%02x", dash, bytes[i]);
     }
+    return 0;
+}
+
+int xml_make_mac(char mac[XML_MAC_SIZE]) {
+    uint8_t bytes[3];
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+        return -EIO;
+    }
+    snprintf(mac, XML_MAC_SIZE, "52:54:00:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2]);
     return 0;
 }

@@ -112,6 +112,28 @@ def test_a_missing_uuid_is_made_and_nothing_else_changes(cluster, add):
     assert len(uuids) == 2
 
 
+CARD = "<interface type='network'>{}<source network='default'/></interface>"
+
+
+def test_a_missing_mac_is_made_and_told_and_nothing_else_changes(cluster, agent, add):
+    cluster.serve(VOLUMES, ok("vm.add", operation=0))
+    mine = "<mac address='52:54:00:00:00:01'/>"
+    cards = "<devices>" + CARD.format("") + CARD.format(mine) + CARD.format("") + "</devices>"
+    xml = WITH_UUID.replace("</domain>", cards + "</domain>")
+    done = add(xml)
+    assert done.returncode == 0, done.stderr
+    sent = cluster.requests[-1]["xml"]
+    first, second, third = re.findall("<mac address='([0-9a-f:]{17})'/>", sent)
+    assert second == "52:54:00:00:00:01" and len({first, second, third}) == 3
+    assert first.startswith("52:54:00:") and third.startswith("52:54:00:")
+    made = [CARD.format(f"<mac address='{mac}'/>") for mac in (first, second, third)]
+    assert sent == WITH_UUID.replace("</domain>", "<devices>" + "".join(made) + "</devices></domain>")
+    assert agent.call["xml"] == sent
+    assert done.stderr.splitlines() == [
+        f"clusterctl: note: /domain/devices/interface[1]: it had no MAC address and keeps this one: {first}",
+        f"clusterctl: note: /domain/devices/interface[3]: it had no MAC address and keeps this one: {third}"]
+
+
 def test_another_name(cluster, agent, add):
     cluster.serve(VOLUMES, ok("vm.add", operation=0))
     assert add(WITH_UUID, "--name", "shop").returncode == 0
@@ -261,8 +283,9 @@ def test_the_real_agent(cluster, add):
     xml = ("<domain type='qemu'><name>web1</name><memory unit='MiB'>512</memory><vcpu>2</vcpu><os><type>hvm</type></os>"
            "<cpu mode='host-model'/>{}</domain>")
     env = {"CLUSTERD_AGENT_DIR": os.environ["VM_AGENT_DIR"]}
-    done = add(xml.format(disk.format("/srv/csv1")), **env)
+    done = add(xml.format(disk.format("/srv/csv1").replace("</devices>", CARD.format("") + "</devices>")), **env)
     assert done.returncode == 0, done.stderr
+    assert "<interface type='network'><mac address='52:54:00:" in cluster.requests[-1]["xml"]
     needs = cluster.requests[-1]["needs"]
     assert (needs["name"], needs["memory_mb"], needs["vcpus"], needs["volumes"]) == ("web1", 512, 2, ["csv1"])
     done = add(xml.format(disk.format("/var/lib")), **env)

@@ -94,6 +94,47 @@ static void a_uuid_is_random_and_well_formed(void **state) {
     assert_int_equal(one[23], '-');
 }
 
+static const char *const macs[] = {"devices", "interface", "mac"};
+
+static void assert_lacking(const char *xml, size_t nth, int expected, const char *follows) {
+    size_t at = 0;
+    assert_int_equal(xml_find_lacking(xml, macs, nth, &at), expected);
+    if (expected >= 0) {
+        assert_memory_equal(xml + at, follows, strlen(follows));
+    }
+}
+
+static void elements_that_lack_a_child_are_found(void **state) {
+    static const char two[] =
+        "<domain><!-- <interface> --><interface><x/></interface><devices>"
+        "<interface type='a'><mac address='1'/><source/></interface>"
+        "<controller><interface>no</interface></controller>"
+        "<interface type='b'/><interface type='c'>1<!-- <mac/> --></interface>"
+        "<interface type=\"<mac/>\">2<x><mac/></x></interface></devices></domain>";
+    (void)state;
+    assert_lacking(two, 0, 2, "1<!--");
+    assert_lacking(two, 2, 2, "1<!--");
+    assert_lacking(two, 3, 3, "2<x>");
+    assert_lacking(two, 4, -ENOENT, "");
+    assert_lacking("<d><devices/></d>", 0, -EBADMSG, "");
+    assert_lacking("<d><name>x</name></d>", 0, -ENOENT, "");
+    assert_lacking("<d><devices><interface></devices></d>", 0, -EBADMSG, "");
+    assert_lacking("<d/>", 0, -EBADMSG, "");
+}
+
+static void a_mac_is_random_and_of_a_guest(void **state) {
+    char one[XML_MAC_SIZE];
+    char other[XML_MAC_SIZE];
+    (void)state;
+    assert_int_equal(xml_make_mac(one), 0);
+    do {
+        assert_int_equal(xml_make_mac(other), 0); /* one in 16 millions is the same */
+    } while (strcmp(one, other) == 0);
+    assert_int_equal(strlen(one), 17);
+    assert_memory_equal(one, "52:54:00:", 9);
+    assert_int_equal(strspn(one, "0123456789abcdef:"), 17);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_is_found),
@@ -101,6 +142,8 @@ int main(void) {
         cmocka_unit_test(what_is_no_xml_is_refused),
         cmocka_unit_test(replacing_leaves_the_rest),
         cmocka_unit_test(a_uuid_is_random_and_well_formed),
+        cmocka_unit_test(elements_that_lack_a_child_are_found),
+        cmocka_unit_test(a_mac_is_random_and_of_a_guest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
