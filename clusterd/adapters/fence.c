@@ -2,19 +2,25 @@
 /*
  * Fence agents; see fence.h.
  *
- *              exit 0                 2: off
+ *              exit 0                 off
  *     OFF ───────────────► VERIFY ─────────────────────────────► ok
- *      │                   │ ▲ │ anything else: does it know `status`?
+ *      │                   │ ▲ │ no answer: does it know `status`?
  *      │                   │ │ └──► METADATA ── no ────────────► ok, "not verified: no status"
- *      │            0: on  │ │         │ yes
+ *      │                on │ │         │ yes, or nothing to be read
  *      │ exit ≠ 0          ▼ │ timer   ▼
  *      │                  PAUSE ◄──────┘          deadline ────► failed
- *      │               2: off
+ *      │               off
  *      └──────► FOUND ─────────────────────────────────────────► ok, "already off"
  *                 └──────── anything else ─────────────────────► failed, with what `off` said
  *
- *     STATUS (a test of the device): 0 on, 2 off: ok. Else METADATA; no status there: MONITOR, 0:
- * ok. Else failed.
+ *     STATUS (a test of the device): on, off: ok. Else METADATA; no status there: MONITOR, 0: ok.
+ * Else failed.
+ *
+ * An answer is what `status` says on standard output, "Status: OFF" with exit code 2 or "Status:
+ * ON" with 0: both must say the same. A code alone says nothing: 2 is also what a shell gives for a
+ * script that it cannot read, Python for one that it cannot find, an agent for a parameter that it
+ * does not like; and 0 is what a program gives that knows no actions at all. For the same reason an
+ * agent counts as having no `status` only when its metadata offers `off` and no `status`.
  *
  * `off` comes first, not `status`: agents look at the status themselves before they switch, and
  * asking twice would cost the lost VMs the time of one more agent. A node found off after a failed
@@ -71,11 +77,11 @@ struct fence_run {
     struct process *process;
     qb_loop_timer_handle timer;
     uint64_t deadline_ms;
-    bool no_status;    /* the agent's metadata has no status */
-    bool knows_status; /* it has */
+    bool knows_status;          /* the agent's metadata has it, or cannot be read */
+    enum fence_said said_power; /* by this process */
     struct buffer metadata;
     char said[MESSAGE_BYTES];     /* last line of stderr of this process, masked */
-    char off_said[MESSAGE_BYTES]; /* of the failed `off` */
+    char off_said[MESSAGE_BYTES]; /* of the `off` that failed, or a test's `status` */
     int off_code;
 };
 
@@ -98,7 +104,8 @@ static void run_free(struct fence_run *run) {
     free(run);
 }
 
-static void finish(struct fence_run *run, bool ok, const char *what, const char *said) {
+static void finish_test(struct fence_run *run, bool ok, enum core_power power, const char *what,
+                        const char *said) {
     char message[MESSAGE_BYTES];
     (void)snprintf(message, sizeof(message), "%s: %s%s%s", run->order.agent, what,
                    said[0] ? ": " : "", said);
@@ -108,9 +115,14 @@ static void finish(struct fence_run *run, bool ok, const char *what, const char 
         log_warning("fence %s: %s", run->order.node, message);
     }
     const struct core_event event = {
-        .type = CORE_EVENT_FENCE, .fence = {.run = run->order.run, .ok = ok, .message = message}};
+        .type = CORE_EVENT_FENCE,
+        .fence = {.run = run->order.run, .ok = ok, .power = power, .message = message}};
     sink_post(&run->fence->sink, &event);
     run_free(run);
+}
+
+static void finish(struct fence_run *run, bool ok, const char *what, const char *said) {
+    finish_test(run, ok, POWER_UNKNOWN, what, said);
 }
 
 /* ---- start ---- */
@@ -127,6 +139,7 @@ static int stage_start(struct fence_run *run, enum stage stage) {
     buffer_init(&input);
     run->stage = stage;
     run->said[0] = '\0';
+    run->said_power = SAID_NOTHING;
     (void)snprintf(path, sizeof(path), "%s/%s", run->fence->agent_dir, run->order.agent);
     int error = fence_input(&run->order, actions[stage], &input, &why);
     if (error == 0) {
@@ -175,6 +188,14 @@ static void pause_then_verify(struct fence_run *run) {
 
 /* ---- the drawing ---- */
 
+/* Of a `status`: its words, if its exit code says the same. */
+static enum core_power answer(const struct fence_run *run, int code) {
+    if (run->said_power == SAID_OFF && code == FENCE_EXIT_OFF) {
+        return POWER_OFF;
+    }
+    return run->said_power == SAID_ON && code == FENCE_EXIT_OK ? POWER_ON : POWER_UNKNOWN;
+}
+
 static void after_off(struct fence_run *run, int code) {
     if (code == FENCE_EXIT_OK) {
         (void)stage_start(run, STAGE_VERIFY);
@@ -186,9 +207,10 @@ static void after_off(struct fence_run *run, int code) {
 }
 
 static void after_verify(struct fence_run *run, int code) {
-    if (code == FENCE_EXIT_OFF) {
+    enum core_power power = answer(run, code);
+    if (power == POWER_OFF) {
         finish(run, true, "off, verified by its status", "");
-    } else if (code == FENCE_EXIT_OK || run->knows_status) {
+    } else if (power == POWER_ON || run->knows_status) {
         pause_then_verify(run);
     } else {
         (void)stage_start(run, STAGE_METADATA);
@@ -197,7 +219,7 @@ static void after_verify(struct fence_run *run, int code) {
 
 static void after_found(struct fence_run *run, int code) {
     char what[64];
-    if (code == FENCE_EXIT_OFF) {
+    if (answer(run, code) == POWER_OFF) {
         finish(run, true, "already off", run->off_said);
         return;
     }
@@ -205,10 +227,24 @@ static void after_found(struct fence_run *run, int code) {
     finish(run, false, what, run->off_said[0] ? run->off_said : run->said);
 }
 
+/* A test: the agent knows `status`, and gave no answer. */
+static void no_answer(struct fence_run *run) {
+    char what[128];
+    if (run->off_code != FENCE_EXIT_OK && run->off_code != FENCE_EXIT_OFF) {
+        finish(run, false, "status failed", run->off_said);
+        return;
+    }
+    (void)snprintf(what, sizeof(what), "status ended with code %d and does not say \"Status: %s\"",
+                   run->off_code, run->off_code == FENCE_EXIT_OFF ? "OFF" : "ON");
+    finish(run, false, what, run->off_said);
+}
+
 static void after_metadata(struct fence_run *run, int code) {
     buffer_append_u8(&run->metadata, 0);
-    bool read = code == FENCE_EXIT_OK && !run->metadata.failed;
-    bool offers = !read || fence_metadata_offers((const char *)run->metadata.data, "status");
+    const char *text = (const char *)run->metadata.data;
+    bool read =
+        code == FENCE_EXIT_OK && !run->metadata.failed && fence_metadata_offers(text, "off");
+    bool offers = !read || fence_metadata_offers(text, "status");
     bool testing = run->order.action == FENCE_STATUS;
     run->knows_status = offers;
     if (!testing && !offers) {
@@ -218,18 +254,20 @@ static void after_metadata(struct fence_run *run, int code) {
     } else if (!offers) {
         (void)stage_start(run, STAGE_MONITOR);
     } else {
-        finish(run, false, "status failed", run->off_said);
+        no_answer(run);
     }
 }
 
 static void after_status(struct fence_run *run, int code) {
+    enum core_power power = answer(run, code);
     char what[128];
-    if (code == FENCE_EXIT_OK || code == FENCE_EXIT_OFF) {
+    if (power != POWER_UNKNOWN) {
         (void)snprintf(what, sizeof(what), "the device answers: %s is %s", run->order.node,
-                       code == FENCE_EXIT_OFF ? "off" : "on");
-        finish(run, true, what, "");
+                       power == POWER_OFF ? "off" : "on");
+        finish_test(run, true, power, what, "");
         return;
     }
+    run->off_code = code;
     memcpy(run->off_said, run->said, sizeof(run->off_said));
     (void)stage_start(run, STAGE_METADATA);
 }
@@ -266,6 +304,7 @@ static void on_line(void *context, enum process_stream stream, const char *text,
     struct fence_run *run = context;
     (void)cut;
     if (stream == PROCESS_STDOUT) {
+        run->said_power = fence_status_line(run->said_power, text);
         if (run->stage == STAGE_METADATA && run->metadata.size + size < METADATA_MAX_BYTES) {
             buffer_append(&run->metadata, text, size);
             buffer_append_u8(&run->metadata, '\n');

@@ -136,6 +136,24 @@ void fence_mask(const struct core_fence_order *order, char *text) {
     arena_finish(&arena);
 }
 
+enum fence_said fence_status_line(enum fence_said before, const char *line) {
+    static const char head[] = "Status:";
+    if (strncmp(line, head, sizeof(head) - 1) != 0) {
+        return before;
+    }
+    const char *word = line + sizeof(head) - 1;
+    word += strspn(word, " \t");
+    size_t n = strcspn(word, " \t\r");
+    bool last = word[n + strspn(word + n, " \t\r")] == '\0';
+    enum fence_said said = SAID_BOTH;
+    if (last && n == strlen("ON") && strncmp(word, "ON", n) == 0) {
+        said = SAID_ON;
+    } else if (last && n == strlen("OFF") && strncmp(word, "OFF", n) == 0) {
+        said = SAID_OFF;
+    }
+    return before == SAID_NOTHING || before == said ? said : SAID_BOTH;
+}
+
 bool fence_metadata_offers(const char *metadata, const char *action) {
     size_t n = strlen(action);
     for (const char *at = strstr(metadata, "<action"); at; at = strstr(at + 1, "<action")) {

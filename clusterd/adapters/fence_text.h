@@ -24,6 +24,13 @@ int fence_input(const struct core_fence_order *order, const char *action, struct
 /* Blots out every secret value in the text. */
 void fence_mask(const struct core_fence_order *order, char *text);
 
+/*
+ * What `status` prints, as ClusterLabs' library and its kin do: "Status: ON" or "Status: OFF", as a
+ * line of its own. Begin with SAID_NOTHING and give it each line of standard output.
+ */
+enum fence_said { SAID_NOTHING = 0, SAID_ON, SAID_OFF, SAID_BOTH /* or something else */ };
+enum fence_said fence_status_line(enum fence_said before, const char *line);
+
 /* Whether the agent's metadata (XML) offers the action. */
 bool fence_metadata_offers(const char *metadata, const char *action);
 

@@ -145,10 +145,13 @@ struct core_agent {
     struct wire_strs models;
 };
 
+enum core_power { POWER_UNKNOWN = 0, POWER_ON, POWER_OFF };
+
 struct core_fence {
     uint64_t run;
-    uint8_t ok; /* the agent has done it, and where it can tell, its status says off (or on, for a
-                   test) */
+    uint8_t ok;    /* the agent has done it, and where it can tell, its status says off; a test: it
+                      has answered */
+    uint8_t power; /* of a test: what it has answered */
     const char *message; /* one line, free of secrets */
 };
 

@@ -32,17 +32,10 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* `cases`: the branches of a shell `case` over the action. */
-static const struct core_fence *order(enum core_fence_action action, const char *cases,
-                                      uint64_t timeout_ms) {
+/* `text`: the whole agent. */
+static const struct core_fence *order_of(enum core_fence_action action, const char *text,
+                                         uint64_t timeout_ms) {
     static const struct core_param params[] = {{"password", "geheim"}, {"ip", "bmc-{node}"}};
-    char text[2048];
-    (void)snprintf(text, sizeof(text),
-                   "#!/bin/sh\nwhile IFS='=' read -r k v; do [ \"$k\" = action ] && a=$v; [ \"$k\" "
-                   "= ip ] && ip=$v; "
-                   "[ \"$k\" = password ] && p=$v; done\n"
-                   "echo \"$a $ip\" >> %s/asked\ncase $a in %s esac\n",
-                   h.dir, cases);
     (void)harness_script(&h, "fence_test", text);
     const struct core_fence_order o = {.run = 5,
                                        .agent = "fence_test",
@@ -60,9 +53,25 @@ static const struct core_fence *order(enum core_fence_action action, const char 
     return &event->fence;
 }
 
+#define SAY_ON "echo 'Status: ON';;"
+#define SAY_OFF "echo 'Status: OFF'; exit 2;;"
+
+/* `cases`: the branches of a shell `case` over the action. */
+static const struct core_fence *order(enum core_fence_action action, const char *cases,
+                                      uint64_t timeout_ms) {
+    char text[2048];
+    (void)snprintf(text, sizeof(text),
+                   "#!/bin/sh\nwhile IFS='=' read -r k v; do [ \"$k\" = action ] && a=$v; [ \"$k\" "
+                   "= ip ] && ip=$v; "
+                   "[ \"$k\" = password ] && p=$v; done\n"
+                   "echo \"$a $ip\" >> %s/asked\ncase $a in %s esac\n",
+                   h.dir, cases);
+    return order_of(action, text, timeout_ms);
+}
+
 static void test_off_and_verified(void **state) {
     (void)state;
-    assert_true(order(FENCE_OFF, "off) exit 0;; status) exit 2;;", 10000)->ok);
+    assert_true(order(FENCE_OFF, "off) exit 0;; status) " SAY_OFF, 10000)->ok);
     assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\n");
 }
 
@@ -70,7 +79,8 @@ static void test_off_takes_a_while(void **state) {
     char cases[512];
     (void)state;
     (void)snprintf(cases, sizeof(cases),
-                   "off) exit 0;; status) [ $(wc -l < %s/asked) -gt 2 ] && exit 2; exit 0;;",
+                   "off) exit 0;; status) [ $(wc -l < %s/asked) -le 2 ] && echo 'Status: ON' && "
+                   "exit 0; " SAY_OFF,
                    h.dir);
     assert_true(order(FENCE_OFF, cases, 10000)->ok);
     assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\nstatus bmc-n2\n");
@@ -78,7 +88,7 @@ static void test_off_takes_a_while(void **state) {
 
 static void test_stays_on(void **state) {
     (void)state;
-    const struct core_fence *f = order(FENCE_OFF, "off) exit 0;; status) exit 0;;", 700);
+    const struct core_fence *f = order(FENCE_OFF, "off) exit 0;; status) " SAY_ON, 700);
     assert_false(f->ok);
     assert_non_null(strstr(f->message, "status does not say so"));
 }
@@ -86,7 +96,7 @@ static void test_stays_on(void **state) {
 static void test_already_off(void **state) {
     (void)state;
     const struct core_fence *f =
-        order(FENCE_OFF, "off) echo 'cannot switch off' >&2; exit 1;; status) exit 2;;", 10000);
+        order(FENCE_OFF, "off) echo 'cannot switch off' >&2; exit 1;; status) " SAY_OFF, 10000);
     assert_true(f->ok);
     assert_non_null(strstr(f->message, "already off"));
 }
@@ -141,12 +151,14 @@ static void test_deadline(void **state) {
 
 static void test_test_of_a_device(void **state) {
     (void)state;
-    const struct core_fence *f = order(FENCE_STATUS, "status) exit 0;;", 10000);
+    const struct core_fence *f = order(FENCE_STATUS, "status) " SAY_ON, 10000);
     assert_true(f->ok);
+    assert_int_equal(f->power, POWER_ON);
     assert_non_null(strstr(f->message, "n2 is on"));
     assert_string_equal(harness_read(&h, "asked"), "status bmc-n2\n");
-    f = order(FENCE_STATUS, "status) exit 2;;", 10000);
+    f = order(FENCE_STATUS, "status) " SAY_OFF, 10000);
     assert_true(f->ok);
+    assert_int_equal(f->power, POWER_OFF);
     assert_non_null(strstr(f->message, "n2 is off"));
     f = order(
         FENCE_STATUS,
@@ -154,10 +166,69 @@ static void test_test_of_a_device(void **state) {
         10000);
     assert_false(f->ok);
     assert_non_null(strstr(f->message, "wrong password"));
+    assert_int_equal(f->power, POWER_UNKNOWN);
     f = order(FENCE_STATUS,
               "status) exit 1;; metadata) echo '<action name=\"off\"/>';; monitor) exit 0;;",
               10000);
     assert_true(f->ok);
+    assert_int_equal(f->power, POWER_UNKNOWN);
+}
+
+/* Agents that are broken, each in a way that makes 2 of its exit code. */
+static const char *const broken[] = {
+    ("#!/usr/bin/python3\nimport argparse as a\np = a.ArgumentParser('fence_test')\n"
+     "p.add_argument('--ip', required=True)\np.parse_args()\n"),
+    "#!/bin/sh\nif true; then\n",
+    "#!/usr/bin/python3 /nonexistent/fence\n",
+    "#!/bin/sh\necho 'usage: fence_test -a IP' >&2\nexit 2\n",
+    "#!/bin/sh\ngrep -q off /nonexistent/bmc-answer\n",
+};
+
+static void test_broken_agents_are_no_evidence(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        const struct core_fence *f = order_of(FENCE_OFF, broken[i], 10000);
+        assert_false(f->ok);
+        assert_non_null(strstr(f->message, "off failed with code 2: "));
+        f = order_of(FENCE_STATUS, broken[i], 10000);
+        assert_false(f->ok);
+        assert_non_null(strstr(f->message, "status ended with code 2 and does not say"));
+    }
+}
+
+/* A code without words is no evidence after an `off` that seems to have worked, either; nor are
+ * words that the code contradicts, or that contradict each other. */
+static void test_words_and_code_must_agree(void **state) {
+    static const char *const statuses[] = {
+        "exit 2;;",
+        "exit 0;;",
+        "echo 'Status: OFF';;",
+        "echo 'Status: OFF'; exit 1;;",
+        "echo 'Status: ON'; exit 2;;",
+        "echo 'Status: OFF'; echo 'Status: ON'; exit 2;;",
+        "echo 'Status: OFFLINE'; exit 2;;",
+        "echo 'Status: OFF' >&2; exit 2;;",
+    };
+    char cases[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        (void)snprintf(cases, sizeof(cases),
+                       "off) exit 0;; metadata) echo '<action name=\"off\"/><action "
+                       "name=\"status\"/>';; status) %s",
+                       statuses[i]);
+        assert_false(order(FENCE_OFF, cases, 600)->ok);
+        (void)snprintf(cases, sizeof(cases), "off) exit 1;; status) %s", statuses[i]);
+        assert_false(order(FENCE_OFF, cases, 10000)->ok);
+        (void)snprintf(cases, sizeof(cases), "status) %s", statuses[i]);
+        assert_false(order(FENCE_STATUS, cases, 10000)->ok);
+    }
+}
+
+/* It ends with 0 whatever it is asked, and describes nothing: that is no agent without a status. */
+static void test_an_agent_that_agrees_to_all_is_no_evidence(void **state) {
+    (void)state;
+    assert_false(order(FENCE_OFF, "*) exit 0;;", 700)->ok);
+    assert_false(order(FENCE_STATUS, "*) exit 0;;", 10000)->ok);
 }
 
 static void refused(const char *agent, const char *part) {
@@ -177,10 +248,20 @@ static void test_wrong_agents(void **state) {
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_off_and_verified),  T(test_off_takes_a_while), T(test_stays_on),
-        T(test_already_off),       T(test_no_status),         T(test_fails_without_telling_secrets),
-        T(test_reason_is_no_hint), T(test_deadline),          T(test_status_that_fails_is_no_proof),
-        T(test_wrong_agents),      T(test_test_of_a_device),
+        T(test_off_and_verified),
+        T(test_off_takes_a_while),
+        T(test_stays_on),
+        T(test_already_off),
+        T(test_no_status),
+        T(test_fails_without_telling_secrets),
+        T(test_reason_is_no_hint),
+        T(test_deadline),
+        T(test_status_that_fails_is_no_proof),
+        T(test_wrong_agents),
+        T(test_test_of_a_device),
+        T(test_broken_agents_are_no_evidence),
+        T(test_words_and_code_must_agree),
+        T(test_an_agent_that_agrees_to_all_is_no_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,20 @@ static void test_lines(void **state) {
     }
 }
 
+static void test_status_lines(void **state) {
+    (void)state;
+    assert_int_equal(fence_status_line(SAID_NOTHING, "Status: OFF"), SAID_OFF);
+    assert_int_equal(fence_status_line(SAID_NOTHING, "Status: ON \r"), SAID_ON);
+    assert_int_equal(fence_status_line(SAID_NOTHING, "Status: unknown"), SAID_BOTH);
+    assert_int_equal(fence_status_line(SAID_NOTHING, "Status: OFF, they say"), SAID_BOTH);
+    assert_int_equal(fence_status_line(SAID_NOTHING, "Status:"), SAID_BOTH);
+    assert_int_equal(fence_status_line(SAID_NOTHING, "n1,Status: OFF"), SAID_NOTHING);
+    assert_int_equal(fence_status_line(SAID_OFF, "bye"), SAID_OFF);
+    assert_int_equal(fence_status_line(SAID_OFF, "Status: OFF"), SAID_OFF);
+    assert_int_equal(fence_status_line(SAID_OFF, "Status: ON"), SAID_BOTH);
+    assert_int_equal(fence_status_line(SAID_BOTH, "Status: OFF"), SAID_BOTH);
+}
+
 static void test_metadata(void **state) {
     static const char text[] =
         "<resource-agent><actions>\n<action name=\"off\" />\n<action  name='status'/>\n"
@@ -224,6 +238,7 @@ int main(void) {
         cmocka_unit_test(test_mask_of_what_was_sent),
         cmocka_unit_test(test_secret_params),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_status_lines),
         cmocka_unit_test(test_metadata),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
