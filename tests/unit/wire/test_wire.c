@@ -170,7 +170,7 @@ static void messages(void **state) {
 static void golden(void **state) {
     (void)state;
     static const uint8_t expected[] = {
-        0x43, 0x4c, 0x53, 0x44, 0xb4, 0xab, 0x51, 0x51, 3, 5, 0, 0, /* magic, crc, version, type */
+        0x43, 0x4c, 0x53, 0x44, 0x87, 0x2d, 0xc9, 0x4b, 4, 5, 0, 0, /* magic, crc, version, type */
         0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,             /* incarnation */
         3,    0,    0,    0,    0,    0,    0,    0,                /* epoch */
         16,   0,    0,    0,                                        /* size of the record */
