@@ -30,6 +30,13 @@ int host_connect(struct operation *operation);
  */
 int host_find(struct operation *operation);
 
+/*
+ * Waits until libvirtd has begun all that was asked of it before. It drops no call of a client that
+ * has gone: one that waits for a free worker may still start the domain that a look-up, which
+ * overtakes it, does not find. 0, or -EIO: the report says why.
+ */
+int host_pass_queue(struct operation *operation);
+
 /* Connects and finds, for actions that begin so. */
 int host_open(struct operation *operation);
 

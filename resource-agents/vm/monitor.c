@@ -76,11 +76,37 @@ static int open_following(struct operation *operation) {
     return r;
 }
 
+/*
+ * Absent counts only when nothing waits in libvirtd that could still start the VM. The first round
+ * shows that all earlier calls have been taken up, the second gives the last of them the time of
+ * one more to put the domain on libvirt's list, which is the first thing that a start does.
+ */
+static int look_behind_queue(struct operation *operation) {
+    int r = -ENOENT;
+
+    for (int round = 0; round < 2 && r == -ENOENT; round++) {
+        operation->report.state = VM_UNKNOWN;
+        r = host_pass_queue(operation);
+        if (r == 0) {
+            r = host_find(operation);
+        }
+    }
+    return r;
+}
+
 void action_monitor(struct operation *operation) {
     struct report *report = &operation->report;
     const char *text;
 
     int r = operation->params->wait_job ? open_following(operation) : host_open(operation);
+    if (r == -ENOENT && operation->params->wait_job) {
+        r = look_behind_queue(operation);
+        if (r == 0 && events_start(operation, EVENTS_ONLY) < 0) {
+            report_set(report, VM_FAILED, "%s on %s: cannot follow its events: %s",
+                       operation->params->name, ocf_node(), host_error());
+            return;
+        }
+    }
     if (r == -ENOENT) {
         end_absent(operation);
         return;

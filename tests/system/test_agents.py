@@ -2,6 +2,8 @@
 """The agent vm against real libvirtd and QEMU: start, stop, watch, and what only tells; each way it can end."""
 
 import os
+import re
+import subprocess
 import sys
 import time
 import xml.etree.ElementTree
@@ -221,6 +223,34 @@ def test_a_hanging_libvirtd_ends_an_operation_at_its_deadline(world):
     final = shows(vm.do("n1", "monitor", timeout_ms=1500), result="failed", state="unknown", code=1)
     assert 1400 <= final["total_ms"] < 2000 and "1500 ms" in final["reason"]
     world.libvirtd("n1", "CONT")
+
+
+def test_absent_is_said_only_when_no_start_waits_in_libvirtd(world):
+    """libvirtd carries out what it was asked by a client that has gone: also a start that waited for a free worker."""
+    busy, late = world.guest("busy"), world.guest("late")
+    busy.start("n1")
+    world.kill_qemu("n1", busy.name, "STOP")
+    query = ["virsh", "qemu-monitor-command", busy.name, '{"execute":"query-status"}']
+    callers = [subprocess.Popen(world.lab.command("n1", query), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+               for _ in range(24)]  # libvirtd has 20 workers
+    try:
+        wait_until(lambda: queue_depth(world) >= 4, 20)
+        shows(late.do("n1", "start", generation=1, timeout_ms=3000), result="failed", state="unknown", code=1)
+        final = shows(late.do("n1", "monitor", wait_job=1, timeout_ms=3000), result="failed", state="unknown", code=1)
+        assert "asked before" in final["reason"], final
+    finally:
+        world.kill_qemu("n1", busy.name, "CONT")
+        for caller in callers:
+            caller.wait(60)
+    wait_until(lambda: late.name in world.running("n1"), 20)
+    shows(late.do("n1", "monitor", wait_job=1), result="ok", state="running", code=0)
+    shows(late.do("n2", "monitor", wait_job=1), result="ok", state="off", code=7)
+
+
+def queue_depth(world):
+    """Calls that wait for one of libvirtd's workers."""
+    text = world.lab.check("n1", ["virt-admin", "server-threadpool-info", "libvirtd"])
+    return int(re.search(r"jobQueueDepth\s*:\s*(\d+)", text).group(1))
 
 
 # -- what only tells --
