@@ -113,6 +113,8 @@ void vm_set_lost(struct apply *a, struct model_vm *vm, const char *reason);
 void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner);
 /* What became of it is not clear: ask. */
 void vm_set_resolving(struct apply *a, struct model_vm *vm);
+/* Likewise, of the order that stands: it ended without a word. */
+void vm_set_unclear(struct apply *a, struct model_vm *vm, const char *reason);
 /* Answers of probes are in, or nodes have been fenced: decide. */
 void vm_resolve(struct apply *a, struct model_vm *vm);
 /* About to leave its owner. */

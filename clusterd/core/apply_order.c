@@ -191,7 +191,10 @@ static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_
     if (row) {
         set_text(a, &row->reason, r->reason);
     }
-    vm_set_resolving(a, vm);
+    vm_set_unclear(a, vm,
+                   outbox_text(a->out, "%s on %s ended unclear: %s", order_kind_name(vm->order),
+                               model_node_name(a->m, r->node),
+                               r->reason[0] ? r->reason : "nothing was said"));
 }
 
 /* A quick move may end on another node than was asked for, when that one could not restore the VM:

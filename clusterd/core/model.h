@@ -169,7 +169,8 @@ WIRE_STRUCT(model_node);
     F(S, U8, no_auto_start, 1) /* when its node is lost, it stays down */                     \
     F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
     F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */ \
-    F(S, LIST, resources, resource_amount) /* that it needs; as of a node */
+    F(S, LIST, resources, resource_amount) /* that it needs; as of a node */                  \
+    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind of what ended without a word */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

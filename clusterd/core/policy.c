@@ -16,6 +16,7 @@
 
 #define POLICY_BUDGET 128u /* commands in one pass */
 #define STEP_AGAIN_MS 1000u
+#define STEP_AGAIN_MAX_MS 30000u
 
 int policy_propose(struct core *c, uint32_t type, const void *command) {
     if (c->policy.budget == 0) {
@@ -68,12 +69,16 @@ uint32_t policy_moves_on(const struct core *c, uint32_t node) {
     return n;
 }
 
-/* A QEMU that does not die would be destroyed without end, at the speed of the disks. */
-static bool is_its_time(struct core *c, uint32_t vm, const struct resolve_step *step) {
+/*
+ * A QEMU that does not die would be destroyed without end, at the speed of the disks; a stop whose
+ * agent always ends without a word would be ordered so. The pause doubles as long as the same step
+ * is wanted again not long after it has ended.
+ */
+static bool is_its_time(struct core *c, uint32_t vm, enum order_kind kind, uint32_t node) {
     struct policy_pace *oldest = &c->policy.paces[0], *found = NULL;
     for (uint32_t i = 0; i < POLICY_PACES; i++) {
         struct policy_pace *p = &c->policy.paces[i];
-        bool same = p->vm == vm && p->node == step->node && p->kind == (uint32_t)step->kind;
+        bool same = p->vm == vm && p->node == node && p->kind == (uint32_t)kind;
         found = same ? p : found;
         oldest = p->next_ms < oldest->next_ms ? p : oldest;
     }
@@ -81,10 +86,14 @@ static bool is_its_time(struct core *c, uint32_t vm, const struct resolve_step *
         policy_wake_at(c, found->next_ms);
         return false;
     }
+    bool again = found && c->now_ms < found->next_ms + found->pause_ms;
+    uint64_t pause_ms = again ? 2 * found->pause_ms : STEP_AGAIN_MS;
+    pause_ms = pause_ms < STEP_AGAIN_MAX_MS ? pause_ms : STEP_AGAIN_MAX_MS;
     *(found ? found : oldest) = (struct policy_pace){.vm = vm,
-                                                     .node = step->node,
-                                                     .kind = (uint32_t)step->kind,
-                                                     .next_ms = c->now_ms + STEP_AGAIN_MS};
+                                                     .node = node,
+                                                     .kind = (uint32_t)kind,
+                                                     .next_ms = c->now_ms + pause_ms,
+                                                     .pause_ms = pause_ms};
     return true;
 }
 
@@ -98,7 +107,7 @@ int policy_resolve(struct core *c) {
         if (step.kind == ORDER_NONE || !policy_node_ready(c, step.node)) {
             continue; /* a node that is not ready reports, or is fenced */
         }
-        if (step.kind != ORDER_PROBE && !is_its_time(c, vm->id, &step)) {
+        if (step.kind != ORDER_PROBE && !is_its_time(c, vm->id, step.kind, step.node)) {
             continue; /* a probe has its own pause, where libvirt does not answer */
         }
         int err = policy_order(c, vm, step.kind, step.node, 0, 0, "");
@@ -132,6 +141,9 @@ int policy_stops(struct core *c) {
             continue;
         }
         enum order_kind kind = vm->stop_force ? ORDER_DESTROY : ORDER_STOP;
+        if (!is_its_time(c, vm->id, kind, vm->owner)) {
+            continue;
+        }
         int err = policy_order(c, vm, kind, vm->owner, 0, vm->operation, "");
         if (err < 0) {
             return err;

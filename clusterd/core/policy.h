@@ -32,7 +32,7 @@ struct policy_wait { /* since when a node is in its present state, by this node'
 struct policy_pace {
     uint32_t vm, node; /* 0: none */
     uint32_t kind;     /* enum order_kind */
-    uint64_t next_ms;
+    uint64_t next_ms, pause_ms;
 };
 
 struct policy {

@@ -19,6 +19,9 @@
  *
  * "Half made" is paused or incoming. A paused VM that was not being migrated is resumed. Nothing is
  * destroyed or resumed before both answers are there.
+ *
+ * A VM that is found nowhere after an order that ended without a word has failed where that was at
+ * work: a start is not tried there again, the others count as a crash does (restart_limit).
  */
 #include "base/mutant.h"
 #include "core/apply.h"
@@ -49,6 +52,7 @@ static void clear_probes(struct model_vm *vm) {
     vm->target = 0;
     vm->probe_owner = VM_STATE_UNKNOWN;
     vm->probe_target = VM_STATE_UNKNOWN;
+    vm->unclear = ORDER_NONE;
 }
 
 void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
@@ -90,8 +94,16 @@ void vm_set_resolving(struct apply *a, struct model_vm *vm) {
     vm_clear_order(a, vm);
     vm->probe_owner = VM_STATE_UNKNOWN;
     vm->probe_target = VM_STATE_UNKNOWN;
+    vm->unclear = ORDER_NONE;
     set_text(a, &vm->reason, "what runs where is being asked of libvirt");
     vm_set_state(a, vm, VM_RESOLVING);
+}
+
+void vm_set_unclear(struct apply *a, struct model_vm *vm, const char *reason) {
+    uint8_t order = vm->order;
+    vm_set_resolving(a, vm);
+    vm->unclear = order;
+    set_text(a, &vm->reason, reason);
 }
 
 /* Drained away, it remembers the first node that it was drained from. */
@@ -164,6 +176,29 @@ static void resolve_saved(struct apply *a, struct model_vm *vm) {
     vm_set_state(a, vm, VM_SAVED);
 }
 
+static void found_nowhere(struct apply *a, struct model_vm *vm) {
+    const char *reason =
+        vm->unclear ? outbox_text(a->out, "%s", vm->reason) : "it was found to run nowhere";
+    apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
+    switch ((enum order_kind)vm->unclear) {
+    case ORDER_START:
+    case ORDER_RESTORE: add_id(a, &vm->avoid, vm->owner); break;
+    case ORDER_MIGRATE:
+    case ORDER_SAVE: vm_count_failure(a, vm, vm->owner); break;
+    case ORDER_NONE:
+    case ORDER_STOP:
+    case ORDER_DESTROY:
+    case ORDER_PROBE:
+    case ORDER_RESUME: break;
+    }
+    if (vm->state_file[0] && vm->wanted == WANTED_RUNNING) {
+        resolve_saved(a, vm);
+        set_text(a, &vm->reason, reason);
+    } else {
+        vm_set_off(a, vm, reason);
+    }
+}
+
 void vm_resolve(struct apply *a, struct model_vm *vm) {
     if (vm->state != VM_RESOLVING || resolve_next(vm).kind != ORDER_NONE) {
         return;
@@ -173,12 +208,7 @@ void vm_resolve(struct apply *a, struct model_vm *vm) {
     } else if (vm->target && vm->probe_target == VM_STATE_RUNNING) {
         resolve_running(a, vm, vm->target);
     } else {
-        apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
-        if (vm->state_file[0] && vm->wanted == WANTED_RUNNING) {
-            resolve_saved(a, vm);
-        } else {
-            vm_set_off(a, vm, "it was found to run nowhere");
-        }
+        found_nowhere(a, vm);
     }
 }
 
@@ -192,6 +222,7 @@ static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
         }
         if (vm->owner == node) {
             vm->probe_owner = VM_STATE_OFF;
+            vm->unclear = ORDER_NONE; /* it was lost with its node */
         }
         if (vm->target == node) {
             vm->probe_target = VM_STATE_OFF;

@@ -291,6 +291,11 @@ static void begin(struct sim *s, uint64_t index, uint64_t serial) {
     if (!may_go_on(s, index, serial, begin) || a->how == AGENT_HANGS) {
         return;
     }
+    if (a->how == AGENT_SILENT) {
+        process_ends(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "it ended without a result");
+        agent_free(a);
+        return;
+    }
     if (strcmp(a->action, "monitor") == 0) {
         monitor_ends(s, index, serial);
         return;
@@ -471,6 +476,8 @@ void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order)
     if (strcmp(s->next_agent.action, order->action) == 0) {
         a->how = s->next_agent.how;
         s->next_agent.action[0] = '\0';
+    } else if (strcmp(s->nodes[node].habit.action, order->action) == 0) {
+        a->how = s->nodes[node].habit.how;
     }
     check_agent(s, node, order);
     then(s, a, sim_delay(s, PROCESS_US), begin);
@@ -562,9 +569,17 @@ void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us) {
     s->nodes[node].agents_back_us = s->now_us + us;
 }
 
+static const char *const how_names[] = {"works", "fails", "hangs", "does not know how it ended",
+                                        "ends without a word"};
+
+void sim_agents_of(struct sim *s, uint32_t node, const char *action, enum sim_agent how) {
+    sim_trace(s, "%s: each vm %s %s", s->names[node], action, how_names[how]);
+    (void)snprintf(s->nodes[node].habit.action, sizeof(s->nodes[node].habit.action), "%s", action);
+    s->nodes[node].habit.how = how;
+}
+
 void sim_next_agent(struct sim *s, const char *action, enum sim_agent how) {
-    static const char *const names[] = {"works", "fails", "hangs", "does not know how it ended"};
-    sim_trace(s, "the next vm %s %s", action, names[how]);
+    sim_trace(s, "the next vm %s %s", action, how_names[how]);
     (void)snprintf(s->next_agent.action, sizeof(s->next_agent.action), "%s", action);
     s->next_agent.how = how;
 }

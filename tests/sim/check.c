@@ -15,6 +15,7 @@
 #define DIGEST_EVERY 32u /* digests cost more than chains, and say the same more directly */
 #define MAX_PENDING 5000u
 #define ORDERS_PER_SECOND 20u /* on one VM: those of a broken migration are a handful */
+#define STARTS_PER_MINUTE 40u /* of one VM, with all that a person may ask for in between */
 #define KNOWLEDGE_US ((TIMEOUT_ECHO_MS + 100) * 1000) /* and the clocks' difference */
 
 /* ---- the log ---- */
@@ -129,6 +130,15 @@ static void check_pace(struct sim *s, const struct cmd_vm_order *order) {
     if (++v->orders > ORDERS_PER_SECOND) {
         sim_fail(s, "no end of orders: %s of %s, and more than %u in a second",
                  order_kind_name(order->kind), v->name, ORDERS_PER_SECOND);
+    }
+    if (s->now_us >= v->starts_from_us + 60 * SIM_SECOND) {
+        v->starts_from_us = s->now_us;
+        v->starts = 0;
+    }
+    v->starts += order->kind == ORDER_START || order->kind == ORDER_RESTORE;
+    if (v->starts > STARTS_PER_MINUTE) {
+        sim_fail(s, "no end of starts: %s has had more than %u in a minute", v->name,
+                 STARTS_PER_MINUTE);
     }
 }
 

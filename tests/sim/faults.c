@@ -382,7 +382,15 @@ static void happen_agent(struct sim *s, const struct fault *f) {
     static const char *const actions[] = {"start", "migrate_to", "save",    "restore",
                                           "stop",  "monitor",    "destroy", "resume"};
     sim_next_agent(s, actions[f->choice % ARRAY_SIZE(actions)],
-                   (enum sim_agent)(1 + f->choice / 16 % 3));
+                   (enum sim_agent)(1 + f->choice / 16 % 4));
+}
+
+/* A node on which something never works, and the others do not know. */
+static void happen_habit(struct sim *s, const struct fault *f) {
+    static const char *const actions[] = {"start", "start", "restore", "stop", "resume", "save"};
+    static const enum sim_agent ways[] = {AGENT_SILENT, AGENT_SILENT, AGENT_FAILS, AGENT_HANGS};
+    sim_agents_of(s, f->node, actions[f->choice % ARRAY_SIZE(actions)],
+                  ways[f->choice / 16 % ARRAY_SIZE(ways)]);
 }
 
 /* What the next one lists comes late; a VM may arrive after it was read, and before it is told. */

@@ -34,7 +34,8 @@
     X(replace, database, 1, "... and is put back")                                \
     X(wipe, database, 1, "a database is lost")                                    \
     X(libvirtd, libvirt, 2, "libvirtd is killed, and restarted")                  \
-    X(agent, libvirt, 2, "an agent fails, hangs, or does not know")               \
+    X(agent, libvirt, 2, "an agent fails, hangs, does not know, or is silent")    \
+    X(habit, libvirt, 1, "an agent never works on a node")                        \
     X(agents_missing, libvirt, 1, "no agent can be run on a node for a while")    \
     X(undying, libvirt, 1, "a QEMU that does not die")                            \
     X(crash, guest, 3, "a QEMU crashes")                                          \

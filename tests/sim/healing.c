@@ -162,6 +162,7 @@ void sim_mend(struct sim *s) {
         n->fence = FENCE_WORKS;
         n->starves_until_us = 0;
         n->dies_after = 0;
+        n->habit.action[0] = '\0';
         n->fence_us = 0;
         sim_disk_mode(s, i, DISK_FINE);
         sim_volume_mode(s, i, VOLUME_FINE);

@@ -122,13 +122,16 @@ void sim_undying(struct sim *s, uint32_t vm, uint64_t us);    /* its QEMU cannot
 void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn); /* ignores the power button */
 /* No agent can be run on that node for so long (its programs are being replaced). */
 void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us);
-/* The next agent of that action, on any node, fails, hangs, or does not know how it ended. */
 /* The agent that watches libvirt is killed, by nobody's wish. */
 void sim_kill_watch(struct sim *s, uint32_t node);
 /* What libvirt tells from now on comes so late, in its order. */
 void sim_events_late(struct sim *s, uint32_t node, uint64_t us);
-enum sim_agent { AGENT_AS_USUAL, AGENT_FAILS, AGENT_HANGS, AGENT_DOES_NOT_KNOW };
+/* SILENT: ends without a word, having done nothing (it crashed, or the OOM killer took it). */
+enum sim_agent { AGENT_AS_USUAL, AGENT_FAILS, AGENT_HANGS, AGENT_DOES_NOT_KNOW, AGENT_SILENT };
+/* The next agent of that action, on any node. */
 void sim_next_agent(struct sim *s, const char *action, enum sim_agent how);
+/* All agents of that action on that node, until all is mended. */
+void sim_agents_of(struct sim *s, uint32_t node, const char *action, enum sim_agent how);
 
 /* Everything that was broken is mended, everything that was off is on. */
 void sim_mend(struct sim *s);

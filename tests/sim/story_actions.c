@@ -143,6 +143,10 @@ static void next_agent(struct story *t, const struct words *w) {
     sim_next_agent(t->sim, w->text, (enum sim_agent)(w->v[0] + 1));
 }
 
+static void agents_of(struct story *t, const struct words *w) {
+    sim_agents_of(t->sim, (uint32_t)w->v[0], w->text, (enum sim_agent)w->v[1]);
+}
+
 static void fence_device(struct story *t, const struct words *w) {
     uint64_t us = w->n > 2 ? w->v[2] : 8000;
     sim_fence_mode(t->sim, (uint32_t)w->v[0], (enum sim_fence)w->v[1], us);
@@ -344,7 +348,8 @@ const struct pattern story_actions[] = {
     {"undying VM TIME", undying, NULL},
     {"stubborn VM", stubborn, NULL},
     {"lose-saved-state VM", lose_saved_state, NULL},
-    {"next-agent WORD fails|hangs|does-not-know", next_agent, NULL},
+    {"next-agent WORD fails|hangs|does-not-know|silent", next_agent, NULL},
+    {"agents NODE WORD work|fail|hang|do-not-know|silent", agents_of, NULL},
     {"fence-device NODE works|fails|hangs|off-unconfirmed", fence_device, NULL},
     {"fence-device NODE works|fails|hangs|off-unconfirmed after TIME", fence_device, NULL},
     {"disk NODE fine|slow|hangs|full|broken", disk, NULL},

@@ -207,6 +207,19 @@ static void agent_runs(struct story *t, const struct words *w) {
     }
 }
 
+/* How often the world allows something to be tried. */
+static void agent_runs_at_most(struct story *t, const struct words *w) {
+    uint32_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(t->sim->calls); i++) {
+        if (strcmp(t->sim->calls[i].action, w->text) == 0) {
+            n = t->sim->calls[i].n - t->calls_before[i];
+        }
+    }
+    if (n > w->v[0]) {
+        story_wrong(t, "vm %s was run %u times", w->text, n);
+    }
+}
+
 static void told(struct story *t, const struct words *w) {
     if (!trace_has(t, w->text)) {
         story_wrong(t, "that was not told");
@@ -224,6 +237,7 @@ const struct pattern story_findings[] = {
     {"expect no fencing", fencings, NULL},
     {"expect NUMBER fencings", fencings, NULL},
     {"expect agent WORD run NUMBER times", agent_runs, NULL},
+    {"expect agent WORD run at most NUMBER times", agent_runs_at_most, NULL},
     {"expect told TEXT", told, NULL},
     {"expect not told TEXT", not_told, NULL},
     {"expect VM down by TEXT", story_down_by, NULL},

@@ -159,6 +159,10 @@ struct node {
     bool libvirtd;
     uint64_t libvirtd_life;
     uint64_t agents_back_us; /* none can be run before */
+    struct {
+        char action[16]; /* "": none */
+        enum sim_agent how;
+    } habit; /* of its agents */
     enum sim_volume volume;
     enum sim_fence fence;
     uint64_t fence_us;
@@ -224,6 +228,7 @@ struct vm {
     } saved;
     uint64_t max_generation;         /* committed */
     uint64_t orders, orders_from_us; /* so many since */
+    uint64_t starts, starts_from_us;
     bool removed;
 };
 
