@@ -121,6 +121,47 @@ static void every_report(void **state) {
     }
 }
 
+/* What ended without a word, of a VM that is then found nowhere, has failed where it was at work.
+ */
+static void without_a_word(void **state) {
+    (void)state;
+    static const struct {
+        enum order_kind kind;
+        bool avoids;
+        uint32_t failures;
+    } cases[] = {{ORDER_START, true, 0}, {ORDER_RESTORE, true, 0}, {ORDER_MIGRATE, false, 1},
+                 {ORDER_SAVE, false, 1}, {ORDER_STOP, false, 0},   {ORDER_DESTROY, false, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+        enum order_kind kind = cases[i].kind;
+        bool starts = kind == ORDER_START;
+        bool moves = kind == ORDER_MIGRATE || kind == ORDER_SAVE;
+        bench_begin(&b);
+        struct model_vm *vm =
+            starts ? bench_add_vm(&b, "vm1", true) : bench_running_vm(&b, "vm1", 1);
+        if (kind == ORDER_RESTORE) {
+            assert_int_equal(bench_order(&b, vm, ORDER_SAVE, 1, 2), REPLY_OK);
+            assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+        }
+        uint32_t node = kind == ORDER_RESTORE ? 2 : 1;
+        assert_int_equal(bench_order(&b, vm, kind, node, moves ? 2 : 0), REPLY_OK);
+        assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_UNKNOWN), REPLY_OK);
+        while (vm->state == VM_RESOLVING) {
+            struct resolve_step step = resolve_next(vm);
+            assert_int_equal(step.kind, ORDER_PROBE);
+            assert_int_equal(bench_order(&b, vm, step.kind, step.node, 0), REPLY_OK);
+            assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+        }
+        assert_int_equal(vm->state,
+                         kind == ORDER_RESTORE || kind == ORDER_SAVE ? VM_SAVED : VM_OFF);
+        assert_int_equal(ids_contain(&vm->avoid, node), cases[i].avoids);
+        assert_int_equal(vm->failures, cases[i].failures);
+        assert_non_null(strstr(vm->reason, "ended unclear"));
+        assert_int_equal(vm->unclear, ORDER_NONE);
+        bench_end(&b);
+    }
+}
+
 static void void_orders(void **state) {
     (void)state;
     struct bench b;
@@ -236,6 +277,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_order_in_every_state),
         cmocka_unit_test(every_report),
+        cmocka_unit_test(without_a_word),
         cmocka_unit_test(void_orders),
         cmocka_unit_test(events),
         cmocka_unit_test(unknown_command),
