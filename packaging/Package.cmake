@@ -25,6 +25,8 @@ set(depends
     qemu-system-x86
     qemu-utils
     fence-agents
+    # fence_ipmilan runs it; Debian 12 lets a node go without.
+    ipmitool
     systemd)
 list(JOIN depends ", " CPACK_DEBIAN_PACKAGE_DEPENDS)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${CMAKE_CURRENT_SOURCE_DIR}/postinst")

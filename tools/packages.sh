@@ -18,13 +18,15 @@ table="
 build | the compiler and the libraries that clusterd links
       | gcc libc6-dev cmake ninja-build pkgconf libcpg-dev libquorum-dev libvotequorum-dev libcmap-dev
       | libcorosync-common-dev libqb-dev libvirt-dev libsqlite3-dev libjansson-dev libsmartcols-dev libinih-dev libxml2-dev
+package | the Debian package of clusterd (cmake --target package)
+      | dpkg-dev
 run   | the lab: real corosync, libvirt and QEMU in namespaces, and what its nodes and guests are made of
       | corosync libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils bindfs tini iproute2 procps util-linux
       | busybox-static cpio python3
 unit  | unit tests, their runners, and the second compiler
       | libcmocka-dev clang libclang-rt-14-dev python3 python3-pytest
-test  | the system tests' runner
-      | python3 python3-pytest python3-pytest-timeout
+test  | the system tests' runner, and what the machines of test_first_cluster.py boot and are switched off by
+      | python3 python3-pytest python3-pytest-timeout systemd-sysv dbus dpkg-dev fence-agents ipmitool openipmi
 lint  | the checks on the sources
       | python3 binutils clang-format-14 clang-tidy-14 cppcheck shellcheck mandoc
 fence | real fence agents, for the unit tests that are skipped without them (29 packages, 8 MB)
