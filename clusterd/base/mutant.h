@@ -40,6 +40,7 @@
     X(source_resumed, "a migration's source is resumed while its target runs")           \
     X(one_side_asked, "after a broken migration only the source is asked")               \
     X(old_memory_resumed, "a migration's source is resumed when its target has gone")    \
+    X(ack_unread, "what was never sent can be acknowledged")                             \
     X(rules_forgotten, "a hard rule is held by neither the planner nor the model")
 
 #ifdef CLUSTERD_MUTANTS

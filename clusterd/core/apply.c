@@ -59,6 +59,27 @@ static apply_fn find_apply(uint32_t type) {
     return NULL;
 }
 
+/*
+ * It stands in the log since a time when nobody looked before it was given its place. All nodes
+ * come by it and say the same: it changes nothing but the event, whose time is that of the last
+ * one.
+ */
+static void refuse_unreadable(struct apply *a) {
+    const struct model_table *events = &a->m->events;
+    if (a->type != 0 && !command_record(a->type)) {
+        apply_refuse(a, REPLY_FAILED, "this version of clusterd does not know the command",
+                     "update clusterd on all nodes");
+        return;
+    }
+    if (a->time_ms == 0 && events->n > 0) {
+        a->time_ms = ((const struct model_event *)events->rows)[events->n - 1].time_ms;
+    }
+    apply_refuse(a, REPLY_FAILED, "the change could not be read", "try again");
+    apply_event(a, SEVERITY_ERROR, "log-damaged", "",
+                "entry %llu of the log, of %s, cannot be read: it has no effect",
+                (unsigned long long)a->index, model_node_name(a->m, a->origin));
+}
+
 int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *data, uint32_t size,
                 struct outbox *out, struct apply *ret) {
     CHECK(index == m->index + 1);
@@ -72,28 +93,23 @@ int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *
                       .message = "",
                       .hint = "",
                       .warning = ""};
+    void *command = NULL;
     int err = wire_decode(&log_command_record, data, size, &arena, &entry, NULL);
-    const struct wire_record *record = err == 0 ? command_record(entry.type) : NULL;
-    void *command = record ? arena_alloc(&arena, record->size) : NULL;
-    if (record && !command) {
-        err = -ENOMEM;
-    }
-    if (command) {
-        err = wire_decode(record, entry.body.data, entry.body.size, &arena, command, NULL);
-    }
     if (err == 0) {
         a.time_ms = entry.time_ms;
         a.origin = entry.origin;
         a.type = entry.type;
         a.incarnation = entry.incarnation;
         a.request = entry.request;
-        apply_fn fn = find_apply(entry.type);
-        if (fn && command) {
-            fn(&a, command);
-        } else {
-            apply_refuse(&a, REPLY_FAILED, "this version of clusterd does not know the command",
-                         "update clusterd on all nodes");
-        }
+        err = log_read_entry(data, size, &arena, &entry, &command);
+    }
+    apply_fn fn = err == 0 ? find_apply(entry.type) : NULL;
+    if (fn) {
+        fn(&a, command);
+    } else if (err == 0 || err == -EBADMSG) {
+        refuse_unreadable(&a);
+    }
+    if (err != -ENOMEM) {
         err = a.error ? a.error : out->error;
     }
     arena_finish(&arena);

@@ -101,14 +101,22 @@ static int apply_committed(struct core *c) {
 
 static int load_snapshot(struct core *c) {
     struct replica *r = &c->replica;
-    model_finish(&c->model);
-    int err = model_decode(&c->model, r->incoming.data, r->incoming.size);
+    struct model arrived;
+    model_init(&arrived);
+    bool whole = r->arrived_index > r->commit_index && r->arrived_index <= r->base_index;
+    whole =
+        whole && replica_snapshot_digest(r->arrived_index, r->arrived_epoch, r->arrived_chain,
+                                         r->incoming.data, r->incoming.size) == r->arrived_digest;
+    int err = whole ? model_decode(&arrived, r->incoming.data, r->incoming.size) : -EBADMSG;
+    if (err == 0 && arrived.index != r->arrived_index) {
+        model_finish(&arrived);
+        err = -EBADMSG;
+    }
     if (err < 0) {
-        return err;
+        return err == -EBADMSG ? replica_snapshot_refused(r, &c->out) : err;
     }
-    if (c->model.index != r->arrived_index) {
-        return -EBADMSG;
-    }
+    model_finish(&c->model);
+    c->model = arrived;
     c->model.vms.n -= MUTANT(snapshot_short) && c->model.vms.n > 0;
     core_pending_in_snapshot(c);
     outbox_log(&c->out, SEVERITY_INFO, "took over the cluster's state at index %llu (%zu bytes)",
@@ -229,9 +237,12 @@ static int on_message(struct core *c, const struct core_message *event) {
     struct message m;
     int err = message_decode(event->data, event->size, &arena, &m);
     if (err == -EBADMSG) {
+        struct message_header header;
         outbox_log(&c->out, SEVERITY_WARNING, "a damaged message of node %u was dropped",
                    event->sender);
-        err = 0;
+        err = message_header(event->data, event->size, &header) < 0
+                  ? 0
+                  : replica_malformed(&c->replica, event->sender, header.incarnation, &c->out);
     } else if (err == -EPROTONOSUPPORT) {
         replica_foreign(&c->replica, event->sender, event->data, event->size, &c->out);
         err = 0;

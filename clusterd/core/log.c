@@ -6,12 +6,37 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "wire/command.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 WIRE_DEFINE(log_command);
+
+int log_read_entry(const uint8_t *data, size_t size, struct arena *arena, struct log_command *ret,
+                   void **ret_command) {
+    struct log_command entry;
+    int err = wire_decode(&log_command_record, data, size, arena, &entry, NULL);
+    if (err < 0) {
+        return err;
+    }
+    const struct wire_record *record = command_record(entry.type);
+    if (!record) {
+        return -EBADMSG;
+    }
+    void *command = arena_alloc(arena, record->size);
+    if (!command) {
+        return -ENOMEM;
+    }
+    err = wire_decode(record, entry.body.data, entry.body.size, arena, command, NULL);
+    if (err < 0) {
+        return err;
+    }
+    *ret = entry;
+    *ret_command = command;
+    return 0;
+}
 
 void log_init(struct log *log) {
     *log = (struct log){.base_chain = FNV64_START};

@@ -14,6 +14,7 @@
 #include "wire/message.h"
 #include "wire/record.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* clang-format off */
@@ -40,6 +41,11 @@ struct log {
     uint32_t n, capacity;
     uint64_t bytes; /* of all entries */
 };
+
+/* Reads an entry wholly: `ret` and its command. -EBADMSG: not to be read, or no command that this
+ * clusterd knows; -ENOMEM. */
+int log_read_entry(const uint8_t *data, size_t size, struct arena *arena, struct log_command *ret,
+                   void **ret_command);
 
 void log_init(struct log *log);
 void log_finish(struct log *log);

@@ -152,7 +152,7 @@ void replica_send(struct replica *r, struct message *m, struct outbox *out) {
     outbox_send(out, m);
 }
 
-static void become_down(struct replica *r) {
+void replica_go_down(struct replica *r) {
     r->phase = REPLICA_DOWN;
     r->epoch = 0;
     r->deadline_ms = UINT64_MAX;
@@ -182,7 +182,7 @@ int replica_view(struct replica *r, const struct core_view *view, uint64_t now_m
         }
     }
     if (!r->quorate || r->refusal || !ids_contain(&r->members, r->self)) {
-        become_down(r);
+        replica_go_down(r);
         return 0;
     }
     return replica_enter_exchange(r, now_ms, out);
@@ -191,6 +191,9 @@ int replica_view(struct replica *r, const struct core_view *view, uint64_t now_m
 static int on_heartbeat(struct replica *r, uint32_t sender, const struct message *m) {
     if (sender == r->self && m->incarnation == r->incarnation) {
         uint64_t sequence = m->body.msg_heartbeat.sequence;
+        if (sequence > r->heartbeat_sent) {
+            return 0; /* we have never said that */
+        }
         r->heartbeat_echoed = sequence;
         r->echo_sent_ms = r->heartbeat_sent - sequence < REPLICA_HEARTBEATS
                               ? r->heartbeat_ms[sequence % REPLICA_HEARTBEATS]

@@ -54,6 +54,10 @@
 #define REPLICA_FEED_ENTRIES 256u
 #define REPLICA_HEARTBEATS 8u
 #define REPLICA_DEFER_BYTES (64u * 1024 * 1024)
+/* So many messages of one clusterd that cannot be read, and it is left out. */
+#define REPLICA_MAX_DAMAGED 3u
+/* So often catching up may come to a log that is not the source's: then this node's own is bad. */
+#define REPLICA_MAX_CATCHUPS 10u
 
 enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLICA_ACTIVE };
 
@@ -63,6 +67,8 @@ struct replica_peer {
     uint64_t incarnation; /* of its last message */
     uint64_t last_heard_ms;
     uint64_t foreign_incarnation; /* whose messages we cannot read: said; 0: none */
+    uint64_t damaged_incarnation; /* who sent `damaged` messages that make no sense */
+    uint32_t damaged;
     /* its last STATE; `fresh` until a view has made use of it */
     bool fresh;
     struct msg_state state;
@@ -119,6 +125,7 @@ struct replica {
     uint32_t ring_ids[WIRE_MAX_NODES];
 
     uint64_t round;
+    uint64_t told;        /* digest of our STATE in this round */
     uint32_t overdue;     /* deadlines passed in this exchange */
     uint64_t deadline_ms; /* of the phase; UINT64_MAX: none */
     uint64_t epoch;       /* of the view being formed or active; 0: none */
@@ -137,14 +144,16 @@ struct replica {
     uint32_t n_deferred, deferred_capacity;
     uint64_t deferred_bytes;
     struct buffer incoming; /* snapshot being received */
+    uint64_t taken_from;    /* first entry taken over from the source; 0: none yet */
+    uint32_t bad_catchups;  /* in a row, that came to another log than the source's */
     uint8_t *feed_snapshot; /* owned: snapshot being sent */
     uint32_t feed_snapshot_size;
-    uint64_t feed_snapshot_index, feed_snapshot_epoch, feed_snapshot_chain;
+    uint64_t feed_snapshot_index, feed_snapshot_epoch, feed_snapshot_chain, feed_snapshot_digest;
     const struct model *model; /* the core's, for making a snapshot to send */
 
     bool snapshot_arrived; /* the core must load `incoming` and then call replica_snapshot_loaded()
                             */
-    uint64_t arrived_index, arrived_epoch, arrived_chain;
+    uint64_t arrived_index, arrived_epoch, arrived_chain, arrived_digest;
 
     uint64_t heartbeat_due_ms;
     uint64_t heartbeat_sent; /* sequence */
@@ -179,6 +188,8 @@ int replica_message(struct replica *r, uint32_t sender, const struct message *m,
 /* A message that is whole, and that this clusterd cannot read. */
 void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
                      struct outbox *out);
+/* A message that is whole by its checksum, and whose inside is not. */
+int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation, struct outbox *out);
 int replica_stored(struct replica *r, uint64_t seq, struct outbox *out);
 /* Deadlines, heartbeats; called at the beginning of each step. */
 int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
@@ -212,14 +223,34 @@ const char *replica_forgetful(const struct replica *r);
 int replica_compact(struct replica *r, const struct model *m, struct outbox *out);
 /* The core has loaded `incoming`. */
 int replica_snapshot_loaded(struct replica *r, struct outbox *out);
+/* The core could not: it is dropped, and the source is named. */
+int replica_snapshot_refused(struct replica *r, struct outbox *out);
 
 struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
 
 /* -------------------------------------------------------------------- between replica*.c ---- */
 int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out);
+void replica_go_down(struct replica *r);
+/* The peer has sent something that makes no sense ("an entry"): said, and the view is formed anew.
+ */
+int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
+                    struct outbox *out);
+/* It has done so too often, and has not been started again since. */
+bool replica_left_out(const struct replica_peer *p);
+uint64_t replica_state_digest(const struct msg_state *s);
+bool replica_state_makes_sense(const struct msg_state *s);
+/* 0, -EBADMSG, -ENOMEM. The members' STATEs are those of the rounds that it names. */
+int replica_check_proposal(const struct replica *r, const struct msg_propose *p,
+                           struct arena *arena);
+int replica_check_entries(const struct entry_bytes *entries, uint32_t n, struct arena *arena);
+uint64_t replica_snapshot_digest(uint64_t index, uint64_t epoch, uint64_t chain,
+                                 const uint8_t *data, size_t size);
+/* Whether what we sent came back as it was sent. */
+bool replica_suffix_is_ours(const struct replica *r, const struct msg_suffix *m);
+bool replica_snapshot_is_ours(const struct replica *r, const struct msg_snapshot *m);
 int replica_on_state(struct replica *r, struct replica_peer *peer, const struct message *m,
                      uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
-int replica_on_propose(struct replica *r, const struct replica_peer *peer, const struct message *m,
+int replica_on_propose(struct replica *r, struct replica_peer *peer, const struct message *m,
                        uint64_t now_ms, struct outbox *out);
 int replica_on_promised(struct replica *r, struct replica_peer *peer, const struct message *m,
                         uint64_t now_ms, struct outbox *out);

@@ -39,6 +39,8 @@ static int take_feed_snapshot(struct replica *r) {
     r->feed_snapshot_index = m->index;
     r->feed_snapshot_epoch = item ? item->epoch : r->log.base_epoch;
     r->feed_snapshot_chain = item ? item->chain : r->log.base_chain;
+    r->feed_snapshot_digest = replica_snapshot_digest(
+        r->feed_snapshot_index, r->feed_snapshot_epoch, r->feed_snapshot_chain, data, size);
     return 0;
 }
 
@@ -80,7 +82,8 @@ static void feed_snapshot(struct replica *r, struct replica_peer *p, struct outb
                               .total_bytes = r->feed_snapshot_size,
                               .offset_bytes = p->feed_offset_bytes,
                               .data = {.data = r->feed_snapshot + p->feed_offset_bytes,
-                                       .size = size}},
+                                       .size = size},
+                              .digest = r->feed_snapshot_digest},
     };
     replica_send(r, &m, out);
     p->feed_offset_bytes += size;
@@ -162,7 +165,13 @@ int replica_defer(struct replica *r, const struct wire_bytes *entry) {
     return 0;
 }
 
-/* Takes over one entry of the source. 1: it was new and has to be stored; 0: we had it. */
+static uint64_t epoch_at(const struct log *log, uint64_t index) {
+    const struct log_item *item = log_at(log, index);
+    return item ? item->epoch : log->base_epoch;
+}
+
+/* Takes over one entry of the source. 1: it was new and has to be stored; 0: we had it. What it
+ * says is not looked at: it may be of a time when nobody did; the chain at the base proves it. */
 static int take_entry(struct replica *r, const struct suffix_entry *e, uint64_t *truncate_from) {
     if (e->index <= r->log.base_index || e->index <= r->commit_index) {
         return 0;
@@ -171,7 +180,8 @@ static int take_entry(struct replica *r, const struct suffix_entry *e, uint64_t 
     if (own && (own->epoch == e->epoch || MUTANT(tail_kept))) {
         return 0;
     }
-    if (e->index > log_last_index(&r->log) + 1) {
+    if (e->index > log_last_index(&r->log) + 1 || e->index > r->base_index ||
+        e->epoch > r->base_epoch || e->epoch < epoch_at(&r->log, e->index - 1)) {
         return -EBADMSG;
     }
     if (own) {
@@ -186,22 +196,41 @@ static int drop_tail_beyond_base(struct replica *r, struct outbox *out) {
     if (log_last_index(&r->log) <= r->base_index) {
         return 0;
     }
-    CHECK(r->commit_index <= r->base_index);
     log_truncate(&r->log, r->base_index + 1);
     struct core_store *store = replica_store(r, r->epoch, log_last_index(&r->log), out);
     store->truncate_from = r->base_index + 1;
     return 0;
 }
 
+/*
+ * What the source has sent is not its log, or makes no sense: what was taken of it, from that index
+ * on, is dropped again (0: nothing was), and asked for anew.
+ */
+static int catch_up_anew(struct replica *r, uint64_t from, const char *what, struct outbox *out) {
+    if (from > r->commit_index && log_last_index(&r->log) >= from) {
+        log_truncate(&r->log, from);
+        replica_store(r, r->epoch, log_last_index(&r->log), out)->truncate_from = from;
+    }
+    r->bad_catchups++;
+    return replica_damaged(r, replica_peer(r, r->source), what, out);
+}
+
 int replica_finish_catchup(struct replica *r, struct outbox *out) {
-    const struct log_item *base = log_at(&r->log, r->base_index);
-    uint64_t epoch = base ? base->epoch : r->log.base_epoch;
-    if (log_last_index(&r->log) < r->base_index || epoch != r->base_epoch) {
+    if (log_last_index(&r->log) < r->base_index ||
+        epoch_at(&r->log, r->base_index) != r->base_epoch) {
         return 0; /* more is to come */
+    }
+    if (r->commit_index > r->base_index) {
+        return catch_up_anew(r, r->taken_from, "a piece of its state", out);
     }
     int err = drop_tail_beyond_base(r, out);
     if (err < 0) {
         return err;
+    }
+    if (log_last_chain(&r->log) != r->base_chain && r->bad_catchups < REPLICA_MAX_CATCHUPS) {
+        /* If nothing was taken, it is what we had ourselves beyond the last committed entry. */
+        uint64_t from = r->taken_from ? r->taken_from : r->commit_index + 1;
+        return catch_up_anew(r, from, "a piece of its log", out);
     }
     if (log_last_chain(&r->log) != r->base_chain) {
         outbox_log(out, SEVERITY_ERROR,
@@ -222,6 +251,7 @@ int replica_finish_catchup(struct replica *r, struct outbox *out) {
         return replica_enter_exchange(r, r->last_step_ms, out); /* with all that it lacked */
     }
     r->catching = false;
+    r->bad_catchups = 0;
     r->deadline_ms = UINT64_MAX;
     err = replica_append(r, entries, r->n_deferred, out);
     replica_drop_deferred(r);
@@ -240,30 +270,30 @@ int replica_on_suffix(struct replica *r, const struct msg_suffix *m, uint64_t no
     }
     uint32_t n = 0;
     uint64_t truncate_from = 0;
-    for (uint32_t i = 0; i < m->entries.n; i++) {
+    int taken = 0;
+    for (uint32_t i = 0; i < m->entries.n && taken >= 0; i++) {
         const struct suffix_entry *e = &entries[i];
-        int taken = take_entry(r, e, &truncate_from);
-        if (taken == -EBADMSG) {
-            r->deadline_ms = now_ms; /* a gap: begin anew */
-            return 0;
+        taken = take_entry(r, e, &truncate_from);
+        if (taken <= 0) {
+            continue;
         }
-        if (taken < 0) {
-            return taken;
+        r->taken_from = r->taken_from && r->taken_from < e->index ? r->taken_from : e->index;
+        const uint8_t *data = arena_copy(&out->arena, e->data.data, e->data.size);
+        if (!data) {
+            return -ENOMEM;
         }
-        if (taken) {
-            const uint8_t *data = arena_copy(&out->arena, e->data.data, e->data.size);
-            if (!data) {
-                return -ENOMEM;
-            }
-            stored[n++] = (struct core_entry){
-                .index = e->index, .epoch = e->epoch, .data = data, .size = e->data.size};
-        }
+        stored[n++] = (struct core_entry){
+            .index = e->index, .epoch = e->epoch, .data = data, .size = e->data.size};
     }
     if (n > 0) {
         struct core_store *store = replica_store(r, r->epoch, log_last_index(&r->log), out);
         store->truncate_from = truncate_from;
         store->entries = stored;
         store->n_entries = n;
+    }
+    if (taken < 0) {
+        return taken == -EBADMSG ? catch_up_anew(r, r->taken_from, "a piece of its log", out)
+                                 : taken;
     }
     r->deadline_ms = now_ms + TIMEOUT_CATCHUP_MS;
     return replica_finish_catchup(r, out);
@@ -292,8 +322,15 @@ int replica_on_snapshot(struct replica *r, const struct msg_snapshot *m, uint64_
         r->arrived_index = m->index;
         r->arrived_epoch = m->epoch;
         r->arrived_chain = m->chain;
+        r->arrived_digest = m->digest;
     }
     return 0;
+}
+
+int replica_snapshot_refused(struct replica *r, struct outbox *out) {
+    r->snapshot_arrived = false;
+    buffer_clear(&r->incoming);
+    return catch_up_anew(r, r->taken_from, "a piece of its state", out);
 }
 
 int replica_snapshot_loaded(struct replica *r, struct outbox *out) {

@@ -134,6 +134,10 @@ static void advance_commit(struct replica *r) {
 static int on_ack(struct replica *r, struct replica_peer *peer, const struct msg_ack *ack,
                   struct outbox *out) {
     const struct log_item *item = log_at(&r->log, ack->index);
+    uint64_t last = r->catching ? r->base_index + r->n_deferred : log_last_index(&r->log);
+    if (ack->index > last && !MUTANT(ack_unread)) {
+        return replica_damaged(r, peer, "an acknowledgement", out); /* of what was never sent */
+    }
     peer->disagrees = !r->catching && item && item->chain != ack->chain;
     if (peer->disagrees) {
         outbox_log(out, SEVERITY_ERROR,
@@ -169,22 +173,29 @@ static void send_entries(struct replica *r, struct entry_bytes *entries, uint32_
     replica_send(r, &m, out);
 }
 
-static int on_entries(struct replica *r, const struct replica_peer *peer,
-                      const struct msg_entries *m, uint64_t now_ms, struct outbox *out) {
+static int on_entries(struct replica *r, struct replica_peer *peer, const struct msg_entries *m,
+                      uint64_t now_ms, struct outbox *out) {
     struct entry_bytes *entries = m->entries.items;
     if (peer->id == r->self && r->n_in_flight > 0) {
         r->n_in_flight--;
     }
+    int err = replica_check_entries(entries, m->entries.n, &out->arena);
+    if (m->entries.n == 0 || (m->index != 0 && peer->id != r->sequencer)) {
+        err = -EBADMSG;
+    }
+    if (err < 0) {
+        return err == -EBADMSG ? replica_damaged(r, peer, "a change", out) : err;
+    }
     if (m->index == 0) {
-        if (r->sequencer == r->self && m->entries.n > 0) {
+        if (r->sequencer == r->self) {
             send_entries(r, entries, m->entries.n, out);
         }
         return 0;
     }
     uint64_t next = r->catching ? r->base_index + r->n_deferred + 1 : log_last_index(&r->log) + 1;
-    if (peer->id != r->sequencer || m->index != next) {
+    if (m->index != next) {
         /* A hole: the ring is breaking. Nothing more of this view can be appended here. */
-        return peer->id == r->sequencer ? replica_enter_exchange(r, now_ms, out) : 0;
+        return replica_enter_exchange(r, now_ms, out);
     }
     struct wire_bytes *bytes = arena_array(&out->arena, m->entries.n, sizeof(*bytes));
     if (!bytes) {
@@ -192,12 +203,12 @@ static int on_entries(struct replica *r, const struct replica_peer *peer,
     }
     for (uint32_t i = 0; i < m->entries.n; i++) {
         bytes[i] = entries[i].data;
-        int err = r->catching ? replica_defer(r, &bytes[i]) : 0;
+        err = r->catching ? replica_defer(r, &bytes[i]) : 0;
         if (err < 0) {
             return err;
         }
     }
-    return r->catching || m->entries.n == 0 ? 0 : replica_append(r, bytes, m->entries.n, out);
+    return r->catching ? 0 : replica_append(r, bytes, m->entries.n, out);
 }
 
 int replica_active_message(struct replica *r, struct replica_peer *peer, const struct message *m,
@@ -207,12 +218,16 @@ int replica_active_message(struct replica *r, struct replica_peer *peer, const s
     case MESSAGE_ACK: return on_ack(r, peer, &m->body.msg_ack, out);
     case MESSAGE_SUFFIX:
         if (peer->id == r->self) {
-            return replica_feed(r, replica_peer(r, m->body.msg_suffix.target), out);
+            return replica_suffix_is_ours(r, &m->body.msg_suffix)
+                       ? replica_feed(r, replica_peer(r, m->body.msg_suffix.target), out)
+                       : replica_damaged(r, peer, "a piece of its log", out);
         }
         return replica_on_suffix(r, &m->body.msg_suffix, now_ms, out);
     case MESSAGE_SNAPSHOT:
         if (peer->id == r->self) {
-            return replica_feed(r, replica_peer(r, m->body.msg_snapshot.target), out);
+            return replica_snapshot_is_ours(r, &m->body.msg_snapshot)
+                       ? replica_feed(r, replica_peer(r, m->body.msg_snapshot.target), out)
+                       : replica_damaged(r, peer, "a piece of its state", out);
         }
         return replica_on_snapshot(r, &m->body.msg_snapshot, now_ms, out);
     case MESSAGE_STATE:

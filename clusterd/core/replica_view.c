@@ -107,6 +107,7 @@ int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *ou
                            .protocol = MESSAGE_VERSION,
                            .floors = known_floors(r, out)},
     };
+    r->told = replica_state_digest(&m.body.msg_state);
     replica_send(r, &m, out);
     return 0;
 }
@@ -136,8 +137,14 @@ static bool forgets(const struct replica *r, const struct replica_peer *p) {
     return false;
 }
 
+/* Heard, and not left out. Only who proposes goes by that: who was started later than the others
+ * may not know of somebody that it is left out, and its proposal is as good. */
+static bool takes_part(const struct replica *r, const struct replica_peer *p) {
+    return heard(r, p) && !replica_left_out(p);
+}
+
 static bool counts(const struct replica *r, const struct replica_peer *p) {
-    return heard(r, p) && !forgets(r, p);
+    return takes_part(r, p) && !forgets(r, p);
 }
 
 const char *replica_forgetful(const struct replica *r) {
@@ -149,16 +156,33 @@ const char *replica_forgetful(const struct replica *r) {
     return NULL;
 }
 
+/* Of those heard, how many votes have that very log. */
+static uint64_t votes_for_log(const struct replica *r, const struct msg_state *s) {
+    uint64_t votes = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct msg_state *other = &r->peers[i].state;
+        bool same = takes_part(r, &r->peers[i]) && other->last_epoch == s->last_epoch &&
+                    other->last_index == s->last_index && other->chain == s->chain;
+        votes += same ? r->peers[i].votes : 0;
+    }
+    return votes;
+}
+
+/* Two that end at the same place are the same log, unless one is damaged, or was told wrongly: the
+ * fewer are wrong. */
 static const struct replica_peer *highest_log(const struct replica *r) {
     const struct replica_peer *best = NULL;
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
-        if (!heard(r, p)) {
+        if (!takes_part(r, p)) {
             continue;
         }
+        bool level = best && p->state.last_epoch == best->state.last_epoch;
         if (!best || p->state.last_epoch > best->state.last_epoch ||
-            (p->state.last_epoch == best->state.last_epoch &&
-             (p->state.last_index > best->state.last_index) != MUTANT(shorter_log))) {
+            (level && p->state.last_index != best->state.last_index &&
+             (p->state.last_index > best->state.last_index) != MUTANT(shorter_log)) ||
+            (level && p->state.last_index == best->state.last_index &&
+             votes_for_log(r, &p->state) > votes_for_log(r, &best->state))) {
             best = p;
         }
     }
@@ -173,7 +197,7 @@ static struct wire_bytes first_entry(struct replica *r, uint64_t epoch, uint64_t
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
         nodes[i] = (struct view_node){.id = p->id, .name = r->names[i], .votes = p->votes};
-        if (heard(r, p)) {
+        if (takes_part(r, p)) {
             members[n++] = (struct view_member){.node = p->id, .incarnation = p->incarnation};
         }
     }
@@ -196,7 +220,7 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
     uint32_t protocol = UINT32_MAX;
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
-        if (!heard(r, p)) {
+        if (!takes_part(r, p)) {
             continue;
         }
         members[n++] = (struct propose_member){
@@ -235,7 +259,7 @@ static bool may_propose(const struct replica *r) {
 static bool complete(const struct replica *r) {
     for (uint32_t i = 0; i < r->members.n; i++) {
         const struct replica_peer *p = replica_peer(r, r->members.v[i]);
-        if (p && !heard(r, p)) {
+        if (p && !heard(r, p) && !replica_left_out(p)) {
             return false;
         }
     }
@@ -278,27 +302,40 @@ int replica_clear_small(struct replica *r, uint64_t now_ms, uint64_t wall_ms, st
     return try_propose(r, wall_ms, out);
 }
 
-int replica_on_state(struct replica *r, struct replica_peer *peer, const struct message *m,
-                     uint64_t now_ms, uint64_t wall_ms, struct outbox *out) {
-    const struct msg_state *state = &m->body.msg_state;
-    peer->incarnation = m->incarnation;
+static void keep_state(struct replica_peer *peer, const struct msg_state *state) {
     peer->state = *state;
-    memcpy(peer->state_members, state->members.v, state->members.n * sizeof(uint32_t));
+    if (state->members.n) {
+        memcpy(peer->state_members, state->members.v, state->members.n * sizeof(uint32_t));
+    }
     peer->state.members.v = peer->state_members;
-    peer->state.floors.n =
-        state->floors.n < WIRE_MAX_NODES ? state->floors.n : (uint32_t)WIRE_MAX_NODES;
-    if (peer->state.floors.n) {
-        memcpy(peer->floors, state->floors.items, peer->state.floors.n * sizeof(peer->floors[0]));
+    if (state->floors.n) {
+        memcpy(peer->floors, state->floors.items, state->floors.n * sizeof(peer->floors[0]));
     }
     peer->state.floors.items = peer->floors;
     peer->fresh = true;
+}
+
+int replica_on_state(struct replica *r, struct replica_peer *peer, const struct message *m,
+                     uint64_t now_ms, uint64_t wall_ms, struct outbox *out) {
+    const struct msg_state *state = &m->body.msg_state;
+    bool own = peer->id == r->self;
+    peer->incarnation = m->incarnation;
+    if (!replica_state_makes_sense(state)) {
+        return replica_damaged(r, peer, "a word on its log", out);
+    }
+    keep_state(peer, state);
     if (r->phase == REPLICA_DOWN) {
         return 0; /* our own quorum event is still to come, or never */
     }
-    bool own = peer->id == r->self;
     if (own && state->round != r->round) {
         peer->fresh = false; /* an earlier round of ours: the present one is on its way */
         return 0;
+    }
+    if (own && r->phase == REPLICA_EXCHANGE && replica_state_digest(state) != r->told) {
+        return replica_damaged(r, peer, "a word on its log", out);
+    }
+    if (replica_left_out(peer)) {
+        return 0; /* it is not waited for, and does not make us begin anew */
     }
     if (!own && r->phase != REPLICA_EXCHANGE && ids_contain(&r->members, peer->id)) {
         int err = replica_enter_exchange(r, now_ms, out);
@@ -394,7 +431,7 @@ static uint64_t digest_of(const struct msg_propose *p) {
     return digest;
 }
 
-int replica_on_propose(struct replica *r, const struct replica_peer *peer, const struct message *m,
+int replica_on_propose(struct replica *r, struct replica_peer *peer, const struct message *m,
                        uint64_t now_ms, struct outbox *out) {
     const struct msg_propose *p = &m->body.msg_propose;
     if (r->phase == REPLICA_DOWN) {
@@ -410,7 +447,13 @@ int replica_on_propose(struct replica *r, const struct replica_peer *peer, const
         (!rounds_are_current(r, p) && !MUTANT(rounds_not_compared))) {
         return 0;
     }
-    int err = keep_first_entry(r, &p->entry);
+    int err = replica_check_proposal(r, p, &out->arena);
+    if (err == -EBADMSG) {
+        return replica_damaged(r, peer, "a proposal", out);
+    }
+    if (err == 0) {
+        err = keep_first_entry(r, &p->entry);
+    }
     if (err < 0) {
         return err;
     }
@@ -480,6 +523,7 @@ static int activate(struct replica *r, uint64_t now_ms, struct outbox *out) {
         }
     } else {
         r->catching = true;
+        r->taken_from = 0;
         r->deadline_ms = now_ms + TIMEOUT_CATCHUP_MS;
         int err = replica_defer(r, &entry);
         if (err < 0) {

@@ -107,7 +107,8 @@ WIRE_STRUCT(msg_suffix);
     F(S, U64, chain, 0)                    \
     F(S, U64, total_bytes, 0)              \
     F(S, U64, offset_bytes, 0)             \
-    F(S, BYTES, data, MESSAGE_CHUNK_BYTES)
+    F(S, BYTES, data, MESSAGE_CHUNK_BYTES) \
+    F(S, U64, digest, 0) /* of index, epoch, chain and all the data */
 WIRE_STRUCT(msg_snapshot);
 
 /* Once a second: alive, and the ring still brings my own messages back. Usage for people's eyes. */

@@ -254,6 +254,10 @@ static void happen_protocol(struct sim *s, const struct fault *f) {
     sim_speak_newer(s, f->node, f->choice % 3 == 0);
 }
 
+static void happen_garble(struct sim *s, const struct fault *f) {
+    sim_garble(s, f->node, f->choice & 1 ? 100 : 5 + f->choice / 2 % 40, f->us);
+}
+
 /* ---- disks and volumes ---- */
 
 static void happen_disk(struct sim *s, const struct fault *f) {

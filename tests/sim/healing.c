@@ -163,6 +163,10 @@ void sim_mend(struct sim *s) {
         n->starves_until_us = 0;
         n->dies_after = 0;
         n->habit.action[0] = '\0';
+        n->garbles_until_us = 0;
+        if (n->garbled) {
+            sim_kill_clusterd(s, i); /* whoever is left out is to be started again */
+        }
         n->fence_us = 0;
         sim_disk_mode(s, i, DISK_FINE);
         sim_volume_mode(s, i, VOLUME_FINE);

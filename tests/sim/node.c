@@ -485,6 +485,7 @@ void sim_start_clusterd(struct sim *s, uint32_t node) {
     n->stuck_until_us = 0;
     n->starves_until_us = 0;
     n->dies_after = 0;
+    n->garbled = false;
     n->ran_us = 0;
     n->doubt_us = 0;
     n->knows_us = 0;

@@ -206,6 +206,10 @@ void ring_send(struct sim *s, uint32_t node, enum message_kind kind, uint32_t pi
     out->pid = pid;
     out->sent_us = s->now_us;
     out->bytes = data ? shared_new(data, size) : NULL;
+    const struct node *n = &s->nodes[node];
+    if (kind == RING_DATA && s->now_us < n->garbles_until_us && sim_chance(s, n->garble_percent)) {
+        garble(s, node, &out->bytes);
+    }
     if (c->newer && kind == RING_DATA) {
         make_newer(out->bytes);
     }

@@ -100,6 +100,8 @@ void sim_ghost(struct sim *s, uint32_t node, uint64_t us);
 /* Sends of that node wait (TRY_AGAIN). */
 void sim_try_again(struct sim *s, uint32_t node, uint64_t us);
 void sim_speak_newer(struct sim *s, uint32_t node, bool newer); /* protocol version */
+/* So much of what its clusterd sends is damaged, with a right checksum; see garble.c. */
+void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us);
 void sim_jump_wall_clock(struct sim *s, uint32_t node, int64_t ms);
 
 enum sim_fence { FENCE_WORKS, FENCE_FAILS, FENCE_HANGS, FENCE_OFF_UNCONFIRMED };

@@ -74,6 +74,10 @@ static void speaks(struct story *t, const struct words *w) {
     sim_speak_newer(t->sim, (uint32_t)w->v[0], w->v[1] == 0);
 }
 
+static void garbles(struct story *t, const struct words *w) {
+    sim_garble(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1], w->v[2]);
+}
+
 /* ---- processes ---- */
 
 static void kill_clusterd(struct story *t, const struct words *w) {
@@ -333,6 +337,7 @@ const struct pattern story_actions[] = {
     {"ghost NODE TIME", ghost, NULL},
     {"try-again NODE TIME", try_again, NULL},
     {"speaks NODE newer|common", speaks, NULL},
+    {"garble NODE NUMBER for TIME", garbles, NULL},
     {"kill-clusterd NODE", kill_clusterd, NULL},
     {"stop-clusterd NODE", stop_clusterd, NULL},
     {"start-clusterd NODE", start_clusterd, NULL},

@@ -181,7 +181,10 @@ struct node {
     uint64_t stuck_until_us;              /* does not run */
     uint32_t dies_after;                  /* so many actions; 0: it does not */
     uint64_t starve_us, starves_until_us; /* each event takes so long */
-    uint64_t ran_us;                      /* when it last did anything */
+    uint32_t garble_percent;              /* of its messages are damaged, */
+    uint64_t garbles_until_us;
+    bool garbled;      /* and one was, in this life of clusterd */
+    uint64_t ran_us;   /* when it last did anything */
     uint64_t knows_us; /* when the last own message that it has worked through was sent */
     uint64_t doubt_us; /* it has slept until then, and nothing sent after has come back; 0 */
     struct ring_view view;
@@ -371,6 +374,9 @@ void ring_end_corosync(struct sim *s, uint32_t node);
 bool ring_reaches(const struct sim *s, uint32_t a, uint32_t b);
 void ring_tell_quorum(struct sim *s, uint32_t node);
 void ring_free_all(struct sim *s);
+
+/* garble.c */
+void garble(struct sim *s, uint32_t node, struct shared **bytes);
 
 /* ring_order.c */
 void ring_drop_delivered(struct ring *r);

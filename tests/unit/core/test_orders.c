@@ -247,7 +247,7 @@ static void events(void **state) {
     }
 }
 
-/* An entry of a later version changes nothing; the log goes on. */
+/* An entry of a later version, or one that cannot be read, changes nothing; the log goes on. */
 static void unknown_command(void **state) {
     (void)state;
     struct bench b;
@@ -265,7 +265,11 @@ static void unknown_command(void **state) {
     assert_int_equal(b.m.last_event, events_before);
     assert_int_equal(apply_entry(&b.m, b.m.index + 1, b.epoch, entry.data, (uint32_t)entry.size - 1,
                                  &b.out, &result),
-                     -74); /* EBADMSG */
+                     0);
+    assert_int_equal(result.code, REPLY_FAILED);
+    assert_int_equal(b.m.last_event, events_before + 1);
+    const struct model_event *last = (const struct model_event *)b.m.events.rows + b.m.events.n - 1;
+    assert_string_equal(last->kind, "log-damaged");
     assert_string_equal(command_name(9999), "UNKNOWN");
     assert_string_equal(command_name(COMMAND_VM_ADD), "VM_ADD");
     assert_string_equal(vm_state_name(200), "unknown");

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A node whose memory is bad, or whose clusterd is a faulty build: now and then something in a
+ * message is wrong before its checksum is made, so that the checksum is right.
+ *
+ * What is damaged so that it can be read and says something else (a VM that runs counts as off) is
+ * beyond what any receiver can notice; of a change that comes by a message of its own, only what
+ * cannot be read any more is sent.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "wire/command.h"
+#include "wire/message.h"
+
+#include <string.h>
+
+#define TRIES 30u
+
+static bool entry_can_be_read(struct wire_bytes entry, struct arena *arena) {
+    struct log_command c;
+    if (wire_decode(&log_command_record, entry.data, entry.size, arena, &c, NULL) < 0) {
+        return false;
+    }
+    const struct wire_record *record = command_record(c.type);
+    void *command = record ? arena_alloc(arena, record->size) : NULL;
+    return command && wire_decode(record, c.body.data, c.body.size, arena, command, NULL) == 0;
+}
+
+static bool is_same(struct wire_bytes a, struct wire_bytes b) {
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+/* It can be read, and some change in it is another one than was sent, or is missing. */
+static bool is_a_lie(const struct message *m, const struct message *sent, struct arena *arena) {
+    if (m->type == MESSAGE_PROPOSE) {
+        struct wire_bytes entry = m->body.msg_propose.entry;
+        return !is_same(entry, sent->body.msg_propose.entry) && entry_can_be_read(entry, arena);
+    }
+    if (m->type != MESSAGE_ENTRIES) {
+        return false;
+    }
+    const struct wire_list *list = &m->body.msg_entries.entries;
+    const struct wire_list *sent_list = &sent->body.msg_entries.entries;
+    const struct entry_bytes *entries = list->items, *sent_entries = sent_list->items;
+    bool other = list->n != sent_list->n;
+    for (uint32_t i = 0; i < list->n; i++) {
+        if (!entry_can_be_read(entries[i].data, arena)) {
+            return false;
+        }
+        other = other || !is_same(entries[i].data, sent_entries[i].data);
+    }
+    return list->n > 0 && other;
+}
+
+static void set_checksum(struct shared *bytes) {
+    uint32_t crc = crc32c(bytes->data + 8, bytes->size - 8);
+    for (int i = 0; i < 4; i++) {
+        bytes->data[4 + i] = (uint8_t)(crc >> (8 * i));
+    }
+}
+
+static void damage(struct sim *s, struct shared *bytes) {
+    uint64_t n = 1 + sim_random(s, 3);
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t at = MESSAGE_HEADER_BYTES + sim_random(s, bytes->size - MESSAGE_HEADER_BYTES);
+        uint8_t *byte = &bytes->data[at];
+        *byte ^= (uint8_t)(sim_chance(s, 50) ? 1u << sim_random(s, 8) : 1 + sim_random(s, 255));
+    }
+    set_checksum(bytes);
+}
+
+void garble(struct sim *s, uint32_t node, struct shared **bytes) {
+    struct arena arena;
+    struct message sent, m;
+    arena_init(&arena);
+    CHECK(message_decode((*bytes)->data, (*bytes)->size, &arena, &sent) == 0);
+    for (uint32_t i = 0; i < TRIES; i++) {
+        struct shared *other = shared_new((*bytes)->data, (*bytes)->size);
+        damage(s, other);
+        if (message_decode(other->data, other->size, &arena, &m) < 0 ||
+            !is_a_lie(&m, &sent, &arena)) {
+            s->nodes[node].garbled = true;
+            shared_drop(*bytes);
+            *bytes = other;
+            arena_finish(&arena);
+            return;
+        }
+        shared_drop(other);
+    }
+    arena_finish(&arena);
+}
+
+void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us) {
+    sim_trace(s, "%s: its memory is bad for %llu ms", s->names[node],
+              (unsigned long long)us / 1000);
+    s->nodes[node].garble_percent = percent;
+    s->nodes[node].garbles_until_us = s->now_us + us;
+}
