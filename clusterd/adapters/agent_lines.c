@@ -33,6 +33,7 @@ static const struct member result_members[] = {
     {"result", MEMBER_RESULT, AT(result)},        {"state", MEMBER_STATE, AT(state)},
     {"reason", MEMBER_TEXT, AT(reason)},          {"generation", MEMBER_U64, AT(generation)},
     {"blackout_ms", MEMBER_U64, AT(blackout_ms)}, {"total_ms", MEMBER_U64, AT(total_ms)},
+    {"refused", MEMBER_BOOL, AT(refused)},
 };
 static const struct member domain_members[] = {
     {"name", MEMBER_TEXT, AT(name)},

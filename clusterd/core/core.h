@@ -126,6 +126,7 @@ struct core_agent {
     uint8_t domain_event;
     uint8_t volume_ok;
     uint8_t state_lost; /* vm restore: there is no saved state, or it was used before */
+    uint8_t refused;    /* vm migrate_to, restore: the node that was to take it never will */
     const char *uuid;
     const char *name;
     const char *reason;

@@ -271,6 +271,7 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         .total_ms = line->total_ms,
         .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,
         .reason = outbox_text(&c->out, "%s", line->reason ? line->reason : ""),
+        .refused = line->result == RESULT_FAILED && line->refused,
     };
     bool probe = run->order_kind == ORDER_PROBE;
     uint32_t vm = run->subject;

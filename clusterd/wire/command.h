@@ -185,7 +185,8 @@ WIRE_STRUCT(cmd_vm_renew);
     F(S, U64, blackout_ms, 0)           \
     F(S, U64, total_ms, 0)              \
     F(S, U8, state_lost, 1) /* RESTORE: there is no saved state, or it was used */ \
-    F(S, STR, reason, WIRE_MAX_TEXT)
+    F(S, STR, reason, WIRE_MAX_TEXT)    \
+    F(S, U8, refused, 1) /* MIGRATE, RESTORE: the node that was to take the VM never will */
 WIRE_STRUCT(cmd_vm_report);
 
 #define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by us */ \

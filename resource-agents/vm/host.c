@@ -37,6 +37,15 @@ bool host_error_is_absent(void) {
     return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
 }
 
+bool host_error_is_refusal(void) {
+    switch (virGetLastErrorCode()) {
+    case VIR_ERR_CONFIG_UNSUPPORTED: /* "unsupported configuration": no such machine type, ... */
+    case VIR_ERR_CPU_INCOMPATIBLE:   /* its CPU has not what the guest's wants */
+    case VIR_ERR_XML_ERROR: /* a libvirt that does not know what stands there */ return true;
+    default: return false;
+    }
+}
+
 /* Errors that another try may cure: nobody listens yet, or libvirtd went away in the middle. */
 static bool may_pass(void) {
     int code = virGetLastErrorCode();

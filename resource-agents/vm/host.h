@@ -19,6 +19,13 @@ const char *host_error(void);
 bool host_error_is_absent(void);
 
 /*
+ * True if libvirt's last error is about the VM and the host that was to take it: this QEMU, this
+ * libvirt, this CPU cannot have it, and another attempt would end the same. By libvirt's number,
+ * not by its words; a number that also stands for what passes is not among them.
+ */
+bool host_error_is_refusal(void);
+
+/*
  * Opens operation->conn. libvirtd may just be starting again, so it is tried for a while. -EIO: the
  * report says why; -ECANCELED.
  */

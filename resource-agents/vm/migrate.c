@@ -153,6 +153,7 @@ static void judge_failure(struct operation *operation) {
     char why[512];
 
     snprintf(why, sizeof(why), "%s", host_error());
+    report->refused = stop == OPERATION_GOES_ON && host_error_is_refusal();
     host_settle(operation);
     if (stop == OPERATION_CANCELLED && report->state == VM_RUNNING) {
         report_set(report, VM_CANCELLED,

@@ -4,6 +4,7 @@
 #ifndef AGENTS_VM_REPORT_H
 #define AGENTS_VM_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum vm_result { VM_OK, VM_FAILED, VM_CANCELLED };
@@ -19,6 +20,7 @@ struct report {
     uint64_t generation; /* of the domain found; 0: none found */
     int64_t blackout_ms; /* how long the guest stood still; -1: not measured */
     uint64_t total_ms;
+    bool refused;  /* the node that was to take the VM never will, whoever tries it how often */
     int exit_code; /* set with the result; monitor has one of its own */
 };
 

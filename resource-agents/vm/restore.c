@@ -99,6 +99,7 @@ static void judge_failure(struct operation *operation, const char *claimed) {
     struct report *report = &operation->report;
 
     fail(operation, claimed, host_error());
+    report->refused = host_error_is_refusal();
     host_settle(operation);
     if (report->state == VM_OFF) {
         int r = state_file_rename(claimed, params->state_file);

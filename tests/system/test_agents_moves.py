@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position,unused-import
 from agents_world import NODES, Agent, shows, wait_ticks, wait_until, clean_world, needs_root, shared_world  # noqa: E402,F401
 from labkit import console, guests  # noqa: E402
+from support.another_qemu import broken_qemu, without_machine  # noqa: E402
 
 SLOW_MBPS = 40  # a migration that takes some seconds
 
@@ -152,6 +153,24 @@ def test_source_left_paused_is_not_decided_here(world):
         shows(vm.do("n1", "resume"), result="ok", state="running")
     wait_ticks(vm)
     assert world.present("n1") + world.present("n2") == [vm.name]
+
+
+def test_a_target_that_can_never_take_it_says_so(world):
+    """That its QEMU has not the VM's machine type no other attempt can change; that its QEMU ends at once one may."""
+    vm = world.guest("odd")
+    vm.start("n1", generation=1)
+    wait_ticks(vm)
+    with without_machine(world.lab, "n2"):
+        final = shows(vm.begin_move("n1", "n2", generation=2).end(), result="failed", state="running", refused=True)
+        assert "machine type" in final["reason"] and "runs on here" in final["reason"], final
+        shows(vm.do("n1", "save", state_file=vm.state_file), result="ok")
+        final = shows(vm.do("n2", "restore", state_file=vm.state_file, generation=2), result="failed", state="off", refused=True)
+        assert "machine type" in final["reason"], final
+    shows(vm.do("n2", "restore", state_file=vm.state_file, generation=2), result="ok", state="running")
+    with broken_qemu(world.lab, "n1"):
+        shows(vm.begin_move("n2", "n1", generation=3).end(), result="failed", state="running", refused=None)
+    wait_ticks(vm)
+    assert console.read(world.lab, vm.name).boots == 1
 
 
 def test_stop_during_a_migration(world):

@@ -99,6 +99,17 @@ static void test_watch(void **state) {
     }
 }
 
+static void test_refused(void **state) {
+    (void)state;
+    assert_int_equal(decode("{\"result\":\"failed\",\"state\":\"running\",\"refused\":true}"), 0);
+    assert_int_equal(line.agent.refused, 1);
+    agent_line_finish(&line);
+    assert_int_equal(decode("{\"result\":\"failed\",\"state\":\"running\"}"), 0);
+    assert_int_equal(line.agent.refused, 0);
+    agent_line_finish(&line);
+    assert_true(decode("{\"result\":\"failed\",\"refused\":\"yes\"}") < 0);
+}
+
 static void test_volume_and_cpu(void **state) {
     (void)state;
     assert_int_equal(
@@ -177,9 +188,10 @@ static void test_too_many_seen(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_final_line),  cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_watch),       cmocka_unit_test(test_volume_and_cpu),
-        cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_too_many_seen),
+        cmocka_unit_test(test_final_line),     cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_volume_and_cpu), cmocka_unit_test(test_wrong_lines),
+        cmocka_unit_test(test_too_many_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

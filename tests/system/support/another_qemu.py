@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Nodes with another QEMU than the others have, as in a cluster of two releases.
+
+without_machine(): one that lacks a machine type. libvirt believes what it has written down about a QEMU, as long as that QEMU is the
+same; so the line is taken out of its notes. broken_qemu(): one that cannot be asked what it is, as in the middle of an upgrade; it
+lies over the usual one, so what runs there goes on, and what arrives meets the other.
+"""
+
+import contextlib
+import time
+
+QEMU = "/usr/bin/qemu-system-x86_64"
+NOTES = "/var/cache/libvirt/qemu/capabilities"
+
+
+def _restart_libvirtd(lab, node, timeout_s=30):
+    before = lab.units(node)["libvirtd"]["pid"]
+    lab.check(node, ["kill", "-9", str(before)])
+    deadline = time.monotonic() + timeout_s
+    while lab.units(node)["libvirtd"]["pid"] in (None, 0, before):
+        assert time.monotonic() < deadline, f"libvirtd on {node} was not started again"
+        time.sleep(0.05)
+    lab.ask_init(node, {"wait": "libvirtd"}, deadline)
+
+
+@contextlib.contextmanager
+def without_machine(lab, *nodes, machine="pc-i440fx-7.2"):
+    changed = []
+    try:
+        for node in nodes:
+            lab.check(node, ["virsh", "domcapabilities", "--virttype", "qemu"])  # the notes are there now
+            lab.check(node, ["cp", "-a", NOTES, NOTES + ".usual"])
+            changed.append(node)
+            lab.check(node, ["sh", "-c", f"grep -q \"name='{machine}'\" {NOTES}/*.xml && sed -i \"/name='{machine}'/d\" {NOTES}/*.xml"])
+            _restart_libvirtd(lab, node)
+        yield
+    finally:
+        for node in changed:
+            lab.check(node, ["sh", "-c", f"rm -r {NOTES} && mv {NOTES}.usual {NOTES}"])
+            _restart_libvirtd(lab, node)
+
+
+@contextlib.contextmanager
+def broken_qemu(lab, *nodes):
+    changed = []
+    try:
+        for node in nodes:
+            lab.check(node, ["mount", "--bind", "/bin/false", QEMU])
+            changed.append(node)
+        yield
+    finally:
+        for node in changed:
+            lab.check(node, ["umount", QEMU])
