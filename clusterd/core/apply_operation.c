@@ -51,7 +51,7 @@ struct operation_vm *operation_vm_add(struct apply *a, struct model_operation *o
         return NULL;
     }
     op->vms.items = v;
-    struct operation_vm empty = {.name = vm->name, .reason = ""};
+    struct operation_vm empty = {.name = vm->name, .reason = "", .live_failure = ""};
     if (wire_copy(&operation_vm_record, &empty, &v[op->vms.n]) < 0) {
         a->error = -ENOMEM;
         return NULL;
@@ -150,6 +150,9 @@ void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state
         row->to = vm->owner;
     }
     set_text(a, &row->reason, reason);
+    if (state == OPERATION_FAILED && row->mode == MOVE_LIVE) {
+        set_text(a, &row->live_failure, reason); /* what is tried next may well work */
+    }
     operation_changed(a, op);
     if (ends_with_its_vms(op)) {
         end_if_all_ended(a, op);

@@ -115,6 +115,9 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
         vm->owner = o->node;
         vm->generation = a->index;
         vm_set_state(a, vm, o->kind == ORDER_START ? VM_STARTING : VM_RESTORING);
+        if (o->reason[0] && vm->reason[0] == '\0') {
+            set_text(a, &vm->reason, o->reason); /* why it goes back, where nothing was tried */
+        }
         break;
     case ORDER_MIGRATE:
         vm->target = o->target;
@@ -124,6 +127,7 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
     case ORDER_SAVE:
         set_state_file(a, vm);
         vm->restore_node = o->target;
+        vm->saved_on = vm->owner;
         vm_set_state(a, vm, VM_SAVING);
         break;
     case ORDER_STOP: vm_set_state(a, vm, VM_STOPPING); break;
@@ -197,24 +201,40 @@ static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_
                                r->reason[0] ? r->reason : "nothing was said"));
 }
 
-/* A quick move may end on another node than was asked for, when that one could not restore the VM:
- * then it was not done. */
-static void end_started(struct apply *a, struct model_vm *vm) {
+/* A quick move may end on another node than was asked for, when that one could not restore the VM,
+ * and one of a drain where it began: then it was not done. `why`: what went wrong on the way. */
+static void end_started(struct apply *a, struct model_vm *vm, const char *why) {
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    bool back = op && op->kind == OPERATION_DRAIN && op->node == vm->owner;
     bool elsewhere = op && op->kind == OPERATION_MOVE && op->node != 0 && op->node != vm->owner;
-    const char *reason =
-        elsewhere ? outbox_text(a->out, "it could not be restored on %s, and runs on %s",
-                                model_node_name(a->m, op->node), model_node_name(a->m, vm->owner))
-                  : "";
-    operation_vm_step(a, vm, elsewhere ? OPERATION_FAILED : OPERATION_DONE, reason);
+    const char *here = model_node_name(a->m, vm->owner);
+    const char *reason = "";
+    if (back) {
+        reason = outbox_text(a->out, "it could not be restored elsewhere, and runs on %s again%s%s",
+                             here, why[0] ? ": " : "", why);
+    } else if (elsewhere) {
+        reason = outbox_text(a->out, "it could not be restored on %s, and runs on %s%s%s",
+                             model_node_name(a->m, op->node), here, why[0] ? ": " : "", why);
+    }
+    operation_vm_step(a, vm, back || elsewhere ? OPERATION_FAILED : OPERATION_DONE, reason);
+}
+
+/* Who was to take it never will: its operation tries another node, or leaves it where it is. */
+static void note_refusal(struct apply *a, struct model_vm *vm, uint32_t node) {
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    if (row) {
+        add_id(a, &row->refused, node);
+    }
 }
 
 static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
+        const char *why = outbox_text(a->out, "%s", vm->reason);
         vm_set_running(a, vm, vm->owner);
         apply_event(a, SEVERITY_INFO, "vm-started", vm->name, "%s runs on %s (after %llu ms)",
                     vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);
-        end_started(a, vm);
+        end_started(a, vm, why);
         return;
     }
     if (r->state != VM_STATE_OFF) {
@@ -227,6 +247,9 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
     apply_event(a, SEVERITY_ERROR, "vm-start-failed", vm->name, "%s did not start on %s: %s",
                 vm->name, model_node_name(a->m, vm->owner), r->reason);
     add_id(a, &vm->avoid, vm->owner);
+    if (r->refused) {
+        note_refusal(a, vm, vm->owner);
+    }
     if (vm->state == VM_STARTING) {
         vm_set_off(a, vm, r->reason);
         return;
@@ -282,6 +305,9 @@ static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_v
     bool cancelled = r->result == RESULT_CANCELLED && !by_itself;
     apply_event(a, cancelled ? SEVERITY_INFO : SEVERITY_WARNING, "vm-move-failed", vm->name,
                 "%s stays on %s: %s", vm->name, model_node_name(a->m, vm->owner), r->reason);
+    if (r->refused && vm->target) {
+        note_refusal(a, vm, vm->target);
+    }
     vm_set_running(a, vm, vm->owner);
     operation_vm_step(a, vm, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, r->reason);
 }

@@ -170,7 +170,8 @@ WIRE_STRUCT(model_node);
     F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
     F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */ \
     F(S, LIST, resources, resource_amount) /* that it needs; as of a node */                  \
-    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind of what ended without a word */
+    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind of what ended without a word */ \
+    F(S, U32, saved_on, 0)     /* SAVING to RESTORING: where it ran; it may go back there */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \
@@ -212,7 +213,9 @@ WIRE_STRUCT(model_setting);
     F(S, U64, blackout_ms, 0)          \
     F(S, U64, total_ms, 0)             \
     F(S, U32, attempts, 0)             \
-    F(S, STR, reason, WIRE_MAX_TEXT)
+    F(S, STR, reason, WIRE_MAX_TEXT)   \
+    F(S, IDS, refused, WIRE_MAX_NODES) /* nodes that can never take it: not tried again */ \
+    F(S, STR, live_failure, WIRE_MAX_TEXT) /* why its last live move failed */
 WIRE_STRUCT(operation_vm);
 
 #define WIRE_FIELDS_model_operation(F, S)                              \

@@ -232,6 +232,38 @@ static enum placement_mobility mobility(const struct model *m, const struct mode
     return free && vm->mobility == MOBILITY_LIVE ? PLACEMENT_MOVABLE_LIVE : PLACEMENT_MOVABLE_COLD;
 }
 
+/* Nodes that have said for good that they cannot take a VM are left out as long as the operation
+ * goes on that asked them; whoever asks anew has perhaps changed something there. */
+static int leave_out_refusals(struct planner_problem *pr, const struct model *m) {
+    MODEL_EACH(model_operation, op, &m->operations) {
+        const struct operation_vm *rows = op->vms.items;
+        for (uint32_t i = 0; op->state == OPERATION_RUNNING && i < op->vms.n; i++) {
+            const struct model_vm *vm = rows[i].refused.n ? model_vm_by_id(m, rows[i].vm) : NULL;
+            if (!vm || (vm->state != VM_RUNNING && vm->state != VM_SAVED)) {
+                continue;
+            }
+            struct placement_set *out = &pr->vms[planner_vm_index(pr, vm->id)].excluded;
+            struct placement_set refused;
+            uint32_t *v = arena_array(pr->arena, out->n + rows[i].refused.n, sizeof(*v));
+            if (!v || planner_node_set(pr, &rows[i].refused, &refused) < 0) {
+                return -ENOMEM;
+            }
+            uint32_t n = 0;
+            for (uint32_t k = 0; k < out->n + refused.n; k++) {
+                uint32_t node = k < out->n ? out->index[k] : refused.index[k - out->n];
+                bool twice = false;
+                for (uint32_t w = 0; w < n; w++) {
+                    twice = twice || v[w] == node;
+                }
+                v[n] = node;
+                n += !twice;
+            }
+            *out = (struct placement_set){.index = v, .n = n};
+        }
+    }
+    return 0;
+}
+
 static int fill_vm(const struct planner_problem *pr, const struct model *m,
                    const struct planner_facts *facts, const struct model_vm *vm,
                    struct placement_vm *v) {
@@ -269,7 +301,7 @@ static int fill_vms(struct planner_problem *pr, const struct model *m,
             return err;
         }
     }
-    return 0;
+    return leave_out_refusals(pr, m);
 }
 
 /*

@@ -4,9 +4,12 @@
  *
  * A drain moves a few VMs at a time, plans for all that are left together, tries each VM live, and
  * after two failures quickly (where drain_allow_quick lets it), and ends when the node is empty or
- * nothing more can be done. Where drain_may_move lets it, a plan may move others out of the way of
- * VMs that would find no place; it is carried out as one of a failover is (policy_start.c): from
- * its front, and what is left is planned anew.
+ * nothing more can be done. A node that can never take the VM (its QEMU has not the machine type,
+ * say) is not asked again, and its refusal does not lead to a save: another is tried live, and
+ * where there is none the VM stays (planner_problem.c leaves such nodes out). One that was saved
+ * and that nobody can restore goes back (policy_start.c). Where drain_may_move lets it, a plan may
+ * move others out of the way of VMs that would find no place; it is carried out as one of a
+ * failover is (policy_start.c): from its front, and what is left is planned anew.
  */
 #include "core/core_internal.h"
 #include "core/planner.h"
@@ -36,14 +39,20 @@ static uint32_t move_slots(const struct core *c, uint32_t node) {
     return used < limit ? (uint32_t)(limit - used) : 0;
 }
 
-static uint32_t attempts_of(struct model_operation *op, uint32_t vm) {
+static const struct operation_vm *row_of(const struct model_operation *op, uint32_t vm) {
     const struct operation_vm *v = op->vms.items;
     for (uint32_t i = 0; i < op->vms.n; i++) {
         if (v[i].vm == vm) {
-            return v[i].attempts;
+            return &v[i];
         }
     }
-    return 0;
+    return NULL;
+}
+
+/* Those that were refused for good are not counted: they say nothing of the other nodes. */
+static uint32_t attempts_of(const struct model_operation *op, uint32_t vm) {
+    const struct operation_vm *row = row_of(op, vm);
+    return row && row->attempts > row->refused.n ? row->attempts - row->refused.n : 0;
 }
 
 static const char *last_reason(const struct model_operation *op) {
@@ -89,7 +98,8 @@ static uint32_t to_be_drained(struct core *c, const struct model_node *node,
     uint32_t n = 0;
     *ret_rest = (struct drain_rest){.standing = ""};
     MODEL_EACH(model_vm, vm, &c->model.vms) {
-        if (!model_vm_may_run_on(vm, node->id)) {
+        bool on_its_way = vm->saved_on == node->id && vm->operation; /* and may come back */
+        if (!model_vm_may_run_on(vm, node->id) && !on_its_way) {
             continue;
         }
         ret_rest->left++;
@@ -130,8 +140,9 @@ static int carry_out(struct core *c, struct model_operation *op, const struct dr
         const struct planner_choice *choice = &plan->v[i];
         const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
         if (choice->to == 0) {
+            const struct operation_vm *row = row_of(op, choice->vm);
             nowhere++;
-            reason = choice->reason;
+            reason = row && row->refused.n ? row->reason : choice->reason;
         } else if (choice->stage > 0) {
             continue; /* room is being made for it */
         } else if (!choice->asked) {

@@ -6,6 +6,7 @@
  */
 #include "core/core_internal.h"
 #include "core/planner.h"
+#include "core/resolve.h"
 #include "core/settings.h"
 #include "core/timeouts.h"
 
@@ -45,6 +46,11 @@ static uint32_t starts_on(const struct core *c, uint32_t node) {
         n += vm->owner == node && (vm->state == VM_STARTING || vm->state == VM_RESTORING);
     }
     return n;
+}
+
+/* A saved VM that no other node can take goes on where it was saved, though that is to be left. */
+static int go_back(struct core *c, const struct model_vm *vm, const char *reason) {
+    return policy_order(c, vm, ORDER_RESTORE, vm->saved_on, 0, vm->operation, reason);
 }
 
 /* Nowhere to go: whoever waits for the operation is told; the VM itself stays wanted, and starts
@@ -137,7 +143,9 @@ static int carry_out(struct core *c, const struct planner_plan *plan) {
     for (uint32_t i = 0; err == 0 && i < plan->n; i++) {
         const struct planner_choice *choice = &plan->v[i];
         const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
-        if (choice->to == 0) {
+        if (choice->to == 0 && resolve_goes_back(&c->model, vm)) {
+            err = go_back(c, vm, choice->reason);
+        } else if (choice->to == 0) {
             err = tell_nowhere(c, vm, choice->reason);
         } else if (choice->stage > 0) {
             continue; /* room is being made for it */

@@ -26,6 +26,7 @@
 #include "base/mutant.h"
 #include "core/apply.h"
 #include "core/resolve.h"
+#include "core/rules.h"
 #include "core/settings.h"
 
 #include <string.h>
@@ -60,6 +61,7 @@ void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
     clear_probes(vm);
     vm->paused = 0;
     vm->restore_node = 0;
+    vm->saved_on = 0;
     set_text(a, &vm->state_file, "");
     set_text(a, &vm->reason, reason);
     vm_set_state(a, vm, VM_OFF);
@@ -81,6 +83,7 @@ void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
     clear_probes(vm);
     vm->paused = 0;
     vm->restore_node = 0;
+    vm->saved_on = 0;
     set_text(a, &vm->state_file, "");
     set_text(a, &vm->reason, "");
     set_ids(a, &vm->avoid, NULL, 0);
@@ -165,6 +168,14 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
                                      .node = vm->owner};
     }
     return (struct resolve_step){.kind = ORDER_NONE};
+}
+
+bool resolve_goes_back(const struct model *m, const struct model_vm *vm) {
+    const struct model_node *node = vm->saved_on ? model_node_by_id(m, vm->saved_on) : NULL;
+    return node && vm->state == VM_SAVED && node->state == NODE_ONLINE &&
+           node->service == SERVICE_DRAINING && ids_contain(&m->members, node->id) &&
+           (vm->possible.n == 0 || ids_contain(&vm->possible, node->id)) &&
+           !ids_contain(&vm->avoid, node->id) && !rules_forbid(m, vm, node->id);
 }
 
 /* A save or restore that ended unclear may have left a state that nobody has used. Whether it has

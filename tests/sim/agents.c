@@ -67,6 +67,11 @@ struct item *agent_line(const struct agent *a, enum core_agent_line line) {
     return item;
 }
 
+const char *agent_refusal(uint8_t how) {
+    return how == REFUSE_FOR_GOOD ? "unsupported configuration: no such machine type here"
+                                  : "its QEMU ended";
+}
+
 /* The process ends and says how; the slot is free unless libvirtd still works on the job. */
 static void process_ends(struct sim *s, struct agent *a, enum agent_result result,
                          enum agent_vm_state state, const char *reason) {
@@ -75,6 +80,7 @@ static void process_ends(struct sim *s, struct agent *a, enum agent_result resul
         item->event.agent.result = (uint8_t)result;
         item->event.agent.state = (uint8_t)state;
         item->event.agent.state_lost = strncmp(reason, "state-", 6) == 0;
+        item->event.agent.refused = strcmp(reason, agent_refusal(REFUSE_FOR_GOOD)) == 0;
         item->event.agent.total_ms = (s->now_us - a->began_us) / 1000;
         (void)snprintf(item->text[2], sizeof(item->text[2]), "%s", reason);
         node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 500));
@@ -159,6 +165,11 @@ static void restore_ends(struct sim *s, uint64_t index, uint64_t serial) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];
+    if (v->refused_by[a->node] != REFUSE_NOT) {
+        v->saved.claimed = !a->process; /* a dead agent leaves it claimed */
+        agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, agent_refusal(v->refused_by[a->node]));
+        return;
+    }
     copy_run(s, a->vm, a->node, a->generation, v->saved.memory);
     if (a->process) {
         v->saved.path[0] = '\0'; /* the agent removes it; a dead one leaves it claimed */

@@ -452,6 +452,12 @@ static void happen_stubborn(struct sim *s, const struct fault *f) {
     sim_stubborn(s, vm_of(s, f), (f->choice & 1024) != 0);
 }
 
+static void happen_refuse(struct sim *s, const struct fault *f) {
+    bool again = f->choice % 16 > 12;
+    enum sim_refusal how = again ? REFUSE_NOT : f->choice & 512 ? REFUSE_FOR_GOOD : REFUSE_UNTOLD;
+    sim_refuse(s, vm_of(s, f), f->node, how);
+}
+
 /* ---- the administrator ---- */
 
 static void happen_operate(struct sim *s, const struct fault *f) {

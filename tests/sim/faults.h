@@ -51,6 +51,7 @@
     X(watch, libvirt, 1, "the agent that watches libvirt is killed")              \
     X(late_events, libvirt, 5, "libvirt tells late of a VM that starts anew")     \
     X(garble, memory, 2, "a node's memory damages what it sends")                 \
+    X(refuse, libvirt, 2, "a node can never take a VM as it runs")                \
     X(replace_and_meet, database, 1, "an older copy meets one that knows too little")
 
 enum fault_kind {

@@ -223,6 +223,12 @@ void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn) {
     s->vms[vm - 1].stubborn = stubborn;
 }
 
+void sim_refuse(struct sim *s, uint32_t vm, uint32_t node, enum sim_refusal how) {
+    sim_trace(s, "%s: %s", s->names[node],
+              how == REFUSE_NOT ? "takes any VM" : "cannot take a VM as it runs");
+    s->vms[vm - 1].refused_by[node] = (uint8_t)how;
+}
+
 /* ---- storage under them ---- */
 
 void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode) {

@@ -183,6 +183,7 @@ void sim_mend(struct sim *s) {
     for (uint32_t vm = 0; vm < s->n_vms; vm++) {
         s->vms[vm].undying_us = 0;
         s->vms[vm].stubborn = false;
+        memset(s->vms[vm].refused_by, REFUSE_NOT, sizeof(s->vms[vm].refused_by));
     }
     ring_connectivity_changed(s);
 }

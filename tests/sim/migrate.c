@@ -153,6 +153,10 @@ static void prepare(struct sim *s, uint64_t index, uint64_t serial) {
         fails(s, a, "the target does not take it");
         return;
     }
+    if (s->vms[a->vm - 1].refused_by[a->target] != REFUSE_NOT) {
+        fails(s, a, agent_refusal(s->vms[a->vm - 1].refused_by[a->target]));
+        return;
+    }
     a->target_boot = n->boot;
     a->target_libvirtd_life = n->libvirtd_life;
     a->phase = PHASE_PREPARED;

@@ -122,6 +122,10 @@ void sim_crash_guest(struct sim *s, uint32_t vm);
 void sim_shut_guest_down(struct sim *s, uint32_t vm);
 void sim_undying(struct sim *s, uint32_t vm, uint64_t us);    /* its QEMU cannot be killed */
 void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn); /* ignores the power button */
+/* That node can never take the VM as it runs, live or saved (its QEMU has not the machine type); it
+ * could start it anew. Its libvirt says so, or gives a reason that might pass. */
+enum sim_refusal { REFUSE_NOT, REFUSE_FOR_GOOD, REFUSE_UNTOLD };
+void sim_refuse(struct sim *s, uint32_t vm, uint32_t node, enum sim_refusal how);
 /* No agent can be run on that node for so long (its programs are being replaced). */
 void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us);
 /* The agent that watches libvirt is killed, by nobody's wish. */

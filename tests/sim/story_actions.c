@@ -138,6 +138,14 @@ static void stubborn(struct story *t, const struct words *w) {
     sim_stubborn(t->sim, (uint32_t)w->v[0], true);
 }
 
+static void refuse(struct story *t, const struct words *w) {
+    for (uint32_t i = 1; i <= t->options.nodes; i++) {
+        if (w->v[0] >> i & 1) {
+            sim_refuse(t->sim, (uint32_t)w->v[1], i, (enum sim_refusal)(w->v[2] + 1));
+        }
+    }
+}
+
 /* The file on the volume: somebody has removed it. */
 static void lose_saved_state(struct story *t, const struct words *w) {
     t->sim->vms[w->v[0] - 1].saved.path[0] = '\0';
@@ -352,6 +360,7 @@ const struct pattern story_actions[] = {
     {"guest-shutdown VM", guest_shutdown, NULL},
     {"undying VM TIME", undying, NULL},
     {"stubborn VM", stubborn, NULL},
+    {"refuse NODES VM for-good|untold", refuse, NULL},
     {"lose-saved-state VM", lose_saved_state, NULL},
     {"next-agent WORD fails|hangs|does-not-know|silent", next_agent, NULL},
     {"agents NODE WORD work|fail|hang|do-not-know|silent", agents_of, NULL},

@@ -224,6 +224,7 @@ struct vm {
     uint64_t disk; /* grows whenever somebody else's memory begins to write */
     uint64_t undying_us;
     bool stubborn;
+    uint8_t refused_by[SIM_NODES]; /* enum sim_refusal: what that node says to its memory */
     struct {
         char path[160]; /* of the state file; "": there is none */
         uint64_t memory;
@@ -420,6 +421,7 @@ bool agent_is(const struct sim *s, uint64_t index, uint64_t serial);
 void agent_done(struct sim *s, struct agent *a, enum agent_result result, enum agent_vm_state state,
                 const char *reason);
 struct item *agent_line(const struct agent *a, enum core_agent_line line);
+const char *agent_refusal(uint8_t how); /* enum sim_refusal: the reason that is told */
 struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node);
 void migrate_begin(struct sim *s, uint64_t index, uint64_t serial);
 /* If it is not too late; the agent ends with that result. */

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from labkit import guests
+from support.another_qemu import broken_qemu, without_machine
 from support.cluster import Cluster
 
 # Room for four guests of 96 MB on each node, so that room can be short.
@@ -126,6 +127,41 @@ def test_drain_is_refused_for_lack_of_room(cluster):
     cluster.verdict()
     for name in ("big2", "big3"):
         cluster.remove(name)
+
+
+def test_drain_of_a_vm_that_no_other_node_can_take(cluster):
+    """Their QEMU has not its machine type: each is asked once, live, and the guest never stands still. It is not saved: that state
+    nobody could restore."""
+    cluster.place(a="n1", b="n1", c="n2")
+    with without_machine(cluster.lab, "n2", "n3"):
+        cluster.mark("n2 and n3 have not the machine type any more")
+        code, said = run(cluster, "node", "drain", "n1")
+        assert code == FAILED and "machine type" in said["error"]["message"], said
+        for entry in said["operation"]["vms"]:
+            assert (entry["state"], entry["mode"], entry["blackout_ms"]) == ("failed", "live", 0), entry
+        assert cluster.on("n1") == ["a", "b"] and cluster.node_state("n1") == "draining"
+        for name in "ab":
+            cluster.goes_on(name, cluster.began, BLACKOUT_S)
+        assert not [event for event in cluster.events() if event["kind"] == "vm-saved"], "it was saved all the same"
+    cluster.ctl("node", "resume", "n1")
+    cluster.verdict()
+
+
+def test_a_drained_vm_that_nobody_can_restore_goes_back(cluster):
+    """What ends its QEMU elsewhere libvirt cannot tell: live fails, quick too, and then the guest goes on where it was saved."""
+    cluster.place(a="n1", b="n2", c="n3")
+    before = nonces(cluster, "a")
+    with broken_qemu(cluster.lab, "n2", "n3"):
+        code, said = run(cluster, "node", "drain", "n1")
+        assert code == FAILED and "runs on n1 again" in said["error"]["message"], said
+        entry, = said["operation"]["vms"]
+        assert (entry["state"], entry["mode"]) == ("failed", "quick") and "QEMU" in entry["reason"], entry
+        assert cluster.on("n1") == ["a"] and cluster.vm("a")["state"] == "running"
+        cluster.goes_on("a", cluster.began, 60)
+        assert nonces(cluster, "a") == before, "it was started anew"
+    assert saved_files(cluster) == []
+    cluster.ctl("node", "resume", "n1")
+    cluster.verdict()
 
 
 def test_drain_is_cancelled(cluster):

@@ -204,6 +204,42 @@ static void void_orders(void **state) {
     bench_end(&b);
 }
 
+/* A VM that was saved off a node that is being drained may go back there, as long as that node is
+ * there, is not yet empty as its administrator wished, and has not failed to restore it, too. */
+static void saved_goes_back(void **state) {
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    struct model_vm *vm = bench_running_vm(&b, "vm1", 1);
+    assert_int_equal(GIVE(&b, NODE_DRAIN, .node = "n1"), REPLY_OK);
+    assert_int_equal(bench_order(&b, vm, ORDER_SAVE, 1, 2), REPLY_OK);
+    assert_false(resolve_goes_back(&b.m, vm)); /* it is not saved yet */
+    assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+    assert_int_equal(bench_order(&b, vm, ORDER_RESTORE, 2, 0), REPLY_OK);
+    assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_OFF), REPLY_OK);
+    assert_int_equal(vm->state, VM_SAVED);
+    assert_true(resolve_goes_back(&b.m, vm));
+    struct model_node *n1 = model_node_by_id(&b.m, 1);
+    const enum node_service services[] = {SERVICE_DRAINED, SERVICE_ACTIVE, SERVICE_DRAINING};
+    for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+        n1->service = (uint8_t)services[i];
+        assert_true(resolve_goes_back(&b.m, vm) == (services[i] == SERVICE_DRAINING));
+    }
+    n1->state = NODE_LOST;
+    assert_false(resolve_goes_back(&b.m, vm));
+    n1->state = NODE_ONLINE;
+    const char *const name = "vm1", *const node = "n1";
+    assert_int_equal(GIVE(&b, RULE_ADD, .name = "r", .kind = RULE_NOT_ON, .hard = 1,
+                          .vms = {&name, 1}, .nodes = {&node, 1}),
+                     REPLY_OK);
+    assert_false(resolve_goes_back(&b.m, vm));
+    assert_int_equal(GIVE(&b, RULE_REMOVE, .rule = "r"), REPLY_OK);
+    assert_int_equal(bench_order(&b, vm, ORDER_RESTORE, 1, 0), REPLY_OK);
+    assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_OFF), REPLY_OK);
+    assert_false(resolve_goes_back(&b.m, vm)); /* it was tried there */
+    bench_end(&b);
+}
+
 /* What happens to a copy without an order; and not if it is not the present one. */
 static void events(void **state) {
     (void)state;
@@ -283,6 +319,7 @@ int main(void) {
         cmocka_unit_test(every_report),
         cmocka_unit_test(without_a_word),
         cmocka_unit_test(void_orders),
+        cmocka_unit_test(saved_goes_back),
         cmocka_unit_test(events),
         cmocka_unit_test(unknown_command),
     };
