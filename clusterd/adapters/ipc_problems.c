@@ -119,7 +119,7 @@ static void about_vm(struct problems *p, const struct model_vm *vm) {
     const char *state = shown_vm_state(p->view, vm, &reason);
     char todo[160];
     (void)snprintf(todo, sizeof(todo),
-                   state[0] == 'f' ? "mend that, then: clusterctl vm start %s"
+                   state[0] == 'f' ? "mend that; to try at once: clusterctl vm start %s"
                                    : "clusterctl vm explain %s",
                    vm->name);
     if (state[0] == 'b' || state[0] == 'f') { /* blocked, failed */

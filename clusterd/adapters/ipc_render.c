@@ -152,6 +152,12 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
         const struct planner_choice *choice = planned_choice(view, vm->id);
         bool nowhere = choice && choice->to == 0;
         if (nowhere && (vm->failures > 0 || vm->avoid.n > 0) && vm->reason[0]) {
+            uint64_t rest_ms = vm->retry_ms > view->wall_ms ? vm->retry_ms - view->wall_ms : 0;
+            const char *text = vm->waits
+                                   ? arena_printf(view->arena, "%s; next try in %llu s", vm->reason,
+                                                  (unsigned long long)(rest_ms + 999) / 1000)
+                                   : NULL;
+            *ret_reason = text ? text : vm->reason;
             return "failed";
         }
         if (nowhere) {
@@ -173,7 +179,7 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
     const struct model *m = view->model;
     const char *reason = NULL;
     const char *state = shown_vm_state(view, vm, &reason);
-    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss so}", "id",
+    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss so so}", "id",
                      ipc_number(vm->id), "name", ipc_text(vm->name), "uuid", ipc_text(vm->uuid),
                      "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped",
                      "owner", node_name(m, vm->owner), "target", node_name(m, vm->target),
@@ -183,7 +189,8 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
                      "preferred", node_names(m, &vm->preferred), "reason", ipc_text(reason),
                      "operation", ipc_number(vm->operation), "paused", vm->paused != 0, "since_ms",
                      ipc_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
-                     vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources));
+                     vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources),
+                     "retry_ms", ipc_number(vm->waits ? vm->retry_ms : 0));
 }
 
 /* ---- others ---- */

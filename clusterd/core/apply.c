@@ -48,6 +48,7 @@ static const struct {
     {COMMAND_RULE_REMOVE, apply_rule_remove},
     {COMMAND_VM_SET, apply_vm_set},
     {COMMAND_NODE_SET, apply_node_set},
+    {COMMAND_VM_RETRY, apply_vm_retry},
 };
 
 static apply_fn find_apply(uint32_t type) {

@@ -69,6 +69,7 @@ APPLY(rule_add);
 APPLY(rule_remove);
 APPLY(vm_set);
 APPLY(node_set);
+APPLY(vm_retry);
 
 /* Whether the order may be given on this picture; also asked before it is proposed. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o);
@@ -121,7 +122,13 @@ void vm_resolve(struct apply *a, struct model_vm *vm);
 void vm_remember_return(struct apply *a, struct model_vm *vm);
 /* A node is known to run nothing any more. */
 void vms_node_off(struct apply *a, uint32_t node);
+/* apply_failure.c: it has failed on that node. */
 void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node);
+/* Something has changed, or somebody has helped: it may be tried everywhere, and its pauses begin
+ * anew. */
+void vm_forget_failures(struct apply *a, struct model_vm *vm);
+/* Likewise, for all that do not run. */
+void vms_forget_failures(struct apply *a);
 
 struct model_operation *operation_add(struct apply *a, enum operation_kind kind,
                                       const char *subject);

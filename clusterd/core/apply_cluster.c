@@ -114,12 +114,7 @@ void apply_volume_health(struct apply *a, const void *command) {
                 volume->name, "volume %s on %s: %s%s%s", volume->name, node->name,
                 volume_state_name(found->state), found->reason[0] ? ": " : "", found->reason);
     if (found->state == VOLUME_OK) {
-        MODEL_EACH(model_vm, vm, &a->m->vms) {
-            if (vm->state == VM_OFF && vm->avoid.n) {
-                set_ids(a, &vm->avoid, NULL, 0); /* what failed without the volume may work now */
-                vm_touch(a, vm);
-            }
-        }
+        vms_forget_failures(a); /* what failed without the volume may work now */
     }
 }
 

@@ -262,12 +262,8 @@ void apply_node_report(struct apply *a, const void *command) {
             adopt_vm(a, vm, report);
             running += vm->state == VM_RUNNING;
         }
-        /* A node more to run on: what failed elsewhere may work there. */
-        if (vm->state == VM_OFF && vm->avoid.n) {
-            set_ids(a, &vm->avoid, NULL, 0);
-            vm_touch(a, vm);
-        }
     }
+    vms_forget_failures(a); /* a node more to run on: what failed elsewhere may work there */
     node_set_state(a, node, NODE_ONLINE, "");
     apply_event(a, SEVERITY_INFO, "node-online", node->name, "%s is online; %u of its VMs run",
                 node->name, running);

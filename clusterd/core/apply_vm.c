@@ -179,7 +179,7 @@ void apply_vm_start(struct apply *a, const void *command) {
     }
     vm->wanted = WANTED_RUNNING;
     vm->failures = 0;
-    set_ids(a, &vm->avoid, NULL, 0);
+    vm_forget_failures(a, vm);
     vm_touch(a, vm);
     if (vm->state == VM_RUNNING) {
         /* A stop that has not been ordered yet is taken back. */
@@ -210,6 +210,7 @@ void apply_vm_stop(struct apply *a, const void *command) {
     vm->wanted = WANTED_STOPPED;
     vm->stop_force = stop->force;
     vm->return_to = 0;
+    vm_forget_failures(a, vm);
     vm_touch(a, vm);
     struct model_operation *op = model_operation_by_id(a->m, vm->operation);
     if (vm->state == VM_SAVED) {

@@ -170,8 +170,11 @@ WIRE_STRUCT(model_node);
     F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
     F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */ \
     F(S, LIST, resources, resource_amount) /* that it needs; as of a node */                  \
-    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind of what ended without a word */ \
-    F(S, U32, saved_on, 0)     /* SAVING to RESTORING: where it ran; it may go back there */
+    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind of what ended without a word */  \
+    F(S, U32, saved_on, 0)     /* SAVING to RESTORING: where it ran; it may go back there */  \
+    F(S, U8, waits, 1)         /* it has failed everywhere, and is tried again at: */         \
+    F(S, U64, retry_ms, 0)     /* wall clock of the next try, or of the last one, */          \
+    F(S, U32, retries, 0)      /* which makes so many */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

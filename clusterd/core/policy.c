@@ -175,7 +175,7 @@ static void begin_view(struct core *c) {
  * and two plans of one pass could give away the same room. */
 static int pass(struct core *c) {
     static int (*const rules[])(struct core *) = {policy_fencing, policy_resolve, policy_renew,
-                                                  policy_stops};
+                                                  policy_stops, policy_retries};
     static int (*const places[])(struct core *) = {policy_starts, policy_drains, policy_moves,
                                                    policy_balance};
     int err = 0;

@@ -53,19 +53,47 @@ static int go_back(struct core *c, const struct model_vm *vm, const char *reason
     return policy_order(c, vm, ORDER_RESTORE, vm->saved_on, 0, vm->operation, reason);
 }
 
+static int propose_retry(struct core *c, const struct model_vm *vm, bool wait) {
+    struct cmd_vm_retry retry = {.vm = vm->id, .serial = vm->serial, .wait = wait};
+    return policy_propose(c, COMMAND_VM_RETRY, &retry);
+}
+
 /* Nowhere to go: whoever waits for the operation is told; the VM itself stays wanted, and starts
- * when there is room. */
+ * when there is room; or, if it has failed somewhere, when it has waited. */
 static int tell_nowhere(struct core *c, const struct model_vm *vm, const char *reason) {
     const struct model_operation *op =
         vm->operation ? model_operation_by_id(&c->model, vm->operation) : NULL;
     if (!op || op->state != OPERATION_RUNNING) {
-        return 0;
+        return vm->avoid.n > 0 && !vm->waits ? propose_retry(c, vm, true) : 0;
     }
     /* Where it was tried and failed, that is the reason; not that nobody is left to try it. */
     const char *text = vm->avoid.n > 0 && vm->reason[0]
                            ? outbox_text(&c->out, "%s did not start: %s", vm->name, vm->reason)
                            : outbox_text(&c->out, "no node for %s: %s", vm->name, reason);
     return policy_end(c, op->id, OPERATION_FAILED, text);
+}
+
+/* Pauses that are over. One that would last longer than any began before the wall clock was set
+ * back: it is over, too. */
+int policy_retries(struct core *c) {
+    uint64_t longest = setting_get(&c->model, SETTING_start_retry_max_ms);
+    uint64_t first = setting_get(&c->model, SETTING_start_retry_ms);
+    longest = longest > first ? longest : first;
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (!vm->waits || !planner_to_be_started(vm)) {
+            continue;
+        }
+        uint64_t rest_ms = vm->retry_ms > c->wall_ms ? vm->retry_ms - c->wall_ms : 0;
+        if (rest_ms > 0 && rest_ms <= longest) {
+            policy_wake_at(c, c->now_ms + rest_ms);
+            continue;
+        }
+        int err = propose_retry(c, vm, false);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
 }
 
 struct counts { /* orders of this pass, per node */

@@ -37,6 +37,8 @@ struct setting {
     X(starts_per_node,        8,     1,    1000, "", "VMs that a node starts at the same time")    \
     X(restart_limit,          3,     0,    100, "", "failures of a VM on a node within restart_period_ms before it goes elsewhere") \
     X(restart_period_ms,      600000, 1000, 86400000, "ms", "see restart_limit")                   \
+    X(start_retry_ms,         10000, 1000, 3600000, "ms", "first pause after a VM has failed to start on every node; it doubles each time") \
+    X(start_retry_max_ms,     300000, 1000, 86400000, "ms", "longest pause between such attempts to start a VM") \
     X(startup_wait_ms,        15000, 0,    600000, "ms", "after a start of the whole cluster: time for missing nodes to come before they are fenced") \
     X(drain_allow_quick,      1,     0,    1, "", "a drain may move a VM quickly when it cannot be moved live") \
     X(cpu_overcommit_percent, 400,   100,  10000, "%", "vcpus that may be placed on the cpus of a node") \

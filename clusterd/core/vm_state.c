@@ -27,7 +27,6 @@
 #include "core/apply.h"
 #include "core/resolve.h"
 #include "core/rules.h"
-#include "core/settings.h"
 
 #include <string.h>
 
@@ -87,6 +86,7 @@ void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
     set_text(a, &vm->state_file, "");
     set_text(a, &vm->reason, "");
     set_ids(a, &vm->avoid, NULL, 0);
+    vm->waits = 0; /* how often it was tried is kept: it may fail again at once */
     if (vm->return_to == owner) {
         vm->return_to = 0;
     }
@@ -296,22 +296,4 @@ void vms_node_off(struct apply *a, uint32_t node) {
             vm->operation = op_id;
         }
     }
-}
-
-void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node) {
-    uint64_t period = setting_get(a->m, SETTING_restart_period_ms);
-    if (vm->failures == 0 || a->time_ms > vm->failures_ms + period ||
-        a->time_ms < vm->failures_ms) {
-        vm->failures = 0;
-        vm->failures_ms = a->time_ms;
-    }
-    vm->failures++;
-    if (vm->failures > setting_get(a->m, SETTING_restart_limit)) {
-        vm->failures = 0;
-        add_id(a, &vm->avoid, node);
-        apply_event(a, SEVERITY_WARNING, "vm-avoids", vm->name,
-                    "%s has failed too often on %s: it goes elsewhere", vm->name,
-                    model_node_name(a->m, node));
-    }
-    vm_touch(a, vm);
 }

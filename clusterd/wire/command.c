@@ -25,6 +25,7 @@ WIRE_DEFINE(cmd_vm_stop);
 WIRE_DEFINE(cmd_vm_move);
 WIRE_DEFINE(cmd_vm_order);
 WIRE_DEFINE(cmd_vm_renew);
+WIRE_DEFINE(cmd_vm_retry);
 WIRE_DEFINE(cmd_vm_report);
 WIRE_DEFINE(cmd_vm_event);
 WIRE_DEFINE(cmd_volume_add);

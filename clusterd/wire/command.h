@@ -175,6 +175,13 @@ WIRE_STRUCT(cmd_vm_order);
     F(S, U64, order, 0)
 WIRE_STRUCT(cmd_vm_renew);
 
+/* A VM has failed wherever it may run: it waits; or it has waited long enough, and is tried again. */
+#define WIRE_FIELDS_cmd_vm_retry(F, S) \
+    F(S, U32, vm, 0)                   \
+    F(S, U64, serial, 0) /* as of VM_ORDER */ \
+    F(S, U8, wait, 1)
+WIRE_STRUCT(cmd_vm_retry);
+
 #define WIRE_FIELDS_cmd_vm_report(F, S) /* how an order ended */ \
     F(S, U32, vm, 0)                    \
     F(S, U64, order, 0)                 \
@@ -289,7 +296,8 @@ WIRE_STRUCT(cmd_operation_end);
     X(RULE_ADD, 27, cmd_rule_add)                \
     X(RULE_REMOVE, 28, cmd_rule_remove)          \
     X(VM_SET, 29, cmd_vm_set)                    \
-    X(NODE_SET, 30, cmd_node_set)
+    X(NODE_SET, 30, cmd_node_set)                \
+    X(VM_RETRY, 31, cmd_vm_retry)
 
 enum command_type {
 #define X(NAME, number, type) COMMAND_##NAME = number,

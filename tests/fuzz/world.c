@@ -87,6 +87,10 @@ static void fit(const struct model *m, uint32_t type, void *command, struct byte
         struct cmd_vm_renew *renew = command;
         renew->vm = vm->id;
         renew->order = vm->order_index;
+    } else if (type == COMMAND_VM_RETRY) {
+        struct cmd_vm_retry *retry = command;
+        retry->vm = vm->id;
+        retry->serial = vm->serial;
     }
 }
 

@@ -78,6 +78,7 @@ static bool say_own(const struct model *m, uint32_t type, const void *command, c
         const struct cmd_node_leave *leave;
         const struct cmd_fence_begin *fence;
         const struct cmd_vm_renew *renew;
+        const struct cmd_vm_retry *retry;
         const struct cmd_operation_end *end;
     } c = {.any = command};
     switch (type) {
@@ -95,6 +96,11 @@ static bool say_own(const struct model *m, uint32_t type, const void *command, c
     case COMMAND_VM_RENEW:
         (void)snprintf(text, size, "order %" PRIu64 " for %s stands in this view too",
                        c.renew->order, vm_name(m, c.renew->vm));
+        return true;
+    case COMMAND_VM_RETRY:
+        (void)snprintf(text, size, "%s %s", vm_name(m, c.retry->vm),
+                       c.retry->wait ? "has failed wherever it may run, and waits"
+                                     : "has waited, and is tried again");
         return true;
     case COMMAND_OPERATION_END:
         (void)snprintf(text, size, "operation %" PRIu64 " ends: %s %s", c.end->operation,

@@ -163,21 +163,19 @@ void rules_check(struct sim *s, const struct model *m) {
     s->n_rules_seen = seen;
 }
 
-/* No node may take it for a hard rule's sake, or it has failed there already. (Who is together hard
- * is so at the end of a plan, and that the engine judges.) */
+/* No node may take it for a hard rule's sake. (Who is together hard is so at the end of a plan, and
+ * that the engine judges.) */
 bool rules_keep_down(const struct model *m, const struct model_vm *vm) {
     bool together = false;
     MODEL_EACH(model_rule, rule, &m->rules) {
         together = together ||
                    (rule->hard && rule->kind == RULE_TOGETHER && ids_contain(&rule->vms, vm->id));
     }
-    uint32_t forbidden = 0, failed = 0;
+    uint32_t forbidden = 0;
     MODEL_EACH(model_node, node, &m->nodes) {
-        bool forbids = together || rules_forbid(m, vm, node->id);
-        forbidden += forbids;
-        failed += !forbids && ids_contain(&vm->avoid, node->id);
+        forbidden += together || rules_forbid(m, vm, node->id);
     }
-    return forbidden > 0 && forbidden + failed == m->nodes.n;
+    return forbidden > 0 && forbidden == m->nodes.n;
 }
 
 /* Nodes that have been drained may leave too little room. That the engine finds what room there is,

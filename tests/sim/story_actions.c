@@ -120,6 +120,11 @@ static void events_late(struct story *t, const struct words *w) {
     sim_events_late(t->sim, (uint32_t)w->v[0], w->v[1]);
 }
 
+static void wall_clock(struct story *t, const struct words *w) {
+    int64_t ms = (int64_t)(w->v[2] / 1000);
+    sim_jump_wall_clock(t->sim, (uint32_t)w->v[0], w->v[1] == 0 ? ms : -ms);
+}
+
 /* ---- guests, agents, devices, disks ---- */
 
 static void crash(struct story *t, const struct words *w) {
@@ -356,6 +361,7 @@ const struct pattern story_actions[] = {
     {"kill-libvirtd NODE TIME", kill_libvirtd, NULL},
     {"kill-watch NODE", kill_watch, NULL},
     {"events-late NODE TIME", events_late, NULL},
+    {"wall-clock NODE forth|back TIME", wall_clock, NULL},
     {"crash VM", crash, NULL},
     {"guest-shutdown VM", guest_shutdown, NULL},
     {"undying VM TIME", undying, NULL},

@@ -128,6 +128,8 @@ static void add_vms(void) {
     failed->failures = 3;
     failed->memory_mb = 65536;
     set(&failed->reason, "n1: start: no such disk /srv/csv1/broken.img");
+    failed->waits = 1;
+    failed->retry_ms = NOON_MS + 20000 + 19400;
     add_vm(6, "quiet", VM_OFF, 0)->wanted = WANTED_STOPPED;
     set(&add_vm(7, "doubt", VM_RESOLVING, 1)->reason, "what runs where is being asked of libvirt");
 }

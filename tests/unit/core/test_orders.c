@@ -162,6 +162,38 @@ static void without_a_word(void **state) {
     }
 }
 
+/* A pause begins once, for a VM that has failed somewhere and is down, and ends once. */
+static void retries(void **state) {
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    struct model_vm *vm = bench_add_vm(&b, "vm1", true);
+    struct cmd_vm_retry wait = {.vm = vm->id, .serial = vm->serial, .wait = 1};
+    assert_int_equal(bench_give(&b, COMMAND_VM_RETRY, &wait), REPLY_REFUSED); /* nothing failed */
+    for (uint32_t round = 1; round <= 3; round++) {
+        assert_int_equal(bench_order(&b, vm, ORDER_START, 1, 0), REPLY_OK);
+        wait.serial = vm->serial;
+        assert_int_equal(bench_give(&b, COMMAND_VM_RETRY, &wait), REPLY_REFUSED); /* it starts */
+        assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_OFF), REPLY_OK);
+        struct cmd_vm_retry again = {.vm = vm->id, .serial = vm->serial};
+        assert_int_equal(bench_give(&b, COMMAND_VM_RETRY, &again), REPLY_REFUSED);
+        wait.serial = vm->serial - 1;
+        assert_int_equal(bench_give(&b, COMMAND_VM_RETRY, &wait), REPLY_REFUSED);
+        wait.serial = vm->serial;
+        assert_int_equal(bench_give(&b, COMMAND_VM_RETRY, &wait), REPLY_OK);
+        assert_int_equal(vm->waits, 1);
+        assert_int_equal(vm->retries, round);
+        assert_int_equal(vm->retry_ms - b.last.time_ms, 5000u << round);
+        wait.serial = vm->serial;
+        assert_int_equal(bench_give(&b, COMMAND_VM_RETRY, &wait), REPLY_REFUSED); /* once */
+        again.serial = vm->serial;
+        assert_int_equal(bench_give(&b, COMMAND_VM_RETRY, &again), REPLY_OK);
+        assert_int_equal(vm->waits, 0);
+        assert_int_equal(vm->avoid.n, 0);
+    }
+    bench_end(&b);
+}
+
 static void void_orders(void **state) {
     (void)state;
     struct bench b;
@@ -318,6 +350,7 @@ int main(void) {
         cmocka_unit_test(every_order_in_every_state),
         cmocka_unit_test(every_report),
         cmocka_unit_test(without_a_word),
+        cmocka_unit_test(retries),
         cmocka_unit_test(void_orders),
         cmocka_unit_test(saved_goes_back),
         cmocka_unit_test(events),
