@@ -239,11 +239,12 @@ json_t *render_operation(const struct model *m, const struct model_operation *op
     for (uint32_t i = 0; i < operation->vms.n; i++) {
         const struct operation_vm *item = &items[i];
         json_array_append_new(
-            vms, json_pack("{so ss so so ss so so so}", "vm", ipc_text(item->name), "state",
+            vms, json_pack("{so ss so so ss so so so so}", "vm", ipc_text(item->name), "state",
                            operation_state_name(item->state), "from", node_name(m, item->from),
                            "to", node_name(m, item->to), "mode", move_mode_name(item->mode),
                            "blackout_ms", ipc_number(item->blackout_ms), "total_ms",
-                           ipc_number(item->total_ms), "reason", ipc_text(item->reason)));
+                           ipc_number(item->total_ms), "reason", ipc_text(item->reason),
+                           "live_failure", ipc_text(item->live_failure)));
     }
     return json_pack("{so ss so ss so so so sb so ss so}", "id", ipc_number(operation->id), "kind",
                      operation_kind_name(operation->kind), "subject", ipc_text(operation->subject),

@@ -98,9 +98,14 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
             node->operation = 0;
         }
     }
-    apply_event(a, state == OPERATION_FAILED ? SEVERITY_ERROR : SEVERITY_INFO, "operation",
-                op->subject, "%s of %s: %s%s%s", operation_kind_name(op->kind), op->subject,
-                operation_state_name(op->state), reason[0] ? ": " : "", reason);
+    /* A drain that is done and has something to say was not what was asked for. */
+    bool but = op->kind == OPERATION_DRAIN && state == OPERATION_DONE && reason[0];
+    apply_event(a,
+                state == OPERATION_FAILED ? SEVERITY_ERROR
+                : but                     ? SEVERITY_WARNING
+                                          : SEVERITY_INFO,
+                "operation", op->subject, "%s of %s: %s%s%s", operation_kind_name(op->kind),
+                op->subject, operation_state_name(op->state), reason[0] ? ": " : "", reason);
     operation_changed(a, op);
 }
 

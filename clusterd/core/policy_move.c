@@ -55,14 +55,48 @@ static uint32_t attempts_of(const struct model_operation *op, uint32_t vm) {
     return row && row->attempts > row->refused.n ? row->attempts - row->refused.n : 0;
 }
 
-static const char *last_reason(const struct model_operation *op) {
+/* "web could not be moved: ...", "3 VMs could not be moved; the last, web: ..." */
+static const char *tell_of(struct core *c, uint32_t n, const char *vm, const char *one,
+                           const char *many, const char *reason) {
+    return n == 1 ? outbox_text(&c->out, "%s %s: %s", vm, one, reason)
+                  : outbox_text(&c->out, "%u VMs %s; the last, %s: %s", n, many, vm, reason);
+}
+
+static const struct operation_vm *last_failed(const struct model_operation *op) {
     const struct operation_vm *v = op->vms.items;
     for (uint32_t i = op->vms.n; i > 0; i--) {
         if (v[i - 1].state == OPERATION_FAILED) {
-            return v[i - 1].reason;
+            return &v[i - 1];
         }
     }
-    return "";
+    return NULL;
+}
+
+/* Who asked for live moves is told of the guests that stood still instead, and why; "": none did.
+ * (A VM that is never moved live did as it was told.) */
+static const char *tell_of_quick(struct core *c, const struct model_operation *op) {
+    const struct operation_vm *v = op->vms.items, *longest = NULL;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < op->vms.n; i++) {
+        if (v[i].state == OPERATION_DONE && v[i].mode == MOVE_QUICK && v[i].live_failure[0]) {
+            longest = longest && longest->blackout_ms >= v[i].blackout_ms ? longest : &v[i];
+            n++;
+        }
+    }
+    if (n == 0) {
+        return "";
+    }
+    const char *time = longest->blackout_ms ? outbox_text(&c->out, " for %llu ms",
+                                                          (unsigned long long)longest->blackout_ms)
+                                            : "";
+    return n == 1 ? outbox_text(&c->out,
+                                "%s stood still%s: it was moved quickly because its live move "
+                                "failed: %s",
+                                longest->name, time, longest->live_failure)
+                  : outbox_text(&c->out,
+                                "%u VMs stood still, %s longest%s: they were moved quickly because "
+                                "their live moves failed: %s",
+                                n, longest->name, time, longest->live_failure);
 }
 
 /* A guest that stands still (its disk is full, a person paused it) is left as it is: what a
@@ -119,22 +153,26 @@ static uint32_t to_be_drained(struct core *c, const struct model_node *node,
 
 static int end_drain(struct core *c, struct model_operation *op, const struct drain_rest *rest) {
     if (rest->given_up == 0) {
-        return policy_end(c, op->id, OPERATION_DONE, "");
+        return policy_end(c, op->id, OPERATION_DONE, tell_of_quick(c, op));
     }
-    const char *last =
-        rest->standing[0]
-            ? outbox_text(&c->out, "%s stands still: " STANDS_STILL_HINT, rest->standing)
-            : last_reason(op);
+    const struct operation_vm *last = last_failed(op);
+    bool stands = rest->standing[0] != '\0';
     return policy_end(c, op->id, OPERATION_FAILED,
-                      outbox_text(&c->out, "%u VMs could not be moved; the last: %s",
-                                  rest->given_up, last));
+                      tell_of(c, rest->given_up,
+                              stands ? rest->standing
+                              : last ? last->name
+                                     : "a VM",
+                              "could not be moved", "could not be moved",
+                              stands ? "it stands still: " STANDS_STILL_HINT
+                              : last ? last->reason
+                                     : ""));
 }
 
 /* What can be ordered now is. */
 static int carry_out(struct core *c, struct model_operation *op, const struct drain_rest *rest,
                      const struct planner_plan *plan, uint32_t slots) {
     uint32_t nowhere = 0;
-    const char *reason = "";
+    const char *reason = "", *last = "";
     int err = 0;
     for (uint32_t i = 0; err == 0 && i < plan->n; i++) {
         const struct planner_choice *choice = &plan->v[i];
@@ -142,6 +180,7 @@ static int carry_out(struct core *c, struct model_operation *op, const struct dr
         if (choice->to == 0) {
             const struct operation_vm *row = row_of(op, choice->vm);
             nowhere++;
+            last = vm->name;
             reason = row && row->refused.n ? row->reason : choice->reason;
         } else if (choice->stage > 0) {
             continue; /* room is being made for it */
@@ -155,7 +194,8 @@ static int carry_out(struct core *c, struct model_operation *op, const struct dr
     }
     if (err == 0 && nowhere + rest->given_up == rest->left) {
         err = policy_end(c, op->id, OPERATION_FAILED,
-                         outbox_text(&c->out, "%u VMs have no other place: %s", nowhere, reason));
+                         tell_of(c, nowhere, last, "has no other place", "have no other place",
+                                 reason));
     }
     return err;
 }
@@ -195,14 +235,31 @@ static int drain_node(struct core *c, const struct model_node *node) {
     return err != 0 ? (err < 0 ? err : 0) : carry_out(c, op, &rest, &plan, slots);
 }
 
+/* Why a VM that was to come back has not, in words. */
+static const char *why_not_back(struct core *c, const struct operation_vm *row,
+                                const struct model_vm *vm, const struct planner_verdict *place) {
+    const char *here = model_node_name(&c->model, vm->owner);
+    const char *why = stands_still(vm)                 ? "it stands still; " STANDS_STILL_HINT
+                      : row->state == OPERATION_FAILED ? row->reason
+                                                       : place->reason;
+    return outbox_text(&c->out, "it is on %s%s%s", here, why && why[0] ? ": " : "", why ? why : "");
+}
+
 /* VMs that were drained away come back, if the node can take them now. */
 static int resume_node(struct core *c, struct model_operation *op) {
     const struct operation_vm *v = op->vms.items;
-    uint32_t open = 0;
+    uint32_t open = 0, away = 0;
+    const char *last = "", *why = "";
     for (uint32_t i = 0; i < op->vms.n; i++) {
         const struct model_vm *vm = model_vm_by_id(&c->model, v[i].vm);
         if (!vm || vm->return_to != op->node || vm->owner == op->node ||
-            (v[i].state != OPERATION_RUNNING && v[i].attempts >= RETURN_ATTEMPTS)) {
+            vm->wanted != WANTED_RUNNING) {
+            continue;
+        }
+        away++;
+        last = vm->name;
+        if (v[i].state != OPERATION_RUNNING && v[i].attempts >= RETURN_ATTEMPTS) {
+            why = why_not_back(c, &v[i], vm, &(struct planner_verdict){0});
             continue;
         }
         bool busy = vm->order != ORDER_NONE || vm->state == VM_RESOLVING;
@@ -214,13 +271,19 @@ static int resume_node(struct core *c, struct model_operation *op) {
             return err;
         }
         open += busy || place.possible;
+        why = why_not_back(c, &v[i], vm, &place);
         if (place.possible && !place.waits && move_slots(c, op->node) > 0 &&
             move_slots(c, vm->owner) > 0 && c->policy.budget > 0) {
             /* One per pass: the next check counts it. */
             return policy_order(c, vm, ORDER_MIGRATE, vm->owner, op->node, op->id, "return");
         }
     }
-    return open ? 0 : policy_end(c, op->id, OPERATION_DONE, "");
+    if (open) {
+        return 0;
+    }
+    return away == 0 ? policy_end(c, op->id, OPERATION_DONE, "")
+                     : policy_end(c, op->id, OPERATION_FAILED,
+                                  tell_of(c, away, last, "is not back", "are not back", why));
 }
 
 static int move_vm(struct core *c, struct model_operation *op) {

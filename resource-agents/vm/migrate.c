@@ -169,17 +169,17 @@ static void judge_failure(struct operation *operation) {
                    params->name, ocf_node(), params->target, params->timeout_ms);
         return;
     }
-    const char *now = "where it runs now is unknown";
+    const char *now = "; where it runs now is unknown";
     switch (report->state) {
-    case VM_RUNNING: now = "it runs on here"; break;
+    case VM_RUNNING: now = ""; break; /* it is where it was: nothing to do about it */
     case VM_PAUSED:
-        now =
-            "it is paused here and may run there: ask both nodes before it is resumed or destroyed";
+        now = "; it is paused here and may run there: ask both nodes before it is resumed or "
+              "destroyed";
         break;
-    case VM_OFF: now = "it is no longer here: ask the other node"; break;
+    case VM_OFF: now = "; it is no longer here: ask the other node"; break;
     case VM_UNKNOWN: break;
     }
-    report_set(report, VM_FAILED, "%s: cannot move from %s to %s: %s; %s", params->name, ocf_node(),
+    report_set(report, VM_FAILED, "%s: cannot move from %s to %s: %s%s", params->name, ocf_node(),
                params->target, why, now);
 }
 

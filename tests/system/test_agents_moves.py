@@ -162,7 +162,7 @@ def test_a_target_that_can_never_take_it_says_so(world):
     wait_ticks(vm)
     with without_machine(world.lab, "n2"):
         final = shows(vm.begin_move("n1", "n2", generation=2).end(), result="failed", state="running", refused=True)
-        assert "machine type" in final["reason"] and "runs on here" in final["reason"], final
+        assert "machine type" in final["reason"], final
         shows(vm.do("n1", "save", state_file=vm.state_file), result="ok")
         final = shows(vm.do("n2", "restore", state_file=vm.state_file, generation=2), result="failed", state="off", refused=True)
         assert "machine type" in final["reason"], final

@@ -2,6 +2,7 @@
 """What administrators do: drain, resume, move, cancel, and what is said when it cannot be done. The guests testify that they
 went on; two tests take a node away in the middle of a migration, where either copy could be taken for the one that runs."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -161,6 +162,35 @@ def test_a_drained_vm_that_nobody_can_restore_goes_back(cluster):
         assert nonces(cluster, "a") == before, "it was started anew"
     assert saved_files(cluster) == []
     cluster.ctl("node", "resume", "n1")
+    cluster.verdict()
+
+
+@contextlib.contextmanager
+def nameless(lab, *nodes):
+    """These nodes know no other by name: libvirt there reaches nobody."""
+    for node in nodes:
+        lab.check(node, ["sh", "-c", "cp /etc/hosts /etc/hosts.usual && echo 127.0.0.1 localhost > /etc/hosts"])
+    try:
+        yield
+    finally:
+        for node in nodes:
+            lab.check(node, ["sh", "-c", "cat /etc/hosts.usual > /etc/hosts"])
+
+
+def test_what_is_said_where_live_moves_fail(cluster):
+    """The drain moves the VM quickly, and says for how long it stood still, and why; the resume that brings nothing back has failed."""
+    cluster.place(a="n1", b="n2", c="n3")
+    with nameless(cluster.lab, *cluster.nodes):
+        said = cluster.ctl("node", "drain", "n1")
+        last = said.strip().splitlines()[-1]
+        assert last.startswith("drain n1 done in ") and "a stood still for " in last and "16509" in last, said
+        row, = [row for row in cluster.ask("operation", "list")["operations"] if row["kind"] == "drain"][-1:]
+        entry, = row["vms"]
+        assert (entry["state"], entry["mode"]) == ("done", "quick") and "16509" in entry["live_failure"], entry
+        assert f"stood still for {entry['blackout_ms']} ms" in row["reason"] and entry["blackout_ms"] > 0, row
+        done = cluster.try_ctl("node", "resume", "n1")
+        assert done.returncode == FAILED and "a is not back: it is on n" in done.stderr and "16509" in done.stderr, done
+    cluster.until("n1 takes VMs again", lambda: cluster.node_state("n1") == "online")
     cluster.verdict()
 
 

@@ -152,7 +152,7 @@ static void who_is_in_the_way_stays(void **state) {
         EXPECT(w, move_for_room(w, &n)->state == OPERATION_FAILED && n == 1);
         const struct model_operation *op = last_drain(w);
         EXPECT(w, op->state == OPERATION_FAILED);
-        EXPECT(w, strstr(op->reason, "1 VMs have no other place") != NULL);
+        EXPECT(w, strstr(op->reason, "vm1 has no other place") != NULL);
         world_destroy(w);
     }
 }
