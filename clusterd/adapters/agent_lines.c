@@ -39,6 +39,7 @@ static const struct member domain_members[] = {
     {"name", MEMBER_TEXT, AT(name)},
     {"uuid", MEMBER_TEXT, AT(uuid)},
     {"generation", MEMBER_U64, AT(generation)},
+    {"foreign", MEMBER_BOOL, AT(foreign)},
     {"state", MEMBER_STATE, AT(state)},
     {"reason", MEMBER_TEXT, AT(reason)},
 };
@@ -46,7 +47,13 @@ static const struct member change_members[] = {
     {"name", MEMBER_TEXT, AT(name)},
     {"uuid", MEMBER_TEXT, AT(uuid)},
     {"generation", MEMBER_U64, AT(generation)},
+    {"foreign", MEMBER_BOOL, AT(foreign)},
     {"reason", MEMBER_TEXT, AT(reason)},
+};
+static const struct member autostart_members[] = {
+    {"name", MEMBER_TEXT, AT(name)},
+    {"uuid", MEMBER_TEXT, AT(uuid)},
+    {"autostart", MEMBER_BOOL, AT(autostart)},
 };
 static const struct member reason_members[] = {{"reason", MEMBER_TEXT, AT(reason)}};
 static const struct member usage_members[] = {
@@ -79,6 +86,7 @@ static const struct {
     {"paused", AGENT_DOMAIN_EVENT, VM_EVENT_PAUSED, change_members, ARRAY_SIZE(change_members)},
     {"resumed", AGENT_DOMAIN_EVENT, VM_EVENT_RESUMED, change_members, ARRAY_SIZE(change_members)},
     {"migrated", AGENT_DOMAIN_EVENT, VM_EVENT_MIGRATED, change_members, ARRAY_SIZE(change_members)},
+    {"autostart", AGENT_AUTOSTART, VM_EVENT_NONE, autostart_members, ARRAY_SIZE(autostart_members)},
     {"usage", AGENT_USAGE, VM_EVENT_NONE, usage_members, ARRAY_SIZE(usage_members)},
 };
 

@@ -114,7 +114,32 @@ static void about_node(struct problems *p, const struct model_node *node) {
     }
 }
 
+/* Somebody runs it beside the cluster. */
+static void about_foreign(struct problems *p, const struct model_vm *vm) {
+    const struct model *m = p->view->model;
+    const struct model_node *node = model_node_by_id(m, vm->foreign.v[0]);
+    const char *name = model_node_name(m, vm->foreign.v[0]);
+    char todo[256];
+    if (node && node->state == NODE_ONLINE) {
+        (void)snprintf(todo, sizeof(todo), "shut it down there: virsh shutdown %s, on %s", vm->name,
+                       name);
+    } else {
+        (void)snprintf(todo, sizeof(todo),
+                       "start clusterd on %s; or make sure that it is off, then: clusterctl node "
+                       "confirm-off %s",
+                       name, name);
+    }
+    add(p, vm->wanted == WANTED_RUNNING ? SEVERITY_ERROR : SEVERITY_WARNING,
+        "somebody started it there; while it runs the cluster leaves it alone, and starts it "
+        "nowhere",
+        todo, "VM %s runs on %s under libvirt, not by the cluster", vm->name, name);
+}
+
 static void about_vm(struct problems *p, const struct model_vm *vm) {
+    if (vm->state == VM_OFF && vm->foreign.n > 0) {
+        about_foreign(p, vm);
+        return;
+    }
     const char *reason = NULL;
     const char *state = shown_vm_state(p->view, vm, &reason);
     char todo[160];

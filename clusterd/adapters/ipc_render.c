@@ -148,6 +148,16 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
         *ret_reason = text ? text : vm->reason;
         return "lost";
     }
+    if (vm->state == VM_OFF && vm->foreign.n > 0) {
+        const char *text =
+            arena_printf(view->arena, "it runs on %s under libvirt, not by the cluster",
+                         model_node_name(m, vm->foreign.v[0]));
+        *ret_reason = text ? text : vm->reason;
+        return vm->wanted == WANTED_RUNNING ? "blocked" : vm_state_name(vm->state);
+    }
+    if (vm->unasked.n > 0) {
+        *ret_reason = "it is being added: the nodes are asked whether it runs there";
+    }
     if (planner_to_be_started(vm)) {
         const struct planner_choice *choice = planned_choice(view, vm->id);
         bool nowhere = choice && choice->to == 0;

@@ -41,6 +41,9 @@
     X(one_side_asked, "after a broken migration only the source is asked")               \
     X(old_memory_resumed, "a migration's source is resumed when its target has gone")    \
     X(ack_unread, "what was never sent can be acknowledged")                             \
+    X(added_unasked, "a VM that is added is started before the nodes are asked")         \
+    X(foreign_unheard, "a VM that somebody runs under libvirt is started elsewhere")     \
+    X(foreign_is_stray, "what somebody runs under libvirt is destroyed")                 \
     X(rules_forgotten, "a hard rule is held by neither the planner nor the model")
 
 #ifdef CLUSTERD_MUTANTS

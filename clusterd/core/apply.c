@@ -49,6 +49,7 @@ static const struct {
     {COMMAND_VM_SET, apply_vm_set},
     {COMMAND_NODE_SET, apply_node_set},
     {COMMAND_VM_RETRY, apply_vm_retry},
+    {COMMAND_VM_CLAIM, apply_vm_claim},
 };
 
 static apply_fn find_apply(uint32_t type) {
@@ -165,6 +166,18 @@ void add_id(struct apply *a, struct wire_ids *field, uint32_t id) {
     }
     ids[field->n] = id;
     set_ids(a, field, ids, field->n + 1);
+}
+
+void remove_id(struct apply *a, struct wire_ids *field, uint32_t id) {
+    uint32_t ids[WIRE_MAX_NODES];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < field->n && i < WIRE_MAX_NODES; i++) {
+        ids[n] = field->v[i];
+        n += field->v[i] != id;
+    }
+    if (n != field->n) {
+        set_ids(a, field, ids, n);
+    }
 }
 
 void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,

@@ -26,8 +26,19 @@ struct apply {
     enum core_reply_code code;
     uint64_t operation;
     const char *message, *hint;
-    const char *warning; /* of what was done and breaks something */
-    int error;           /* -ENOMEM: the node must stop */
+    const char *warning;       /* of what was done and breaks something */
+    uint32_t asking;           /* VM_ADD: the nodes are asked about that VM first; 0: it is added */
+    struct apply_added *added; /* VMs about which all has been said with this entry */
+    int error;                 /* -ENOMEM: the node must stop */
+};
+
+/* What its client is told at last. In the outbox's arena. */
+struct apply_added {
+    uint32_t vm;
+    enum core_reply_code code;
+    uint64_t operation;
+    const char *message, *hint, *warning;
+    struct apply_added *next;
 };
 
 /* Applies one log entry, whose index must be one above the model's. Result in *ret for the origin's
@@ -70,6 +81,7 @@ APPLY(rule_remove);
 APPLY(vm_set);
 APPLY(node_set);
 APPLY(vm_retry);
+APPLY(vm_claim);
 
 /* Whether the order may be given on this picture; also asked before it is proposed. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o);
@@ -86,6 +98,15 @@ const char *apply_resources_text(struct apply *a, const struct wire_list *list);
 /* The node's VMs may now need more of what was given than it has. */
 void apply_warn_of_resources(struct apply *a, const struct model_node *node,
                              const struct wire_list *given);
+/* apply_claim.c. A new VM: the nodes are asked about it, if there are any; else it is added. */
+void claims_ask(struct apply *a, struct model_vm *vm);
+/* Nodes that were asked have left the view. */
+void claims_view(struct apply *a);
+/* A node runs nothing any more: nothing foreign either. */
+void claims_node_off(struct apply *a, uint32_t node);
+/* false: refused already, since the VM is still being added, or runs under libvirt somewhere. */
+bool claims_allow(struct apply *a, const struct model_vm *vm);
+void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind);
 /* A VM is about to be removed: no rule names it any more. */
 void rules_forget_vm(struct apply *a, const struct model_vm *vm);
 /* false: refused already. */
@@ -99,6 +120,7 @@ void apply_event(struct apply *a, enum severity severity, const char *kind, cons
 void set_text(struct apply *a, const char **field, const char *text);
 void set_ids(struct apply *a, struct wire_ids *field, const uint32_t *v, uint32_t n);
 void add_id(struct apply *a, struct wire_ids *field, uint32_t id);
+void remove_id(struct apply *a, struct wire_ids *field, uint32_t id);
 
 /* Change the state of a VM; every change of a VM's row goes through one of these or calls
  * vm_touch(). */

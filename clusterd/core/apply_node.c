@@ -133,6 +133,7 @@ void apply_view(struct apply *a, const void *command) {
             node_gone(a, node, ids_contain(&view->ring, node->id));
         }
     }
+    claims_view(a);
     apply_event(a, SEVERITY_INFO, "view", model_node_name(a->m, model_coordinator(a->m)),
                 "view %llu with %u of %u nodes; coordinator %s", (unsigned long long)view->epoch, n,
                 view->nodes.n, model_node_name(a->m, model_coordinator(a->m)));
@@ -393,6 +394,7 @@ static void node_fenced(struct apply *a, struct model_node *node, enum fence_evi
                 node->name, reason);
     end_fence_operations(a, node, OPERATION_DONE, reason);
     vms_node_off(a, node->id);
+    claims_node_off(a, node->id);
 }
 
 void apply_node_confirm_off(struct apply *a, const void *command) {
@@ -416,6 +418,7 @@ void apply_node_confirm_off(struct apply *a, const void *command) {
     }
     if (node->state == NODE_FENCED || node->state == NODE_OFFLINE ||
         node->state == NODE_NEVER_SEEN) {
+        claims_node_off(a, node->id);
         return;
     }
     node_fenced(a, node, EVIDENCE_ADMIN, "an administrator confirmed that it is off");

@@ -50,7 +50,9 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
     struct resolve_step step = resolve_next(vm);
     switch ((enum order_kind)o->kind) {
     case ORDER_START:
-        return vm->state == VM_OFF && vm->wanted == WANTED_RUNNING && takes_vms(m, o->node);
+        return vm->state == VM_OFF && vm->wanted == WANTED_RUNNING && takes_vms(m, o->node) &&
+               (vm->unasked.n == 0 || MUTANT(added_unasked)) &&
+               (vm->foreign.n == 0 || MUTANT(foreign_unheard));
     case ORDER_RESTORE: return vm->state == VM_SAVED && takes_vms(m, o->node);
     case ORDER_STOP: return vm->state == VM_RUNNING && by_owner;
     case ORDER_MIGRATE:

@@ -113,7 +113,7 @@ static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
     return 0;
 }
 
-static void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind) {
+void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind) {
     struct model_operation *op = operation_add(a, kind, vm->name);
     if (!op || !operation_vm_add(a, op, vm)) {
         return;
@@ -139,19 +139,19 @@ void apply_vm_add(struct apply *a, const void *command) {
     set_ids(a, &vm->possible, possible, add->possible.n);
     set_ids(a, &vm->preferred, preferred, add->preferred.n);
     set_resources(a, &vm->resources, &add->resources);
+    vm->added = a->index;
     vm_set_state(a, vm, VM_OFF);
-    apply_event(a, SEVERITY_INFO, "vm-added", vm->name, "VM %s was added (%llu MB, %u vcpus%s%s)%s",
-                vm->name, (unsigned long long)vm->memory_mb, vm->vcpus, vm->resources.n ? ", " : "",
-                apply_resources_text(a, &vm->resources), add->start ? " and is to run" : "");
-    if (add->start) {
-        begin_vm_operation(a, vm, OPERATION_START);
-    }
+    claims_ask(a, vm);
 }
 
 void apply_vm_remove(struct apply *a, const void *command) {
     const struct cmd_vm_remove *remove = command;
     struct model_vm *vm = find_vm(a, remove->vm);
     if (!vm) {
+        return;
+    }
+    if (vm->unasked.n) {
+        (void)claims_allow(a, vm);
         return;
     }
     if (vm->state != VM_OFF || vm->wanted != WANTED_STOPPED) {
@@ -170,7 +170,7 @@ void apply_vm_remove(struct apply *a, const void *command) {
 void apply_vm_start(struct apply *a, const void *command) {
     const struct cmd_vm_start *start = command;
     struct model_vm *vm = find_vm(a, start->vm);
-    if (!vm) {
+    if (!vm || !claims_allow(a, vm)) {
         return;
     }
     if (vm->wanted == WANTED_RUNNING && vm->operation) {

@@ -36,6 +36,7 @@ void core_destroy(struct core *c) {
         return;
     }
     core_pending_finish(c);
+    free(c->adds);
     if (c->booted) {
         replica_finish(&c->replica);
     }
@@ -93,8 +94,12 @@ static int apply_committed(struct core *c) {
         if (c->replaying) {
             drop_told(c, first);
         } else if (a.origin == c->self && a.incarnation == c->incarnation) {
-            core_applied(c, &a);
+            err = core_applied(c, &a);
         }
+        if (err < 0) {
+            return err;
+        }
+        adds_applied(c, &a);
     }
     return 0;
 }
@@ -119,6 +124,7 @@ static int load_snapshot(struct core *c) {
     c->model = arrived;
     c->model.vms.n -= MUTANT(snapshot_short) && c->model.vms.n > 0;
     core_pending_in_snapshot(c);
+    adds_give_up(c, UINT64_MAX); /* what became of them is in it */
     outbox_log(&c->out, SEVERITY_INFO, "took over the cluster's state at index %llu (%zu bytes)",
                (unsigned long long)r->arrived_index, r->incoming.size);
     return replica_snapshot_loaded(r, &c->out);
@@ -330,6 +336,7 @@ static int act(struct core *c) {
         err = core_resend(c);
     }
     core_expire(c);
+    adds_give_up(c, c->now_ms);
     if (err == 0) {
         err = executor_run(c);
     }
@@ -397,7 +404,7 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
         uint64_t policy_ms = c->policy_inflight ? UINT64_MAX : c->policy.wakeup_ms;
         ret_actions->wakeup_ms =
             earlier(earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),
-                            c->reserve.wakeup_ms),
+                            earlier(c->reserve.wakeup_ms, adds_deadline(c))),
                     earlier(policy_ms, core_pending_deadline(c)));
     }
     return err;

@@ -102,8 +102,9 @@ enum core_agent_line {
     AGENT_LISTED,       /* that was all of them */
     AGENT_DOMAIN_EVENT, /* uuid, generation, domain_event, reason */
     AGENT_USAGE,
-    AGENT_VOLUME,    /* volume watch: volume_ok, seen[], free_mb, total_mb, reason */
-    AGENT_CPU_MODELS /* vm host-cpu: models */
+    AGENT_VOLUME,     /* volume watch: volume_ok, seen[], free_mb, total_mb, reason */
+    AGENT_CPU_MODELS, /* vm host-cpu: models */
+    AGENT_AUTOSTART   /* a definition here: uuid, autostart */
 };
 
 #define CORE_NEVER_MOVED UINT64_MAX
@@ -125,6 +126,8 @@ struct core_agent {
     uint8_t state;  /* enum agent_vm_state */
     uint8_t domain_event;
     uint8_t volume_ok;
+    uint8_t foreign;    /* DOMAIN, STARTED: it has no generation, certainly */
+    uint8_t autostart;  /* libvirt starts it by itself when the node boots */
     uint8_t state_lost; /* vm restore: there is no saved state, or it was used before */
     uint8_t refused;    /* vm migrate_to, restore: the node that was to take it never will */
     const char *uuid;

@@ -37,6 +37,12 @@ struct pending {
     uint32_t size;
 };
 
+struct add { /* a client that adds a VM, and waits for what the nodes say of it */
+    uint64_t client;
+    uint32_t vm;
+    uint64_t deadline_ms;
+};
+
 struct core {
     bool booted;
     bool replaying; /* at boot: what is applied has been told before */
@@ -62,6 +68,8 @@ struct core {
     uint32_t n_pending, pending_capacity;
     uint64_t last_request;
     uint32_t policy_inflight;
+    struct add *adds; /* owned */
+    uint32_t n_adds;
 
     struct reserve reserve;
     struct solve_job *jobs[SOLVE_PURPOSES]; /* owned */
@@ -84,13 +92,21 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
                  uint64_t client);
 /* Whether a command of that type is under way from here. */
 bool core_is_pending(const struct core *c, uint32_t type);
-void core_applied(struct core *c, const struct apply *a);
+/* -ENOMEM, or 0. */
+int core_applied(struct core *c, const struct apply *a);
 int core_resend(struct core *c);
 /* The state came as a snapshot: what was sent before may be in it, and is not sent again. */
 void core_pending_in_snapshot(struct core *c);
 void core_expire(struct core *c);
 uint64_t core_pending_deadline(const struct core *c);
 void core_pending_finish(struct core *c);
+
+/* adds.c. -ENOMEM: it is answered by nobody. */
+int adds_hold(struct core *c, uint64_t client, uint32_t vm);
+void adds_applied(struct core *c, const struct apply *a);
+/* Those whose time ends then, or before, are told that nothing is known yet. */
+void adds_give_up(struct core *c, uint64_t before_ms);
+uint64_t adds_deadline(const struct core *c);
 
 /* A client's request: checked here, then proposed; or answered at once. */
 int core_request(struct core *c, const struct core_request *request);

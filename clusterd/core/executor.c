@@ -200,7 +200,8 @@ static bool strays_are_left(struct core *c) {
     for (uint32_t i = 0; i < c->executor.n_domains; i++) {
         const struct domain *d = &c->executor.domains[i];
         const struct model_vm *vm = model_vm_by_uuid(&c->model, d->uuid);
-        if (d->state != VM_STATE_OFF && vm && !model_vm_may_run_on(vm, c->self)) {
+        if (d->state != VM_STATE_OFF && vm && !model_vm_may_run_on(vm, c->self) &&
+            !executor_leaves_alone(d, vm)) {
             return true;
         }
     }
@@ -267,6 +268,7 @@ static int on_done(struct core *c, struct run *run, const struct core_agent *lin
     case RUN_VOLUME: return executor_volume_line(c, run, line);
     case RUN_ORDER: return executor_order_done(c, run, line);
     case RUN_KILL: return on_kill_done(c, run, line);
+    case RUN_CLAIM: return executor_claim_done(c, run, line);
     case RUN_FENCE:
     case RUN_CLEAR:
     case RUN_TEST: break;
@@ -310,6 +312,7 @@ int executor_agent(struct core *c, const struct core_agent *line) {
     case AGENT_DISCONNECTED:
     case AGENT_DOMAIN:
     case AGENT_LISTED:
+    case AGENT_AUTOSTART:
     case AGENT_DOMAIN_EVENT: return executor_domain_line(c, line);
     case AGENT_LINE_NONE: return 0;
     }
@@ -338,6 +341,9 @@ int executor_run(struct core *c) {
     }
     if (err == 0) {
         err = usable ? executor_domains(c) : executor_self_stop(c);
+    }
+    if (err == 0 && usable) {
+        err = executor_claims(c);
     }
     if (err == 0 && usable) {
         err = report_if_joining(c);

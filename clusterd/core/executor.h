@@ -27,7 +27,8 @@ enum run_kind {
     RUN_KILL,      /* destroy of a copy that may not run here */
     RUN_FENCE,     /* of a node */
     RUN_CLEAR,     /* of a node outside a small view, before that view */
-    RUN_TEST       /* of a fence device, for a client */
+    RUN_TEST,      /* of a fence device, for a client */
+    RUN_CLAIM      /* does libvirt have the VM here of its own */
 };
 
 struct run {
@@ -52,6 +53,8 @@ struct domain { /* as `vm watch` told */
     uint8_t state;
     uint8_t last_event;
     bool listed;              /* in the list that is being told */
+    bool autostart;           /* libvirt would start it by itself when this node boots */
+    uint64_t claim_ms;        /* that is not taken away again before */
     bool surrendered;         /* we have begun to destroy it, having no usable view */
     uint64_t stray_ms;        /* since when it may not run here; 0: it may */
     uint64_t reported_serial; /* of the VM's row for which its end was reported */
@@ -77,8 +80,10 @@ struct volume_watch {
 
 struct begun {
     uint32_t vm;
-    uint64_t order; /* log index */
-    bool again;     /* a probe that had no answer: the same order once more */
+    uint64_t order;       /* log index */
+    bool again;           /* a probe that had no answer: the same order once more */
+    bool claimed;         /* it was looked for, as it was to be added */
+    uint64_t told_serial; /* of the VM's row for which was told whether it runs here by itself */
 };
 
 struct executor {
@@ -142,12 +147,20 @@ void executor_wake_at(struct core *c, uint64_t when_ms);
 struct core_action *executor_agent_action(struct core *c, const struct run *run, const char *agent,
                                           const char *action, const char *instance);
 struct domain *executor_domain(struct core *c, const char *uuid);
+/* What this clusterd did for the VM last; NULL when memory has run out. Valid until the next call.
+ */
+struct begun *executor_begun(struct core *c, uint32_t vm);
 int executor_orders(struct core *c);
 int executor_order_done(struct core *c, struct run *run, const struct core_agent *line);
 int executor_domain_line(struct core *c, const struct core_agent *line);
 int executor_domains(struct core *c);
 int executor_volumes(struct core *c);
 int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
+/* executor_claim.c: VMs that are added, and what libvirt does with VMs by itself. */
+int executor_claims(struct core *c);
+int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line);
+/* It is not ours, and none of ours is elsewhere: it is left alone, and told of. */
+bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm);
 int executor_self_stop(struct core *c);
 /* Its end, as it is reported: what libvirt told last may be of its life. */
 uint8_t executor_end_of(const struct domain *d);

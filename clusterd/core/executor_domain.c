@@ -47,7 +47,7 @@ static struct domain *domain_for(struct core *c, const struct core_agent *line) 
         x->domains_capacity = capacity;
     }
     d = &x->domains[x->n_domains++];
-    *d = (struct domain){0};
+    *d = (struct domain){.state = VM_STATE_OFF};
     (void)snprintf(d->uuid, sizeof(d->uuid), "%s", line->uuid);
     return d;
 }
@@ -88,8 +88,8 @@ static int note_domain(struct core *c, const struct core_agent *line) {
     d->last_event = event ? line->domain_event : VM_EVENT_NONE;
     d->surrendered = d->surrendered && d->last_event != VM_EVENT_STARTED;
     d->listed = true;
-    if (line->generation) {
-        d->generation = line->generation;
+    if (line->generation || line->foreign) {
+        d->generation = line->generation; /* else it is not known of this line's domain */
     }
     (void)snprintf(d->name, sizeof(d->name), "%s", line->name ? line->name : "");
     (void)snprintf(d->reason, sizeof(d->reason), "%s", line->reason ? line->reason : "");
@@ -112,6 +112,18 @@ static void note_listed(struct core *c) {
     x->ever_listed = true;
 }
 
+static int note_autostart(struct core *c, const struct core_agent *line) {
+    if (!line->uuid || line->uuid[0] == '\0' || strlen(line->uuid) > WIRE_MAX_NAME) {
+        return 0;
+    }
+    struct domain *d = domain_for(c, line);
+    if (!d) {
+        return -ENOMEM;
+    }
+    d->autostart = line->autostart;
+    return 0;
+}
+
 int executor_domain_line(struct core *c, const struct core_agent *line) {
     struct executor *x = &c->executor;
     switch (line->line) {
@@ -124,6 +136,7 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
         x->libvirt_reason[0] = '\0';
         for (uint32_t i = 0; i < x->n_domains; i++) {
             x->domains[i].listed = false;
+            x->domains[i].autostart = false;
         }
         return 0;
     case AGENT_DISCONNECTED:
@@ -140,6 +153,7 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     case AGENT_LISTED: note_listed(c); return 0;
     case AGENT_DOMAIN:
     case AGENT_DOMAIN_EVENT: return note_domain(c, line);
+    case AGENT_AUTOSTART: return note_autostart(c, line);
     case AGENT_LINE_NONE:
     case AGENT_PROGRESS:
     case AGENT_DONE:
@@ -222,15 +236,18 @@ static bool may_be_here(const struct core *c, const struct domain *d, const stru
 }
 
 static int kill_if_stray(struct core *c, struct domain *d, const struct model_vm *vm) {
-    if (d->state == VM_STATE_OFF || may_be_here(c, d, vm)) {
+    if (d->state == VM_STATE_OFF || may_be_here(c, d, vm) || executor_leaves_alone(d, vm)) {
         d->stray_ms = 0;
         return 0;
     }
     if (d->stray_ms == 0) {
         d->stray_ms = c->now_ms;
     }
-    if (c->now_ms < d->stray_ms + STRAY_MS) {
-        executor_wake_at(c, d->stray_ms + STRAY_MS);
+    /* Nothing is ordered of a node that joins, so what it may not run now it may not run at all. */
+    const struct model_node *self = core_self(c);
+    uint64_t due_ms = d->stray_ms + (self && self->state == NODE_JOINING ? 0 : STRAY_MS);
+    if (c->now_ms < due_ms) {
+        executor_wake_at(c, due_ms);
         return 0;
     }
     d->stray_ms = c->now_ms; /* and again, should the destroy not work */

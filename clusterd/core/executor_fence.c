@@ -332,6 +332,26 @@ static bool copies_or_orders(const struct executor *x) {
     return false;
 }
 
+/*
+ * A copy of one of our VMs that we did not make, begun by libvirt or by somebody. Without a view
+ * nobody knows of it, and the VM may run elsewhere: it counts, and goes, as our own copies do.
+ */
+static bool is_foreign_copy(const struct core *c, const struct domain *d) {
+    const struct model_vm *vm = d->state != VM_STATE_OFF && d->generation == 0
+                                    ? model_vm_by_uuid(&c->model, d->uuid)
+                                    : NULL;
+    return vm && vm->unasked.n == 0;
+}
+
+static bool foreign_copies(const struct core *c) {
+    for (uint32_t i = 0; i < c->executor.n_domains; i++) {
+        if (is_foreign_copy(c, &c->executor.domains[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_ordered_here(struct core *c, const struct log_item *item) {
     struct log_command entry;
     struct cmd_vm_order order;
@@ -371,7 +391,7 @@ bool executor_runs_something(struct core *c) {
 /* Whether something runs here as far as libvirt tells: what a node without quorum can still know.
  */
 static bool domains_run(const struct core *c) {
-    return copies_or_orders(&c->executor) || !c->executor.listed;
+    return copies_or_orders(&c->executor) || foreign_copies(c) || !c->executor.listed;
 }
 
 static void kill_orders(struct core *c) {
@@ -394,10 +414,31 @@ static bool keeps_vms(const struct core *c) {
     return c->replica.small_quorum_allowed && c->replica.quorate && c->was_usable;
 }
 
+static int surrender(struct core *c, struct domain *d) {
+    d->surrendered = true;
+    return executor_kill_domain(c, d, "this node is not part of a usable view");
+}
+
+/* What libvirt has begun by itself, as this node booted: most likely the VM runs elsewhere. */
+static int end_autostarted(struct core *c) {
+    for (uint32_t i = 0; i < c->executor.n_domains; i++) {
+        struct domain *d = &c->executor.domains[i];
+        int err = d->autostart && !d->surrendered && is_foreign_copy(c, d) ? surrender(c, d) : 0;
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
 int executor_self_stop(struct core *c) {
     struct executor *x = &c->executor;
     if (keeps_vms(c)) {
         return 0;
+    }
+    int err = end_autostarted(c);
+    if (err < 0) {
+        return err;
     }
     /* Views that are being formed pass in moments; a quorum that is lost may be lost for good. */
     uint64_t wait = c->replica.quorate
@@ -421,11 +462,8 @@ int executor_self_stop(struct core *c) {
     kill_orders(c);
     for (uint32_t i = 0; i < x->n_domains; i++) {
         struct domain *d = &x->domains[i];
-        if (d->state == VM_STATE_OFF || d->generation == 0) {
-            continue;
-        }
-        d->surrendered = true;
-        int err = executor_kill_domain(c, d, "this node is not part of a usable view");
+        bool ours = d->state != VM_STATE_OFF && d->generation != 0;
+        err = ours || is_foreign_copy(c, d) ? surrender(c, d) : 0;
         if (err < 0) {
             return err;
         }
@@ -444,7 +482,7 @@ void executor_watchdog(struct core *c) {
         return;
     }
     bool prompt = c->prompt_ms && c->now_ms <= c->prompt_ms + 2 * TIMEOUT_PROMPT_MS;
-    bool idle = x->connected && x->listed && !executor_runs_something(c);
+    bool idle = x->connected && x->listed && !executor_runs_something(c) && !foreign_copies(c);
     if (idle && !prompt && !MUTANT(idle_and_late)) {
         executor_wake_at(c, c->now_ms + TIMEOUT_PROMPT_MS / 4); /* then we see */
         idle = false;

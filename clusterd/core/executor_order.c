@@ -13,14 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An agent ends by itself when its time is over, and says how things stand; only one that hangs is
- * killed, after this. */
-#define AGENT_LAST_WORD_MS 5000u
 #define PROBE_RETRY_MS 1000u
 /* A migration that is asked to end gets that long to abort its job. */
 #define CANCEL_MS 10000u
 
-static struct begun *begun_of(struct core *c, uint32_t vm) {
+struct begun *executor_begun(struct core *c, uint32_t vm) {
     struct executor *x = &c->executor;
     for (uint32_t i = 0; i < x->n_begun; i++) {
         if (x->begun[i].vm == vm) {
@@ -120,7 +117,7 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
         return -ENOMEM;
     }
     struct core_run_agent *agent = &action->run_agent;
-    agent->timeout_ms = timeout + AGENT_LAST_WORD_MS;
+    agent->timeout_ms = timeout + TIMEOUT_LAST_WORD_MS;
     add_param(agent, "uuid", outbox_text(&c->out, "%s", vm->uuid));
     add_param(agent, "timeout_ms", number(c, timeout));
     if (kind == ORDER_MIGRATE) {
@@ -210,7 +207,7 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
         (vm->order_epoch != c->replica.epoch && !MUTANT(epoch_not_compared))) {
         return 0;
     }
-    struct begun *begun = begun_of(c, vm->id);
+    struct begun *begun = executor_begun(c, vm->id);
     if (!begun) {
         return -ENOMEM;
     }
@@ -283,7 +280,7 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
          */
         outbox_log(&c->out, SEVERITY_WARNING, "libvirt cannot say yet whether VM %u runs here: %s",
                    vm, report.reason);
-        struct begun *begun = begun_of(c, vm);
+        struct begun *begun = executor_begun(c, vm);
         if (!begun) {
             return -ENOMEM;
         }

@@ -239,6 +239,10 @@ bool model_vm_may_run_on(const struct model_vm *vm, uint32_t node) {
     return true;
 }
 
+bool model_vm_is_foreign(const struct model_vm *vm, uint64_t generation) {
+    return generation == 0 || generation < vm->added;
+}
+
 bool model_node_holds_vms(const struct model *m, uint32_t node) {
     MODEL_EACH(model_vm, vm, &m->vms) {
         if (model_vm_may_run_on(vm, node)) {

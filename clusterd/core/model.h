@@ -174,7 +174,10 @@ WIRE_STRUCT(model_node);
     F(S, U32, saved_on, 0)     /* SAVING to RESTORING: where it ran; it may go back there */  \
     F(S, U8, waits, 1)         /* it has failed everywhere, and is tried again at: */         \
     F(S, U64, retry_ms, 0)     /* wall clock of the next try, or of the last one, */          \
-    F(S, U32, retries, 0)      /* which makes so many */
+    F(S, U32, retries, 0)      /* which makes so many */                                       \
+    F(S, U64, added, 0)        /* log index of its VM_ADD: no copy of ours has a lower generation */ \
+    F(S, IDS, unasked, WIRE_MAX_NODES) /* being added: these have not said that it is not there */ \
+    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: there libvirt runs it all the same, not by us */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \
@@ -340,6 +343,9 @@ uint32_t model_coordinator(const struct model *m);
 bool model_vm_may_run_on(const struct model_vm *vm, uint32_t node);
 /* Whether losing the node without a word leaves a VM in doubt, so that the node must be fenced. */
 bool model_node_holds_vms(const struct model *m, uint32_t node);
+
+/* A copy of this generation was not made by the cluster: somebody runs the VM under libvirt. */
+bool model_vm_is_foreign(const struct model_vm *vm, uint64_t generation);
 
 const char *node_state_name(uint8_t state);
 const char *vm_state_name(uint8_t state);

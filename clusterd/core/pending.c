@@ -94,13 +94,16 @@ bool core_is_pending(const struct core *c, uint32_t type) {
     return false;
 }
 
-void core_applied(struct core *c, const struct apply *a) {
+int core_applied(struct core *c, const struct apply *a) {
+    int err = 0;
     for (uint32_t i = 0; i < c->n_pending; i++) {
         const struct pending *p = &c->pending[i];
         if (p->request != a->request) {
             continue;
         }
-        if (p->kind == PENDING_CLIENT && reserve_holds(c, p->client, a)) {
+        if (p->kind == PENDING_CLIENT && a->asking) {
+            err = adds_hold(c, p->client, a->asking);
+        } else if (p->kind == PENDING_CLIENT && reserve_holds(c, p->client, a)) {
             /* the answer comes when it is known what it breaks */
         } else if (p->kind == PENDING_CLIENT) {
             core_reply(c, p->client, a->code, a->operation, a->message, a->hint);
@@ -109,8 +112,9 @@ void core_applied(struct core *c, const struct apply *a) {
             c->policy_inflight--;
         }
         remove_pending(c, i);
-        return;
+        break;
     }
+    return err;
 }
 
 /* What was sent in an earlier view, or could not be sent while this node was in doubt. */

@@ -4,6 +4,8 @@
  */
 #include "core/planner.h"
 
+#include "base/mutant.h"
+
 #include "core/settings.h"
 
 #include <errno.h>
@@ -177,8 +179,10 @@ int planner_drain(const struct model *m, uint64_t wall_ms, uint32_t node, struct
 }
 
 bool planner_to_be_started(const struct model_vm *vm) {
+    bool elsewhere = (vm->unasked.n > 0 && !MUTANT(added_unasked)) ||
+                     (vm->foreign.n > 0 && !MUTANT(foreign_unheard));
     return vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING &&
-           (vm->state == VM_OFF || vm->state == VM_SAVED);
+           ((vm->state == VM_OFF && !elsewhere) || vm->state == VM_SAVED);
 }
 
 int planner_starts_question(const struct model *m, bool may_move_others, struct arena *arena,

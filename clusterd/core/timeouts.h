@@ -89,6 +89,13 @@
 #define TIMEOUT_SILENT_MS 6000u
 /* A client's change without a usable view. */
 #define TIMEOUT_REQUEST_MS 10000u
+/* An agent ends by itself when its time is over, and says how things stand; only one that hangs is
+ * killed, after this. */
+#define TIMEOUT_LAST_WORD_MS 5000u
+/* A node says within the first whether libvirt runs a VM that is added there, and be it that it
+ * cannot say; a client waits for the nodes no longer than the second. */
+#define TIMEOUT_CLAIM_MS 10000u
+#define TIMEOUT_ADD_MS 25000u
 /* libvirt's answer to what CPU models there are. */
 #define TIMEOUT_LISTED_MS 20000u
 /* A watching agent that ended is started again after this. */

@@ -40,6 +40,7 @@ WIRE_DEFINE(cmd_rule_add);
 WIRE_DEFINE(cmd_rule_remove);
 WIRE_DEFINE(cmd_vm_set);
 WIRE_DEFINE(cmd_node_set);
+WIRE_DEFINE(cmd_vm_claim);
 
 const struct wire_record *command_record(uint32_t type) {
     switch (type) {

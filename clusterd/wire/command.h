@@ -205,6 +205,19 @@ WIRE_STRUCT(cmd_vm_report);
     F(S, STR, reason, WIRE_MAX_TEXT)
 WIRE_STRUCT(cmd_vm_event);
 
+/*
+ * What a node finds of a VM when it is asked before the VM is added (model_vm.unasked), and later
+ * when that changes: whether libvirt runs it there of its own.
+ */
+#define WIRE_FIELDS_cmd_vm_claim(F, S) \
+    F(S, U32, vm, 0)                   \
+    F(S, U32, node, 0)                 \
+    F(S, U64, incarnation, 0)          \
+    F(S, U8, result, 0) /* enum agent_result; not OK: the VM cannot be added, and why */ \
+    F(S, U8, state, 0)  /* enum agent_vm_state on that node */ \
+    F(S, STR, reason, WIRE_MAX_TEXT) /* OK: what was found or done besides */
+WIRE_STRUCT(cmd_vm_claim);
+
 /* ---- volumes, fence devices, settings, operations ---- */
 
 #define WIRE_FIELDS_cmd_volume_add(F, S) \
@@ -297,7 +310,8 @@ WIRE_STRUCT(cmd_operation_end);
     X(RULE_REMOVE, 28, cmd_rule_remove)          \
     X(VM_SET, 29, cmd_vm_set)                    \
     X(NODE_SET, 30, cmd_node_set)                \
-    X(VM_RETRY, 31, cmd_vm_retry)
+    X(VM_RETRY, 31, cmd_vm_retry)                \
+    X(VM_CLAIM, 32, cmd_vm_claim)
 
 enum command_type {
 #define X(NAME, number, type) COMMAND_##NAME = number,

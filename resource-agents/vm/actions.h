@@ -11,6 +11,7 @@ void action_stop(struct operation *operation);
 void action_destroy(struct operation *operation);
 void action_monitor(struct operation *operation);
 void action_resume(struct operation *operation);
+void action_claim(struct operation *operation);
 void action_migrate_to(struct operation *operation);
 void action_migrate_from(struct operation *operation);
 void action_save(struct operation *operation);

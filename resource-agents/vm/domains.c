@@ -76,9 +76,9 @@ static struct watched *remember(struct watched_list *list, virDomainPtr domain) 
 
 static void tell(const char *event, const struct watched *vm, const char *state,
                  const char *reason) {
-    watch_tell(json_pack("{ss so ss sI ss so}", "event", event, "name", jsonl_text(vm->name),
-                         "uuid", vm->uuid, "generation", (json_int_t)vm->generation, "state", state,
-                         "reason", jsonl_text(reason)));
+    watch_tell(json_pack("{ss so ss sI sb ss so}", "event", event, "name", jsonl_text(vm->name),
+                         "uuid", vm->uuid, "generation", (json_int_t)vm->generation, "foreign",
+                         (int)vm->foreign, "state", state, "reason", jsonl_text(reason)));
 }
 
 /* The state's name in "domain" lines, which knows two more than the final line of an operation. */
@@ -113,7 +113,7 @@ int watched_tell_all(struct watched_list *list, virConnectPtr conn) {
     for (int i = 0; i < n; i++) {
         struct watched *vm = remember(list, records[i]->dom);
         if (vm != NULL) {
-            vm->generation = host_generation(records[i]->dom);
+            vm->generation = host_generation(records[i]->dom, &vm->foreign);
             tell_domain(vm, records[i]->dom, state_of(records[i], "state.state"),
                         state_of(records[i], "state.reason"));
         }
@@ -137,7 +137,7 @@ static void on_started(struct watched *vm, virDomainPtr domain, int detail) {
     vm->shutdown = -1;
     vm->panicked = false;
     vm->io_error[0] = '\0';
-    vm->generation = host_generation(domain);
+    vm->generation = host_generation(domain, &vm->foreign);
     if (vm->incoming) {
         tell("domain", vm, "incoming",
              "arriving from another node"); /* "resumed" once it runs here */

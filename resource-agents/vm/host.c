@@ -169,9 +169,15 @@ bool host_is_incoming(virDomainPtr domain, int state, int reason) {
     return job_kind(domain) == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN;
 }
 
-uint64_t host_generation(virDomainPtr domain) {
+uint64_t host_generation(virDomainPtr domain, bool *ret_foreign) {
     char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, DEFINITION_NAMESPACE, 0);
     uint64_t generation = text != NULL ? metadata_generation(text) : 0;
+    if (ret_foreign != NULL) {
+        const virError *error = virGetLastError();
+        *ret_foreign =
+            generation == 0 &&
+            (text != NULL || (error != NULL && error->code == VIR_ERR_NO_DOMAIN_METADATA));
+    }
     free(text);
     return generation;
 }
@@ -198,7 +204,7 @@ int host_read_state(struct operation *operation, const char **ret_text) {
     }
     report->state = known.state;
     report->detail = known.detail;
-    report->generation = host_generation(operation->domain);
+    report->generation = host_generation(operation->domain, NULL);
     *ret_text = known.text;
     return 0;
 }

@@ -71,6 +71,6 @@ int host_read_state(struct operation *operation, const char **ret_text);
 void host_settle(struct operation *operation);
 
 /* The generation in a domain's metadata; 0 where there is none. */
-uint64_t host_generation(virDomainPtr domain);
+uint64_t host_generation(virDomainPtr domain, bool *ret_foreign);
 
 #endif

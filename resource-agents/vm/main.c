@@ -38,6 +38,7 @@ static const struct action {
     {"restore", PARAMS_VM | PARAMS_GENERATION | PARAMS_STATE_FILE, DEFINITION, action_restore,
      NULL},
     {"resume", PARAMS_VM, NO_INPUT, action_resume, NULL},
+    {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL},
     {"validate-all", 0, DEFINITION, NULL, action_validate_all},
     {"meta-data", 0, NO_INPUT, NULL, action_meta_data},
     {"host-cpu", 0, NO_INPUT, NULL, action_host_cpu},

@@ -42,6 +42,7 @@ struct watch {
 
     /* The teller's own. */
     struct watched_list list;
+    struct autostarts autostarts;
     struct usage usage;
     uint64_t usage_due_ms;
 };
@@ -81,6 +82,7 @@ static void tell_usage_if_due(struct watch *watch, virConnectPtr conn) {
     usage_tell(&watch->usage, &watch->list, conn);
     if (conn != NULL) {
         watched_sweep(&watch->list, conn);
+        autostarts_tell(&watch->autostarts, conn);
     }
 }
 
@@ -132,6 +134,11 @@ static void tell_connected(virConnectPtr conn) {
     watch_tell(json_pack("{ss ss}", "event", "connected", "version", text));
 }
 
+static bool is_about_definition(const struct news *news) {
+    return news->kind == NEWS_LIFECYCLE &&
+           (news->event == VIR_DOMAIN_EVENT_DEFINED || news->event == VIR_DOMAIN_EVENT_UNDEFINED);
+}
+
 /* Tells what happens until the connection breaks. */
 static void follow(struct watch *watch, virConnectPtr conn) {
     uint64_t settled_ms = ocf_now_ms() + SETTLING_MS;
@@ -146,6 +153,9 @@ static void follow(struct watch *watch, virConnectPtr conn) {
         struct news *news = queue_take(&watch->queue, due_ms);
         if (news != NULL) {
             watched_tell_news(&watch->list, news);
+            if (is_about_definition(news)) {
+                autostarts_tell(&watch->autostarts, conn);
+            }
             news_free(news);
             continue;
         }
@@ -170,6 +180,7 @@ static void use_connection(struct watch *watch, virConnectPtr conn) {
     }
     tell_connected(conn);
     atomic_store(&watch->told_disconnected, false);
+    autostarts_tell(&watch->autostarts, conn);
     if (watched_tell_all(&watch->list, conn) < 0) {
         snprintf(reason, sizeof(reason), "cannot list the VMs: %s", host_error());
         tell_disconnected(watch, reason);
@@ -190,6 +201,7 @@ static void *teller_main(void *data) {
         queue_unfollow(&watch->queue, conn);
         virConnectClose(conn);
         watched_clear(&watch->list);
+        autostarts_clear(&watch->autostarts);
         if (ocf_now_ms() - opened_ms < RETRY_MIN_MS) {
             (void)queue_take(&watch->queue, ocf_now_ms() + RETRY_MIN_MS); /* it may fail so again */
         }

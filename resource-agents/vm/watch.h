@@ -81,6 +81,7 @@ struct watched {
     char uuid[VIR_UUID_STRING_BUFLEN];
     char *name;
     uint64_t generation;
+    bool foreign;              /* it has none, certainly: clusterd did not start it */
     uint64_t cpu_ns;           /* at the last report of usage; 0: there was none */
     bool seen;                 /* by the sweep that goes on */
     uint64_t missing_since_ms; /* the first sweep in a row that did not find it; 0: it was found */
@@ -110,6 +111,22 @@ void watched_tell_news(struct watched_list *list, const struct news *news);
  * forgotten by it in silence. Two sweeps must miss a domain, so that its event has time to come.
  */
 void watched_sweep(struct watched_list *list, virConnectPtr conn);
+
+/* -- autostart.c: definitions that libvirt starts by itself -- */
+
+struct autostarted {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    char *name;
+};
+
+struct autostarts {
+    struct autostarted *items; /* as they were told last */
+    size_t count;
+};
+
+/* Tells what has changed. */
+void autostarts_tell(struct autostarts *list, virConnectPtr conn);
+void autostarts_clear(struct autostarts *list);
 
 /* -- usage.c: figures of the node and of the domains -- */
 

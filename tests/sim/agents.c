@@ -297,6 +297,15 @@ static void begin_resume(struct sim *s, struct agent *a) {
     agent_done(s, a, runs ? RESULT_OK : RESULT_FAILED, truth(s, a), runs ? "" : "not paused");
 }
 
+static void claim(struct sim *s, struct agent *a) {
+    if (!s->nodes[a->node].libvirtd || a->how == AGENT_FAILS) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
+        return;
+    }
+    bool cleared = guest_clear_autostart(s, a->vm, a->node);
+    agent_done(s, a, RESULT_OK, truth(s, a), cleared ? "its autostart was taken away" : "");
+}
+
 static void begin(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
     if (!may_go_on(s, index, serial, begin) || a->how == AGENT_HANGS) {
@@ -309,6 +318,10 @@ static void begin(struct sim *s, uint64_t index, uint64_t serial) {
     }
     if (strcmp(a->action, "monitor") == 0) {
         monitor_ends(s, index, serial);
+        return;
+    }
+    if (strcmp(a->action, "claim") == 0) {
+        claim(s, a);
         return;
     }
     if (!s->nodes[a->node].libvirtd) {

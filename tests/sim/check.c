@@ -249,7 +249,7 @@ static void check_off(struct sim *s, const struct model *m) {
         uint32_t vm = guest_find(s, row->uuid);
         uint32_t there =
             vm && (row->state == VM_OFF || row->state == VM_SAVED) ? sim_runs_on(s, vm) : 0;
-        if (there) {
+        if (there && !s->vms[vm - 1].copies[there].foreign) {
             sim_fail(s, "%s counts as %s, and runs on %s", row->name, vm_state_name(row->state),
                      s->names[there]);
         }
@@ -340,12 +340,29 @@ static bool makes_a_copy(enum order_kind kind) {
            kind == ORDER_RESUME;
 }
 
+/* What somebody runs under libvirt is left alone as long as the cluster runs it nowhere. A node
+ * without a view may know no better. */
+static void check_kill(struct sim *s, uint32_t node, const char *uuid) {
+    uint32_t vm = guest_find(s, uuid);
+    const struct core *c = s->nodes[node].core;
+    const struct model_vm *row = model_vm_by_uuid(&c->model, uuid);
+    const struct copy *copy = vm ? &s->vms[vm - 1].copies[node] : NULL;
+    if (copy && copy->state != COPY_NONE && copy->foreign && row && row->state == VM_OFF &&
+        replica_usable(&c->replica)) {
+        sim_fail(s, "%s destroys %s, which somebody runs there under libvirt", s->names[node],
+                 row->name);
+    }
+}
+
 /*
  * Before anything is begun: it was ordered, of this node, once, and what has been committed since,
  * whether this node knows it or not, still lets the VM run here.
  */
 void check_agent(struct sim *s, uint32_t node, const struct core_run_agent *order) {
     const struct run *run = run_of(s, node, order->run);
+    if (run && run->kind == RUN_KILL) {
+        check_kill(s, node, run->uuid);
+    }
     if (!run || run->kind != RUN_ORDER) {
         return;
     }

@@ -383,8 +383,8 @@ static void happen_libvirtd(struct sim *s, const struct fault *f) {
 }
 
 static void happen_agent(struct sim *s, const struct fault *f) {
-    static const char *const actions[] = {"start", "migrate_to", "save",    "restore",
-                                          "stop",  "monitor",    "destroy", "resume"};
+    static const char *const actions[] = {"start",   "migrate_to", "save",   "restore", "stop",
+                                          "monitor", "destroy",    "resume", "claim"};
     sim_next_agent(s, actions[f->choice % ARRAY_SIZE(actions)],
                    (enum sim_agent)(1 + f->choice / 16 % 4));
 }
@@ -487,6 +487,14 @@ static void happen_move_and_break(struct sim *s, const struct fault *f) {
     case 4: sim_freeze_node(s, victim, f->us); break;
     default: sim_crash_guest(s, vm);
     }
+}
+
+static void happen_add_running(struct sim *s, const struct fault *f) {
+    foreign_add_running(s, f->node, (f->choice & 1) != 0);
+}
+
+static void happen_by_hand(struct sim *s, const struct fault *f) {
+    foreign_start_by_hand(s, vm_of(s, f), f->node);
 }
 
 void fault_happen(struct sim *s, const struct fault *f) {

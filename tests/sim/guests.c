@@ -102,6 +102,7 @@ static void domain_event(struct sim *s, uint32_t vm, uint32_t node, enum agent_e
     struct item *item = watch_line(s, node, AGENT_DOMAIN_EVENT);
     item->event.agent.domain_event = (uint8_t)kind;
     item->event.agent.generation = v->copies[node].generation;
+    item->event.agent.foreign = v->copies[node].foreign;
     (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", v->uuid);
     (void)snprintf(item->text[1], sizeof(item->text[1]), "%s", v->name);
     (void)snprintf(item->text[2], sizeof(item->text[2]), "%s", reason);
@@ -113,6 +114,16 @@ static void domain_line(struct sim *s, uint32_t vm, uint32_t node) {
     struct item *item = watch_line(s, node, AGENT_DOMAIN);
     item->event.agent.state = (uint8_t)copy_told(&v->copies[node], false);
     item->event.agent.generation = v->copies[node].generation;
+    item->event.agent.foreign = v->copies[node].foreign;
+    (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", v->uuid);
+    (void)snprintf(item->text[1], sizeof(item->text[1]), "%s", v->name);
+    tell(s, node, item);
+}
+
+static void autostart_line(struct sim *s, uint32_t vm, uint32_t node) {
+    const struct vm *v = &s->vms[vm - 1];
+    struct item *item = watch_line(s, node, AGENT_AUTOSTART);
+    item->event.agent.autostart = v->autostart[node];
     (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", v->uuid);
     (void)snprintf(item->text[1], sizeof(item->text[1]), "%s", v->name);
     tell(s, node, item);
@@ -123,6 +134,11 @@ void watch_begin(struct sim *s, uint32_t node) {
         return; /* libvirtd's start will find it */
     }
     tell(s, node, watch_line(s, node, AGENT_CONNECTED));
+    for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+        if (s->vms[vm - 1].autostart[node]) {
+            autostart_line(s, vm, node);
+        }
+    }
     for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
         if (s->vms[vm - 1].copies[node].state != COPY_NONE) {
             domain_line(s, vm, node);
@@ -149,7 +165,8 @@ static void writes(struct sim *s, uint32_t vm, uint32_t node, uint64_t memory, c
 }
 
 void copy_run(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation, uint64_t memory) {
-    s->vms[vm - 1].copies[node] = (struct copy){.generation = generation};
+    s->vms[vm - 1].copies[node] =
+        (struct copy){.generation = generation, .foreign = generation == 0};
     sim_trace(s, "%s: QEMU of %s runs, generation %llu", s->names[node], s->vms[vm - 1].name,
               (unsigned long long)generation);
     writes(s, vm, node, memory, "is started");
@@ -229,6 +246,55 @@ void sim_refuse(struct sim *s, uint32_t vm, uint32_t node, enum sim_refusal how)
     s->vms[vm - 1].refused_by[node] = (uint8_t)how;
 }
 
+/* ---- libvirt without clusterd ---- */
+
+void sim_virsh_start(struct sim *s, uint32_t vm, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (!n->power || !n->libvirtd || s->vms[vm - 1].copies[node].state != COPY_NONE) {
+        return;
+    }
+    sim_trace(s, "%s: somebody starts %s under libvirt", s->names[node], s->vms[vm - 1].name);
+    copy_run(s, vm, node, 0, s->vms[vm - 1].disk);
+}
+
+void sim_virsh_shutdown(struct sim *s, uint32_t vm, uint32_t node) {
+    if (s->vms[vm - 1].copies[node].foreign) {
+        sim_trace(s, "%s: %s is shut down under libvirt", s->names[node], s->vms[vm - 1].name);
+        copy_end(s, vm, node, VM_EVENT_SHUTDOWN);
+    }
+}
+
+void sim_virsh_autostart(struct sim *s, uint32_t vm, uint32_t node) {
+    sim_trace(s, "%s: libvirt has %s defined, with autostart", s->names[node], s->vms[vm - 1].name);
+    s->vms[vm - 1].autostart[node] = true;
+    if (is_watched(s, node)) {
+        autostart_line(s, vm, node);
+    }
+}
+
+bool guest_clear_autostart(struct sim *s, uint32_t vm, uint32_t node) {
+    struct vm *v = &s->vms[vm - 1];
+    bool there = v->autostart[node];
+    v->autostart[node] = false;
+    if (there && is_watched(s, node)) {
+        autostart_line(s, vm, node);
+    }
+    return there;
+}
+
+/* Once in each boot: what the definitions say. */
+static void autostart(struct sim *s, uint64_t node, uint64_t boot) {
+    struct node *n = &s->nodes[node];
+    if (!n->power || !n->libvirtd || n->boot != boot) {
+        return;
+    }
+    for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+        if (s->vms[vm - 1].autostart[node]) {
+            sim_virsh_start(s, vm, (uint32_t)node);
+        }
+    }
+}
+
 /* ---- storage under them ---- */
 
 void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode) {
@@ -257,6 +323,10 @@ void libvirtd_start(struct sim *s, uint32_t node) {
     if (n->power && !n->libvirtd) {
         n->libvirtd = true;
         watch_begin(s, node);
+        if (n->autostarted_boot != n->boot) {
+            n->autostarted_boot = n->boot;
+            sim_at(s, 100000, autostart, node, n->boot);
+        }
     }
 }
 

@@ -63,7 +63,7 @@ bool sim_is_tight(const struct sim *s) {
     return s->options.seed % 3 == 0 && !s->options.calm;
 }
 
-void sim_add_vm(struct sim *s, uint32_t node, uint32_t number) {
+uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start) {
     static const char *const csv = "csv1";
     char name[24];
     (void)snprintf(name, sizeof(name), "vm%u", number);
@@ -80,9 +80,9 @@ void sim_add_vm(struct sim *s, uint32_t node, uint32_t number) {
                              .cpu_model = "",
                              .volumes = {&csv, 1},
                              .priority = number,
-                             .start = 1};
+                             .start = start};
     (void)guest_for(s, name, name);
-    (void)sim_command(s, node, COMMAND_VM_ADD, &add);
+    return sim_command(s, node, COMMAND_VM_ADD, &add);
 }
 
 static bool all_online(struct sim *s, const void *arg) {
@@ -136,7 +136,7 @@ bool sim_set_up(struct sim *s) {
     sim_add_device(s, 1);
     sim_run(s, 100000);
     for (uint32_t i = 1; i <= s->options.vms; i++) {
-        sim_add_vm(s, 1 + i % s->n, i);
+        (void)sim_add_vm(s, 1 + i % s->n, i, true);
     }
     return sim_run_until(s, all_run, NULL, 60 * SIM_SECOND);
 }
@@ -211,7 +211,7 @@ static void cancel(struct sim *s, uint32_t node) {
 static void change_vms(struct sim *s, uint32_t node) {
     if (sim_chance(s, 50) && s->n_vms < SIM_VMS &&
         s->n_vms < s->options.vms + (sim_is_tight(s) ? 2 : 20)) {
-        sim_add_vm(s, node, s->n_vms + 1);
+        (void)sim_add_vm(s, node, s->n_vms + 1, true);
         return;
     }
     struct cmd_vm_remove wish = {.vm = any_vm(s)};

@@ -126,6 +126,11 @@ void sim_stubborn(struct sim *s, uint32_t vm, bool stubborn); /* ignores the pow
  * could start it anew. Its libvirt says so, or gives a reason that might pass. */
 enum sim_refusal { REFUSE_NOT, REFUSE_FOR_GOOD, REFUSE_UNTOLD };
 void sim_refuse(struct sim *s, uint32_t vm, uint32_t node, enum sim_refusal how);
+/* Under libvirt, by somebody who does not ask the cluster: started there, shut down there, to be
+ * started there whenever the node boots. */
+void sim_virsh_start(struct sim *s, uint32_t vm, uint32_t node);
+void sim_virsh_shutdown(struct sim *s, uint32_t vm, uint32_t node);
+void sim_virsh_autostart(struct sim *s, uint32_t vm, uint32_t node);
 /* No agent can be run on that node for so long (its programs are being replaced). */
 void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us);
 /* The agent that watches libvirt is killed, by nobody's wish. */

@@ -79,6 +79,10 @@ static void vm_off(struct story *t, const struct words *w) {
     add_vm(t, w)->off = true;
 }
 
+static void vm_unknown(struct story *t, const struct words *w) {
+    add_vm(t, w)->unknown = true;
+}
+
 static void vm_on(struct story *t, const struct words *w) {
     struct story_vm *vm = add_vm(t, w);
     vm->prefers = (uint32_t)w->v[0];
@@ -106,6 +110,7 @@ static const struct pattern head[] = {
     {"compact NUMBER", compact, NULL},
     {"no fencing", no_fencing, NULL},
     {"vm NAME off", vm_off, NULL},
+    {"vm NAME unknown", vm_unknown, NULL},
     {"vm NAME memory NUMBER", vm_anywhere, NULL},
     {"vm NAME on NODE", vm_on, NULL},
     {"vm NAME on NODE memory NUMBER", vm_on, NULL},
@@ -301,6 +306,9 @@ static bool set_up_vm(struct story *t, const struct story_vm *vm) {
         }
     }
     (void)guest_for(t->sim, vm->name, vm->name);
+    if (vm->unknown) {
+        return true;
+    }
     story_command(t, COMMAND_VM_ADD, &add);
     return sim_run_until(t->sim, is_settled, vm, 20 * SIM_SECOND);
 }

@@ -308,6 +308,42 @@ static void stop_force(struct story *t, const struct words *w) {
     story_command(t, COMMAND_VM_STOP, &value);
 }
 
+static void add_vm(struct story *t, const struct words *w, bool start) {
+    static const char *const csv = "csv1";
+    const char *name = sim_vm_name(t->sim, (uint32_t)w->v[0]);
+    struct cmd_vm_add add = {.name = name,
+                             .uuid = sim_vm_uuid(t->sim, (uint32_t)w->v[0]),
+                             .xml = "<domain/>",
+                             .memory_mb = 512,
+                             .vcpus = 1,
+                             .cpu_mode = "",
+                             .cpu_model = "",
+                             .volumes = {&csv, 1},
+                             .priority = 100,
+                             .start = start};
+    story_command(t, COMMAND_VM_ADD, &add);
+}
+
+static void add(struct story *t, const struct words *w) {
+    add_vm(t, w, false);
+}
+
+static void add_and_start(struct story *t, const struct words *w) {
+    add_vm(t, w, true);
+}
+
+static void virsh_start(struct story *t, const struct words *w) {
+    sim_virsh_start(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1]);
+}
+
+static void virsh_shutdown(struct story *t, const struct words *w) {
+    sim_virsh_shutdown(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1]);
+}
+
+static void virsh_autostart(struct story *t, const struct words *w) {
+    sim_virsh_autostart(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1]);
+}
+
 static void remove_vm(struct story *t, const struct words *w) {
     struct cmd_vm_remove value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0])};
     story_command(t, COMMAND_VM_REMOVE, &value);
@@ -394,6 +430,11 @@ const struct pattern story_actions[] = {
     {"start VM", start, NULL},
     {"stop VM", stop, NULL},
     {"stop VM force", stop_force, NULL},
+    {"add VM", add, NULL},
+    {"add VM and start", add_and_start, NULL},
+    {"virsh-start VM NODE", virsh_start, NULL},
+    {"virsh-shutdown VM NODE", virsh_shutdown, NULL},
+    {"virsh-autostart VM NODE", virsh_autostart, NULL},
     {"remove VM", remove_vm, NULL},
     {"config TEXT", config, NULL},
     {"cancel", cancel, NULL},

@@ -51,6 +51,7 @@ struct story_vm {
     uint32_t only;    /* nodes, bit by id; 0: all */
     uint32_t memory_mb;
     bool off;
+    bool unknown; /* to the cluster: libvirt has it, perhaps */
 };
 
 struct story {

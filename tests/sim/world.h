@@ -158,7 +158,8 @@ struct node {
 
     bool libvirtd;
     uint64_t libvirtd_life;
-    uint64_t agents_back_us; /* none can be run before */
+    uint64_t autostarted_boot; /* in which libvirtd has started what starts by itself */
+    uint64_t agents_back_us;   /* none can be run before */
     struct {
         char action[16]; /* "": none */
         enum sim_agent how;
@@ -216,6 +217,7 @@ struct copy {
     uint64_t boot;   /* of its node */
     bool io_error;
     bool migrated; /* paused after PERFORM3_DONE */
+    bool foreign;  /* an administrator runs it, or libvirt: no order of clusterd's */
 };
 
 struct vm {
@@ -225,6 +227,7 @@ struct vm {
     uint64_t undying_us;
     bool stubborn;
     uint8_t refused_by[SIM_NODES]; /* enum sim_refusal: what that node says to its memory */
+    bool autostart[SIM_NODES];     /* that node's libvirt has a definition, and starts it at boot */
     struct {
         char path[160]; /* of the state file; "": there is none */
         uint64_t memory;
@@ -405,6 +408,8 @@ void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation); 
 void copy_pause(struct sim *s, uint32_t vm, uint32_t node, bool migrated);
 void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind);
 enum agent_vm_state copy_told(const struct copy *copy, bool by_monitor);
+/* The definition there starts no more by itself; false: it did not, or there is none. */
+bool guest_clear_autostart(struct sim *s, uint32_t vm, uint32_t node);
 void guests_power_lost(struct sim *s, uint32_t node);
 void libvirtd_start(struct sim *s, uint32_t node);
 void libvirtd_end(struct sim *s, uint32_t node);
@@ -446,10 +451,14 @@ void rules_check(struct sim *s, const struct model *m);
 bool rules_keep_down(const struct model *m, const struct model_vm *vm);
 bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_why, size_t size);
 
+/* foreign.c: what an administrator does with libvirt, beside the cluster. */
+void foreign_add_running(struct sim *s, uint32_t node, bool start);
+void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node);
+
 /* operator.c */
 bool sim_is_tight(const struct sim *s); /* VMs that fill the nodes */
 void sim_add_device(struct sim *s, uint32_t node);
-void sim_add_vm(struct sim *s, uint32_t node, uint32_t number);
+uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start);
 
 uint32_t node_by_name(const struct sim *s, const char *name);
 

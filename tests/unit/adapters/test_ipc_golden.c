@@ -130,7 +130,9 @@ static void add_vms(void) {
     set(&failed->reason, "n1: start: no such disk /srv/csv1/broken.img");
     failed->waits = 1;
     failed->retry_ms = NOON_MS + 20000 + 19400;
-    add_vm(6, "quiet", VM_OFF, 0)->wanted = WANTED_STOPPED;
+    struct model_vm *quiet = add_vm(6, "quiet", VM_OFF, 0);
+    quiet->wanted = WANTED_STOPPED;
+    set_ids(&quiet->foreign, 1, 3); /* somebody runs it there under libvirt */
     set(&add_vm(7, "doubt", VM_RESOLVING, 1)->reason, "what runs where is being asked of libvirt");
 }
 

@@ -6,7 +6,7 @@
 
 #include "core/log.h"
 
-enum core_reply_code bench_give(struct bench *b, uint32_t type, const void *command) {
+static enum core_reply_code give(struct bench *b, uint32_t type, const void *command) {
     struct buffer body, entry;
     buffer_init(&body);
     buffer_init(&entry);
@@ -24,6 +24,28 @@ enum core_reply_code bench_give(struct bench *b, uint32_t type, const void *comm
     buffer_finish(&body);
     buffer_finish(&entry);
     return b->last.code;
+}
+
+enum core_reply_code bench_give(struct bench *b, uint32_t type, const void *command) {
+    enum core_reply_code code = give(b, type, command);
+    uint32_t asking = b->last.asking;
+    const struct model_vm *vm = asking && !b->unanswered ? model_vm_by_id(&b->m, asking) : NULL;
+    while (vm && vm->unasked.n) {
+        code = bench_claim(b, vm, vm->unasked.v[0], RESULT_OK, VM_STATE_OFF, "");
+    }
+    return code;
+}
+
+enum core_reply_code bench_claim(struct bench *b, const struct model_vm *vm, uint32_t node,
+                                 enum agent_result result, enum agent_vm_state state,
+                                 const char *reason) {
+    struct cmd_vm_claim claim = {.vm = vm->id,
+                                 .node = node,
+                                 .incarnation = 10 + node,
+                                 .result = (uint8_t)result,
+                                 .state = (uint8_t)state,
+                                 .reason = reason};
+    return give(b, COMMAND_VM_CLAIM, &claim);
 }
 
 void bench_view(struct bench *b, uint32_t n, uint32_t ring) {

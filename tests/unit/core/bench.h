@@ -22,6 +22,7 @@ struct bench {
     struct outbox out;
     struct apply last; /* how the last command was taken */
     uint64_t epoch;
+    bool unanswered; /* nobody says whether a VM that is added runs already; else all say no */
 };
 
 /* Applies the command; how it was taken is in `last`, too. */
@@ -38,6 +39,10 @@ void bench_view(struct bench *b, uint32_t n, uint32_t ring);
 void bench_begin(struct bench *b);
 void bench_end(struct bench *b);
 struct model_vm *bench_add_vm(struct bench *b, const char *name, bool start);
+/* A node says what libvirt has of the VM there. */
+enum core_reply_code bench_claim(struct bench *b, const struct model_vm *vm, uint32_t node,
+                                 enum agent_result result, enum agent_vm_state state,
+                                 const char *reason);
 struct model_vm *bench_running_vm(struct bench *b, const char *name, uint32_t node);
 enum core_reply_code bench_order(struct bench *b, const struct model_vm *vm, enum order_kind kind,
                                  uint32_t node, uint32_t target);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * claim: the cluster takes a VM for its own. Does libvirt have it on this node already?
+ *
+ *   it is active here                     ok, with its state: the cluster must not start it
+ *   its memory is saved here              failed: a start from its disk would lose that memory
+ *   another VM of its name is active      failed: libvirt would not start it here
+ *   a definition of it starts by itself   that is taken away: the cluster alone starts it
+ *   a definition of another VM has its name   told: it cannot start here
+ *
+ * The definition itself is left as it is; libvirt starts a transient domain beside it, and never
+ * takes a saved image for that.
+ */
+#include "actions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../shared/ocf.h"
+#include "host.h"
+
+/* 0, also if there is none; -EIO: reported. */
+static int look_up(struct operation *operation, virDomainPtr found, virDomainPtr *ret_domain) {
+    if (found == NULL && !host_error_is_absent()) {
+        report_set(&operation->report, VM_FAILED, "%s: cannot look for it: %s",
+                   operation->params->name, host_error());
+        return -EIO;
+    }
+    *ret_domain = found;
+    return 0;
+}
+
+static bool is_saved(virDomainPtr domain) {
+    return virDomainHasManagedSaveImage(domain, 0) == 1;
+}
+
+/* Says in `note` that it was so. -EIO: reported. */
+static int clear_autostart(struct operation *operation, char *note, size_t size) {
+    int autostart = 0;
+
+    if (virDomainIsPersistent(operation->domain) != 1 ||
+        virDomainGetAutostart(operation->domain, &autostart) < 0 || autostart == 0) {
+        return 0;
+    }
+    operation_step(operation, "taking its autostart away");
+    if (virDomainSetAutostart(operation->domain, 0) < 0) {
+        report_set(&operation->report, VM_FAILED,
+                   "%s would be started by libvirt itself at boot, and its autostart cannot be "
+                   "taken away: %s",
+                   operation->params->name, host_error());
+        return -EIO;
+    }
+    snprintf(
+        note, size,
+        "libvirt had a definition of %s that it would have started itself at boot (autostart): "
+        "that was taken away",
+        operation->params->name);
+    return 0;
+}
+
+/* The domain with the VM's UUID. */
+static void claim_own(struct operation *operation) {
+    struct report *report = &operation->report;
+    const char *text;
+    char note[512] = "";
+
+    int r = host_read_state(operation, &text);
+    if (r == -EIO) {
+        report_set(report, VM_FAILED, "%s: cannot read its state: %s", operation->params->name,
+                   host_error());
+        return;
+    }
+    if (r == 0 && clear_autostart(operation, note, sizeof(note)) < 0) {
+        return;
+    }
+    if (report->state == VM_OFF && r == 0 && is_saved(operation->domain)) {
+        report_set(report, VM_FAILED,
+                   "the memory of %s is saved there (virsh managedsave): start it and shut it down "
+                   "there first, or throw that memory away (virsh managedsave-remove %s)",
+                   operation->params->name, operation->params->name);
+        return;
+    }
+    report_set(report, VM_OK, "%s", note);
+}
+
+/* Another VM of that name. */
+static void judge_namesake(struct operation *operation, virDomainPtr namesake) {
+    struct report *report = &operation->report;
+    const char *name = operation->params->name;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+    (void)virDomainGetUUIDString(namesake, uuid);
+    report->state = VM_OFF;
+    if (virDomainIsActive(namesake) == 0) {
+        report_set(report, VM_OK,
+                   "libvirt has a definition there named %s of another VM (uuid %s): as long as it "
+                   "does, %s cannot start there (virsh undefine %s)",
+                   name, uuid, name, uuid);
+    } else {
+        report_set(report, VM_FAILED,
+                   "another VM named %s (uuid %s) runs there under libvirt: shut it down, or add "
+                   "this one under another name",
+                   name, uuid);
+    }
+}
+
+void action_claim(struct operation *operation) {
+    struct report *report = &operation->report;
+    const struct params *params = operation->params;
+    virDomainPtr namesake = NULL;
+
+    if (host_connect(operation) < 0) {
+        return;
+    }
+    /* What waits in libvirtd's queue may still start it; two rounds, as a monitor takes. */
+    for (int round = 0; round < 2; round++) {
+        if (host_pass_queue(operation) < 0) {
+            return;
+        }
+    }
+    operation_step(operation, "looking for the VM");
+    if (look_up(operation, virDomainLookupByUUIDString(operation->conn, params->uuid),
+                &operation->domain) < 0) {
+        return;
+    }
+    if (operation->domain != NULL) {
+        claim_own(operation);
+        return;
+    }
+    if (look_up(operation, virDomainLookupByName(operation->conn, params->name), &namesake) < 0) {
+        return;
+    }
+    if (namesake != NULL) {
+        judge_namesake(operation, namesake);
+        virDomainFree(namesake);
+        return;
+    }
+    report->state = VM_OFF;
+    report_set(report, VM_OK, "%s", "");
+}

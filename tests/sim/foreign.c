@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an administrator does with libvirt, beside the cluster: he adds a VM that runs already, and
+ * starts by hand one that the cluster has stopped. Whatever goes wrong meanwhile, it must never run
+ * twice, nor be destroyed while the cluster runs it nowhere (check.c).
+ */
+#include "sim/world.h"
+
+#include <stdio.h>
+
+static bool is_in_view(struct sim *s, uint32_t node) {
+    const struct node *n = &s->nodes[node];
+    const struct model *m = sim_model(s);
+    const struct model_node *row = m ? model_node_by_id(m, node) : NULL;
+    return n->alive && !n->frozen && s->now_us >= n->stuck_until_us && n->libvirtd && n->core &&
+           replica_usable(&n->core->replica) && replica_is_current(&n->core->replica) && row &&
+           row->state == NODE_ONLINE;
+}
+
+static bool is_answered(struct sim *s, const void *request) {
+    return sim_answer(s, *(const uint64_t *)request) >= 0;
+}
+
+/*
+ * He runs it on the node and asks there. A node that is not in the view cannot be asked, so nothing
+ * is tried then; should it leave the view now, the VM may be added, and he is warned: he shuts his
+ * guest down before he goes on.
+ */
+void foreign_add_running(struct sim *s, uint32_t node, bool start) {
+    if (!is_in_view(s, node) || s->n_vms == SIM_VMS || sim_is_tight(s)) {
+        return;
+    }
+    uint32_t number = s->n_vms + 1;
+    char name[24];
+    (void)snprintf(name, sizeof(name), "vm%u", number);
+    uint32_t vm = guest_for(s, name, name);
+    sim_virsh_start(s, vm, node);
+    uint64_t request = sim_add_vm(s, node, number, start);
+    if (request) {
+        (void)sim_run_until(s, is_answered, &request, 40 * SIM_SECOND);
+    }
+    if (request && sim_answer(s, request) == REPLY_OK && sim_runs_on(s, vm) == node &&
+        s->vms[vm - 1].copies[node].foreign && is_in_view(s, node)) {
+        sim_fail(s, "%s is added while it runs on %s under libvirt", name, s->names[node]);
+    }
+    sim_run(s, 3 * SIM_SECOND);
+    sim_virsh_shutdown(s, vm, node);
+}
+
+struct on {
+    uint32_t vm, node;
+};
+
+static bool is_off(struct sim *s, const void *arg) {
+    const struct on *on = arg;
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, sim_vm_uuid(s, on->vm)) : NULL;
+    return row && row->state == VM_OFF && row->wanted == WANTED_STOPPED && row->unasked.n == 0 &&
+           row->foreign.n == 0 && sim_runs_on(s, on->vm) == 0;
+}
+
+static bool is_known(struct sim *s, const void *arg) {
+    const struct on *on = arg;
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, sim_vm_uuid(s, on->vm)) : NULL;
+    return row && ids_contain(&row->foreign, on->node);
+}
+
+/* Once the cluster knows of it, a start is refused, and his guest is left alone. */
+void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node) {
+    struct on on = {.vm = vm, .node = node};
+    struct cmd_vm_stop stop = {.vm = sim_vm_name(s, vm), .force = 1};
+    struct cmd_vm_start start = {.vm = sim_vm_name(s, vm)};
+    if (!is_in_view(s, node)) {
+        return;
+    }
+    (void)sim_command(s, node, COMMAND_VM_STOP, &stop);
+    if (!sim_run_until(s, is_off, &on, 20 * SIM_SECOND) || !is_in_view(s, node)) {
+        return;
+    }
+    sim_virsh_start(s, vm, node);
+    if (sim_run_until(s, is_known, &on, 3 * SIM_SECOND)) {
+        (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_VM_START, &start);
+        sim_run(s, 4 * SIM_SECOND);
+    }
+    sim_virsh_shutdown(s, vm, node);
+    sim_run(s, 3 * SIM_SECOND);
+    (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_VM_START, &start);
+}
