@@ -96,7 +96,9 @@ void plan_admission_text(const struct plan_run *run, char text[PLACEMENT_TEXT_MA
     put_short(run, lacks);
     if (a->answer == PLACEMENT_UNKNOWN) {
         snprintf(text, PLACEMENT_TEXT_MAX,
-                 "%" PRIu64 " of %" PRIu64 " cases are open, the first of them the loss of %.200s",
+                 "neither a plan nor a proof that there is none was found for %" PRIu64
+                 " of %" PRIu64
+                 " cases, the first of them the loss of %.200s; --seconds gives more time",
                  a->n_unknown, a->n_cases, lost);
         return;
     }

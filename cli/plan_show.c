@@ -110,7 +110,8 @@ static void show_cost(const struct screen *screen, const struct plan_run *run) {
     }
     if (cost->unplaced > 0) {
         fputs(run->plan->proven ? "proven: no plan leaves fewer without a place\n"
-                                : "not proven to be the fewest; --seconds gives more time\n",
+                                : "not proven: a plan may exist that leaves fewer; --seconds gives "
+                                  "more time\n",
               screen->file);
     }
 }

@@ -4,9 +4,9 @@
  *
  * Each set of k nodes is a failover of its own, solved with the nodes gone. A plan that starts all
  * is the witness, and is kept; a set for which it is proven that there is none is the
- * counterexample. Proofs are cheap first: a VM that no other node may take, or less room altogether
- * than is needed; then those of the searches. What neither a plan nor a proof was found for within
- * the work given stays open: the answer is then "unknown", never "yes".
+ * counterexample. Proofs are of all plans: a VM that no other node may take, less room altogether
+ * than is needed (bound.c), or every state looked at. What neither a plan nor a proof was found for
+ * within the work given stays open: the answer is then "unknown", never "yes".
  *
  * Losing fewer than k is asked as well: a VM that still runs can be in the way of a rule where one
  * that is started would not be.

@@ -68,6 +68,17 @@ static const struct placement_unplaced *down(const struct placement_plan *plan) 
     return NULL;
 }
 
+/* Proven: of the VMs that are to start, not all can, whatever is moved. The plan leaves one down.
+ */
+static bool some_stay_down(const struct placement_solver *s) {
+    bool some = s->plan.proven || s->some_stay_down;
+    for (uint32_t i = 0; i < s->plan.n_unplaced; i++) {
+        some |= (s->flags[s->plan.unplaced[i].vm] & (VM_MOVABLE | VM_HOPELESS)) ==
+                (VM_MOVABLE | VM_HOPELESS);
+    }
+    return some;
+}
+
 static bool is_lost(const uint32_t *lost, uint32_t n, uint32_t node) {
     for (uint32_t i = 0; i < n; i++) {
         if (lost[i] == node) {
@@ -91,8 +102,9 @@ static uint64_t sum_needs(const struct placement_problem *p, const uint32_t *los
         }
         if (is_lost(lost, n, v->host)) {
             need += v->no_auto_start ? 0 : amount;
-        } else if (p->nodes[v->host].state == PLACEMENT_NODE_ACCEPTS) {
-            stay[v->host] += amount;
+        } else if (p->nodes[v->host].state == PLACEMENT_NODE_ACCEPTS &&
+                   v->also_on == PLACEMENT_NONE) {
+            stay[v->host] += amount; /* one on its way may be about to leave */
         }
     }
     return need;
@@ -330,7 +342,7 @@ int placement_case_solve(struct admission *a, const struct placement_admit_reque
     if (error < 0) {
         return error;
     }
-    const bool proven = plan->proven || shortage.short_of > 0;
+    const bool proven = shortage.short_of > 0 || some_stay_down(a->solver);
     if (shortage.short_of > 0) {
         found.reason = shortage.reason;
         found.resource = shortage.resource;

@@ -72,6 +72,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
     s->steps = arena_take(arena, placement_steps_max(s), sizeof(*s->steps));
     s->moves = arena_take(arena, placement_steps_max(s), sizeof(*s->moves));
     s->unplaced = arena_take(arena, v, sizeof(*s->unplaced));
+    s->least_down = arena_take(arena, v, sizeof(*s->least_down));
 }
 
 static int grow(void **block, size_t *block_size, size_t size) {
@@ -466,7 +467,9 @@ int placement_compile(struct placement_solver *s, const struct placement_problem
     compile_rules_of_vms(s);
     compile_rules(s);
     s->n_decisions = 0;
-    s->at_end = false;
+    s->at_end = s->sparing = false;
+    s->bound_for = PLACEMENT_NONE;
+    s->some_stay_down = false;
     s->filled_with = 0;
     s->listed_with = 0;
     s->priced = s->by_price = false;

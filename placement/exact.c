@@ -47,7 +47,7 @@ struct exact {
     uint32_t levels[VMS_MAX]; /* of asked ones */
 };
 
-static int value_compare(const struct value *a, const struct value *b) {
+static int value_compare(const struct value *a, const struct value *b, bool sparing) {
     int order = memcmp(a->unplaced, b->unplaced, sizeof(a->unplaced));
     if (order != 0) {
         return order;
@@ -55,6 +55,9 @@ static int value_compare(const struct value *a, const struct value *b) {
 #define LESS(field)                          \
     if (a->field != b->field) {              \
         return a->field < b->field ? -1 : 1; \
+    }
+    if (sparing) {
+        LESS(others)
     }
     LESS(soft)
     LESS(others)
@@ -232,7 +235,7 @@ static void consider(struct exact *x, uint32_t state) {
     struct value value;
     value_of(x, &value);
     value.others = x->moves[state];
-    if (value_compare(&value, &x->best_value) >= 0 || !may_end(x)) {
+    if (value_compare(&value, &x->best_value, x->s->sparing) >= 0 || !may_end(x)) {
         return;
     }
     if (steps_to(x, state) <= placement_steps_max(x->s)) {

@@ -15,6 +15,7 @@
  *     greedy.c    the first answer: one VM after the other, each to its best node
  *     exact.c     small problems: every state that can be reached, the best one
  *     chain.c     few VMs: depth first, each by pushing others out, fewest moves first
+ *     push.c      who has to leave a node for one of those
  *     part.c      a part of the plan anew, by the same search
  *     pack.c      many VMs, little room: nodes emptied and filled again
  *     fill.c      a node filled as well as can be; knapsack.c: with which VMs
@@ -22,6 +23,7 @@
  *     cover.c     no room to spare: each node full, from a list of all choices for it;
  *                 cover_walk.c: which of them
  *     soften.c    fewer soft rules broken
+ *     bound.c     how many must stay down, whatever is done: what proofs rest on
  *     balance.c   nodes above their thresholds
  *     sequence.c  the order of the moves: stages, cycles broken, times
  *     solve.c     which of these, in which order; the plan
@@ -64,7 +66,8 @@ enum vm_flag {
     VM_TOUCHED = 32,   /* in s->touched */
     VM_HAS_RULES = 64, /* it is named by one */
     VM_LOCKED = 128,   /* chain.c: the search at hand has put it where it is */
-    VM_STAYS = 256     /* explain.c: it is decided that it stays at its host */
+    VM_STAYS = 256,    /* explain.c: it is decided that it stays at its host */
+    VM_HOPELESS = 512  /* bound.c: no node can ever take it */
 };
 
 /* A rule and how it is counted; see state.c. */
@@ -158,6 +161,7 @@ struct placement_solver {
     uint32_t counts_mask; /* size - 1 */
 
     bool at_end;          /* VMs asked for that are at their hosts stay there: rules see them */
+    bool sparing;         /* moves of others count before soft rules */
     uint64_t soft_broken; /* of the assignment, see placement_cost */
     uint32_t moves_of_others;
     uint64_t work, work_end; /* units done, and where the present call is to stop */
@@ -179,6 +183,10 @@ struct placement_solver {
     uint32_t *packed;     /* per VM: where pack.c had it when it was last interrupted, or NONE */
     uint32_t n_touched;
     uint32_t phase; /* solve.c: what improve does next */
+
+    uint32_t *least_down; /* bound.c: by level, of those not hopeless; a proof */
+    uint32_t bound_for;   /* VMs unplaced when that was worked out; NONE: not yet */
+    bool some_stay_down;  /* it says of some level that it is more than none */
 
     struct step *steps;
     uint32_t n_steps;

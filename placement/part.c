@@ -130,14 +130,15 @@ bool placement_chain_part(struct placement_solver *s, uint64_t work) {
     c.back = true;
     c.width = 3 + random_below(s, 4);
     c.noise = 1 + random_below(s, 32);
-    /* To place one more is worth any moves. Else there must not be more; as many, in another way,
-     * may be the way to fewer. */
-    c.may_move = more ? moves + 4 : moves;
+    /* To place one more is worth any moves, sometimes many small ones. Else there must not be more;
+     * as many, in another way, may be the way to fewer. */
+    c.many = more && random_below(s, 2) == 0;
+    c.may_push = c.many ? PUSHES_MAX : 6;
+    c.may_move = more ? moves + (c.many ? PUSHES_MAX : 4) : moves;
     c.may_move = c.may_move < most ? c.may_move : most;
     if (!more && random_below(s, 2) == 0 && c.may_move > 0) {
         c.may_move--;
     }
-    c.may_push = 6;
     s->work_end = s->work + work < work_end ? s->work + work : work_end;
     const bool found = c.n_pending > 0 && c.moves <= c.may_move && placement_chain_descend(&c);
     s->work_end = work_end;

@@ -331,7 +331,8 @@ struct placement_plan {
     const struct placement_unplaced *unplaced; /* most important first */
     uint32_t n_moves, n_unplaced;
     struct placement_cost cost;
-    /* No plan leaves fewer VMs unplaced (moves of others allowed or not, as was asked). */
+    /* No plan that the request allows leaves fewer VMs unplaced, by priority. False: there may be
+     * one, though the search has found none. */
     bool proven;
 };
 
@@ -399,8 +400,10 @@ int placement_solve(struct placement_solver *solver, const struct placement_prob
                     const struct placement_plan **ret_plan);
 
 /* As placement_solve(), but others are moved only for VMs that would have no place, not for a soft
- * rule alone: asked without them first, with them if VMs are left, and so kept if fewer are then.
- * It is how clusterd asks, and whoever wants to know what clusterd would do. */
+ * rule alone: it is solved without them first; if VMs are left, with them, from there on. Only what
+ * leaves fewer, by priority, is worth moves of others, and as few of them as possible count before
+ * soft rules; placement_improve() goes on like that. It is how clusterd asks, and whoever wants to
+ * know what clusterd would do. */
 int placement_solve_sparing(struct placement_solver *solver,
                             const struct placement_problem *problem,
                             const struct placement_request *request,

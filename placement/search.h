@@ -95,14 +95,20 @@ void placement_greedy(struct placement_solver *solver);
 bool placement_exact(struct placement_solver *solver, bool *ret_proven);
 
 /* chain.c: places for all that was asked for, with the fewest moves; false if none was found.
- * *ret_proven: there is none with fewer left down or fewer moves. */
-bool placement_chain(struct placement_solver *solver, bool *ret_proven);
+ * *ret_fewest: nothing was left out in the search for fewer left down and fewer moves;
+ * *ret_proven: and that was enough to know that no plan leaves fewer down. */
+bool placement_chain(struct placement_solver *solver, bool *ret_fewest, bool *ret_proven);
 /* A part of the plan anew; true if it may be better (fewer left, or fewer moves). */
 bool placement_chain_part(struct placement_solver *solver, uint64_t work);
 
 /* pack.c: places for VMs that were asked for; false: none of which a plan can be made. *ret_all:
  * all that can be placed at all are. It goes on at the next call. */
 bool placement_pack(struct placement_solver *solver, bool *ret_all);
+
+/* bound.c: works out s->least_down, and which VMs of the plan's unplaced are hopeless. */
+void placement_bound(struct placement_solver *solver);
+/* The plan leaves no more down than must be; levels compared from the highest. */
+bool placement_bound_reached(const struct placement_solver *solver);
 
 /* soften.c: the plan with fewer soft rules broken; true if there is one. */
 bool placement_soften(struct placement_solver *solver);
@@ -122,8 +128,7 @@ void placement_times(struct placement_solver *solver);
 uint64_t placement_move_ms(const struct placement_solver *solver, uint32_t vm, uint32_t from,
                            uint32_t to);
 
-/* solve.c: nothing can be placed there, whatever else is done: no search is to be blamed for a VM
- * that was asked for. */
+/* solve.c: no node can take it, whatever else is done. */
 bool placement_has_no_node(const struct placement_solver *solver, uint32_t vm);
 /* The assignment that the plan leads to. */
 void placement_load_plan(struct placement_solver *solver);

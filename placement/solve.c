@@ -144,13 +144,22 @@ static void decide_moved(struct placement_solver *s) {
     }
 }
 
+/* As few are down as must be. What must be is worked out for the VMs that are: anew if there are
+ * fewer now. */
+static bool leaves_least(struct placement_solver *s) {
+    if (s->bound_for != s->plan.n_unplaced) {
+        placement_bound(s);
+        s->bound_for = s->plan.n_unplaced;
+    }
+    return placement_bound_reached(s);
+}
+
 static void make_plan(struct placement_solver *s) {
     s->plan = (struct placement_plan){.moves = s->moves, .unplaced = s->unplaced};
     for (uint32_t i = 0; i < s->n_steps; i++) {
         add_move(s, &s->steps[i]);
     }
     placement_times(s);
-    s->plan.proven = true;
     if (s->request.kind == PLACEMENT_BALANCE) {
         decide_moved(s);
     }
@@ -163,7 +172,6 @@ static void make_plan(struct placement_solver *s) {
         } else {
             decision->node = PLACEMENT_NONE;
             add_unplaced(s, decision);
-            s->plan.proven = s->plan.proven && placement_has_no_node(s, decision->vm);
         }
     }
     s->plan.cost.soft_broken = s->soft_broken;
@@ -173,6 +181,7 @@ static void make_plan(struct placement_solver *s) {
         s->plan.cost.nodes_over = placement_nodes_over(s);
     }
     s->n_applied = PLACEMENT_NONE;
+    s->plan.proven = s->plan.n_unplaced == 0 || leaves_least(s);
 }
 
 /* ---- is the assignment better than the plan? */
@@ -224,12 +233,16 @@ static int compare(struct placement_solver *s) {
         }
     }
     const uint64_t soft = placement_soft_at_end(s);
+    const uint32_t others = steps_of_others(s);
+    const int by_others = (others > cost->moves_of_others) - (others < cost->moves_of_others);
+    if (s->sparing && by_others != 0) {
+        return by_others;
+    }
     if (soft != cost->soft_broken) {
         return soft < cost->soft_broken ? -1 : 1;
     }
-    const uint32_t others = steps_of_others(s);
-    if (others != cost->moves_of_others) {
-        return others < cost->moves_of_others ? -1 : 1;
+    if (by_others != 0) {
+        return by_others;
     }
     const uint64_t move_ms = total_move_ms(s);
     return move_ms == cost->move_ms ? 0 : move_ms < cost->move_ms ? -1 : 1;
@@ -274,6 +287,17 @@ static bool perfect(const struct placement_solver *s) {
            (s->request.kind != PLACEMENT_BALANCE || (cost->moves == 0 && cost->nodes_over == 0));
 }
 
+/* No search places more. */
+static bool only_hopeless(const struct placement_solver *s) {
+    for (uint32_t i = 0; i < s->plan.n_unplaced; i++) {
+        const uint16_t flags = s->flags[s->plan.unplaced[i].vm];
+        if ((flags & (VM_MOVABLE | VM_HOPELESS)) == VM_MOVABLE) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void first_answer(struct placement_solver *s) {
     if (s->request.kind == PLACEMENT_BALANCE) {
         placement_balance(s);
@@ -282,7 +306,7 @@ static void first_answer(struct placement_solver *s) {
     }
     sequence(s);
     make_plan(s);
-    s->phase = perfect(s) ? PHASE_DONE : PHASE_SEARCH;
+    s->phase = perfect(s) && only_hopeless(s) ? PHASE_DONE : PHASE_SEARCH;
 }
 
 void placement_load_plan(struct placement_solver *s) {
@@ -301,6 +325,30 @@ static void take_if(struct placement_solver *s, int worst) {
     if (compare(s) <= worst) {
         make_plan(s);
     }
+}
+
+static uint32_t count_placed(const struct placement_solver *s) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_decisions; i++) {
+        n += placement_is_placed(s, s->decisions[i].vm);
+    }
+    return n;
+}
+
+/* Returns whether nothing better than the plan was passed over. */
+static bool search_chain(struct placement_solver *s) {
+    bool fewest = false, proven = false;
+    if (placement_chain(s, &fewest, &proven)) {
+        const uint32_t n = count_placed(s);
+        sequence(s);
+        /* What is not carried out in full proves nothing about what could be. */
+        fewest = fewest && count_placed(s) == n;
+        if (compare(s) < 0) {
+            make_plan(s);
+        }
+    }
+    s->plan.proven = s->plan.proven || (fewest && proven);
+    return fewest;
 }
 
 /* Parts are sought anew for VMs that are left, and for fewer moves of others. */
@@ -324,14 +372,11 @@ static void search(struct placement_solver *s) {
         s->phase = PHASE_DONE;
         return;
     }
-    if (placement_chain(s, &proven)) {
-        take_if(s, -1);
-    }
-    s->plan.proven = s->plan.proven || proven;
+    const bool fewest = search_chain(s);
     if (s->plan.cost.soft_broken > 0 && placement_soften(s)) {
         take_if(s, -1);
     }
-    s->phase = proven || perfect(s)                                        ? PHASE_DONE
+    s->phase = fewest || perfect(s)                                        ? PHASE_DONE
                : s->n_decisions > PENDING_MAX && s->plan.cost.unplaced > 0 ? PHASE_PACK
                : parts_may_help(s)                                         ? PHASE_PARTS
                                                                            : PHASE_DONE;
@@ -365,6 +410,24 @@ static void improve_by_packing(struct placement_solver *s) {
     }
 }
 
+/* What was asked for beyond the first answer. */
+static int improve_at_once(struct placement_solver *s, const struct placement_plan **ret_plan) {
+    const uint64_t work = s->request.work > 0 ? s->request.work : PLACEMENT_WORK;
+    s->solved = true;
+    if (work != UINT64_MAX && !s->no_memory) {
+        const struct placement_plan *ignored;
+        if (placement_improve(s, work, &ignored) == -ENOMEM) {
+            s->no_memory = true;
+        }
+    }
+    if (s->no_memory) {
+        s->solved = false;
+        return -ENOMEM;
+    }
+    *ret_plan = &s->plan;
+    return 0;
+}
+
 int placement_solve(struct placement_solver *s, const struct placement_problem *problem,
                     const struct placement_request *request,
                     const struct placement_plan **ret_plan) {
@@ -381,19 +444,33 @@ int placement_solve(struct placement_solver *s, const struct placement_problem *
     }
     s->work = 0;
     first_answer(s);
-    s->solved = true;
-    if (request->work != UINT64_MAX && !s->no_memory) {
-        const struct placement_plan *ignored;
-        const uint64_t work = request->work > 0 ? request->work : PLACEMENT_WORK;
-        if (placement_improve(s, work, &ignored) == -ENOMEM) {
-            s->no_memory = true;
-        }
+    return improve_at_once(s, ret_plan);
+}
+
+/* The plan becomes that of a request which allows more: what is found from now on has to be better.
+ * Its moves lie where they were, since the problem is as large as before. */
+static int widen(struct placement_solver *s, const struct placement_request *request) {
+    const struct placement_problem *problem = s->problem;
+    s->solved = false;
+    int error = placement_compile(s, problem, request);
+    if (error < 0) {
+        return error;
     }
-    if (s->no_memory) {
-        s->solved = false;
-        return -ENOMEM;
+    s->work = 0;
+    s->sparing = true;
+    placement_load_plan(s);
+    s->n_steps = s->plan.n_moves;
+    for (uint32_t i = 0; i < s->n_steps; i++) {
+        const struct placement_move *move = &s->moves[i];
+        s->steps[i] = (struct step){
+            .vm = move->vm,
+            .from = move->mode == PLACEMENT_START ? PLACEMENT_NONE : move->from,
+            .to = move->to,
+            .stage = move->stage,
+        };
     }
-    *ret_plan = &s->plan;
+    make_plan(s);
+    s->phase = PHASE_SEARCH;
     return 0;
 }
 
@@ -403,15 +480,12 @@ int placement_solve_sparing(struct placement_solver *s, const struct placement_p
     struct placement_request alone = *request;
     alone.may_move_others = false;
     int error = placement_solve(s, problem, &alone, ret_plan);
-    const uint32_t unplaced = error == 0 ? (*ret_plan)->cost.unplaced : 0;
-    if (unplaced == 0 || !request->may_move_others) {
+    if (error < 0 || !request->may_move_others || request->kind == PLACEMENT_BALANCE ||
+        only_hopeless(s)) {
         return error;
     }
-    error = placement_solve(s, problem, request, ret_plan);
-    if (error == 0 && (*ret_plan)->cost.unplaced >= unplaced) {
-        error = placement_solve(s, problem, &alone, ret_plan);
-    }
-    return error;
+    error = widen(s, request);
+    return error == 0 ? improve_at_once(s, ret_plan) : error;
 }
 
 int placement_improve(struct placement_solver *s, uint64_t work,
