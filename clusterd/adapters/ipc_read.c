@@ -4,11 +4,13 @@
  */
 #include "adapters/ipc_view.h"
 
+#include "adapters/redact.h"
 #include "base/check.h"
 #include "core/settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define EVENTS_DEFAULT 100u
@@ -120,13 +122,30 @@ static json_t *node_show(struct ipc_view *view, const char *name, struct ipc_err
                 : missing(error, "node", name, "clusterctl node list");
 }
 
+/* Whole only for administrators, as libvirt gives secrets to connections that may write only. NULL
+ * when memory has run out. */
+static json_t *definition(const struct ipc_view *view, const char *xml) {
+    if (view->secrets) {
+        return ipc_text(xml);
+    }
+    char *hidden = redact_xml(xml);
+    json_t *text = hidden ? ipc_text(hidden) : NULL;
+    free(hidden);
+    return text;
+}
+
 static json_t *vm_show(struct ipc_view *view, const char *name, struct ipc_error *error) {
     const struct model_vm *vm = model_vm_by_name(view->model, name);
     if (!vm) {
         return missing(error, "VM", name, "clusterctl vm list");
     }
     json_t *object = render_vm(view, vm);
-    json_object_set_new(object, "xml", ipc_text(vm->xml));
+    json_t *xml = definition(view, vm->xml);
+    if (!xml) {
+        json_decref(object);
+        return NULL;
+    }
+    json_object_set_new(object, "xml", xml);
     json_object_set_new(object, "cpu_mode", ipc_text(vm->cpu_mode));
     json_object_set_new(object, "cpu_model", ipc_text(vm->cpu_model));
     return json_pack("{so}", "vm", object);

@@ -54,10 +54,12 @@ static qb_loop_t *ipc_loop;
 
 /* ---- requests ---- */
 
-static void view_init(const struct ipc_server *s, struct arena *arena, struct ipc_view *ret_view) {
+static void view_init(const struct ipc_server *s, const struct ipc_session *session,
+                      struct arena *arena, struct ipc_view *ret_view) {
     *ret_view = (struct ipc_view){.model = core_model(s->source.core),
                                   .cluster = s->source.cluster(s->source.context),
                                   .core = s->source.core,
+                                  .secrets = session->access >= IPC_ACCESS_CHANGE,
                                   .waiting = s->source.waiting(s->source.context),
                                   .wall_ms = clock_wall_ms(),
                                   .arena = arena};
@@ -99,7 +101,7 @@ static int forward(struct ipc_server *s, struct ipc_session *session,
 static int change(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
                   json_t **ret_body, struct ipc_error *error) {
     struct ipc_view view;
-    view_init(s, &request->arena, &view);
+    view_init(s, session, &request->arena, &view);
     int r = 0;
     if (view.waiting[0]) {
         return ipc_fail(error, "no-quorum", "start corosync on this node, and see its log",
@@ -146,7 +148,7 @@ static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_
     switch (request->verb->kind) {
     case IPC_READ: {
         struct ipc_view view;
-        view_init(s, &request->arena, &view);
+        view_init(s, session, &request->arena, &view);
         *ret_body = ipc_read(&view, request, error);
         return *ret_body ? 0 : -EINVAL;
     }

@@ -21,6 +21,7 @@ struct ipc_view {
     struct core_status status;
     uint64_t wall_ms;    /* now */
     const char *cluster; /* name of the cluster */
+    bool secrets;        /* for one who may see those in a VM's definition: an administrator */
     const char *waiting; /* why this clusterd takes no part yet, e.g. no corosync; "" if it does */
     struct arena *arena;
     bool planned; /* `plan` was asked for */

@@ -27,8 +27,9 @@ int redact_snapshot(const uint8_t *data, size_t size, struct buffer *out);
 /*
  * A domain definition without secrets; the caller frees it. What stays of texts are those of
  * elements that are known to hold none (name, memory, ...), and of attributes those whose name does
- * not sound secret, which are not arguments or variables of QEMU, and passwords in addresses go.
- * Comments go. What is not well formed goes as a whole. NULL when memory has run out.
+ * not sound secret, which are not arguments or variables of QEMU or values of a property or
+ * parameter; passwords in addresses go, and what follows a question mark. Comments go. What is not
+ * well formed goes as a whole. NULL when memory has run out.
  */
 char *redact_xml(const char *xml);
 

@@ -68,8 +68,9 @@ static void hide(struct redaction *r, size_t n) {
     r->at += n;
 }
 
-/* A value of `n` bytes: kept, but for the password that may be in an address. What is written in
- * numbers of characters cannot be looked through. */
+/* A value of `n` bytes: kept, but for the password that may be in an address, and what follows a
+ * question mark: of an address that is often a token. What is written in numbers of characters
+ * cannot be looked through. */
 static void keep_value(struct redaction *r, size_t n) {
     size_t head = 0;
     size_t secret = 0;
@@ -84,16 +85,31 @@ static void keep_value(struct redaction *r, size_t n) {
     if (secret > 0) {
         hide(r, secret);
     }
-    keep(r, n - head - secret);
+    const size_t rest = n - head - secret;
+    const char *query = memchr(r->at, '?', rest);
+    const size_t kept = query ? (size_t)(query + 1 - r->at) : rest;
+    keep(r, kept);
+    if (query) {
+        hide(r, rest - kept);
+    }
 }
 
-/* name = 'value', from the name on. */
-static bool attribute(struct redaction *r, bool shut) {
+/* Name and value of something that libvirt passes on: what it is, only the other side knows. */
+static bool is_value_of_any(const char *element, size_t size, const char *name, size_t n) {
+    static const char *const elements[] = {"property", "parameter"};
+    static const char *const value = "value";
+    return is_one_of(element, size, elements, ARRAY_SIZE(elements)) &&
+           is_one_of(name, n, &value, 1);
+}
+
+/* name = 'value', from the name on, of an element. */
+static bool attribute(struct redaction *r, const char *element, size_t size, bool shut) {
     static const char *const query = "query";             /* of an address: often a token */
     static const char *const default_namespace = "xmlns"; /* names would mean something else */
     const char *name = r->at;
     size_t n = strcspn(name, NAME_END);
-    bool hidden = shut || secret_name(name, n) || is_one_of(name, n, &query, 1);
+    bool hidden = shut || secret_name(name, n) || is_one_of(name, n, &query, 1) ||
+                  is_value_of_any(element, size, name, n);
     if (n == 0 || is_one_of(name, n, &default_namespace, 1)) {
         return false;
     }
@@ -131,7 +147,7 @@ static bool open_tag(struct redaction *r) {
     for (keep(r, strspn(r->at, BLANKS)); *r->at != '>' && *r->at != '/';
          keep(r, strspn(r->at, BLANKS))) {
         bool namespace = strncmp(r->at, "xmlns", strlen("xmlns")) == 0;
-        if (!attribute(r, shut && !namespace)) {
+        if (!attribute(r, name, n, shut && !namespace)) {
             return false;
         }
     }

@@ -258,6 +258,81 @@ static void test_access(void **state) {
     assert_non_null(strstr(ask_as(65534, "adm", change), "\"code\":\"no-quorum\""));
 }
 
+/* With a secret in each place that libvirt has for one, and in those that only look like it. */
+static const char definition[] =
+    "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>"
+    "<description>geheim01</description><metadata><x:y xmlns:x='urn:x' z='geheim02'/></metadata>"
+    "<os><type>hvm</type><kernel>https://h/k?t=geheim03</kernel><cmdline>p=geheim04</cmdline></os>"
+    "<sysinfo type='smbios'><oemStrings><entry>ds=nocloud;geheim05</entry></oemStrings></sysinfo>"
+    "<sysinfo type='fwcfg'><entry name='opt/x'>geheim06</entry></sysinfo>"
+    "<devices><disk><source protocol='https' name='img?token=geheim07' query='t=geheim08'>"
+    "<ssl verify='no'/><cookies><cookie name='a'>geheim09</cookie></cookies>"
+    "<auth username='u'><secret type='iscsi' usage='geheim10'/></auth>"
+    "<encryption><secret type='passphrase' uuid='geheim11'/></encryption></source></disk>"
+    "<disk><source protocol='ssh' name='ssh://u:geheim12@h/x'/></disk>"
+    "<interface><virtualport><parameters profileid='p'/></virtualport><filterref filter='f'>"
+    "<parameter name='PW' value='geheim13'/></filterref></interface>"
+    "<graphics type='vnc' passwd='geheim14'/><graphics type='spice' passwd=\"geheim15\"/>"
+    "<smartcard mode='passthrough'><property name='password' value='geheim16'/></smartcard>"
+    "</devices><!-- geheim17 -->"
+    "<launchSecurity><session>geheim18</session></launchSecurity>"
+    "<qemu:commandline><qemu:arg value='secret,data=geheim19'/>"
+    "<qemu:env name='A' value='geheim20'/></qemu:commandline></domain>";
+
+static unsigned secrets_in(const char *text) {
+    unsigned n = 0;
+    for (const char *at = text; (at = strstr(at, "geheim")); at++) {
+        n++;
+    }
+    return n;
+}
+
+static char *copy(const char *text) {
+    char *result = strdup(text);
+    assert_non_null(result);
+    return result;
+}
+
+static void add_vm(void) {
+    struct model *m = (struct model *)(uintptr_t)core_model(core);
+    struct model_vm *vm = model_add(&m->vms);
+    assert_non_null(vm);
+    vm->id = 1;
+    vm->name = copy("web");
+    vm->xml = copy(definition);
+    vm->reason = copy("");
+    vm->cpu_mode = copy("");
+    vm->cpu_model = copy("");
+}
+
+/* A reader gets no secret, by whatever verb; an administrator the definition as it is. */
+static void test_definitions_of_readers_have_no_secrets(void **state) {
+    static const char *const reads[] = {
+        "{\"v\":1,\"id\":1,\"verb\":\"vm.show\",\"vm\":\"web\"}",
+        "{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}",
+        "{\"v\":1,\"id\":1,\"verb\":\"status\"}",
+        "{\"v\":1,\"id\":1,\"verb\":\"export\"}",
+        "{\"v\":1,\"id\":1,\"verb\":\"event.list\"}",
+    };
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    add_vm();
+    assert_int_equal(secrets_in(definition), 20);
+    assert_int_equal(secrets_in(ask_as(0, "", reads[0])), 20);
+    assert_int_equal(secrets_in(ask_as(65534, "adm", reads[0])), 20);
+    for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+        const char *text = ask_as(65534, "video", reads[i]);
+        assert_non_null(strstr(text, "\"id\":1,\"ok\":"));
+        assert_int_equal(secrets_in(text), 0);
+    }
+    const char *text = ask_as(65534, "video", reads[0]);
+    assert_non_null(strstr(text, "<name>web</name>"));
+    assert_non_null(strstr(text, "passwd='********'"));
+    assert_non_null(strstr(text, "name='img?********'"));
+}
+
 static struct model_event row = {
     .seq = 1, .kind = "k", .node = "n", .subject = "s", .message = "hello"};
 
@@ -312,10 +387,15 @@ static void test_many_unanswered(void **state) {
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_reads_and_errors), T(test_change_goes_to_the_core),
-        T(test_access),           T(test_client_gone_before_the_answer),
-        T(test_subscription),     T(test_slow_subscriber_is_hung_up_on),
-        T(test_many_unanswered),  T(test_answer_that_does_not_fit),
+        T(test_reads_and_errors),
+        T(test_change_goes_to_the_core),
+        T(test_access),
+        T(test_client_gone_before_the_answer),
+        T(test_subscription),
+        T(test_slow_subscriber_is_hung_up_on),
+        T(test_many_unanswered),
+        T(test_answer_that_does_not_fit),
+        T(test_definitions_of_readers_have_no_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
