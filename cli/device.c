@@ -6,6 +6,7 @@
  * never shown again: the daemon hides them, and this hides them once more, also in JSON.
  */
 #include "cli.h"
+#include "fence_agent.h"
 #include "table.h"
 #include "text.h"
 #include "verbs.h"
@@ -80,6 +81,9 @@ int command_device_list(struct cli *cli, char **words) {
     }
     table_print(table);
     table_destroy(table);
+    if (json_array_size(devices) > 1) {
+        puts("tried in this order, those that name the node first; one success is enough");
+    }
     return CLI_DONE;
 }
 
@@ -184,6 +188,10 @@ int command_device_add(struct cli *cli, char **words) {
     }
     for (size_t at = 0; (node = options_next(&cli->options, OPTION_NODE, &at)) != NULL;) {
         json_array_append_new(nodes, json_string(node));
+    }
+    code = fence_agent_check(cli, words[0], agent, nodes, params);
+    if (code != CLI_DONE) {
+        return code;
     }
     snprintf(done, sizeof(done),
              "fence device %s is known; try it: clusterctl fence-device test %s NODE", words[0],

@@ -122,7 +122,9 @@ const struct verb verbs[] = {
      "tell the cluster of a device that switches nodes off",
      "AGENT is any fence agent of ClusterLabs by its name. The parameters are those of the agent "
      "(AGENT -o metadata "
-     "lists them); {node} in a value stands for the node's name. Put passwords into a file that "
+     "lists them); {node} in a value stands for the node's name. Several devices of a node are "
+     "alternatives, not halves: the first that succeeds is enough, so the two outlets of one "
+     "node belong into one device (--param plug=3,4). Put passwords into a file that "
      "only you can read "
      "and give it with --param-file: what stands on a command line, all users of this machine can "
      "read.",

@@ -120,7 +120,8 @@ static int parameters_read_stdin(struct parameters *parameters) {
 static int parameters_read_arguments(struct parameters *parameters, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         char name[64];
-        const char *word = argv[i], *equals = strchr(word, '=');
+        const char *word = strcmp(argv[i], "-o") == 0 ? "--action" : argv[i];
+        const char *equals = strchr(word, '=');
         if (strncmp(word, "--", 2) != 0) {
             fprintf(stderr, "fence_lab: '%s' is not an option; try --help\n", word);
             return -EINVAL;
@@ -345,7 +346,7 @@ static int do_metadata(const struct parameters *parameters) {
 }
 
 static void usage(void) {
-    printf("Usage: fence_lab --action off --plug NODE [OPTION VALUE]...\n"
+    printf("Usage: fence_lab -o|--action off --plug NODE [OPTION VALUE]...\n"
            "       name=value lines on standard input, if there are no options\nActions:");
     for (size_t i = 0; i < ACTION_COUNT; i++)
         printf(" %s", actions[i].name);

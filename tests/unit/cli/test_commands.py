@@ -150,6 +150,51 @@ def test_json_is_the_answer(cluster, words, verb, answer):
 # ---- fence devices and their secrets
 
 
+@pytest.mark.parametrize("words", [
+    ["--agent", "fence_x", "--param", "ip=10.0.0.9"],
+    ["--agent", "fence_old", "--node", "n1", "--node", "n2", "--param", "ipaddr=10.0.0.9"],
+    ["--agent", "fence_kdump"],
+    ["--agent", "fence_ipmilan", "--node", "n1", "--param", "ip=10.0.0.11"],
+    ["--agent", "fence_ipmilan", "--param", "ip=bmc-{node}"],
+    ["--agent", "fence_ipmilan", "--param", "port_as_ip=1"],
+    ["--agent", "fence_fixed", "--param", "status_file=/run/{node}"],
+    ["--agent", "ipmilan"],  # clusterd says what is wrong with it
+])
+def test_devices_that_can_tell_nodes_apart(cluster, words):
+    cluster.serve(ok("fence-device.add", operation=0))
+    done = cluster.run("fence-device", "add", "d", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert cluster.requests[-1]["verb"] == "fence-device.add"
+
+
+@pytest.mark.parametrize("words, whom", [
+    (["--agent", "fence_ipmilan", "--param", "ip=10.0.0.11"], "all nodes"),
+    (["--agent", "fence_ipmilan", "--node", "n1", "--node", "n2", "--param", "ip=10.0.0.11"], "several nodes"),
+    (["--agent", "fence_fixed", "--param", "status_file=/run/x"], "all nodes"),
+])
+def test_one_machine_is_no_device_of_several_nodes(cluster, words, whom):
+    cluster.serve(ok("fence-device.add", operation=0))
+    done = cluster.run("fence-device", "add", "d", *words)
+    assert done.returncode == 3
+    assert f"{words[1]} switches the one machine at its ip, but d is for {whom}" in done.stderr
+    assert "--node" in done.stderr and not cluster.requests
+
+
+def test_an_agent_that_is_not_there(cluster):
+    cluster.serve(ok("fence-device.add", operation=0))
+    for agent, why in (("fence_gone", "No such file"), ("fence_locked", "Permission denied")):
+        done = cluster.run("fence-device", "add", "d", "--agent", agent, "--node", "n1")
+        assert done.returncode == 1 and not cluster.requests
+        assert f"/sbin/{agent}: {why}" in done.stderr and "fence-agents" in done.stderr
+
+
+def test_an_agent_that_does_not_describe_itself(cluster):
+    cluster.serve(ok("fence-device.add", operation=0))
+    done = cluster.run("fence-device", "add", "d", "--agent", "fence_broken")
+    assert done.returncode == 0
+    assert "fence_broken does not describe itself (fence_broken -o metadata: no module named fencing)" in done.stderr
+
+
 def test_a_fence_device_with_its_secrets_from_a_file(cluster, tmp_path):
     cluster.serve(ok("fence-device.add", operation=0))
     path = tmp_path / "ilo.params"
