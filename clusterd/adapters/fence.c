@@ -116,7 +116,7 @@ static void finish_test(struct fence_run *run, bool ok, enum core_power power, c
     }
     const struct core_event event = {
         .type = CORE_EVENT_FENCE,
-        .fence = {.run = run->order.run, .ok = ok, .power = power, .message = message}};
+        .fence = {.run = run->order.run, .ok = ok, .power = (uint8_t)power, .message = message}};
     sink_post(&run->fence->sink, &event);
     run_free(run);
 }

@@ -5,6 +5,7 @@
  */
 #include "adapters/ipc_view.h"
 
+#include "core/devices.h"
 #include "core/settings.h"
 
 #include <inttypes.h>
@@ -87,7 +88,7 @@ static void about_lost_node(struct problems *p, const struct model_node *node,
 
 static void about_node(struct problems *p, const struct model_node *node) {
     const struct model *m = p->view->model;
-    const struct model_device *device = model_device_for(m, node->id);
+    const struct model_device *device = devices_turn(m, node->id, 0);
     switch ((enum node_state)node->state) {
     case NODE_LOST:
     case NODE_FENCING: about_lost_node(p, node, device); break;
@@ -175,6 +176,18 @@ static void about_volume(struct problems *p, const struct model_volume *volume) 
     }
 }
 
+static void about_device(struct problems *p, const struct model_device *device) {
+    char todo[200];
+    if (device_is_ambiguous(device)) {
+        (void)snprintf(todo, sizeof(todo),
+                       "clusterctl fence-device remove %s; add it anew with {node} in its plug, or "
+                       "one for each node",
+                       device->name);
+        add(p, SEVERITY_ERROR, "it has one outlet, but is for several nodes", todo,
+            "fence device %s is never used", device->name);
+    }
+}
+
 /* With `balance advise`: what a person might move. */
 static void about_balance(struct problems *p) {
     struct ipc_view *view = p->view;
@@ -244,6 +257,9 @@ json_t *render_problems(struct ipc_view *view) {
     }
     MODEL_EACH(model_volume, volume, &m->volumes) {
         about_volume(&p, volume);
+    }
+    MODEL_EACH(model_device, device, &m->devices) {
+        about_device(&p, device);
     }
     about_balance(&p);
     about_reserve(&p);

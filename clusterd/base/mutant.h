@@ -32,6 +32,7 @@
     X(adopt_blindly, "of an order that was under way at a restart nothing is asked")     \
     X(untold_is_gone, "a VM that a returning node does not tell of counts as ended")     \
     X(fenced_unconfirmed, "a fencing counts though the agent did not confirm it")        \
+    X(fenced_and_heard, "a fencing counts though the node is still heard")               \
     X(watchdog_short, "the watchdog's deadline counts a second early")                   \
     X(idle_by_commit, "a node counts as idle by what it knows to be committed")          \
     X(idle_and_late, "a clusterd that lags behind feeds the watchdog as idle")           \

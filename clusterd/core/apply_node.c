@@ -450,6 +450,26 @@ void apply_fence_begin(struct apply *a, const void *command) {
                 node->fence_attempts, model_node_name(a->m, begin->by));
 }
 
+static void fence_failed(struct apply *a, struct model_node *node,
+                         const struct cmd_fence_result *result) {
+    bool several = result->then[0] != '\0';
+    const char *joint = several ? "; " : "";
+    node->fence_order = 0;
+    apply_event(a, SEVERITY_ERROR, "fence-failed", node->name,
+                "fencing of %s failed (attempt %u, device %s): %s%s%s", node->name,
+                node->fence_attempts, result->device, result->message, joint, result->then);
+    if (node->state != NODE_FENCING) {
+        return;
+    }
+    /* Of a node that holds nothing nobody needs to be sure. */
+    bool done = !model_node_holds_vms(a->m, node->id) && !result->more;
+    node_set_state(a, node, done ? NODE_OFFLINE : NODE_LOST,
+                   outbox_text(a->out, "fencing failed (attempt %u%s%s): %s%s%s",
+                               node->fence_attempts, several ? ", device " : "",
+                               several ? result->device : "", result->message, joint,
+                               result->then));
+}
+
 void apply_fence_result(struct apply *a, const void *command) {
     const struct cmd_fence_result *result = command;
     struct model_node *node = model_node_by_id(a->m, result->node);
@@ -468,16 +488,9 @@ void apply_fence_result(struct apply *a, const void *command) {
         node_fenced(a, node, (enum fence_evidence)result->evidence, result->message);
         return;
     }
-    node->fence_order = 0;
-    apply_event(a, SEVERITY_ERROR, "fence-failed", node->name,
-                "fencing of %s failed (attempt %u, device %s): %s", node->name,
-                node->fence_attempts, result->device, result->message);
-    if (node->state == NODE_FENCING) {
-        /* Of a node that holds nothing nobody needs to be sure. */
-        bool holds = model_node_holds_vms(a->m, node->id);
-        node_set_state(a, node, holds ? NODE_LOST : NODE_OFFLINE,
-                       outbox_text(a->out, "fencing failed (attempt %u): %s", node->fence_attempts,
-                                   result->message));
+    fence_failed(a, node, result);
+    if (result->more) {
+        return; /* whoever asked for it waits for the next device's word */
     }
     end_fence_operations(a, node, OPERATION_FAILED, result->message);
     node->fence_asked = 0; /* the administrator has been told; a lost node is tried again anyway */

@@ -2,7 +2,8 @@
 /*
  * The executor's frame: runs (agents that are alive), lines that come from them, and what is looked
  * after in each step. Orders: executor_order.c. What libvirt says: executor_domain.c. Volumes:
- * executor_volume.c. Fencing, watchdog and this node's own end: executor_fence.c.
+ * executor_volume.c. Fence devices: executor_device.c. Going on alone, watchdog and this node's own
+ * end: executor_fence.c.
  */
 #include "core/executor.h"
 

@@ -39,11 +39,13 @@ struct run {
     enum order_kind order_kind;
     uint64_t client; /* TEST */
     uint64_t operation;
-    uint64_t kill_ms;             /* asked to end: forced then; 0: not asked */
-    bool killed;                  /* by SIGKILL */
-    uint64_t incarnation;         /* FENCE: of the node's clusterd */
-    char uuid[WIRE_MAX_NAME + 1]; /* KILL */
-    char device[WIRE_MAX_NAME + 1];
+    uint64_t kill_ms;               /* asked to end: forced then; 0: not asked */
+    bool killed;                    /* by SIGKILL */
+    uint64_t incarnation;           /* FENCE: of the node's clusterd */
+    char uuid[WIRE_MAX_NAME + 1];   /* KILL */
+    char device[WIRE_MAX_NAME + 1]; /* FENCE, CLEAR, TEST */
+    uint64_t off_ms; /* FENCE, CLEAR: it has said "off" then, and the node was heard; 0: not yet */
+    char said[256];  /* in these words */
 };
 
 struct domain { /* as `vm watch` told */
@@ -165,7 +167,11 @@ int executor_self_stop(struct core *c);
 /* Its end, as it is reported: what libvirt told last may be of its life. */
 uint8_t executor_end_of(const struct domain *d);
 int executor_kill_domain(struct core *c, const struct domain *d, const char *why);
+int executor_run_device(struct core *c, struct run *run, const struct model_device *device,
+                        const char *node, enum core_fence_action what);
 int executor_fencing(struct core *c);
+/* What devices have said of nodes that were still heard; of runs of that kind. */
+int executor_settle(struct core *c, enum run_kind kind);
 int executor_clear_small(struct core *c);
 void executor_watchdog(struct core *c);
 bool executor_runs_something(struct core *c);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fencing others (the fence agents that the coordinator runs), and this node's own end: the
+ * Of two nodes, fencing the other one before this one goes on alone; and this node's own end: the
  * watchdog and stopping its VMs when it may not run them. The timeline that makes both safe is in
- * timeouts.h.
+ * timeouts.h. How fence agents are run: executor_device.c.
  */
 #include "base/mutant.h"
 #include "core/core_internal.h"
+#include "core/devices.h"
 #include "core/executor.h"
 #include "core/log.h"
 #include "core/settings.h"
@@ -14,71 +15,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static int run_device(struct core *c, struct run *run, const struct model_device *device,
-                      const char *node, enum core_fence_action what) {
-    struct core_param *params = arena_array(&c->out.arena, device->keys.n, sizeof(*params));
-    if (!params) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < device->keys.n; i++) {
-        params[i] = (struct core_param){
-            .key = outbox_text(&c->out, "%s", device->keys.v[i]),
-            .value = outbox_text(&c->out, "%s", device->values.v[i]),
-        };
-    }
-    (void)snprintf(run->device, sizeof(run->device), "%s", device->name);
-    struct core_action *action = outbox_add(&c->out, CORE_ACTION_FENCE);
-    action->fence = (struct core_fence_order){
-        .run = run->id,
-        .agent = outbox_text(&c->out, "%s", device->agent),
-        .node = outbox_text(&c->out, "%s", node),
-        .action = what,
-        .params = params,
-        .n_params = device->keys.n,
-        .timeout_ms = setting_get(&c->model, SETTING_fence_timeout_ms),
-    };
-    return 0;
-}
-
-static bool fence_begun(struct core *c, const struct model_node *node) {
-    struct executor *x = &c->executor;
-    uint32_t i = 0;
-    while (i < x->n_fenced && x->fenced[i].node != node->id) {
-        i++;
-    }
-    if (i == WIRE_MAX_NODES) {
-        return true;
-    }
-    if (i < x->n_fenced && x->fenced[i].order == node->fence_order) {
-        return true;
-    }
-    x->n_fenced = i == x->n_fenced ? i + 1 : x->n_fenced;
-    x->fenced[i].node = node->id;
-    x->fenced[i].order = node->fence_order;
-    return false;
-}
-
-int executor_fencing(struct core *c) {
-    MODEL_EACH(model_node, node, &c->model.nodes) {
-        const struct model_device *device = model_device_for(&c->model, node->id);
-        if (node->fence_order == 0 || node->fence_by != c->self || !device ||
-            executor_find_run(c, RUN_FENCE, node->id) || fence_begun(c, node)) {
-            continue;
-        }
-        struct run *run = executor_add_run(c, RUN_FENCE, node->id);
-        if (!run) {
-            return -ENOMEM;
-        }
-        run->order = node->fence_order;
-        run->incarnation = node->incarnation;
-        int err = run_device(c, run, device, node->name, FENCE_OFF);
-        if (err < 0) {
-            return err;
-        }
-    }
-    return 0;
-}
 
 /* -EBADMSG: the entry is something else. */
 static int decode_view(struct core *c, const struct log_item *item, struct cmd_view *ret_view) {
@@ -159,16 +95,18 @@ static bool is_off(const struct core *c, const struct model_node *node, bool app
 }
 
 static int clear_node(struct core *c, const struct model_node *node) {
-    const struct model_device *device = model_device_for(&c->model, node->id);
+    const struct model_device *device =
+        devices_turn(&c->model, node->id, c->executor.clear_attempts);
     if (!device || executor_find_run(c, RUN_CLEAR, node->id)) {
         return 0;
     }
     struct run *run = executor_add_run(c, RUN_CLEAR, node->id);
-    int err = run ? run_device(c, run, device, node->name, FENCE_OFF) : -ENOMEM;
+    int err = run ? executor_run_device(c, run, device, node->name, FENCE_OFF) : -ENOMEM;
     if (err == 0) {
         outbox_log(&c->out, SEVERITY_WARNING,
-                   "no majority without %s: it is fenced before this node goes on alone",
-                   node->name);
+                   "no majority without %s: it is fenced with device %s before this node goes on "
+                   "alone",
+                   node->name, device->name);
     }
     return err;
 }
@@ -195,6 +133,10 @@ int executor_clear_small(struct core *c) {
         x->clear_from_ms = 0;
         x->clear_attempts = 0;
         x->cleared.n = 0; /* what was off then may be back */
+    }
+    int settled = executor_settle(c, RUN_CLEAR);
+    if (settled < 0) {
+        return settled;
     }
     if (!replica_wants_clearance(&c->replica)) {
         return 0;
@@ -239,20 +181,10 @@ bool executor_waits_for(const struct core *c, uint32_t node) {
     return replica_wants_clearance(&c->replica) && !replica_is_heard(&c->replica, node);
 }
 
-/* As long as the policy waits between two attempts (policy_fence.c). */
-static uint64_t pause_ms(const struct core *c, uint32_t attempts) {
-    uint64_t pause = setting_get(&c->model, SETTING_fence_retry_ms);
-    uint64_t longest = setting_get(&c->model, SETTING_fence_retry_max_ms);
-    for (uint32_t i = 1; i < attempts && pause < longest; i++) {
-        pause *= 2;
-    }
-    return pause < longest ? pause : longest;
-}
-
 void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {
     struct executor *x = &c->executor;
     if (!ok) {
-        x->clear_from_ms = c->now_ms + pause_ms(c, ++x->clear_attempts);
+        x->clear_from_ms = c->now_ms + devices_pause_ms(&c->model, node, ++x->clear_attempts);
         outbox_log(&c->out, SEVERITY_ERROR,
                    "%s could not be fenced (%s): this node does not go on alone",
                    model_node_name(&c->model, node), message);
@@ -263,56 +195,6 @@ void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *m
         x->cleared.v = x->cleared_ids;
         x->cleared.n++;
     }
-}
-
-int executor_fence(struct core *c, const struct core_fence *result) {
-    struct executor *x = &c->executor;
-    struct run *run = NULL;
-    for (uint32_t i = 0; i < x->n_runs; i++) {
-        run = x->runs[i].id == result->run ? &x->runs[i] : run;
-    }
-    if (!run) {
-        return 0;
-    }
-    struct run done = *run;
-    executor_drop_run(c, run);
-    const char *message = outbox_text(&c->out, "%s", result->message ? result->message : "");
-    if (done.kind == RUN_TEST) {
-        core_reply(c, done.client, result->ok ? REPLY_OK : REPLY_FAILED, 0, message,
-                   result->ok ? "" : "check the device's address and parameters");
-        return 0;
-    }
-    if (done.kind == RUN_CLEAR) {
-        executor_note_cleared(c, done.subject, result->ok != 0, message);
-        return 0;
-    }
-    struct cmd_fence_result fenced = {
-        .node = done.subject,
-        .incarnation = done.incarnation,
-        .order = done.order,
-        .evidence = result->ok || MUTANT(fenced_unconfirmed) ? EVIDENCE_AGENT : EVIDENCE_NONE,
-        .device = outbox_text(&c->out, "%s", done.device),
-        .message = message,
-    };
-    return core_propose(c, PENDING_REPORT, COMMAND_FENCE_RESULT, &fenced, 0);
-}
-
-int executor_test_device(struct core *c, const struct core_request *request) {
-    const struct model_device *device = model_device_by_name(&c->model, request->device);
-    const struct model_node *node = model_node_by_name(&c->model, request->node);
-    if (!device || !node) {
-        core_reply(c, request->id, REPLY_NOT_FOUND, 0,
-                   outbox_text(&c->out, "there is no %s '%s'", device ? "node" : "fence device",
-                               device ? request->node : request->device),
-                   "clusterctl fence-device list, clusterctl node list");
-        return 0;
-    }
-    struct run *run = executor_add_run(c, RUN_TEST, node->id);
-    if (!run) {
-        return -ENOMEM;
-    }
-    run->client = request->id;
-    return run_device(c, run, device, node->name, FENCE_STATUS);
 }
 
 /* ------------------------------------------------------------------------------- own end ---- */

@@ -325,8 +325,8 @@ struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid);
 struct model_volume *model_volume_by_name(const struct model *m, const char *name);
 struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node);
 struct model_device *model_device_by_name(const struct model *m, const char *name);
-/* The device that fences the node; NULL if there is none. One that names the node wins over one for
- * all. */
+/* A device that is for the node; NULL if there is none. In which order they are tried, and which
+ * are never used: devices.h. */
 struct model_device *model_device_for(const struct model *m, uint32_t node);
 struct model_rule *model_rule_by_name(const struct model *m, const char *name);
 struct model_operation *model_operation_by_id(const struct model *m, uint64_t id);

@@ -3,11 +3,12 @@
  * Fencing: which node must be made sure to run nothing, and what counts as being sure.
  *
  * A node is fenced when it left the view while a VM may be on it, when its clusterd stays silent,
- * or when somebody asked. Attempts are repeated with growing pauses, for ever: without evidence
- * nothing is started elsewhere.
+ * or when somebody asked. Each of its devices is tried (devices.h), and all of them again with
+ * growing pauses, for ever: without evidence nothing is started elsewhere.
  */
 #include "base/mutant.h"
 #include "core/core_internal.h"
+#include "core/devices.h"
 #include "core/settings.h"
 #include "core/timeouts.h"
 
@@ -65,18 +66,14 @@ static void note_state(struct core *c, const struct model_node *node, struct pol
     }
     note_held(c, node, wait);
     if (node->fence_order == 0 && node->fence_attempts != wait->attempts) {
-        uint64_t pause = setting_get(&c->model, SETTING_fence_retry_ms);
-        uint64_t longest = setting_get(&c->model, SETTING_fence_retry_max_ms);
-        for (uint32_t i = 1; i < node->fence_attempts && pause < longest; i++) {
-            pause *= 2;
-        }
         wait->attempts = node->fence_attempts;
-        wait->next_fence_ms = c->now_ms + (pause < longest ? pause : longest);
+        wait->next_fence_ms =
+            c->now_ms + devices_pause_ms(&c->model, node->id, node->fence_attempts);
     }
 }
 
 static int begin_fence(struct core *c, const struct model_node *node) {
-    const struct model_device *device = model_device_for(&c->model, node->id);
+    const struct model_device *device = devices_turn(&c->model, node->id, node->fence_attempts);
     if (!device) {
         return 0; /* `status` says so; confirm-off or the watchdog may still give evidence */
     }
@@ -122,6 +119,7 @@ static int watchdog_evidence(struct core *c, const struct model_node *node,
         .evidence = EVIDENCE_WATCHDOG,
         .device = "",
         .message = "its watchdog was armed, and its deadline has passed",
+        .then = "",
     };
     return policy_propose(c, COMMAND_FENCE_RESULT, &result);
 }

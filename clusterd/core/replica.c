@@ -212,6 +212,7 @@ int replica_message(struct replica *r, uint32_t sender, const struct message *m,
         return 0; /* not in our node list: corosync.conf differs; the core has said so */
     }
     peer->last_heard_ms = now_ms;
+    peer->spoke_ms = now_ms;
     bool same_view = r->epoch != 0 && m->epoch == r->epoch && peer->in_view;
     switch (m->type) {
     case MESSAGE_STATE: return replica_on_state(r, peer, m, now_ms, wall_ms, out);

@@ -64,8 +64,9 @@ enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLIC
 struct replica_peer {
     uint32_t id;
     uint32_t votes;
-    uint64_t incarnation; /* of its last message */
-    uint64_t last_heard_ms;
+    uint64_t incarnation;   /* of its last message */
+    uint64_t last_heard_ms; /* it is silent since then, but for our own sleep and other excuses */
+    uint64_t spoke_ms;      /* the last message of its clusterd came */
     uint64_t foreign_incarnation; /* whose messages we cannot read: said; 0: none */
     uint64_t damaged_incarnation; /* who sent `damaged` messages that make no sense */
     uint32_t damaged;

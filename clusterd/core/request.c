@@ -5,6 +5,7 @@
  * what must hold is checked again when the command is applied or ordered.
  */
 #include "core/core_internal.h"
+#include "core/devices.h"
 #include "core/planner.h"
 #include "core/timeouts.h"
 
@@ -173,6 +174,27 @@ static int request_confirm_off(struct core *c, const struct core_request *reques
     return propose(c, request, confirm);
 }
 
+static int request_device_add(struct core *c, const struct core_request *request) {
+    const char *hint = "";
+    const char *message = devices_refusal(&c->model, request->value, &c->out, &hint);
+    return message ? refuse(c, request, message, hint) : propose(c, request, request->value);
+}
+
+/* Where there are devices, but none that may be used. */
+static int request_fence(struct core *c, const struct core_request *request) {
+    const struct cmd_node_fence *fence = request->value;
+    const struct model_node *node = model_node_by_name(&c->model, fence->node);
+    const struct model_device *device = node ? model_device_for(&c->model, node->id) : NULL;
+    if (!device || devices_count(&c->model, node->id) > 0) {
+        return propose(c, request, fence);
+    }
+    return refuse(c, request,
+                  outbox_text(&c->out, "fence device %s has one outlet, but is for several nodes",
+                              device->name),
+                  "add it anew with {node} in its plug; or power the node off by hand and "
+                  "confirm-off");
+}
+
 int core_request(struct core *c, const struct core_request *request) {
     if (request->kind == REQUEST_DEVICE_TEST) {
         return executor_test_device(c, request);
@@ -188,6 +210,8 @@ int core_request(struct core *c, const struct core_request *request) {
     case COMMAND_VM_MOVE: return request_move(c, request);
     case COMMAND_NODE_DRAIN: return request_drain(c, request);
     case COMMAND_VM_ADD: return request_add(c, request);
+    case COMMAND_DEVICE_ADD: return request_device_add(c, request);
+    case COMMAND_NODE_FENCE: return request_fence(c, request);
     case COMMAND_NODE_CONFIRM_OFF: return request_confirm_off(c, request);
     default: return propose(c, request, request->value);
     }

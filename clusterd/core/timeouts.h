@@ -102,6 +102,9 @@
 #define TIMEOUT_AGENT_RESTART_MS 1000u
 /* A volume's agent that is silent so long: the storage hangs. */
 #define TIMEOUT_VOLUME_MS 6000u
+/* A fence device has said "off" of a node that corosync hears: so long corosync may take to lose it
+ * (token and consensus; 27 s of 16 nodes with its defaults). Then the device switches another. */
+#define TIMEOUT_STILL_HEARD_MS 30000u
 /* Two halves that would fence each other: the higher ids wait. */
 #define TIMEOUT_FENCE_RACE_MS 2000u
 

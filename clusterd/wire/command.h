@@ -104,7 +104,9 @@ WIRE_STRUCT(cmd_fence_begin);
     F(S, U64, order, 0) /* index of the FENCE_BEGIN it answers; 0: watchdog */ \
     F(S, U8, evidence, 0) /* enum fence_evidence; NONE: the attempt failed */  \
     F(S, STR, device, WIRE_MAX_NAME)                  \
-    F(S, STR, message, WIRE_MAX_TEXT)
+    F(S, STR, message, WIRE_MAX_TEXT)                 \
+    F(S, U8, more, 1) /* the attempt failed, and another device's turn has come */ \
+    F(S, STR, then, WIRE_MAX_NAME + 100) /* of several devices: what follows, for people */
 WIRE_STRUCT(cmd_fence_result);
 
 /* ---- VMs, asked for by people ---- */

@@ -83,6 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!strpbrk(order.node, "\r\n")) {
         check_input(&order);
     }
+    if (fence_status_line(SAID_NOTHING, output) == SAID_OFF) {
+        CHECK(strncmp(output, "Status:", 7) == 0 && strstr(output, "OFF") && !strstr(output, "ON"));
+    }
     (void)fence_metadata_offers(output, "off");
     (void)fence_metadata_offers(output, order.agent);
     fence_mask(&order, output);

@@ -179,6 +179,15 @@ static void happen_fence(struct sim *s, const struct fault *f) {
     if (s->options.no_fencing) {
         return;
     }
+    if (mode == FENCE_FAILS && f->choice & 2048) {
+        uint32_t other = f->choice / 4096 % (s->n + 1);
+        struct cmd_node_fence wish = {.node = sim_node_name(s, f->node)};
+        sim_fence_crossed(s, f->node, other == f->node ? 0 : other);
+        if (f->choice & 1024) { /* and somebody uses it */
+            (void)sim_command(s, 1 + f->choice / 65536 % s->n, COMMAND_NODE_FENCE, &wish);
+        }
+        return;
+    }
     sim_fence_mode(s, f->node, (enum sim_fence)mode, f->choice & 1024 ? f->us : 8000);
 }
 

@@ -156,10 +156,12 @@ const char *sim_unrest(struct sim *s) {
 void sim_mend(struct sim *s) {
     sim_trace(s, "everything is mended");
     s->next_agent.action[0] = '\0';
+    s->dead_device[0] = '\0';
     memset(s->group, 0, sizeof(s->group));
     for (uint32_t i = 1; i <= s->n; i++) {
         struct node *n = &s->nodes[i];
         n->fence = FENCE_WORKS;
+        n->crossed_until_us = 0;
         n->starves_until_us = 0;
         n->dies_after = 0;
         n->habit.action[0] = '\0';

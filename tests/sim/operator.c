@@ -52,11 +52,21 @@ uint64_t sim_answer_operation(const struct sim *s, uint64_t request) {
 
 /* ---- set-up ---- */
 
+static const char *const device_keys[] = {"plug", "ip"};
+
 void sim_add_device(struct sim *s, uint32_t node) {
-    static const char *const key = "plug", *const value = "{node}";
+    static const char *const values[] = {"{node}", "pdu"};
     struct cmd_device_add device = {
-        .name = "pdu", .agent = "fence_sim", .keys = {&key, 1}, .values = {&value, 1}};
+        .name = "pdu", .agent = "fence_sim", .keys = {device_keys, 2}, .values = {values, 2}};
     (void)sim_command(s, node, COMMAND_DEVICE_ADD, &device);
+}
+
+struct cmd_device_add sim_device_for(const char *const values[2], const char *const *node) {
+    return (struct cmd_device_add){.name = values[1],
+                                   .agent = "fence_sim",
+                                   .nodes = {node, 1},
+                                   .keys = {device_keys, 2},
+                                   .values = {values, 2}};
 }
 
 bool sim_is_tight(const struct sim *s) {
@@ -218,8 +228,27 @@ static void change_vms(struct sim *s, uint32_t node) {
     (void)sim_command(s, node, COMMAND_VM_REMOVE, &wish);
 }
 
+/* A second one for some node; those that name it are tried first. */
+static void change_second_device(struct sim *s, uint32_t node) {
+    char name[24];
+    const char *const of = sim_node_name(s, 1 + (uint32_t)sim_random(s, s->n));
+    const char *const values[2] = {"{node}", name};
+    struct cmd_device_remove wish = {.device = name};
+    (void)snprintf(name, sizeof(name), "bmc-%s", of);
+    struct cmd_device_add add = sim_device_for(values, &of);
+    if (model_device_by_name(sim_model(s), name)) {
+        (void)sim_command(s, node, COMMAND_DEVICE_REMOVE, &wish);
+    } else {
+        (void)sim_command(s, node, COMMAND_DEVICE_ADD, &add);
+    }
+}
+
 static void change_device(struct sim *s, uint32_t node) {
     const struct model *m = sim_model(s);
+    if (sim_chance(s, 50)) {
+        change_second_device(s, node);
+        return;
+    }
     struct cmd_device_remove wish = {.device = "pdu"};
     if (!model_device_by_name(m, "pdu")) {
         sim_add_device(s, node);

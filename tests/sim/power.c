@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Longer than anybody waits for corosync to lose a node that is off. */
+#define CROSSED_US (60 * SIM_SECOND)
+
 /* ---- on and off ---- */
 
 void sim_power_off(struct sim *s, uint32_t node, const char *why) {
@@ -20,6 +23,7 @@ void sim_power_off(struct sim *s, uint32_t node, const char *why) {
     ring_end_corosync(s, node); /* first: a dying clusterd does not say good-bye */
     node_end_clusterd(s, node);
     n->power = false;
+    n->crossed_until_us = 0;
     n->frozen = false;
     agents_of_node_end(s, node);
     libvirtd_end(s, node);
@@ -54,13 +58,15 @@ void sim_power_on(struct sim *s, uint32_t node) {
 
 /* ---- fencing ---- */
 
-static void tell(struct sim *s, struct agent *a, bool ok, const char *message) {
+static void tell(struct sim *s, struct agent *a, bool ok, enum core_power power,
+                 const char *message) {
     struct node *n = &s->nodes[a->node];
     if (a->process && n->alive && n->life == a->life) {
         struct item *item = item_new(ITEM_EVENT);
         item->event.type = CORE_EVENT_FENCE;
         item->event.fence.run = a->run;
         item->event.fence.ok = ok;
+        item->event.fence.power = (uint8_t)power;
         item->event.fence.message = item->text[0];
         (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", message);
         node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 500));
@@ -70,8 +76,62 @@ static void tell(struct sim *s, struct agent *a, bool ok, const char *message) {
 
 static void hangs_no_more(struct sim *s, uint64_t index, uint64_t serial) {
     if (agent_is(s, index, serial)) {
-        tell(s, &s->agents[index], false, "killed at its deadline");
+        tell(s, &s->agents[index], false, POWER_UNKNOWN, "killed at its deadline");
     }
+}
+
+/*
+ * Whether he who asks has every reason to know that the target is there. If he has not, it may have
+ * been cut off, and of two machines of which one is silent and the other is switched off nobody can
+ * say which is which.
+ */
+static bool is_heard(const struct sim *s, const struct agent *a) {
+    const struct node *n = &s->nodes[a->node];
+    const struct ring *ring = n->corosync.ring;
+    return n->core && ring && ring->members >> a->target & 1 && ring->members >> a->node & 1 &&
+           ids_contain(&n->core->replica.ring, a->target);
+}
+
+/* It switches another machine, and says of that one that it is off. */
+static void crossed_ends(struct sim *s, struct agent *a, uint64_t index, uint64_t serial) {
+    struct node *n = &s->nodes[a->target];
+    if (!is_heard(s, a)) {
+        tell(s, a, false, POWER_UNKNOWN, "no answer");
+        return;
+    }
+    n->crossed_until_us = s->now_us + CROSSED_US;
+    if (n->crossed && n->crossed != a->target) {
+        sim_power_off(s, n->crossed, "fenced for another");
+    }
+    if (agent_is(s, index, serial)) {
+        tell(s, a, true, POWER_OFF, "off, verified");
+    }
+}
+
+static void off_after_all(struct sim *s, uint64_t node, uint64_t boot) {
+    if (s->nodes[node].boot == boot) {
+        sim_power_off(s, (uint32_t)node, "somebody pulls the right plug");
+    }
+}
+
+void power_ring_formed(struct sim *s, uint32_t set) {
+    for (uint32_t i = 1; i <= s->n; i++) {
+        struct node *n = &s->nodes[i];
+        if (!(set >> i & 1) && n->power && s->now_us < n->crossed_until_us) {
+            sim_at(s, 0, off_after_all, i, n->boot);
+        }
+    }
+}
+
+void sim_fence_crossed(struct sim *s, uint32_t node, uint32_t other) {
+    sim_trace(s, "%s: its fence device switches %s", s->names[node],
+              other ? s->names[other] : "a machine that is no node");
+    s->nodes[node].fence = FENCE_CROSSED;
+    s->nodes[node].crossed = other;
+}
+
+void sim_device_dead(struct sim *s, const char *device) {
+    (void)snprintf(s->dead_device, sizeof(s->dead_device), "%s", device);
 }
 
 static void fence_ends(struct sim *s, uint64_t index, uint64_t serial) {
@@ -79,9 +139,20 @@ static void fence_ends(struct sim *s, uint64_t index, uint64_t serial) {
     if (!agent_is(s, index, serial)) {
         return;
     }
-    enum sim_fence mode = s->nodes[a->target].fence;
+    enum sim_fence mode = a->dead_device ? FENCE_FAILS : s->nodes[a->target].fence;
     if (a->status) {
-        tell(s, a, mode == FENCE_WORKS, s->nodes[a->target].power ? "on" : "off");
+        uint32_t seen = mode == FENCE_CROSSED ? s->nodes[a->target].crossed : a->target;
+        bool on = seen && s->nodes[seen].power;
+        bool answers = mode == FENCE_WORKS || mode == FENCE_CROSSED;
+        tell(s, a, answers,
+             !answers ? POWER_UNKNOWN
+             : on     ? POWER_ON
+                      : POWER_OFF,
+             on ? "on" : "off");
+        return;
+    }
+    if (mode == FENCE_CROSSED) {
+        crossed_ends(s, a, index, serial);
         return;
     }
     if (mode == FENCE_WORKS || mode == FENCE_OFF_UNCONFIRMED) {
@@ -95,13 +166,18 @@ static void fence_ends(struct sim *s, uint64_t index, uint64_t serial) {
                serial);
         return;
     }
-    tell(s, a, mode == FENCE_WORKS, mode == FENCE_WORKS ? "off, verified" : "no answer");
+    tell(s, a, mode == FENCE_WORKS, mode == FENCE_WORKS ? POWER_OFF : POWER_UNKNOWN,
+         mode == FENCE_WORKS ? "off, verified" : "no answer");
 }
 
 void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *order) {
     struct agent *a = agent_new(s, node, order->run, "fence");
     a->fence = true;
     a->status = order->action == FENCE_STATUS;
+    a->dead_device = false;
+    for (uint32_t i = 0; s->dead_device[0] && i < order->n_params; i++) {
+        a->dead_device = a->dead_device || strcmp(order->params[i].value, s->dead_device) == 0;
+    }
     a->target = node_by_name(s, order->node);
     CHECK(a->target != 0);
     a->deadline_us = s->now_us + order->timeout_ms * 1000;
@@ -114,7 +190,8 @@ void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *orde
 }
 
 void sim_fence_mode(struct sim *s, uint32_t node, enum sim_fence mode, uint64_t us) {
-    static const char *const names[] = {"works", "fails", "hangs", "powers off and says it failed"};
+    static const char *const names[] = {"works", "fails", "hangs", "powers off and says it failed",
+                                        "is crossed"};
     sim_trace(s, "%s: its fence device %s, after %llu ms", s->names[node], names[mode],
               (unsigned long long)us / 1000);
     s->nodes[node].fence = mode;

@@ -210,6 +210,7 @@ static void form_part(struct sim *s, uint32_t set) {
             s->nodes[i].corosync.ring = ring;
         }
     }
+    power_ring_formed(s, set);
     for (uint32_t i = 1; i <= s->n; i++) {
         if (set & bit(i)) {
             quorum_of_new_ring(s, i);

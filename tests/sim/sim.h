@@ -12,7 +12,8 @@
  * (Models: TigerBeetle's VOPR, FoundationDB's simulation, cowsql/raft's test cluster.)
  *
  * What the world does not do, because it is outside of the contract: a fence device that says "off"
- * of a node that is on; an administrator who confirms what is not so; libvirt resuming a
+ * of a node that is on and that corosync does not hear (of one that it does hear, see
+ * FENCE_CROSSED); an administrator who confirms what is not so; libvirt resuming a
  * migration's source whose target has run (QEMU's image locks and virtlockd stand against that).
  */
 #ifndef TESTS_SIM_SIM_H
@@ -104,8 +105,12 @@ void sim_speak_newer(struct sim *s, uint32_t node, bool newer); /* protocol vers
 void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us);
 void sim_jump_wall_clock(struct sim *s, uint32_t node, int64_t ms);
 
-enum sim_fence { FENCE_WORKS, FENCE_FAILS, FENCE_HANGS, FENCE_OFF_UNCONFIRMED };
+enum sim_fence { FENCE_WORKS, FENCE_FAILS, FENCE_HANGS, FENCE_OFF_UNCONFIRMED, FENCE_CROSSED };
 void sim_fence_mode(struct sim *s, uint32_t node, enum sim_fence mode, uint64_t us);
+/* Its plug is another one's: that of `other`, or of a machine that is no node (0). */
+void sim_fence_crossed(struct sim *s, uint32_t node, uint32_t other);
+/* The device of that name is dead, whatever node it is asked for; "": none is. */
+void sim_device_dead(struct sim *s, const char *device);
 void sim_confirm_off(struct sim *s, uint32_t by, uint32_t node); /* only if it is true */
 
 enum sim_disk { DISK_FINE, DISK_SLOW, DISK_HANGS, DISK_FULL, DISK_BROKEN };

@@ -169,6 +169,14 @@ static void fence_device(struct story *t, const struct words *w) {
     sim_fence_mode(t->sim, (uint32_t)w->v[0], (enum sim_fence)w->v[1], us);
 }
 
+static void fence_crossed(struct story *t, const struct words *w) {
+    sim_fence_crossed(t->sim, (uint32_t)w->v[0], w->n > 1 ? (uint32_t)w->v[1] : 0);
+}
+
+static void device_dead(struct story *t, const struct words *w) {
+    sim_device_dead(t->sim, w->text);
+}
+
 static void disk(struct story *t, const struct words *w) {
     sim_disk_mode(t->sim, (uint32_t)w->v[0], (enum sim_disk)w->v[1]);
 }
@@ -374,6 +382,13 @@ static void remove_device(struct story *t, const struct words *w) {
     story_command(t, COMMAND_DEVICE_REMOVE, &value);
 }
 
+static void add_device(struct story *t, const struct words *w) {
+    const char *node = sim_node_name(t->sim, (uint32_t)w->v[0]);
+    const char *const values[2] = {"{node}", w->text};
+    struct cmd_device_add value = sim_device_for(values, &node);
+    story_command(t, COMMAND_DEVICE_ADD, &value);
+}
+
 const struct pattern story_actions[] = {
     {"power-off NODE", power_off, NULL},
     {"power-off all", power_off_all, NULL},
@@ -408,6 +423,9 @@ const struct pattern story_actions[] = {
     {"agents NODE WORD work|fail|hang|do-not-know|silent", agents_of, NULL},
     {"fence-device NODE works|fails|hangs|off-unconfirmed", fence_device, NULL},
     {"fence-device NODE works|fails|hangs|off-unconfirmed after TIME", fence_device, NULL},
+    {"fence-device NODE switches NODE", fence_crossed, NULL},
+    {"fence-device NODE switches another-machine", fence_crossed, NULL},
+    {"dead-fence-device NAME", device_dead, NULL},
     {"disk NODE fine|slow|hangs|full|broken", disk, NULL},
     {"remember-database NODE", remember, NULL},
     {"replace-database NODE", replace, NULL},
@@ -438,6 +456,7 @@ const struct pattern story_actions[] = {
     {"remove VM", remove_vm, NULL},
     {"config TEXT", config, NULL},
     {"cancel", cancel, NULL},
+    {"add-fence-device NAME NODE", add_device, NULL},
     {"remove-fence-device", remove_device, NULL},
     {"rule NAME apart|together VM VM soft|hard", story_rule_of_vms, NULL},
     {"rule NAME on|not-on VM NODE soft|hard", story_rule_of_nodes, NULL},

@@ -167,7 +167,9 @@ struct node {
     enum sim_volume volume;
     enum sim_fence fence;
     uint64_t fence_us;
-    uint64_t fed_us; /* watchdog; 0: not armed */
+    uint32_t crossed;          /* whose plug its fence device switches; 0: no node's */
+    uint64_t crossed_until_us; /* it was said to be off, and so it is if it is heard no more */
+    uint64_t fed_us;           /* watchdog; 0: not armed */
     uint64_t fed_count;
     char nonce[24];    /* in its heartbeat file on the volume */
     uint64_t wrote_us; /* and when it was last written */
@@ -270,6 +272,7 @@ struct agent {
     uint64_t began_us, deadline_us;
     /* of a fence agent */
     bool fence, status;
+    bool dead_device;
 };
 
 struct request {
@@ -337,6 +340,7 @@ struct sim {
     struct request requests[MAX_REQUESTS];
     uint64_t last_request;
     bool device_removed;
+    char dead_device[24];
     uint32_t operations;
 
     struct truth *truth; /* owned; by index */
@@ -438,6 +442,8 @@ void migrate_libvirtd_lost(struct sim *s, struct agent *a, uint32_t node);
 /* power.c */
 void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *order);
 void watchdog_fed(struct sim *s, uint32_t node, bool feed);
+/* A ring has been formed by that set of nodes, bit by id. */
+void power_ring_formed(struct sim *s, uint32_t set);
 
 /* check.c */
 void check_step(struct sim *s, uint32_t node);
@@ -459,6 +465,8 @@ void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node);
 bool sim_is_tight(const struct sim *s); /* VMs that fill the nodes */
 void sim_add_device(struct sim *s, uint32_t node);
 uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start);
+/* Another one, for one node: values[1] is its name. */
+struct cmd_device_add sim_device_for(const char *const values[2], const char *const *node);
 
 uint32_t node_by_name(const struct sim *s, const char *name);
 

@@ -101,3 +101,54 @@ def test_slow_fence_device(cluster):
     off = [row["t"] for row in cluster.fencings("n3", struck) if row.get("answer", {}).get("ok")]
     assert off and off[0] < cluster.qemus("c", struck)[0].first_seen
     cluster.verdict()
+
+
+def test_second_fence_device(cluster):
+    """The device of n3 has died with it: the one for all nodes is tried at once, not after a pause."""
+    cluster.place(a="n1", b="n2", c="n3")
+    cluster.add_fence_device("bmc3", "n3", "plug={node}", "fail=1")
+    struck = cluster.power_off("n3")
+    cluster.runs_again("c", struck)
+    rows = cluster.events(via="n1")
+    failed = [row for row in rows if row["kind"] == "fence-failed"]
+    tried = [row for row in rows if row["kind"] == "fencing"]
+    assert [("device bmc3" in row["message"], "next: device lab-pdu" in row["message"]) for row in failed] == [(True, True)], failed
+    assert [word in row["message"] for word, row in zip(("bmc3", "lab-pdu"), tried, strict=True)] == [True, True], tried
+    assert tried[1]["time_ms"] - failed[0]["time_ms"] < 1500, "the second device waited for a pause of 2 s"
+    cluster.verdict()
+
+
+def test_fence_device_of_another_node(cluster):
+    """The plugs of n2 and n3 are crossed. What the device says of n3, which is still heard, is no evidence."""
+    cluster.place(a="n1", b="n2", c="n3")
+    cluster.set_fence_device(None)
+    cluster.add_fence_device("right2", "n2", "plug=n2")
+    cluster.add_fence_device("wrong3", "n3", "plug=n2")
+    struck = time.monotonic()
+    done = cluster.try_ctl("node", "fence", "n3", "--yes", via="n1")
+    assert done.returncode == 1 and "n3 is still heard" in done.stdout + done.stderr, done
+    cluster.runs_again("b", struck)
+    test = cluster.try_ctl("fence-device", "test", "wrong3", "n3", via="n1")
+    assert test.returncode == 1 and "n3 is off, but n3 is alive" in test.stderr, test
+    nothing_started(cluster, "c", struck)
+    cluster.goes_on("c", struck, longest_s=3)
+    assert cluster.node_state("n3", via="n1") == "online"
+    cluster.verdict()
+
+
+def test_what_is_no_fence_device(cluster):
+    """What could switch another node than is meant, or does not exist, is refused when it is added."""
+    add = ("fence-device", "add", "wrong", "--agent")
+    for code, words, said in [
+            (3, ("fence_lab", "--node", "n1", "--node", "n2", "--param", "plug=n1"), "plug of wrong is one outlet, but the device is for n1 and n2"),
+            (3, ("fence_lab", "--param", "port=n1"), "port of wrong is one outlet, but the device is for all nodes"),
+            (3, ("fence_lab", "--param", "pcmk_host_map=n1:3;n2:4"), "pcmk_host_map is Pacemaker's own"),
+            (1, ("fence_none", "--node", "n1"), "this node has no fence agent /usr/sbin/fence_none")]:
+        done = cluster.try_ctl(*add, *words)
+        assert done.returncode == code and said in done.stderr, done
+    assert [device["name"] for device in cluster.ask("fence-device", "list")["devices"]] == ["lab-pdu"]
+    cluster.add_fence_device("one", "n1", "plug=n1")
+    done = cluster.try_ctl("fence-device", "test", "one", "n2")
+    assert done.returncode == 3 and "one is for n1 only" in done.stderr, done
+    assert "n1 is on" in cluster.ctl("fence-device", "test", "one", "n1")
+    cluster.verdict()

@@ -288,13 +288,19 @@ class Cluster(verdict.Verdict):
         return done
 
     def set_fence_device(self, *params):
-        """Replaces the lab's fence device by one with these parameters besides the plug; None takes it away."""
-        if any(device["name"] == DEVICE for device in self.ask("fence-device", "list")["devices"]):
-            self.ctl("fence-device", "remove", DEVICE)
+        """Replaces all fence devices by one with these parameters besides the plug; None takes them away."""
+        for device in self.ask("fence-device", "list")["devices"]:
+            self.ctl("fence-device", "remove", device["name"])
         if params != (None,):
             words = [word for param in ("plug={node}", *params) for word in ("--param", param)]
             self.ctl("fence-device", "add", DEVICE, "--agent", "fence_lab", *words)
         self._device_is_usual = not params
+
+    def add_fence_device(self, name, node, *params):
+        """One more, for that node; it is tried before the lab's own. The next test does not find it."""
+        words = [word for param in params for word in ("--param", param)]
+        self.ctl("fence-device", "add", name, "--agent", "fence_lab", "--node", node, *words)
+        self._device_is_usual = False
 
     def power_off(self, node):
         self.mark(f"power cut of {node}")

@@ -20,7 +20,13 @@ static void lose_n2(struct recording *r) {
     recording_add(r, COMMAND_VIEW, &view);
     const struct cmd_fence_begin begin = {2, 102, "ilo", 1};
     recording_add(r, COMMAND_FENCE_BEGIN, &begin);
-    const struct cmd_fence_result result = {2, 102, r->model.index, EVIDENCE_AGENT, "ilo", "off"};
+    const struct cmd_fence_result result = {.node = 2,
+                                            .incarnation = 102,
+                                            .order = r->model.index,
+                                            .evidence = EVIDENCE_AGENT,
+                                            .device = "ilo",
+                                            .message = "off",
+                                            .then = ""};
     recording_add(r, COMMAND_FENCE_RESULT, &result);
 }
 

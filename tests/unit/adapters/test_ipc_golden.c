@@ -158,6 +158,11 @@ static void add_others(void) {
     set_ids(&device->nodes, 1, 3);
     set_strs(&device->keys, "ip", "password");
     set_strs(&device->values, "bmc-{node}", "geheim");
+    struct model_device *old = model_add(&model.devices); /* one outlet for all: never used */
+    set(&old->name, "old");
+    set(&old->agent, "fence_apc");
+    set_strs(&old->keys, "ip", "plug");
+    set_strs(&old->values, "10.0.0.9", "7");
     struct model_operation *operation = model_add(&model.operations);
     operation->id = 77;
     operation->kind = OPERATION_DRAIN;

@@ -14,9 +14,9 @@ def cluster(tmp_path):
 METADATA = """<?xml version="1.0" ?>
 <resource-agent name="{name}" shortdesc="a fence agent">
 <parameters>
-	<parameter name="action" unique="0" required="1">
-		<shortdesc lang="en">not the name="port_as_ip"</shortdesc>
-	</parameter>
+ <parameter name="action" unique="0" required="1">
+  <shortdesc lang="en">not the name="port_as_ip"</shortdesc>
+ </parameter>
 {parameters}
 </parameters>
 <actions><action name="off" /><action name="status" /></actions>

@@ -107,8 +107,41 @@ static void device_test(void **state) {
     (void)snprintf(name, sizeof(name), "%s", device->name);
     assert_int_equal(test_device(w, "none", "n1"), REPLY_NOT_FOUND);
     assert_int_equal(test_device(w, name, "none"), REPLY_NOT_FOUND);
+    assert_int_equal(test_device(w, name, "n1"), REPLY_OK);
+    assert_string_equal(world_last_message(w), "the device answers");
     world_fence_works(w, false);
     assert_int_equal(test_device(w, name, "n1"), REPLY_FAILED);
+    world_destroy(w);
+}
+
+/* "off" of a node that is alive, this one among them; of one that is gone it is the truth. */
+static void device_test_of_another_machine(void **state) {
+    (void)state;
+    struct world *w = world_ready(3, 1, SEED);
+    world_fence_says(w, POWER_OFF);
+    assert_int_equal(test_device(w, "pdu", "n3"), REPLY_FAILED);
+    assert_string_equal(world_last_message(w),
+                        "the device says that n3 is off, but n3 is alive: wrong plug?");
+    assert_int_equal(test_device(w, "pdu", "n2"), REPLY_FAILED);
+    world_power_off(w, 3);
+    world_run(w, 10000);
+    assert_int_equal(test_device(w, "pdu", "n3"), REPLY_OK);
+    world_destroy(w);
+}
+
+static void device_test_of_a_node_that_it_is_not_for(void **state) {
+    static const char *const nodes[] = {"n1", "n3"};
+    (void)state;
+    struct world *w = world_ready(3, 1, SEED);
+    struct cmd_device_add one = {.name = "one", .agent = "fence_x", .nodes = {nodes, 1}};
+    struct cmd_device_add two = {.name = "two", .agent = "fence_x", .nodes = {nodes, 2}};
+    assert_int_equal(world_request(w, 1, COMMAND_DEVICE_ADD, &one), REPLY_OK);
+    assert_int_equal(world_request(w, 1, COMMAND_DEVICE_ADD, &two), REPLY_OK);
+    assert_int_equal(test_device(w, "one", "n2"), REPLY_REFUSED);
+    assert_string_equal(world_last_message(w), "one is for n1 only");
+    assert_int_equal(test_device(w, "two", "n2"), REPLY_REFUSED);
+    assert_string_equal(world_last_message(w), "two is for n1 and n3 only");
+    assert_int_equal(test_device(w, "two", "n3"), REPLY_OK);
     world_destroy(w);
 }
 
@@ -138,6 +171,8 @@ int main(void) {
         cmocka_unit_test(usage),
         cmocka_unit_test(progress),
         cmocka_unit_test(device_test),
+        cmocka_unit_test(device_test_of_another_machine),
+        cmocka_unit_test(device_test_of_a_node_that_it_is_not_for),
         cmocka_unit_test(what_is_no_message),
     };
     return cmocka_run_group_tests_name("core_eyes", tests, NULL, NULL);

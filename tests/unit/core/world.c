@@ -102,12 +102,13 @@ static void do_action(struct world *w, uint32_t node, const struct core_action *
     case CORE_ACTION_FENCE: {
         struct agent *a = world_new_agent(w, node, action->fence.run, "fence");
         a->fence = true;
+        a->status = action->fence.action == FENCE_STATUS;
         a->target = world_node_by_name(w, action->fence.node);
         a->due_ms = w->now_ms + w->fence_ms;
-        if (w->fence_calls < MAX_FENCE_CALLS) {
+        if (!a->status && w->fence_calls < MAX_FENCE_CALLS) {
             w->fence_call_ms[w->fence_calls] = w->now_ms;
         }
-        w->fence_calls++;
+        w->fence_calls += !a->status;
         break;
     }
     case CORE_ACTION_REPLY:

@@ -35,6 +35,8 @@ void world_fence_works(struct world *w, bool works);
 /* It powers off, and says that it failed. */
 void world_fence_lies(struct world *w, bool lies);
 void world_fence_takes(struct world *w, uint64_t ms);
+/* What a device that works answers to a test; that a node is on, unless it is said. */
+void world_fence_says(struct world *w, enum core_power power);
 /* A STORE takes up to that long; what is under way is lost when clusterd ends. */
 void world_slow_disks(struct world *w, uint64_t ms);
 /* Nodes booted from now on have a watchdog. */

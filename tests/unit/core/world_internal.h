@@ -40,7 +40,7 @@ struct agent {
     char name[64];
     uint64_t generation;
     uint32_t target;
-    bool fence;
+    bool fence, status;
     bool long_lived;
     uint64_t begun_ms;
 };
@@ -109,6 +109,7 @@ struct world {
     struct view_node view_nodes[WORLD_NODES];
     char names[WORLD_NODES][8];
     bool fence_works, fence_lies;
+    uint8_t fence_says; /* enum core_power, to a test */
     struct world_quorum quorum;
     uint64_t fence_ms, store_ms, watchdog_ms;
     uint64_t seq;

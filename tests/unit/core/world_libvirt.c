@@ -287,7 +287,10 @@ static void finish_fence(struct world *w, struct agent *a) {
     item->event.fence.message = ok ? "off, verified by status" : "no answer";
     uint32_t target = a->target;
     a->used = false;
-    if (w->fence_works) {
+    if (a->status) {
+        item->event.fence.power = ok ? w->fence_says : (uint8_t)POWER_UNKNOWN;
+        item->event.fence.message = ok ? "the device answers" : "no answer";
+    } else if (w->fence_works) {
         world_trace(w, "n%u is powered off by n%u", target, a->node);
         world_power_off(w, target);
     }

@@ -20,6 +20,7 @@ struct world *world_create(uint32_t nodes, uint64_t seed) {
     w->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     w->now_ms = 1000;
     w->fence_works = true;
+    w->fence_says = POWER_ON;
     w->fence_ms = 5;
     for (uint32_t i = 1; i <= nodes; i++) {
         (void)snprintf(w->names[i - 1], sizeof(w->names[0]), "n%u", i);
@@ -163,6 +164,10 @@ void world_fence_works(struct world *w, bool works) {
 
 void world_fence_lies(struct world *w, bool lies) {
     w->fence_lies = lies;
+}
+
+void world_fence_says(struct world *w, enum core_power power) {
+    w->fence_says = (uint8_t)power;
 }
 
 void world_fence_takes(struct world *w, uint64_t ms) {
