@@ -2,8 +2,9 @@
 /*
  * A VM that is added, and what the nodes say of it: libvirt may run it already.
  *
- *     VM_ADD ──► asked: `unasked` has all online nodes ── VM_CLAIM, "not here", of the last ──►
- * added │ └── VM_CLAIM "it runs here", "cannot say"; or a node has gone ──► removed again
+ *     VM_ADD ──► asked: `unasked` holds all online nodes
+ *                  ├── VM_CLAIM "not here", of the last of them ─────────────► added
+ *                  └── VM_CLAIM "it runs here", "cannot say"; a node goes ───► removed again
  *
  * While it is asked about it is OFF, nothing starts it and nothing is destroyed for it (executor).
  * Nodes that are not online cannot be asked: whoever adds is warned. When such a node comes, it

@@ -2,11 +2,11 @@
 /*
  * A VM that fails: where it is not tried again, and when it is.
  *
- *     crash, or an order that ended without a word      counts: above restart_limit it avoids the
- * node a start that failed, or ended without a word      it avoids the node it avoids every node
- * that could take it           VM_RETRY wait: a pause, which doubles the pause is over VM_RETRY: it
- * may be tried everywhere again a node or a volume is back, `vm start`            the same at once;
- * the next pause is short
+ *     crash, or an order without a word      counts; above restart_limit it avoids the node
+ *     start that failed, or without a word   it avoids the node
+ *     it avoids every node that could        VM_RETRY wait: a pause, twice as long each time
+ *     the pause is over                      VM_RETRY: it may be tried everywhere again
+ *     a node or volume is back, `vm start`   the same at once; the next pause is short
  *
  * What keeps a VM down often ends by itself: locks of a dead node live on for a while, storage
  * comes back. So it is tried for ever, as fencing is. When the pause ends is told by the wall clock
