@@ -13,7 +13,7 @@
 set -u -o pipefail
 export LC_ALL=C PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}"
 
-# set | why | packages
+# set | why | packages; <13:NAME is for releases of Debian before 13 only, >=13:NAME for 13 and later
 table="
 build | the compiler and the libraries that clusterd links
       | gcc libc6-dev cmake ninja-build pkgconf libcpg-dev libquorum-dev libvotequorum-dev libcmap-dev
@@ -22,17 +22,19 @@ package | the Debian package of clusterd (cmake --target package)
       | dpkg-dev
 run   | the lab: real corosync, libvirt and QEMU in namespaces, and what its nodes and guests are made of
       | corosync libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils bindfs tini iproute2 procps util-linux
-      | busybox-static cpio python3
+      | busybox-static cpio python3 zstd >=13:libvirt-daemon-lock >=13:libvirt-daemon-plugin-lockd
 unit  | unit tests, their runners, and the second compiler
-      | libcmocka-dev clang libclang-rt-14-dev python3 python3-pytest
+      | libcmocka-dev clang <13:libclang-rt-14-dev >=13:libclang-rt-dev python3 python3-pytest
 test  | the system tests' runner, and what the machines of test_first_cluster.py boot and are switched off by
       | python3 python3-pytest python3-pytest-timeout systemd-sysv dbus dpkg-dev fence-agents ipmitool openipmi
 lint  | the checks on the sources
-      | python3 binutils clang-format-14 clang-tidy-14 cppcheck shellcheck mandoc
+      | python3 binutils clang-format clang-tidy cppcheck shellcheck mandoc
 fence | real fence agents, for the unit tests that are skipped without them (29 packages, 8 MB)
       | fence-agents
 cov   | the coverage report
       | gcovr
+debian | what the README says, done on a fresh Debian of another release
+      | debootstrap python3
 peers | bench placement and peers: what others place, and a solver that proves how few moves are enough
       | pacemaker-cli-utils ganeti-htools coinor-cbc
 "
@@ -50,12 +52,18 @@ Sets: $(set_names)
 EOF
 }
 
-# The table above in two forms: the names of the sets, and one set's packages or reason.
+# The number of this Debian; testing and sid have none, and are newer than all that have.
+release() { (VERSION_ID='' && . /etc/os-release 2>/dev/null; echo "${VERSION_ID%%.*}") | grep -E '^[0-9]+$' || echo 999; }
+
+# The table above in two forms: the names of the sets, and one set's packages on this release, or its reason.
 set_names() { awk -F'|' '$1 ~ /[a-z]/ { gsub(/ /, "", $1); printf "%s%s", sep, $1; sep = " " } END { print "" }' <<<"$table"; }
 set_why() { awk -F'|' -v s="$1" '{ n = $1; gsub(/ /, "", n) } n == s { sub(/^ /, "", $2); print $2 }' <<<"$table"; }
 set_packages() {
     awk -F'|' -v s="$1" '{ n = $1; gsub(/ /, "", n) } n != "" { on = (n == s); next } on { print $2 }' <<<"$table" |
-        tr -s ' ' '\n' | sed '/^$/d'
+        tr -s ' ' '\n' | awk -F: -v release="$(release)" '
+            $1 == "" { next }
+            NF == 1 { print; next }
+            { limit = $1; gsub(/[^0-9]/, "", limit); if (($1 ~ /^</) == (release + 0 < limit + 0)) print $2 }'
 }
 
 installed() { dpkg-query -W -f='${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep '^.i' >/dev/null; }
@@ -222,7 +230,7 @@ install() {
 # The guests need a kernel image and its modules, the host needs neither: an installed kernel would become what the host
 # boots next. So the package is only unpacked.
 kernel() {
-    local dir=$1 image
+    local dir=$1 image work rc
     [ -d "$dir" ] || mkdir -p "$dir" || die "cannot make $dir"
     dir=$(cd "$dir" && pwd)
     if compgen -G "$dir/boot/vmlinuz-*" >/dev/null; then
@@ -231,24 +239,50 @@ kernel() {
     lock
     log_open
     candidates_known linux-image-cloud-amd64 || apt_update_once || log_fail "apt-get update failed; check the network and /etc/apt/sources.list"
+    rm -rf "$dir"/.fetch.* # of a run that was killed
+    work=$(mktemp -d "$dir/.fetch.XXXXXX") || die "cannot write to $dir"
     image=$(kernel_name)
     say "fetching the guests' kernel $image into $dir (not installed)"
-    kernel_unpack "$image" "$dir" ||
-        { apt_update_once && image=$(kernel_name) && kernel_unpack "$image" "$dir"; } ||
-        log_fail "could not fetch or unpack $image"
+    kernel_fetch "$image" "$work" || { apt_update_once && image=$(kernel_name) && kernel_fetch "$image" "$work"; } ||
+        { rm -rf "$work"; log_fail "could not fetch $image"; }
+    kernel_unpack "$work" "$dir"
+    rc=$?
+    rm -rf "$work"
+    [ "$rc" -eq 0 ] || log_fail "could not unpack $image, or it has no kernel and modules where they are looked for"
     rm -f "$log"
 }
 
-kernel_name() { apt-cache depends --important linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1; }
+kernel_depends() { apt-cache depends --important "$1" 2>/dev/null | sed -nE "s/.*Depends: ($2)\$/\1/p"; }
+kernel_name() { kernel_depends linux-image-cloud-amd64 'linux-image-[0-9].*' | head -n 1; }
 
-kernel_unpack() {
-    local work rc=0
-    work=$(mktemp -d "$2/.fetch.XXXXXX") || return 1
+# Since Debian 14 the image is an empty package: kernel, modules and their lists are in three others, on which it depends.
+kernel_fetch() {
+    local -a more
+    mapfile -t more < <(kernel_depends "$1" 'linux-(base|binary|modules)-[0-9].*')
     # apt fetches as user _apt where that user may write; in a private directory it fetches as root and says so.
-    (cd "$work" && apt download -o APT::Sandbox::User=root "$1") && dpkg-deb -x "$work"/*.deb "$work/root" >>"$log" 2>&1 &&
-        mv "$work/root/lib" "$2/lib" && mv "$work/root/boot" "$2/boot" || rc=1
-    rm -rf "$work"
-    return "$rc"
+    (cd "$2" && rm -f ./*.deb && apt download -o APT::Sandbox::User=root "$1" "${more[@]}")
+}
+
+# Debian 12 has boot/vmlinuz-REL and lib/modules/REL, 13 has usr/lib/modules/REL, and 14 the kernel in there, too. Here they
+# become the first in any case; the kernel comes last, as it says that all is there.
+kernel_unpack() {
+    local package modules kernel rel
+    for package in "$1"/*.deb; do
+        dpkg-deb -x "$package" "$1/root" >>"$log" 2>&1 || return 1
+    done
+    for modules in "$1"/root/{usr/,}lib/modules/*/; do
+        modules=${modules%/}
+        rel=${modules##*/}
+        for kernel in "$1/root/boot/vmlinuz-$rel" "$modules/vmlinuz"; do
+            [ -f "$kernel" ] && [ -d "$modules/kernel" ] || continue
+            mkdir -p "$2/lib/modules" "$2/boot" && rm -rf "$2/lib/modules/$rel" &&
+                mv "$modules" "$2/lib/modules/$rel" || return 1
+            [ -f "$kernel" ] || kernel=$2/lib/modules/$rel/vmlinuz
+            mv "$kernel" "$2/boot/vmlinuz-$rel"
+            return
+        done
+    done
+    return 1
 }
 
 main() {
@@ -281,7 +315,7 @@ main() {
         echo "missing: $missing"
         exit 1
     fi
-    [ "$(id -u)" -eq 0 ] || die "missing: ${missing}- only root can install them; run: sudo $0 $*"
+    [ "$(id -u)" -eq 0 ] || die "missing: ${missing}- only root can install them; as root run: $0 $*"
     install "$@"
 }
 

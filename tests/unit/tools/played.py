@@ -8,6 +8,7 @@ The test mounts directories of its own over /run and the sbin directories first,
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ class Machine:
     def __init__(self, directory=STATE):
         self.path = os.path.join(directory, "machine.json")
         self.installed = self.enabled = self.running = self.depends = self.rogues = self.heard = ()
-        self.units = {}
+        self.units = self.depends_of = {}
         self.hold, self.apt_status = False, 0
         with open(self.path, encoding="utf-8") as file:
             self.__dict__.update(json.load(file))
@@ -39,6 +40,10 @@ def policy():
 
 
 def apt_get(machine, words):
+    if "download" in words:
+        for name in words[words.index("download") + 1:]:
+            if not name.startswith("-") and "::" not in name:
+                shutil.copy(f"{STATE}/{name}.deb", f"{name}_1_all.deb")
     if "install" not in words:
         return 0
     if machine.hold:
@@ -86,9 +91,12 @@ def systemctl(machine, words):
     return 0
 
 
-def apt_cache(*_):
-    """policy NAME"""
-    print("  Candidate: 1.0")
+def apt_cache(machine, words):
+    """policy NAME, or depends --important NAME"""
+    if words[0] == "policy":
+        print("  Candidate: 1.0")
+    else:
+        print(words[-1], *(f"  Depends: {name}" for name in machine.depends_of.get(words[-1], [])), sep="\n")
     return 0
 
 
