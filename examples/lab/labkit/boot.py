@@ -22,11 +22,16 @@ from . import cgroup, kernel, network, settings as lab_settings
 # The device nodes a node may see. Not the host's watchdog, disks or kernel log.
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0), "fuse": (10, 229)}
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+# tini, because PID 1 must reap: libvirt waits 40 s for a QEMU that stays a zombie after each migration.
+INIT = ("/usr/bin/tini", "--", "/usr/bin/python3", "/usr/lib/clusterd-lab/node_init.py")
 
 
 def main():
     settings = lab_settings.load(sys.argv[1])
     node = settings.check_node(sys.argv[2])
+    for program in INIT[0], INIT[2]:
+        if not os.path.exists(program):
+            sys.exit(f"node {node}: the program {program} is missing; as root run: tools/packages.sh run")
     cgroup.Group(settings.cgroup_base, cgroup.ROOT_PREFIX + settings.name, node).enter()
     network.make_cable(node)
 
@@ -103,13 +108,13 @@ def _build_root(settings, node, root):
     for directory in ("lab", "lock"):
         os.mkdir(f"{root}/run/{directory}")
     kernel.bind(settings.path("sockets", node), f"{root}/run/lab")
-    _build_dev(f"{root}/dev")
+    build_dev(f"{root}/dev")
 
 
 _OWN = ("dev", "etc", "mnt", "proc", "run", "srv", "sys", "tmp", "usr", "var", "lost+found")
 
 
-def _build_dev(dev):
+def build_dev(dev):
     kernel.mount("tmpfs", dev, "tmpfs", kernel.MS_NOSUID, "mode=755")
     for name, (major, minor) in DEVICES.items():
         os.mknod(f"{dev}/{name}", 0o666 | 0o020000, os.makedev(major, minor))
@@ -134,9 +139,8 @@ def _become_init(node):
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.closerange(3, 256)
-    # tini, because PID 1 must reap: libvirt waits 40 s for a QEMU that stays a zombie after each migration.
     environment = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "container": "clusterd-lab"}
-    os.execve("/usr/bin/tini", ["tini", "--", "/usr/bin/python3", "/usr/lib/clusterd-lab/node_init.py", node], environment)
+    os.execve(INIT[0], [*INIT, node], environment)
 
 
 if __name__ == "__main__":

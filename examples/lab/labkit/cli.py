@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import signal
+import subprocess
 import sys
 
 from . import build, errors, guests, inside, settings as lab_settings
@@ -27,6 +28,10 @@ def main(arguments=None):
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except (OSError, subprocess.SubprocessError) as error:
+        # A full disk, a program that is missing: the system's own words name the place.
+        print(f"lab: {error}", file=sys.stderr)
         return 1
 
 

@@ -327,4 +327,4 @@ def _wait_pidfd(fd, timeout_s):
 
 def need_root():
     if os.geteuid() != 0:
-        raise errors.LabError("the lab makes namespaces, mounts and cgroups: run it as root (sudo)")
+        raise errors.LabError("the lab makes namespaces, mounts and cgroups: run it as root")

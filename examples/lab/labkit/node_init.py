@@ -5,7 +5,7 @@ It plays systemd's part for four units, and no more: Type=notify (sd_notify over
 ready), After=, Restart=always with RestartSec=100ms, and a longer pause after five deaths in ten seconds.
 
 /run/lab-init.sock takes one JSON line per connection and answers with one:
-    {"wait": "corosync"}        answers once the unit is ready
+    {"wait": "corosync"}        answers once the unit is ready; with an error if its program, or one it waits for, is missing
     {"stop"|"start"|"restart": "clusterd"}   a stopped unit stays down until it is started
     {"units": true}             {"corosync": {"pid": 7, "ready": true, "wanted": true, "deaths": 0}, ...}
     {"volume": "mount"|"lose"}  attaches the volume (again), or kills its bindfs
@@ -39,19 +39,34 @@ def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
+class Missing(Exception):
+    """A program that a node needs is not installed on the host."""
+
+    def __init__(self, program):
+        super().__init__(f"the program {program} is missing; on the host, as root, run: tools/packages.sh run")
+
+
+def call(*command, **options):
+    try:
+        return subprocess.run(command, check=False, **options).returncode
+    except FileNotFoundError:
+        raise Missing(command[0]) from None
+
+
 def mount_volume():
     """One bindfs per node: locks reach the other nodes through it, and stopping or killing it is a storage failure.
 
     O_DIRECT is QEMU's towards bindfs; bindfs clears it below, so all nodes meet in the host's page cache.
     """
     path = f"/srv/{VOLUME}"
-    while subprocess.run(["umount", "-l", path], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+    while call("umount", "-l", path, stderr=subprocess.DEVNULL) == 0:
         pass
-    subprocess.run(["bindfs", "--enable-lock-forwarding", "--multithreaded", "--no-allow-other",
-f"/mnt/array/{VOLUME}", path], check=True)
+    if call("bindfs", "--enable-lock-forwarding", "--multithreaded", "--no-allow-other", f"/mnt/array/{VOLUME}", path) != 0:
+        raise OSError(f"bindfs could not mount {path}; see the lines above in /var/log/init.log")
     # The consoles go to a terminal server, so to say: their files appear on the volume, but writing to them does not wait
     # for it. A guest's counter then goes on while its storage stalls, as a real guest would.
-    subprocess.run(["mount", "--bind", f"/mnt/array/{VOLUME}/console", f"{path}/console"], check=True)
+    if call("mount", "--bind", f"/mnt/array/{VOLUME}/console", f"{path}/console") != 0:
+        raise OSError(f"{path}/console could not be mounted; see the lines above in /var/log/init.log")
 
 
 def leave_apparmor():
@@ -77,6 +92,7 @@ class Unit:
         self.due = 0.0
         self.deaths = []
         self.waiters = []
+        self.trouble = None  # why its program cannot be started at all
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.notify.bind(f"/run/notify-{name}")
         loop.selector.register(self.notify, selectors.EVENT_READ, self.on_notify)
@@ -84,14 +100,27 @@ class Unit:
     def start(self):
         log = os.open(f"/var/log/{self.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         environment = dict(os.environ, NOTIFY_SOCKET=f"/run/notify-{self.name}")
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        env=environment, start_new_session=True, preexec_fn=leave_apparmor)
-        os.close(log)
+        try:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=environment, start_new_session=True, preexec_fn=leave_apparmor)
+        except OSError as error:
+            self.fail(str(Missing(self.command[0]) if isinstance(error, FileNotFoundError) else error))
+            return
+        finally:
+            os.close(log)
+        self.trouble = None
         self.pidfd = os.pidfd_open(self.process.pid)
         self.loop.selector.register(self.pidfd, selectors.EVENT_READ, self.on_death)
         say(f"{self.name}: started as {self.process.pid}")
         if not self.notifies:
             self.become_ready()
+
+    def fail(self, why):
+        """It is tried again as one that dies often is; who waits for it hears why it does not come."""
+        self.trouble = f"{self.name} cannot be started: {why}"
+        self.due = time.monotonic() + RESTART_MANY_S
+        say(self.trouble)
+        self.loop.tell_trouble()
 
     def on_notify(self):
         text = self.notify.recv(4096).decode(errors="replace")
@@ -102,8 +131,8 @@ class Unit:
         if not self.ready:
             self.ready = True
             say(f"{self.name}: ready")
-        for waiter in self.waiters:
-            waiter()
+        for reply in self.waiters:
+            reply({"ok": True})
         self.waiters.clear()
 
     def on_death(self):
@@ -157,6 +186,18 @@ class Init:
             for key, _ in self.selector.select(timeout):
                 key.data()
 
+    def trouble_of(self, unit):
+        """Why a unit cannot become ready: its own trouble, or that of one it waits for."""
+        return unit.trouble or next(filter(None, (self.trouble_of(self.units[name]) for name in unit.after)), None)
+
+    def tell_trouble(self):
+        for unit in self.units.values():
+            trouble = self.trouble_of(unit)
+            if trouble:
+                for reply in unit.waiters:
+                    reply({"error": trouble})
+                unit.waiters.clear()
+
     def on_connection(self):
         connection, _ = self.listener.accept()
         self.selector.register(connection, selectors.EVENT_READ, lambda: self.on_request(connection))
@@ -173,8 +214,10 @@ class Init:
         try:
             ((verb, argument),) = json.loads(connection.recv(4096)).items()
             self.obey(verb, argument, reply)
-        except (ValueError, KeyError, OSError, subprocess.CalledProcessError) as error:
+        except (ValueError, KeyError) as error:
             reply({"error": f"{type(error).__name__}: {error}"})
+        except (OSError, Missing) as error:
+            reply({"error": str(error)})
 
     def obey(self, verb, argument, reply):
         if verb == "units":
@@ -187,7 +230,8 @@ class Init:
             if unit.ready:
                 reply({"ok": True})
             else:
-                unit.waiters.append(lambda: reply({"ok": True}))
+                unit.waiters.append(reply)
+                self.tell_trouble()
         else:
             unit = self.units[argument]
             if verb in ("stop", "restart"):
@@ -217,7 +261,7 @@ def main():
         names = file.read().split()
     try:
         mount_volume()
-    except subprocess.CalledProcessError as error:
+    except (OSError, Missing) as error:
         say(f"volume {VOLUME} is not there: {error}")
     Init(names).run()
 
