@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "resource-agents/vm/check.h"
+#include "unit/ranges.h"
 
 #define VOLUMES "csv1=/srv/csv1:csv2=/srv/csv2/"
 
@@ -193,7 +194,7 @@ static void check_parts(const struct parts *parts, const char *volumes_text,
                  "file='/srv/csv1/web1/disk.raw'/></disk>%s</devices></domain>",
                  or_else(parts->domain, "type='kvm'"), or_else(parts->name, NAME),
                  or_else(parts->os, HVM), or_else(parts->more, ""), or_else(parts->devices, ""));
-    assert_in_range(n, 1, sizeof(text) - 1);
+    assert_int_in_range(n, 1, sizeof(text) - 1);
     if (definition_parse(text, strlen(text), &definition, reason, sizeof(reason)) < 0) {
         fail_msg("%s: %s", reason, text);
     }

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "resource-agents/volume/heartbeat.h"
+#include "unit/ranges.h"
 
 struct world {
     char path[64];
@@ -85,7 +86,7 @@ static void test_nodes_see_each_other(void **state) {
     json_t *entry = seen(&world->two, "n1", &list);
     assert_non_null(entry);
     assert_string_equal(json_string_value(json_object_get(entry, "nonce")), "aa");
-    assert_in_range(json_integer_value(json_object_get(entry, "age_ms")), 0, 5000);
+    assert_int_in_range(json_integer_value(json_object_get(entry, "age_ms")), 0, 5000);
     json_decref(list);
     assert_null(seen(&world->two, "n2", &list)); /* not itself */
     json_decref(list);
@@ -101,7 +102,7 @@ static void test_age_grows_until_the_next_beat(void **state) {
     beat(&world->two);
     json_int_t old = json_integer_value(json_object_get(seen(&world->two, "n1", &list), "age_ms"));
     json_decref(list);
-    assert_in_range(old, 60, 10000);
+    assert_int_in_range(old, 60, 10000);
     beat(&world->one);
     beat(&world->two);
     json_int_t fresh =
@@ -123,8 +124,9 @@ static void test_a_file_found_is_as_old_as_the_storage_says(void **state) {
     times[1] = times[0];
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     beat(&world->two);
-    assert_in_range(json_integer_value(json_object_get(seen(&world->two, "n1", &list), "age_ms")),
-                    3599000, 3700000);
+    assert_int_in_range(
+        json_integer_value(json_object_get(seen(&world->two, "n1", &list), "age_ms")), 3599000,
+        3700000);
     json_decref(list);
 }
 
@@ -150,10 +152,10 @@ static void test_only_what_grows_has_moved(void **state) {
     assert_int_equal(moved_ms(world), -1);
     beat(&world->one);
     beat(&world->two);
-    assert_in_range(moved_ms(world), 0, 5000);
+    assert_int_in_range(moved_ms(world), 0, 5000);
     usleep(60000);
     beat(&world->two);
-    assert_in_range(moved_ms(world), 60, 10000);
+    assert_int_in_range(moved_ms(world), 60, 10000);
     beat(&world->one);
     beat(&world->two);
     json_int_t fresh = moved_ms(world);

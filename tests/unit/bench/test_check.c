@@ -7,6 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "unit/ranges.h"
+
 /* Three nodes of 10; n0 is lost with VM 0 (6); VM 1 (6) runs on n1, VM 2 (4) on n1, VM 3 (6) on n2.
  */
 struct small {
@@ -202,13 +204,13 @@ static void test_generated_clusters(void **state) {
         assert_true(used[node][0] <= bench_capacity(&c, node)[0]);
         assert_true(used[node][1] <= bench_capacity(&c, node)[1]);
     }
-    assert_in_range(memory * 1000 / capacity, 599, 601);
+    assert_int_in_range(memory * 1000 / capacity, 599, 601);
     assert_int_equal(bench_generate_hot(&c, 900, 800), 2);
     uint64_t hot = 0;
     for (uint32_t vm = 0; vm < 1000; vm++) {
         hot += c.vms[vm].host == 10 ? bench_need(&c, vm)[0] : 0;
     }
-    assert_in_range(hot * 1000 / bench_capacity(&c, 10)[0], 800, 900);
+    assert_int_in_range(hot * 1000 / bench_capacity(&c, 10)[0], 800, 900);
     bench_cluster_finish(&c);
 }
 

@@ -107,7 +107,7 @@ struct world {
     struct guest guests[MAX_VMS];
     uint32_t n_guests;
     struct view_node view_nodes[WORLD_NODES];
-    char names[WORLD_NODES][8];
+    char names[WORLD_NODES][12]; /* n and any number */
     bool fence_works, fence_lies;
     uint8_t fence_says; /* enum core_power, to a test */
     struct world_quorum quorum;
