@@ -21,6 +21,10 @@ PARTS = (
 SKIPPED_DIRS = {".git", "build", "__pycache__", ".pytest_cache", ".cache", "node_modules"}
 
 
+class Skipped(Exception):
+    """A check cannot say anything here, and why; that is no finding."""
+
+
 class Tree:
     """A source tree and, for the checks that need one, a build directory made from it."""
 

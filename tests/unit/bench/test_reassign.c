@@ -158,7 +158,7 @@ static char *random_model(uint64_t seed, uint32_t n_processes, uint32_t n_machin
             fprintf(f, " %u", 20 + next_random(&rng, 40));
         }
         for (uint32_t k = 0; k < n_machines; k++) {
-            fprintf(f, " %u", k == i ? 0 : next_random(&rng, 9));
+            fprintf(f, " %u", k == i ? 0U : next_random(&rng, 9));
         }
         fprintf(f, "\n");
     }
