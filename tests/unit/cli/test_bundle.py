@@ -57,8 +57,8 @@ class Node:
         return environment(self.cluster.service, PATH=f"{self.programs}:{os.environ['PATH']}", CLUSTERD_CONFIG=str(self.conf),
                            COROSYNC_MAIN_CONFIG_FILE=str(self.corosync))
 
-    def run(self, *words, before=(), **more):
-        return subprocess.run([*(before or ROOT), CLUSTERCTL, "support-bundle", *words], capture_output=True, text=True,
+    def run(self, *words, before=(), program=CLUSTERCTL, **more):
+        return subprocess.run([*(before or ROOT), program, "support-bundle", *words], capture_output=True, text=True,
                               cwd=self.out, timeout=LIMIT_S * 2, env=self.env, check=False, **more)
 
     def start(self, *words):
@@ -159,12 +159,14 @@ def test_without_what_could_be_had(node):
 def test_only_root(node):
     # A build that counts coverage writes its counts when it ends. As nobody it may do so in this place only, and would
     # say so among what clusterctl says.
-    with tempfile.TemporaryDirectory() as counts:
-        os.chmod(counts, 0o777)
-        before = ["env", f"GCOV_PREFIX={counts}"]
+    # The build may lie in a home directory, where nobody may go; a copy is in a place that is open to all.
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o777)
+        program = shutil.copy(CLUSTERCTL, place)
+        before = ["env", f"GCOV_PREFIX={place}"]
         if os.geteuid() == 0:
             before = ["setpriv", "--reuid=65534", "--clear-groups", *before]
-        done = node.run("--output", "b", before=before)
+        done = node.run("--output", "b", before=before, program=program)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == ("clusterctl: support-bundle: only root may read clusterd's database and configuration\n"
                            "  to do: run this as root\n")
