@@ -207,6 +207,7 @@ static void read_detail(const json_t *value, struct core_agent *agent) {
     const char *detail = json_string_value(value);
     agent->state_lost =
         detail && (strcmp(detail, "state-used") == 0 || strcmp(detail, "state-missing") == 0);
+    agent->not_begun = detail && strcmp(detail, "not-begun") == 0;
 }
 
 static int read_event(const char *name, struct agent_line *line) {

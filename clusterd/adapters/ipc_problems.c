@@ -86,6 +86,14 @@ static void about_lost_node(struct problems *p, const struct model_node *node,
     }
 }
 
+static void about_libvirt(struct problems *p, const struct model_node *node) {
+    char todo[200];
+    (void)snprintf(todo, sizeof(todo), "on %s: systemctl status libvirtd, and restart it",
+                   node->name);
+    add(p, SEVERITY_ERROR, node->libvirt, todo,
+        "libvirt on %s does not answer: it takes no VMs; those that are there run on", node->name);
+}
+
 static void about_node(struct problems *p, const struct model_node *node) {
     const struct model *m = p->view->model;
     const struct model_device *device = devices_turn(m, node->id, 0);
@@ -97,13 +105,19 @@ static void about_node(struct problems *p, const struct model_node *node) {
             "see the log of clusterd on it", "%s is silent", node->name);
         break;
     case NODE_JOINING:
-        if (node->reason[0]) {
+        if (node->libvirt[0]) {
+            about_libvirt(p, node);
+        } else if (node->reason[0]) {
             add(p, SEVERITY_WARNING, node->reason, "see the log of clusterd and libvirt on it",
                 "%s takes no VMs yet", node->name);
         }
         break;
-    case NODE_NEVER_SEEN:
     case NODE_ONLINE:
+        if (node->libvirt[0]) {
+            about_libvirt(p, node);
+        }
+        break;
+    case NODE_NEVER_SEEN:
     case NODE_FENCED:
     case NODE_OFFLINE: break;
     }
@@ -136,6 +150,27 @@ static void about_foreign(struct problems *p, const struct model_vm *vm) {
         todo, "VM %s runs on %s under libvirt, not by the cluster", vm->name, name);
 }
 
+/* Nobody can tell whether it runs: why, and how to get out of that. */
+static void about_unknown_vm(struct problems *p, const struct model_vm *vm, const char *reason) {
+    const struct model *m = p->view->model;
+    const struct model_node *owner = model_node_by_id(m, vm->owner);
+    char todo[320];
+    if (owner && owner->libvirt[0]) {
+        (void)snprintf(todo, sizeof(todo),
+                       "restart libvirtd on %s; or, if its VMs may be started elsewhere: "
+                       "clusterctl node fence %s",
+                       owner->name, owner->name);
+        add(p, SEVERITY_ERROR, reason, todo,
+            "whether VM %s runs cannot be found out while libvirt on %s does not answer", vm->name,
+            owner->name);
+        return;
+    }
+    (void)snprintf(todo, sizeof(todo), "see the logs of clusterd and libvirt on %s",
+                   model_node_name(m, vm->owner));
+    add(p, SEVERITY_ERROR, reason, todo,
+        "what %s does cannot be found out: nothing is done with it", vm->name);
+}
+
 static void about_vm(struct problems *p, const struct model_vm *vm) {
     if (vm->state == VM_OFF && vm->foreign.n > 0) {
         about_foreign(p, vm);
@@ -151,10 +186,7 @@ static void about_vm(struct problems *p, const struct model_vm *vm) {
     if (state[0] == 'b' || state[0] == 'f') { /* blocked, failed */
         add(p, SEVERITY_ERROR, reason, todo, "VM %s does not run: %s", vm->name, state);
     } else if (vm->state == VM_RESOLVING && p->view->wall_ms >= vm->since_ms + RESOLVING_LONG_MS) {
-        (void)snprintf(todo, sizeof(todo), "see the logs of clusterd and libvirt on %s",
-                       model_node_name(p->view->model, vm->owner));
-        add(p, SEVERITY_ERROR, reason, todo,
-            "what %s does cannot be found out: nothing is done with it", vm->name);
+        about_unknown_vm(p, vm, reason);
     } else if (vm->state == VM_RUNNING && vm->paused) {
         (void)snprintf(todo, sizeof(todo),
                        "if it was not you: see its disks' storage, and libvirt's log on %s",

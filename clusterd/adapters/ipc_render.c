@@ -82,6 +82,14 @@ static json_t *resources_used_on(const struct model *m, uint32_t node) {
     return object;
 }
 
+/* Why it is in its state; or why it takes no VMs though it is online. */
+static const char *shown_node_reason(const struct ipc_view *view, const struct model_node *node) {
+    bool away = node->libvirt[0] && (node->state == NODE_ONLINE || node->state == NODE_JOINING);
+    const char *text =
+        away ? arena_printf(view->arena, "libvirt does not answer: %s", node->libvirt) : NULL;
+    return text ? text : node->reason;
+}
+
 json_t *render_node(const struct ipc_view *view, const struct model_node *node) {
     const struct model *m = view->model;
     uint64_t memory_mb = 0, vcpus = 0, vms = 0;
@@ -92,17 +100,19 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
             vms++;
         }
     }
-    return json_pack("{so so ss sb so so so so so so so sb so so so so so so so so}", "id",
+    return json_pack("{so so ss sb so so so so so so so sb so so so so so so so so so}", "id",
                      ipc_number(node->id), "name", ipc_text(node->name), "state",
                      shown_node_state(node), "coordinator", model_coordinator(m) == node->id,
                      "memory_mb", ipc_number(node->memory_mb), "memory_used_mb",
                      ipc_number(memory_mb), "cpus", ipc_number(node->cpus), "vcpus_used",
-                     ipc_number(vcpus), "vms", ipc_number(vms), "reason", ipc_text(node->reason),
-                     "since_ms", ipc_number(node->since_ms), "watchdog", node->watchdog_ms > 0,
-                     "version", ipc_text(node->version), "volumes", node_volumes(m, node->id),
-                     "site", ipc_text(node->site), "rack", ipc_text(node->rack), "votes",
+                     ipc_number(vcpus), "vms", ipc_number(vms), "reason",
+                     ipc_text(shown_node_reason(view, node)), "since_ms",
+                     ipc_number(node->since_ms), "watchdog", node->watchdog_ms > 0, "version",
+                     ipc_text(node->version), "volumes", node_volumes(m, node->id), "site",
+                     ipc_text(node->site), "rack", ipc_text(node->rack), "votes",
                      ipc_number(node->votes), "vms_max", ipc_number(node->vms_max), "resources",
-                     amounts(&node->resources), "resources_used", resources_used_on(m, node->id));
+                     amounts(&node->resources), "resources_used", resources_used_on(m, node->id),
+                     "libvirt", ipc_text(node->libvirt));
 }
 
 /* ---- VMs ---- */

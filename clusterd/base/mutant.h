@@ -40,6 +40,7 @@
     X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago")   \
     X(source_resumed, "a migration's source is resumed while its target runs")           \
     X(one_side_asked, "after a broken migration only the source is asked")               \
+    X(unclear_is_unbegun, "a start that ended without a word counts as never begun")     \
     X(old_memory_resumed, "a migration's source is resumed when its target has gone")    \
     X(ack_unread, "what was never sent can be acknowledged")                             \
     X(added_unasked, "a VM that is added is started before the nodes are asked")         \

@@ -50,6 +50,7 @@ static const struct {
     {COMMAND_NODE_SET, apply_node_set},
     {COMMAND_VM_RETRY, apply_vm_retry},
     {COMMAND_VM_CLAIM, apply_vm_claim},
+    {COMMAND_NODE_LIBVIRT, apply_node_libvirt},
 };
 
 static apply_fn find_apply(uint32_t type) {

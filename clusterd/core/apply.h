@@ -82,6 +82,7 @@ APPLY(vm_set);
 APPLY(node_set);
 APPLY(vm_retry);
 APPLY(vm_claim);
+APPLY(node_libvirt);
 
 /* Whether the order may be given on this picture; also asked before it is proposed. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o);

@@ -81,6 +81,7 @@ static void node_came(struct apply *a, struct model_node *node, uint64_t incarna
     node->fence_order = 0;
     node->fence_asked = 0;
     node->evidence = EVIDENCE_NONE;
+    set_text(a, &node->libvirt, ""); /* it tells, if it is not so */
     end_fence_operations(a, node, OPERATION_FAILED,
                          "it came back before the fence device had answered");
     node_set_state(a, node, NODE_JOINING, "waiting for its report of what runs there");
@@ -430,7 +431,8 @@ void apply_fence_begin(struct apply *a, const void *command) {
     const struct cmd_fence_begin *begin = command;
     struct model_node *node = model_node_by_id(a->m, begin->node);
     bool wanted = node && (node->state == NODE_LOST || node->state == NODE_SILENT ||
-                           node->state == NODE_FENCING || node->fence_asked);
+                           node->state == NODE_FENCING || node->fence_asked ||
+                           model_node_is_stuck(a->m, node));
     if (!wanted || node->incarnation != begin->incarnation ||
         begin->by != model_coordinator(a->m)) {
         apply_refuse(a, REPLY_REFUSED, "the node need not be fenced any more", "");

@@ -17,7 +17,8 @@
 
 static bool takes_vms(const struct model *m, uint32_t id) {
     const struct model_node *node = model_node_by_id(m, id);
-    return node && node->state == NODE_ONLINE && ids_contain(&m->members, id);
+    return node && node->state == NODE_ONLINE && node->libvirt[0] == '\0' &&
+           ids_contain(&m->members, id);
 }
 
 static bool is_member(const struct model *m, uint32_t id) {
@@ -264,6 +265,10 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
         vm_set_off(a, vm, r->reason);
         return;
     }
+    if (vm->wanted == WANTED_STOPPED) { /* asked for while it was being restored */
+        vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
+        return;
+    }
     /* The saved state is still there: another node may be able to read it. */
     vm_clear_order(a, vm);
     vm->restore_node = 0;
@@ -389,6 +394,24 @@ static void resume_reported(struct apply *a, struct model_vm *vm, const struct c
     vm_resolve(a, vm);
 }
 
+/* An order that was never begun has left the VM as it was. */
+static struct cmd_vm_report unchanged(const struct model_vm *vm, const struct cmd_vm_report *r) {
+    struct cmd_vm_report report = *r;
+    report.result = r->result == RESULT_CANCELLED ? RESULT_CANCELLED : RESULT_FAILED;
+    switch ((enum order_kind)vm->order) {
+    case ORDER_START:
+    case ORDER_RESTORE: report.state = VM_STATE_OFF; break;
+    case ORDER_MIGRATE:
+    case ORDER_SAVE: report.state = VM_STATE_RUNNING; break;
+    case ORDER_STOP:
+    case ORDER_DESTROY:
+    case ORDER_PROBE:
+    case ORDER_RESUME:
+    case ORDER_NONE: break;
+    }
+    return report;
+}
+
 void apply_vm_report(struct apply *a, const void *command) {
     const struct cmd_vm_report *r = command;
     struct model_vm *vm = model_vm_by_id(a->m, r->vm);
@@ -397,6 +420,11 @@ void apply_vm_report(struct apply *a, const void *command) {
         vm->order_node != r->node || node->incarnation != r->incarnation) {
         apply_refuse(a, REPLY_REFUSED, "report on an order that does not stand any more", "");
         return;
+    }
+    struct cmd_vm_report as_before;
+    if (r->not_begun) {
+        as_before = unchanged(vm, r);
+        r = &as_before;
     }
     switch ((enum order_kind)vm->order) {
     case ORDER_START: start_reported(a, vm, r); break;

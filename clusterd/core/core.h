@@ -130,6 +130,7 @@ struct core_agent {
     uint8_t autostart;  /* libvirt starts it by itself when the node boots */
     uint8_t state_lost; /* vm restore: there is no saved state, or it was used before */
     uint8_t refused;    /* vm migrate_to, restore: the node that was to take it never will */
+    uint8_t not_begun;  /* it never came to what it was to do: nothing has changed */
     const char *uuid;
     const char *name;
     const char *reason;

@@ -232,6 +232,8 @@ static int report_if_joining(struct core *c) {
 static int on_watch_done(struct core *c, struct run *run, const struct core_agent *line) {
     outbox_log(&c->out, SEVERITY_WARNING,
                "the agent that watches libvirt ended (%s); it is started again", line->reason);
+    (void)snprintf(c->executor.libvirt_reason, sizeof(c->executor.libvirt_reason),
+                   "the agent that watches it ended: %s", line->reason);
     executor_drop_run(c, run);
     c->executor.connected = false;
     /* What began or ended since, the table lacks: nothing is concluded from it until the next agent
@@ -334,6 +336,9 @@ int executor_run(struct core *c) {
         x->unusable_since_ms = c->now_ms;
     }
     int err = keep_watching(c);
+    if (err == 0) {
+        err = executor_libvirt(c);
+    }
     if (err == 0) {
         err = ask_cpu_models(c);
     }

@@ -110,6 +110,8 @@ struct executor {
     uint64_t watch_restart_ms;
     uint64_t missing_ms; /* since when a VM that runs here was not told of; 0: none */
     char libvirt_reason[256];
+    bool libvirt_away;           /* it has not answered for a while: what the others are told */
+    uint64_t libvirt_edge_ms;    /* since when that is not so any more; 0: it is */
     struct wire_strs cpu_models; /* owned */
     bool cpu_asked, cpu_known;
 
@@ -156,6 +158,7 @@ int executor_orders(struct core *c);
 int executor_order_done(struct core *c, struct run *run, const struct core_agent *line);
 int executor_domain_line(struct core *c, const struct core_agent *line);
 int executor_domains(struct core *c);
+int executor_libvirt(struct core *c);
 int executor_volumes(struct core *c);
 int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
 /* executor_claim.c: VMs that are added, and what libvirt does with VMs by itself. */

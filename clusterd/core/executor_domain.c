@@ -164,6 +164,43 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     return 0;
 }
 
+/* A restart of libvirtd takes a moment, and is nobody's business but this node's. */
+static void note_libvirt(struct core *c) {
+    struct executor *x = &c->executor;
+    bool away = !x->connected || !x->listed;
+    uint64_t pause_ms = x->ever_listed ? TIMEOUT_LIBVIRT_MS : TIMEOUT_LIBVIRT_BOOT_MS;
+    if (away == x->libvirt_away) {
+        x->libvirt_edge_ms = 0;
+        return;
+    }
+    if (x->libvirt_edge_ms == 0) {
+        x->libvirt_edge_ms = c->now_ms;
+    }
+    if (c->now_ms < x->libvirt_edge_ms + pause_ms) {
+        executor_wake_at(c, x->libvirt_edge_ms + pause_ms);
+        return;
+    }
+    x->libvirt_away = away;
+    x->libvirt_edge_ms = 0;
+}
+
+/* The others place no VM on a node whose libvirt does not answer. */
+int executor_libvirt(struct core *c) {
+    const struct executor *x = &c->executor;
+    const struct model_node *self = core_self(c);
+    note_libvirt(c);
+    if (!replica_usable(&c->replica) || !self || self->incarnation != c->incarnation ||
+        (self->libvirt[0] != '\0') == x->libvirt_away || core_is_pending(c, COMMAND_NODE_LIBVIRT)) {
+        return 0;
+    }
+    const char *why = x->libvirt_reason[0] ? x->libvirt_reason : "it has not answered yet";
+    struct cmd_node_libvirt told = {.node = c->self,
+                                    .incarnation = c->incarnation,
+                                    .reason =
+                                        x->libvirt_away ? outbox_text(&c->out, "%s", why) : ""};
+    return core_propose(c, PENDING_REPORT, COMMAND_NODE_LIBVIRT, &told, 0);
+}
+
 int executor_kill_domain(struct core *c, const struct domain *d, const char *why) {
     for (uint32_t i = 0; i < c->executor.n_runs; i++) {
         const struct run *run = &c->executor.runs[i];

@@ -149,9 +149,8 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
  * job.
  */
 /* Asks the agent to end; one that does not is killed. */
-static void end_run(struct core *c, struct run *run) {
+static void end_run(struct core *c, struct run *run, bool force) {
     bool asked = run->kill_ms != 0;
-    bool force = run->order_kind != ORDER_MIGRATE && run->order_kind != ORDER_SAVE;
     if (asked && (run->killed || c->now_ms < run->kill_ms)) {
         executor_wake_at(c, run->killed ? UINT64_MAX : run->kill_ms);
         return;
@@ -176,8 +175,13 @@ static void end_if_void(struct core *c, struct run *run) {
         unwanted =
             unwanted || (target && (target->state == NODE_LOST || target->state == NODE_FENCING));
     }
-    if (!stands || (moves && unwanted)) {
-        end_run(c, run);
+    /* If libvirt has the start, and hangs, nothing will be heard of it: what became of it is asked
+     * when libvirt answers, or known when the node is off. If it has it not, the agent says so when
+     * it is asked to end. */
+    bool starts = run->order_kind == ORDER_START || run->order_kind == ORDER_RESTORE;
+    bool in_vain = starts && c->executor.libvirt_away;
+    if (!stands || (moves && unwanted) || in_vain) {
+        end_run(c, run, !stands && !moves);
     }
 }
 
@@ -257,6 +261,11 @@ int executor_orders(struct core *c) {
 }
 
 int executor_order_done(struct core *c, struct run *run, const struct core_agent *line) {
+    const char *why = line->reason ? line->reason : "";
+    if (line->not_begun && c->executor.libvirt_away) {
+        why =
+            outbox_text(&c->out, "libvirt does not answer there (%s)", c->executor.libvirt_reason);
+    }
     struct cmd_vm_report report = {
         .vm = run->subject,
         .order = run->order,
@@ -267,7 +276,10 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         .blackout_ms = line->blackout_ms,
         .total_ms = line->total_ms,
         .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,
-        .reason = outbox_text(&c->out, "%s", line->reason ? line->reason : ""),
+        .not_begun =
+            line->not_begun || (MUTANT(unclear_is_unbegun) && run->order_kind == ORDER_START &&
+                                line->state == VM_STATE_UNKNOWN),
+        .reason = outbox_text(&c->out, "%s", why),
         .refused = line->result == RESULT_FAILED && line->refused,
     };
     bool probe = run->order_kind == ORDER_PROBE;

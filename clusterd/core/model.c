@@ -243,6 +243,24 @@ bool model_vm_is_foreign(const struct model_vm *vm, uint64_t generation) {
     return generation == 0 || generation < vm->added;
 }
 
+bool model_node_is_stuck(const struct model *m, const struct model_node *node) {
+    bool stuck = false;
+    if (node->state != NODE_ONLINE || node->libvirt[0] == '\0') {
+        return false;
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        bool starts = vm->unclear == ORDER_START || vm->unclear == ORDER_RESTORE;
+        if (!model_vm_may_run_on(vm, node->id)) {
+            continue;
+        }
+        if (vm->state != VM_RESOLVING || !starts || vm->owner != node->id) {
+            return false;
+        }
+        stuck = true;
+    }
+    return stuck;
+}
+
 bool model_node_holds_vms(const struct model *m, uint32_t node) {
     MODEL_EACH(model_vm, vm, &m->vms) {
         if (model_vm_may_run_on(vm, node)) {

@@ -125,7 +125,8 @@ enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
     F(S, U64, kept_epoch, 0)     /* its log went at least so far when it last reported, */    \
     F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */       \
     F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */                       \
-    F(S, LIST, resources, resource_amount) /* that it has: by name ascending, none of 0 */
+    F(S, LIST, resources, resource_amount) /* that it has: by name ascending, none of 0 */    \
+    F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why it does not answer there; "": it does */
 WIRE_STRUCT(model_node);
 
 #define WIRE_FIELDS_model_vm(F, S)                                                            \
@@ -343,6 +344,9 @@ uint32_t model_coordinator(const struct model *m);
 bool model_vm_may_run_on(const struct model_vm *vm, uint32_t node);
 /* Whether losing the node without a word leaves a VM in doubt, so that the node must be fenced. */
 bool model_node_holds_vms(const struct model *m, uint32_t node);
+/* Whether nothing is on the node but VMs of which its libvirt, which does not answer, may or may
+ * not have made a copy: fencing it costs nobody anything, and tells. */
+bool model_node_is_stuck(const struct model *m, const struct model_node *node);
 
 /* A copy of this generation was not made by the cluster: somebody runs the VM under libvirt. */
 bool model_vm_is_foreign(const struct model_vm *vm, uint64_t generation);

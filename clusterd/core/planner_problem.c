@@ -65,6 +65,9 @@ static enum placement_node_state node_state(const struct model *m, const struct 
     if (node->service != SERVICE_ACTIVE) {
         return node->service == SERVICE_DRAINED ? PLACEMENT_NODE_DRAINED : PLACEMENT_NODE_DRAINING;
     }
+    if (node->libvirt[0] != '\0') {
+        return PLACEMENT_NODE_NO_HYPERVISOR;
+    }
     return node->configured && ids_contain(&m->members, node->id) && !node->fence_asked
                ? PLACEMENT_NODE_ACCEPTS
                : PLACEMENT_NODE_LOST;

@@ -3,8 +3,9 @@
  * Fencing: which node must be made sure to run nothing, and what counts as being sure.
  *
  * A node is fenced when it left the view while a VM may be on it, when its clusterd stays silent,
- * or when somebody asked. Each of its devices is tried (devices.h), and all of them again with
- * growing pauses, for ever: without evidence nothing is started elsewhere.
+ * when its libvirt does not say whether VMs have started there and nothing else is there, or when
+ * somebody asked. Each of its devices is tried (devices.h), and all of them again with growing
+ * pauses, for ever: without evidence nothing is started elsewhere.
  */
 #include "base/mutant.h"
 #include "core/core_internal.h"
@@ -53,7 +54,7 @@ static void note_held(struct core *c, const struct model_node *node, struct poli
 /* The clock of the watchdog's proof starts when we first saw it lost, and goes on through failed
  * attempts. */
 static void note_state(struct core *c, const struct model_node *node, struct policy_wait *wait) {
-    bool gone = lost(node) || node->state == NODE_SILENT;
+    bool gone = lost(node) || node->state == NODE_SILENT || model_node_is_stuck(&c->model, node);
     if (!gone || wait->lost_index != node->lost_index) {
         /* It may have been back between two passes: another loss has another clock. */
         *wait = (struct policy_wait){.node = node->id, .lost_index = node->lost_index};
@@ -134,6 +135,9 @@ static uint64_t fence_due(const struct core *c, const struct model_node *node,
         return 0;
     } else if (node->state == NODE_SILENT && model_node_holds_vms(&c->model, node->id)) {
         due = wait->since_ms + TIMEOUT_SILENT_MS;
+        due = due > wait->next_fence_ms ? due : wait->next_fence_ms;
+    } else if (model_node_is_stuck(&c->model, node)) {
+        due = wait->since_ms + TIMEOUT_STUCK_MS;
         due = due > wait->next_fence_ms ? due : wait->next_fence_ms;
     }
     return due != UINT64_MAX && due < c->policy.fence_from_ms ? c->policy.fence_from_ms : due;

@@ -98,6 +98,14 @@
 #define TIMEOUT_ADD_MS 25000u
 /* libvirt's answer to what CPU models there are. */
 #define TIMEOUT_LISTED_MS 20000u
+/* libvirt is away so long before the others are told, and back so long: a restart takes a second.
+ */
+#define TIMEOUT_LIBVIRT_MS 4000u
+/* Likewise, when this clusterd has just begun: libvirtd begins with the node, too. */
+#define TIMEOUT_LIBVIRT_BOOT_MS 10000u
+/* Of a VM nobody can tell whether it runs, libvirt there is away, and nothing else is there: so
+ * long libvirt gets to come back before the node is fenced. */
+#define TIMEOUT_STUCK_MS 30000u
 /* A watching agent that ended is started again after this. */
 #define TIMEOUT_AGENT_RESTART_MS 1000u
 /* A volume's agent that is silent so long: the storage hangs. */

@@ -173,7 +173,8 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
 bool resolve_goes_back(const struct model *m, const struct model_vm *vm) {
     const struct model_node *node = vm->saved_on ? model_node_by_id(m, vm->saved_on) : NULL;
     return node && vm->state == VM_SAVED && node->state == NODE_ONLINE &&
-           node->service == SERVICE_DRAINING && ids_contain(&m->members, node->id) &&
+           node->libvirt[0] == '\0' && node->service == SERVICE_DRAINING &&
+           ids_contain(&m->members, node->id) &&
            (vm->possible.n == 0 || ids_contain(&vm->possible, node->id)) &&
            !ids_contain(&vm->avoid, node->id) && !rules_forbid(m, vm, node->id);
 }

@@ -10,6 +10,7 @@ WIRE_DEFINE(cmd_view);
 WIRE_DEFINE(report_domain);
 WIRE_DEFINE(report_order);
 WIRE_DEFINE(cmd_node_report);
+WIRE_DEFINE(cmd_node_libvirt);
 WIRE_DEFINE(cmd_node_leave);
 WIRE_DEFINE(cmd_node_drain);
 WIRE_DEFINE(cmd_node_resume);

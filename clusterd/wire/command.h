@@ -60,6 +60,12 @@ WIRE_STRUCT(report_order);
     F(S, LIST, orders, report_order) /* that its agents are still carrying out */
 WIRE_STRUCT(cmd_node_report);
 
+#define WIRE_FIELDS_cmd_node_libvirt(F, S) /* its libvirt does not answer, or does again */ \
+    F(S, U32, node, 0)                   \
+    F(S, U64, incarnation, 0)            \
+    F(S, STR, reason, WIRE_MAX_TEXT) /* "": it answers */
+WIRE_STRUCT(cmd_node_libvirt);
+
 #define WIRE_FIELDS_cmd_node_leave(F, S) /* clusterd stops in good order; its VMs have been moved or stopped */ \
     F(S, U32, node, 0)                   \
     F(S, U64, incarnation, 0)
@@ -195,7 +201,8 @@ WIRE_STRUCT(cmd_vm_retry);
     F(S, U64, total_ms, 0)              \
     F(S, U8, state_lost, 1) /* RESTORE: there is no saved state, or it was used */ \
     F(S, STR, reason, WIRE_MAX_TEXT)    \
-    F(S, U8, refused, 1) /* MIGRATE, RESTORE: the node that was to take the VM never will */
+    F(S, U8, refused, 1) /* MIGRATE, RESTORE: the node that was to take the VM never will */ \
+    F(S, U8, not_begun, 1) /* nothing was changed, nor will be */
 WIRE_STRUCT(cmd_vm_report);
 
 #define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by us */ \
@@ -313,7 +320,8 @@ WIRE_STRUCT(cmd_operation_end);
     X(VM_SET, 29, cmd_vm_set)                    \
     X(NODE_SET, 30, cmd_node_set)                \
     X(VM_RETRY, 31, cmd_vm_retry)                \
-    X(VM_CLAIM, 32, cmd_vm_claim)
+    X(VM_CLAIM, 32, cmd_vm_claim)                \
+    X(NODE_LIBVIRT, 33, cmd_node_libvirt)
 
 enum command_type {
 #define X(NAME, number, type) COMMAND_##NAME = number,

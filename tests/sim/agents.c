@@ -15,6 +15,9 @@
 #include <string.h>
 
 #define PROCESS_US 8000u
+/* So long an agent tries to reach a libvirtd that is not there, or waits for one that hangs. */
+#define CONNECT_US (5 * SIM_SECOND)
+#define BEGIN_US (10 * SIM_SECOND)
 
 /* ---- slots ---- */
 
@@ -81,6 +84,7 @@ static void process_ends(struct sim *s, struct agent *a, enum agent_result resul
         item->event.agent.state = (uint8_t)state;
         item->event.agent.state_lost = strncmp(reason, "state-", 6) == 0;
         item->event.agent.refused = strcmp(reason, agent_refusal(REFUSE_FOR_GOOD)) == 0;
+        item->event.agent.not_begun = a->not_begun;
         item->event.agent.total_ms = (s->now_us - a->began_us) / 1000;
         (void)snprintf(item->text[2], sizeof(item->text[2]), "%s", reason);
         node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 500));
@@ -119,12 +123,15 @@ struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node) {
     return NULL;
 }
 
-/* A step of a job whose node stands still comes later; of one whose libvirtd has gone, never. */
+/* A step of a job whose node or libvirtd stands still comes later; of one whose libvirtd has gone,
+ * never. */
 static bool may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn) {
     if (!agent_is(s, index, serial)) {
         return false;
     }
-    if (s->nodes[s->agents[index].node].frozen) {
+    const struct agent *a = &s->agents[index];
+    const struct node *n = &s->nodes[a->node];
+    if (n->frozen || (n->libvirtd_hangs && a->job != JOB_NONE)) {
         sim_at(s, 100000, fn, index, serial);
         return false;
     }
@@ -221,7 +228,9 @@ static void monitor_ends(struct sim *s, uint64_t index, uint64_t serial) {
     if (!may_go_on(s, index, serial, monitor_ends)) {
         return;
     }
-    if (!s->nodes[a->node].libvirtd) {
+    if (s->nodes[a->node].libvirtd_hangs) {
+        then(s, a, 50000, monitor_ends);
+    } else if (!s->nodes[a->node].libvirtd) {
         agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
     } else if (job_of(s, a->vm, a->node)) {
         then(s, a, 50000, monitor_ends);
@@ -297,13 +306,46 @@ static void begin_resume(struct sim *s, struct agent *a) {
     agent_done(s, a, runs ? RESULT_OK : RESULT_FAILED, truth(s, a), runs ? "" : "not paused");
 }
 
-static void claim(struct sim *s, struct agent *a) {
+static void claim(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!may_go_on(s, index, serial, claim)) {
+        return;
+    }
+    if (s->nodes[a->node].libvirtd_hangs) {
+        then(s, a, 50000, claim);
+        return;
+    }
     if (!s->nodes[a->node].libvirtd || a->how == AGENT_FAILS) {
         agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
         return;
     }
     bool cleared = guest_clear_autostart(s, a->vm, a->node);
     agent_done(s, a, RESULT_OK, truth(s, a), cleared ? "its autostart was taken away" : "");
+}
+
+static bool says_what_it_begins(const struct agent *a) {
+    static const char *const actions[] = {"start", "restore", "save", "migrate_to"};
+    bool says = false;
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        says = says || strcmp(actions[i], a->action) == 0;
+    }
+    return says;
+}
+
+/* Nothing has been begun yet: an agent that gives up here says so, of what makes or moves a copy.
+ */
+static bool libvirt_is_reached(struct sim *s, struct agent *a, sim_fn *fn) {
+    const struct node *n = &s->nodes[a->node];
+    if (n->libvirtd && !n->libvirtd_hangs) {
+        return true;
+    }
+    if (s->now_us < a->began_us + (n->libvirtd ? BEGIN_US : CONNECT_US)) {
+        then(s, a, 50000, fn);
+        return false;
+    }
+    a->not_begun = says_what_it_begins(a);
+    agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
+    return false;
 }
 
 static void begin(struct sim *s, uint64_t index, uint64_t serial) {
@@ -321,11 +363,10 @@ static void begin(struct sim *s, uint64_t index, uint64_t serial) {
         return;
     }
     if (strcmp(a->action, "claim") == 0) {
-        claim(s, a);
+        claim(s, index, serial);
         return;
     }
-    if (!s->nodes[a->node].libvirtd) {
-        agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
+    if (!libvirt_is_reached(s, a, begin)) {
         return;
     }
     if (a->how == AGENT_FAILS) {
@@ -523,6 +564,7 @@ static void ask_to_end(struct sim *s, struct agent *a) {
     } else if (a->job == JOB_SAVE) {
         a->cancelled = true;
     } else if (a->job == JOB_NONE) {
+        a->not_begun = says_what_it_begins(a);
         process_ends(s, a, RESULT_CANCELLED, a->vm ? truth(s, a) : VM_STATE_UNKNOWN, "cancelled");
         agent_free(a);
     } /* else it is too late: it says how it ended */

@@ -391,6 +391,10 @@ static void happen_libvirtd(struct sim *s, const struct fault *f) {
     sim_kill_libvirtd(s, f->node, f->us);
 }
 
+static void happen_hang_libvirtd(struct sim *s, const struct fault *f) {
+    sim_hang_libvirtd(s, f->node, f->choice & 1024 ? 3 * f->us : f->us);
+}
+
 static void happen_agent(struct sim *s, const struct fault *f) {
     static const char *const actions[] = {"start",   "migrate_to", "save",   "restore", "stop",
                                           "monitor", "destroy",    "resume", "claim"};

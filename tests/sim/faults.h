@@ -35,6 +35,7 @@
     X(wipe, database, 1, "a database is lost")                                    \
     X(libvirtd, libvirt, 2, "libvirtd is killed, and restarted")                  \
     X(agent, libvirt, 2, "an agent fails, hangs, does not know, or is silent")    \
+    X(hang_libvirtd, libvirt, 1, "libvirtd hangs for a while")                    \
     X(habit, libvirt, 1, "an agent never works on a node")                        \
     X(agents_missing, libvirt, 1, "no agent can be run on a node for a while")    \
     X(undying, libvirt, 1, "a QEMU that does not die")                            \

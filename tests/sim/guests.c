@@ -90,7 +90,7 @@ void sim_events_late(struct sim *s, uint32_t node, uint64_t us) {
 
 static bool is_watched(const struct sim *s, uint32_t node) {
     const struct node *n = &s->nodes[node];
-    return n->alive && n->libvirtd && n->watch_run != 0;
+    return n->alive && n->libvirtd && !n->libvirtd_hangs && n->watch_run != 0;
 }
 
 static void domain_event(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind,
@@ -318,6 +318,15 @@ void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode) {
 
 /* ---- libvirtd ---- */
 
+static void hang_ends(struct sim *s, uint64_t node, uint64_t life) {
+    struct node *n = &s->nodes[node];
+    if (n->libvirtd_life == life && n->libvirtd_hangs) {
+        sim_trace(s, "%s: libvirtd goes on", s->names[node]);
+        n->libvirtd_hangs = false;
+        watch_begin(s, (uint32_t)node);
+    }
+}
+
 void libvirtd_start(struct sim *s, uint32_t node) {
     struct node *n = &s->nodes[node];
     if (n->power && !n->libvirtd) {
@@ -327,6 +336,8 @@ void libvirtd_start(struct sim *s, uint32_t node) {
             n->autostarted_boot = n->boot;
             sim_at(s, 100000, autostart, node, n->boot);
         }
+    } else if (n->libvirtd_hangs) {
+        hang_ends(s, node, n->libvirtd_life); /* mended */
     }
 }
 
@@ -341,6 +352,7 @@ void libvirtd_end(struct sim *s, uint32_t node) {
         tell(s, node, item);
     }
     n->libvirtd = false;
+    n->libvirtd_hangs = false;
     n->libvirtd_life++;
 }
 
@@ -349,6 +361,28 @@ static void start_later(struct sim *s, uint64_t node, uint64_t life) {
         sim_trace(s, "%s: libvirtd starts", s->names[node]);
         libvirtd_start(s, (uint32_t)node);
     }
+}
+
+/* Whoever watches it notices by its silence; what happens meanwhile is not told, but in the next
+ * list. */
+static void hang_is_noticed(struct sim *s, uint64_t node, uint64_t life) {
+    struct node *n = &s->nodes[node];
+    if (n->libvirtd_life == life && n->libvirtd_hangs && n->alive && n->watch_run != 0) {
+        struct item *item = watch_line(s, (uint32_t)node, AGENT_DISCONNECTED);
+        (void)snprintf(item->text[2], sizeof(item->text[2]), "libvirtd does not answer");
+        tell(s, (uint32_t)node, item);
+    }
+}
+
+void sim_hang_libvirtd(struct sim *s, uint32_t node, uint64_t us) {
+    struct node *n = &s->nodes[node];
+    if (!n->libvirtd || n->libvirtd_hangs) {
+        return;
+    }
+    sim_trace(s, "%s: libvirtd hangs for %llu ms", s->names[node], (unsigned long long)us / 1000);
+    n->libvirtd_hangs = true;
+    sim_at(s, 6 * SIM_SECOND, hang_is_noticed, node, n->libvirtd_life);
+    sim_at(s, us, hang_ends, node, n->libvirtd_life);
 }
 
 void sim_kill_libvirtd(struct sim *s, uint32_t node, uint64_t back_us) {

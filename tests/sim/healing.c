@@ -46,9 +46,11 @@ static const char *nodes_rest(struct sim *s) {
     }
     const struct model *m = sim_model(s);
     MODEL_EACH(model_node, node, &m->nodes) {
-        if (node->state != NODE_ONLINE || node->fence_order || node->fence_asked) {
-            return says(s, "%s is %s%s", node->name, node_state_name(node->state),
-                        node->fence_asked ? ", to be fenced" : "");
+        if (node->state != NODE_ONLINE || node->fence_order || node->fence_asked ||
+            node->libvirt[0]) {
+            return says(s, "%s is %s%s%s", node->name, node_state_name(node->state),
+                        node->fence_asked ? ", to be fenced" : "",
+                        node->libvirt[0] ? ", without libvirt" : "");
         }
     }
     return "";

@@ -27,7 +27,8 @@ static struct copy *target(struct sim *s, const struct agent *a) {
 
 static bool stands_still(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn) {
     const struct agent *a = &s->agents[index];
-    if (s->nodes[a->node].frozen || (s->nodes[a->target].frozen && s->nodes[a->target].power)) {
+    const struct node *from = &s->nodes[a->node], *to = &s->nodes[a->target];
+    if (from->frozen || from->libvirtd_hangs || (to->power && (to->frozen || to->libvirtd_hangs))) {
         sim_at(s, 100000, fn, index, serial);
         return true;
     }

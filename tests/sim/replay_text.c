@@ -76,6 +76,7 @@ static bool say_own(const struct model *m, uint32_t type, const void *command, c
         const void *any;
         const struct cmd_node_report *report;
         const struct cmd_node_leave *leave;
+        const struct cmd_node_libvirt *libvirt;
         const struct cmd_fence_begin *fence;
         const struct cmd_vm_renew *renew;
         const struct cmd_vm_retry *retry;
@@ -88,6 +89,10 @@ static bool say_own(const struct model *m, uint32_t type, const void *command, c
         return true;
     case COMMAND_NODE_LEAVE:
         (void)snprintf(text, size, "%s leaves in good order", model_node_name(m, c.leave->node));
+        return true;
+    case COMMAND_NODE_LIBVIRT:
+        (void)snprintf(text, size, "libvirt on %s %s%s", model_node_name(m, c.libvirt->node),
+                       c.libvirt->reason[0] ? "does not answer: " : "answers", c.libvirt->reason);
         return true;
     case COMMAND_FENCE_BEGIN:
         (void)snprintf(text, size, "%s fences %s by %s", model_node_name(m, c.fence->by),

@@ -91,6 +91,9 @@ void sim_starve_clusterd(struct sim *s, uint32_t node, uint64_t event_us, uint64
 void sim_freeze_node(struct sim *s, uint32_t node, uint64_t us); /* all of it stands still */
 void sim_kill_corosync(struct sim *s, uint32_t node, uint64_t back_us);
 void sim_kill_libvirtd(struct sim *s, uint32_t node, uint64_t back_us);
+/* It takes connections, and answers nobody for so long; then it goes on with all that it was asked.
+ */
+void sim_hang_libvirtd(struct sim *s, uint32_t node, uint64_t us);
 /* Which nodes the network lets talk to each other: a group number per node. */
 void sim_partition(struct sim *s, const uint32_t *groups);
 void sim_heal_network(struct sim *s);

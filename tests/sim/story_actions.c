@@ -112,6 +112,10 @@ static void kill_libvirtd(struct story *t, const struct words *w) {
     sim_kill_libvirtd(t->sim, (uint32_t)w->v[0], w->v[1]);
 }
 
+static void hang_libvirtd(struct story *t, const struct words *w) {
+    sim_hang_libvirtd(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
 static void kill_watch(struct story *t, const struct words *w) {
     sim_kill_watch(t->sim, (uint32_t)w->v[0]);
 }
@@ -410,6 +414,7 @@ const struct pattern story_actions[] = {
     {"freeze NODE TIME", freeze, NULL},
     {"kill-corosync NODE TIME", kill_corosync, NULL},
     {"kill-libvirtd NODE TIME", kill_libvirtd, NULL},
+    {"hang-libvirtd NODE TIME", hang_libvirtd, NULL},
     {"kill-watch NODE", kill_watch, NULL},
     {"events-late NODE TIME", events_late, NULL},
     {"wall-clock NODE forth|back TIME", wall_clock, NULL},

@@ -156,7 +156,7 @@ struct node {
     struct corosync corosync;
     struct disk disk;
 
-    bool libvirtd;
+    bool libvirtd, libvirtd_hangs;
     uint64_t libvirtd_life;
     uint64_t autostarted_boot; /* in which libvirtd has started what starts by itself */
     uint64_t agents_back_us;   /* none can be run before */
@@ -266,6 +266,7 @@ struct agent {
     uint64_t grace_us;
     bool process; /* it is alive: somebody hears how the job ends */
     bool cancelled;
+    bool not_begun; /* it says that it has changed nothing */
     enum sim_agent how;
     enum job_kind job;
     enum job_phase phase;

@@ -99,6 +99,20 @@ static void test_watch(void **state) {
     }
 }
 
+/* What has ended before it changed anything; any other detail says nothing of that. */
+static void test_not_begun(void **state) {
+    (void)state;
+    assert_int_equal(
+        decode("{\"result\":\"failed\",\"state\":\"unknown\",\"detail\":\"not-begun\"}"), 0);
+    assert_int_equal(line.agent.not_begun, 1);
+    assert_int_equal(line.agent.state_lost, 0);
+    assert_int_equal(decode("{\"result\":\"failed\",\"state\":\"off\",\"detail\":\"state-used\"}"),
+                     0);
+    assert_int_equal(line.agent.not_begun, 0);
+    assert_int_equal(decode("{\"result\":\"failed\",\"state\":\"unknown\"}"), 0);
+    assert_int_equal(line.agent.not_begun, 0);
+}
+
 static void test_refused(void **state) {
     (void)state;
     assert_int_equal(decode("{\"result\":\"failed\",\"state\":\"running\",\"refused\":true}"), 0);
@@ -188,10 +202,10 @@ static void test_too_many_seen(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_final_line),     cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_watch),
-        cmocka_unit_test(test_volume_and_cpu), cmocka_unit_test(test_wrong_lines),
-        cmocka_unit_test(test_too_many_seen),
+        cmocka_unit_test(test_final_line),  cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_not_begun),
+        cmocka_unit_test(test_watch),       cmocka_unit_test(test_volume_and_cpu),
+        cmocka_unit_test(test_wrong_lines), cmocka_unit_test(test_too_many_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,7 +100,9 @@ static void add_health(uint32_t node, enum volume_state state, const char *reaso
 
 static void add_nodes(void) {
     set_resources(&add_node(1, "n1", NODE_ONLINE, 4096)->resources, "hugepages", 512, "vgpu", 2);
-    add_node(2, "n2", NODE_ONLINE, 2048)->service = SERVICE_DRAINING;
+    struct model_node *without = add_node(2, "n2", NODE_ONLINE, 2048);
+    without->service = SERVICE_DRAINING;
+    set(&without->libvirt, "libvirtd ended");
     struct model_node *lost = add_node(3, "n3", NODE_FENCING, 4096);
     lost->fence_attempts = 3;
     set(&lost->reason, "fence_ipmilan: off failed with code 1: no route to host");

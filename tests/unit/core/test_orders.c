@@ -162,6 +162,76 @@ static void without_a_word(void **state) {
     }
 }
 
+/* What was never begun has left the VM as it was: nothing is asked. */
+static void never_begun(void **state) {
+    (void)state;
+    static const struct {
+        enum order_kind kind;
+        enum vm_state after;
+        bool avoids;
+    } cases[] = {{ORDER_START, VM_OFF, true},
+                 {ORDER_RESTORE, VM_SAVED, true},
+                 {ORDER_MIGRATE, VM_RUNNING, false},
+                 {ORDER_SAVE, VM_RUNNING, false}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+        enum order_kind kind = cases[i].kind;
+        bool moves = kind == ORDER_MIGRATE || kind == ORDER_SAVE;
+        bench_begin(&b);
+        struct model_vm *vm =
+            kind == ORDER_START ? bench_add_vm(&b, "vm1", true) : bench_running_vm(&b, "vm1", 1);
+        if (kind == ORDER_RESTORE) {
+            assert_int_equal(bench_order(&b, vm, ORDER_SAVE, 1, 2), REPLY_OK);
+            assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+        }
+        uint32_t node = kind == ORDER_RESTORE ? 2 : 1;
+        assert_int_equal(bench_order(&b, vm, kind, node, moves ? 2 : 0), REPLY_OK);
+        assert_int_equal(GIVE(&b, VM_REPORT, .vm = vm->id, .order = vm->order_index, .node = node,
+                              .incarnation = 10 + node, .result = RESULT_FAILED, .not_begun = 1,
+                              .reason = "no answer"),
+                         REPLY_OK);
+        assert_int_equal(vm->state, cases[i].after);
+        assert_int_equal(vm->order, ORDER_NONE);
+        assert_int_equal(ids_contain(&vm->avoid, node), cases[i].avoids);
+        bench_end(&b);
+    }
+}
+
+/* A node whose libvirt does not answer takes no VM; what is there, stays; and it is stuck only when
+ * nothing is there but what nobody knows. */
+static void without_libvirt(void **state) {
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    struct model_vm *vm = bench_add_vm(&b, "vm1", true);
+    struct model_node *node = model_node_by_id(&b.m, 1);
+    assert_int_equal(GIVE(&b, NODE_LIBVIRT, .node = 1, .incarnation = 12, .reason = "gone"),
+                     REPLY_REFUSED);
+    assert_int_equal(GIVE(&b, NODE_LIBVIRT, .node = 1, .incarnation = 11, .reason = ""),
+                     REPLY_REFUSED);
+    assert_int_equal(bench_order(&b, vm, ORDER_START, 1, 0), REPLY_OK);
+    assert_int_equal(GIVE(&b, NODE_LIBVIRT, .node = 1, .incarnation = 11, .reason = "gone"),
+                     REPLY_OK);
+    assert_string_equal(node->libvirt, "gone");
+    assert_false(model_node_is_stuck(&b.m, node)); /* its agent is at work */
+    assert_int_equal(GIVE(&b, FENCE_BEGIN, .node = 1, .incarnation = 11, .device = "d", .by = 1),
+                     REPLY_REFUSED);
+    assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_UNKNOWN), REPLY_OK);
+    assert_int_equal(vm->state, VM_RESOLVING);
+    assert_true(model_node_is_stuck(&b.m, node));
+    struct model_vm *other = bench_add_vm(&b, "vm2", true);
+    vm = model_vm_by_name(&b.m, "vm1");
+    assert_int_equal(bench_order(&b, other, ORDER_START, 1, 0), REPLY_REFUSED);
+    other->state = VM_RUNNING; /* was there before */
+    other->owner = 1;
+    assert_false(model_node_is_stuck(&b.m, node));
+    other->owner = 2;
+    assert_true(model_node_is_stuck(&b.m, node));
+    assert_int_equal(GIVE(&b, NODE_LIBVIRT, .node = 1, .incarnation = 11, .reason = ""), REPLY_OK);
+    assert_false(model_node_is_stuck(&b.m, node));
+    bench_end(&b);
+}
+
 /* A pause begins once, for a VM that has failed somewhere and is down, and ends once. */
 static void retries(void **state) {
     (void)state;
@@ -351,6 +421,8 @@ int main(void) {
         cmocka_unit_test(every_report),
         cmocka_unit_test(without_a_word),
         cmocka_unit_test(retries),
+        cmocka_unit_test(never_begun),
+        cmocka_unit_test(without_libvirt),
         cmocka_unit_test(void_orders),
         cmocka_unit_test(saved_goes_back),
         cmocka_unit_test(events),
