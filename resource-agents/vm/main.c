@@ -26,23 +26,24 @@ static const struct action {
     /* One of the two: on a VM, with deadline and final line; or by itself. */
     void (*operation)(struct operation *operation);
     int (*plain)(const struct params *params, const char *xml, size_t xml_len);
+    bool gated; /* all that it changes comes after operation_may_begin() */
 } vm_actions[] = {
-    {"start", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_start, NULL},
-    {"stop", PARAMS_VM, NO_INPUT, action_stop, NULL},
-    {"destroy", PARAMS_VM, NO_INPUT, action_destroy, NULL},
-    {"monitor", PARAMS_VM, NO_INPUT, action_monitor, NULL},
-    {"migrate_to", PARAMS_VM | PARAMS_GENERATION | PARAMS_TARGET, NO_INPUT, action_migrate_to,
-     NULL},
-    {"migrate_from", PARAMS_VM, NO_INPUT, action_migrate_from, NULL},
-    {"save", PARAMS_VM | PARAMS_STATE_FILE, NO_INPUT, action_save, NULL},
-    {"restore", PARAMS_VM | PARAMS_GENERATION | PARAMS_STATE_FILE, DEFINITION, action_restore,
-     NULL},
-    {"resume", PARAMS_VM, NO_INPUT, action_resume, NULL},
-    {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL},
-    {"validate-all", 0, DEFINITION, NULL, action_validate_all},
-    {"meta-data", 0, NO_INPUT, NULL, action_meta_data},
-    {"host-cpu", 0, NO_INPUT, NULL, action_host_cpu},
-    {"watch", 0, NO_INPUT, NULL, action_watch},
+    {"start", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_start, NULL, true},
+    {"stop", PARAMS_VM, NO_INPUT, action_stop, NULL, false},
+    {"destroy", PARAMS_VM, NO_INPUT, action_destroy, NULL, false},
+    {"monitor", PARAMS_VM, NO_INPUT, action_monitor, NULL, false},
+    {"migrate_to", PARAMS_VM | PARAMS_GENERATION | PARAMS_TARGET, NO_INPUT, action_migrate_to, NULL,
+     true},
+    {"migrate_from", PARAMS_VM, NO_INPUT, action_migrate_from, NULL, false},
+    {"save", PARAMS_VM | PARAMS_STATE_FILE, NO_INPUT, action_save, NULL, true},
+    {"restore", PARAMS_VM | PARAMS_GENERATION | PARAMS_STATE_FILE, DEFINITION, action_restore, NULL,
+     true},
+    {"resume", PARAMS_VM, NO_INPUT, action_resume, NULL, false},
+    {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL, false},
+    {"validate-all", 0, DEFINITION, NULL, action_validate_all, false},
+    {"meta-data", 0, NO_INPUT, NULL, action_meta_data, false},
+    {"host-cpu", 0, NO_INPUT, NULL, action_host_cpu, false},
+    {"watch", 0, NO_INPUT, NULL, action_watch, false},
 };
 
 static const struct action *find_action(const char *name) {
@@ -84,6 +85,7 @@ static int run(const struct action *action, const struct params *params, char *x
     operation.xml = xml;
     operation.xml_len = xml_len;
     operation.started_ms = started_ms;
+    operation.gated = action->gated;
     operation_step(&operation, "beginning");
     return operation_run(&operation, action->operation);
 }

@@ -18,6 +18,9 @@
 /* Before its deadline an operation gets this long to end by itself: a tenth of its time within
  * these bounds. */
 enum { SOFT_MARGIN_MIN_MS = 50, SOFT_MARGIN_MAX_MS = 3000 };
+/* What must be asked of libvirt before the step that changes something takes milliseconds. One that
+ * is to stop before it gets a moment for a word of its own. */
+enum { BEGIN_MS = 10000, LAST_WORD_MS = 300 };
 
 struct job {
     struct operation *operation;
@@ -54,7 +57,12 @@ const char *operation_stop_text(const struct operation *operation) {
 bool operation_may_begin(struct operation *operation, const char *what) {
     const char *name = operation->params->name;
 
-    switch (operation_stopped(operation)) {
+    bool reader_gone = jsonl_reader_gone();
+    pthread_mutex_lock(&operation->lock);
+    enum operation_stop stop = operation_stopped(operation);
+    operation->begun = operation->begun || (stop == OPERATION_GOES_ON && !reader_gone);
+    pthread_mutex_unlock(&operation->lock);
+    switch (stop) {
     case OPERATION_CANCELLED:
         report_set(&operation->report, VM_CANCELLED, "%s on %s: %s was cancelled before it began",
                    name, ocf_node(), what);
@@ -65,7 +73,7 @@ bool operation_may_begin(struct operation *operation, const char *what) {
         return false;
     case OPERATION_GOES_ON: break;
     }
-    if (jsonl_reader_gone()) {
+    if (reader_gone) {
         report_set(&operation->report, VM_CANCELLED,
                    "%s on %s: %s did not begin, as clusterd went away", name, ocf_node(), what);
         return false;
@@ -97,23 +105,46 @@ static void set_stop(struct operation *operation, enum operation_stop stop) {
     events_wake(&operation->events);
 }
 
-static uint64_t next_due(const struct operation *operation) {
-    return operation_stopped(operation) == OPERATION_GOES_ON ? operation->soft_deadline_ms
-                                                             : operation->deadline_ms;
+/* Nothing has been changed by it, nor will be once it is to stop. */
+static bool has_changed_nothing(struct operation *operation) {
+    pthread_mutex_lock(&operation->lock);
+    bool begun = operation->begun;
+    pthread_mutex_unlock(&operation->lock);
+    return operation->gated && !begun;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t next_due(struct operation *operation, uint64_t stopped_ms) {
+    bool idle = has_changed_nothing(operation);
+
+    if (operation_stopped(operation) == OPERATION_GOES_ON) {
+        uint64_t begin_by_ms = operation->started_ms + BEGIN_MS;
+        return idle ? earlier(begin_by_ms, operation->soft_deadline_ms)
+                    : operation->soft_deadline_ms;
+    }
+    return idle ? earlier(stopped_ms + LAST_WORD_MS, operation->deadline_ms)
+                : operation->deadline_ms;
 }
 
 /* Returns 0 when the worker is done, -ETIMEDOUT when it did not end in time. */
 static int supervise(struct operation *operation, int signal_fd) {
+    uint64_t stopped_ms = 0;
+
     for (;;) {
         struct pollfd fds[] = {{.fd = operation->done_fd, .events = POLLIN},
                                {.fd = signal_fd, .events = POLLIN}};
         uint64_t now = ocf_now_ms();
-        uint64_t due = next_due(operation);
-        if (now >= operation->deadline_ms) {
+        bool goes_on = operation_stopped(operation) == OPERATION_GOES_ON;
+        uint64_t due = next_due(operation, stopped_ms);
+        if (now >= operation->deadline_ms || (!goes_on && now >= due)) {
             return -ETIMEDOUT;
         }
         if (now >= due) {
             set_stop(operation, OPERATION_OUT_OF_TIME);
+            stopped_ms = now;
             continue;
         }
         if (poll(fds, 2, (int)(due - now)) < 0 && errno != EINTR) {
@@ -126,6 +157,7 @@ static int supervise(struct operation *operation, int signal_fd) {
             struct signalfd_siginfo info;
             if (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
                 set_stop(operation, OPERATION_CANCELLED);
+                stopped_ms = stopped_ms == 0 ? ocf_now_ms() : stopped_ms;
             }
         }
     }
@@ -171,6 +203,30 @@ static void set_deadlines(struct operation *operation) {
         operation->deadline_ms - (margin < timeout_ms ? margin : timeout_ms);
 }
 
+/* The worker still owns its report and may write it: this is another. */
+static struct report late_report(struct operation *operation) {
+    struct report late = {
+        .result = VM_FAILED, .state = VM_UNKNOWN, .blackout_ms = -1, .exit_code = OCF_ERR_GENERIC};
+    const char *name = operation->params->name;
+    unsigned long long ms = ocf_now_ms() - operation->started_ms;
+
+    if (has_changed_nothing(operation)) {
+        bool cancelled = operation_stopped(operation) == OPERATION_CANCELLED;
+        report_set(&late, cancelled ? VM_CANCELLED : VM_FAILED,
+                   "%s on %s: nothing was begun: no answer from libvirt (%s) for %llu ms while %s; "
+                   "see whether libvirtd hangs",
+                   name, ocf_node(), operation->params->uri, ms, atomic_load(&operation->step));
+        late.detail = REPORT_NOT_BEGUN;
+        return late;
+    }
+    report_set(&late, VM_FAILED,
+               "%s on %s: no answer from libvirt (%s) within %llu ms while %s; see whether "
+               "libvirtd hangs",
+               name, ocf_node(), operation->params->uri,
+               (unsigned long long)operation->params->timeout_ms, atomic_load(&operation->step));
+    return late;
+}
+
 int operation_run(struct operation *operation, void (*work)(struct operation *operation)) {
     struct job job = {.operation = operation, .work = work};
     struct report *report = &operation->report;
@@ -195,18 +251,11 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
                    operation->params->name, ocf_node(), strerror(-r));
     }
     if (r == -ETIMEDOUT) {
-        /* The worker still owns its report and may write it. */
-        late = (struct report){.result = VM_FAILED,
-                               .state = VM_UNKNOWN,
-                               .blackout_ms = -1,
-                               .exit_code = OCF_ERR_GENERIC};
-        report_set(&late, VM_FAILED,
-                   "%s on %s: no answer from libvirt (%s) within %llu ms while %s; see whether "
-                   "libvirtd hangs",
-                   operation->params->name, ocf_node(), operation->params->uri,
-                   (unsigned long long)operation->params->timeout_ms,
-                   atomic_load(&operation->step));
+        late = late_report(operation);
         report = &late;
+    } else if (report->result != VM_OK && report->state == VM_UNKNOWN &&
+               has_changed_nothing(operation)) {
+        report->detail = REPORT_NOT_BEGUN;
     }
     report->total_ms = ocf_now_ms() - operation->started_ms;
     report_send(report);

@@ -44,11 +44,13 @@ struct operation {
     _Atomic(const char *) step;
     atomic_bool destroying;
     atomic_int stop; /* enum operation_stop */
+    bool gated;      /* nothing is changed before operation_may_begin() */
 
     pthread_mutex_t
         lock; /* guards events; `changed` is signalled with each change of it and of stop */
     pthread_cond_t changed;
     struct events events;
+    bool begun; /* guarded by the lock, too: operation_may_begin() has said so */
     int done_fd;
 };
 
@@ -69,6 +71,10 @@ bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms)
 /*
  * To be asked right before the one step that changes something. False, with the report, if the
  * operation is to stop, or if who ordered it is dead: what it decided may be outdated by now.
+ *
+ * Of a gated operation that ends before it, the last line says so ("not-begun"): nothing has
+ * changed, nor will it. One that does not get there within some seconds ends by itself: libvirt
+ * hangs, and whoever ordered it may know another node.
  */
 bool operation_may_begin(struct operation *operation, const char *what);
 

@@ -12,6 +12,9 @@ enum vm_result { VM_OK, VM_FAILED, VM_CANCELLED };
 /* What libvirt says about the domain on this node. Unknown: it could not be asked. */
 enum vm_state { VM_UNKNOWN, VM_RUNNING, VM_PAUSED, VM_OFF };
 
+/* The detail of an operation that ended before it changed anything. */
+#define REPORT_NOT_BEGUN "not-begun"
+
 struct report {
     enum vm_result result;
     enum vm_state state;

@@ -26,8 +26,8 @@ enum {
     SETTLING_SWEEP_MS = 250,
     /* A libvirtd that hangs is dropped after (count + 1) intervals; one that dies is noticed at
        once. */
-    KEEPALIVE_S = 3,
-    KEEPALIVE_COUNT = 4,
+    KEEPALIVE_S = 2,
+    KEEPALIVE_COUNT = 2,
 };
 
 /* Where libvirtd, or the daemons that it was split into, make their sockets. */

@@ -225,6 +225,45 @@ def test_a_hanging_libvirtd_ends_an_operation_at_its_deadline(world):
     world.libvirtd("n1", "CONT")
 
 
+@pytest.mark.parametrize("action", ["start", "restore", "save", "migrate_to"])
+def test_what_never_reaches_libvirt_has_begun_nothing(world, action):
+    vm = world.guest("never")
+    more = {"restore": {"state_file": vm.state_file}, "save": {"state_file": vm.state_file},
+            "migrate_to": {"target": "n2", "target_uri": "qemu+tcp://n2/system"}}.get(action, {})
+    world.libvirtd("n1", "STOP")
+    hangs = vm.begin("n1", action, generation=1, timeout_ms=60000, **more)
+    asked = vm.begin("n1", action, generation=1, timeout_ms=60000, **more)
+    asked.signal("TERM")
+    final = shows(asked.end(5), result="cancelled", state="unknown", detail="not-begun", code=1)
+    assert final["total_ms"] < 3000, final
+    final = shows(hangs.end(20), result="failed", state="unknown", detail="not-begun", code=1)
+    assert 9500 <= final["total_ms"] < 14000 and "nothing was begun" in final["reason"], final
+    world.libvirtd("n1", "CONT")
+    wait_until(lambda: world.running("n1") == [])
+    if action == "start":
+        vm.start("n1")  # it works as soon as libvirt answers
+        shows(vm.do("n1", "destroy"), result="ok", state="off")
+
+
+def test_a_start_that_libvirt_has_is_not_called_unbegun(world):
+    """libvirtd hangs with the start in it: nobody can tell what becomes of it."""
+    busy, late = world.guest("busy"), world.guest("late")
+    busy.start("n1")
+    world.kill_qemu("n1", busy.name, "STOP")
+    query = ["virsh", "qemu-monitor-command", busy.name, '{"execute":"query-status"}']
+    callers = [subprocess.Popen(world.lab.command("n1", query), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+               for _ in range(24)]
+    try:
+        wait_until(lambda: queue_depth(world) >= 4, 20)
+        final = shows(late.do("n1", "start", generation=1, timeout_ms=3000), result="failed", state="unknown", code=1)
+        assert "detail" not in final, final
+    finally:
+        world.kill_qemu("n1", busy.name, "CONT")
+        for caller in callers:
+            caller.wait(60)
+    wait_until(lambda: late.name in world.running("n1"), 20)
+
+
 def test_absent_is_said_only_when_no_start_waits_in_libvirtd(world):
     """libvirtd carries out what it was asked by a client that has gone: also a start that waited for a free worker."""
     busy, late = world.guest("busy"), world.guest("late")
