@@ -217,6 +217,7 @@ static int answer_admission(struct cli *cli, struct plan_run *run) {
     }
     if (!cli->json) {
         plan_show_admission(&cli->out, run);
+        plan_show_broken(&cli->out, run);
     }
     plan_admission_text(run, text);
     bool yes = run->admission->answer == PLACEMENT_YES;
@@ -261,6 +262,9 @@ int command_plan(struct cli *cli, char **words) {
     if (code == CLI_DONE) {
         run.verdicts = calloc(run.file->problem.n_nodes, sizeof(*run.verdicts));
     }
+    if (code == CLI_DONE) {
+        code = plan_find_broken(cli, &run);
+    }
     if (code == CLI_DONE && (run.verdicts == NULL || placement_solver_create(&run.solver) < 0)) {
         code = cli_fail(cli, CLI_FAILED, NULL, "plan: out of memory");
     }
@@ -269,6 +273,7 @@ int command_plan(struct cli *cli, char **words) {
     }
     placement_solver_destroy(run.solver);
     free(run.verdicts);
+    free(run.broken);
     cluster_file_destroy(run.file);
     return code;
 }

@@ -125,6 +125,7 @@ json_t *plan_json(const struct plan_run *run, bool explain) {
                              "moves", json_moves(run, false), "starts", json_moves(run, true),
                              "unplaced", json_unplaced(run), "cost", json_cost(&run->plan->cost),
                              "proven", run->plan->proven, "seconds", (double)run->solve_us / 1e6);
+    json_object_set_new(json, "broken_rules", plan_json_broken(run));
     if (explain) {
         json_object_set_new(json, "explanations", json_explanations(run));
     }
@@ -145,6 +146,7 @@ json_t *plan_json_admission(const struct plan_run *run) {
                              (json_int_t)a->n_cases, "yes", (json_int_t)a->n_yes, "no",
                              (json_int_t)a->n_no, "unknown", (json_int_t)a->n_unknown, "reason",
                              text, "seconds", (double)run->solve_us / 1e6);
+    json_object_set_new(json, "broken_rules", plan_json_broken(run));
     if (a->answer == PLACEMENT_YES) {
         json_decref(lost);
         return json;

@@ -187,6 +187,7 @@ void plan_show_run(const struct screen *screen, const struct plan_run *run, bool
             explain_all(screen, run);
         }
     }
+    plan_show_broken(screen, run);
     fputs("this was a plan: nothing has been changed\n", screen->file);
 }
 

@@ -26,6 +26,8 @@ struct plan_run {
     const struct placement_admission *admission; /* likewise, of PLAN_ADMIT */
     struct placement_verdict *verdicts;          /* owned: room for one on each node */
     int64_t solve_us;                            /* what the engine took, by the clock */
+    struct placement_broken *broken;             /* owned: hard rules, as the VMs run now */
+    uint32_t n_broken;
 };
 
 int64_t plan_now_us(void);
@@ -54,6 +56,10 @@ void plan_show_admission(const struct screen *screen, const struct plan_run *run
 /* The same as JSON (plan_json.c): a new object. */
 json_t *plan_json(const struct plan_run *run, bool explain);
 json_t *plan_json_admission(const struct plan_run *run);
+/* Which hard rules are broken, and how (plan_rules.c). */
+int plan_find_broken(struct cli *cli, struct plan_run *run);
+void plan_show_broken(const struct screen *screen, const struct plan_run *run);
+json_t *plan_json_broken(const struct plan_run *run);
 /* In words: "any 2 of these 14 nodes can be lost", "no: if n1 and n2 are lost, ...". */
 void plan_admission_text(const struct plan_run *run, char text[PLACEMENT_TEXT_MAX]);
 const char *plan_answer_name(enum placement_answer answer);

@@ -28,6 +28,7 @@
  *     sequence.c  the order of the moves: stages, cycles broken, times
  *     solve.c     which of these, in which order; the plan
  *     admit.c     can any k nodes be lost? admit_case.c: these?
+ *     broken.c    hard rules that are broken before any plan
  *     explain.c   a VM's verdicts, by replaying the plan up to its decision
  *     line.c      lines for a person: text.c verdicts, change.c what would have to change
  *

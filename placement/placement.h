@@ -444,6 +444,19 @@ size_t placement_change_text(const struct placement_problem *problem, uint32_t v
                              const struct placement_explanation *explanation, char *ret_text,
                              size_t size);
 
+/* ------------------------------------------------------------------------- broken rules */
+
+/* A hard rule that is broken as the VMs run now. A plan adds to no break, but mends none either. */
+struct placement_broken {
+    uint32_t rule;
+    uint32_t vm;    /* a VM that breaks it; of AT_MOST: NONE */
+    uint32_t other; /* APART and TOGETHER: another one, with which it does; or NONE */
+};
+
+/* All of them; ret_broken: the caller's array of n_rules. -ENOMEM, or as placement_solve(). */
+int placement_broken_rules(const struct placement_problem *problem,
+                           struct placement_broken *ret_broken, uint32_t *ret_n);
+
 /* ---------------------------------------------------------------------------- admission */
 
 /* Can any k nodes, or fewer, be lost, and every VM that ran on them and is started by a failover

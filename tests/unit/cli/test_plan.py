@@ -244,3 +244,47 @@ def test_admission(plan):
     assert sorted(answer["counterexample"]) == ["n1", "n2"] and answer["vm"]
     text = plan(CLUSTER, "--admit", "1").stdout + plan(CLUSTER, "--admit", "2").stdout
     check_golden("plan-admit.txt", text)
+
+
+# The large VM has room on n2 only, and only if three of the small ones leave it, one for each of the holes.
+CROWDED = {
+    "nodes": [node(number) for number in range(1, 6)],
+    "vms": [vm("large", "n1", mem=6000), *[vm(f"small{i}", "n2", mem=1000, cpu=100) for i in range(5)],
+            *[vm(f"filler{number}", f"n{number}", mem=7100) for number in (3, 4, 5)]],
+}
+
+
+def test_three_leave_one_node(plan):
+    answer = document(plan(CROWDED, "--lose", "n1", "--json"))
+    assert answer["placed"] == {"large": "n2"} and answer["proven"] is True and answer["cost"]["moves_of_others"] == 3
+    assert sorted(move["to"] for move in answer["moves"]) == ["n3", "n4", "n5"]
+    answer = document(plan(CROWDED, "--admit", "1", "--json"))
+    assert (answer["answer"], answer["cases"]["yes"]) == ("yes", 5)
+
+
+BROKEN = {
+    "nodes": [node(1), node(2), node(3)],
+    "vms": [vm("dns1", "n1", mem=512), vm("dns2", "n1", mem=512), vm("app", "n1", mem=512), vm("cache", "n2", mem=512),
+            vm("licensed", "n3", mem=512), vm("dirty", "n2", mem=512), vm("fine", "n3", mem=512)],
+    "rules": [{"name": "dns", "type": "apart", "vms": ["dns1", "dns2"]}, {"name": "near", "type": "together", "vms": ["app", "cache"]},
+              {"name": "licence", "type": "on", "vms": ["licensed"], "nodes": ["n1", "n2"]},
+              {"name": "clean", "type": "not-on", "vms": ["dirty", "fine"], "nodes": ["n2"]},
+              {"name": "wish", "type": "apart", "strength": "soft", "vms": ["app", "dns1"]},
+              {"name": "kept", "type": "apart", "vms": ["app", "fine"]}],
+}
+
+
+def test_rules_that_are_broken_already_are_named(plan):
+    text = plan(BROKEN).stdout
+    answer = document(plan(BROKEN, "--json"))
+    assert [(each["rule"], each["vms"]) for each in answer["broken_rules"]] == [
+        ("dns", ["dns1", "dns2"]), ("near", ["app", "cache"]), ("licence", ["licensed"]), ("clean", ["dirty"])]
+    for words in (["--balance"], ["--admit", "1"]):
+        assert document(plan(BROKEN, *words, "--json"))["broken_rules"] == answer["broken_rules"]
+    check_golden("plan-broken-rules.txt", text + plan(BROKEN, "--admit", "1").stdout)
+    # What the hint says to ask for does mend them all.
+    words = next(line for line in text.splitlines() if "clusterctl plan --vm" in line).split("plan ")[1].split()
+    moved = document(plan(BROKEN, *words, "--json"))["placed"]
+    mended = {**BROKEN, "vms": [{**each, "host": moved.get(each["name"], each["host"])} for each in BROKEN["vms"]]}
+    assert document(plan(mended, "--json"))["broken_rules"] == []
+    assert document(plan(CLUSTER, "--json"))["broken_rules"] == []
