@@ -145,6 +145,19 @@ static void device_test_of_a_node_that_it_is_not_for(void **state) {
     world_destroy(w);
 }
 
+static void device_with_one_outlet_for_all(void **state) {
+    static const char *const key = "plug", *const value = "7";
+    struct cmd_device_add add = {
+        .name = "one", .agent = "fence_x", .keys = {&key, 1}, .values = {&value, 1}};
+    (void)state;
+    struct world *w = world_ready(3, 1, SEED);
+    assert_int_equal(world_request(w, 2, COMMAND_DEVICE_ADD, &add), REPLY_REFUSED);
+    assert_string_equal(world_last_message(w),
+                        "plug of one is one outlet, but the device is for all nodes");
+    assert_null(model_device_by_name(world_model(w, 2), "one"));
+    world_destroy(w);
+}
+
 /* Damaged, cut off, or from nobody's future: one line each, and the cluster goes on. */
 static void what_is_no_message(void **state) {
     (void)state;
@@ -173,6 +186,7 @@ int main(void) {
         cmocka_unit_test(device_test),
         cmocka_unit_test(device_test_of_another_machine),
         cmocka_unit_test(device_test_of_a_node_that_it_is_not_for),
+        cmocka_unit_test(device_with_one_outlet_for_all),
         cmocka_unit_test(what_is_no_message),
     };
     return cmocka_run_group_tests_name("core_eyes", tests, NULL, NULL);
