@@ -212,10 +212,10 @@ static void about_device(struct problems *p, const struct model_device *device) 
     char todo[200];
     if (device_is_ambiguous(device)) {
         (void)snprintf(todo, sizeof(todo),
-                       "clusterctl fence-device remove %s; add it anew with {node} in its plug, or "
+                       "clusterctl fence-device remove %s; add it anew with {node} in a value, or "
                        "one for each node",
                        device->name);
-        add(p, SEVERITY_ERROR, "it has one outlet, but is for several nodes", todo,
+        add(p, SEVERITY_ERROR, "it switches one machine, but is for several nodes", todo,
             "fence device %s is never used", device->name);
     }
 }

@@ -23,12 +23,31 @@ static bool picks_outlet(const char *agent, const char *key) {
            (by_domain && strcmp(key, "domain") == 0);
 }
 
-/* The parameter that picks one outlet for all; NULL: there is none. */
+/*
+ * The controllers of one machine each: their agents go by the ip and pass over a plug, unless they
+ * are told port_as_ip. (Of agents that are not known here clusterctl reads the metadata.)
+ */
+static bool goes_by_ip(const char *agent) {
+    static const char *const agents[] = {
+        "fence_alom",     "fence_amt",  "fence_amt_ws",   "fence_drac",        "fence_idrac",
+        "fence_ilo",      "fence_ilo2", "fence_ilo3",     "fence_ilo3_ssh",    "fence_ilo4",
+        "fence_ilo4_ssh", "fence_ilo5", "fence_ilo5_ssh", "fence_ilo6",        "fence_ilo_mp",
+        "fence_ilo_ssh",  "fence_imm",  "fence_ipmilan",  "fence_ipmilanplus", "fence_redfish",
+        "fence_rsa",      "fence_rsb"};
+    for (size_t i = 0; i < sizeof(agents) / sizeof(agents[0]); i++) {
+        if (strcmp(agent, agents[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The parameter that picks one outlet, or one machine, for all; NULL: there is none. */
 static const char *fixed_outlet(const char *agent, const struct wire_strs *keys,
                                 const struct wire_strs *values) {
-    const char *key = NULL;
+    const char *key = goes_by_ip(agent) ? "ip" : NULL;
     for (uint32_t i = 0; i < keys->n && i < values->n; i++) {
-        if (strstr(values->v[i], NODE_MARK)) {
+        if (strstr(values->v[i], NODE_MARK) || strcmp(keys->v[i], "port_as_ip") == 0) {
             return NULL;
         }
         key = picks_outlet(agent, keys->v[i]) ? keys->v[i] : key;
@@ -169,7 +188,7 @@ const char *devices_refusal(const struct model *m, const struct cmd_device_add *
         return NULL;
     }
     *ret_hint = "put {node} into its value, or add one device for each node, with --node";
-    return outbox_text(out, "%s of %s is one outlet, but the device is for %s",
+    return outbox_text(out, "%s of %s is that of one machine, but the device is for %s",
                        fixed_outlet(add->agent, &add->keys, &add->values), add->name,
                        device_nodes_text(m, &device, out));
 }

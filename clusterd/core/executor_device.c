@@ -274,9 +274,9 @@ int executor_test_device(struct core *c, const struct core_request *request) {
     if (device_is_ambiguous(device)) {
         return refuse_test(c, request, REPLY_REFUSED,
                            outbox_text(&c->out,
-                                       "%s has one outlet, but is for %s: it is never used",
+                                       "%s switches one machine, but is for %s: it is never used",
                                        device->name, nodes),
-                           "remove it, and add it anew with {node} in its plug, or for one node");
+                           "remove it, and add it anew with {node} in a value, or for one node");
     }
     struct run *run = executor_add_run(c, RUN_TEST, node->id);
     if (!run) {

@@ -189,9 +189,10 @@ static int request_fence(struct core *c, const struct core_request *request) {
         return propose(c, request, fence);
     }
     return refuse(c, request,
-                  outbox_text(&c->out, "fence device %s has one outlet, but is for several nodes",
+                  outbox_text(&c->out,
+                              "fence device %s switches one machine, but is for several nodes",
                               device->name),
-                  "add it anew with {node} in its plug; or power the node off by hand and "
+                  "add it anew with {node} in a value; or power the node off by hand and "
                   "confirm-off");
 }
 

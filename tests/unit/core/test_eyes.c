@@ -153,7 +153,7 @@ static void device_with_one_outlet_for_all(void **state) {
     struct world *w = world_ready(3, 1, SEED);
     assert_int_equal(world_request(w, 2, COMMAND_DEVICE_ADD, &add), REPLY_REFUSED);
     assert_string_equal(world_last_message(w),
-                        "plug of one is one outlet, but the device is for all nodes");
+                        "plug of one is that of one machine, but the device is for all nodes");
     assert_null(model_device_by_name(world_model(w, 2), "one"));
     world_destroy(w);
 }
