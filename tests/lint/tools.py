@@ -14,7 +14,11 @@ from tree import Skipped, run
 # here, in a sixth of the time.
 ANALYSER = [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=20000")]
 FORMAT_VERSION = "14"
-CPPCHECK_VERSION = (2, 10)
+# What later versions than those of Debian 12 and 13 find, and is none: an array that a loop fills counts as not initialised; an
+# index behind CHECK() as unbounded, a divisor behind its own test as zero; a macro that leaves one half of a comma unused.
+NEWER_CPPCHECK = (((2, 10), "--suppress=uninitvar"), ((2, 17), "--suppress=arrayIndexOutOfBoundsCond"),
+                  ((2, 17), "--suppress=zerodiv"), ((2, 17), "--suppress=constStatement"))
+NEWER_TIDY = (((19, 99), "--checks=-clang-analyzer-security.ArrayBound,-clang-analyzer-core.DivideZero"),)
 FINDING = re.compile(r"^.*:\d+:\d+: (?:warning|error):.*$", re.M)
 
 
@@ -62,9 +66,10 @@ def compiled_sources(tree):
 
 def tidy(tree):
     """clang-tidy with the short list of .clang-tidy; also holds functions to 70 lines."""
+    options = [*ANALYSER, *newer(tree, "clang-tidy", NEWER_TIDY)]
 
     def one(source):
-        status, out = run(tree, "clang-tidy", "-p", tree.build, "--quiet", *ANALYSER, source)
+        status, out = run(tree, "clang-tidy", "-p", tree.build, "--quiet", *options, source)
         found = list(dict.fromkeys(FINDING.findall(out)))
         return found or ([f"{source}: clang-tidy failed: {out.strip()[-400:]}"] if status else [])
 
@@ -73,12 +78,11 @@ def tidy(tree):
     return [relative(tree, line) for line in dict.fromkeys(found)]
 
 
-def newer_cppcheck(tree):
-    """What versions after Debian 12's find and is none: an array that a loop fills counts as not initialised."""
-    _, said = run(tree, "cppcheck", "--version")
+def newer(tree, program, table):
+    """What of a table of (version, word) is for a later version of the program than that."""
+    _, said = run(tree, program, "--version")
     version = re.search(r"(\d+)\.(\d+)", said)
-    newer = version and (int(version.group(1)), int(version.group(2))) > CPPCHECK_VERSION
-    return ["--suppress=uninitvar"] if newer else []
+    return [word for limit, word in table if version and tuple(map(int, version.groups())) > limit]
 
 
 def cppcheck(tree):
@@ -87,7 +91,7 @@ def cppcheck(tree):
         return []
     status, out = run(tree, "cppcheck", "-q", "--enable=warning,performance,portability", "--inline-suppr", "--std=c11",
                       "--error-exitcode=1", f"-j{os.cpu_count()}", "--suppress=missingIncludeSystem", "-D_GNU_SOURCE",
-                      '-DCLUSTERD_VERSION=""', *newer_cppcheck(tree),
+                      '-DCLUSTERD_VERSION=""', *newer(tree, "cppcheck", NEWER_CPPCHECK),
                       # it knows neither the cleanup attribute nor that CHECK() does not return, and sees a member of
                       # a structure uninitialised that its initialiser leaves out
                       "--suppress=memleak", "--suppress=nullPointerRedundantCheck", "--suppress=legacyUninitvar",
