@@ -79,6 +79,8 @@ const struct option_info option_infos[OPTION_COUNT] = {
     [OPTION_VMS_MAX] = {"vms-max", 0, WORD_NUMBER, "takes at most so many VMs; 0: no limit"},
     [OPTION_RESOURCE] = {"resource", 0, WORD_AMOUNTS,
                          "so much of it a node has, or a VM needs; 0: none; may be repeated"},
+    [OPTION_ACCEPT_DISKS] = {"accept-disks", 0, WORD_NONE,
+                             "it may start with the disks of its definition again"},
 };
 
 const char *word_kind_title(enum word_kind kind) {

@@ -90,6 +90,7 @@ enum option_id {
     OPTION_MOBILITY,
     OPTION_VMS_MAX,
     OPTION_RESOURCE,
+    OPTION_ACCEPT_DISKS,
     OPTION_COUNT
 };
 

@@ -75,7 +75,7 @@ const struct verb verbs[] = {
      "cluster's database; the file is not needed any more.", command_vm_add},
     {"vm", "set", {WORD_VM},
      BIT(PRIORITY) | BIT(AUTO_START) | BIT(MOBILITY) | BIT(POSSIBLE) | BIT(PREFERRED) |
-     BIT(RESOURCE) | BIT(NO_WAIT), NULL,
+     BIT(RESOURCE) | BIT(ACCEPT_DISKS) | BIT(NO_WAIT), NULL,
      "change priority, owners, resources, auto start or mobility of a VM",
      "What is not named stays as it is. Nothing moves by it: it counts from the next decision on. "
      "--possible '' makes "

@@ -66,6 +66,9 @@ int command_vm_set(struct cli *cli, char **words) {
     if (code == CLI_DONE) {
         code = cli_resources(cli, "vm set", arguments);
     }
+    if (code == CLI_DONE && options_given(&cli->options, OPTION_ACCEPT_DISKS)) {
+        json_object_set_new(arguments, "accept_disks", json_true());
+    }
     if (code == CLI_DONE && json_object_size(arguments) == 1) {
         code = cli_fail_usage(cli, "vm set", "vm set %s: say what is to be set", words[0]);
     }

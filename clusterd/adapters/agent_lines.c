@@ -87,6 +87,7 @@ static const struct {
     {"resumed", AGENT_DOMAIN_EVENT, VM_EVENT_RESUMED, change_members, ARRAY_SIZE(change_members)},
     {"migrated", AGENT_DOMAIN_EVENT, VM_EVENT_MIGRATED, change_members, ARRAY_SIZE(change_members)},
     {"autostart", AGENT_AUTOSTART, VM_EVENT_NONE, autostart_members, ARRAY_SIZE(autostart_members)},
+    {"disks", AGENT_DISKS, VM_EVENT_NONE, change_members, ARRAY_SIZE(change_members)},
     {"usage", AGENT_USAGE, VM_EVENT_NONE, usage_members, ARRAY_SIZE(usage_members)},
 };
 

@@ -171,7 +171,34 @@ static void about_unknown_vm(struct problems *p, const struct model_vm *vm, cons
         "what %s does cannot be found out: nothing is done with it", vm->name);
 }
 
+/* What its definition names is older than what the guest has written since. */
+static void about_disks(struct problems *p, const struct model_vm *vm) {
+    char todo[512];
+    if (vm->state == VM_OFF) {
+        (void)snprintf(
+            todo, sizeof(todo),
+            "put its data where the definition has it (qemu-img commit), then: clusterctl "
+            "vm set %s --accept-disks and vm start; or remove it, and add it with the new "
+            "disks",
+            vm->name);
+        add(p, vm->wanted == WANTED_RUNNING ? SEVERITY_ERROR : SEVERITY_WARNING, vm->other_disks,
+            todo, "VM %s is not started: it ran with other disks than its definition has",
+            vm->name);
+    } else {
+        (void)snprintf(todo, sizeof(todo),
+                       "end the snapshot: virsh blockcommit %s DISK --active --pivot, on %s; or "
+                       "remove the VM when it is off, and add it with the new disks",
+                       vm->name, model_node_name(p->view->model, vm->owner));
+        add(p, SEVERITY_WARNING, vm->other_disks, todo,
+            "VM %s runs with other disks than its definition has: should it end, it stays down",
+            vm->name);
+    }
+}
+
 static void about_vm(struct problems *p, const struct model_vm *vm) {
+    if (vm->other_disks[0]) {
+        about_disks(p, vm);
+    }
     if (vm->state == VM_OFF && vm->foreign.n > 0) {
         about_foreign(p, vm);
         return;
@@ -183,6 +210,9 @@ static void about_vm(struct problems *p, const struct model_vm *vm) {
                    state[0] == 'f' ? "mend that; to try at once: clusterctl vm start %s"
                                    : "clusterctl vm explain %s",
                    vm->name);
+    if (vm->state == VM_OFF && vm->other_disks[0] && state[0] == 'b') {
+        return; /* that is its reason */
+    }
     if (state[0] == 'b' || state[0] == 'f') { /* blocked, failed */
         add(p, SEVERITY_ERROR, reason, todo, "VM %s does not run: %s", vm->name, state);
     } else if (vm->state == VM_RESOLVING && p->view->wall_ms >= vm->since_ms + RESOLVING_LONG_MS) {

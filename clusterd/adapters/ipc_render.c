@@ -165,6 +165,12 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
         *ret_reason = text ? text : vm->reason;
         return vm->wanted == WANTED_RUNNING ? "blocked" : vm_state_name(vm->state);
     }
+    if (vm->state == VM_OFF && vm->other_disks[0] && vm->wanted == WANTED_RUNNING) {
+        const char *text = arena_printf(
+            view->arena, "it ran with other disks than its definition has: %s", vm->other_disks);
+        *ret_reason = text ? text : vm->reason;
+        return "blocked";
+    }
     if (vm->unasked.n > 0) {
         *ret_reason = "it is being added: the nodes are asked whether it runs there";
     }
@@ -199,7 +205,7 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
     const struct model *m = view->model;
     const char *reason = NULL;
     const char *state = shown_vm_state(view, vm, &reason);
-    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss so so}", "id",
+    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss so so so}", "id",
                      ipc_number(vm->id), "name", ipc_text(vm->name), "uuid", ipc_text(vm->uuid),
                      "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped",
                      "owner", node_name(m, vm->owner), "target", node_name(m, vm->target),
@@ -210,7 +216,8 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
                      "operation", ipc_number(vm->operation), "paused", vm->paused != 0, "since_ms",
                      ipc_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
                      vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources),
-                     "retry_ms", ipc_number(vm->waits ? vm->retry_ms : 0));
+                     "retry_ms", ipc_number(vm->waits ? vm->retry_ms : 0), "other_disks",
+                     ipc_text(vm->other_disks));
 }
 
 /* ---- others ---- */

@@ -85,6 +85,7 @@ static const struct ipc_arg vm_set_args[] = {
     {"possible", ARG_NAMES, false, AT(cmd_vm_set, possible), WIRE_MAX_NODES},
     {"preferred", ARG_NAMES, false, AT(cmd_vm_set, preferred), WIRE_MAX_NODES},
     {"resources", ARG_AMOUNTS, false, AT(cmd_vm_set, resources), WIRE_MAX_RESOURCES},
+    {"accept_disks", ARG_BOOL, false, AT(cmd_vm_set, accept_disks), 0},
 };
 static const struct ipc_arg node_set_args[] = {
     NAME(cmd_node_set, "node", node),

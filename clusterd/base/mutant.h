@@ -45,6 +45,7 @@
     X(ack_unread, "what was never sent can be acknowledged")                             \
     X(added_unasked, "a VM that is added is started before the nodes are asked")         \
     X(foreign_unheard, "a VM that somebody runs under libvirt is started elsewhere")     \
+    X(older_disks, "a VM is started from disks that something else has taken over")      \
     X(foreign_is_stray, "what somebody runs under libvirt is destroyed")                 \
     X(rules_forgotten, "a hard rule is held by neither the planner nor the model")
 

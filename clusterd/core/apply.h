@@ -133,6 +133,13 @@ void vm_clear_order(struct apply *a, struct model_vm *vm);
 void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason);
 /* Likewise, and its node was what failed: one that is not to start by itself stays down. */
 void vm_set_lost(struct apply *a, struct model_vm *vm, const char *reason);
+/* Which of its disks are others than its definition's (apply_disks.c). */
+void vm_set_disks(struct apply *a, struct model_vm *vm, const char *text);
+/* It is OFF and wanted: with such disks it stays down, which is told. */
+void vm_hold_by_disks(struct apply *a, struct model_vm *vm);
+/* false: refused already, as its definition has older disks. */
+bool disks_may_be_accepted(struct apply *a, const char *name);
+bool disks_allow(struct apply *a, const struct model_vm *vm);
 /* It runs, on `owner`. */
 void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner);
 /* What became of it is not clear: ask. */

@@ -53,7 +53,8 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
     case ORDER_START:
         return vm->state == VM_OFF && vm->wanted == WANTED_RUNNING && takes_vms(m, o->node) &&
                (vm->unasked.n == 0 || MUTANT(added_unasked)) &&
-               (vm->foreign.n == 0 || MUTANT(foreign_unheard));
+               (vm->foreign.n == 0 || MUTANT(foreign_unheard)) &&
+               (vm->other_disks[0] == '\0' || MUTANT(older_disks));
     case ORDER_RESTORE: return vm->state == VM_SAVED && takes_vms(m, o->node);
     case ORDER_STOP: return vm->state == VM_RUNNING && by_owner;
     case ORDER_MIGRATE:
@@ -502,6 +503,7 @@ void apply_vm_event(struct apply *a, const void *command) {
                     vm->paused ? "stands still" : "goes on", node->name, e->reason[0] ? ": " : "",
                     e->reason);
         break;
+    case VM_EVENT_DISKS: vm_set_disks(a, vm, e->reason); break;
     case VM_EVENT_STARTED:
     case VM_EVENT_NONE: break;
     }

@@ -15,6 +15,10 @@ static const struct wire_list *resources_of(const struct wire_list *list, bool g
     return given ? list : &none;
 }
 
+static bool accepts(const struct cmd_vm_set *set) {
+    return (set->given & VM_SET_ACCEPT_DISKS) && set->accept_disks;
+}
+
 static bool vm_set_is_good(struct apply *a, const struct cmd_vm_set *set) {
     if (!model_vm_by_name(a->m, set->vm)) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no VM '%s'", set->vm),
@@ -26,7 +30,7 @@ static bool vm_set_is_good(struct apply *a, const struct cmd_vm_set *set) {
                      "clusterctl vm set --help shows what can be");
         return false;
     }
-    return true;
+    return !accepts(set) || disks_may_be_accepted(a, set->vm);
 }
 
 /* It stays where it is, even where it would not be put now. */
@@ -73,6 +77,9 @@ void apply_vm_set(struct apply *a, const void *command) {
     }
     if (set->given & VM_SET_PREFERRED) {
         set_ids(a, &vm->preferred, preferred, set->preferred.n);
+    }
+    if (accepts(set)) {
+        set_text(a, &vm->other_disks, "");
     }
     set_resources(a, &vm->resources, resources);
     vm_touch(a, vm);

@@ -170,7 +170,7 @@ void apply_vm_remove(struct apply *a, const void *command) {
 void apply_vm_start(struct apply *a, const void *command) {
     const struct cmd_vm_start *start = command;
     struct model_vm *vm = find_vm(a, start->vm);
-    if (!vm || !claims_allow(a, vm)) {
+    if (!vm || !claims_allow(a, vm) || !disks_allow(a, vm)) {
         return;
     }
     if (vm->wanted == WANTED_RUNNING && vm->operation) {

@@ -104,7 +104,8 @@ enum core_agent_line {
     AGENT_USAGE,
     AGENT_VOLUME,     /* volume watch: volume_ok, seen[], free_mb, total_mb, reason */
     AGENT_CPU_MODELS, /* vm host-cpu: models */
-    AGENT_AUTOSTART   /* a definition here: uuid, autostart */
+    AGENT_AUTOSTART,  /* a definition here: uuid, autostart */
+    AGENT_DISKS       /* a domain here: uuid, generation, reason: which disks have changed; "" */
 };
 
 #define CORE_NEVER_MOVED UINT64_MAX

@@ -316,6 +316,7 @@ int executor_agent(struct core *c, const struct core_agent *line) {
     case AGENT_DOMAIN:
     case AGENT_LISTED:
     case AGENT_AUTOSTART:
+    case AGENT_DISKS:
     case AGENT_DOMAIN_EVENT: return executor_domain_line(c, line);
     case AGENT_LINE_NONE: return 0;
     }

@@ -61,6 +61,9 @@ struct domain { /* as `vm watch` told */
     uint64_t stray_ms;        /* since when it may not run here; 0: it may */
     uint64_t reported_serial; /* of the VM's row for which its end was reported */
     char reason[160];
+    bool disks_known; /* of the copy of that generation was told which disks */
+    uint64_t disks_generation;
+    char disks[512]; /* are others than at its start */
 };
 
 struct volume_watch {

@@ -62,6 +62,7 @@ static uint8_t state_after(uint8_t event, uint8_t former) {
     case VM_EVENT_SHUTDOWN:
     case VM_EVENT_MIGRATED:
     case VM_EVENT_SURRENDERED: return VM_STATE_OFF;
+    case VM_EVENT_DISKS:
     case VM_EVENT_NONE: break;
     }
     return former;
@@ -124,6 +125,15 @@ static int note_autostart(struct core *c, const struct core_agent *line) {
     return 0;
 }
 
+static void note_disks(struct core *c, const struct core_agent *line) {
+    struct domain *d = line->uuid ? executor_domain(c, line->uuid) : NULL;
+    if (d) {
+        d->disks_known = true;
+        d->disks_generation = line->generation;
+        (void)snprintf(d->disks, sizeof(d->disks), "%s", line->reason ? line->reason : "");
+    }
+}
+
 int executor_domain_line(struct core *c, const struct core_agent *line) {
     struct executor *x = &c->executor;
     switch (line->line) {
@@ -154,6 +164,7 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     case AGENT_DOMAIN:
     case AGENT_DOMAIN_EVENT: return note_domain(c, line);
     case AGENT_AUTOSTART: return note_autostart(c, line);
+    case AGENT_DISKS: note_disks(c, line); return 0;
     case AGENT_LINE_NONE:
     case AGENT_PROGRESS:
     case AGENT_DONE:
@@ -253,6 +264,10 @@ static int compare_own(struct core *c, struct domain *d, const struct model_vm *
     const char *reason = outbox_text(&c->out, "%s", d->reason);
     if (d->state == VM_STATE_OFF) {
         return report_event(c, d, vm, executor_end_of(d), reason);
+    }
+    bool same_copy = d->disks_known && d->disks_generation == vm->generation;
+    if (same_copy && strcmp(d->disks, vm->other_disks) != 0) {
+        return report_event(c, d, vm, VM_EVENT_DISKS, outbox_text(&c->out, "%s", d->disks));
     }
     if (d->state == VM_STATE_PAUSED && !vm->paused) {
         return report_event(c, d, vm, VM_EVENT_PAUSED, reason);

@@ -178,7 +178,8 @@ WIRE_STRUCT(model_node);
     F(S, U32, retries, 0)      /* which makes so many */                                       \
     F(S, U64, added, 0)        /* log index of its VM_ADD: no copy of ours has a lower generation */ \
     F(S, IDS, unasked, WIRE_MAX_NODES) /* being added: these have not said that it is not there */ \
-    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: there libvirt runs it all the same, not by us */
+    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: there libvirt runs it all the same, not by us */ \
+    F(S, STR, other_disks, WIRE_MAX_TEXT) /* which are others than its definition's; "": none */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

@@ -179,10 +179,11 @@ int planner_drain(const struct model *m, uint64_t wall_ms, uint32_t node, struct
 }
 
 bool planner_to_be_started(const struct model_vm *vm) {
-    bool elsewhere = (vm->unasked.n > 0 && !MUTANT(added_unasked)) ||
-                     (vm->foreign.n > 0 && !MUTANT(foreign_unheard));
+    bool held = (vm->other_disks[0] && !MUTANT(older_disks)) ||
+                (vm->unasked.n > 0 && !MUTANT(added_unasked)) ||
+                (vm->foreign.n > 0 && !MUTANT(foreign_unheard));
     return vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING &&
-           ((vm->state == VM_OFF && !elsewhere) || vm->state == VM_SAVED);
+           ((vm->state == VM_OFF && !held) || vm->state == VM_SAVED);
 }
 
 int planner_starts_question(const struct model *m, bool may_move_others, struct arena *arena,

@@ -71,6 +71,7 @@ void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
                       op->kind == OPERATION_DRAIN || op->kind == OPERATION_RESUME)) {
         operation_vm_end(a, vm, OPERATION_FAILED, reason);
     }
+    vm_hold_by_disks(a, vm);
 }
 
 void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
@@ -277,7 +278,8 @@ void vms_node_off(struct apply *a, uint32_t node) {
         }
         vm_node_off(a, vm, node);
         leave_down(a, vm, node);
-        if (vm->state != VM_OFF || vm->wanted != WANTED_RUNNING) {
+        if (vm->state != VM_OFF || vm->wanted != WANTED_RUNNING ||
+            (vm->other_disks[0] && !MUTANT(older_disks))) {
             continue;
         }
         if (!op_id) {

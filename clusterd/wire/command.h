@@ -162,7 +162,8 @@ WIRE_STRUCT(cmd_vm_move);
     F(S, U8, mobility, 2) /* enum vm_mobility */ \
     F(S, STRS, possible, WIRE_MAX_NODES)  \
     F(S, STRS, preferred, WIRE_MAX_NODES) \
-    F(S, LIST, resources, resource_amount) /* as of NODE_SET */
+    F(S, LIST, resources, resource_amount) /* as of NODE_SET */ \
+    F(S, U8, accept_disks, 1) /* what its definition has may be started all the same */
 WIRE_STRUCT(cmd_vm_set);
 
 /* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
@@ -347,8 +348,9 @@ enum agent_event {
     VM_EVENT_SHUTDOWN, /* by the guest itself */
     VM_EVENT_PAUSED,
     VM_EVENT_RESUMED,
-    VM_EVENT_MIGRATED,   /* left this node, or was saved */
-    VM_EVENT_SURRENDERED /* destroyed by its own node, which had no usable view */
+    VM_EVENT_MIGRATED,    /* left this node, or was saved */
+    VM_EVENT_SURRENDERED, /* destroyed by its own node, which had no usable view */
+    VM_EVENT_DISKS /* runs, with other disks than it was started with ("reason"), or not any more */
 };
 enum fence_evidence { EVIDENCE_NONE = 0, EVIDENCE_AGENT, EVIDENCE_WATCHDOG, EVIDENCE_ADMIN };
 /* Who wants a VM moved. */
@@ -386,7 +388,8 @@ enum {
     VM_SET_MOBILITY = 1u << 2,
     VM_SET_POSSIBLE = 1u << 3,
     VM_SET_PREFERRED = 1u << 4,
-    VM_SET_RESOURCES = 1u << 5
+    VM_SET_RESOURCES = 1u << 5,
+    VM_SET_ACCEPT_DISKS = 1u << 6
 };
 enum { NODE_SET_VMS_MAX = 1u << 0, NODE_SET_RESOURCES = 1u << 1 };
 enum operation_state {

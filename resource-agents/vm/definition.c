@@ -76,7 +76,7 @@ int definition_uuid(const struct definition *definition, char ret_uuid[DEFINITIO
 }
 
 /* Our element among the metadata, or NULL. */
-static xmlNode *find_mark(const struct definition *definition) {
+xmlNode *definition_mark(const struct definition *definition) {
     xmlNode *node = xml_first_element(xml_child(definition->domain, "metadata"));
     while (node != NULL) {
         if (node->ns != NULL && xmlStrEqual(node->name, (const xmlChar *)"vm") &&
@@ -90,7 +90,7 @@ static xmlNode *find_mark(const struct definition *definition) {
 
 uint64_t definition_generation(const struct definition *definition) {
     uint64_t generation = 0;
-    const xmlNode *mark = find_mark(definition);
+    const xmlNode *mark = definition_mark(definition);
     return mark != NULL && xml_number(xml_attr(mark, "generation"), &generation) ? generation : 0;
 }
 
@@ -107,39 +107,6 @@ uint64_t metadata_generation(const char *text) {
     }
     xmlFreeDoc(doc);
     return generation;
-}
-
-int definition_set_generation(struct definition *definition, uint64_t generation) {
-    char number[24];
-    xmlNode *metadata = xml_child(definition->domain, "metadata");
-
-    for (xmlNode *old = find_mark(definition); old != NULL; old = find_mark(definition)) {
-        xmlUnlinkNode(old);
-        xmlFreeNode(old);
-    }
-    if (metadata == NULL) {
-        metadata = xmlNewChild(definition->domain, NULL, (const xmlChar *)"metadata", NULL);
-    }
-    if (metadata == NULL) {
-        return -ENOMEM;
-    }
-    /* libvirt keeps one element for each namespace, so a definition's other metadata stays beside
-     * ours. */
-    xmlNode *mark = xmlNewChild(metadata, NULL, (const xmlChar *)"vm", NULL);
-    if (mark == NULL) {
-        return -ENOMEM;
-    }
-    xmlNs *ns =
-        xmlNewNs(mark, (const xmlChar *)DEFINITION_NAMESPACE, (const xmlChar *)DEFINITION_PREFIX);
-    if (ns == NULL) {
-        return -ENOMEM;
-    }
-    xmlSetNs(mark, ns);
-    snprintf(number, sizeof(number), "%" PRIu64, generation);
-    if (xmlNewProp(mark, (const xmlChar *)"generation", (const xmlChar *)number) == NULL) {
-        return -ENOMEM;
-    }
-    return 0;
 }
 
 int definition_print(const struct definition *definition, char **ret_text) {

@@ -44,8 +44,24 @@ int definition_uuid(const struct definition *definition, char ret_uuid[DEFINITIO
 /* Any accepted spelling of a UUID in its usual form (lower case, with dashes). -EINVAL. */
 int uuid_normalize(const char *text, char ret_uuid[DEFINITION_UUID_SIZE]);
 
-/* Puts the generation into the metadata, in place of another. -ENOMEM. */
-int definition_set_generation(struct definition *definition, uint64_t generation);
+/*
+ * Puts our mark into the metadata, in place of another: the generation, and the disks that the VM
+ * was started with. KEPT: the definition is of a VM that runs or is saved, and those are in its
+ * mark. -ENOMEM.
+ */
+enum definition_disks { DISKS_OF_DEFINITION, DISKS_KEPT };
+int definition_set_mark(struct definition *definition, uint64_t generation,
+                        enum definition_disks disks);
+
+/*
+ * Of a VM that runs: which of the disks that it was started with are others now, as after an
+ * external snapshot, as one line ("" for none). A disk that was added or taken away since counts
+ * for nothing: a start without it, or with it, harms no disk.
+ */
+void definition_changed_disks(const struct definition *definition, char *text, size_t size);
+
+/* Our element in the metadata, or NULL. */
+xmlNode *definition_mark(const struct definition *definition);
 
 /* Generation in the metadata; 0 where there is none. */
 uint64_t definition_generation(const struct definition *definition);

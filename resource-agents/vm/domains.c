@@ -119,6 +119,7 @@ int watched_tell_all(struct watched_list *list, virConnectPtr conn) {
         }
     }
     virDomainStatsRecordListFree(records);
+    watched_tell_all_disks(list, conn);
     watch_tell(json_pack("{ss}", "event", "listed"));
     return 0;
 }
@@ -137,6 +138,7 @@ static void on_started(struct watched *vm, virDomainPtr domain, int detail) {
     vm->shutdown = -1;
     vm->panicked = false;
     vm->io_error[0] = '\0';
+    vm->disks_told = false;
     vm->generation = host_generation(domain, &vm->foreign);
     if (vm->incoming) {
         tell("domain", vm, "incoming",
@@ -244,7 +246,19 @@ void watched_tell_news(struct watched_list *list, const struct news *news) {
     struct watched *vm;
 
     switch (news->kind) {
-    case NEWS_LIFECYCLE: tell_lifecycle(list, news); break;
+    case NEWS_LIFECYCLE:
+        tell_lifecycle(list, news);
+        vm = watched_find(list, news->domain);
+        if (vm != NULL) {
+            watched_tell_disks(vm, news->domain);
+        }
+        break;
+    case NEWS_BLOCK_JOB:
+        vm = watched_find(list, news->domain);
+        if (vm != NULL) {
+            watched_tell_disks(vm, news->domain);
+        }
+        break;
     case NEWS_IO_ERROR:
         vm = watched_find(list, news->domain);
         if (vm != NULL) {

@@ -67,7 +67,7 @@ static int target_xml(struct operation *operation, char **ret_xml) {
     if (r < 0) {
         return r;
     }
-    r = definition_set_generation(&definition, operation->params->generation);
+    r = definition_set_mark(&definition, operation->params->generation, DISKS_KEPT);
     if (r == 0) {
         r = definition_print(&definition, ret_xml);
     }

@@ -12,7 +12,7 @@
 void queue_init(struct news_queue *queue) {
     pthread_condattr_t attr;
 
-    *queue = (struct news_queue){.lifecycle_id = -1, .io_error_id = -1};
+    *queue = (struct news_queue){.lifecycle_id = -1, .io_error_id = -1, .block_job_id = -1};
     queue->last = &queue->first;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_condattr_init(&attr);
@@ -70,6 +70,16 @@ static void on_io_error(virConnectPtr conn, virDomainPtr domain, const char *pat
     }
 }
 
+static void on_block_job(virConnectPtr conn, virDomainPtr domain, const char *disk, int type,
+                         int status, void *data) {
+    (void)conn;
+    (void)disk;
+    (void)type;
+    (void)status;
+
+    push(data, new_news(NEWS_BLOCK_JOB, domain));
+}
+
 static void on_close(virConnectPtr conn, int reason, void *data) {
     struct news_queue *queue = data;
     (void)conn;
@@ -91,7 +101,10 @@ int queue_follow(struct news_queue *queue, virConnectPtr conn) {
     queue->io_error_id =
         virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
                                          VIR_DOMAIN_EVENT_CALLBACK(on_io_error), queue, NULL);
-    return queue->lifecycle_id < 0 || queue->io_error_id < 0 ? -EIO : 0;
+    queue->block_job_id =
+        virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+                                         VIR_DOMAIN_EVENT_CALLBACK(on_block_job), queue, NULL);
+    return queue->lifecycle_id < 0 || queue->io_error_id < 0 || queue->block_job_id < 0 ? -EIO : 0;
 }
 
 void queue_unfollow(struct news_queue *queue, virConnectPtr conn) {
@@ -102,6 +115,9 @@ void queue_unfollow(struct news_queue *queue, virConnectPtr conn) {
     if (queue->io_error_id >= 0) {
         (void)virConnectDomainEventDeregisterAny(conn, queue->io_error_id);
     }
+    if (queue->block_job_id >= 0) {
+        (void)virConnectDomainEventDeregisterAny(conn, queue->block_job_id);
+    }
     (void)virConnectUnregisterCloseCallback(conn, on_close);
 
     pthread_mutex_lock(&queue->lock);
@@ -111,6 +127,7 @@ void queue_unfollow(struct news_queue *queue, virConnectPtr conn) {
     queue->closed = false;
     queue->lifecycle_id = -1;
     queue->io_error_id = -1;
+    queue->block_job_id = -1;
     pthread_mutex_unlock(&queue->lock);
     while (news != NULL) {
         struct news *next = news->next;

@@ -66,7 +66,7 @@ static int prepare_xml(struct operation *operation, char **ret_xml) {
         fail(operation, params->state_file, "it is newer than this order");
         r = -ESTALE;
     } else {
-        r = definition_set_generation(&definition, params->generation);
+        r = definition_set_mark(&definition, params->generation, DISKS_KEPT);
         r = r < 0 ? r : definition_print(&definition, ret_xml);
         if (r < 0) {
             fail(operation, params->state_file, strerror(-r));

@@ -126,7 +126,7 @@ void action_start(struct operation *operation) {
     if (read_definition(operation, &definition) < 0) {
         return;
     }
-    if (definition_set_generation(&definition, operation->params->generation) < 0 ||
+    if (definition_set_mark(&definition, operation->params->generation, DISKS_OF_DEFINITION) < 0 ||
         definition_print(&definition, &xml) < 0) {
         report_set(&operation->report, VM_FAILED, "%s: out of memory", operation->params->name);
     } else {

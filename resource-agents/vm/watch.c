@@ -83,6 +83,7 @@ static void tell_usage_if_due(struct watch *watch, virConnectPtr conn) {
     if (conn != NULL) {
         watched_sweep(&watch->list, conn);
         autostarts_tell(&watch->autostarts, conn);
+        watched_tell_all_disks(&watch->list, conn);
     }
 }
 

@@ -32,7 +32,7 @@ void watch_tell(json_t *line);
 
 /* -- queue.c: from the event loop to the teller -- */
 
-enum news_kind { NEWS_LIFECYCLE, NEWS_IO_ERROR };
+enum news_kind { NEWS_LIFECYCLE, NEWS_IO_ERROR, NEWS_BLOCK_JOB };
 
 struct news {
     struct news *next;
@@ -53,6 +53,7 @@ struct news_queue {
     bool woken;
     int lifecycle_id;
     int io_error_id;
+    int block_job_id;
 };
 
 void queue_init(struct news_queue *queue);
@@ -90,6 +91,8 @@ struct watched {
     int shutdown; /* enum virDomainEventShutdownDetailType of the shutdown that began; -1: none did
                    */
     char io_error[160];
+    char disks[512]; /* which are others than at its start, as was told last */
+    bool disks_told;
 };
 
 struct watched_list {
@@ -105,6 +108,13 @@ void watched_clear(struct watched_list *list);
 int watched_tell_all(struct watched_list *list, virConnectPtr conn);
 
 void watched_tell_news(struct watched_list *list, const struct news *news);
+
+/* -- disks.c: disks that are others than those which a VM was started with -- */
+
+/* Tells of the domain what has changed, if clusterd started it and it runs here. */
+void watched_tell_disks(struct watched *vm, virDomainPtr domain);
+/* Looks at all of them. */
+void watched_tell_all_disks(struct watched_list *list, virConnectPtr conn);
 
 /*
  * Looks for domains that ended without an event: a QEMU that dies while libvirtd starts again is

@@ -162,6 +162,10 @@ static void start_ends(struct sim *s, uint64_t index, uint64_t serial) {
         agent_done(s, a, RESULT_FAILED, truth(s, a), "it is here already");
         return;
     }
+    if (s->vms[a->vm - 1].overlaid && !s->vms[a->vm - 1].overlay_unseen) {
+        sim_fail(s, "%s is started from a disk older than what it has written",
+                 s->vms[a->vm - 1].name);
+    }
     copy_run(s, a->vm, a->node, a->generation, s->vms[a->vm - 1].disk);
     agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
 }

@@ -506,6 +506,10 @@ static void happen_add_running(struct sim *s, const struct fault *f) {
     foreign_add_running(s, f->node, (f->choice & 1) != 0);
 }
 
+static void happen_snapshot(struct sim *s, const struct fault *f) {
+    foreign_snapshot(s, vm_of(s, f), (f->choice & 4096) != 0);
+}
+
 static void happen_by_hand(struct sim *s, const struct fault *f) {
     foreign_start_by_hand(s, vm_of(s, f), f->node);
 }

@@ -54,6 +54,7 @@
     X(garble, memory, 2, "a node's memory damages what it sends")                 \
     X(refuse, libvirt, 2, "a node can never take a VM as it runs")                \
     X(add_running, operator, 2, "a VM is added that runs under libvirt")          \
+    X(snapshot, volume, 2, "a disk gets a new image, and its VM ends")            \
     X(by_hand, operator, 2, "a VM is started under libvirt by hand")              \
     X(replace_and_meet, database, 1, "an older copy meets one that knows too little")
 

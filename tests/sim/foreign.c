@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an administrator does with libvirt, beside the cluster: he adds a VM that runs already, and
- * starts by hand one that the cluster has stopped. Whatever goes wrong meanwhile, it must never run
- * twice, nor be destroyed while the cluster runs it nowhere (check.c).
+ * What an administrator does with libvirt, beside the cluster: he adds a VM that runs already,
+ * starts by hand one that the cluster has stopped, and makes a snapshot of one. Whatever goes wrong
+ * meanwhile, it must never run twice, nor be destroyed while the cluster runs it nowhere (check.c),
+ * nor be started from a disk older than what it has written (agents.c).
  */
 #include "sim/world.h"
 
@@ -86,4 +87,42 @@ void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node) {
     sim_virsh_shutdown(s, vm, node);
     sim_run(s, 3 * SIM_SECOND);
     (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_VM_START, &start);
+}
+
+static bool is_overlaid(struct sim *s, const void *arg) {
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, arg) : NULL;
+    return row && row->other_disks[0] != '\0';
+}
+
+/*
+ * Until it is seen there is a time in which the VM might end and be started from the old image:
+ * should it have ended by then, the snapshot was not made.
+ */
+void foreign_snapshot(struct sim *s, uint32_t vm, bool power) {
+    struct vm *v = &s->vms[vm - 1];
+    uint32_t node = sim_runs_on(s, vm);
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, v->uuid) : NULL;
+    if (node == 0 || v->overlaid || v->copies[node].foreign || !row || row->state != VM_RUNNING ||
+        row->owner != node || row->other_disks[0]) {
+        return;
+    }
+    uint64_t generation = row->generation;
+    v->overlay_unseen = true;
+    sim_snapshot(s, vm, true);
+    bool seen = sim_run_until(s, is_overlaid, v->uuid, 8 * SIM_SECOND);
+    v->overlay_unseen = false;
+    row = sim_model(s) ? model_vm_by_uuid(sim_model(s), v->uuid) : NULL;
+    if (!seen || !row || row->generation != generation || row->state != VM_RUNNING) {
+        sim_snapshot(s, vm, false);
+        return;
+    }
+    node = sim_runs_on(s, vm);
+    if (power && node) {
+        sim_power_off(s, node, "a fault");
+    } else {
+        sim_crash_guest(s, vm);
+    }
+    sim_run(s, 15 * SIM_SECOND);
 }

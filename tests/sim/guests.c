@@ -120,6 +120,19 @@ static void domain_line(struct sim *s, uint32_t vm, uint32_t node) {
     tell(s, node, item);
 }
 
+static void disks_line(struct sim *s, uint32_t vm, uint32_t node) {
+    const struct vm *v = &s->vms[vm - 1];
+    if (!is_watched(s, node)) {
+        return;
+    }
+    struct item *item = watch_line(s, node, AGENT_DISKS);
+    item->event.agent.generation = v->copies[node].generation;
+    (void)snprintf(item->text[0], sizeof(item->text[0]), "%s", v->uuid);
+    (void)snprintf(item->text[2], sizeof(item->text[2]), "%s",
+                   v->overlaid ? "vda is an overlay now" : "");
+    tell(s, node, item);
+}
+
 static void autostart_line(struct sim *s, uint32_t vm, uint32_t node) {
     const struct vm *v = &s->vms[vm - 1];
     struct item *item = watch_line(s, node, AGENT_AUTOSTART);
@@ -142,6 +155,7 @@ void watch_begin(struct sim *s, uint32_t node) {
     for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
         if (s->vms[vm - 1].copies[node].state != COPY_NONE) {
             domain_line(s, vm, node);
+            disks_line(s, vm, node);
         }
     }
     tell(s, node, watch_line(s, node, AGENT_LISTED));
@@ -177,6 +191,7 @@ void copy_resume(struct sim *s, uint32_t vm, uint32_t node) {
     sim_trace(s, "%s: %s goes on", s->names[node], s->vms[vm - 1].name);
     writes(s, vm, node, s->vms[vm - 1].copies[node].memory, "is resumed");
     domain_event(s, vm, node, VM_EVENT_RESUMED, "");
+    disks_line(s, vm, node);
 }
 
 void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation) {
@@ -247,6 +262,23 @@ void sim_refuse(struct sim *s, uint32_t vm, uint32_t node, enum sim_refusal how)
 }
 
 /* ---- libvirt without clusterd ---- */
+
+/* The agent looks every few seconds, on the node where the VM is then. */
+static void look_at_disks(struct sim *s, uint64_t vm, uint64_t arg) {
+    (void)arg;
+    for (uint32_t node = 1; node <= s->n; node++) {
+        if (s->vms[vm - 1].copies[node].state == COPY_RUNNING) {
+            disks_line(s, (uint32_t)vm, node);
+        }
+    }
+}
+
+void sim_snapshot(struct sim *s, uint32_t vm, bool made) {
+    sim_trace(s, "the disk of %s %s", s->vms[vm - 1].name,
+              made ? "gets an overlay" : "is as it was");
+    s->vms[vm - 1].overlaid = made;
+    sim_at(s, sim_random(s, 5 * SIM_SECOND), look_at_disks, vm, 0);
+}
 
 void sim_virsh_start(struct sim *s, uint32_t vm, uint32_t node) {
     struct node *n = &s->nodes[node];

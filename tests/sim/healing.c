@@ -187,13 +187,17 @@ void sim_mend(struct sim *s) {
     for (uint32_t vm = 0; vm < s->n_vms; vm++) {
         s->vms[vm].undying_us = 0;
         s->vms[vm].stubborn = false;
+        if (s->vms[vm].overlaid) {
+            sim_snapshot(s, vm + 1, false);
+        }
         memset(s->vms[vm].refused_by, REFUSE_NOT, sizeof(s->vms[vm].refused_by));
     }
     ring_connectivity_changed(s);
 }
 
 /* What an administrator does when the trouble is over: nodes that were fenced are switched on, the
- * fence device is there, drained nodes are used again, VMs that somebody took away may run. */
+ * fence device is there, drained nodes are used again, VMs that somebody took away, or whose disks
+ * are as they were, may run. */
 static void tidy(struct sim *s) {
     for (uint32_t i = 1; i <= s->n; i++) {
         if (!s->nodes[i].power) {
@@ -208,6 +212,13 @@ static void tidy(struct sim *s) {
     }
     if (!model_device_by_name(m, "pdu")) {
         sim_add_device(s, 1);
+    }
+    MODEL_EACH(model_vm, row, &m->vms) {
+        if (row->state == VM_OFF && row->other_disks[0]) { /* its data is back, by sim_mend() */
+            struct cmd_vm_set set = {
+                .vm = row->name, .given = VM_SET_ACCEPT_DISKS, .accept_disks = 1};
+            (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_VM_SET, &set);
+        }
     }
     MODEL_EACH(model_node, node, &m->nodes) {
         if (node->service != SERVICE_ACTIVE) {

@@ -136,6 +136,8 @@ enum sim_refusal { REFUSE_NOT, REFUSE_FOR_GOOD, REFUSE_UNTOLD };
 void sim_refuse(struct sim *s, uint32_t vm, uint32_t node, enum sim_refusal how);
 /* Under libvirt, by somebody who does not ask the cluster: started there, shut down there, to be
  * started there whenever the node boots. */
+/* An external snapshot of its disk, made or committed; it is seen within so long. */
+void sim_snapshot(struct sim *s, uint32_t vm, bool made);
 void sim_virsh_start(struct sim *s, uint32_t vm, uint32_t node);
 void sim_virsh_shutdown(struct sim *s, uint32_t vm, uint32_t node);
 void sim_virsh_autostart(struct sim *s, uint32_t vm, uint32_t node);

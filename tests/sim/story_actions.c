@@ -344,6 +344,17 @@ static void add_and_start(struct story *t, const struct words *w) {
     add_vm(t, w, true);
 }
 
+static void snapshot(struct story *t, const struct words *w) {
+    sim_snapshot(t->sim, (uint32_t)w->v[0], w->v[1] == 0);
+}
+
+static void accept_disks(struct story *t, const struct words *w) {
+    struct cmd_vm_set set = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                             .given = VM_SET_ACCEPT_DISKS,
+                             .accept_disks = 1};
+    story_command(t, COMMAND_VM_SET, &set);
+}
+
 static void virsh_start(struct story *t, const struct words *w) {
     sim_virsh_start(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1]);
 }
@@ -455,6 +466,8 @@ const struct pattern story_actions[] = {
     {"stop VM force", stop_force, NULL},
     {"add VM", add, NULL},
     {"add VM and start", add_and_start, NULL},
+    {"snapshot VM made|committed", snapshot, NULL},
+    {"accept-disks VM", accept_disks, NULL},
     {"virsh-start VM NODE", virsh_start, NULL},
     {"virsh-shutdown VM NODE", virsh_shutdown, NULL},
     {"virsh-autostart VM NODE", virsh_autostart, NULL},

@@ -229,6 +229,8 @@ struct vm {
     uint64_t undying_us;
     bool stubborn;
     uint8_t refused_by[SIM_NODES]; /* enum sim_refusal: what that node says to its memory */
+    bool overlay_unseen;           /* it ends in time, or the overlay was not made */
+    bool overlaid;                 /* it writes to another image than its definition names */
     bool autostart[SIM_NODES];     /* that node's libvirt has a definition, and starts it at boot */
     struct {
         char path[160]; /* of the state file; "": there is none */
@@ -460,6 +462,7 @@ bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_w
 
 /* foreign.c: what an administrator does with libvirt, beside the cluster. */
 void foreign_add_running(struct sim *s, uint32_t node, bool start);
+void foreign_snapshot(struct sim *s, uint32_t vm, bool power);
 void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node);
 
 /* operator.c */

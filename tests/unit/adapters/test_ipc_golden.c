@@ -117,7 +117,9 @@ static void add_nodes(void) {
 }
 
 static void add_vms(void) {
-    add_vm(1, "web", VM_RUNNING, 1)->paused = 1;
+    struct model_vm *web = add_vm(1, "web", VM_RUNNING, 1);
+    web->paused = 1;
+    set(&web->other_disks, "vda is /srv/csv1/web.s1 now, and was /srv/csv1/web.qcow2");
     struct model_vm *moving = add_vm(2, "db", VM_MIGRATING, 2);
     moving->target = 1;
     moving->priority = 100;

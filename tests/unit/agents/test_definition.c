@@ -74,7 +74,7 @@ static void assert_generation(const char *text, const char *expected) {
     struct definition definition = parse(text);
     char *printed = NULL;
 
-    assert_int_equal(definition_set_generation(&definition, 42), 0);
+    assert_int_equal(definition_set_mark(&definition, 42, DISKS_OF_DEFINITION), 0);
     assert_int_equal(definition_generation(&definition), 42);
     assert_int_equal(definition_print(&definition, &printed), 0);
     assert_string_equal(printed, expected);
@@ -99,6 +99,79 @@ static void test_generation(void **state) {
                       "generation=\"7\"/></metadata></domain>",
                       "<domain><metadata><o:x xmlns:o=\"urn:o\">y</o:x>" MARK
                       "</metadata></domain>");
+}
+
+#define DISK(attr, target) \
+    "<disk type='file'><source " attr "/><target dev='" target "' bus='virtio'/></disk>"
+#define CDROM "<disk type='file' device='cdrom'><source file='/iso'/><target dev='sda'/></disk>"
+#define WITH(devices) "<domain><name>a</name><devices>" devices "</devices></domain>"
+
+/* Starts a VM with these devices, and puts others in their place while it runs; it is moved then.
+ */
+static void assert_changed(const char *started, const char *now, const char *expected) {
+    struct definition definition = parse(started);
+    char *printed = NULL;
+    char text[200];
+
+    assert_int_equal(definition_set_mark(&definition, 7, DISKS_OF_DEFINITION), 0);
+    definition_changed_disks(&definition, text, sizeof(text));
+    assert_string_equal(text, "");
+    struct definition running = parse(now);
+    xmlNode *metadata = xml_child(definition.domain, "metadata");
+    assert_non_null(xmlAddChild(running.domain, xmlDocCopyNode(metadata, running.doc, 1)));
+    for (int moves = 0; moves < 2; moves++) {
+        definition_changed_disks(&running, text, sizeof(text));
+        assert_string_equal(text, expected);
+        assert_int_equal(definition_set_mark(&running, 8, DISKS_KEPT), 0);
+        assert_int_equal(definition_generation(&running), 8);
+        assert_int_equal(definition_print(&running, &printed), 0);
+        definition_finish(&running);
+        running = parse(printed);
+        free(printed);
+    }
+    definition_finish(&running);
+    definition_finish(&definition);
+}
+
+static void test_changed_disks(void **state) {
+    (void)state;
+    assert_changed(WITH(DISK("file='/v/a'", "vda")), WITH(DISK("file='/v/a'", "vda")), "");
+    assert_changed(WITH(DISK("file='/v/a'", "vda") DISK("dev='/dev/b'", "vdb")),
+                   WITH(DISK("file='/v/a.s1'", "vda") DISK("dev='/dev/b'", "vdb")),
+                   "vda is /v/a.s1 now, and was /v/a");
+    assert_changed(WITH(DISK("file='/v/a'", "vda") DISK("dev='/dev/b'", "vdb")),
+                   WITH(DISK("file='/v/c'", "vdb") DISK("file='/v/a.s1'", "vda")),
+                   "vda is /v/a.s1 now, and was /v/a; vdb is /v/c now, and was /dev/b");
+    /* What comes, goes, or is a medium, makes no disk older. */
+    assert_changed(WITH(DISK("file='/v/a'", "vda") CDROM), WITH(DISK("file='/v/x'", "vdc")), "");
+    assert_changed(WITH(DISK("file='/v/a'", "vda")),
+                   WITH(DISK("file='/v/a'", "vda") DISK("file='/v/x'", "vdc")), "");
+}
+
+/* A definition that was taken from a running VM has a mark already: what counts is what it starts
+ * with. One that an older version started has none, and nothing is said. */
+static void test_marks_of_before(void **state) {
+    const char *old = "<domain><metadata><c:vm xmlns:c='https://clusterd.org/xmlns/vm/1' "
+                      "generation='7'><c:disk target='vda' source='/v/old'/></c:vm></metadata>"
+                      "<devices>" DISK("file='/v/a'", "vda") "</devices></domain>";
+    struct definition definition = parse(old);
+    char text[40];
+    (void)state;
+
+    definition_changed_disks(&definition, text, sizeof(text));
+    assert_string_equal(text, "vda is /v/a now, and was /v/old");
+    char little[12];
+    definition_changed_disks(&definition, little, sizeof(little));
+    assert_string_equal(little, "vda is /v/a");
+    assert_int_equal(definition_set_mark(&definition, 8, DISKS_OF_DEFINITION), 0);
+    definition_changed_disks(&definition, text, sizeof(text));
+    assert_string_equal(text, "");
+    definition_finish(&definition);
+    definition = parse(WITH(DISK("file='/v/a'", "vda")));
+    assert_int_equal(definition_set_mark(&definition, 8, DISKS_KEPT), 0);
+    definition_changed_disks(&definition, text, sizeof(text));
+    assert_string_equal(text, "");
+    definition_finish(&definition);
 }
 
 static void test_generation_of_others(void **state) {
@@ -228,6 +301,8 @@ int main(void) {
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_generation),
         cmocka_unit_test(test_generation_of_others),
+        cmocka_unit_test(test_changed_disks),
+        cmocka_unit_test(test_marks_of_before),
         cmocka_unit_test(test_print_keeps_text),
         cmocka_unit_test(test_needs),
         cmocka_unit_test(test_path_of_a_deep_element),

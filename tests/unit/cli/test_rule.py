@@ -71,6 +71,7 @@ def test_remove(cluster):
 
 
 @pytest.mark.parametrize("words, sent", [
+    (["vm", "set", "a", "--accept-disks"], {"verb": "vm.set", "vm": "a", "accept_disks": True}),
     (["vm", "set", "a", "--priority", "9", "--auto-start", "no"],
      {"verb": "vm.set", "vm": "a", "priority": 9, "auto_start": False}),
     (["vm", "set", "a", "--possible", "n1,n2", "--preferred", "", "--mobility", "quick"],

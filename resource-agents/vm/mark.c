@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Our mark in a VM's metadata: its generation, and its disks as it was started.
+ *
+ *     <clusterd:vm generation="7"><clusterd:disk target="vda"
+ * source="/srv/csv1/web.qcow2"/></clusterd:vm>
+ *
+ * Backup programs put a new image over a disk (an external snapshot), and the old one is older than
+ * the guest's memory from then on: by the mark it is seen on every node where the VM runs, also
+ * after migrations.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "definition.h"
+#include "xml.h"
+
+/* What identifies a disk's image: a path, a name on a server. "" for an empty drive. */
+static const char *source_of(const xmlNode *disk) {
+    static const char *const names[] = {"file", "dev", "dir", "volume", "name", "path"};
+    const xmlNode *source = xml_child(disk, "source");
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = xml_attr(source, names[i]);
+        if (value != NULL) {
+            return value;
+        }
+    }
+    return "";
+}
+
+/* Media come and go, and nobody boots a guest from an older CD by it. */
+static bool is_disk(const xmlNode *disk) {
+    const char *device = xml_attr(disk, "device");
+    return device == NULL || strcmp(device, "disk") == 0 || strcmp(device, "lun") == 0;
+}
+
+static xmlNode *first_disk(const struct definition *definition) {
+    return xml_child(xml_child(definition->domain, "devices"), "disk");
+}
+
+static const xmlNode *find_disk(const struct definition *definition, const char *target) {
+    for (const xmlNode *disk = first_disk(definition); disk != NULL; disk = xml_next(disk)) {
+        if (is_disk(disk) && xml_attr_is(xml_child(disk, "target"), "dev", target)) {
+            return disk;
+        }
+    }
+    return NULL;
+}
+
+static int set_attr(xmlNode *node, const char *name, const char *value) {
+    return xmlNewProp(node, (const xmlChar *)name, (const xmlChar *)value) != NULL ? 0 : -ENOMEM;
+}
+
+static int add_disks(xmlNode *mark, const struct definition *definition) {
+    int r = 0;
+
+    for (const xmlNode *disk = first_disk(definition); r == 0 && disk != NULL;
+         disk = xml_next(disk)) {
+        const char *target = xml_attr(xml_child(disk, "target"), "dev");
+        if (!is_disk(disk) || target == NULL || source_of(disk)[0] == '\0') {
+            continue;
+        }
+        xmlNode *child = xmlNewChild(mark, mark->ns, (const xmlChar *)"disk", NULL);
+        r = child == NULL ? -ENOMEM : set_attr(child, "target", target);
+        r = r < 0 ? r : set_attr(child, "source", source_of(disk));
+    }
+    return r;
+}
+
+/* The disks of the mark before, which was taken out of the document. */
+static int move_disks(xmlNode *mark, xmlNode *former) {
+    xmlNode *child = xml_first_element(former);
+
+    while (child != NULL) {
+        xmlNode *next = xml_next_element(child);
+        xmlUnlinkNode(child);
+        if (xmlAddChild(mark, child) == NULL) {
+            xmlFreeNode(child);
+            return -ENOMEM;
+        }
+        xmlSetNs(child, mark->ns);
+        child = next;
+    }
+    return 0;
+}
+
+static xmlNode *new_mark(const struct definition *definition) {
+    xmlNode *metadata = xml_child(definition->domain, "metadata");
+
+    if (metadata == NULL) {
+        metadata = xmlNewChild(definition->domain, NULL, (const xmlChar *)"metadata", NULL);
+    }
+    /* libvirt keeps one element for each namespace, so a definition's other metadata stays beside
+     * ours. */
+    xmlNode *mark =
+        metadata != NULL ? xmlNewChild(metadata, NULL, (const xmlChar *)"vm", NULL) : NULL;
+    xmlNs *ns = mark != NULL ? xmlNewNs(mark, (const xmlChar *)DEFINITION_NAMESPACE,
+                                        (const xmlChar *)DEFINITION_PREFIX)
+                             : NULL;
+    if (ns == NULL) {
+        return NULL;
+    }
+    xmlSetNs(mark, ns);
+    return mark;
+}
+
+int definition_set_mark(struct definition *definition, uint64_t generation,
+                        enum definition_disks disks) {
+    char number[24];
+    xmlNode *former = definition_mark(definition);
+
+    if (former != NULL) {
+        xmlUnlinkNode(former);
+    }
+    for (xmlNode *old = definition_mark(definition); old != NULL;
+         old = definition_mark(definition)) {
+        xmlUnlinkNode(old);
+        xmlFreeNode(old);
+    }
+    snprintf(number, sizeof(number), "%" PRIu64, generation);
+    xmlNode *mark = new_mark(definition);
+    int r = mark == NULL ? -ENOMEM : set_attr(mark, "generation", number);
+    if (r == 0 && disks == DISKS_OF_DEFINITION) {
+        r = add_disks(mark, definition);
+    } else if (r == 0 && former != NULL) {
+        r = move_disks(mark, former);
+    }
+    if (former != NULL) {
+        xmlFreeNode(former);
+    }
+    return r;
+}
+
+void definition_changed_disks(const struct definition *definition, char *text, size_t size) {
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const xmlNode *was = xml_first_element(definition_mark(definition)); was != NULL;
+         was = xml_next_element(was)) {
+        const char *target = xml_attr(was, "target");
+        const char *source = xml_attr(was, "source");
+        const xmlNode *disk = target != NULL ? find_disk(definition, target) : NULL;
+        if (disk == NULL || source == NULL || strcmp(source_of(disk), source) == 0) {
+            continue;
+        }
+        int n = snprintf(text + used, size - used, "%s%s is %s now, and was %s",
+                         used > 0 ? "; " : "", target, source_of(disk), source);
+        used = n > 0 && (size_t)n < size - used ? used + (size_t)n : size - 1;
+    }
+}
