@@ -23,7 +23,8 @@
 bool device_is_for(const struct model_device *device, uint32_t node);
 /*
  * Whether it switches one machine, whichever of several nodes it is asked for: there is a plug, or
- * an agent that needs none, and no {node} in any value. What such a device says of a node is no evidence, so it is never used.
+ * an agent that needs none, and no {node} in any value. What such a device says of a node is no
+ * evidence, so it is never used.
  */
 bool device_is_ambiguous(const struct model_device *device);
 /* How many may be used for the node. */
