@@ -22,6 +22,9 @@
 
 #include <string.h>
 
+#define MANY_LEFT 2u
+#define FEW_MOVES 2u
+
 /* scale[r]: an average node's amount of it counts 2^20 x 2^10. */
 static void scales(struct chain *c) {
     const struct placement_solver *s = c->s;
@@ -204,11 +207,65 @@ static void begin(struct chain *c) {
     }
 }
 
+/* Of the pending ones of a level one that no node can take; else the largest; NONE: there is none.
+ */
+static uint32_t largest_pending(const struct chain *c, uint32_t level) {
+    uint32_t found = PLACEMENT_NONE;
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < c->n_pending; i++) {
+        const uint32_t vm = c->pending[i];
+        const bool hopeless = (c->s->flags[vm] & VM_HOPELESS) != 0;
+        const uint64_t size = hopeless ? UINT64_MAX : placement_chain_size(c, vm);
+        if (placement_level(c->s, vm) == level && (found == PLACEMENT_NONE || size > largest)) {
+            found = i;
+            largest = size;
+        }
+    }
+    return found;
+}
+
+/* As many as may be are left at once, the largest: then the rest is the easiest to place. */
+static void leave_largest(struct chain *c) {
+    struct placement_solver *s = c->s;
+    for (uint32_t level = 0; level < c->n_levels; level++) {
+        for (; c->left[level] < c->may_leave[level]; c->left[level]++) {
+            const uint32_t i = largest_pending(c, level);
+            if (i == PLACEMENT_NONE) {
+                break;
+            }
+            const uint32_t vm = c->pending[i];
+            c->pending[i] = c->pending[--c->n_pending];
+            placement_stay(s, vm);
+        }
+    }
+}
+
+static bool leaves_any(const struct chain *c) {
+    bool any = false;
+    for (uint32_t level = 0; level < c->n_levels; level++) {
+        any |= c->may_leave[level] > 0;
+    }
+    return any;
+}
+
+/* A shot at the depth, which proves nothing if it finds nothing. */
+static bool search_without_largest(struct chain *c, uint64_t work) {
+    const uint64_t work_end = c->s->work_end;
+    c->width = 4;
+    begin(c);
+    leave_largest(c);
+    c->s->work_end = c->s->work + work < work_end ? c->s->work + work : work_end;
+    const bool found = placement_chain_descend(c);
+    c->s->work_end = work_end;
+    placement_chain_unlock(c->s);
+    return found;
+}
+
 /* One depth: so many VMs left down, so many moves; narrowly, then with all choices. */
 static bool search_depth(struct chain *c, uint64_t work, bool *ret_complete) {
     static const uint32_t widths[] = {2, 4, 10, UINT32_MAX};
     const uint64_t work_end = c->s->work_end;
-    bool found = false;
+    bool found = leaves_any(c) && search_without_largest(c, work / 10);
     *ret_complete = false;
     for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]) && !found && !*ret_complete; i++) {
         c->width = widths[i];
@@ -243,6 +300,49 @@ static uint32_t least_left(const struct placement_solver *s, uint32_t level, boo
     return n;
 }
 
+/* Where all are, kept for the case that what comes next is not solved. */
+static void keep_places(struct placement_solver *s) {
+    memcpy(s->packed, s->at, s->problem->n_vms * sizeof(*s->at));
+}
+
+static void restore_places(struct placement_solver *s) {
+    placement_state_reset(s);
+    for (uint32_t vm = 0; vm < s->problem->n_vms; vm++) {
+        if (s->at[vm] != s->packed[vm] && s->at[vm] != PLACEMENT_NONE) {
+            placement_take(s, vm);
+        }
+    }
+    for (uint32_t vm = 0; vm < s->problem->n_vms; vm++) {
+        if (s->at[vm] == PLACEMENT_NONE && s->packed[vm] != PLACEMENT_NONE) {
+            placement_put(s, vm, s->packed[vm]);
+        }
+    }
+}
+
+/* Where many of a level are left, to count up from what must be takes too long: one less is left at
+ * a time, always the largest, as long as that succeeds with few moves. */
+static bool count_down(struct chain *c, uint32_t level, uint32_t leaves, uint32_t least,
+                       uint64_t work) {
+    const uint32_t most = placement_chain_moves_max(c->s);
+    uint32_t reached = leaves;
+    bool found = true;
+    while (found && reached > least) {
+        found = false;
+        c->may_leave[level] = reached - 1;
+        for (c->may_move = 0; !found && c->may_move <= most && c->may_move <= FEW_MOVES;
+             c->may_move++) {
+            c->may_push = c->may_move;
+            found = search_without_largest(c, work / 80);
+        }
+        if (found) {
+            keep_places(c->s);
+            reached--;
+        }
+    }
+    c->may_leave[level] = reached;
+    return reached < leaves;
+}
+
 /* All depths of one level of priority, up to `leaves` VMs left down. Returns whether one was found;
  * *ret_fewest: nothing better was passed over. */
 static bool search_level(struct chain *c, uint32_t level, uint32_t leaves, uint64_t work,
@@ -250,7 +350,13 @@ static bool search_level(struct chain *c, uint32_t level, uint32_t leaves, uint6
     const struct placement_solver *s = c->s;
     uint32_t most = placement_chain_moves_max(s);
     most = most < MOVES_MAX ? most : MOVES_MAX;
-    c->may_leave[level] = least_left(s, level, c->bounded);
+    const uint32_t least = least_left(s, level, c->bounded);
+    if (leaves > least + MANY_LEFT && count_down(c, level, leaves, least, work)) {
+        restore_places(c->s);
+        *ret_fewest = false;
+        return true;
+    }
+    c->may_leave[level] = least;
     for (; c->may_leave[level] <= leaves; c->may_leave[level]++) {
         for (c->may_move = 0; c->may_move <= most; c->may_move++) {
             bool complete;
@@ -267,12 +373,13 @@ static bool search_level(struct chain *c, uint32_t level, uint32_t leaves, uint6
     return false;
 }
 
-/* VMs of the level without a place in the plan so far. */
-static uint32_t count_left(const struct placement_solver *s, uint32_t level) {
+/* VMs of the level without a place in the plan so far; `better`: more of the levels above have one
+ * now, so that any number is good enough. */
+static uint32_t count_left(const struct placement_solver *s, uint32_t level, bool better) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
-        n += (s->flags[vm] & VM_MOVABLE) && s->decisions[i].node == PLACEMENT_NONE &&
+        n += (s->flags[vm] & VM_MOVABLE) && (better || s->decisions[i].node == PLACEMENT_NONE) &&
                      s->decisions[i].level == level
                  ? 1
                  : 0;
@@ -306,25 +413,10 @@ bool placement_chain_begin(struct chain *c, struct placement_solver *s) {
 
 /* ---- all levels */
 
-/* Where all are, kept for the case that the next level is not solved. */
-static void keep_places(struct placement_solver *s) {
-    memcpy(s->packed, s->at, s->problem->n_vms * sizeof(*s->at));
-}
-
 /* As it was kept; the asked ones of the levels below go where there is room, the most important
  * first. */
 static void fill_up(struct placement_solver *s) {
-    placement_state_reset(s);
-    for (uint32_t vm = 0; vm < s->problem->n_vms; vm++) {
-        if (s->at[vm] != s->packed[vm] && s->at[vm] != PLACEMENT_NONE) {
-            placement_take(s, vm);
-        }
-    }
-    for (uint32_t vm = 0; vm < s->problem->n_vms; vm++) {
-        if (s->at[vm] == PLACEMENT_NONE && s->packed[vm] != PLACEMENT_NONE) {
-            placement_put(s, vm, s->packed[vm]);
-        }
-    }
+    restore_places(s);
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
         if (s->at[vm] != PLACEMENT_NONE || (s->flags[vm] & VM_STUCK)) {
@@ -366,6 +458,7 @@ bool placement_chain(struct placement_solver *s, bool *ret_fewest, bool *ret_pro
     struct chain c;
     uint32_t n_asked;
     const uint32_t n_levels = count_levels(s, &n_asked);
+    bool better = false;
     *ret_fewest = *ret_proven = false;
     if (n_asked == 0 || n_asked > PENDING_MAX || !placement_chain_begin(&c, s)) {
         return false;
@@ -373,13 +466,15 @@ bool placement_chain(struct placement_solver *s, bool *ret_fewest, bool *ret_pro
     *ret_fewest = c.bounded = true;
     for (c.n_levels = 1; c.n_levels <= n_levels; c.n_levels++) {
         const uint32_t level = c.n_levels - 1;
-        if (!search_level(&c, level, count_left(s, level), s->work_end - s->work, ret_fewest)) {
+        const uint32_t leaves = count_left(s, level, better);
+        if (!search_level(&c, level, leaves, s->work_end - s->work, ret_fewest)) {
             *ret_fewest = false;
             if (level > 0) {
                 fill_up(s);
             }
             return level > 0;
         }
+        better |= c.may_leave[level] < leaves;
         c.bounded = c.bounded && c.may_leave[level] == least_left(s, level, true);
         if (c.n_levels < n_levels) {
             keep_places(s);

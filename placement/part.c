@@ -68,15 +68,16 @@ static uint32_t take_back(struct chain *c) {
     return moves;
 }
 
-/* One of the VMs that the plan leaves down: perhaps it finds a place now. For its sake less
- * important ones may be left. */
+/* One of the VMs that the plan leaves down, often the most important one: perhaps it finds a place
+ * now. For its sake less important ones may be left. */
 static void add_left(struct chain *c) {
     struct placement_solver *s = c->s;
     uint32_t chosen = PLACEMENT_NONE, n = 0;
+    const bool first = random_below(s, 2) == 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         const uint32_t vm = s->decisions[i].vm;
         if ((s->flags[vm] & VM_MOVABLE) && s->decisions[i].node == PLACEMENT_NONE &&
-            random_below(s, ++n) == 0) {
+            random_below(s, ++n) == 0 && !(first && chosen != PLACEMENT_NONE)) {
             chosen = vm;
         }
     }

@@ -3,9 +3,9 @@
  * push.c - where a VM may go, and who has to leave for it: what chain.c may choose from.
  *
  * One or two others are tried in every way there is. More of them are not: of the VMs on a node
- * there are too many sets. One set is made of the largest that are needed, and, where choices are
- * made at random, one of some of them; that more would have been possible is remembered, for then
- * nothing follows from finding nothing.
+ * there are too many sets. One set is made of the largest that are needed, or, where choices are
+ * made at random, of some of them; and one of those only whose leaving is no move. That more would
+ * have been possible is remembered, for then nothing follows from finding nothing.
  */
 #include "chain.h"
 
@@ -210,17 +210,26 @@ static bool gather(struct chain *c, uint32_t vm, uint32_t node, const uint32_t *
         cost += placement_chain_cost(s, out[k]);
     }
     *ret_n = n_out;
-    return n_out > 2 && c->moves + cost <= c->may_move;
+    return n_out > (c->many ? 1 : 2) && c->moves + cost <= c->may_move;
 }
 
 static void push_many(struct chain *c, uint32_t vm, uint32_t node) {
-    uint32_t there[MOST_THERE], out[PUSHES_MAX], n_out;
+    uint32_t there[MOST_THERE] = {0}, out[PUSHES_MAX], n_out;
     const uint32_t most = c->may_push - c->pushes;
     if (!placement_chain_may(c, vm, node)) {
         return;
     }
     const uint32_t n = list_there(c, vm, node, there);
     if (gather(c, vm, node, there, n, most, out, &n_out)) {
+        add_option(c, vm, node, out, n_out);
+    }
+    uint32_t n_free = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (placement_chain_cost(c->s, there[i]) == 0) {
+            there[n_free++] = there[i];
+        }
+    }
+    if (n_free < n && gather(c, vm, node, there, n_free, most, out, &n_out)) {
         add_option(c, vm, node, out, n_out);
     }
 }
