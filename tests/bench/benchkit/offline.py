@@ -94,15 +94,17 @@ def run_json(*command, good=(0,)):
 
 
 def run_limited(command, limit_s):
-    """A peer's program: {"seconds", "status", "out", "err"}; seconds is None if the limit came first. Nothing of it is left behind."""
-    began = time.monotonic()
+    """A program as a whole: {"seconds", "cpu_s", "status", "out", "err"}; seconds is None if the limit came first. Nothing of it is left
+    behind. The processor's time is what a process takes when nothing else runs, also on a machine that is busy."""
+    began, cpu_began = time.monotonic(), children_seconds()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
                           start_new_session=True) as process:
         try:
             out, err = process.communicate(timeout=limit_s)
-            return {"seconds": time.monotonic() - began, "status": process.returncode, "out": out, "err": err}
+            return {"seconds": time.monotonic() - began, "cpu_s": children_seconds() - cpu_began, "status": process.returncode,
+                    "out": out, "err": err}
         except subprocess.TimeoutExpired:
-            return {"seconds": None, "status": None, "out": "", "err": f"stopped after {limit_s:g} s"}
+            return {"seconds": None, "cpu_s": None, "status": None, "out": "", "err": f"stopped after {limit_s:g} s"}
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -33,7 +33,7 @@ def generate(path, out, **options):
 
 
 def pacemaker(gen, problem, directory, limit_s, priority_by_size=False):
-    """({vm: node} or None, seconds or None)."""
+    """({vm: node} or None, what offline.run_limited() says)."""
     cib = os.path.join(directory, "peer.xml")
     if priority_by_size:
         with open(problem, encoding="utf-8") as file:
@@ -46,9 +46,9 @@ def pacemaker(gen, problem, directory, limit_s, priority_by_size=False):
     generator(gen, "cib", problem, cib)
     done = offline.run_limited([offline.peer("crm_simulate"), "-S", "-x", cib], limit_s)
     if done["seconds"] is None:
-        return None, None
+        return None, done
     after = done["out"].split("Revised Cluster Status:")[-1]
-    return dict(re.findall(r"\* (\S+)\s+\(ocf:pacemaker:Dummy\):\s+Started (\S+)", after)), done["seconds"]
+    return dict(re.findall(r"\* (\S+)\s+\(ocf:pacemaker:Dummy\):\s+Started (\S+)", after)), done
 
 
 def _amounts(vm=None):
@@ -86,13 +86,13 @@ def hail(program, problem_path, directory, limit_s):
         json.dump(_evacuation(problem), file)
     done = offline.run_limited([program, request], limit_s)
     if done["seconds"] is None:
-        return None, None
+        return None, done
     if done["status"] != 0:
         raise offline.BenchError(f"hail: {done['err'].strip()}")
     where = {vm["name"]: vm["host"] for vm in problem["vms"] if vm["host"]}
     for name, _, nodes in json.loads(done["out"])["result"][0]:
         where[name] = nodes[0]
-    return where, done["seconds"]
+    return where, done
 
 
 def hbal(gen, problem, directory, limit_s):
@@ -100,7 +100,7 @@ def hbal(gen, problem, directory, limit_s):
     generator(gen, "ganeti", problem, data)
     done = offline.run_limited([offline.peer("hbal"), "-t", data, "-S", out], limit_s)
     if done["seconds"] is None:
-        return None, None
+        return None, done
     if done["status"] != 0:
         raise offline.BenchError(f"hbal: {done['err'].strip()}")
     with open(problem, encoding="utf-8") as file:
@@ -111,7 +111,7 @@ def hbal(gen, problem, directory, limit_s):
             fields = line.split("|")
             if len(fields) == 13 and fields[4] == "running" and fields[6] not in gone:
                 where[fields[0]] = fields[6]
-    return where, done["seconds"]
+    return where, done
 
 
 def fewest_moves(gen, problem, directory, limit_s):
