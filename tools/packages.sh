@@ -25,8 +25,10 @@ run   | the lab: real corosync, libvirt and QEMU in namespaces, and what its nod
       | busybox-static cpio python3 zstd >=13:libvirt-daemon-lock >=13:libvirt-daemon-plugin-lockd
 unit  | unit tests, their runners, and the second compiler
       | libcmocka-dev clang <13:libclang-rt-14-dev >=13:libclang-rt-dev python3 python3-pytest
-test  | the system tests' runner, and what the machines of test_first_cluster.py boot and are switched off by
-      | python3 python3-pytest python3-pytest-timeout systemd-sysv dbus dpkg-dev fence-agents ipmitool openipmi
+test  | the system tests' runner
+      | python3 python3-pytest python3-pytest-timeout
+first | the machines of the README's first cluster (tests/system/test_first_cluster.py): systemd, BMCs, what a node's package needs
+      | systemd-sysv dbus dpkg-dev fence-agents ipmitool openipmi
 lint  | the checks on the sources
       | python3 binutils clang-format clang-tidy cppcheck shellcheck mandoc
 fence | real fence agents, for the unit tests that are skipped without them (29 packages, 8 MB)
