@@ -59,6 +59,9 @@ static void put_remedy(struct line *line, const struct placement_problem *p, uin
     case PLACEMENT_CPU_MODEL:
         placement_line_text(line, "a CPU there that can give the VM its model");
         break;
+    case PLACEMENT_MACHINE:
+        placement_line_text(line, "a hypervisor there that has its machine type");
+        break;
     case PLACEMENT_VOLUME_MISSING:
         placement_line_text(line, "volume ");
         placement_line_name(line, p->volume_names != NULL ? p->volume_names[v->volume] : NULL,

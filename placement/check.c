@@ -32,7 +32,8 @@ static bool index_ok(uint32_t index, uint32_t limit) {
 static int sizes_check(const struct placement_problem *p) {
     if (p->n_nodes > PLACEMENT_NODES_MAX || p->n_vms > PLACEMENT_VMS_MAX ||
         p->n_rules > PLACEMENT_RULES_MAX || p->n_volumes > PLACEMENT_VOLUMES_MAX ||
-        p->n_cpu_models > PLACEMENT_CPU_MODELS_MAX || p->n_resources > PLACEMENT_RESOURCES_MAX) {
+        p->n_cpu_models > PLACEMENT_CPU_MODELS_MAX || p->n_machines > PLACEMENT_MACHINES_MAX ||
+        p->n_resources > PLACEMENT_RESOURCES_MAX) {
         return -E2BIG;
     }
     if (p->n_resources <= PLACEMENT_CPU) {
@@ -62,7 +63,7 @@ static int node_check(const struct placement_problem *p, const struct placement_
     }
     if ((unsigned)node->state >= PLACEMENT_NODE_STATE_COUNT || node->site >= p->n_nodes ||
         node->rack >= p->n_nodes || !set_ok(&node->volumes, p->n_volumes) ||
-        !set_ok(&node->cpu_models, p->n_cpu_models)) {
+        !set_ok(&node->cpu_models, p->n_cpu_models) || !set_ok(&node->machines, p->n_machines)) {
         return -EINVAL;
     }
     return 0;
@@ -71,7 +72,7 @@ static int node_check(const struct placement_problem *p, const struct placement_
 static int vm_check(const struct placement_problem *p, const struct placement_vm *vm) {
     if ((unsigned)vm->mobility > PLACEMENT_FIXED || !index_ok(vm->host, p->n_nodes) ||
         !index_ok(vm->also_on, p->n_nodes) || !index_ok(vm->return_to, p->n_nodes) ||
-        !index_ok(vm->cpu_model, p->n_cpu_models)) {
+        !index_ok(vm->cpu_model, p->n_cpu_models) || !index_ok(vm->machine, p->n_machines)) {
         return -EINVAL;
     }
     /* A move in progress has two ends. */

@@ -54,6 +54,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
     s->candidates = arena_take(arena, n, sizeof(*s->candidates));
     s->volume_bits = arena_take(arena, n * s->volume_words, sizeof(*s->volume_bits));
     s->cpu_model_bits = arena_take(arena, n * s->cpu_model_words, sizeof(*s->cpu_model_bits));
+    s->machine_bits = arena_take(arena, n * s->machine_words, sizeof(*s->machine_bits));
     s->flags = arena_take(arena, v, sizeof(*s->flags));
     s->at = arena_take(arena, v, sizeof(*s->at));
     s->home = arena_take(arena, v, sizeof(*s->home));
@@ -107,6 +108,7 @@ static int make_room(struct placement_solver *s) {
     s->node_words = bit_words(p->n_nodes);
     s->volume_words = bit_words(p->n_volumes);
     s->cpu_model_words = bit_words(p->n_cpu_models);
+    s->machine_words = bit_words(p->n_machines);
     s->n_rule_words = 0;
     for (uint32_t i = 0; i < p->n_rules; i++) {
         s->n_rule_words += rule_has_nodes(&p->rules[i]) ? s->node_words : 0;
@@ -152,6 +154,7 @@ static void compile_nodes(struct placement_solver *s) {
     memset(s->accepts, 0, s->node_words * sizeof(*s->accepts));
     memset(s->volume_bits, 0, p->n_nodes * s->volume_words * sizeof(*s->volume_bits));
     memset(s->cpu_model_bits, 0, p->n_nodes * s->cpu_model_words * sizeof(*s->cpu_model_bits));
+    memset(s->machine_bits, 0, p->n_nodes * s->machine_words * sizeof(*s->machine_bits));
     for (uint32_t k = 0; leaves(s->request.kind) && k < s->request.nodes.n; k++) {
         s->leaving[s->request.nodes.index[k]] = true;
     }
@@ -172,6 +175,9 @@ static void compile_nodes(struct placement_solver *s) {
         }
         for (uint32_t k = 0; k < node->cpu_models.n; k++) {
             bit_set(&s->cpu_model_bits[i * s->cpu_model_words], node->cpu_models.index[k]);
+        }
+        for (uint32_t k = 0; k < node->machines.n; k++) {
+            bit_set(&s->machine_bits[i * s->machine_words], node->machines.index[k]);
         }
     }
 }
@@ -276,7 +282,7 @@ static uint64_t mix_set(uint64_t hash, const struct placement_set *set) {
 
 static uint64_t class_hash(const struct placement_solver *s, uint32_t vm) {
     const struct placement_vm *v = &s->problem->vms[vm];
-    uint64_t hash = mix(0, v->cpu_model);
+    uint64_t hash = mix(mix(0, v->cpu_model), v->machine);
     hash = mix_set(hash, &v->possible);
     hash = mix_set(hash, &v->excluded);
     hash = mix_set(hash, &v->volumes);
@@ -293,8 +299,9 @@ static bool set_equal(const struct placement_set *a, const struct placement_set 
 
 static bool class_equal(const struct placement_solver *s, uint32_t a, uint32_t b) {
     const struct placement_vm *va = &s->problem->vms[a], *vb = &s->problem->vms[b];
-    if (va->cpu_model != vb->cpu_model || !set_equal(&va->possible, &vb->possible) ||
-        !set_equal(&va->excluded, &vb->excluded) || !set_equal(&va->volumes, &vb->volumes)) {
+    if (va->cpu_model != vb->cpu_model || va->machine != vb->machine ||
+        !set_equal(&va->possible, &vb->possible) || !set_equal(&va->excluded, &vb->excluded) ||
+        !set_equal(&va->volumes, &vb->volumes)) {
         return false;
     }
     uint32_t i = s->rules_start[a], k = s->rules_start[b];
@@ -332,8 +339,7 @@ static void row_fill(const struct placement_solver *s, uint32_t vm, uint64_t *ro
         row[v->excluded.index[k] / 64] &= ~(UINT64_C(1) << (v->excluded.index[k] % 64));
     }
     for (uint32_t node = 0; node < p->n_nodes; node++) {
-        bool ok = v->cpu_model == PLACEMENT_NONE ||
-                  bit_test(&s->cpu_model_bits[node * s->cpu_model_words], v->cpu_model);
+        bool ok = has_cpu_model(s, v, node) && has_machine(s, v, node);
         for (uint32_t k = 0; ok && k < v->volumes.n; k++) {
             ok = bit_test(&s->volume_bits[node * s->volume_words], v->volumes.index[k]);
         }
@@ -352,8 +358,8 @@ static void row_fill(const struct placement_solver *s, uint32_t vm, uint64_t *ro
 
 static bool is_plain(const struct placement_solver *s, uint32_t vm) {
     const struct placement_vm *v = &s->problem->vms[vm];
-    return v->cpu_model == PLACEMENT_NONE && v->possible.n == 0 && v->excluded.n == 0 &&
-           v->volumes.n == 0 && !(s->flags[vm] & VM_HAS_RULES);
+    return v->cpu_model == PLACEMENT_NONE && v->machine == PLACEMENT_NONE && v->possible.n == 0 &&
+           v->excluded.n == 0 && v->volumes.n == 0 && !(s->flags[vm] & VM_HAS_RULES);
 }
 
 /* Class 0 is that of VMs without any constraint. `first[class]` and the hash table's slots are on

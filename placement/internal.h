@@ -128,7 +128,7 @@ struct placement_solver {
     struct placement_request request;
     uint32_t n_resources;
     uint32_t n_classes;
-    size_t node_words, volume_words, cpu_model_words;
+    size_t node_words, volume_words, cpu_model_words, machine_words;
 
     /* per node; amounts are [node * n_resources + r] */
     uint64_t *capacities; /* after overcommit */
@@ -143,7 +143,7 @@ struct placement_solver {
     struct node_mark *marks;
     struct candidate *candidates; /* for the explanation */
     uint64_t *volume_bits;        /* [node * volume_words] */
-    uint64_t *cpu_model_bits;
+    uint64_t *cpu_model_bits, *machine_bits;
 
     /* per VM */
     uint16_t *flags;
@@ -211,6 +211,18 @@ static inline uint32_t reason_bit(enum placement_reason reason) {
 
 static inline bool bit_test(const uint64_t *bits, uint32_t i) {
     return (bits[i / 64] >> (i % 64)) & 1;
+}
+
+static inline bool has_cpu_model(const struct placement_solver *s, const struct placement_vm *v,
+                                 uint32_t node) {
+    return v->cpu_model == PLACEMENT_NONE ||
+           bit_test(&s->cpu_model_bits[node * s->cpu_model_words], v->cpu_model);
+}
+
+static inline bool has_machine(const struct placement_solver *s, const struct placement_vm *v,
+                               uint32_t node) {
+    return v->machine == PLACEMENT_NONE ||
+           bit_test(&s->machine_bits[node * s->machine_words], v->machine);
 }
 
 static inline void bit_set(uint64_t *bits, uint32_t i) {

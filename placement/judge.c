@@ -93,9 +93,11 @@ static inline uint32_t obstacles_of_node(const struct placement_solver *s, const
     if (s->leaving[node]) {
         found |= reason_bit(PLACEMENT_NODE_LEAVING);
     }
-    if (v->cpu_model != PLACEMENT_NONE &&
-        !bit_test(&s->cpu_model_bits[node * s->cpu_model_words], v->cpu_model)) {
+    if (!has_cpu_model(s, v, node)) {
         found |= reason_bit(PLACEMENT_CPU_MODEL);
+    }
+    if (!has_machine(s, v, node)) {
+        found |= reason_bit(PLACEMENT_MACHINE);
     }
     for (uint32_t k = 0; k < v->volumes.n; k++) {
         if (!bit_test(&s->volume_bits[node * s->volume_words], v->volumes.index[k])) {

@@ -50,6 +50,7 @@
 #define PLACEMENT_RESOURCES_MAX 32u
 #define PLACEMENT_VOLUMES_MAX 65536u
 #define PLACEMENT_CPU_MODELS_MAX 65536u
+#define PLACEMENT_MACHINES_MAX 65536u
 #define PLACEMENT_RULES_MAX 65536u
 #define PLACEMENT_AMOUNT_MAX (UINT64_C(1) << 40)
 #define PLACEMENT_OVERCOMMIT_MAX 1000000u /* permille */
@@ -111,6 +112,7 @@ struct placement_node {
     uint32_t bandwidth_mb_s;      /* of migrations, in and out together; 0: PLACEMENT_BANDWIDTH */
     struct placement_set volumes; /* volumes in reach and in health */
     struct placement_set cpu_models; /* guest cpu models that this node can run; see vm.cpu_model */
+    struct placement_set machines;   /* machine types that its hypervisor has; see vm.machine */
 };
 
 enum placement_mobility {
@@ -132,6 +134,7 @@ struct placement_vm {
     uint32_t also_on;
     uint32_t return_to; /* where it was before a drain or failover; see PLACEMENT_RETURN */
     uint32_t cpu_model; /* must be among the node's cpu_models; NONE: runs on any */
+    uint32_t machine;   /* must be among the node's machines; NONE: every node has it */
     struct placement_set volumes;   /* the node must reach all of them */
     struct placement_set possible;  /* possible owners, law; empty: every node */
     struct placement_set preferred; /* preferred owners, tried in this order before any other */
@@ -141,7 +144,7 @@ struct placement_vm {
 #define PLACEMENT_VM_INIT                                                               \
     {                                                                                   \
         .host = PLACEMENT_NONE, .also_on = PLACEMENT_NONE, .return_to = PLACEMENT_NONE, \
-        .cpu_model = PLACEMENT_NONE                                                     \
+        .cpu_model = PLACEMENT_NONE, .machine = PLACEMENT_NONE                          \
     }
 
 enum placement_rule_kind {
@@ -200,6 +203,7 @@ struct placement_problem {
     uint32_t n_nodes, n_vms, n_rules;
     uint32_t n_volumes;    /* volume numbers are below this */
     uint32_t n_cpu_models; /* cpu model numbers are below this */
+    uint32_t n_machines;   /* machine type numbers are below this */
     uint32_t n_resources;  /* at least 2: memory and cpu */
     /* Amounts of resource r: capacities[node * n_resources + r] is what VMs may use of the node
      * (physical, before overcommit), needs[vm * n_resources + r] what a VM takes. */
@@ -210,6 +214,7 @@ struct placement_problem {
     const uint64_t *loads;
     const struct placement_resource *resources; /* n_resources; NULL: built-in names */
     const char *const *volume_names;            /* n_volumes, for texts only; may be NULL */
+    const char *const *machine_names;           /* n_machines, likewise */
     uint64_t seed; /* of all random choices, which are made only in looking for better plans */
 };
 
@@ -290,6 +295,7 @@ enum placement_reason {
     PLACEMENT_NODE_STATE,   /* the node takes no VM; verdict.node_state says why */
     PLACEMENT_NODE_LEAVING, /* the node is among the request's nodes (drained or lost) */
     PLACEMENT_CPU_MODEL,
+    PLACEMENT_MACHINE,
     PLACEMENT_VOLUME_MISSING, /* verdict.volume */
     PLACEMENT_EXCLUDED,
     PLACEMENT_NODE_RULE,     /* hard ON_NODES or NOT_ON_NODES; verdict.rule */

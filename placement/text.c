@@ -31,6 +31,7 @@ static const char *const reason_names[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_NODE_STATE] = "node takes no VMs",
     [PLACEMENT_NODE_LEAVING] = "node is to be left",
     [PLACEMENT_CPU_MODEL] = "lacks the CPU model",
+    [PLACEMENT_MACHINE] = "lacks the machine type",
     [PLACEMENT_VOLUME_MISSING] = "lacks a volume",
     [PLACEMENT_EXCLUDED] = "left out this time",
     [PLACEMENT_NODE_RULE] = "forbidden by a node rule",
@@ -166,8 +167,8 @@ static void put_host(struct line *line, const struct placement_problem *p, uint3
 }
 
 /* Any reason that is not CHOSEN or POSSIBLE. */
-static void put_obstacle(struct line *line, const struct placement_problem *p, uint32_t node,
-                         const struct placement_verdict *v) {
+static void put_obstacle(struct line *line, const struct placement_problem *p, uint32_t vm,
+                         uint32_t node, const struct placement_verdict *v) {
     switch ((unsigned)v->reason) {
     case PLACEMENT_CURRENT_HOST: put_host(line, p, node, v); break;
     case PLACEMENT_IN_TRANSIT: placement_line_text(line, "it is on its way there"); break;
@@ -191,6 +192,12 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
         break;
     case PLACEMENT_CPU_MODEL:
         placement_line_text(line, "the node's CPU cannot give the VM its CPU model");
+        break;
+    case PLACEMENT_MACHINE:
+        placement_line_text(line, "it has no machine type ");
+        placement_line_name(line,
+                            p->machine_names != NULL ? p->machine_names[p->vms[vm].machine] : NULL,
+                            "number", p->vms[vm].machine);
         break;
     case PLACEMENT_VOLUME_MISSING:
         placement_line_text(line, "volume ");
@@ -228,13 +235,12 @@ size_t placement_verdict_text(const struct placement_problem *p, uint32_t vm, ui
                               const struct placement_verdict *v, char *ret_text, size_t size) {
     struct line line = {.text = ret_text, .size = size};
 
-    (void)vm;
     placement_line_text(&line, "");
     if (v->reason == PLACEMENT_CHOSEN || v->reason == PLACEMENT_POSSIBLE) {
         put_room(&line, p, node, v);
         return line.length;
     }
-    put_obstacle(&line, p, node, v);
+    put_obstacle(&line, p, vm, node, v);
     uint32_t others = v->obstacles & ~reason_bit(v->reason);
     const char *separator = "; also: ";
     for (unsigned reason = 0; reason < PLACEMENT_REASON_COUNT; reason++) {

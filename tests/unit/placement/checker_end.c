@@ -14,6 +14,7 @@ const char *const checker_reasons[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_NODE_STATE] = "the node takes no VM",
     [PLACEMENT_NODE_LEAVING] = "the node is leaving",
     [PLACEMENT_CPU_MODEL] = "cpu model",
+    [PLACEMENT_MACHINE] = "machine type",
     [PLACEMENT_VOLUME_MISSING] = "a volume is missing",
     [PLACEMENT_EXCLUDED] = "it is excluded there",
     [PLACEMENT_NODE_RULE] = "a hard rule about nodes",

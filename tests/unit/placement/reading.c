@@ -95,6 +95,9 @@ static uint32_t node_obstacles(const struct placement_problem *p, const struct p
     if (v->cpu_model != PLACEMENT_NONE && !reading_has(&n->cpu_models, v->cpu_model)) {
         found |= bit(PLACEMENT_CPU_MODEL);
     }
+    if (v->machine != PLACEMENT_NONE && !reading_has(&n->machines, v->machine)) {
+        found |= bit(PLACEMENT_MACHINE);
+    }
     for (uint32_t i = 0; i < v->volumes.n; i++) {
         if (!reading_has(&n->volumes, v->volumes.index[i])) {
             found |= bit(PLACEMENT_VOLUME_MISSING);

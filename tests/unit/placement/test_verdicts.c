@@ -100,6 +100,10 @@ static const struct verdict_case verdict_cases[] = {
      "node n1 " ROOM " cpu-models haswell\nvm b memory 1 cpu 1 cpu-model skylake\n"
      "request place vms b",
      "b", "n1", PLACEMENT_CPU_MODEL, "the node's CPU cannot give the VM its CPU model"},
+    {"machine type",
+     "node n1 " ROOM " machines pc-9\nnode n2 " ROOM " machines pc-9,pc-10\n"
+     "vm b memory 1 cpu 1 machine pc-10\nrequest place vms b",
+     "b", "n1", PLACEMENT_MACHINE, "it has no machine type pc-10"},
     {"excluded", "node n1 " ROOM "\nvm b memory 1 cpu 1 excluded n1\nrequest place vms b", "b",
      "n1", PLACEMENT_EXCLUDED, "left out this time (it failed there before)"},
     {"present host",

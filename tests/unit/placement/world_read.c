@@ -47,7 +47,7 @@ static uint64_t read_number(struct world *w, const char *word, uint32_t scale) {
     return number;
 }
 
-enum list_of { LIST_NODES, LIST_VMS, LIST_VOLUMES, LIST_CPU_MODELS };
+enum list_of { LIST_NODES, LIST_VMS, LIST_VOLUMES, LIST_CPU_MODELS, LIST_MACHINES };
 
 static uint32_t read_name(struct world *w, enum list_of what, const char *name) {
     uint32_t found = PLACEMENT_NONE;
@@ -60,6 +60,7 @@ static uint32_t read_name(struct world *w, enum list_of what, const char *name) 
     case LIST_VMS: found = world_find_vm(w, name); break;
     case LIST_VOLUMES: found = intern(w, w->volumes, &w->problem.n_volumes, name); break;
     case LIST_CPU_MODELS: found = intern(w, w->cpu_models, &w->problem.n_cpu_models, name); break;
+    case LIST_MACHINES: found = intern(w, w->machines, &w->problem.n_machines, name); break;
     }
     if (found == PLACEMENT_NONE) {
         fail(w, "no such name before this line", name);
@@ -157,6 +158,8 @@ static int parse_node(struct world *w, char **rest) {
             node->volumes = read_list(w, LIST_VOLUMES, value);
         } else if (is(key, "cpu-models")) {
             node->cpu_models = read_list(w, LIST_CPU_MODELS, value);
+        } else if (is(key, "machines")) {
+            node->machines = read_list(w, LIST_MACHINES, value);
         } else {
             return fail(w, "unknown word in node", key);
         }
@@ -191,6 +194,8 @@ static int parse_vm_value(struct world *w, struct placement_vm *vm, const char *
         vm->return_to = read_name(w, LIST_NODES, value);
     } else if (is(key, "cpu-model")) {
         vm->cpu_model = read_name(w, LIST_CPU_MODELS, value);
+    } else if (is(key, "machine")) {
+        vm->machine = read_name(w, LIST_MACHINES, value);
     } else if (is(key, "volumes")) {
         vm->volumes = read_list(w, LIST_VOLUMES, value);
     } else if (is(key, "possible")) {

@@ -90,6 +90,7 @@ static void one_node(FILE *out, const struct world *w, uint32_t i) {
     }
     list(out, w, "volumes", 'c', &n->volumes);
     list(out, w, "cpu-models", 'm', &n->cpu_models);
+    list(out, w, "machines", 'p', &n->machines);
     fprintf(out, "\n");
 }
 
@@ -123,6 +124,9 @@ static void one_vm(FILE *out, const struct world *w, uint32_t i) {
     list(out, w, "volumes", 'c', &vm->volumes);
     if (vm->cpu_model != PLACEMENT_NONE) {
         fprintf(out, " cpu-model m%u", vm->cpu_model);
+    }
+    if (vm->machine != PLACEMENT_NONE) {
+        fprintf(out, " machine p%u", vm->machine);
     }
     if (vm->start_ms > 0) {
         fprintf(out, " start-ms %u", vm->start_ms);
