@@ -138,10 +138,11 @@ static int read_solve(struct cluster_reader *r, const json_t *solve) {
     return error;
 }
 
-/* Nodes that do not list their volumes reach all of them, and so with cpu models. */
+/* Nodes that do not list their volumes reach all of them, and so with cpu models and machines. */
 static int fill_all(struct cluster_reader *r) {
     struct placement_problem *problem = &r->file->problem;
     uint32_t n = r->volumes.n > r->cpu_models.n ? r->volumes.n : r->cpu_models.n;
+    n = n > r->machines.n ? n : r->machines.n;
     uint32_t *all = reader_array(r, n, sizeof(*all));
     if (all == NULL) {
         return -ENOMEM;
@@ -156,10 +157,15 @@ static int fill_all(struct cluster_reader *r) {
         if (r->every_cpu_model[i]) {
             r->nodes[i].cpu_models = (struct placement_set){.index = all, .n = r->cpu_models.n};
         }
+        if (r->every_machine[i]) {
+            r->nodes[i].machines = (struct placement_set){.index = all, .n = r->machines.n};
+        }
     }
     problem->n_volumes = r->volumes.n;
     problem->volume_names = r->volumes.names;
     problem->n_cpu_models = r->cpu_models.n;
+    problem->n_machines = r->machines.n;
+    problem->machine_names = r->machines.names;
     return 0;
 }
 
@@ -298,13 +304,38 @@ int cluster_file_read(const char *path, struct cluster_file **ret_file, char *re
     return cluster_file_take(root, name, ret_file, ret_message);
 }
 
+static bool has_machine(const struct placement_node *node, uint32_t machine) {
+    bool found = machine == PLACEMENT_NONE;
+    for (uint32_t i = 0; i < node->machines.n && !found; i++) {
+        found = node->machines.index[i] == machine;
+    }
+    return found;
+}
+
+/* Wherever it could start it could go as it runs, too: as in core/planner_machine.c. */
+static bool starts_only_where_it_can_go(const struct placement_problem *p, uint32_t start,
+                                        uint32_t running) {
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        if (has_machine(&p->nodes[i], start) && !has_machine(&p->nodes[i], running)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void cluster_file_unbind(struct cluster_file *file) {
     for (uint32_t i = 0; i < file->problem.n_vms; i++) {
         struct placement_vm *vm = &file->vm_rows[i];
+        uint32_t start = file->start_machines[i];
+        bool cold =
+            file->bound[i] || (vm->host != PLACEMENT_NONE &&
+                               !starts_only_where_it_can_go(&file->problem, start, vm->machine));
+        vm->machine = start;
         if (file->bound[i]) {
             vm->cpu_model = PLACEMENT_NONE;
-            vm->mobility =
-                vm->mobility == PLACEMENT_MOVABLE_LIVE ? PLACEMENT_MOVABLE_COLD : vm->mobility;
+        }
+        if (cold && vm->mobility == PLACEMENT_MOVABLE_LIVE) {
+            vm->mobility = PLACEMENT_MOVABLE_COLD;
         }
     }
 }

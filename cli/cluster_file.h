@@ -37,6 +37,7 @@ struct cluster_file {
 
     struct placement_vm *vm_rows; /* the problem's */
     bool *bound;                  /* of VMs: by bound_cpu_model */
+    uint32_t *start_machines;     /* of VMs: the machine type of a start, or NONE */
     struct arena arena;           /* what all of the above is made of */
     json_t *root;                 /* owned: the names are its texts */
 };
@@ -48,8 +49,9 @@ int cluster_file_read(const char *path, struct cluster_file **ret_file, char *re
 /* The same from JSON that is there already (stolen); `path` is how messages call it. */
 int cluster_file_take(json_t *root, const char *path, struct cluster_file **ret_file,
                       char *ret_message);
-/* The question is what a loss would do: VMs start anew then, so that none is bound to the CPU on
- * which it runs; and one that is so bound makes no room, as it might start anywhere. */
+/* The question is what a loss would do: VMs start anew then, so that none is bound to the CPU or
+ * the machine type with which it runs; and one that is so bound makes no room, as it might start
+ * anywhere. */
 void cluster_file_unbind(struct cluster_file *file);
 /* NULL is fine. */
 void cluster_file_destroy(struct cluster_file *file);

@@ -14,7 +14,7 @@ struct raw_node {
     uint32_t state;
     uint32_t cpu_overcommit_permille, vms_max, threshold_permille, bandwidth_mb_s;
     const char *site, *rack;
-    const json_t *volumes, *cpu_models, *resources;
+    const json_t *volumes, *cpu_models, *machines, *resources;
 };
 
 /* As the engine has them; the last is the file's own: the node is known to run nothing, so what it
@@ -41,6 +41,7 @@ static const struct cluster_field fields[] = {
     {"rack", FIELD_NAME_OR_NULL, false, AT(rack), 0, NULL},
     {"volumes", FIELD_ARRAY, false, AT(volumes), 0, NULL},
     {"cpu_models", FIELD_ARRAY, false, AT(cpu_models), 0, NULL},
+    {"machines", FIELD_ARRAY, false, AT(machines), 0, NULL},
     {"resources", FIELD_OBJECT, false, AT(resources), 0, NULL},
 };
 
@@ -59,6 +60,7 @@ static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_node
     int error = 0;
     r->every_volume[i] = raw->volumes == NULL;
     r->every_cpu_model[i] = raw->cpu_models == NULL;
+    r->every_machine[i] = raw->machines == NULL;
     if (raw->volumes != NULL) {
         error = reader_add_set(r, &r->volumes, "volumes", PLACEMENT_VOLUMES_MAX, raw->volumes,
                                &node->volumes);
@@ -66,6 +68,10 @@ static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_node
     if (error == 0 && raw->cpu_models != NULL) {
         error = reader_add_set(r, &r->cpu_models, "cpu_models", PLACEMENT_CPU_MODELS_MAX,
                                raw->cpu_models, &node->cpu_models);
+    }
+    if (error == 0 && raw->machines != NULL) {
+        error = reader_add_set(r, &r->machines, "machines", PLACEMENT_MACHINES_MAX, raw->machines,
+                               &node->machines);
     }
     return error;
 }
@@ -122,9 +128,10 @@ int cluster_read_nodes(struct cluster_reader *r, const json_t *nodes) {
     r->goes_off = reader_array(r, n, sizeof(*r->goes_off));
     r->every_volume = reader_array(r, n, sizeof(*r->every_volume));
     r->every_cpu_model = reader_array(r, n, sizeof(*r->every_cpu_model));
+    r->every_machine = reader_array(r, n, sizeof(*r->every_machine));
     r->capacities = reader_array(r, n * problem->n_resources, sizeof(*r->capacities));
     if (r->nodes == NULL || r->failed == NULL || r->goes_off == NULL || r->every_volume == NULL ||
-        r->every_cpu_model == NULL || r->capacities == NULL) {
+        r->every_cpu_model == NULL || r->every_machine == NULL || r->capacities == NULL) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < n; i++) {

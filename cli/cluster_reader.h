@@ -37,13 +37,13 @@ struct cluster_reader {
     uint64_t *needs;
     uint64_t *loads; /* NULL until a VM has one */
     struct cluster_names volumes;
-    struct cluster_names cpu_models;
+    struct cluster_names cpu_models, machines;
     struct cluster_names resource_names;
     struct cluster_names sites; /* on loan for racks too */
     bool *failed;               /* of nodes: nothing runs there, whatever VMs say */
     bool *goes_off;             /* of nodes: it is to be emptied and turned off */
     bool *every_volume;         /* of nodes: the file does not list its volumes */
-    bool *every_cpu_model;
+    bool *every_cpu_model, *every_machine;
     bool *waits; /* of VMs: it has no host, and is to be given one */
     bool *off;   /* of VMs: it is asleep or to stay off; only events.ready wakes it */
     bool *moves; /* of VMs: it runs and must leave its host */

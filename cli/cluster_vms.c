@@ -13,6 +13,7 @@ struct raw_vm {
     const char *name;
     uint64_t cpu, mem;
     const char *host, *also_on, *return_to, *cpu_model, *bound_cpu_model;
+    const char *machine, *bound_machine;
     int32_t priority;
     uint32_t mobility, start_ms;
     bool sleeping, stay_off, no_auto_start;
@@ -48,6 +49,8 @@ static const struct cluster_field fields[] = {
     {"return_to", FIELD_NAME_OR_NULL, false, AT(return_to), 0, NULL},
     {"cpu_model", FIELD_NAME_OR_NULL, false, AT(cpu_model), 0, NULL},
     {"bound_cpu_model", FIELD_NAME_OR_NULL, false, AT(bound_cpu_model), 0, NULL},
+    {"machine", FIELD_NAME_OR_NULL, false, AT(machine), 0, NULL},
+    {"bound_machine", FIELD_NAME_OR_NULL, false, AT(bound_machine), 0, NULL},
     {"volumes", FIELD_ARRAY, false, AT(volumes), 0, NULL},
     {"possible", FIELD_ARRAY, false, AT(possible), 0, NULL},
     {"preferred", FIELD_ARRAY, false, AT(preferred), 0, NULL},
@@ -119,6 +122,28 @@ static int read_cpu_model(struct cluster_reader *r, uint32_t i, const struct raw
                : reader_fail(r, "there are more than %u of them in all", PLACEMENT_CPU_MODELS_MAX);
 }
 
+static int read_machine(struct cluster_reader *r, const char *key, const char *name,
+                        uint32_t *ret) {
+    r->key = key;
+    if (name != NULL && cluster_names_add(&r->machines, &r->file->arena, name, ret) < 0) {
+        return reader_no_memory(r);
+    }
+    return r->machines.n <= PLACEMENT_MACHINES_MAX
+               ? 0
+               : reader_fail(r, "there are more than %u of them in all", PLACEMENT_MACHINES_MAX);
+}
+
+/* With which it starts, and with which it runs: an alias means another one on each node. */
+static int read_machines(struct cluster_reader *r, uint32_t i, const struct raw_vm *raw) {
+    uint32_t *start = &r->file->start_machines[i];
+    *start = PLACEMENT_NONE;
+    int error = read_machine(r, "machine", raw->machine, start);
+    r->vms[i].machine = *start;
+    return error == 0 && r->vms[i].host != PLACEMENT_NONE
+               ? read_machine(r, "bound_machine", raw->bound_machine, &r->vms[i].machine)
+               : error;
+}
+
 static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_vm *raw) {
     struct placement_vm *vm = &r->vms[i];
     const struct cluster_names *nodes = &r->file->nodes;
@@ -133,7 +158,10 @@ static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_vm *
         error = reader_add_set(r, &r->volumes, "volumes", PLACEMENT_VOLUMES_MAX, raw->volumes,
                                &vm->volumes);
     }
-    return error == 0 ? read_cpu_model(r, i, raw) : error;
+    if (error == 0) {
+        error = read_cpu_model(r, i, raw);
+    }
+    return error == 0 ? read_machines(r, i, raw) : error;
 }
 
 /* What it uses in truth; of those that say nothing, as much as they may use. */
@@ -214,9 +242,10 @@ int cluster_read_vms(struct cluster_reader *r, const json_t *vms) {
     r->off = reader_array(r, n, sizeof(*r->off));
     r->moves = reader_array(r, n, sizeof(*r->moves));
     r->file->bound = reader_array(r, n, sizeof(*r->file->bound));
+    r->file->start_machines = reader_array(r, n, sizeof(*r->file->start_machines));
     r->file->vm_rows = r->vms;
-    if (r->file->bound == NULL || r->vms == NULL || r->needs == NULL || r->waits == NULL ||
-        r->off == NULL || r->moves == NULL) {
+    if (r->file->bound == NULL || r->file->start_machines == NULL || r->vms == NULL ||
+        r->needs == NULL || r->waits == NULL || r->off == NULL || r->moves == NULL) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < n; i++) {

@@ -36,14 +36,24 @@ static const char *pack_text(struct packer *p, const char *text) {
     return text ? pack(p, text, strlen(text) + 1) : "";
 }
 
+static void pack_texts(struct packer *p, struct wire_strs *texts) {
+    const char **v = (const char **)(uintptr_t)pack(p, texts->v, texts->n * sizeof(*v));
+    for (uint32_t i = 0; i < texts->n; i++) {
+        const char *text = pack_text(p, texts->v[i]);
+        if (p->data) {
+            v[i] = text;
+        }
+    }
+    texts->v = v;
+}
+
 static void pack_agent(struct packer *p, struct core_agent *agent) {
     agent->uuid = pack_text(p, agent->uuid);
     agent->name = pack_text(p, agent->name);
     agent->reason = pack_text(p, agent->reason);
+    agent->machine = pack_text(p, agent->machine);
     struct core_seen *seen =
         (struct core_seen *)(uintptr_t)pack(p, agent->seen, agent->n_seen * sizeof(*seen));
-    const char **models =
-        (const char **)(uintptr_t)pack(p, agent->models.v, agent->models.n * sizeof(*models));
     for (uint32_t i = 0; i < agent->n_seen; i++) {
         const char *node = pack_text(p, agent->seen[i].node);
         const char *nonce = pack_text(p, agent->seen[i].nonce);
@@ -52,14 +62,9 @@ static void pack_agent(struct packer *p, struct core_agent *agent) {
             seen[i].nonce = nonce;
         }
     }
-    for (uint32_t i = 0; i < agent->models.n; i++) {
-        const char *model = pack_text(p, agent->models.v[i]);
-        if (p->data) {
-            models[i] = model;
-        }
-    }
     agent->seen = seen;
-    agent->models.v = models;
+    pack_texts(p, &agent->models);
+    pack_texts(p, &agent->machines);
 }
 
 static void pack_event(struct packer *p, struct core_event *event) {

@@ -33,7 +33,7 @@ static const struct member result_members[] = {
     {"result", MEMBER_RESULT, AT(result)},        {"state", MEMBER_STATE, AT(state)},
     {"reason", MEMBER_TEXT, AT(reason)},          {"generation", MEMBER_U64, AT(generation)},
     {"blackout_ms", MEMBER_U64, AT(blackout_ms)}, {"total_ms", MEMBER_U64, AT(total_ms)},
-    {"refused", MEMBER_BOOL, AT(refused)},
+    {"refused", MEMBER_BOOL, AT(refused)},        {"machine", MEMBER_TEXT, AT(machine)},
 };
 static const struct member domain_members[] = {
     {"name", MEMBER_TEXT, AT(name)},
@@ -42,6 +42,7 @@ static const struct member domain_members[] = {
     {"foreign", MEMBER_BOOL, AT(foreign)},
     {"state", MEMBER_STATE, AT(state)},
     {"reason", MEMBER_TEXT, AT(reason)},
+    {"machine", MEMBER_TEXT, AT(machine)},
 };
 static const struct member change_members[] = {
     {"name", MEMBER_TEXT, AT(name)},
@@ -187,20 +188,30 @@ static int read_seen(const json_t *list, struct agent_line *line) {
     return 0;
 }
 
-static int read_models(const json_t *list, struct agent_line *line) {
+static int read_names(const json_t *list, size_t max, const char **names, struct wire_strs *ret) {
     size_t n = json_array_size(list);
-    if (!json_is_array(list) || n > AGENT_MAX_MODELS) {
+    if (!json_is_array(list) || n > max) {
         return -EBADMSG;
     }
     for (size_t i = 0; i < n; i++) {
-        line->models[i] = json_string_value(json_array_get(list, i));
-        if (!line->models[i] || strlen(line->models[i]) > WIRE_MAX_NAME) {
+        names[i] = json_string_value(json_array_get(list, i));
+        if (!names[i] || strlen(names[i]) > WIRE_MAX_NAME) {
             return -EBADMSG;
         }
     }
-    line->agent.line = AGENT_CPU_MODELS;
-    line->agent.models = (struct wire_strs){line->models, (uint32_t)n};
+    *ret = (struct wire_strs){names, (uint32_t)n};
     return 0;
+}
+
+static int read_host(const json_t *part, struct agent_line *line) {
+    const json_t *machines = json_object_get(part, "machines");
+    line->agent.line = AGENT_CPU_MODELS;
+    int error = read_names(json_object_get(part, "usable_models"), AGENT_MAX_MODELS, line->models,
+                           &line->agent.models);
+    if (error == 0 && machines) {
+        error = read_names(machines, AGENT_MAX_MACHINES, line->machines, &line->agent.machines);
+    }
+    return error;
 }
 
 /* What the core must know of how it failed; other details are for people. */
@@ -253,15 +264,15 @@ static int read_line(struct agent_line *line, const char **ret_why) {
                          : read_members(volume_members, ARRAY_SIZE(volume_members), root, agent);
     }
     if ((part = json_object_get(root, "cpu"))) {
-        *ret_why = "a wrong list of CPU models";
-        return read_models(json_object_get(part, "usable_models"), line);
+        *ret_why = "a wrong list of CPU models or machine types";
+        return read_host(part, line);
     }
     return 0; /* of a newer agent */
 }
 
 int agent_line_decode(const char *text, size_t size, struct agent_line *ret_line,
                       const char **ret_why) {
-    *ret_line = (struct agent_line){.agent = {.uuid = "", .name = "", .reason = ""}};
+    *ret_line = (struct agent_line){.agent = {.uuid = "", .name = "", .reason = "", .machine = ""}};
     *ret_why = "not a JSON object";
     json_error_t where;
     ret_line->json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);

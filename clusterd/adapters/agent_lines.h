@@ -13,6 +13,7 @@
 
 #define AGENT_MAX_SEEN 64u /* nodes whose heartbeat a volume agent reads */
 #define AGENT_MAX_MODELS 512u
+#define AGENT_MAX_MACHINES 1024u
 
 /* A decoded line; the strings of `agent` live in `json`. */
 struct agent_line {
@@ -20,6 +21,7 @@ struct agent_line {
     struct core_agent agent; /* line: AGENT_DONE for the final line of an operation; run is 0 */
     struct core_seen seen[AGENT_MAX_SEEN];
     const char *models[AGENT_MAX_MODELS];
+    const char *machines[AGENT_MAX_MACHINES];
 };
 
 /*

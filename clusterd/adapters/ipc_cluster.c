@@ -128,7 +128,21 @@ static json_t *render_one_node(const struct planner_problem *planner, uint32_t i
     /* An empty list is no missing one: that would be all. */
     json_object_set_new(object, "volumes", texts(p->volume_names, &node->volumes));
     json_object_set_new(object, "cpu_models", texts(planner->cpu_models, &node->cpu_models));
+    json_object_set_new(object, "machines", texts(planner->machines, &node->machines));
     return object;
+}
+
+/* With which it starts, and, if that is another one, with which it runs. A saved one goes on with
+ * that, too. */
+static void put_machine(json_t *object, const struct planner_problem *planner, uint32_t i) {
+    const struct placement_vm *vm = &planner->p.vms[i];
+    uint32_t start = vm->host == PLACEMENT_NONE ? vm->machine : planner->start_machines[i];
+    if (start != PLACEMENT_NONE) {
+        put_text(object, "machine", planner->machines[start]);
+    }
+    if (vm->machine != start && vm->machine != PLACEMENT_NONE) {
+        put_text(object, "bound_machine", planner->machines[vm->machine]);
+    }
 }
 
 static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
@@ -158,6 +172,7 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
         put_text(object, by_name ? "cpu_model" : "bound_cpu_model",
                  planner->cpu_models[vm->cpu_model]);
     }
+    put_machine(object, planner, i);
     put_list(object, "volumes", texts(p->volume_names, &vm->volumes));
     put_list(object, "possible", node_names(p, &vm->possible));
     put_list(object, "preferred", node_names(p, &vm->preferred));

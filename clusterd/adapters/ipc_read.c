@@ -116,10 +116,23 @@ static json_t *missing(struct ipc_error *error, const char *what, const char *na
     return NULL;
 }
 
+/* "x86_64/pc-i440fx-7.2"; of an alias what it stands for, "x86_64/pc=pc-i440fx-7.2". */
+static json_t *machine_names(const struct wire_strs *machines) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < machines->n; i++) {
+        json_array_append_new(list, ipc_text(machines->v[i]));
+    }
+    return list;
+}
+
 static json_t *node_show(struct ipc_view *view, const char *name, struct ipc_error *error) {
     const struct model_node *node = model_node_by_name(view->model, name);
-    return node ? json_pack("{so}", "node", render_node(view, node))
-                : missing(error, "node", name, "clusterctl node list");
+    if (!node) {
+        return missing(error, "node", name, "clusterctl node list");
+    }
+    json_t *object = render_node(view, node);
+    json_object_set_new(object, "machines", machine_names(&node->machines));
+    return json_pack("{so}", "node", object);
 }
 
 /* Whole only for administrators, as libvirt gives secrets to connections that may write only. NULL
@@ -148,6 +161,9 @@ static json_t *vm_show(struct ipc_view *view, const char *name, struct ipc_error
     json_object_set_new(object, "xml", xml);
     json_object_set_new(object, "cpu_mode", ipc_text(vm->cpu_mode));
     json_object_set_new(object, "cpu_model", ipc_text(vm->cpu_model));
+    json_object_set_new(object, "arch", ipc_text(vm->arch));
+    json_object_set_new(object, "machine", ipc_text(vm->machine));
+    json_object_set_new(object, "machine_running", ipc_text(vm->machine_running));
     return json_pack("{so}", "vm", object);
 }
 

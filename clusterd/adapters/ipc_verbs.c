@@ -19,8 +19,8 @@ const struct ipc_arg ipc_needs_args[] = {
     {"volumes", ARG_NAMES, true, AT(cmd_vm_add, volumes), 64},
     {"cpu_mode", ARG_TEXT, false, AT(cmd_vm_add, cpu_mode), WIRE_MAX_NAME},
     {"cpu_model", ARG_TEXT, false, AT(cmd_vm_add, cpu_model), WIRE_MAX_NAME},
-    {"machine", ARG_CHECKED, false, 0, 0},
-    {"arch", ARG_CHECKED, false, 0, 0},
+    {"machine", ARG_TEXT, false, AT(cmd_vm_add, machine), WIRE_MAX_NAME},
+    {"arch", ARG_TEXT, false, AT(cmd_vm_add, arch), WIRE_MAX_NAME},
     {"disks", ARG_CHECKED, false, 0, 0},
 };
 static const struct ipc_arg node_drain_args[] = {NAME(cmd_node_drain, "node", node),

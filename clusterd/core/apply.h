@@ -148,6 +148,8 @@ void vm_set_resolving(struct apply *a, struct model_vm *vm);
 void vm_set_unclear(struct apply *a, struct model_vm *vm, const char *reason);
 /* Answers of probes are in, or nodes have been fenced: decide. */
 void vm_resolve(struct apply *a, struct model_vm *vm);
+/* What an alias for its machine type means on nodes that it may run on; "": nothing to say. */
+const char *vm_alias_doubt(struct apply *a, const struct model_vm *vm);
 /* About to leave its owner. */
 void vm_remember_return(struct apply *a, struct model_vm *vm);
 /* A node is known to run nothing any more. */

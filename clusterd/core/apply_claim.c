@@ -47,7 +47,9 @@ static const char *away(struct apply *a) {
 
 /* What the nodes have found besides, and who could not be asked. */
 static const char *doubts(struct apply *a, const struct model_vm *vm) {
-    const char *notes = outbox_text(a->out, "%s", vm->reason);
+    const char *alias = vm_alias_doubt(a, vm);
+    const char *notes =
+        outbox_text(a->out, "%s%s%s", vm->reason, vm->reason[0] && alias[0] ? "; " : "", alias);
     const char *names = away(a);
     if (names[0] == '\0') {
         return notes;

@@ -218,6 +218,9 @@ static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node
         return;
     }
     vm->paused = domain->state == VM_STATE_PAUSED;
+    if (domain->machine[0]) {
+        set_text(a, &vm->machine_running, domain->machine);
+    }
     vm_touch(a, vm);
 }
 
@@ -232,14 +235,17 @@ static void store_capacity(struct apply *a, struct model_node *node,
     /* Copied by way of a record, since it owns its strings. */
     struct model_node empty = {.name = "", .reason = "", .site = "", .rack = "", .version = ""};
     empty.cpu_models = report->cpu_models;
+    empty.machines = report->machines;
     struct model_node copy;
     if (wire_copy(&model_node_record, &empty, &copy) < 0) {
         a->error = -ENOMEM;
         return;
     }
-    struct wire_strs former = node->cpu_models;
+    struct wire_strs former = node->cpu_models, machines = node->machines;
     node->cpu_models = copy.cpu_models;
+    node->machines = copy.machines;
     copy.cpu_models = former;
+    copy.machines = machines;
     wire_release(&model_node_record, &copy);
 }
 

@@ -235,6 +235,9 @@ static void note_refusal(struct apply *a, struct model_vm *vm, uint32_t node) {
 static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
         const char *why = outbox_text(a->out, "%s", vm->reason);
+        if (vm->state == VM_STARTING) {
+            set_text(a, &vm->machine_running, r->machine);
+        }
         vm_set_running(a, vm, vm->owner);
         apply_event(a, SEVERITY_INFO, "vm-started", vm->name, "%s runs on %s (after %llu ms)",
                     vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);

@@ -4,6 +4,7 @@
  * orders.
  */
 #include "core/apply.h"
+#include "core/machine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -96,6 +97,8 @@ static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
         .vcpus = add->vcpus,
         .cpu_mode = add->cpu_mode,
         .cpu_model = add->cpu_model,
+        .machine = add->machine,
+        .arch = add->arch,
         .volumes = add->volumes,
         .priority = add->priority,
         .wanted = add->start ? WANTED_RUNNING : WANTED_STOPPED,
@@ -111,6 +114,31 @@ static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
     wire_release(&model_vm_record, vm);
     *vm = copy;
     return 0;
+}
+
+/* Two nodes of which one cannot take the VM as the other starts it: each resolves the alias to what
+ * is its own newest. */
+const char *vm_alias_doubt(struct apply *a, const struct model_vm *vm) {
+    MODEL_EACH(model_node, from, &a->m->nodes) {
+        const char *type = machine_find(&from->machines, vm->arch, vm->machine);
+        if (!vm->machine[0] || !type || strcmp(type, vm->machine) == 0 ||
+            (vm->possible.n && !ids_contain(&vm->possible, from->id))) {
+            continue;
+        }
+        MODEL_EACH(model_node, to, &a->m->nodes) {
+            const char *other = machine_find(&to->machines, vm->arch, vm->machine);
+            if (!other || machine_find(&to->machines, vm->arch, type) ||
+                (vm->possible.n && !ids_contain(&vm->possible, to->id))) {
+                continue;
+            }
+            return outbox_text(a->out,
+                               "%s is %s on %s and %s on %s: started on %s, %s cannot be moved to "
+                               "%s; name a machine type that all nodes have",
+                               vm->machine, type, from->name, other, to->name, from->name, vm->name,
+                               to->name);
+        }
+    }
+    return "";
 }
 
 void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind) {

@@ -103,7 +103,7 @@ enum core_agent_line {
     AGENT_DOMAIN_EVENT, /* uuid, generation, domain_event, reason */
     AGENT_USAGE,
     AGENT_VOLUME,     /* volume watch: volume_ok, seen[], free_mb, total_mb, reason */
-    AGENT_CPU_MODELS, /* vm host-cpu: models */
+    AGENT_CPU_MODELS, /* vm host-cpu: models, machines */
     AGENT_AUTOSTART,  /* a definition here: uuid, autostart */
     AGENT_DISKS       /* a domain here: uuid, generation, reason: which disks have changed; "" */
 };
@@ -148,7 +148,8 @@ struct core_agent {
     uint64_t free_mb, total_mb;
     const struct core_seen *seen;
     uint32_t n_seen;
-    struct wire_strs models;
+    struct wire_strs models, machines;
+    const char *machine; /* DONE, DOMAIN: that the VM runs with; "" or NULL: not known */
 };
 
 enum core_power { POWER_UNKNOWN = 0, POWER_ON, POWER_OFF };

@@ -24,10 +24,7 @@ void executor_finish(struct executor *x) {
     free(x->runs);
     free(x->domains);
     free(x->begun);
-    for (uint32_t i = 0; i < x->cpu_models.n; i++) {
-        free((void *)(uintptr_t)x->cpu_models.v[i]);
-    }
-    free((void *)(uintptr_t)x->cpu_models.v);
+    wire_release(&model_node_record, &x->offers);
     executor_init(x);
 }
 
@@ -123,7 +120,7 @@ static int keep_watching(struct core *c) {
 }
 
 static int ask_cpu_models(struct core *c) {
-    if (c->executor.cpu_asked || !c->executor.connected) {
+    if (c->executor.cpu_asked || !c->executor.connected || executor_find_run(c, RUN_HOST_CPU, 0)) {
         return 0;
     }
     struct run *run = executor_add_run(c, RUN_HOST_CPU, 0);
@@ -139,18 +136,38 @@ static int ask_cpu_models(struct core *c) {
     return 0;
 }
 
-static int keep_cpu_models(struct core *c, const struct wire_strs *models) {
-    struct model_node row = {.name = "", .reason = "", .site = "", .rack = "", .version = ""};
-    row.cpu_models = *models;
+static bool are_same(const struct wire_strs *a, const struct wire_strs *b) {
+    bool same = a->n == b->n;
+    for (uint32_t i = 0; same && i < a->n; i++) {
+        same = strcmp(a->v[i], b->v[i]) == 0;
+    }
+    return same;
+}
+
+static int keep_offers(struct core *c, const struct core_agent *line) {
+    struct executor *x = &c->executor;
     struct model_node copy;
+    struct model_node row = {.cpu_models = line->models, .machines = line->machines};
     if (wire_copy(&model_node_record, &row, &copy) < 0) {
         return -ENOMEM;
     }
-    struct wire_strs former = c->executor.cpu_models;
-    c->executor.cpu_models = copy.cpu_models;
-    copy.cpu_models = former;
-    wire_release(&model_node_record, &copy);
+    x->offers_untold = x->offers_untold || !are_same(&x->offers.cpu_models, &copy.cpu_models) ||
+                       !are_same(&x->offers.machines, &copy.machines);
+    x->cpu_known = true;
+    wire_release(&model_node_record, &x->offers);
+    x->offers = copy;
     return 0;
+}
+
+/* A machine type that was not among those told: another QEMU has been installed since. */
+void executor_note_machine(struct core *c, const char *machine) {
+    const struct wire_strs *told = &c->executor.offers.machines;
+    bool found = machine == NULL || machine[0] == '\0' || told->n == 0;
+    for (uint32_t i = 0; i < told->n && !found; i++) {
+        const char *name = strchr(told->v[i], '/');
+        found = name && strcmp(name + 1, machine) == 0;
+    }
+    c->executor.cpu_asked = c->executor.cpu_asked && found;
 }
 
 /* ----------------------------------------------------------------------------- reporting ---- */
@@ -165,8 +182,10 @@ static int send_report(struct core *c) {
     for (uint32_t i = 0; i < x->n_domains; i++) {
         const struct domain *d = &x->domains[i];
         if (d->state != VM_STATE_OFF) {
-            domains[n++] = (struct report_domain){
-                .uuid = d->uuid, .generation = d->generation, .state = d->state};
+            domains[n++] = (struct report_domain){.uuid = d->uuid,
+                                                  .generation = d->generation,
+                                                  .state = d->state,
+                                                  .machine = d->machine};
         }
     }
     struct report_order *orders = arena_array(&c->out.arena, x->n_runs, sizeof(*orders));
@@ -189,10 +208,12 @@ static int send_report(struct core *c) {
         .rack = c->rack,
         .watchdog_ms = c->watchdog_ms,
         .version = c->version,
-        .cpu_models = x->cpu_models,
+        .cpu_models = x->offers.cpu_models,
         .domains = {.items = domains, .n = n},
         .orders = {.items = orders, .n = n_orders},
+        .machines = x->offers.machines,
     };
+    x->offers_untold = false;
     return core_propose(c, PENDING_REPORT, COMMAND_NODE_REPORT, &report, 0);
 }
 
@@ -225,6 +246,13 @@ static int report_if_joining(struct core *c) {
     }
     x->reported_index = self->since_index;
     return send_report(c);
+}
+
+/* What its QEMU offers has changed: an update, without a restart of clusterd. */
+static int report_offers(struct core *c) {
+    const struct model_node *self = core_self(c);
+    bool online = self && self->state == NODE_ONLINE && self->incarnation == c->incarnation;
+    return online && c->executor.offers_untold ? send_report(c) : 0;
 }
 
 /* -------------------------------------------------------------------------------- events ---- */
@@ -305,7 +333,7 @@ int executor_agent(struct core *c, const struct core_agent *line) {
     case AGENT_DONE: return on_done(c, run, line);
     case AGENT_PROGRESS: return send_progress(c, run, line);
     case AGENT_VOLUME: return executor_volume_line(c, run, line);
-    case AGENT_CPU_MODELS: c->executor.cpu_known = true; return keep_cpu_models(c, &line->models);
+    case AGENT_CPU_MODELS: return keep_offers(c, line);
     case AGENT_USAGE:
         c->replica.usage.memory_total_mb = line->memory_total_mb;
         c->replica.usage.memory_free_mb = line->memory_free_mb;
@@ -354,6 +382,9 @@ int executor_run(struct core *c) {
     }
     if (err == 0 && usable) {
         err = report_if_joining(c);
+    }
+    if (err == 0 && usable) {
+        err = report_offers(c);
     }
     if (err == 0 && usable) {
         err = executor_orders(c);

@@ -51,6 +51,7 @@ struct run {
 struct domain { /* as `vm watch` told */
     char uuid[WIRE_MAX_NAME + 1];
     char name[WIRE_MAX_NAME + 1];
+    char machine[WIRE_MAX_NAME + 1]; /* type that it runs with; "": not told */
     uint64_t generation;
     uint8_t state;
     uint8_t last_event;
@@ -113,10 +114,11 @@ struct executor {
     uint64_t watch_restart_ms;
     uint64_t missing_ms; /* since when a VM that runs here was not told of; 0: none */
     char libvirt_reason[256];
-    bool libvirt_away;           /* it has not answered for a while: what the others are told */
-    uint64_t libvirt_edge_ms;    /* since when that is not so any more; 0: it is */
-    struct wire_strs cpu_models; /* owned */
+    bool libvirt_away;        /* it has not answered for a while: what the others are told */
+    uint64_t libvirt_edge_ms; /* since when that is not so any more; 0: it is */
+    struct model_node offers; /* owned: cpu_models, machines; nothing else of it counts */
     bool cpu_asked, cpu_known;
+    bool offers_untold; /* they have changed since this node's last report */
 
     uint64_t unusable_since_ms; /* 0: usable */
     uint64_t self_stop_ms;      /* next round of destroying */
@@ -151,6 +153,7 @@ struct run *executor_add_run(struct core *c, enum run_kind kind, uint32_t subjec
 struct run *executor_find_run(struct core *c, enum run_kind kind, uint32_t subject);
 void executor_drop_run(struct core *c, struct run *run);
 void executor_wake_at(struct core *c, uint64_t when_ms);
+void executor_note_machine(struct core *c, const char *machine);
 struct core_action *executor_agent_action(struct core *c, const struct run *run, const char *agent,
                                           const char *action, const char *instance);
 struct domain *executor_domain(struct core *c, const char *uuid);

@@ -93,6 +93,9 @@ static int note_domain(struct core *c, const struct core_agent *line) {
         d->generation = line->generation; /* else it is not known of this line's domain */
     }
     (void)snprintf(d->name, sizeof(d->name), "%s", line->name ? line->name : "");
+    if (line->machine && line->machine[0] && strlen(line->machine) <= WIRE_MAX_NAME) {
+        (void)snprintf(d->machine, sizeof(d->machine), "%s", line->machine);
+    }
     (void)snprintf(d->reason, sizeof(d->reason), "%s", line->reason ? line->reason : "");
     return 0;
 }
@@ -140,6 +143,7 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     case AGENT_CONNECTED:
         x->connected = true;
         x->listed = false;
+        x->cpu_asked = false; /* libvirt, or QEMU, may be another one now */
         if (MUTANT(late_list)) {
             x->watch_index = c->model.index;
         }

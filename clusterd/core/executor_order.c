@@ -281,7 +281,10 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
                                 line->state == VM_STATE_UNKNOWN),
         .reason = outbox_text(&c->out, "%s", why),
         .refused = line->result == RESULT_FAILED && line->refused,
+        .machine =
+            outbox_text(&c->out, "%.*s", (int)WIRE_MAX_NAME, line->machine ? line->machine : ""),
     };
+    executor_note_machine(c, line->machine);
     bool probe = run->order_kind == ORDER_PROBE;
     uint32_t vm = run->subject;
     executor_drop_run(c, run);

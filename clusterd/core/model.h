@@ -126,7 +126,8 @@ enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
     F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */       \
     F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */                       \
     F(S, LIST, resources, resource_amount) /* that it has: by name ascending, none of 0 */    \
-    F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why it does not answer there; "": it does */
+    F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why it does not answer there; "": it does */ \
+    F(S, STRS, machines, 1024)   /* machine types, as of cmd_node_report; none: not known */
 WIRE_STRUCT(model_node);
 
 #define WIRE_FIELDS_model_vm(F, S)                                                            \
@@ -179,7 +180,10 @@ WIRE_STRUCT(model_node);
     F(S, U64, added, 0)        /* log index of its VM_ADD: no copy of ours has a lower generation */ \
     F(S, IDS, unasked, WIRE_MAX_NODES) /* being added: these have not said that it is not there */ \
     F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: there libvirt runs it all the same, not by us */ \
-    F(S, STR, other_disks, WIRE_MAX_TEXT) /* which are others than its definition's; "": none */
+    F(S, STR, other_disks, WIRE_MAX_TEXT) /* which are others than its definition's; "": none */ \
+    F(S, STR, machine, WIRE_MAX_NAME) /* as the definition has it: may be an alias, or "" */ \
+    F(S, STR, arch, WIRE_MAX_NAME) \
+    F(S, STR, machine_running, WIRE_MAX_NAME) /* it runs, or was saved, with; "": not known */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

@@ -27,7 +27,7 @@ static bool by_rule(enum placement_reason reason) {
 }
 
 /* The node of whose verdict the words belong to the reason: the first that a rule forbids, else the
- * nearest if it lacks a further resource. PLACEMENT_NONE: none. */
+ * nearest if it lacks a further resource or the machine type. PLACEMENT_NONE: none. */
 static uint32_t telling_node(const struct placement_problem *p,
                              const struct placement_verdict *verdicts,
                              const struct placement_explanation *explanation) {
@@ -37,7 +37,8 @@ static uint32_t telling_node(const struct placement_problem *p,
             return i;
         }
     }
-    bool lacks = nearest != PLACEMENT_NONE && verdicts[nearest].reason == PLACEMENT_NO_RESOURCE;
+    bool lacks = nearest != PLACEMENT_NONE && (verdicts[nearest].reason == PLACEMENT_NO_RESOURCE ||
+                                               verdicts[nearest].reason == PLACEMENT_MACHINE);
     return lacks ? nearest : PLACEMENT_NONE;
 }
 

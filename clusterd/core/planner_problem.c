@@ -396,6 +396,9 @@ int planner_problem_init(struct planner_problem *pr, const struct model *m,
         err = planner_cpus_init(pr, m, facts && facts->loss);
     }
     if (err == 0) {
+        err = planner_machines_init(pr, m, facts && facts->loss);
+    }
+    if (err == 0) {
         err = planner_rules_init(pr, m);
     }
     if (err == 0 && facts && facts->threshold_permille) {

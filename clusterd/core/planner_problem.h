@@ -40,6 +40,8 @@ struct planner_problem {
     struct placement_vm *vms;
     uint32_t *node_ids, *vm_ids; /* by index: the model's */
     const char **cpu_models;     /* names of all cpu models, see planner_cpu.c */
+    const char **machines;       /* names of all machine types, see planner_machine.c */
+    uint32_t *start_machines;    /* of each VM: the type that its start wants, or NONE */
 };
 
 /* -ENOMEM. `facts` may be NULL. Nothing of it has to be freed but the arena. */
@@ -59,6 +61,8 @@ void planner_resources_fill(const struct planner_problem *pr, const struct wire_
                             uint64_t *row);
 /* planner_rules.c */
 int planner_rules_init(struct planner_problem *pr, const struct model *m);
+/* planner_machine.c: machine types, and those that running guests are bound to. */
+int planner_machines_init(struct planner_problem *pr, const struct model *m, bool loss);
 /* planner_cpu.c: guest CPU models, and the CPUs that a running guest is bound to. */
 int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool loss);
 

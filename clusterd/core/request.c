@@ -6,6 +6,7 @@
  */
 #include "core/core_internal.h"
 #include "core/devices.h"
+#include "core/machine.h"
 #include "core/planner.h"
 #include "core/timeouts.h"
 
@@ -115,45 +116,74 @@ static bool may_run_it(const struct cmd_vm_add *add, const struct model_node *no
 }
 
 /* A node that has not yet said what it offers gets the benefit of the doubt. */
-static bool offers(const struct model_node *node, const char *model) {
-    bool found = node->cpu_models.n == 0;
+static bool has_cpu(const struct cmd_vm_add *add, const struct model_node *node) {
+    bool by_name = strcmp(add->cpu_mode, "custom") == 0 && add->cpu_model[0];
+    bool found = !by_name || node->cpu_models.n == 0;
     for (uint32_t i = 0; i < node->cpu_models.n && !found; i++) {
-        found = strcmp(node->cpu_models.v[i], model) == 0;
+        found = strcmp(node->cpu_models.v[i], add->cpu_model) == 0;
     }
     return found;
 }
 
+static const char *known(const char *text) {
+    return text ? text : "";
+}
+
+static bool has_arch(const struct cmd_vm_add *add, const struct model_node *node) {
+    return known(add->arch)[0] == '\0' || node->machines.n == 0 ||
+           machine_arch_is_there(&node->machines, add->arch);
+}
+
+static bool has_machine(const struct cmd_vm_add *add, const struct model_node *node) {
+    return known(add->machine)[0] == '\0' || node->machines.n == 0 ||
+           machine_find(&node->machines, known(add->arch), add->machine) != NULL;
+}
+
 /*
- * A CPU that only one of its possible owners has makes the VM as mortal as that node; one that none
- * has, still-born. Whoever names a single possible owner has chosen that mortality. CPUs that are
- * what the host has (host-passthrough, ...) can start anywhere: the agent warns of what they
- * cannot.
+ * What only one of its possible owners has (a CPU, a machine type) makes the VM as mortal as that
+ * node; what none has, still-born. Whoever names a single possible owner has chosen that mortality.
+ * CPUs that are what the host has (host-passthrough, ...) can start anywhere: the agent warns of
+ * what they cannot. NULL: enough have it.
  */
-static int request_add(struct core *c, const struct core_request *request) {
-    const struct cmd_vm_add *add = request->value;
-    bool by_name = strcmp(add->cpu_mode, "custom") == 0 && add->cpu_model[0];
+static const char *too_few(struct core *c, const struct cmd_vm_add *add,
+                           bool (*has)(const struct cmd_vm_add *, const struct model_node *),
+                           const char *element, const char *what, const char *name) {
     uint32_t offered = 0, asked = 0;
     const char *only = "none";
     MODEL_EACH(model_node, node, &c->model.nodes) {
-        if (by_name && may_run_it(add, node)) {
-            bool found = offers(node, add->cpu_model);
+        if (may_run_it(add, node)) {
+            bool found = has(add, node);
             only = found ? node->name : only;
             asked++;
             offered += found;
         }
     }
     if (offered >= 2 || offered == asked) {
-        return propose(c, request, add);
+        return NULL;
     }
-    return refuse(
-        c, request,
-        outbox_text(&c->out,
-                    "/domain/cpu/model: of the %u node%s that may run the VM, %s offers the CPU "
-                    "'%s', so it could not %s",
-                    asked, asked == 1 ? "" : "s",
-                    outbox_text(&c->out, offered ? "only %s" : "%s", only), add->cpu_model,
-                    offered ? "run again elsewhere" : "run at all"),
-        "choose a CPU model that more of its nodes have (virsh domcapabilities shows a node's)");
+    return outbox_text(&c->out,
+                       "%s: of the %u node%s that may run the VM, %s %s '%s', so it could not %s",
+                       element, asked, asked == 1 ? "" : "s",
+                       outbox_text(&c->out, offered ? "only %s" : "%s", only), what, name,
+                       offered ? "run again elsewhere" : "run at all");
+}
+
+static int request_add(struct core *c, const struct core_request *request) {
+    const struct cmd_vm_add *add = request->value;
+    const char *hint =
+        "choose a CPU model that more of its nodes have (virsh domcapabilities shows a node's)";
+    const char *text =
+        too_few(c, add, has_cpu, "/domain/cpu/model", "offers the CPU", add->cpu_model);
+    if (!text) {
+        hint = "install the QEMU of that architecture on its nodes, or choose another";
+        text = too_few(c, add, has_arch, "/domain/os/type", "has a QEMU for", add->arch);
+    }
+    if (!text) {
+        hint = "choose one that more of its nodes have (virsh capabilities shows a node's)";
+        text =
+            too_few(c, add, has_machine, "/domain/os/type", "has the machine type", add->machine);
+    }
+    return text ? refuse(c, request, text, hint) : propose(c, request, add);
 }
 
 /*

@@ -62,6 +62,7 @@ void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
     vm->restore_node = 0;
     vm->saved_on = 0;
     set_text(a, &vm->state_file, "");
+    set_text(a, &vm->machine_running, "");
     set_text(a, &vm->reason, reason);
     vm_set_state(a, vm, VM_OFF);
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);

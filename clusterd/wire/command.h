@@ -38,7 +38,8 @@ WIRE_STRUCT(cmd_view);
 #define WIRE_FIELDS_report_domain(F, S)  \
     F(S, STR, uuid, WIRE_MAX_NAME)       \
     F(S, U64, generation, 0)             \
-    F(S, U8, state, 0) /* enum agent_vm_state */
+    F(S, U8, state, 0) /* enum agent_vm_state */ \
+    F(S, STR, machine, WIRE_MAX_NAME) /* type that it runs with; "": not known */
 WIRE_STRUCT(report_domain);
 
 #define WIRE_FIELDS_report_order(F, S) \
@@ -57,7 +58,8 @@ WIRE_STRUCT(report_order);
     F(S, STR, version, WIRE_MAX_NAME)     \
     F(S, STRS, cpu_models, 512)           \
     F(S, LIST, domains, report_domain)    \
-    F(S, LIST, orders, report_order) /* that its agents are still carrying out */
+    F(S, LIST, orders, report_order) /* that its agents are still carrying out */ \
+    F(S, STRS, machines, 1024) /* machine types: "ARCH/NAME", "ARCH/ALIAS=NAME" */
 WIRE_STRUCT(cmd_node_report);
 
 #define WIRE_FIELDS_cmd_node_libvirt(F, S) /* its libvirt does not answer, or does again */ \
@@ -130,7 +132,9 @@ WIRE_STRUCT(cmd_fence_result);
     F(S, STRS, possible, WIRE_MAX_NODES)  /* node names; none = all */ \
     F(S, STRS, preferred, WIRE_MAX_NODES) /* in this order */          \
     F(S, U8, start, 1)                           \
-    F(S, LIST, resources, resource_amount)
+    F(S, LIST, resources, resource_amount) \
+    F(S, STR, machine, WIRE_MAX_NAME) /* as the definition has it: may be an alias, or "" */ \
+    F(S, STR, arch, WIRE_MAX_NAME)
 WIRE_STRUCT(cmd_vm_add);
 
 #define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
@@ -203,7 +207,8 @@ WIRE_STRUCT(cmd_vm_retry);
     F(S, U8, state_lost, 1) /* RESTORE: there is no saved state, or it was used */ \
     F(S, STR, reason, WIRE_MAX_TEXT)    \
     F(S, U8, refused, 1) /* MIGRATE, RESTORE: the node that was to take the VM never will */ \
-    F(S, U8, not_begun, 1) /* nothing was changed, nor will be */
+    F(S, U8, not_begun, 1) /* nothing was changed, nor will be */ \
+    F(S, STR, machine, WIRE_MAX_NAME) /* START: as of report_domain */
 WIRE_STRUCT(cmd_vm_report);
 
 #define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by us */ \

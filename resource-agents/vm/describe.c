@@ -99,6 +99,39 @@ static json_t *usable_models(const xmlNode *capabilities) {
     return models;
 }
 
+/* More of them is no list that the cluster keeps: then nothing is said, and all are assumed. */
+enum { MACHINES_MAX = 1024 };
+
+/*
+ * The machine types that libvirt knows of the QEMUs here, as "ARCH/NAME"; of an alias what it
+ * stands for as well, "x86_64/pc=pc-i440fx-7.2".
+ */
+static json_t *machine_types(const xmlNode *capabilities) {
+    json_t *machines = json_array();
+    char text[64]; /* longer is no name of the cluster's */
+
+    for (const xmlNode *guest = xml_child(capabilities, "guest"); guest != NULL;
+         guest = xml_next(guest)) {
+        const xmlNode *arch = xml_child(guest, "arch");
+        const char *arch_name = xml_attr(arch, "name");
+        for (const xmlNode *machine = xml_child(arch, "machine"); machine != NULL;
+             machine = xml_next(machine)) {
+            const char *name = xml_text(machine);
+            const char *canonical = xml_attr(machine, "canonical");
+            int n = snprintf(text, sizeof(text), "%s/%s%s%s", arch_name != NULL ? arch_name : "",
+                             name != NULL ? name : "", canonical != NULL ? "=" : "",
+                             canonical != NULL ? canonical : "");
+            if (name != NULL && n > 0 && (size_t)n < sizeof(text)) {
+                json_array_append_new(machines, jsonl_text(text));
+            }
+        }
+    }
+    if (json_array_size(machines) > MACHINES_MAX) {
+        json_array_clear(machines);
+    }
+    return machines;
+}
+
 /* What QEMU with that kind of virtualization offers, parsed; NULL if it is not to be had here. */
 static xmlDoc *offers(virConnectPtr conn, const char *virt) {
     char reason[128];
@@ -139,10 +172,11 @@ int action_host_cpu(const struct params *params, const char *xml, size_t xml_len
     const char *vendor = xml_text(xml_child(cpu, "vendor"));
     const char *arch = xml_text(xml_child(cpu, "arch"));
     json_t *line =
-        json_pack("{s{so so so ss so}}", "cpu", "model", jsonl_text(model != NULL ? model : ""),
+        json_pack("{s{so so so ss so so}}", "cpu", "model", jsonl_text(model != NULL ? model : ""),
                   "vendor", jsonl_text(vendor != NULL ? vendor : ""), "arch",
                   jsonl_text(arch != NULL ? arch : ""), "virt", virt, "usable_models",
-                  usable_models(guest != NULL ? xmlDocGetRootElement(guest) : NULL));
+                  usable_models(guest != NULL ? xmlDocGetRootElement(guest) : NULL), "machines",
+                  machine_types(xmlDocGetRootElement(host)));
     int r = jsonl_send(line, JSONL_IMPORTANT_MS);
     jsonl_send(json_pack("{ss ss ss}", "result", "ok", "state", "unknown", "reason", ""),
                JSONL_IMPORTANT_MS);

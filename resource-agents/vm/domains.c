@@ -74,6 +74,17 @@ static struct watched *remember(struct watched_list *list, virDomainPtr domain) 
     return vm;
 }
 
+/* The list of what is here tells the machine types, too: they tell where a VM can go. */
+static void tell_with_machine(const struct watched *vm, virDomainPtr domain, const char *state,
+                              const char *reason) {
+    char machine[HOST_MACHINE_SIZE];
+
+    host_machine(domain, machine);
+    watch_tell(json_pack("{ss so ss sI ss so so}", "event", "domain", "name", jsonl_text(vm->name),
+                         "uuid", vm->uuid, "generation", (json_int_t)vm->generation, "state", state,
+                         "machine", jsonl_text(machine), "reason", jsonl_text(reason)));
+}
+
 static void tell(const char *event, const struct watched *vm, const char *state,
                  const char *reason) {
     watch_tell(json_pack("{ss so ss sI sb ss so}", "event", event, "name", jsonl_text(vm->name),
@@ -92,7 +103,7 @@ static void tell_domain(struct watched *vm, virDomainPtr domain, int state, int 
     } else if (state == VIR_DOMAIN_SHUTDOWN) {
         name = "shutting-down";
     }
-    tell("domain", vm, name, vm->incoming ? "arriving from another node" : known.text);
+    tell_with_machine(vm, domain, name, vm->incoming ? "arriving from another node" : known.text);
 }
 
 static int state_of(const virDomainStatsRecord *record, const char *name) {

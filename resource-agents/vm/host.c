@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <libvirt/virterror.h>
 
 #include "../shared/ocf.h"
 #include "definition.h"
 #include "job.h"
+#include "xml.h"
 
 /* libvirtd needs about a second to start again; more of a recovery's time is not spent on waiting
  * for it. */
@@ -180,6 +182,24 @@ uint64_t host_generation(virDomainPtr domain, bool *ret_foreign) {
     }
     free(text);
     return generation;
+}
+
+void host_machine(virDomainPtr domain, char ret_machine[HOST_MACHINE_SIZE]) {
+    struct definition definition;
+    char reason[128];
+
+    ret_machine[0] = '\0';
+    char *xml = virDomainGetXMLDesc(domain, 0);
+    if (xml != NULL &&
+        definition_parse(xml, strlen(xml), &definition, reason, sizeof(reason)) == 0) {
+        const char *machine =
+            xml_attr(xml_child(xml_child(definition.domain, "os"), "type"), "machine");
+        if (machine != NULL && strlen(machine) < HOST_MACHINE_SIZE) {
+            strcpy(ret_machine, machine);
+        }
+        definition_finish(&definition);
+    }
+    free(xml);
 }
 
 int host_read_state(struct operation *operation, const char **ret_text) {

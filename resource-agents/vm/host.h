@@ -73,4 +73,10 @@ void host_settle(struct operation *operation);
 /* The generation in a domain's metadata; 0 where there is none. */
 uint64_t host_generation(virDomainPtr domain, bool *ret_foreign);
 
+/* The machine type that the domain runs with: an alias in its definition ("pc") is resolved by
+ * then.
+ * "" where that is not to be had. */
+enum { HOST_MACHINE_SIZE = 64 };
+void host_machine(virDomainPtr domain, char ret_machine[HOST_MACHINE_SIZE]);
+
 #endif

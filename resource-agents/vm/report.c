@@ -54,6 +54,9 @@ void report_send(const struct report *report) {
     if (report->detail != NULL) {
         json_object_set_new(line, "detail", json_string(report->detail));
     }
+    if (report->machine[0] != '\0' && report->state == VM_RUNNING) {
+        json_object_set_new(line, "machine", jsonl_text(report->machine));
+    }
     if (report->refused && report->result == VM_FAILED) {
         json_object_set_new(line, "refused", json_true());
     }

@@ -21,6 +21,7 @@ struct report {
     char reason[768];    /* one line: what, where, why, what to do; "" if there is nothing to say */
     const char *detail;  /* one word of ours for the state ("incoming", "io-error"), or NULL */
     uint64_t generation; /* of the domain found; 0: none found */
+    char machine[64];    /* the machine type that it runs with; "": not known */
     int64_t blackout_ms; /* how long the guest stood still; -1: not measured */
     uint64_t total_ms;
     bool refused;  /* the node that was to take the VM never will, whoever tries it how often */

@@ -55,6 +55,7 @@ void judge_present(struct operation *operation, const char *wish) {
     const char *text = "in an unknown state";
 
     (void)host_read_state(operation, &text);
+    host_machine(operation->domain, report->machine);
     if (report->state == VM_RUNNING && report->generation == params->generation) {
         report_set(report, VM_OK, "%s runs on %s already, with generation %" PRIu64, params->name,
                    ocf_node(), report->generation);
@@ -115,6 +116,7 @@ static void create(struct operation *operation, const char *xml) {
     }
     report->state = VM_RUNNING;
     report->generation = params->generation;
+    host_machine(operation->domain, report->machine);
     report_set(report, VM_OK, "%s", "");
 }
 

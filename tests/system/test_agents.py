@@ -307,6 +307,8 @@ def test_validate_all_and_host_cpu(world):
     shows(cpu.end(), result="ok", code=0)
     cpu = cpu.lines[0][1]["cpu"]
     assert cpu["arch"] == "x86_64" and "qemu64" in cpu["usable_models"]
+    aliases = [name for name in cpu["machines"] if name.startswith("x86_64/pc=")]
+    assert len(aliases) == 1 and "x86_64/" + aliases[0].split("=")[1] in cpu["machines"], cpu["machines"]
 
 
 @pytest.mark.parametrize("agent", ["vm", "volume"])

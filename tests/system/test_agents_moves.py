@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position,unused-import
 from agents_world import NODES, Agent, shows, wait_ticks, wait_until, clean_world, needs_root, shared_world  # noqa: E402,F401
 from labkit import console, guests  # noqa: E402
-from support.another_qemu import broken_qemu, without_machine  # noqa: E402
+from support.another_qemu import MACHINE, broken_qemu, without  # noqa: E402
 
 SLOW_MBPS = 40  # a migration that takes some seconds
 
@@ -160,7 +160,7 @@ def test_a_target_that_can_never_take_it_says_so(world):
     vm = world.guest("odd")
     vm.start("n1", generation=1)
     wait_ticks(vm)
-    with without_machine(world.lab, "n2"):
+    with without(world.lab, MACHINE, "n2"):
         final = shows(vm.begin_move("n1", "n2", generation=2).end(), result="failed", state="running", refused=True)
         assert "machine type" in final["reason"], final
         shows(vm.do("n1", "save", state_file=vm.state_file), result="ok")

@@ -5,13 +5,14 @@ went on; two tests take a node away in the middle of a migration, where either c
 import contextlib
 import json
 import os
+import re
 import subprocess
 import threading
 
 import pytest
 
-from labkit import guests
-from support.another_qemu import broken_qemu, without_machine
+from labkit import guests, settings as lab_settings
+from support.another_qemu import MACHINE, PANIC_DEVICE, broken_qemu, without
 from support.cluster import Cluster
 
 # Room for four guests of 96 MB on each node, so that room can be short.
@@ -131,13 +132,13 @@ def test_drain_is_refused_for_lack_of_room(cluster):
 
 
 def test_drain_of_a_vm_that_no_other_node_can_take(cluster):
-    """Their QEMU has not its machine type: each is asked once, live, and the guest never stands still. It is not saved: that state
+    """Their QEMU has not one of its devices: each is asked once, live, and the guest never stands still. It is not saved: that state
     nobody could restore."""
     cluster.place(a="n1", b="n1", c="n2")
-    with without_machine(cluster.lab, "n2", "n3"):
-        cluster.mark("n2 and n3 have not the machine type any more")
+    with without(cluster.lab, PANIC_DEVICE, "n2", "n3"):
+        cluster.mark("n2 and n3 have not the panic device any more")
         code, said = run(cluster, "node", "drain", "n1")
-        assert code == FAILED and "machine type" in said["error"]["message"], said
+        assert code == FAILED and "panic device" in said["error"]["message"], said
         for entry in said["operation"]["vms"]:
             assert (entry["state"], entry["mode"], entry["blackout_ms"]) == ("failed", "live", 0), entry
         assert cluster.on("n1") == ["a", "b"] and cluster.node_state("n1") == "draining"
@@ -145,6 +146,38 @@ def test_drain_of_a_vm_that_no_other_node_can_take(cluster):
             cluster.goes_on(name, cluster.began, BLACKOUT_S)
         assert not [event for event in cluster.events() if event["kind"] == "vm-saved"], "it was saved all the same"
     cluster.ctl("node", "resume", "n1")
+    cluster.verdict()
+
+
+def explained(cluster, name, node):
+    return {row["node"]: row for row in cluster.ask("vm", "explain", name)["nodes"]}[node]
+
+
+def test_machine_types_decide_where_a_vm_can_go(cluster):
+    """A VM that runs goes only where there is the type that its definition's alias meant when it started; nodes tell what they have,
+    and tell it anew when that has changed."""
+    cluster.place(a="n1", b="n2", c="n3")
+    vm = cluster.ask("vm", "show", "a")["vm"]
+    assert (vm["machine"], vm["machine_running"]) == ("pc", "pc-i440fx-7.2"), vm
+    lacks = "it has no machine type pc-i440fx-7.2"
+    with without(cluster.lab, MACHINE, "n2"):
+        cluster.until("n2 has told that it has not the machine type",
+                      lambda: "x86_64/pc-i440fx-7.2" not in cluster.ask("node", "show", "n2")["node"]["machines"])
+        assert explained(cluster, "a", "n2")["reason"] == lacks and explained(cluster, "a", "n3")["possible"]
+        refused(cluster, "vm", "move", "a", "--to", "n2", names=["n2", lacks])
+        code, said = run(cluster, "node", "drain", "n1")
+        assert code == DONE and [entry["to"] for entry in said["operation"]["vms"]] == ["n3"], said
+        cluster.ctl("node", "resume", "n1")
+        path = guests.write(cluster.lab, guests.Guest("odd"))
+        inside = cluster.lab.volume_path(os.path.relpath(path, lab_settings.VOLUME_PATH))
+        for wrong, found in (("machine='pc-q35-rhel9.2.0'", "none has the machine type 'pc-q35-rhel9.2.0'"),
+                             ("arch='aarch64' machine='virt'", "none has a QEMU for 'aarch64'")):
+            with open(inside, encoding="utf-8") as file:
+                text = file.read()
+            with open(inside, "w", encoding="utf-8") as file:
+                file.write(re.sub(r"(arch='\w+' )?machine='[^']*'", wrong, text))
+            refused(cluster, "vm", "add", path, names=["/domain/os/type", found])
+    cluster.until("n2 has told that it has it again", lambda: explained(cluster, "a", "n2")["possible"])
     cluster.verdict()
 
 

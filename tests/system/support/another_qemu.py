@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Nodes with another QEMU than the others have, as in a cluster of two releases.
 
-without_machine(): one that lacks a machine type. libvirt believes what it has written down about a QEMU, as long as that QEMU is the
-same; so the line is taken out of its notes. broken_qemu(): one that cannot be asked what it is, as in the middle of an upgrade; it
+without(): one that lacks a machine type or a device. libvirt believes what it has written down about a QEMU, as long as that QEMU is
+the same; so the line is taken out of its notes. broken_qemu(): one that cannot be asked what it is, as in the middle of an upgrade; it
 lies over the usual one, so what runs there goes on, and what arrives meets the other.
 """
 
@@ -23,15 +23,19 @@ def _restart_libvirtd(lab, node, timeout_s=30):
     lab.ask_init(node, {"wait": "libvirtd"}, deadline)
 
 
+MACHINE = "name='pc-i440fx-7.2'"
+PANIC_DEVICE = "flag name='pvpanic'"
+
+
 @contextlib.contextmanager
-def without_machine(lab, *nodes, machine="pc-i440fx-7.2"):
+def without(lab, line, *nodes):
     changed = []
     try:
         for node in nodes:
             lab.check(node, ["virsh", "domcapabilities", "--virttype", "qemu"])  # the notes are there now
             lab.check(node, ["cp", "-a", NOTES, NOTES + ".usual"])
             changed.append(node)
-            lab.check(node, ["sh", "-c", f"grep -q \"name='{machine}'\" {NOTES}/*.xml && sed -i \"/name='{machine}'/d\" {NOTES}/*.xml"])
+            lab.check(node, ["sh", "-c", f'grep -q "{line}" {NOTES}/*.xml && sed -i "/{line}/d" {NOTES}/*.xml'])
             _restart_libvirtd(lab, node)
         yield
     finally:

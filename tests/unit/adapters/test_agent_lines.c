@@ -151,6 +151,14 @@ static void test_volume_and_cpu(void **state) {
     assert_int_equal(line.agent.line, AGENT_CPU_MODELS);
     assert_int_equal(line.agent.models.n, 2);
     assert_string_equal(line.agent.models.v[1], "EPYC");
+    assert_int_equal(line.agent.machines.n, 0);
+    agent_line_finish(&line);
+    assert_int_equal(decode("{\"cpu\":{\"usable_models\":[\"qemu64\"],\"machines\":["
+                            "\"x86_64/pc-i440fx-7.2\",\"x86_64/pc=pc-i440fx-7.2\"]}}"),
+                     0);
+    assert_int_equal(line.agent.models.n, 1);
+    assert_int_equal(line.agent.machines.n, 2);
+    assert_string_equal(line.agent.machines.v[1], "x86_64/pc=pc-i440fx-7.2");
     agent_line_finish(&line);
 }
 

@@ -73,6 +73,29 @@ static void set_resources(struct wire_list *list, uint32_t most) {
     *list = (struct wire_list){items, n};
 }
 
+/* An alias that means another type on some, and types that not all have. */
+static void set_machines(struct model_node *node) {
+    static const char *const of[3][3] = {{"x/pc=pc-7", "x/pc-7", "x/old"},
+                                         {"x/pc=pc-10", "x/pc-7", "x/pc-10"},
+                                         {"x/pc=pc-7", "x/pc-7", "x/pc-7"}};
+    uint32_t which = draw(4);
+    const char **v = which < 3 ? calloc(3, sizeof(*v)) : NULL; /* else it has not told */
+    for (uint32_t i = 0; v && i < 3; i++) {
+        v[i] = strdup(of[which][i]);
+    }
+    node->machines = (struct wire_strs){v, v ? 3 : 0};
+}
+
+static void set_machine(struct model_vm *vm) {
+    static const char *const names[] = {"", "pc", "pc", "pc-7", "pc-10", "old"};
+    static const char *const running[] = {"", "pc-7", "pc-7", "pc-10"};
+    bool runs = vm->state != VM_OFF;
+    free((void *)(uintptr_t)vm->machine);
+    free((void *)(uintptr_t)vm->machine_running);
+    vm->machine = strdup(names[draw(sizeof(names) / sizeof(names[0]))]);
+    vm->machine_running = strdup(runs ? running[draw(sizeof(running) / sizeof(running[0]))] : "");
+}
+
 static void add_nodes(struct model *m, uint32_t n) {
     for (uint32_t i = 1; i <= n; i++) {
         struct model_node *node = model_add(&m->nodes);
@@ -88,6 +111,7 @@ static void add_nodes(struct model *m, uint32_t n) {
         if (draw(2) > 0) {
             set_text(&node->cpu_models, "model", draw(2));
         }
+        set_machines(node);
     }
     set_ids(&m->members, n, n);
 }
@@ -136,6 +160,7 @@ static void add_vm(struct model *m, uint32_t id, uint32_t n_nodes) {
     if (strcmp(mode, "custom") == 0) {
         set(&vm->cpu_model, "model", draw(2));
     }
+    set_machine(vm);
 }
 
 static void add_rule(struct model *m, uint32_t id, uint32_t n_nodes, uint32_t n_vms) {

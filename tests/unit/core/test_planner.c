@@ -108,6 +108,112 @@ static void cpu_models(void **state) {
     }
 }
 
+/* pc is pc-7 on n1, and pc-10 on n2, which has both; n3 has not told. */
+static void machines(void **state) {
+    struct question *q = *state;
+    static const char *const older[] = {"x86_64/pc=pc-7", "x86_64/pc-7", "i686/isapc"};
+    static const char *const newer[] = {"x86_64/pc=pc-10", "x86_64/pc-7", "x86_64/pc-10"};
+    struct model *m = &q->b.m;
+    assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = 1, .incarnation = 11, .memory_mb = 4096,
+                          .cpus = 4, .machines = {older, 3}),
+                     REPLY_OK);
+    assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = 2, .incarnation = 12, .memory_mb = 4096,
+                          .cpus = 4, .machines = {newer, 3}),
+                     REPLY_OK);
+    static const struct {
+        const char *machine, *arch, *running; /* "": it is off */
+        bool possible[2];                     /* on n1, n2 */
+    } cases[] = {
+        {"pc", "x86_64", "", {true, true}},
+        {"pc-7", "x86_64", "", {true, true}},
+        {"pc-10", "x86_64", "", {false, true}},
+        {"pc", "aarch64", "", {false, false}},
+        {"isapc", "x86_64", "", {false, false}},
+        {"isapc", "", "", {true, false}},
+        {"", "", "", {true, true}},
+        {"pc", "x86_64", "pc-7", {true, true}},
+        {"pc", "x86_64", "pc-10", {false, true}},
+        {"pc-1", "x86_64", "", {false, false}},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_int_equal(GIVE(&q->b, VM_ADD, .name = "vm", .uuid = "vm", .xml = "x",
+                              .memory_mb = 512, .vcpus = 1, .machine = cases[i].machine,
+                              .arch = cases[i].arch, .start = cases[i].running[0] != 0),
+                         REPLY_OK);
+        struct model_vm *vm = model_vm_by_name(m, "vm");
+        if (cases[i].running[0]) {
+            assert_int_equal(bench_order(&q->b, vm, ORDER_START, 3, 0), REPLY_OK);
+            assert_int_equal(GIVE(&q->b, VM_REPORT, .vm = vm->id, .order = vm->order_index,
+                                  .node = 3, .incarnation = 13, .result = RESULT_OK,
+                                  .state = VM_STATE_RUNNING, .machine = cases[i].running),
+                             REPLY_OK);
+        }
+        ask(q, vm);
+        assert_true(q->answer.v[0].possible == cases[i].possible[0]);
+        assert_true(q->answer.v[1].possible == cases[i].possible[1]);
+        assert_true(cases[i].running[0] || q->answer.v[2].possible);
+        if (!cases[i].possible[0]) {
+            const char *type = cases[i].running[0] ? cases[i].running : cases[i].machine;
+            char text[64];
+            (void)snprintf(text, sizeof(text), "it has no machine type %s", type);
+            assert_string_equal(q->answer.v[0].reason, text);
+        }
+        vm->state = VM_OFF;
+        vm->wanted = WANTED_STOPPED;
+        assert_int_equal(GIVE(&q->b, VM_REMOVE, .vm = "vm"), REPLY_OK);
+    }
+}
+
+/* It keeps the type it was started with as long as it runs or lies saved; and starts anew with any.
+ */
+static void machine_of_a_life(void **state) {
+    struct question *q = *state;
+    struct model_vm *vm = bench_add_vm(&q->b, "vm1", true);
+    assert_int_equal(bench_order(&q->b, vm, ORDER_START, 1, 0), REPLY_OK);
+    assert_int_equal(GIVE(&q->b, VM_REPORT, .vm = vm->id, .order = vm->order_index, .node = 1,
+                          .incarnation = 11, .result = RESULT_OK, .state = VM_STATE_RUNNING,
+                          .machine = "pc-10"),
+                     REPLY_OK);
+    assert_string_equal(vm->machine_running, "pc-10");
+    assert_int_equal(bench_order(&q->b, vm, ORDER_SAVE, 1, 2), REPLY_OK);
+    assert_int_equal(bench_report(&q->b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+    assert_int_equal(bench_order(&q->b, vm, ORDER_RESTORE, 2, 0), REPLY_OK);
+    assert_int_equal(bench_report(&q->b, vm, RESULT_OK, VM_STATE_RUNNING), REPLY_OK);
+    assert_string_equal(vm->machine_running, "pc-10");
+    assert_int_equal(bench_order(&q->b, vm, ORDER_DESTROY, 2, 0), REPLY_OK);
+    assert_int_equal(bench_report(&q->b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+    assert_string_equal(vm->machine_running, "");
+}
+
+/* Whoever adds a VM is told that its alias means what another node cannot run. */
+static void alias_that_differs(void **state) {
+    struct question *q = *state;
+    static const char *const older[] = {"x86_64/pc=pc-7", "x86_64/pc-7", "x86_64/q35=q35-7",
+                                        "x86_64/q35-7"};
+    static const char *const newer[] = {"x86_64/pc=pc-10", "x86_64/pc-7", "x86_64/pc-10",
+                                        "x86_64/q35=q35-7", "x86_64/q35-7"};
+    assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = 1, .incarnation = 11, .machines = {older, 4}),
+                     REPLY_OK);
+    assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = 2, .incarnation = 12, .machines = {newer, 5}),
+                     REPLY_OK);
+    static const char *const names[] = {"pc", "q35", "pc-7", ""};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        assert_int_equal(GIVE(&q->b, VM_ADD, .name = "vm", .uuid = "vm", .xml = "x",
+                              .memory_mb = 512, .vcpus = 1, .machine = names[i]),
+                         REPLY_OK);
+        assert_string_equal(q->b.last.warning,
+                            i == 0 ? "pc is pc-10 on n2 and pc-7 on n1: started on n2, vm cannot "
+                                     "be moved to n1; name a machine type that all nodes have"
+                                   : "");
+        assert_int_equal(GIVE(&q->b, VM_REMOVE, .vm = "vm"), REPLY_OK);
+    }
+    const char *const only = "n2";
+    assert_int_equal(GIVE(&q->b, VM_ADD, .name = "vm", .uuid = "vm", .xml = "x", .memory_mb = 512,
+                          .vcpus = 1, .machine = "pc", .possible = {&only, 1}),
+                     REPLY_OK);
+    assert_string_equal(q->b.last.warning, "");
+}
+
 /* Owners that are not configured any more, and volumes that are not there, are left out. */
 static void what_has_gone(void **state) {
     struct question *q = *state;
@@ -243,6 +349,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(node_states, begin, end),
         cmocka_unit_test_setup_teardown(cpu_models, begin, end),
+        cmocka_unit_test_setup_teardown(machines, begin, end),
+        cmocka_unit_test_setup_teardown(machine_of_a_life, begin, end),
+        cmocka_unit_test_setup_teardown(alias_that_differs, begin, end),
         cmocka_unit_test_setup_teardown(what_has_gone, begin, end),
         cmocka_unit_test_setup_teardown(any_figures, begin, end),
         cmocka_unit_test_setup_teardown(home, begin, end),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is refused at once, on the node that was asked: a VM whose CPU would tie it to one node.
+ * What is refused at once, on the node that was asked: a VM whose CPU or machine type would tie it
+ * to one node.
  */
 #include "unit/core/story.h"
 
@@ -90,10 +91,59 @@ static void cpus_of_unknown_nodes(void **state) {
     world_destroy(w);
 }
 
+static int add_machine(struct world *w, const char *arch, const char *machine) {
+    static unsigned number;
+    char name[16];
+    (void)snprintf(name, sizeof(name), "odd%u", number++);
+    struct cmd_vm_add add = {.name = name,
+                             .uuid = name,
+                             .xml = "<domain/>",
+                             .memory_mb = 512,
+                             .vcpus = 1,
+                             .cpu_mode = "",
+                             .cpu_model = "",
+                             .machine = machine,
+                             .arch = arch};
+    return world_request(w, 3, COMMAND_VM_ADD, &add);
+}
+
+/* n4 has a newer QEMU than the others. */
+static void machines_that_no_other_node_has(void **state) {
+    static const struct {
+        const char *arch, *machine, *refusal; /* NULL: accepted */
+    } cases[] = {
+        {"x86_64", "pc-7", NULL},
+        {"x86_64", "pc", NULL},
+        {"", "", NULL},
+        {"x86_64", "pc-10",
+         "of the 4 nodes that may run the VM, only n4 has the machine type 'pc-10'"},
+        {"x86_64", "pc-q35-rhel9.2.0", "none has the machine type 'pc-q35-rhel9.2.0'"},
+        {"aarch64", "virt", "none has a QEMU for 'aarch64', so it could not run at all"},
+    };
+    (void)state;
+    uint64_t seed = 1;
+    struct world *w = world_create(4, seed);
+    for (uint32_t node = 1; node <= 4; node++) {
+        world_machine(w, node, node == 4 ? "x86_64/pc=pc-10" : "x86_64/pc=pc-7");
+        world_machine(w, node, "x86_64/pc-7");
+    }
+    world_machine(w, 4, "x86_64/pc-10");
+    world_setup(w, 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int code = add_machine(w, cases[i].arch, cases[i].machine);
+        const char *said = world_last_message(w);
+        EXPECT(w, code == (cases[i].refusal ? REPLY_REFUSED : REPLY_OK));
+        EXPECT(w, !cases[i].refusal || (strstr(said, "/domain/os/type: ") == said &&
+                                        strstr(said, cases[i].refusal) != NULL));
+    }
+    world_destroy(w);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpus_that_no_other_node_has),
         cmocka_unit_test(cpus_of_unknown_nodes),
+        cmocka_unit_test(machines_that_no_other_node_has),
     };
     if (argc > 1) {
         cmocka_set_test_filter(argv[1]);

@@ -69,6 +69,7 @@ void world_hang_storage(struct world *w, uint32_t node, bool hangs);
 /* One more CPU model that libvirt of that node offers, before it is booted. Without any it does not
  * tell. The text must be static. */
 void world_cpu_model(struct world *w, uint32_t node, const char *model);
+void world_machine(struct world *w, uint32_t node, const char *machine); /* "x86_64/pc=pc-7" */
 /* Something that the node's clusterd sends to all. */
 void world_say(struct world *w, uint32_t sender, const uint8_t *data, uint32_t size);
 /* From now on, lines of any clusterd's log with that text in them are counted. */

@@ -83,8 +83,8 @@ struct node {
     uint64_t watch_run;
     uint64_t processed; /* the last message that it has seen, in the ring's order */
     uint64_t fed_ms;    /* its watchdog; 0: not armed */
-    const char *cpu_models[4];
-    uint32_t n_cpu_models;
+    const char *cpu_models[4], *machines[4];
+    uint32_t n_cpu_models, n_machines;
     struct slow_store *stores, **last_store;
     /* the disk */
     uint64_t promised, commit_index;

@@ -306,6 +306,7 @@ void world_finish_agent(struct world *w, struct agent *a) {
         const struct node *n = &w->nodes[a->node];
         struct item *item = world_push_line(w, a->node, a->run, AGENT_CPU_MODELS);
         item->event.agent.models = (struct wire_strs){.v = n->cpu_models, .n = n->n_cpu_models};
+        item->event.agent.machines = (struct wire_strs){.v = n->machines, .n = n->n_machines};
         item = world_push_line(w, a->node, a->run, AGENT_DONE);
         item->event.agent.result = RESULT_OK;
         a->used = false;

@@ -228,6 +228,12 @@ void world_cpu_model(struct world *w, uint32_t node, const char *model) {
     n->cpu_models[n->n_cpu_models++] = model;
 }
 
+void world_machine(struct world *w, uint32_t node, const char *machine) {
+    struct node *n = &w->nodes[node];
+    CHECK(n->n_machines < ARRAY_SIZE(n->machines));
+    n->machines[n->n_machines++] = machine;
+}
+
 void world_say(struct world *w, uint32_t sender, const uint8_t *data, uint32_t size) {
     world_broadcast(w, sender, data, size);
 }
