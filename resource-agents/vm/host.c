@@ -195,7 +195,7 @@ void host_machine(virDomainPtr domain, char ret_machine[HOST_MACHINE_SIZE]) {
         const char *machine =
             xml_attr(xml_child(xml_child(definition.domain, "os"), "type"), "machine");
         if (machine != NULL && strlen(machine) < HOST_MACHINE_SIZE) {
-            strcpy(ret_machine, machine);
+            (void)snprintf(ret_machine, HOST_MACHINE_SIZE, "%s", machine);
         }
         definition_finish(&definition);
     }
