@@ -220,6 +220,7 @@ static void read_detail(const json_t *value, struct core_agent *agent) {
     agent->state_lost =
         detail && (strcmp(detail, "state-used") == 0 || strcmp(detail, "state-missing") == 0);
     agent->not_begun = detail && strcmp(detail, "not-begun") == 0;
+    agent->handed_over = detail && strcmp(detail, "handed-over") == 0;
 }
 
 static int read_event(const char *name, struct agent_line *line) {

@@ -42,6 +42,7 @@ struct agent_run {
     uint64_t run;
     char label[LABEL_BYTES]; /* "vm start web1", for the log */
     bool is_monitor;
+    bool outlives_us;
     struct core_agent final; /* of the last line; line is NONE if there was none */
     char final_reason[WIRE_MAX_TEXT + 1];
     uint64_t log_window_ms; /* when the lines below began to count */
@@ -267,6 +268,7 @@ void agents_run(struct agents *agents, const struct core_run_agent *order) {
         run->agents = agents;
         run->run = order->run;
         run->is_monitor = strcmp(order->action, "monitor") == 0;
+        run->outlives_us = order->outlives != 0;
         (void)snprintf(run->label, sizeof(run->label), "%s %s %s", order->agent, order->action,
                        order->instance ? order->instance : "");
         list_append(&agents->runs, &run->link);
@@ -319,7 +321,12 @@ void agents_destroy(struct agents *agents) {
         return;
     }
     while (!list_empty(&agents->runs)) {
-        run_free(list_entry(agents->runs.next, struct agent_run, link));
+        struct agent_run *run = list_entry(agents->runs.next, struct agent_run, link);
+        if (run->outlives_us) {
+            process_leave(run->process);
+            run->process = NULL;
+        }
+        run_free(run);
     }
     free(agents->agent_dir);
     free(agents);

@@ -11,8 +11,8 @@
  * - The end is an event on a pidfd. The group is killed before the leader is reaped, when its
  * number cannot have been given to another group yet; so nothing that an agent left in the
  * background survives it.
- * - PR_SET_PDEATHSIG makes it die with us; the check after it catches a parent that died just
- * before.
+ * - PR_SET_PDEATHSIG makes it die with us, unless it takes that back; the check after it catches a
+ * parent that died just before.
  */
 #include "adapters/process.h"
 
@@ -212,6 +212,15 @@ void process_kill(struct process *p, int signal) {
 /* An undead child is reaped by nobody until it dies; its zombie then costs one line in the process
  * table. The kernel gives it to init when clusterd ends. */
 void process_destroy(struct process *p) {
+    pid_t pid = p ? p->pid : 0;
+    process_leave(p);
+    if (pid > 0) {
+        (void)kill(-pid, SIGKILL);
+        (void)waitpid(pid, NULL, WNOHANG);
+    }
+}
+
+void process_leave(struct process *p) {
     if (!p) {
         return;
     }
@@ -221,10 +230,6 @@ void process_destroy(struct process *p) {
         buffer_finish(&p->streams[i].line);
     }
     close_fd(p->loop, &p->pidfd);
-    if (p->pid > 0) {
-        (void)kill(-p->pid, SIGKILL);
-        (void)waitpid(p->pid, NULL, WNOHANG);
-    }
     free(p);
 }
 

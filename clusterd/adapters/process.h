@@ -55,5 +55,7 @@ int process_start(qb_loop_t *loop, const struct process_spec *spec,
 void process_kill(struct process *process, int signal);
 /* Kills the group if it still runs, and forgets it; no handler is called any more. NULL is fine. */
 void process_destroy(struct process *process);
+/* Forgets it, and lets it go on. NULL is fine. */
+void process_leave(struct process *process);
 
 #endif

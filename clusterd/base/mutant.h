@@ -38,10 +38,9 @@
     X(idle_and_late, "a clusterd that lags behind feeds the watchdog as idle")           \
     X(old_echo, "the watchdog is fed on an echo of any age")                             \
     X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago")   \
-    X(source_resumed, "a migration's source is resumed while its target runs")           \
     X(one_side_asked, "after a broken migration only the source is asked")               \
     X(unclear_is_unbegun, "a start that ended without a word counts as never begun")     \
-    X(old_memory_resumed, "a migration's source is resumed when its target has gone")    \
+    X(arrival_resumed, "a migrated copy is resumed though its source may run")           \
     X(ack_unread, "what was never sent can be acknowledged")                             \
     X(added_unasked, "a VM that is added is started before the nodes are asked")         \
     X(foreign_unheard, "a VM that somebody runs under libvirt is started elsewhere")     \

@@ -323,6 +323,16 @@ static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_v
     operation_vm_step(a, vm, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, r->reason);
 }
 
+/* The agent knows that the source is gone and that the target's copy may go on, and could not tell
+ * it so: the target is the owner now, and is asked. */
+static void take_over(struct apply *a, struct model_vm *vm) {
+    vm_remember_return(a, vm);
+    vm->owner = vm->target;
+    vm->generation = vm->move_generation;
+    vm->target = 0;
+    vm_touch(a, vm);
+}
+
 static void migrate_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->result == RESULT_OK && r->state == VM_STATE_OFF) {
         uint32_t from = vm->owner;
@@ -338,6 +348,9 @@ static void migrate_reported(struct apply *a, struct model_vm *vm, const struct 
         move_failed(a, vm, r);
     } else {
         end_in_doubt(a, vm, r);
+        if (r->handed_over && r->state == VM_STATE_OFF) {
+            take_over(a, vm);
+        }
     }
 }
 

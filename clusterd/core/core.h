@@ -127,11 +127,12 @@ struct core_agent {
     uint8_t state;  /* enum agent_vm_state */
     uint8_t domain_event;
     uint8_t volume_ok;
-    uint8_t foreign;    /* DOMAIN, STARTED: it has no generation, certainly */
-    uint8_t autostart;  /* libvirt starts it by itself when the node boots */
-    uint8_t state_lost; /* vm restore: there is no saved state, or it was used before */
-    uint8_t refused;    /* vm migrate_to, restore: the node that was to take it never will */
-    uint8_t not_begun;  /* it never came to what it was to do: nothing has changed */
+    uint8_t foreign;     /* DOMAIN, STARTED: it has no generation, certainly */
+    uint8_t autostart;   /* libvirt starts it by itself when the node boots */
+    uint8_t state_lost;  /* vm restore: there is no saved state, or it was used before */
+    uint8_t refused;     /* vm migrate_to, restore: the node that was to take it never will */
+    uint8_t handed_over; /* vm migrate_to: the target's copy is the VM, and could not be resumed */
+    uint8_t not_begun;   /* it never came to what it was to do: nothing has changed */
     const char *uuid;
     const char *name;
     const char *reason;
@@ -244,6 +245,7 @@ struct core_run_agent {
     const char *input;   /* for stdin; NULL: none */
     uint64_t timeout_ms; /* SIGKILL to its process group then; 0: lives until killed. Ends:
                             AGENT_DONE, RESULT_TIMEOUT */
+    uint8_t outlives;    /* it is not to be killed when this clusterd ends */
 };
 
 struct core_kill_agent {

@@ -118,6 +118,7 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
     }
     struct core_run_agent *agent = &action->run_agent;
     agent->timeout_ms = timeout + TIMEOUT_LAST_WORD_MS;
+    agent->outlives = kind == ORDER_MIGRATE || kind == ORDER_SAVE;
     add_param(agent, "uuid", outbox_text(&c->out, "%s", vm->uuid));
     add_param(agent, "timeout_ms", number(c, timeout));
     if (kind == ORDER_MIGRATE) {
@@ -276,6 +277,7 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         .blackout_ms = line->blackout_ms,
         .total_ms = line->total_ms,
         .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,
+        .handed_over = run->order_kind == ORDER_MIGRATE && line->handed_over,
         .not_begun =
             line->not_begun || (MUTANT(unclear_is_unbegun) && run->order_kind == ORDER_START &&
                                 line->state == VM_STATE_UNKNOWN),

@@ -3,22 +3,27 @@
  * The transitions of a VM's state, and what is decided when it is not clear where its copy is
  * (RESOLVING).
  *
+ * A live migration arrives paused, and only clusterd's agent resumes it, when libvirt has given up
+ * the source (resource-agents/vm/arrival.h). So while the source is there, its memory is never
+ * older than the target's. Where the source is off, a copy that stands still on the target is of no
+ * use: libvirt may have let the source go on for a while, before it ended. (If the agent knows
+ * better, it reports the VM as handed over, and then it is the target that is asked, as owner.)
+ *
  * Resolving a migration whose end nobody reported: both nodes are asked (`probe_owner`,
  * `probe_target`; a fenced node counts as off), and when both have answered:
  *
  *     owner       target      what follows
  *     running     off         it never left: RUNNING at the owner
- *     any but off half made   DESTROY at the target (it never ran there), then as below
- *     running     running     impossible by libvirt's protocol: DESTROY at the target
+ *     any but off paused      DESTROY at the target (it never ran there), then as with off there
+ *     running     running     impossible by the protocol: DESTROY at the target
  *     paused      running     the move is done: DESTROY the source, then RUNNING at the target
- *     paused      off         DESTROY the source, start anew: the target may have run for a moment
- *                             before it ended, and then the source's memory is older than the disk
+ *     paused      off         RESUME at the owner
  *     off         running     the move is done: RUNNING at the target
- *     off         half made   DESTROY at the target, start anew
+ *     off         paused      DESTROY at the target, start anew
  *     off         off         OFF
  *
- * "Half made" is paused or incoming. A paused VM that was not being migrated is resumed. Nothing is
- * destroyed or resumed before both answers are there.
+ * "Paused" at the target is also incoming: half a copy. Nothing is destroyed or resumed before both
+ * answers are there.
  *
  * A VM that is found nowhere after an order that ended without a word has failed where that was at
  * work: a start is not tried there again, the others count as a crash does (restart_limit).
@@ -157,17 +162,17 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
         return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
     }
     if (owner == VM_STATE_PAUSED && target == VM_STATE_RUNNING) {
-        return (struct resolve_step){.kind = MUTANT(source_resumed) ? ORDER_RESUME : ORDER_DESTROY,
-                                     .node = vm->owner};
+        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
+    }
+    if (target == VM_STATE_PAUSED && MUTANT(arrival_resumed)) {
+        return (struct resolve_step){.kind = ORDER_RESUME, .node = vm->target};
     }
     if (target == VM_STATE_PAUSED || target == VM_STATE_INCOMING ||
         (owner_there && target == VM_STATE_RUNNING)) {
         return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->target};
     }
     if (owner == VM_STATE_PAUSED) {
-        bool alone = vm->target == 0 || MUTANT(old_memory_resumed);
-        return (struct resolve_step){.kind = alone ? ORDER_RESUME : ORDER_DESTROY,
-                                     .node = vm->owner};
+        return (struct resolve_step){.kind = ORDER_RESUME, .node = vm->owner};
     }
     return (struct resolve_step){.kind = ORDER_NONE};
 }
@@ -186,7 +191,9 @@ bool resolve_goes_back(const struct model *m, const struct model_vm *vm) {
 static void resolve_saved(struct apply *a, struct model_vm *vm) {
     vm_clear_order(a, vm);
     clear_probes(vm);
-    vm->restore_node = 0;
+    if (vm->restore_node == vm->owner) {
+        vm->restore_node = 0; /* it was being restored there; one that was being saved goes on */
+    }
     vm_set_state(a, vm, VM_SAVED);
 }
 

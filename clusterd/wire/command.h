@@ -208,7 +208,8 @@ WIRE_STRUCT(cmd_vm_retry);
     F(S, STR, reason, WIRE_MAX_TEXT)    \
     F(S, U8, refused, 1) /* MIGRATE, RESTORE: the node that was to take the VM never will */ \
     F(S, U8, not_begun, 1) /* nothing was changed, nor will be */ \
-    F(S, STR, machine, WIRE_MAX_NAME) /* START: as of report_domain */
+    F(S, STR, machine, WIRE_MAX_NAME) /* START: as of report_domain */ \
+    F(S, U8, handed_over, 1) /* MIGRATE: it is the target's, where it stands still */
 WIRE_STRUCT(cmd_vm_report);
 
 #define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by us */ \

@@ -13,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-int ocf_process_setup(void) {
+int ocf_process_setup(enum ocf_parent parent) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
-    /* Without clusterd nobody knows what this operation was for; libvirt keeps the truth about the
-     * VM. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+    /* Without clusterd nobody knows what most operations were for; libvirt keeps the truth about
+     * the VM. */
+    if (prctl(PR_SET_PDEATHSIG, parent == OCF_DIES_WITH_PARENT ? SIGKILL : 0) < 0) {
         return -errno;
     }
     if (sigaction(SIGPIPE, &ignore, NULL) < 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The resource agent's side of the OCF protocol: exit codes, parameters from the environment, and
- * what every agent process owes to the clusterd that started it (to die with it, to heed SIGTERM,
- * not to be killed by a closed pipe).
+ * what every agent process owes to the clusterd that started it (to die with it as a rule, to heed
+ * SIGTERM, not to be killed by a closed pipe).
  */
 #ifndef AGENTS_SHARED_OCF_H
 #define AGENTS_SHARED_OCF_H
@@ -22,9 +22,11 @@ enum ocf_exit {
     OCF_NOT_RUNNING = 7,
 };
 
-/* Makes this process die with its parent and survive closed pipes. Returns 0 or a negative errno.
- */
-int ocf_process_setup(void);
+enum ocf_parent { OCF_DIES_WITH_PARENT, OCF_OUTLIVES_PARENT };
+
+/* Settles what its parent's death means to this process, and makes it survive closed pipes. 0 or a
+ * negative errno. To be called by the main thread. */
+int ocf_process_setup(enum ocf_parent parent);
 
 /* Value of OCF_RESKEY_<name>, or fallback where it is not set or empty. It belongs to the
  * environment. */

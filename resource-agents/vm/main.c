@@ -26,24 +26,26 @@ static const struct action {
     /* One of the two: on a VM, with deadline and final line; or by itself. */
     void (*operation)(struct operation *operation);
     int (*plain)(const struct params *params, const char *xml, size_t xml_len);
-    bool gated; /* all that it changes comes after operation_may_begin() */
+    bool gated;             /* all that it changes comes after operation_may_begin() */
+    enum ocf_parent parent; /* what clusterd's death means to it */
 } vm_actions[] = {
-    {"start", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_start, NULL, true},
-    {"stop", PARAMS_VM, NO_INPUT, action_stop, NULL, false},
-    {"destroy", PARAMS_VM, NO_INPUT, action_destroy, NULL, false},
-    {"monitor", PARAMS_VM, NO_INPUT, action_monitor, NULL, false},
+    {"start", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_start, NULL, true,
+     OCF_DIES_WITH_PARENT},
+    {"stop", PARAMS_VM, NO_INPUT, action_stop, NULL, false, OCF_DIES_WITH_PARENT},
+    {"destroy", PARAMS_VM, NO_INPUT, action_destroy, NULL, false, OCF_DIES_WITH_PARENT},
+    {"monitor", PARAMS_VM, NO_INPUT, action_monitor, NULL, false, OCF_DIES_WITH_PARENT},
     {"migrate_to", PARAMS_VM | PARAMS_GENERATION | PARAMS_TARGET, NO_INPUT, action_migrate_to, NULL,
-     true},
-    {"migrate_from", PARAMS_VM, NO_INPUT, action_migrate_from, NULL, false},
-    {"save", PARAMS_VM | PARAMS_STATE_FILE, NO_INPUT, action_save, NULL, true},
+     true, OCF_OUTLIVES_PARENT},
+    {"migrate_from", PARAMS_VM, NO_INPUT, action_migrate_from, NULL, false, OCF_DIES_WITH_PARENT},
+    {"save", PARAMS_VM | PARAMS_STATE_FILE, NO_INPUT, action_save, NULL, true, OCF_OUTLIVES_PARENT},
     {"restore", PARAMS_VM | PARAMS_GENERATION | PARAMS_STATE_FILE, DEFINITION, action_restore, NULL,
-     true},
-    {"resume", PARAMS_VM, NO_INPUT, action_resume, NULL, false},
-    {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL, false},
-    {"validate-all", 0, DEFINITION, NULL, action_validate_all, false},
-    {"meta-data", 0, NO_INPUT, NULL, action_meta_data, false},
-    {"host-cpu", 0, NO_INPUT, NULL, action_host_cpu, false},
-    {"watch", 0, NO_INPUT, NULL, action_watch, false},
+     true, OCF_DIES_WITH_PARENT},
+    {"resume", PARAMS_VM, NO_INPUT, action_resume, NULL, false, OCF_DIES_WITH_PARENT},
+    {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL, false, OCF_DIES_WITH_PARENT},
+    {"validate-all", 0, DEFINITION, NULL, action_validate_all, false, OCF_DIES_WITH_PARENT},
+    {"meta-data", 0, NO_INPUT, NULL, action_meta_data, false, OCF_DIES_WITH_PARENT},
+    {"host-cpu", 0, NO_INPUT, NULL, action_host_cpu, false, OCF_DIES_WITH_PARENT},
+    {"watch", 0, NO_INPUT, NULL, action_watch, false, OCF_DIES_WITH_PARENT},
 };
 
 static const struct action *find_action(const char *name) {
@@ -106,7 +108,7 @@ int main(int argc, char **argv) {
         usage();
         return OCF_ERR_UNIMPLEMENTED;
     }
-    int r = ocf_process_setup();
+    int r = ocf_process_setup(action->parent);
     if (r < 0) {
         return fail_early(action->name, strerror(-r), OCF_ERR_GENERIC);
     }

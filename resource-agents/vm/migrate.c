@@ -3,13 +3,22 @@
  * migrate_to: live migration, libvirtd to libvirtd (peer to peer), so that it survives this
  * process.
  *
- * libvirt's steps, and what is true of the two copies when the connection breaks there:
- *   BEGIN, PREPARE   target paused and empty                     source runs      -> the source
- *   PERFORM          memory flows                                source runs      -> the source
- *   PERFORM3_DONE    all memory is there, source paused          nobody runs      -> either one,
- * but only one FINISH           target resumed                              target runs      -> the
- * target CONFIRM          source destroyed A source found paused afterwards is therefore never
- * resumed or destroyed here: this process sees one side only. clusterd asks both and decides.
+ * The steps, and what is true of the two copies when the connection breaks there:
+ *
+ *   BEGIN, PREPARE   target paused and empty                     source runs
+ *   PERFORM          memory flows                                source runs
+ *   PERFORM3_DONE    all memory is there, source paused          nobody runs: either one may,
+ *                                                                but only one
+ *   FINISH           target complete, and paused (arrival.h)     the same; if libvirt gets no
+ *                                                                answer, it resumes the source
+ *   CONFIRM          source destroyed                            only the target is left
+ *   RESUME           ours: target resumed                        target runs
+ *
+ * libvirt goes on with all but the last step whatever becomes of this process; so it outlives the
+ * clusterd that has ordered it, and the next one waits for it (presence.h).
+ *
+ * A source found paused afterwards is never resumed or destroyed here: this process sees one side
+ * only. clusterd asks both and decides.
  */
 #include "actions.h"
 
@@ -21,8 +30,10 @@
 #include <libvirt/virterror.h>
 
 #include "../shared/ocf.h"
+#include "arrival.h"
 #include "host.h"
 #include "job.h"
+#include "presence.h"
 
 /* The job's last figures come as an event of their own, before the call's answer as a rule. */
 enum { FIGURES_WAIT_MS = 300 };
@@ -105,10 +116,11 @@ static int fill_params(const struct params *params, const char *xml,
 
 /*
  * A soft error of the guest's disk during the migration would stop the guest, and it would arrive
- * stopped: abort instead, so that the VM is where it was.
+ * stopped: abort instead, so that the VM is where it was. It arrives paused: see arrival.h.
  */
 static unsigned int migration_flags(const struct params *params) {
-    unsigned int flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR;
+    unsigned int flags =
+        VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_PAUSED;
     if (params->shared) {
         flags |= VIR_MIGRATE_UNSAFE;
     }
@@ -118,27 +130,58 @@ static unsigned int migration_flags(const struct params *params) {
     return flags;
 }
 
-static void read_blackout(struct operation *operation) {
+/*
+ * From the moment in which the guest stood still here to the one in which it went on there. What
+ * libvirt measures ends when the copy has arrived; where its word of the beginning was lost, that
+ * has to do.
+ */
+static void read_blackout(struct operation *operation, const struct arrival *arrival) {
     uint64_t due_ms = ocf_now_ms() + FIGURES_WAIT_MS;
 
     pthread_mutex_lock(&operation->lock);
     while (!operation->events.job_done &&
            operation_wait(operation, operation->events.changes, due_ms)) {
     }
-    operation->report.blackout_ms = operation->events.downtime_ms;
+    int64_t blackout_ms = operation->events.downtime_ms;
+    uint64_t began_ms = operation->events.suspended_ms;
+    if (began_ms != 0 && arrival->resumed_ms >= began_ms &&
+        (int64_t)(arrival->resumed_ms - began_ms) > blackout_ms) {
+        blackout_ms = (int64_t)(arrival->resumed_ms - began_ms);
+    }
+    operation->report.blackout_ms = blackout_ms;
     pthread_mutex_unlock(&operation->lock);
 }
 
-/* libvirt says that the VM moved. Is the source really gone? */
-static void judge_success(struct operation *operation) {
+/* The target's copy is the VM. Has the guest gone on over there? */
+static void judge_arrival(struct operation *operation, const struct arrival *arrival) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
-    const char *text;
 
-    read_blackout(operation);
-    if (host_read_state(operation, &text) == -ENOENT || report->state == VM_OFF) {
-        report->generation = 0;
+    report->state = VM_OFF;
+    report->generation = 0;
+    report->detail = NULL;
+    if (arrival->resumed_ms != 0) {
+        read_blackout(operation, arrival);
         report_set(report, VM_OK, "%s", "");
+        return;
+    }
+    report->detail = "handed-over";
+    report_set(report, VM_FAILED, "%s has left %s for %s, and could not be resumed there: %s",
+               params->name, ocf_node(), params->target, arrival->why);
+}
+
+/* libvirt says that the VM moved. Is the source really gone? */
+static void judge_success(struct operation *operation, struct arrival *arrival) {
+    const struct params *params = operation->params;
+    struct report *report = &operation->report;
+    const char *text = "in an unknown state";
+
+    if (host_read_state(operation, &text) == -ENOENT || report->state == VM_OFF) {
+        arrival_complete(arrival);
+    }
+    operation_step(operation, "resuming the VM on the target");
+    if (arrival_end(arrival)) {
+        judge_arrival(operation, arrival);
         return;
     }
     report_set(report, VM_FAILED,
@@ -146,13 +189,17 @@ static void judge_success(struct operation *operation) {
                params->name, ocf_node(), params->target, text, params->target);
 }
 
-static void judge_failure(struct operation *operation) {
+static void judge_failure(struct operation *operation, struct arrival *arrival) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
     enum operation_stop stop = operation_stopped(operation);
     char why[512];
 
     snprintf(why, sizeof(why), "%s", host_error());
+    if (arrival_end(arrival)) {
+        judge_arrival(operation, arrival); /* only the word of it was lost */
+        return;
+    }
     report->refused = stop == OPERATION_GOES_ON && host_error_is_refusal();
     host_settle(operation);
     if (stop == OPERATION_CANCELLED && report->state == VM_RUNNING) {
@@ -207,10 +254,17 @@ static bool may_begin(struct operation *operation) {
                    params->name, ocf_node(), params->target, job_kind_text(kind));
         return false;
     }
-    return operation_may_begin(operation, "its move to another node");
+    if (presence_announce(operation) < 0) {
+        report_set(report, VM_FAILED,
+                   "%s: cannot move from %s to %s: an operation from before still works on it; "
+                   "wait for it",
+                   params->name, ocf_node(), params->target);
+        return false;
+    }
+    return true;
 }
 
-static void migrate(struct operation *operation) {
+static void migrate(struct operation *operation, struct arrival *arrival) {
     const struct params *params = operation->params;
     virTypedParameterPtr list = NULL;
     char *xml = NULL;
@@ -236,9 +290,9 @@ static void migrate(struct operation *operation) {
     r = virDomainMigrateToURI3(operation->domain, params->target_uri, list, (unsigned int)count,
                                migration_flags(params));
     if (r == 0) {
-        judge_success(operation);
+        judge_success(operation, arrival);
     } else {
-        judge_failure(operation);
+        judge_failure(operation, arrival);
     }
     virTypedParamsFree(list, count);
     free(xml);
@@ -246,6 +300,8 @@ static void migrate(struct operation *operation) {
 
 void action_migrate_to(struct operation *operation) {
     const struct params *params = operation->params;
+    static struct arrival arrival; /* its thread may use it up to the end of the process */
+    char why[512];
 
     if (events_prepare() < 0) {
         report_set(&operation->report, VM_FAILED, "%s on %s: libvirt's event loop: %s",
@@ -260,5 +316,12 @@ void action_migrate_to(struct operation *operation) {
                    params->name, ocf_node(), host_error());
         return;
     }
-    migrate(operation);
+    if (arrival_begin(&arrival, operation, why, sizeof(why)) < 0) {
+        report_set(&operation->report, VM_FAILED, "%s: cannot move from %s to %s: %s", params->name,
+                   ocf_node(), params->target, why);
+        return;
+    }
+    if (operation_may_begin(operation, "its move to another node")) {
+        migrate(operation, &arrival);
+    }
 }

@@ -3,12 +3,14 @@
 #include "actions.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "../shared/jsonl.h"
 #include "../shared/ocf.h"
 #include "host.h"
 #include "job.h"
+#include "presence.h"
 
 /* Not every end of a job sends an event on every side, so it is looked again at times. */
 enum { LOOK_AGAIN_MS = 500 };
@@ -94,10 +96,28 @@ static int look_behind_queue(struct operation *operation) {
     return r;
 }
 
+/* What is true now, and that it will not stay so. */
+static void tell_busy(struct operation *operation) {
+    const char *text;
+
+    if (host_open(operation) == 0) {
+        (void)host_read_state(operation, &text);
+    } else {
+        operation->report.state = VM_UNKNOWN; /* not there yet, or not any more */
+    }
+    report_set(&operation->report, VM_FAILED,
+               "%s on %s: its migration or save, which clusterd has ordered, still goes on (%s)",
+               operation->params->name, ocf_node(), operation_stop_text(operation));
+}
+
 void action_monitor(struct operation *operation) {
     struct report *report = &operation->report;
     const char *text;
 
+    if (operation->params->wait_job && presence_await(operation) < 0) {
+        tell_busy(operation);
+        return;
+    }
     int r = operation->params->wait_job ? open_following(operation) : host_open(operation);
     if (r == -ENOENT && operation->params->wait_job) {
         r = look_behind_queue(operation);
@@ -157,7 +177,8 @@ void action_migrate_from(struct operation *operation) {
             return;
         } else if (report->detail == NULL || (strcmp(report->detail, "incoming") != 0 &&
                                               strcmp(report->detail, "migration") != 0 &&
-                                              strcmp(report->detail, "starting") != 0)) {
+                                              strcmp(report->detail, "starting") != 0 &&
+                                              strcmp(report->detail, "user") != 0)) {
             report_set(report, VM_FAILED, "%s arrived on %s, but is %s; resume or destroy it",
                        params->name, ocf_node(), text);
             return;
@@ -183,6 +204,13 @@ void action_resume(struct operation *operation) {
     }
     if (report->state == VM_RUNNING) {
         report_set(report, VM_OK, "%s runs on %s already", params->name, ocf_node());
+        return;
+    }
+    if (params->generation != 0 && report->generation != params->generation) {
+        report_set(report, VM_FAILED,
+                   "%s on %s: cannot resume it: the copy here is of generation %" PRIu64
+                   ", not %" PRIu64,
+                   params->name, ocf_node(), report->generation, params->generation);
         return;
     }
     if (report->state != VM_PAUSED ||

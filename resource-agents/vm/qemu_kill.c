@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The end of a QEMU that libvirt cannot end in time. See qemu_kill.h. */
+/* The QEMU process of a domain. See qemu_kill.h. */
 #include "qemu_kill.h"
 
 #include <errno.h>
@@ -13,11 +13,11 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-/* Where libvirt's QEMU driver keeps the PID files of qemu:///system. */
+/* Where libvirt's QEMU driver keeps the PID and status files of qemu:///system. */
 static const char state_dir[] = "/run/libvirt/qemu";
 
 /* Enough for all the arguments that libvirt gives to QEMU; the UUID is among the first. */
-enum { ARGUMENTS_MAX = 65536 };
+enum { ARGUMENTS_MAX = 65536, STATUS_MAX = 2 * 1024 * 1024 };
 
 /* Reads a file's beginning. The number of bytes, or a negative errno. */
 static ssize_t read_file(const char *path, char *text, size_t size) {
@@ -71,7 +71,7 @@ static bool is_of_domain(pid_t pid, const char *uuid) {
     return false;
 }
 
-int qemu_kill(const char *name, const char *uuid) {
+int qemu_open(const char *name, const char *uuid) {
     pid_t pid;
 
     int r = read_pid(name, &pid);
@@ -83,10 +83,39 @@ int qemu_kill(const char *name, const char *uuid) {
     if (fd < 0) {
         return errno == ESRCH ? -ENOENT : -errno;
     }
-    r = -ENOENT;
-    if (is_of_domain(pid, uuid)) {
-        r = pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
+    if (!is_of_domain(pid, uuid)) {
+        close(fd);
+        return -ENOENT;
     }
+    return fd;
+}
+
+/* libvirt replaces the file as a whole, so what is read is of one moment. */
+bool qemu_was_confirmed(const char *name, const char *uuid) {
+    static char status[STATUS_MAX];
+    char path[PATH_MAX];
+
+    int n = snprintf(path, sizeof(path), "%s/%s.xml", state_dir, name);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return false;
+    }
+    ssize_t len = read_file(path, status, sizeof(status) - 1);
+    if (len <= 0) {
+        return false;
+    }
+    status[len] = '\0';
+    const char *job = strstr(status, "async='migration out'");
+    const char *end = job != NULL ? strchr(job, '>') : NULL;
+    const char *phase = job != NULL ? strstr(job, "phase='confirm3'") : NULL;
+    return phase != NULL && phase < end && strstr(status, uuid) != NULL;
+}
+
+int qemu_kill(const char *name, const char *uuid) {
+    int fd = qemu_open(name, uuid);
+    if (fd < 0) {
+        return fd;
+    }
+    int r = pidfd_send_signal(fd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
     close(fd);
     return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The end of a QEMU that libvirt cannot end in time.
+ * The QEMU process of a domain: word of its end, and the end of one that libvirt cannot end in
+ * time.
  *
  * To destroy a domain libvirt sends SIGTERM first and gives QEMU ten seconds to bring its disks in
  * order. On storage that hangs it never will, and a node that lost its quorum does not have ten
@@ -8,6 +9,20 @@
  */
 #ifndef AGENTS_VM_QEMU_KILL_H
 #define AGENTS_VM_QEMU_KILL_H
+
+#include <stdbool.h>
+
+/*
+ * A descriptor of that domain's QEMU, which becomes readable when the process has ended. -ENOENT:
+ * there is none; another negative errno.
+ */
+int qemu_open(const char *name, const char *uuid);
+
+/*
+ * True if libvirt has written down that the domain's migration to another node succeeded, and that
+ * its copy here has only to be ended.
+ */
+bool qemu_was_confirmed(const char *name, const char *uuid);
 
 /*
  * Sends SIGKILL to the QEMU of that domain. It is found by libvirt's PID file and must have the

@@ -6,8 +6,10 @@
  *   STATE_FILE.part    being written; libvirt marks its header once it is complete
  *   STATE_FILE         complete and on the disk; the domain is gone
  *
- * An agent that is killed in between leaves the domain gone and STATE_FILE.part complete: the same
- * order, given again, finishes it.
+ * The second name is this process's word that the guest has not run since: libvirt lets a guest go
+ * on whose save its daemon did not see end, be the file complete or not. So it outlives the
+ * clusterd that has ordered it, and the next one waits for it (presence.h); nobody else may give
+ * that name to what it left behind, but the same order, given again.
  */
 #include "actions.h"
 
@@ -22,6 +24,7 @@
 #include "../shared/ocf.h"
 #include "host.h"
 #include "job.h"
+#include "presence.h"
 #include "state_file.h"
 
 static void fail(struct operation *operation, const char *what, const char *why) {
@@ -120,6 +123,10 @@ static bool may_begin(struct operation *operation) {
     int kind = job_kind(operation->domain);
     if (kind >= 0) {
         fail(operation, "wait for it or cancel it", job_kind_text(kind));
+        return false;
+    }
+    if (presence_announce(operation) < 0) {
+        fail(operation, "wait for it", "an operation from before still works on it");
         return false;
     }
     return may_replace(operation);

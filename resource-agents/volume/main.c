@@ -290,7 +290,7 @@ int main(int argc, char **argv) {
                    JSONL_IMPORTANT_MS);
         return OCF_ERR_ARGS;
     }
-    int r = ocf_process_setup();
+    int r = ocf_process_setup(OCF_DIES_WITH_PARENT);
     if (r < 0) {
         ocf_log("volume %s: %s", argv[1], strerror(-r));
         return OCF_ERR_GENERIC;

@@ -85,6 +85,7 @@ static void process_ends(struct sim *s, struct agent *a, enum agent_result resul
         item->event.agent.state_lost = strncmp(reason, "state-", 6) == 0;
         item->event.agent.refused = strcmp(reason, agent_refusal(REFUSE_FOR_GOOD)) == 0;
         item->event.agent.not_begun = a->not_begun;
+        item->event.agent.handed_over = strncmp(reason, "handed over", 11) == 0;
         item->event.agent.total_ms = (s->now_us - a->began_us) / 1000;
         (void)snprintf(item->text[2], sizeof(item->text[2]), "%s", reason);
         node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 500));
@@ -205,9 +206,11 @@ static void save_ends(struct sim *s, uint64_t index, uint64_t serial) {
                    "it is not saved, and goes on");
         return;
     }
-    memcpy(v->saved.path, a->path, sizeof(v->saved.path));
-    v->saved.memory = copy->memory;
-    v->saved.claimed = false;
+    if (a->process || a->orphan) { /* else nobody gives it its name */
+        memcpy(v->saved.path, a->path, sizeof(v->saved.path));
+        v->saved.memory = copy->memory;
+        v->saved.claimed = false;
+    }
     copy_end(s, a->vm, a->node, VM_EVENT_MIGRATED);
     agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
 }
@@ -227,6 +230,17 @@ static void stop_ends(struct sim *s, uint64_t index, uint64_t serial) {
     agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
 }
 
+/* The agent of a clusterd that has died is awaited. */
+static bool orphan_works(const struct sim *s, const struct agent *asking) {
+    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+        const struct agent *a = &s->agents[i];
+        if (a->used && a->orphan && a->vm == asking->vm && a->node == asking->node) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void monitor_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
     if (!may_go_on(s, index, serial, monitor_ends)) {
@@ -236,7 +250,7 @@ static void monitor_ends(struct sim *s, uint64_t index, uint64_t serial) {
         then(s, a, 50000, monitor_ends);
     } else if (!s->nodes[a->node].libvirtd) {
         agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
-    } else if (job_of(s, a->vm, a->node)) {
+    } else if (job_of(s, a->vm, a->node) || orphan_works(s, a)) {
         then(s, a, 50000, monitor_ends);
     } else {
         agent_done(s, a, RESULT_OK, truth(s, a), "");
@@ -303,7 +317,8 @@ static void begin_stop(struct sim *s, struct agent *a) {
 
 static void begin_resume(struct sim *s, struct agent *a) {
     struct copy *copy = copy_of(s, a);
-    if (copy->state == COPY_PAUSED && !job_of(s, a->vm, a->node)) {
+    bool meant = copy->generation == a->generation;
+    if (copy->state == COPY_PAUSED && meant && !job_of(s, a->vm, a->node)) {
         copy_resume(s, a->vm, a->node);
     }
     bool runs = copy->state == COPY_RUNNING;
@@ -567,7 +582,7 @@ static void ask_to_end(struct sim *s, struct agent *a) {
         migrate_abort(s, a, RESULT_CANCELLED);
     } else if (a->job == JOB_SAVE) {
         a->cancelled = true;
-    } else if (a->job == JOB_NONE) {
+    } else if (a->job == JOB_NONE && a->phase < PHASE_CONFIRMED) {
         a->not_begun = says_what_it_begins(a);
         process_ends(s, a, RESULT_CANCELLED, a->vm ? truth(s, a) : VM_STATE_UNKNOWN, "cancelled");
         agent_free(a);
@@ -612,8 +627,11 @@ void agents_of_clusterd_end(struct sim *s, uint32_t node) {
             continue;
         }
         a->process = false;
+        /* One of a migration or a save outlives it, unless it is killed, too. */
+        bool moves = a->job == JOB_MIGRATE || a->job == JOB_SAVE || a->phase == PHASE_CONFIRMED;
+        a->orphan = moves && (s->options.calm || sim_chance(s, 80));
         /* What a fence device has been asked for it may do all the same. */
-        if (a->job == JOB_NONE && !(a->fence && sim_chance(s, 50))) {
+        if (a->job == JOB_NONE && !a->orphan && !(a->fence && sim_chance(s, 50))) {
             agent_free(a);
         }
     }

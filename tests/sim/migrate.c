@@ -5,9 +5,12 @@
  *
  *   before PERFORMED   the source runs on; the target's half copy is removed, sooner or later
  *   PERFORMED          the source stands still; if the target cannot be told to finish, the source
- *                      goes on, or, if its libvirtd died, stays paused; the target may then have
- *                      run for a moment before it was removed
- *   FINISHED           the target runs; if the word of it is lost, the source stays paused
+ *                      goes on, or, if its libvirtd died, stays paused
+ *   FINISHED           the target's copy is complete, and paused; if the word of it is lost,
+ * libvirt lets the source go on; if the source's libvirtd died, it stays paused, or is ended by the
+ * next one CONFIRMED          the source is gone; the agent asks the target to resume its copy,
+ * also when its clusterd has died. What it has asked for may be done after its own death, and what
+ * it has not, never
  */
 #include "sim/world.h"
 
@@ -85,18 +88,79 @@ void migrate_abort(struct sim *s, struct agent *a, enum agent_result result) {
 
 /* ---- the phases ---- */
 
+/* ---- the agent's own last step: the copy that has arrived goes on ---- */
+
+/* The request reaches the target's libvirtd, whatever became of who sent it. */
+static void resume_lands(struct sim *s, uint64_t packed, uint64_t generation) {
+    uint32_t vm = (uint32_t)(packed >> 8), node = (uint32_t)(packed & 0xff);
+    const struct copy *copy = &s->vms[vm - 1].copies[node];
+    const struct node *n = &s->nodes[node];
+    if (n->power && (n->frozen || (n->libvirtd && n->libvirtd_hangs))) {
+        sim_at(s, 100000, resume_lands, packed, generation);
+        return;
+    }
+    if (n->libvirtd && copy->state == COPY_PAUSED && copy->generation == generation) {
+        copy_resume(s, vm, node);
+    }
+}
+
+static void resume_answered(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial) || stands_still(s, index, serial, resume_answered)) {
+        return;
+    }
+    bool runs = target_is_same(s, a) && target(s, a)->state == COPY_RUNNING;
+    agent_done(s, a, runs ? RESULT_OK : RESULT_FAILED, VM_STATE_OFF,
+               runs ? "" : "handed over, and not resumed");
+}
+
+static void ask_to_resume(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_is(s, index, serial)) {
+        return;
+    }
+    if (s->nodes[a->node].frozen) {
+        sim_at(s, 100000, ask_to_resume, index, serial);
+        return;
+    }
+    if (!target_is_same(s, a)) {
+        then(s, a, sim_random(s, 8 * SIM_SECOND), resume_answered);
+        return;
+    }
+    uint64_t us = sim_delay(s, 2000);
+    sim_at(s, us, resume_lands, (uint64_t)a->vm << 8 | a->target, a->generation);
+    then(s, a, us + sim_delay(s, 1000), resume_answered);
+}
+
 static void confirm(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
     if (!agent_is(s, index, serial) || stands_still(s, index, serial, confirm)) {
         return;
     }
     if (!target_is_same(s, a)) {
+        if (source(s, a)->state == COPY_PAUSED) {
+            copy_resume(s, a->vm, a->node); /* libvirt cannot know how it ended over there */
+        }
         agent_done(s, a, RESULT_FAILED, copy_told(source(s, a), true),
                    "no word from the target of how it ended");
         return;
     }
     copy_end(s, a->vm, a->node, VM_EVENT_MIGRATED);
-    agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
+    a->phase = PHASE_CONFIRMED;
+    a->job = JOB_NONE;
+    if (!a->process && !a->orphan) {
+        agent_free(a); /* nobody is left to ask the target */
+        return;
+    }
+    then(s, a, sim_delay(s, sim_chance(s, s->options.calm ? 20 : 40) ? 300000 : 1000),
+         ask_to_resume);
+}
+
+static void arrive(struct sim *s, const struct agent *a) {
+    struct copy *copy = target(s, a);
+    copy->memory = source(s, a)->memory;
+    copy->state = COPY_PAUSED;
+    sim_trace(s, "%s: all of %s has arrived", s->names[a->target], s->vms[a->vm - 1].name);
 }
 
 static void finish(struct sim *s, uint64_t index, uint64_t serial) {
@@ -116,8 +180,7 @@ static void finish(struct sim *s, uint64_t index, uint64_t serial) {
         return;
     }
     a->phase = PHASE_FINISHED;
-    target(s, a)->memory = source(s, a)->memory;
-    copy_resume(s, a->vm, a->target);
+    arrive(s, a);
     then(s, a, sim_delay(s, sim_chance(s, s->options.calm ? 20 : 40) ? 600000 : 4000), confirm);
 }
 
@@ -180,27 +243,37 @@ void migrate_begin(struct sim *s, uint64_t index, uint64_t serial) {
 
 /* ---- a libvirtd dies in the middle ---- */
 
-/* The target had all memory, and libvirt sometimes lets it run for a moment before it sees that the
- * source's libvirtd has gone. */
-static void run_for_a_moment(struct sim *s, const struct agent *a) {
-    if (s->nodes[a->target].boot == a->target_boot && target(s, a)->state == COPY_INCOMING &&
-        !s->nodes[a->target].frozen && s->nodes[a->target].libvirtd) {
-        target(s, a)->memory = source(s, a)->memory;
-        copy_resume(s, a->vm, a->target);
-        copy_end(s, a->vm, a->target, VM_EVENT_STOPPED);
-    }
-}
-
-void migrate_libvirtd_lost(struct sim *s, struct agent *a, uint32_t node) {
-    if (a->node != node) {
-        return; /* of the target: the next step of the source finds out */
-    }
-    bool power = s->nodes[node].power;
-    if (a->phase == PHASE_PERFORMED && power && sim_chance(s, 50)) {
-        run_for_a_moment(s, a);
+/* That of the source. The order to finish may be on its way, and the next libvirtd may know that it
+ * was carried out. */
+static void source_lost(struct sim *s, struct agent *a) {
+    const struct node *n = &s->nodes[a->target];
+    bool there = n->boot == a->target_boot && target(s, a)->state == COPY_INCOMING;
+    if (a->phase == PHASE_PERFORMED && there && n->libvirtd && !n->frozen && sim_chance(s, 50)) {
+        a->phase = PHASE_FINISHED;
+        arrive(s, a);
+    } else if (a->phase == PHASE_FINISHED && s->nodes[a->node].power && sim_chance(s, 30)) {
+        copy_end(s, a->vm, a->node, VM_EVENT_MIGRATED);
     }
     if (a->phase < PHASE_FINISHED) {
         drop_incoming(s, a);
     }
     agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirtd has gone");
+}
+
+/* That of the target: the next step of the source finds out. The next libvirtd there removes a copy
+ * that the former one had not yet written down as complete. */
+static void target_lost(struct sim *s, struct agent *a) {
+    if (a->phase == PHASE_FINISHED && s->nodes[a->target].power &&
+        target(s, a)->state == COPY_PAUSED && sim_chance(s, 50)) {
+        target(s, a)->state = COPY_INCOMING;
+        drop_incoming(s, a);
+    }
+}
+
+void migrate_libvirtd_lost(struct sim *s, struct agent *a, uint32_t node) {
+    if (a->node == node) {
+        source_lost(s, a);
+    } else if (a->target == node) {
+        target_lost(s, a);
+    }
 }

@@ -13,8 +13,7 @@
  *
  * What the world does not do, because it is outside of the contract: a fence device that says "off"
  * of a node that is on and that corosync does not hear (of one that it does hear, see
- * FENCE_CROSSED); an administrator who confirms what is not so; libvirt resuming a
- * migration's source whose target has run (QEMU's image locks and virtlockd stand against that).
+ * FENCE_CROSSED); an administrator who confirms what is not so.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H

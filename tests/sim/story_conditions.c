@@ -151,7 +151,7 @@ const struct pattern story_conditions[] = {
     {"VM is off|starting|running|stopping|migrating|saving|saved|restoring|unknown", NULL, vm_is},
     {"VM stands still", NULL, vm_paused},
     {"VM removed", NULL, vm_removed},
-    {"VM migration begun|prepared|performed|finished", NULL, migration_is},
+    {"VM migration begun|prepared|performed|finished|confirmed", NULL, migration_is},
     {"VM agent WORD works", NULL, agent_works},
     {"NODE is joining|online|silent|lost|fencing|fenced|offline", NULL, node_is},
     {"NODE serves active|draining|drained", NULL, node_serves},

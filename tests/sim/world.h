@@ -249,7 +249,8 @@ enum job_phase {
     PHASE_BEGUN,     /* libvirtd works on it */
     PHASE_PREPARED,  /* MIGRATE: the target waits */
     PHASE_PERFORMED, /* MIGRATE: all memory is there, the source stands still */
-    PHASE_FINISHED   /* MIGRATE: the target runs */
+    PHASE_FINISHED,  /* MIGRATE: the target is complete, and stands still */
+    PHASE_CONFIRMED  /* MIGRATE: the source is gone; the agent has the target resumed */
 };
 
 /* An agent process, and the job that it has given to libvirtd. */
@@ -267,6 +268,7 @@ struct agent {
     uint64_t target_boot, target_libvirtd_life;
     uint64_t grace_us;
     bool process; /* it is alive: somebody hears how the job ends */
+    bool orphan;  /* it is alive, and its clusterd is not */
     bool cancelled;
     bool not_begun; /* it says that it has changed nothing */
     enum sim_agent how;

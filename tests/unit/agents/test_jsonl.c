@@ -31,7 +31,7 @@ static int in_child(int (*part)(int reader), int size) {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        (void)ocf_process_setup();
+        (void)ocf_process_setup(OCF_DIES_WITH_PARENT);
         dup2(ends[1], STDOUT_FILENO);
         close(ends[1]);
         _exit(part(ends[0]));

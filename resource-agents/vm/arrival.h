@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The last step of a live migration: the copy that has arrived on the target is resumed there.
+ *
+ * It arrives paused, for libvirt alone cannot tell which copy may run: where the target's answer to
+ * FINISH is lost, libvirt lets the source go on, whatever the target does. So the target's copy is
+ * resumed only once the source was handed over, which means that libvirt has got that answer and
+ * can do nothing but end the source, and that its QEMU has ended:
+ *
+ *     libvirt's phase "confirm3" and the end of QEMU ---.
+ *                                                        >-- handed over --> resume it there
+ *     the call says that all went well, source off ----'
+ *
+ * The first way is the quick one: libvirt looks only every 200 ms whether QEMU has ended, and the
+ * guest stands still meanwhile. That the source is gone is not enough: it may have gone on for a
+ * moment, and what has arrived is then older than its disk.
+ *
+ * The connection to the target is opened before the migration begins, so that the guest waits for
+ * one call and no more. Where that call cannot be made, clusterd gets word that the VM was handed
+ * over, and orders the target to resume it. Without that word it never will.
+ */
+#ifndef AGENTS_VM_ARRIVAL_H
+#define AGENTS_VM_ARRIVAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <libvirt/libvirt.h>
+
+struct operation;
+
+struct arrival {
+    struct operation *operation;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    virConnectPtr conn;
+
+    /* Guarded by the operation's lock; each change is signalled by its `changed`. */
+    virDomainPtr domain; /* as the target's event named it; NULL: no event yet */
+    bool handed_over;    /* the target's copy is the VM now, and stands still */
+    bool over;           /* the migration is: what is not known by now will not be */
+    bool done;           /* the thread has nothing more to do */
+    uint64_t resumed_ms; /* when the guest went on over there; 0: it did not */
+    char why[512];       /* why not, where it was tried */
+};
+
+/*
+ * Connects to the target and begins to follow both copies. 0, or -EIO: why says so. The arrival
+ * must live as long as the process.
+ */
+int arrival_begin(struct arrival *arrival, struct operation *operation, char *why, size_t why_size);
+
+/* libvirt says that all went well and that the source is off: so it is resumed at last. */
+void arrival_complete(struct arrival *arrival);
+
+/* Waits until the copy was resumed, or it is clear that it will not be. True if it was handed over,
+ * be it resumed or not. */
+bool arrival_end(struct arrival *arrival);
+
+#endif

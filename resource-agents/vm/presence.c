@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Word of an agent that outlives its clusterd. See presence.h. */
+#include "presence.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../shared/ocf.h"
+#include "operation.h"
+
+/* Anybody may have taken the name: only a process of our own user counts. */
+static bool is_ours(int fd) {
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+static int open_socket(const struct params *params, struct sockaddr_un *ret_name,
+                       socklen_t *ret_size) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+    /* Its first byte is NUL: a name of no file system. */
+    int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "clusterd-vm-%s",
+                     params->uuid[0] != '\0' ? params->uuid : params->name);
+    if (n < 0 || (size_t)n >= sizeof(name.sun_path) - 1) {
+        return -ENAMETOOLONG;
+    }
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    *ret_name = name;
+    *ret_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    return fd;
+}
+
+/* A connection to who is there; -ECONNREFUSED: nobody. */
+static int connect_to(const struct params *params) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t size = 0;
+
+    int fd = open_socket(params, &name, &size);
+    if (fd < 0) {
+        return fd;
+    }
+    if (connect(fd, (const struct sockaddr *)&name, size) < 0 || !is_ours(fd)) {
+        close(fd);
+        return -ECONNREFUSED;
+    }
+    return fd;
+}
+
+int presence_announce(struct operation *operation) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t size = 0;
+
+    int other = connect_to(operation->params);
+    if (other >= 0) {
+        close(other);
+        return -EBUSY;
+    }
+    int fd = open_socket(operation->params, &name, &size);
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&name, size) == 0 && listen(fd, 8) == 0) {
+        return 0; /* it is closed by the end of the process */
+    }
+    ocf_log(
+        "%s on %s: cannot make a socket: %s; should clusterd be restarted now, it will not wait",
+        operation->params->name, ocf_node(), strerror(fd < 0 ? -fd : errno));
+    if (fd >= 0) {
+        close(fd);
+    }
+    return 0;
+}
+
+int presence_await(struct operation *operation) {
+    int fd = connect_to(operation->params);
+    int r = 0;
+
+    if (fd < 0) {
+        return 0;
+    }
+    operation_step(operation,
+                   "waiting for the end of an operation that clusterd had ordered before");
+    while (r == 0) {
+        /* The second one is left unread: it wakes the events thread, too. */
+        struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
+                               {.fd = operation->events.wake_fd, .events = POLLIN}};
+        r = poll(fds, 2, -1) < 0 && errno != EINTR ? -errno : 0;
+        if (operation_stopped(operation) != OPERATION_GOES_ON) {
+            r = -ETIME;
+        } else if (fds[0].revents != 0) {
+            break;
+        }
+    }
+    close(fd);
+    return r;
+}
