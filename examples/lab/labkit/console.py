@@ -35,6 +35,7 @@ class Said:
     trouble: list = dataclasses.field(default_factory=list)
     lost: list = dataclasses.field(default_factory=list)  # (acknowledged, found at the next boot)
     nonces: list = dataclasses.field(default_factory=list)
+    repeated: int = 0  # ticks that were no higher than the one before: two copies count, or old memory went on
 
     def take(self, line):
         """One line; returns its match, or None for what the firmware or kernel says."""
@@ -43,10 +44,12 @@ class Said:
             return None
         if match["tick"]:
             self.ticks += 1
+            self.repeated += int(match["tick"]) <= self.last_tick
             self.last_tick, self.last_tick_ms = int(match["tick"]), int(match["ms"])
             self.acknowledged = max(self.acknowledged, int(match["ack"]))
         elif match["boot"]:
             self.boots += 1
+            self.last_tick = 0
             self.nonces.append(match["nonce"].decode())
             # A boot finds at least what was acknowledged before it, or a write was lost.
             if int(match["seq"]) < self.acknowledged:
