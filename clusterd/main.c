@@ -8,6 +8,7 @@
  */
 #include "adapters/clock.h"
 #include "adapters/config.h"
+#include "adapters/corosync_fit.h"
 #include "adapters/export.h"
 #include "adapters/log.h"
 #include "adapters/notify.h"
@@ -35,6 +36,7 @@ struct daemon {
     struct driver *driver;
     struct driver_adapters adapters;
     char cluster_name[WIRE_MAX_NAME + 1];
+    char watchdog_misfit[COROSYNC_MAX_MESSAGE]; /* "": it fits corosync's times */
     int pid_fd;
     int exit_code; /* of a failure that has one of its own; 0: none */
 };
@@ -62,11 +64,31 @@ static uint64_t random_incarnation(void) {
     return number;
 }
 
+/* A refusal is for a person to mend: the next start would come to it again. */
+static int refuse(struct daemon *d, const char *message) {
+    d->exit_code = EXIT_CONFIG;
+    driver_exit(d->driver, -EINVAL, message);
+    return -EINVAL;
+}
+
+static bool is_new(const struct core_stored_state *state) {
+    return state->promised == 0 && state->snapshot_index == 0 && state->n_entries == 0;
+}
+
 /* Corosync has told its configuration. */
 static int on_ready(void *context, const struct corosync_config *corosync) {
     struct daemon *d = context;
     char message[STORE_MAX_MESSAGE];
     memcpy(d->cluster_name, corosync->cluster_name, sizeof(d->cluster_name));
+    if (is_new(sqlite_store_state(d->adapters.store)) && fit_is_package_example(corosync)) {
+        return refuse(d, "corosync runs with the example of its package (one node, 127.0.0.1): "
+                         "write /etc/corosync/corosync.conf for all nodes, systemctl restart "
+                         "corosync, then start clusterd");
+    }
+    if (!fit_watchdog(corosync, watchdog_timeout_ms(d->adapters.watchdog), message,
+                      sizeof(message))) {
+        return refuse(d, message);
+    }
     int error = sqlite_store_claim(d->adapters.store, corosync->node, message);
     if (error < 0) {
         d->exit_code = EXIT_DATABASE;
@@ -94,6 +116,21 @@ static int on_ready(void *context, const struct corosync_config *corosync) {
     error = driver_boot(d->driver, &boot);
     sqlite_store_forget(d->adapters.store);
     return error;
+}
+
+/* Corosync's times may have become too long for the watchdog. Another node may count on its being
+ * armed with what it was reported with, so nothing is done but said. */
+static void on_changed(void *context, const struct corosync_config *corosync) {
+    struct daemon *d = context;
+    char message[COROSYNC_MAX_MESSAGE] = "";
+    (void)fit_watchdog(corosync, watchdog_timeout_ms(d->adapters.watchdog), message,
+                       sizeof(message));
+    if (message[0] && strcmp(message, d->watchdog_misfit) != 0) {
+        log_error("%s; then restart clusterd", message);
+    } else if (!message[0] && d->watchdog_misfit[0]) {
+        log_info("corosync's token and consensus fit watchdog_ms again");
+    }
+    memcpy(d->watchdog_misfit, message, sizeof(message));
 }
 
 static void on_fatal(void *context, int error, const char *message) {
@@ -127,6 +164,10 @@ static const char *waiting_of(void *context) {
     }
     const char *problem = d->adapters.ring ? corosync_ring_problem(d->adapters.ring) : "";
     return problem[0] ? problem : "clusterd is starting";
+}
+
+static const char *misfit_of(void *context) {
+    return ((const struct daemon *)context)->watchdog_misfit;
 }
 
 /* ---- start ---- */
@@ -173,8 +214,11 @@ static int open_store(struct daemon *d) {
 
 static int open_ipc(struct daemon *d) {
     const struct ipc_groups groups = {d->config.admin_group, d->config.reader_group};
-    const struct ipc_source source = {
-        .core = d->core, .cluster = cluster_of, .waiting = waiting_of, .context = d};
+    const struct ipc_source source = {.core = d->core,
+                                      .cluster = cluster_of,
+                                      .waiting = waiting_of,
+                                      .misfit = misfit_of,
+                                      .context = d};
     int error = ipc_server_create(d->loop, CLUSTERD_IPC_SERVICE, &groups, &source,
                                   driver_sink(d->driver), &d->adapters.ipc);
     if (error == -EADDRINUSE) {
@@ -186,7 +230,8 @@ static int open_ipc(struct daemon *d) {
 static int open_adapters(struct daemon *d) {
     char message[512] = "";
     struct event_sink sink = driver_sink(d->driver);
-    const struct ring_handlers handlers = {.ready = on_ready, .fatal = on_fatal, .context = d};
+    const struct ring_handlers handlers = {
+        .ready = on_ready, .changed = on_changed, .fatal = on_fatal, .context = d};
     int error = open_store(d);
     if (error == 0 && watchdog_create(d->config.watchdog, d->config.watchdog_ms,
                                       &d->adapters.watchdog, message, sizeof(message)) < 0) {

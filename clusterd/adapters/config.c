@@ -56,7 +56,7 @@ static const struct key keys[] = {
     {"clusterd", "libvirt_uri", VALUE_TEXT, AT(libvirt_uri), 0, ROOM(libvirt_uri)},
     {"clusterd", "migrate_uri", VALUE_URI_NODE, AT(migrate_uri), 0, ROOM(migrate_uri)},
     {"clusterd", "watchdog", VALUE_WATCHDOG, AT(watchdog), 0, ROOM(watchdog)},
-    {"clusterd", "watchdog_ms", VALUE_U64, AT(watchdog_ms), 1000, 600000},
+    {"clusterd", "watchdog_ms", VALUE_U64, AT(watchdog_ms), TIMEOUT_WATCHDOG_MIN_MS, 600000},
     {"clusterd", "log_target", VALUE_TARGET, AT(log_target), 0, 0},
     {"clusterd", "log_level", VALUE_LEVEL, AT(log_level), 0, 0},
     {"node", "memory_mb", VALUE_U64, AT(memory_mb), 1, UINT64_C(1) << 32},

@@ -50,6 +50,8 @@ static int read_node(cmap_handle_t handle, uint32_t position, struct corosync_co
                        "corosync.conf: node number %u of the nodelist has no nodeid", position + 1);
         return -EINVAL;
     }
+    (void)snprintf(key, sizeof(key), "nodelist.node.%u.ring0_addr", position);
+    (void)read_text(handle, key, c->addresses[c->n_nodes], COROSYNC_MAX_ADDRESS);
     (void)snprintf(key, sizeof(key), "nodelist.node.%u.name", position);
     int error = read_text(handle, key, name, WIRE_MAX_NAME + 1);
     if (error == -ENOENT) {
@@ -169,6 +171,9 @@ int corosync_config_read(struct corosync_config *ret_config, char *ret_message) 
     }
     (void)read_text(handle, "totem.cluster_name", c->cluster_name, sizeof(c->cluster_name));
     c->quorum_device = read_text(handle, "quorum.device.model", text, sizeof(text)) == 0;
+    /* Not what corosync.conf says: the token grows with the nodes, the consensus with the token. */
+    (void)cmap_get_uint32(handle, "runtime.config.totem.token", &c->token_ms);
+    (void)cmap_get_uint32(handle, "runtime.config.totem.consensus", &c->consensus_ms);
     error = read_nodes(handle, c, ret_message);
     (void)cmap_finalize(handle);
     return error == 0 ? read_quorum_flags(c, ret_message) : error;

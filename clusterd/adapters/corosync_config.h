@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define COROSYNC_MAX_MESSAGE 512
+#define COROSYNC_MAX_ADDRESS 256
 
 struct corosync_config {
     char cluster_name[WIRE_MAX_NAME + 1];
@@ -19,6 +20,8 @@ struct corosync_config {
     uint32_t n_nodes;
     struct view_node nodes[WIRE_MAX_NODES]; /* ascending id; names point into `names` */
     char names[WIRE_MAX_NODES][WIRE_MAX_NAME + 1];
+    char addresses[WIRE_MAX_NODES][COROSYNC_MAX_ADDRESS]; /* ring0_addr, as the file has them */
+    uint32_t token_ms, consensus_ms; /* as corosync uses them now; 0: it does not say */
     uint8_t two_node, wait_for_all, last_man_standing, quorum_device;
 };
 

@@ -22,6 +22,7 @@
 #include "adapters/corosync_ring.h"
 
 #include "adapters/corosync_connection.h"
+#include "adapters/corosync_watch.h"
 #include "adapters/log.h"
 #include "adapters/ring_view.h"
 #include "adapters/send_queue.h"
@@ -54,7 +55,8 @@ struct corosync_ring {
     char logged[COROSYNC_MAX_MESSAGE]; /* the problem that was logged last */
 
     struct corosync_connection connection;
-    bool broken; /* a call failed: to be closed when the loop is back */
+    struct corosync_watch *watch; /* NULL: without it, a reload is seen when we connect anew */
+    bool broken;                  /* a call failed: to be closed when the loop is back */
     struct ring_view view;
 
     struct send_queue queue;
@@ -94,6 +96,8 @@ static void start_timer(struct corosync_ring *r, uint32_t ms, qb_loop_timer_disp
 
 static void close_handles(struct corosync_ring *r) {
     corosync_connection_close(&r->connection);
+    corosync_watch_destroy(r->watch);
+    r->watch = NULL;
     r->broken = false;
 }
 
@@ -282,7 +286,9 @@ static int config_check(struct corosync_ring *r) {
                        r->config.node, config.node);
         return -EXDEV;
     }
-    if (!r->is_ready) {
+    if (r->is_ready) {
+        r->handlers.changed(r->handlers.context, &config);
+    } else {
         r->config = config;
         for (uint32_t i = 0; i < config.n_nodes; i++) {
             /* The names moved with the struct; each still lies at the same place in it. */
@@ -291,6 +297,21 @@ static int config_check(struct corosync_ring *r) {
         }
     }
     return 0;
+}
+
+/* corosync has reloaded its configuration. What is gone now is gone: the others tell. */
+static void on_reload(void *context) {
+    struct corosync_ring *r = context;
+    struct corosync_config config;
+    char message[COROSYNC_MAX_MESSAGE];
+    int error = corosync_config_read(&config, message);
+    if (error == 0) {
+        r->handlers.changed(r->handlers.context, &config);
+    } else if (error == -EINVAL) {
+        log_error("corosync has reloaded its configuration, which clusterd cannot use: %s; it goes "
+                  "on with the one before",
+                  message);
+    }
 }
 
 static int open_all(struct corosync_ring *r) {
@@ -311,6 +332,9 @@ static int open_all(struct corosync_ring *r) {
                                                  .cpg_readable = on_cpg,
                                                  .quorum_readable = on_quorum_fd,
                                                  .context = r};
+    if (error == 0 && corosync_watch_create(r->loop, on_reload, r, &r->watch) < 0) {
+        log_warning("corosync's configuration cannot be followed: a reload is not noticed");
+    }
     return error == 0 ? corosync_connection_open(&r->connection, &callbacks) : error;
 }
 

@@ -36,8 +36,11 @@ __attribute__((format(printf, 5, 6))) static void add(struct problems *p, enum s
 static void about_view(struct problems *p) {
     const struct core_status *s = &p->view->status;
     if (p->view->waiting[0]) {
-        add(p, SEVERITY_ERROR, p->view->waiting, "start corosync on this node, and see its log",
+        add(p, SEVERITY_ERROR, p->view->waiting, "systemctl status corosync",
             "clusterd takes no part in the cluster");
+    } else if (s->corosync_down) {
+        add(p, SEVERITY_ERROR, s->reason, "systemctl status corosync",
+            "no quorum: nothing is started or changed here, and what is shown may be old");
     } else if (!s->quorate) {
         add(p, SEVERITY_ERROR,
             s->reason && s->reason[0] ? s->reason
@@ -48,6 +51,15 @@ static void about_view(struct problems *p) {
     } else if (!s->usable) {
         add(p, SEVERITY_WARNING, s->reason ? s->reason : "", "",
             "this node has quorum, but may not act yet: %s", s->phase ? s->phase : "not started");
+    }
+}
+
+/* Said by this node of itself: it may be another one tomorrow whose corosync was reloaded. */
+static void about_misfit(struct problems *p) {
+    if (p->view->misfit && p->view->misfit[0]) {
+        add(p, SEVERITY_ERROR, p->view->misfit,
+            "change one of them on all nodes, then restart clusterd, one node after the other",
+            "corosync's configuration does not fit clusterd.conf on this node");
     }
 }
 
@@ -311,6 +323,7 @@ json_t *render_problems(struct ipc_view *view) {
     const struct model *m = view->model;
     struct problems p = {.view = view, .list = json_array()};
     about_view(&p);
+    about_misfit(&p);
     MODEL_EACH(model_node, node, &m->nodes) {
         about_node(&p, node);
     }

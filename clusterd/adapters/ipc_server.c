@@ -56,13 +56,15 @@ static qb_loop_t *ipc_loop;
 
 static void view_init(const struct ipc_server *s, const struct ipc_session *session,
                       struct arena *arena, struct ipc_view *ret_view) {
-    *ret_view = (struct ipc_view){.model = core_model(s->source.core),
-                                  .cluster = s->source.cluster(s->source.context),
-                                  .core = s->source.core,
-                                  .secrets = session->access >= IPC_ACCESS_CHANGE,
-                                  .waiting = s->source.waiting(s->source.context),
-                                  .wall_ms = clock_wall_ms(),
-                                  .arena = arena};
+    *ret_view =
+        (struct ipc_view){.model = core_model(s->source.core),
+                          .cluster = s->source.cluster(s->source.context),
+                          .core = s->source.core,
+                          .secrets = session->access >= IPC_ACCESS_CHANGE,
+                          .waiting = s->source.waiting(s->source.context),
+                          .misfit = s->source.misfit ? s->source.misfit(s->source.context) : "",
+                          .wall_ms = clock_wall_ms(),
+                          .arena = arena};
     core_get_status(s->source.core, &ret_view->status);
 }
 
@@ -104,7 +106,7 @@ static int change(struct ipc_server *s, struct ipc_session *session, struct ipc_
     view_init(s, session, &request->arena, &view);
     int r = 0;
     if (view.waiting[0]) {
-        return ipc_fail(error, "no-quorum", "start corosync on this node, and see its log",
+        return ipc_fail(error, "no-quorum", "systemctl status corosync",
                         "clusterd takes no part in the cluster: %s", view.waiting);
     }
     /* A drain that cannot be finished is not begun; without a usable view the core says why it

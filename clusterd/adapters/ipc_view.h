@@ -23,6 +23,7 @@ struct ipc_view {
     const char *cluster; /* name of the cluster */
     bool secrets;        /* for one who may see those in a VM's definition: an administrator */
     const char *waiting; /* why this clusterd takes no part yet, e.g. no corosync; "" if it does */
+    const char *misfit;  /* of corosync's configuration to clusterd.conf; NULL or "": none */
     struct arena *arena;
     bool planned; /* `plan` was asked for */
     struct planner_plan

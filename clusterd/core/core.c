@@ -421,6 +421,7 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     *ret = (struct core_status){
         .node = c->self,
         .quorate = r->quorate,
+        .corosync_down = c->booted && r->members.n == 0,
         .usable = c->booted && replica_usable(r),
         .phase = c->booted ? replica_phase_text(r) : "starting",
         .reason = "",
@@ -432,6 +433,8 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     };
     if (r->refusal) {
         ret->reason = r->refusal;
+    } else if (ret->corosync_down) {
+        ret->reason = "corosync does not run on this node, or does not answer";
     } else if (!r->quorate) {
         ret->reason = "this node is not part of a majority: see corosync-quorumtool, and the "
                       "network to the other nodes";

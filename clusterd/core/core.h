@@ -362,9 +362,10 @@ const struct model *core_model(const struct core *core);
 struct core_status {
     uint32_t node;
     uint8_t quorate;
-    uint8_t usable;     /* this node may act: a committed view, and nothing doubtful */
-    const char *phase;  /* "ready", "no quorum", "forming a view", "catching up", ... */
-    const char *reason; /* why not usable, what to do; "" if it is */
+    uint8_t corosync_down; /* not even this node is in a ring */
+    uint8_t usable;        /* this node may act: a committed view, and nothing doubtful */
+    const char *phase;     /* "ready", "no quorum", "forming a view", "catching up", ... */
+    const char *reason;    /* why not usable, what to do; "" if it is */
     uint64_t epoch, last_index, commit_index, applied_index;
     uint64_t stored_index;
 };

@@ -306,7 +306,8 @@ int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct ou
         r->deadline_ms = UINT64_MAX;
         return replica_exchange_deadline(r, now_ms, wall_ms, out);
     }
-    if (r->phase == REPLICA_ACTIVE && member_silent(r, now_ms)) {
+    /* While our own messages do not come back, nobody's do: the ring is between two forms. */
+    if (r->phase == REPLICA_ACTIVE && answered && member_silent(r, now_ms)) {
         return replica_enter_exchange(r, now_ms, out);
     }
     return 0;

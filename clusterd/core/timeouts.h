@@ -23,6 +23,23 @@
  *                                                       off since E + W, and D >= 0, F >= W + E +
  *                                                       TIMEOUT_DRIFT_MS
  *
+ * Those who stay, when another node is lost. T, C = corosync's token and consensus, as it uses them
+ * (runtime.config.totem); H = TIMEOUT_HEARTBEAT_MS, V = TIMEOUT_VIEW_MS.
+ *
+ *   time       a node that stays
+ *   > -H       its watchdog is fed for the last time: each heartbeat that comes back feeds once
+ *   0          the ring breaks: nothing is ordered for anybody, so no heartbeat comes back
+ *   T          corosync misses the token, and asks who is there
+ *   T + C      it goes on without who has not answered: what was sent since 0 comes back now
+ *   T + C + V  the new view is usable, and the watchdog is fed: a member that hangs has been left
+ *              out (TIMEOUT_EXCHANGE_MS), a promise and an entry have been stored
+ *
+ * So W >= H + T + C + V, or the loss of one node is the loss of all. With token 1000 that is 1.0 +
+ * 1.0 + 1.2 + 1.0 = 4.2 s, with token 300 2.66 s; W is 5 s. With corosync's own defaults (token
+ * 3000, 650 more for each node beyond two, consensus 1.2 times that) it is 10.03 s with three
+ * nodes. clusterd does not start with less. A second loss while a ring is being formed begins at T
+ * again: to bear that, too, W must be T + C more.
+ *
  * The watchdog is fed only when (a) a heartbeat of this clusterd has come back through the ring
  * since the last feed, it was sent at most E ago, and this node's view is usable; or (b) no VM runs
  * on this node, as libvirt says now. The age matters: a clusterd that was starved works through
@@ -68,6 +85,10 @@
 #define TIMEOUT_ECHO_MS 2500u
 /* W: default; clusterd.conf may set another, and the node reports it. */
 #define TIMEOUT_WATCHDOG_MS 5000u
+/* The least that it may be set to: with any token below, links flap. */
+#define TIMEOUT_WATCHDOG_MIN_MS 3000u
+/* V: from a new ring to a usable view. */
+#define TIMEOUT_VIEW_MS 1000u
 /* 1 % of the longest time that matters here, and scheduling. */
 #define TIMEOUT_DRIFT_MS 500u
 /* S: a loss of quorum shorter than this costs no VM; with W, time is left for a clean stop. */

@@ -58,7 +58,7 @@ static void check_taken(const struct config *c) {
     char message[512] = "", text[16384];
     CHECK(c->state_dir[0] == '/' && c->run_dir[0] == '/' && c->agent_dir[0] == '/');
     CHECK(c->watchdog[0] == '/' || c->watchdog[0] == '\0');
-    CHECK(c->watchdog_ms >= 1000 && c->watchdog_ms <= 600000 && c->cpus <= 65536);
+    CHECK(c->watchdog_ms >= 3000 && c->watchdog_ms <= 600000 && c->cpus <= 65536);
     const char *percent = strchr(c->migrate_uri, '%');
     CHECK(percent && percent[1] == 's' && !strchr(percent + 1, '%'));
     size_t size = print(c, text, sizeof(text));

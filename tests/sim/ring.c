@@ -293,8 +293,9 @@ void ring_connectivity_changed(struct sim *s) {
     }
     if (lost || found) {
         s->formation++;
-        uint64_t us = lost ? 220000 + sim_random(s, s->options.calm ? 100000 : 2300000)
-                           : 10000 + sim_random(s, 300000);
+        uint64_t us = lost && s->options.ring_us ? s->options.ring_us
+                      : lost ? 220000 + sim_random(s, s->options.calm ? 100000 : 2300000)
+                             : 10000 + sim_random(s, 300000);
         sim_at(s, us, form, s->formation, 0);
     }
 }

@@ -40,6 +40,7 @@ struct sim_options {
     uint32_t vms;
     enum sim_quorum quorum;
     uint64_t watchdog_ms;     /* 0: the nodes have none */
+    uint64_t ring_us;         /* from a loss to a new ring: token and consensus; 0: 0.2 to 2.5 s */
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
     uint32_t solve_in_loop;   /* nodes times VMs; 0: as in the daemon */
     uint64_t solve_us;        /* how long a solve beside the loop usually takes; 0: 80 ms */

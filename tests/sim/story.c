@@ -46,6 +46,10 @@ static void watchdog(struct story *t, const struct words *w) {
     t->options.watchdog_ms = w->v[0] / 1000;
 }
 
+static void token(struct story *t, const struct words *w) {
+    t->options.ring_us = w->v[0];
+}
+
 static void solve_beside(struct story *t, const struct words *w) {
     t->options.solve_in_loop = 1;
     t->options.solve_us = w->v[0];
@@ -105,6 +109,7 @@ static const struct pattern head[] = {
     {"nodes NUMBER", nodes, NULL},
     {"quorum majority|two_node|last_man_standing|qdevice", quorum, NULL},
     {"watchdog TIME", watchdog, NULL},
+    {"token TIME", token, NULL},
     {"solve beside the loop in TIME", solve_beside, NULL},
     {"seed NUMBER", seed, NULL},
     {"compact NUMBER", compact, NULL},

@@ -99,7 +99,7 @@ static void test_mistakes(void **state) {
         {"[clusterd]\nmigrate_uri = qemu+tcp://n2/system\n", 2, "exactly once"},
         {"[clusterd]\nmigrate_uri = qemu+tcp://%s/%d\n", 2, "exactly once"},
         {"[clusterd]\nwatchdog = yes\n", 2, "or none"},
-        {"[clusterd]\nwatchdog_ms = 1\n", 2, "number from 1000 to 600000"},
+        {"[clusterd]\nwatchdog_ms = 2999\n", 2, "number from 3000 to 600000"},
         {"[node]\nmemory_mb = lots\n", 2, "must be a number"},
         {"[node]\nmemory_mb = -5\n", 2, "must be a number"},
         {"[node]\ncpus = 4x\n", 2, "must be a number"},

@@ -21,6 +21,7 @@
 
 static struct model model;
 static struct core_status core_status;
+static const char *misfit = "";
 
 static void set(const char **field, const char *text) {
     free((void *)(uintptr_t)*field);
@@ -235,6 +236,7 @@ static char *answer_text(const char *verb, const char *args, const char *waiting
                             .wall_ms = NOON_MS + 20000,
                             .cluster = "lab",
                             .waiting = waiting,
+                            .misfit = misfit,
                             .arena = &request.arena};
     json_t *body = ipc_read(&view, &request, &error);
     json_t *answer = body ? ipc_answer_ok(5, body) : ipc_answer_error(5, &error);
@@ -304,6 +306,21 @@ static void test_every_verb(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         check(cases[i][0], cases[i][0], cases[i][1], "");
     }
+}
+
+/* What only this node has to say of itself. */
+static void test_own_troubles(void **state) {
+    (void)state;
+    const struct core_status usual = core_status;
+    core_status.quorate = core_status.usable = 0;
+    core_status.corosync_down = 1;
+    core_status.phase = "no quorum";
+    core_status.reason = "corosync does not run on this node, or does not answer";
+    check("status-corosync-down", "status", "", "");
+    core_status = usual;
+    misfit = "watchdog_ms 5000 is too short for corosync's token 3650 ms and consensus 4380 ms";
+    check("status-misfit", "status", "", "");
+    misfit = "";
 }
 
 static void test_not_found(void **state) {
@@ -394,7 +411,7 @@ static void test_plans(void **state) {
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_every_verb), T(test_not_found),    T(test_no_quorum),
+        T(test_every_verb), T(test_own_troubles), T(test_not_found), T(test_no_quorum),
         T(test_waiting),    T(test_all_settings), T(test_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
