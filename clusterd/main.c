@@ -37,6 +37,7 @@ struct daemon {
     struct driver_adapters adapters;
     char cluster_name[WIRE_MAX_NAME + 1];
     char watchdog_misfit[COROSYNC_MAX_MESSAGE]; /* "": it fits corosync's times */
+    char list_changed[COROSYNC_MAX_MESSAGE];    /* corosync's list; "": it is as at the start */
     int pid_fd;
     int exit_code; /* of a failure that has one of its own; 0: none */
 };
@@ -120,8 +121,7 @@ static int on_ready(void *context, const struct corosync_config *corosync) {
 
 /* Corosync's times may have become too long for the watchdog. Another node may count on its being
  * armed with what it was reported with, so nothing is done but said. */
-static void on_changed(void *context, const struct corosync_config *corosync) {
-    struct daemon *d = context;
+static void check_watchdog(struct daemon *d, const struct corosync_config *corosync) {
     char message[COROSYNC_MAX_MESSAGE] = "";
     (void)fit_watchdog(corosync, watchdog_timeout_ms(d->adapters.watchdog), message,
                        sizeof(message));
@@ -131,6 +131,22 @@ static void on_changed(void *context, const struct corosync_config *corosync) {
         log_info("corosync's token and consensus fit watchdog_ms again");
     }
     memcpy(d->watchdog_misfit, message, sizeof(message));
+}
+
+static void on_changed(void *context, const struct corosync_config *before,
+                       const struct corosync_config *now) {
+    struct daemon *d = context;
+    char text[COROSYNC_MAX_MESSAGE] = "";
+    check_watchdog(d, now);
+    if (!fit_same_nodes(before, now)) {
+        fit_nodes_text(now, text, sizeof(text));
+    }
+    if (text[0] && strcmp(text, d->list_changed) != 0) {
+        log_warning("corosync's list of nodes has changed (%s): restart clusterd on each node, one "
+                    "after the other, to go by it",
+                    text);
+    }
+    memcpy(d->list_changed, text, sizeof(text));
 }
 
 static void on_fatal(void *context, int error, const char *message) {
@@ -168,6 +184,10 @@ static const char *waiting_of(void *context) {
 
 static const char *misfit_of(void *context) {
     return ((const struct daemon *)context)->watchdog_misfit;
+}
+
+static const char *list_changed_of(void *context) {
+    return ((const struct daemon *)context)->list_changed;
 }
 
 /* ---- start ---- */
@@ -218,6 +238,7 @@ static int open_ipc(struct daemon *d) {
                                       .cluster = cluster_of,
                                       .waiting = waiting_of,
                                       .misfit = misfit_of,
+                                      .list_changed = list_changed_of,
                                       .context = d};
     int error = ipc_server_create(d->loop, CLUSTERD_IPC_SERVICE, &groups, &source,
                                   driver_sink(d->driver), &d->adapters.ipc);

@@ -55,3 +55,19 @@ bool fit_is_package_example(const struct corosync_config *c) {
     return c->n_nodes == 1 && (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 ||
                                strcmp(address, "localhost") == 0);
 }
+
+bool fit_same_nodes(const struct corosync_config *a, const struct corosync_config *b) {
+    bool same = a->n_nodes == b->n_nodes;
+    for (uint32_t i = 0; same && i < a->n_nodes; i++) {
+        same = a->nodes[i].id == b->nodes[i].id && a->nodes[i].votes == b->nodes[i].votes;
+    }
+    return same;
+}
+
+void fit_nodes_text(const struct corosync_config *c, char *ret_text, size_t size) {
+    size_t used =
+        (size_t)snprintf(ret_text, size, "%u node%s:", c->n_nodes, c->n_nodes == 1 ? "" : "s");
+    for (uint32_t i = 0; i < c->n_nodes && used < size; i++) {
+        used += (size_t)snprintf(ret_text + used, size - used, " %s", c->nodes[i].name);
+    }
+}

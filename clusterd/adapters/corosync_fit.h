@@ -20,4 +20,9 @@ bool fit_watchdog(const struct corosync_config *c, uint64_t watchdog_ms, char *r
 /* What corosync's package brings: one node, at an address that no other node reaches. */
 bool fit_is_package_example(const struct corosync_config *c);
 
+/* Whether both have the same nodes with the same votes. */
+bool fit_same_nodes(const struct corosync_config *a, const struct corosync_config *b);
+/* "4 nodes: n1 n2 n3 n4" */
+void fit_nodes_text(const struct corosync_config *c, char *ret_text, size_t size);
+
 #endif

@@ -287,7 +287,7 @@ static int config_check(struct corosync_ring *r) {
         return -EXDEV;
     }
     if (r->is_ready) {
-        r->handlers.changed(r->handlers.context, &config);
+        r->handlers.changed(r->handlers.context, &r->config, &config);
     } else {
         r->config = config;
         for (uint32_t i = 0; i < config.n_nodes; i++) {
@@ -306,7 +306,7 @@ static void on_reload(void *context) {
     char message[COROSYNC_MAX_MESSAGE];
     int error = corosync_config_read(&config, message);
     if (error == 0) {
-        r->handlers.changed(r->handlers.context, &config);
+        r->handlers.changed(r->handlers.context, &r->config, &config);
     } else if (error == -EINVAL) {
         log_error("corosync has reloaded its configuration, which clusterd cannot use: %s; it goes "
                   "on with the one before",

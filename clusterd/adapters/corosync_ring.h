@@ -22,9 +22,10 @@ struct ring_handlers {
     /* Once, before the first event: the configuration is known. 0, or a negative errno: the ring
      * stays down. */
     int (*ready)(void *context, const struct corosync_config *config);
-    /* corosync has been asked again, after a reload or a restart of it: this is its configuration
-     * now. What ready() was told remains in force. */
-    void (*changed)(void *context, const struct corosync_config *config);
+    /* corosync has been asked again, after a reload or a restart of it: `now` is its configuration.
+     * `before`, which ready() was told, remains in force. */
+    void (*changed)(void *context, const struct corosync_config *before,
+                    const struct corosync_config *now);
     /* The node cannot take part (another clusterd runs on it; the configuration does not fit): the
      * process is to end. Called at most once, and nothing comes after it. */
     void (*fatal)(void *context, int error, const char *message);

@@ -63,6 +63,21 @@ static void about_misfit(struct problems *p) {
     }
 }
 
+static void about_list(struct problems *p) {
+    const char *now = p->view->list_changed;
+    if (p->view->status.list_differs[0]) {
+        add(p, SEVERITY_WARNING, p->view->status.list_differs,
+            "the same corosync.conf on all nodes, corosync-cfgtool -R, then restart clusterd on "
+            "each node, one after the other; see clusterd(8)",
+            "nodes do not agree on the list of nodes");
+    } else if (now && now[0]) {
+        add(p, SEVERITY_WARNING, now,
+            "restart clusterd on each node, one after the other; see clusterd(8)",
+            "corosync's list of nodes has changed, and clusterd goes by the one that it started "
+            "with");
+    }
+}
+
 static void about_lost_node(struct problems *p, const struct model_node *node,
                             const struct model_device *device) {
     const struct model *m = p->view->model;
@@ -324,6 +339,7 @@ json_t *render_problems(struct ipc_view *view) {
     struct problems p = {.view = view, .list = json_array()};
     about_view(&p);
     about_misfit(&p);
+    about_list(&p);
     MODEL_EACH(model_node, node, &m->nodes) {
         about_node(&p, node);
     }

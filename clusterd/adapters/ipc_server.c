@@ -56,15 +56,16 @@ static qb_loop_t *ipc_loop;
 
 static void view_init(const struct ipc_server *s, const struct ipc_session *session,
                       struct arena *arena, struct ipc_view *ret_view) {
-    *ret_view =
-        (struct ipc_view){.model = core_model(s->source.core),
-                          .cluster = s->source.cluster(s->source.context),
-                          .core = s->source.core,
-                          .secrets = session->access >= IPC_ACCESS_CHANGE,
-                          .waiting = s->source.waiting(s->source.context),
-                          .misfit = s->source.misfit ? s->source.misfit(s->source.context) : "",
-                          .wall_ms = clock_wall_ms(),
-                          .arena = arena};
+    *ret_view = (struct ipc_view){
+        .model = core_model(s->source.core),
+        .cluster = s->source.cluster(s->source.context),
+        .core = s->source.core,
+        .secrets = session->access >= IPC_ACCESS_CHANGE,
+        .waiting = s->source.waiting(s->source.context),
+        .misfit = s->source.misfit ? s->source.misfit(s->source.context) : "",
+        .list_changed = s->source.list_changed ? s->source.list_changed(s->source.context) : "",
+        .wall_ms = clock_wall_ms(),
+        .arena = arena};
     core_get_status(s->source.core, &ret_view->status);
 }
 

@@ -13,13 +13,16 @@
 
 struct ipc_server; /* opaque */
 
-/* What is told besides the core. Texts, never NULL; `misfit` itself may be. */
+/* What is told besides the core. Texts, never NULL; `misfit` and `list_changed` themselves
+ * may be. */
 struct ipc_source {
     const struct core *core;
     const char *(*cluster)(void *context); /* name of the cluster */
     const char *(*waiting)(void *context); /* why the core has not booted yet; "" if it has */
     /* What of corosync's configuration does not fit clusterd.conf, since a reload; "": nothing. */
     const char *(*misfit)(void *context);
+    /* corosync's list of nodes, if a reload has changed it; "": it is as at the start. */
+    const char *(*list_changed)(void *context);
     void *context;
 };
 

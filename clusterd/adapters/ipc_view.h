@@ -24,6 +24,7 @@ struct ipc_view {
     bool secrets;        /* for one who may see those in a VM's definition: an administrator */
     const char *waiting; /* why this clusterd takes no part yet, e.g. no corosync; "" if it does */
     const char *misfit;  /* of corosync's configuration to clusterd.conf; NULL or "": none */
+    const char *list_changed; /* corosync's list of nodes, if a reload changed it; NULL or "" */
     struct arena *arena;
     bool planned; /* `plan` was asked for */
     struct planner_plan

@@ -46,6 +46,7 @@
     X(foreign_unheard, "a VM that somebody runs under libvirt is started elsewhere")     \
     X(older_disks, "a VM is started from disks that something else has taken over")      \
     X(foreign_is_stray, "what somebody runs under libvirt is destroyed")                 \
+    X(former_list_ignored, "a view has a majority of its own list of nodes only")        \
     X(rules_forgotten, "a hard rule is held by neither the planner nor the model")
 
 #ifdef CLUSTERD_MUTANTS

@@ -431,6 +431,9 @@ void core_get_status(const struct core *c, struct core_status *ret) {
         .applied_index = r->applied_index,
         .stored_index = r->stored_index,
     };
+    if (c->booted) {
+        replica_list_text(r, ret->list_differs, sizeof(ret->list_differs));
+    }
     if (r->refusal) {
         ret->reason = r->refusal;
     } else if (ret->corosync_down) {

@@ -368,6 +368,8 @@ struct core_status {
     const char *reason;    /* why not usable, what to do; "" if it is */
     uint64_t epoch, last_index, commit_index, applied_index;
     uint64_t stored_index;
+    /* How this node's list of nodes (corosync.conf) differs from the cluster's; "": it does not. */
+    char list_differs[512];
 };
 void core_get_status(const struct core *core, struct core_status *ret_status);
 

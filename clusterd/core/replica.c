@@ -11,26 +11,60 @@
 #include "core/timeouts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+struct replica_peer *replica_add_peer(struct replica *r, uint32_t id, const char *name) {
+    struct replica_peer *p = replica_peer(r, id);
+    char *copy = p || id == 0 || r->n_peers == WIRE_MAX_NODES ? NULL : strdup(name);
+    if (!copy) {
+        return p;
+    }
+    p = &r->peers[r->n_peers];
+    p->id = id;
+    r->names[r->n_peers++] = copy;
+    return p;
+}
+
+/* Those of corosync's list, and those that the cluster goes by, as the database has them. */
 static int load_peers(struct replica *r, const struct core_boot *boot) {
     const struct view_node *nodes = boot->nodes.items;
-    r->peers = calloc(boot->nodes.n ? boot->nodes.n : 1, sizeof(*r->peers));
-    r->names = calloc(boot->nodes.n ? boot->nodes.n : 1, sizeof(*r->names));
+    r->peers = calloc(WIRE_MAX_NODES, sizeof(*r->peers));
+    r->names = calloc(WIRE_MAX_NODES, sizeof(*r->names));
     if (!r->peers || !r->names) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < boot->nodes.n && i < WIRE_MAX_NODES; i++) {
-        r->peers[i].id = nodes[i].id;
-        r->peers[i].votes = nodes[i].votes;
-        r->names[i] = strdup(nodes[i].name);
-        if (!r->names[i]) {
+        if (!replica_add_peer(r, nodes[i].id, nodes[i].name)) {
             return -ENOMEM;
         }
-        r->total_votes += nodes[i].votes;
-        r->n_peers++;
+        node_list_add(&r->own, nodes[i].id, nodes[i].votes);
     }
+    MODEL_EACH(model_node, node, &r->model->nodes) {
+        if (node->configured && r->n_peers < WIRE_MAX_NODES &&
+            !replica_add_peer(r, node->id, node->name)) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+int replica_take_lists(struct replica *r, const struct msg_propose *p,
+                       const struct cmd_view *view) {
+    const struct view_node *nodes = view->nodes.items;
+    struct node_list list = {0};
+    for (uint32_t i = 0; i < view->nodes.n; i++) {
+        node_list_add(&list, nodes[i].id, nodes[i].votes);
+        struct replica_peer *peer = replica_add_peer(r, nodes[i].id, nodes[i].name);
+        char *name = peer ? strdup(nodes[i].name) : NULL;
+        if (!name) {
+            return -ENOMEM;
+        }
+        free((void *)(uintptr_t)r->names[peer - r->peers]);
+        r->names[peer - r->peers] = name;
+    }
+    replica_lists_from(replica_peer(r, p->source), &list, &r->lists);
     return 0;
 }
 
@@ -122,30 +156,6 @@ struct replica_peer *replica_peer(const struct replica *r, uint32_t id) {
     return NULL;
 }
 
-uint64_t replica_votes(const struct replica *r,
-                       bool (*counts)(const struct replica *r, const struct replica_peer *p)) {
-    uint64_t votes = 0;
-    for (uint32_t i = 0; i < r->n_peers; i++) {
-        if (counts(r, &r->peers[i])) {
-            votes += r->peers[i].votes;
-        }
-    }
-    return votes;
-}
-
-static bool counts_in_view(const struct replica *r, const struct replica_peer *p) {
-    (void)r;
-    return p->in_view && !p->forgetful;
-}
-
-/* Of the view: a majority of all configured votes; in a view that has less, every vote that it has.
- */
-uint64_t replica_votes_needed(const struct replica *r) {
-    uint64_t majority = r->total_votes / 2 + 1;
-    uint64_t view = replica_votes(r, counts_in_view);
-    return r->small_view && view < majority ? view : majority;
-}
-
 void replica_send(struct replica *r, struct message *m, struct outbox *out) {
     m->incarnation = r->incarnation;
     m->epoch = r->epoch;
@@ -208,8 +218,16 @@ static int on_heartbeat(struct replica *r, uint32_t sender, const struct message
 int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
                     uint64_t wall_ms, struct outbox *out) {
     struct replica_peer *peer = replica_peer(r, sender);
+    if (!peer && m->type == MESSAGE_STATE && sender && r->n_peers < WIRE_MAX_NODES) {
+        char name[WIRE_MAX_NAME];
+        (void)snprintf(name, sizeof(name), "node %u", sender);
+        peer = replica_add_peer(r, sender, name); /* the cluster may come to count it */
+        if (!peer) {
+            return -ENOMEM;
+        }
+    }
     if (!peer) {
-        return 0; /* not in our node list: corosync.conf differs; the core has said so */
+        return 0;
     }
     peer->last_heard_ms = now_ms;
     peer->spoke_ms = now_ms;

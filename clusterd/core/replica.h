@@ -4,9 +4,10 @@
  *
  * CPG gives all members of a configuration the same messages in the same order, but not the
  * knowledge that anybody else has them. So an entry is committed only when a majority of all
- * configured votes has it on stable storage, and views are agreed upon by promises that are on
- * stable storage too. (Keidar and Dolev, COReL; Amir et al.; the argument about the highest log is
- * Raft's.) A sketch of the whole in 80 lines was broken rule by rule before this was written.
+ * votes of the list of nodes (replica_list.c) has it on stable storage, and views are agreed upon
+ * by promises that are on stable storage too. (Keidar and Dolev, COReL; Amir et al.; the argument
+ * about the highest log is Raft's.) A sketch of the whole in 80 lines was broken rule by rule
+ * before this was written.
  *
  *            VIEW, quorate             all STATEs, or deadline         promises of a majority
  *     DOWN ─────────────► EXCHANGE ──────────────────────► PROMISE ───────────────────────► ACTIVE
@@ -59,11 +60,25 @@
 /* So often catching up may come to a log that is not the source's: then this node's own is bad. */
 #define REPLICA_MAX_CATCHUPS 10u
 
+/* Lists of nodes that one log goes by at the same time. */
+#define REPLICA_LISTS 6u
+
+struct node_list { /* ascending ids */
+    uint32_t n;
+    struct {
+        uint32_t id, votes;
+    } v[WIRE_MAX_NODES];
+};
+
+struct node_lists {
+    uint32_t n;
+    struct node_list v[REPLICA_LISTS + 1];
+};
+
 enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLICA_ACTIVE };
 
 struct replica_peer {
     uint32_t id;
-    uint32_t votes;
     uint64_t incarnation;   /* of its last message */
     uint64_t last_heard_ms; /* it is silent since then, but for our own sleep and other excuses */
     uint64_t spoke_ms;      /* the last message of its clusterd came */
@@ -75,6 +90,7 @@ struct replica_peer {
     struct msg_state state;
     uint32_t state_members[WIRE_MAX_NODES];
     struct state_floor floors[WIRE_MAX_NODES];
+    struct state_vote lists[REPLICA_LISTS * WIRE_MAX_NODES];
     uint64_t kept_epoch, kept_index; /* what it has acknowledged in our life, or reported in */
     /* in the view that is being formed or is active */
     bool in_view;
@@ -99,10 +115,16 @@ struct replica_pending_store {
 struct replica {
     uint32_t self;
     uint64_t incarnation;
-    struct replica_peer *peers; /* owned; every configured node */
+    struct replica_peer *peers; /* owned; every node of a list, and who else has sent a STATE */
     const char **names;         /* owned, of the peers */
     uint32_t n_peers;
-    uint32_t total_votes;
+    struct node_list own; /* corosync's, when clusterd started */
+    /* Whose majorities are needed, the view's list first: of the view that is being formed or is
+     * active; and as they would be if this node proposed now (n: 0, nobody can). */
+    struct node_lists lists, plan;
+    struct node_list newest; /* of the plan's source: who may propose */
+    uint32_t plan_source;
+    bool plan_is_first;        /* the cluster has never had a view */
     bool small_quorum_allowed; /* votequorum: a view below half of the votes may be quorate, with
                                   wait_for_all */
     const char *refusal;       /* why this configuration can not be used; NULL: it can */
@@ -228,6 +250,9 @@ int replica_snapshot_loaded(struct replica *r, struct outbox *out);
 int replica_snapshot_refused(struct replica *r, struct outbox *out);
 
 struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
+/* How this node's list of nodes differs from the cluster's, or from another member's; "": it does
+ * not. */
+void replica_list_text(const struct replica *r, char *ret_text, size_t size);
 
 /* -------------------------------------------------------------------- between replica*.c ---- */
 int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out);
@@ -241,8 +266,13 @@ bool replica_left_out(const struct replica_peer *p);
 uint64_t replica_state_digest(const struct msg_state *s);
 bool replica_state_makes_sense(const struct msg_state *s);
 /* 0, -EBADMSG, -ENOMEM. The members' STATEs are those of the rounds that it names. */
-int replica_check_proposal(const struct replica *r, const struct msg_propose *p,
-                           struct arena *arena);
+int replica_check_proposal(const struct replica *r, const struct replica_peer *proposer,
+                           const struct msg_propose *p, struct arena *arena,
+                           const struct cmd_view **ret_view);
+/* The lists of an accepted proposal; nodes that we did not know get a name. -ENOMEM. */
+int replica_take_lists(struct replica *r, const struct msg_propose *p, const struct cmd_view *view);
+/* The peer of that id, made if there is none. NULL: no room or no memory. */
+struct replica_peer *replica_add_peer(struct replica *r, uint32_t id, const char *name);
 int replica_check_entries(const struct entry_bytes *entries, uint32_t n, struct arena *arena);
 uint64_t replica_snapshot_digest(uint64_t index, uint64_t epoch, uint64_t chain,
                                  const uint8_t *data, size_t size);
@@ -274,8 +304,28 @@ int replica_finish_catchup(struct replica *r, struct outbox *out);
 struct core_store *replica_store(struct replica *r, uint64_t epoch, uint64_t index,
                                  struct outbox *out);
 void replica_send(struct replica *r, struct message *m, struct outbox *out);
-uint64_t replica_votes(const struct replica *r,
-                       bool (*counts)(const struct replica *r, const struct replica_peer *p));
-uint64_t replica_votes_needed(const struct replica *r);
+bool replica_counts(const struct replica *r, const struct replica_peer *p);
+const struct replica_peer *replica_highest_log(const struct replica *r);
+
+/* replica_list.c */
+typedef bool replica_counts_fn(const struct replica *r, const struct replica_peer *p);
+bool node_list_has(const struct node_list *list, uint32_t id);
+void node_list_add(struct node_list *list, uint32_t id, uint32_t votes);
+uint64_t node_list_digest(const struct node_list *list);
+/* Those that our log goes by, for a STATE. */
+struct wire_list replica_known_lists(const struct replica *r, struct outbox *out);
+bool replica_lists_make_sense(const struct msg_state *s);
+/* Those who count are a majority of each of the lists; `more`: votes that are added. */
+bool replica_majority(const struct replica *r, const struct node_lists *lists,
+                      replica_counts_fn *counts, uint64_t more);
+/* The same, of the view; in a view that has less, every vote that it has. */
+bool replica_enough(const struct replica *r, replica_counts_fn *counts, uint64_t more);
+/* A view's lists: its own, and those of its source's log. */
+void replica_lists_from(const struct replica_peer *source, const struct node_list *list,
+                        struct node_lists *ret);
+/* False: it has none, its log is empty. */
+bool replica_newest_list(const struct replica_peer *source, struct node_list *ret);
+/* By the STATEs heard so far: `plan` and what goes with it. */
+void replica_plan(struct replica *r);
 
 #endif

@@ -125,7 +125,7 @@ static void advance_commit(struct replica *r) {
             continue;
         }
         r->candidate = index;
-        if (replica_votes(r, acked) + MUTANT(one_vote_short) >= replica_votes_needed(r)) {
+        if (replica_enough(r, acked, MUTANT(one_vote_short))) {
             r->commit_index = index;
         }
     }
@@ -143,7 +143,7 @@ static int on_ack(struct replica *r, struct replica_peer *peer, const struct msg
         outbox_log(out, SEVERITY_ERROR,
                    "node %u acknowledges another log than ours at index %llu: it is not counted",
                    peer->id, (unsigned long long)ack->index);
-        if (replica_votes(r, disagrees) >= r->total_votes / 2 + 1) {
+        if (replica_majority(r, &r->lists, disagrees, 0)) {
             return -ENOTRECOVERABLE; /* it is we who are wrong */
         }
         return 0;

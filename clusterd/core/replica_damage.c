@@ -96,18 +96,25 @@ uint64_t replica_state_digest(const struct msg_state *s) {
         digest = fnv64_u64(fnv64_u64(digest, floors[i].node), floors[i].epoch);
         digest = fnv64_u64(digest, floors[i].index);
     }
+    const struct state_vote *votes = s->lists.items;
+    digest = fnv64_u64(digest, s->list);
+    for (uint32_t i = 0; i < s->lists.n; i++) {
+        digest = fnv64_u64(fnv64_u64(digest, votes[i].list), votes[i].node);
+        digest = fnv64_u64(digest, votes[i].votes);
+    }
     return digest;
 }
 
 bool replica_state_makes_sense(const struct msg_state *s) {
     return s->commit_index <= s->last_index && s->last_epoch <= s->promised && s->promised < MOST &&
-           s->last_index < MOST && s->floors.n <= WIRE_MAX_NODES;
+           s->last_index < MOST && s->floors.n <= WIRE_MAX_NODES && replica_lists_make_sense(s);
 }
 
 /* ---- PROPOSE ---- */
 
 /* The view's first entry says the same as the proposal. */
-static int check_first_entry(const struct msg_propose *p, struct arena *arena) {
+static int check_first_entry(const struct msg_propose *p, struct arena *arena,
+                             const struct cmd_view **ret_view) {
     const struct propose_member *members = p->members.items;
     struct log_command entry;
     void *command = NULL;
@@ -125,11 +132,32 @@ static int check_first_entry(const struct msg_propose *p, struct arena *arena) {
             return -EBADMSG;
         }
     }
+    *ret_view = view;
     return 0;
 }
 
-int replica_check_proposal(const struct replica *r, const struct msg_propose *p,
-                           struct arena *arena) {
+/* Its list is the newest of the source's log, or what the proposer has told that it has read; and
+ * the members are in it. */
+static int check_list(const struct replica_peer *proposer, const struct replica_peer *source,
+                      const struct cmd_view *view) {
+    const struct view_node *nodes = view->nodes.items;
+    const struct view_member *members = view->members.items;
+    struct node_list list = {0}, newest;
+    for (uint32_t i = 0; i < view->nodes.n; i++) {
+        node_list_add(&list, nodes[i].id, nodes[i].votes);
+    }
+    uint64_t digest = node_list_digest(&list);
+    bool known = replica_newest_list(source, &newest) && digest == node_list_digest(&newest);
+    bool sense = list.n == view->nodes.n && (known || digest == proposer->state.list);
+    for (uint32_t i = 0; sense && i < view->members.n; i++) {
+        sense = node_list_has(&list, members[i].node);
+    }
+    return sense ? 0 : -EBADMSG;
+}
+
+int replica_check_proposal(const struct replica *r, const struct replica_peer *proposer,
+                           const struct msg_propose *p, struct arena *arena,
+                           const struct cmd_view **ret_view) {
     const struct propose_member *members = p->members.items;
     const struct replica_peer *source = NULL;
     uint64_t promised = 0;
@@ -146,7 +174,8 @@ int replica_check_proposal(const struct replica *r, const struct msg_propose *p,
         p->base_index < r->commit_index || (p->epoch != promised + 1 && !MUTANT(epoch_twice))) {
         return -EBADMSG;
     }
-    return check_first_entry(p, arena);
+    int err = check_first_entry(p, arena, ret_view);
+    return err == 0 ? check_list(proposer, source, *ret_view) : err;
 }
 
 /* ---- entries ---- */

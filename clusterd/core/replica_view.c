@@ -91,6 +91,7 @@ static void leave_view(struct replica *r) {
 
 int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out) {
     leave_view(r);
+    r->plan.n = 0;
     r->phase = REPLICA_EXCHANGE;
     r->deadline_ms = now_ms + TIMEOUT_EXCHANGE_MS;
     r->round++;
@@ -105,7 +106,9 @@ int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *ou
                            .promised = r->promised,
                            .commit_index = r->commit_index,
                            .protocol = MESSAGE_VERSION,
-                           .floors = known_floors(r, out)},
+                           .floors = known_floors(r, out),
+                           .list = node_list_digest(&r->own),
+                           .lists = replica_known_lists(r, out)},
     };
     r->told = replica_state_digest(&m.body.msg_state);
     replica_send(r, &m, out);
@@ -143,7 +146,7 @@ static bool takes_part(const struct replica *r, const struct replica_peer *p) {
     return heard(r, p) && !replica_left_out(p);
 }
 
-static bool counts(const struct replica *r, const struct replica_peer *p) {
+bool replica_counts(const struct replica *r, const struct replica_peer *p) {
     return takes_part(r, p) && !forgets(r, p);
 }
 
@@ -156,25 +159,24 @@ const char *replica_forgetful(const struct replica *r) {
     return NULL;
 }
 
-/* Of those heard, how many votes have that very log. */
-static uint64_t votes_for_log(const struct replica *r, const struct msg_state *s) {
-    uint64_t votes = 0;
+/* Of those heard, how many have that very log. */
+static uint32_t with_log(const struct replica *r, const struct msg_state *s) {
+    uint32_t n = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct msg_state *other = &r->peers[i].state;
-        bool same = takes_part(r, &r->peers[i]) && other->last_epoch == s->last_epoch &&
-                    other->last_index == s->last_index && other->chain == s->chain;
-        votes += same ? r->peers[i].votes : 0;
+        n += takes_part(r, &r->peers[i]) && other->last_epoch == s->last_epoch &&
+             other->last_index == s->last_index && other->chain == s->chain;
     }
-    return votes;
+    return n;
 }
 
 /* Two that end at the same place are the same log, unless one is damaged, or was told wrongly: the
- * fewer are wrong. */
-static const struct replica_peer *highest_log(const struct replica *r) {
+ * fewer are wrong. Once there is a plan, of those in its list. */
+const struct replica_peer *replica_highest_log(const struct replica *r) {
     const struct replica_peer *best = NULL;
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
-        if (!takes_part(r, p)) {
+        if (!takes_part(r, p) || (r->plan.n > 0 && !node_list_has(&r->plan.v[0], p->id))) {
             continue;
         }
         bool level = best && p->state.last_epoch == best->state.last_epoch;
@@ -182,29 +184,55 @@ static const struct replica_peer *highest_log(const struct replica *r) {
             (level && p->state.last_index != best->state.last_index &&
              (p->state.last_index > best->state.last_index) != MUTANT(shorter_log)) ||
             (level && p->state.last_index == best->state.last_index &&
-             votes_for_log(r, &p->state) > votes_for_log(r, &best->state))) {
+             with_log(r, &p->state) > with_log(r, &best->state))) {
             best = p;
         }
     }
     return best;
 }
 
+/* It would be a member if this node proposed now. In the first view of all, only who has read the
+ * same list. */
+static bool is_planned(const struct replica *r, const struct replica_peer *p) {
+    return takes_part(r, p) && r->plan.n > 0 && node_list_has(&r->plan.v[0], p->id) &&
+           (!r->plan_is_first || p->state.list == node_list_digest(&r->own));
+}
+
+static bool counts(const struct replica *r, const struct replica_peer *p) {
+    return is_planned(r, p) && !forgets(r, p);
+}
+
+/* Whom the cluster does not know yet does not speak for it. */
+static bool may_speak(const struct replica *r, const struct replica_peer *p) {
+    return counts(r, p) && node_list_has(&r->newest, p->id);
+}
+
+static const char *name_in_list(const struct replica *r, uint32_t id) {
+    const struct replica_peer *p = replica_peer(r, id);
+    const struct model_node *node = model_node_by_id(r->model, id);
+    return node && !node_list_has(&r->own, id) ? node->name : p ? r->names[p - r->peers] : "";
+}
+
 static struct wire_bytes first_entry(struct replica *r, uint64_t epoch, uint64_t wall_ms,
                                      struct outbox *out) {
     struct view_member members[WIRE_MAX_NODES];
     struct view_node nodes[WIRE_MAX_NODES];
+    const struct node_list *list = &r->plan.v[0];
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
-        nodes[i] = (struct view_node){.id = p->id, .name = r->names[i], .votes = p->votes};
-        if (takes_part(r, p)) {
+        if (is_planned(r, p)) {
             members[n++] = (struct view_member){.node = p->id, .incarnation = p->incarnation};
         }
+    }
+    for (uint32_t i = 0; i < list->n; i++) {
+        nodes[i] = (struct view_node){
+            .id = list->v[i].id, .name = name_in_list(r, list->v[i].id), .votes = list->v[i].votes};
     }
     struct cmd_view view = {.epoch = epoch,
                             .members = {.items = members, .n = n},
                             .ring = r->ring,
-                            .nodes = {.items = nodes, .n = r->n_peers}};
+                            .nodes = {.items = nodes, .n = list->n}};
     struct log_command entry = {.type = COMMAND_VIEW,
                                 .time_ms = wall_ms,
                                 .origin = r->self,
@@ -220,7 +248,7 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
     uint32_t protocol = UINT32_MAX;
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
-        if (!takes_part(r, p)) {
+        if (!is_planned(r, p)) {
             continue;
         }
         members[n++] = (struct propose_member){
@@ -228,7 +256,7 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
         promised = p->state.promised > promised ? p->state.promised : promised;
         protocol = p->state.protocol < protocol ? p->state.protocol : protocol;
     }
-    const struct replica_peer *source = highest_log(r);
+    const struct replica_peer *source = replica_peer(r, r->plan_source);
     promised -= MUTANT(epoch_twice) && promised > 0;
     struct message m = {
         .type = MESSAGE_PROPOSE,
@@ -247,19 +275,25 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
 }
 
 /*
- * Whether those heard may form a view. In a small view (see replica_votes_needed) the proposer
+ * Whether those heard may form a view. In a small view (see replica_enough) the proposer
  * first makes sure that every node that is not heard is off (replica_clear_small), or two halves
  * could both go on.
  */
 static bool may_propose(const struct replica *r) {
-    return replica_votes(r, counts) >= r->total_votes / 2 + 1 ||
-           (r->small_quorum_allowed && (r->small_cleared || MUTANT(small_view_unchecked)));
+    return replica_majority(r, &r->plan, counts, 0) ||
+           (r->small_quorum_allowed && r->plan.n == 1 &&
+            (r->small_cleared || MUTANT(small_view_unchecked)));
+}
+
+static bool is_listed(const struct replica *r, uint32_t id) {
+    const struct model_node *node = model_node_by_id(r->model, id);
+    return node_list_has(&r->own, id) || (node && node->configured);
 }
 
 static bool complete(const struct replica *r) {
     for (uint32_t i = 0; i < r->members.n; i++) {
         const struct replica_peer *p = replica_peer(r, r->members.v[i]);
-        if (p && !heard(r, p) && !replica_left_out(p)) {
+        if (p && is_listed(r, p->id) && !heard(r, p) && !replica_left_out(p)) {
             return false;
         }
     }
@@ -269,7 +303,7 @@ static bool complete(const struct replica *r) {
 static uint32_t lowest_heard(const struct replica *r) {
     uint32_t lowest = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        if (counts(r, &r->peers[i]) && (lowest == 0 || r->peers[i].id < lowest)) {
+        if (may_speak(r, &r->peers[i]) && (lowest == 0 || r->peers[i].id < lowest)) {
             lowest = r->peers[i].id;
         }
     }
@@ -283,9 +317,9 @@ bool replica_is_heard(const struct replica *r, uint32_t node) {
 
 /* A member whose clusterd hangs is not waited for longer than the exchange lasts. */
 bool replica_wants_clearance(const struct replica *r) {
-    return r->phase == REPLICA_EXCHANGE && r->small_quorum_allowed && !r->small_cleared &&
-           (complete(r) || r->overdue > 0) && lowest_heard(r) == r->self &&
-           replica_votes(r, counts) < r->total_votes / 2 + 1;
+    return r->phase == REPLICA_EXCHANGE && r->small_quorum_allowed && r->plan.n == 1 &&
+           !r->small_cleared && (complete(r) || r->overdue > 0) && lowest_heard(r) == r->self &&
+           !replica_majority(r, &r->plan, counts, 0);
 }
 
 static int try_propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
@@ -312,6 +346,10 @@ static void keep_state(struct replica_peer *peer, const struct msg_state *state)
         memcpy(peer->floors, state->floors.items, state->floors.n * sizeof(peer->floors[0]));
     }
     peer->state.floors.items = peer->floors;
+    if (state->lists.n) {
+        memcpy(peer->lists, state->lists.items, state->lists.n * sizeof(peer->lists[0]));
+    }
+    peer->state.lists.items = peer->lists;
     peer->fresh = true;
 }
 
@@ -337,12 +375,14 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
     if (replica_left_out(peer)) {
         return 0; /* it is not waited for, and does not make us begin anew */
     }
-    if (!own && r->phase != REPLICA_EXCHANGE && ids_contain(&r->members, peer->id)) {
+    if (!own && r->phase != REPLICA_EXCHANGE && ids_contain(&r->members, peer->id) &&
+        node_list_has(&r->lists.v[0], peer->id)) {
         int err = replica_enter_exchange(r, now_ms, out);
         if (err < 0) {
             return err;
         }
     }
+    replica_plan(r);
     return try_propose(r, wall_ms, out);
 }
 
@@ -357,12 +397,13 @@ int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_
         return replica_enter_exchange(r, now_ms, out);
     }
     r->overdue++;
+    replica_plan(r);
     uint32_t rank = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        rank += counts(r, &r->peers[i]) && r->peers[i].id < r->self;
+        rank += may_speak(r, &r->peers[i]) && r->peers[i].id < r->self;
     }
     const struct replica_peer *self = replica_peer(r, r->self);
-    if (counts(r, self) && r->overdue > rank && may_propose(r)) {
+    if (may_speak(r, self) && r->overdue > rank && may_propose(r)) {
         r->overdue = 0;
         r->deadline_ms = now_ms + TIMEOUT_PROMISE_MS;
         return propose(r, wall_ms, out);
@@ -447,12 +488,16 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
         (!rounds_are_current(r, p) && !MUTANT(rounds_not_compared))) {
         return 0;
     }
-    int err = replica_check_proposal(r, p, &out->arena);
+    const struct cmd_view *view = NULL;
+    int err = replica_check_proposal(r, peer, p, &out->arena, &view);
     if (err == -EBADMSG) {
         return replica_damaged(r, peer, "a proposal", out);
     }
     if (err == 0) {
         err = keep_first_entry(r, &p->entry);
+    }
+    if (err == 0) {
+        err = replica_take_lists(r, p, view);
     }
     if (err < 0) {
         return err;
@@ -477,8 +522,8 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
         member->feeding = false;
         member->last_heard_ms = now_ms;
     }
-    r->small_view = replica_votes(r, votes_in_view) < r->total_votes / 2 + 1;
-    if (r->small_view && !r->small_quorum_allowed) {
+    r->small_view = !replica_majority(r, &r->lists, votes_in_view, 0);
+    if (r->small_view && (!r->small_quorum_allowed || r->lists.n > 1)) {
         return replica_enter_exchange(r, now_ms, out);
     }
     r->phase = REPLICA_PROMISE;
@@ -539,7 +584,7 @@ int replica_on_promised(struct replica *r, struct replica_peer *peer, const stru
         return 0;
     }
     peer->promised = true;
-    if (r->phase != REPLICA_PROMISE || replica_votes(r, has_promised) < replica_votes_needed(r)) {
+    if (r->phase != REPLICA_PROMISE || !replica_enough(r, has_promised, 0)) {
         return 0;
     }
     return activate(r, now_ms, out);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 WIRE_DEFINE(state_floor);
+WIRE_DEFINE(state_vote);
 WIRE_DEFINE(msg_state);
 WIRE_DEFINE(propose_member);
 WIRE_DEFINE(msg_propose);

@@ -36,6 +36,13 @@
     F(S, U64, index, 0)
 WIRE_STRUCT(state_floor);
 
+/* One node of a list of nodes that the sender's log goes by; core/replica_list.c. */
+#define WIRE_FIELDS_state_vote(F, S)                                  \
+    F(S, U32, list, 0) /* number: 0, 1, ..., the newest list last */  \
+    F(S, U32, node, 0)                                                \
+    F(S, U32, votes, 0)
+WIRE_STRUCT(state_vote);
+
 /* Exchange: "this is what I have", for the view of these members. Restarts the exchange at everybody. */
 #define WIRE_FIELDS_msg_state(F, S)                                               \
     F(S, U64, round, 0)       /* counts this node's exchanges */                  \
@@ -46,7 +53,9 @@ WIRE_STRUCT(state_floor);
     F(S, U64, promised, 0)                                                        \
     F(S, U64, commit_index, 0)                                                    \
     F(S, U32, protocol, 0)    /* highest that it speaks */                        \
-    F(S, LIST, floors, state_floor)
+    F(S, LIST, floors, state_floor)                                               \
+    F(S, U64, list, 0)        /* digest of corosync's list of nodes there */      \
+    F(S, LIST, lists, state_vote)
 WIRE_STRUCT(msg_state);
 
 #define WIRE_FIELDS_propose_member(F, S) \

@@ -34,23 +34,33 @@ static struct truth *truth_at(struct sim *s, uint64_t index) {
     return &s->truth[index];
 }
 
+/* Whose disk counts, as that node has the list of nodes. */
+static uint32_t configured_by(const struct sim *s, uint32_t node) {
+    uint32_t set = 0;
+    MODEL_EACH(model_node, row, &core_model(s->nodes[node].core)->nodes) {
+        set |= row->configured && row->id <= s->n ? UINT32_C(1) << row->id : 0;
+    }
+    return set;
+}
+
 /*
  * Enough disks have it: a majority; or, in a small view, nobody goes on without it at this moment
  * (who comes later, must come to those who have it).
  */
 static void check_durable(struct sim *s, uint32_t node, uint64_t index, uint64_t chain) {
-    uint32_t have = 0, others = 0;
+    uint32_t have = 0, others = 0, counted = configured_by(s, node);
+    uint32_t all = (uint32_t)__builtin_popcount(counted);
     for (uint32_t i = 1; i <= s->n; i++) {
-        bool has = disk_has(s, i, index, chain);
+        bool has = counted >> i & 1 && disk_has(s, i, index, chain);
         have += has || s->nodes[i].disk.tampered; /* it had it, or was to say so */
         others += !has && s->nodes[i].core && replica_usable(&s->nodes[i].core->replica);
     }
-    if (have >= s->n / 2 + 1) {
+    if (have >= all / 2 + 1) {
         return;
     }
     if (s->options.quorum == SIM_MAJORITY || have == 0 || others > 0) {
         sim_fail(s, "%s takes entry %llu for committed, which %u of %u disks have", s->names[node],
-                 (unsigned long long)index, have, s->n);
+                 (unsigned long long)index, have, all);
     }
 }
 
@@ -185,7 +195,8 @@ static const struct log_item *find_entry(const struct sim *s, uint32_t node, uin
             have += other && other->chain == kept->chain;
         }
         bool alone = s->n == 2 && i == node; /* a view of one */
-        item = kept && (have >= s->n / 2 + 1 || alone) ? kept : NULL;
+        uint32_t all = (uint32_t)__builtin_popcount(configured_by(s, node));
+        item = kept && (have >= all / 2 + 1 || alone) ? kept : NULL;
     }
     return item;
 }

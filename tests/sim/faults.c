@@ -267,6 +267,21 @@ static void happen_garble(struct sim *s, const struct fault *f) {
     sim_garble(s, f->node, f->choice & 1 ? 100 : 5 + f->choice / 2 % 40, f->us);
 }
 
+/* Somebody changes the list of nodes in corosync.conf, on one node or on several, and restarts
+ * clusterd there. */
+static void happen_relist(struct sim *s, const struct fault *f) {
+    uint32_t all = (UINT32_C(2) << s->n) - 2, list = f->choice & 1 ? all : f->choice & all;
+    if (s->options.quorum != SIM_MAJORITY || s->n < 3) {
+        return;
+    }
+    for (uint32_t i = 1; i <= s->n; i++) {
+        if (i == f->node || (list >> i & 1 && f->choice >> (8 + i) & 1)) {
+            sim_node_list(s, i, list | UINT32_C(1) << i);
+            sim_kill_clusterd(s, i);
+        }
+    }
+}
+
 /* ---- disks and volumes ---- */
 
 static void happen_disk(struct sim *s, const struct fault *f) {

@@ -26,6 +26,9 @@ static const char *says(struct sim *s, const char *format, ...) {
 static const char *nodes_rest(struct sim *s) {
     for (uint32_t i = 1; i <= s->n; i++) {
         struct core_status status;
+        if (!(s->there >> i & 1)) {
+            continue;
+        }
         if (!sim_status(s, i, &status)) {
             return says(s, "no clusterd runs on %s", s->names[i]);
         }
@@ -46,6 +49,9 @@ static const char *nodes_rest(struct sim *s) {
     }
     const struct model *m = sim_model(s);
     MODEL_EACH(model_node, node, &m->nodes) {
+        if (!node->configured) {
+            continue;
+        }
         if (node->state != NODE_ONLINE || node->fence_order || node->fence_asked ||
             node->libvirt[0]) {
             return says(s, "%s is %s%s%s", node->name, node_state_name(node->state),
@@ -57,10 +63,11 @@ static const char *nodes_rest(struct sim *s) {
 }
 
 static const char *models_rest(struct sim *s) {
-    uint64_t digest = model_digest(core_model(s->nodes[1].core));
-    for (uint32_t i = 2; i <= s->n; i++) {
-        if (model_digest(core_model(s->nodes[i].core)) != digest) {
-            return says(s, "%s and %s are not of one state", s->names[1], s->names[i]);
+    uint32_t first = (uint32_t)__builtin_ctz(s->there);
+    uint64_t digest = model_digest(core_model(s->nodes[first].core));
+    for (uint32_t i = first + 1; i <= s->n; i++) {
+        if (s->there >> i & 1 && model_digest(core_model(s->nodes[i].core)) != digest) {
+            return says(s, "%s and %s are not of one state", s->names[first], s->names[i]);
         }
     }
     return "";
@@ -168,6 +175,12 @@ void sim_mend(struct sim *s) {
         n->dies_after = 0;
         n->habit.action[0] = '\0';
         n->garbles_until_us = 0;
+        if (s->there >> i & 1 && n->list != s->there) {
+            sim_node_list(s, i, s->there);
+        }
+        if (n->alive && n->core && n->read_list != n->list) {
+            sim_kill_clusterd(s, i);
+        }
         if (n->garbled) {
             sim_kill_clusterd(s, i); /* whoever is left out is to be started again */
         }
@@ -176,6 +189,9 @@ void sim_mend(struct sim *s) {
         sim_volume_mode(s, i, VOLUME_FINE);
         sim_speak_newer(s, i, false);
         n->corosync.stuck_until_us = 0;
+        if (!(s->there >> i & 1)) {
+            continue;
+        }
         if (!n->power) {
             sim_power_on(s, i);
         } else {
@@ -200,6 +216,9 @@ void sim_mend(struct sim *s) {
  * are as they were, may run. */
 static void tidy(struct sim *s) {
     for (uint32_t i = 1; i <= s->n; i++) {
+        if (!(s->there >> i & 1)) {
+            continue;
+        }
         if (!s->nodes[i].power) {
             sim_power_on(s, i);
         } else if (!s->nodes[i].alive) {

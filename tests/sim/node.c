@@ -232,6 +232,14 @@ static void boot(struct sim *s, uint32_t node) {
     struct node *n = &s->nodes[node];
     struct core_entry *entries = NULL;
     enum sim_quorum quorum = s->options.quorum;
+    struct view_node list[SIM_NODES];
+    n->read_list = n->list;
+    uint32_t n_list = 0;
+    for (uint32_t i = 1; i <= s->n; i++) {
+        if (n->list >> i & 1) {
+            list[n_list++] = s->view_nodes[i - 1];
+        }
+    }
     CHECK(core_create(&n->core) == 0);
     n->incarnation = sim_random(s, UINT64_MAX) | 1;
     n->boot_of_life = n->boot;
@@ -241,7 +249,7 @@ static void boot(struct sim *s, uint32_t node) {
         .node = node,
         .incarnation = n->incarnation,
         .version = "sim",
-        .nodes = {.items = s->view_nodes, .n = s->n},
+        .nodes = {.items = list, .n = n_list},
         .two_node = quorum == SIM_TWO_NODE,
         .last_man_standing = quorum == SIM_LAST_MAN_STANDING,
         .quorum_device = quorum == SIM_QUORUM_DEVICE,

@@ -233,3 +233,8 @@ void watchdog_fed(struct sim *s, uint32_t node, bool feed) {
         sim_at(s, s->options.watchdog_ms * 1000, bite, node, n->fed_count);
     }
 }
+
+void sim_node_gone(struct sim *s, uint32_t node) {
+    s->there &= ~(UINT32_C(1) << node);
+    sim_power_off(s, node, "for good");
+}

@@ -49,7 +49,7 @@ static uint32_t count(uint32_t set) {
 static bool is_quorate(struct sim *s, uint32_t node) {
     struct corosync *c = &s->nodes[node].corosync;
     uint32_t votes = c->ring ? count(c->ring->members) : 0;
-    uint32_t all = s->n;
+    uint32_t all = count(s->nodes[node].list);
     if (votes == all) {
         c->wait_for_all = false;
     }
@@ -321,7 +321,8 @@ void ring_start_corosync(struct sim *s, uint32_t node) {
     }
     bool newer = c->newer;
     ring_drop_queue(c);
-    *c = (struct corosync){.up = true, .wait_for_all = true, .expected = s->n, .newer = newer};
+    *c = (struct corosync){
+        .up = true, .wait_for_all = true, .expected = count(n->list), .newer = newer};
     c->last = &c->first;
     ring_connectivity_changed(s);
     if (n->alive) {
@@ -418,6 +419,18 @@ void sim_ghost(struct sim *s, uint32_t node, uint64_t us) {
 
 void sim_try_again(struct sim *s, uint32_t node, uint64_t us) {
     s->nodes[node].corosync.stuck_until_us = s->now_us + us;
+}
+
+/* corosync-cfgtool -R: votequorum counts anew at once. */
+void sim_node_list(struct sim *s, uint32_t node, uint32_t list) {
+    struct corosync *c = &s->nodes[node].corosync;
+    s->nodes[node].list = list;
+    s->there |= list;
+    if (c->up && c->ring) {
+        c->expected = count(list);
+        c->quorate = is_quorate(s, node);
+        ring_tell_quorum(s, node);
+    }
 }
 
 void sim_speak_newer(struct sim *s, uint32_t node, bool newer) {

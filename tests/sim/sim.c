@@ -201,8 +201,10 @@ struct sim *sim_create(const struct sim_options *options) {
     }
     s->now_us = SIM_SECOND;
     s->next_pid = 100;
+    s->there = options->at_first ? options->at_first : (UINT32_C(2) << s->n) - 2;
     for (uint32_t i = 1; i <= s->n; i++) {
         struct node *node = &s->nodes[i];
+        node->list = s->there;
         (void)snprintf(s->names[i], sizeof(s->names[i]), "n%u", i);
         s->view_nodes[i - 1] = (struct view_node){.id = i, .name = s->names[i], .votes = 1};
         node->inbox_last = &node->inbox;

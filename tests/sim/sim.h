@@ -38,6 +38,7 @@ struct sim_options {
     uint64_t seed;
     uint32_t nodes;
     uint32_t vms;
+    uint32_t at_first; /* nodes that belong to the cluster, bit by id; 0: all */
     enum sim_quorum quorum;
     uint64_t watchdog_ms;     /* 0: the nodes have none */
     uint64_t ring_us;         /* from a loss to a new ring: token and consensus; 0: 0.2 to 2.5 s */
@@ -103,6 +104,10 @@ void sim_lose_token(struct sim *s);
 void sim_ghost(struct sim *s, uint32_t node, uint64_t us);
 /* Sends of that node wait (TRY_AGAIN). */
 void sim_try_again(struct sim *s, uint32_t node, uint64_t us);
+/* corosync's list of nodes there, bit by id, from now on; clusterd reads it when it starts. */
+void sim_node_list(struct sim *s, uint32_t node, uint32_t list);
+/* It is taken out of the machine room. */
+void sim_node_gone(struct sim *s, uint32_t node);
 void sim_speak_newer(struct sim *s, uint32_t node, bool newer); /* protocol version */
 /* So much of what its clusterd sends is damaged, with a right checksum; see garble.c. */
 void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us);

@@ -38,6 +38,10 @@ static void nodes(struct story *t, const struct words *w) {
     }
 }
 
+static void at_first(struct story *t, const struct words *w) {
+    t->options.at_first = (uint32_t)w->v[0];
+}
+
 static void quorum(struct story *t, const struct words *w) {
     t->options.quorum = (enum sim_quorum)w->v[0];
 }
@@ -107,6 +111,7 @@ static void vm_only(struct story *t, const struct words *w) {
 static const struct pattern head[] = {
     {"shows TEXT", shows, NULL},
     {"nodes NUMBER", nodes, NULL},
+    {"at-first NODES", at_first, NULL},
     {"quorum majority|two_node|last_man_standing|qdevice", quorum, NULL},
     {"watchdog TIME", watchdog, NULL},
     {"token TIME", token, NULL},

@@ -70,6 +70,18 @@ static void try_again(struct story *t, const struct words *w) {
     sim_try_again(t->sim, (uint32_t)w->v[0], w->v[1]);
 }
 
+static void node_list(struct story *t, const struct words *w) {
+    for (uint32_t i = 1; i <= t->options.nodes; i++) {
+        if (w->v[0] >> i & 1) {
+            sim_node_list(t->sim, i, (uint32_t)w->v[1]);
+        }
+    }
+}
+
+static void gone(struct story *t, const struct words *w) {
+    sim_node_gone(t->sim, (uint32_t)w->v[0]);
+}
+
 static void speaks(struct story *t, const struct words *w) {
     sim_speak_newer(t->sim, (uint32_t)w->v[0], w->v[1] == 0);
 }
@@ -415,6 +427,8 @@ const struct pattern story_actions[] = {
     {"lose-token", lose_token, NULL},
     {"ghost NODE TIME", ghost, NULL},
     {"try-again NODE TIME", try_again, NULL},
+    {"list NODES = NODES", node_list, NULL},
+    {"gone NODE", gone, NULL},
     {"speaks NODE newer|common", speaks, NULL},
     {"garble NODE NUMBER for TIME", garbles, NULL},
     {"kill-clusterd NODE", kill_clusterd, NULL},

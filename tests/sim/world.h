@@ -151,6 +151,7 @@ struct corosync {
 /* ---- node ---- */
 
 struct node {
+    uint32_t list, read_list; /* corosync.conf's nodes, bit by id; as clusterd has read them */
     bool power, frozen;
     uint64_t boot; /* counts power cycles; what belongs to an earlier one is void */
     struct corosync corosync;
@@ -319,6 +320,7 @@ struct sim {
     size_t choice;
 
     uint32_t n;
+    uint32_t there; /* nodes that are to be in the cluster, bit by id; the others are off */
     struct node nodes[SIM_NODES];
     char names[SIM_NODES][8];
     struct view_node view_nodes[SIM_NODES];

@@ -93,6 +93,45 @@ def test_example_of_corosyncs_package(cluster):
     cluster.verdict()
 
 
+FOURTH = """    node {
+        nodeid: 4
+        name: n4
+        ring0_addr: 10.77.0.4
+    }
+}
+quorum {"""
+
+
+def test_list_of_nodes_changes(cluster):
+    """A node is written into corosync.conf, and out of it again; clusterd is restarted on one node after the other. The VMs run
+    on, the cluster stays usable, and status says what is left to do."""
+    cluster.place(a="n1", b="n2", c="n3")
+    before = {name: cluster.qemu(name).pid for name in ("a", "b", "c")}
+    began = time.monotonic()
+    usual = read(cluster, "n1", "etc/corosync/corosync.conf")
+    longer = usual.replace("}\nquorum {", FOURTH)
+    assert longer != usual
+    for text, nodes in ((longer, 4), (usual, 3)):
+        for node in cluster.nodes:
+            write(cluster, node, "etc/corosync/corosync.conf", text)
+        cluster.lab.check("n1", ["corosync-cfgtool", "-R"])
+        for node in cluster.nodes:
+            cluster.until(f"{node} says that corosync's list has changed", lambda node=node: cluster.problem(
+                "corosync's list of nodes has changed", f"{nodes} nodes: n1 n2 n3", via=node))
+        for node in cluster.nodes:
+            pid = cluster.unit_pid(node, "clusterd")
+            say(cluster, node, "restart", "clusterd")
+            cluster.until(f"{node} is back", lambda node=node, pid=pid: cluster.unit_pid(node, "clusterd") not in (None, pid)
+                          and cluster.status(node)["usable"] and cluster.node_state(node) == "online")
+            if node != cluster.nodes[-1]:
+                assert cluster.problem("nodes do not agree on the list of nodes", "n4", via=node)
+        cluster.until(f"the cluster goes by {nodes} nodes", lambda nodes=nodes: not any(
+            cluster.problem("list of nodes", via=node) for node in cluster.nodes))
+    assert {name: cluster.qemu(name).pid for name in ("a", "b", "c")} == before
+    assert not cluster.fencings(since=began)
+    cluster.verdict()
+
+
 def set_token(cluster, token_ms):
     for node in cluster.nodes:
         text = read(cluster, node, "etc/corosync/corosync.conf")

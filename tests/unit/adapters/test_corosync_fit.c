@@ -99,12 +99,27 @@ static void package_example(void **state) {
     }
 }
 
+static void lists(void **state) {
+    char text[64];
+    struct corosync_config a = {.n_nodes = 2, .nodes = {{1, "n1", 1}, {2, "n2", 1}}}, b = a;
+    (void)state;
+    assert_true(fit_same_nodes(&a, &b));
+    b.nodes[1].votes = 2;
+    assert_false(fit_same_nodes(&a, &b));
+    b = a;
+    b.nodes[b.n_nodes++] = (struct view_node){3, "n3", 1};
+    assert_false(fit_same_nodes(&a, &b));
+    fit_nodes_text(&b, text, sizeof(text));
+    assert_string_equal(text, "3 nodes: n1 n2 n3");
+    fit_nodes_text(&b, text, 12);
+    assert_string_equal(text, "3 nodes: n1");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times),
-        cmocka_unit_test(proposals),
-        cmocka_unit_test(whole_line),
-        cmocka_unit_test(package_example),
+        cmocka_unit_test(times),      cmocka_unit_test(proposals),
+        cmocka_unit_test(whole_line), cmocka_unit_test(package_example),
+        cmocka_unit_test(lists),
     };
     return cmocka_run_group_tests_name("adapters_corosync_fit", tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@
 
 static struct model model;
 static struct core_status core_status;
-static const char *misfit = "";
+static const char *misfit = "", *list_changed = "";
 
 static void set(const char **field, const char *text) {
     free((void *)(uintptr_t)*field);
@@ -237,6 +237,7 @@ static char *answer_text(const char *verb, const char *args, const char *waiting
                             .cluster = "lab",
                             .waiting = waiting,
                             .misfit = misfit,
+                            .list_changed = list_changed,
                             .arena = &request.arena};
     json_t *body = ipc_read(&view, &request, &error);
     json_t *answer = body ? ipc_answer_ok(5, body) : ipc_answer_error(5, &error);
@@ -321,6 +322,13 @@ static void test_own_troubles(void **state) {
     misfit = "watchdog_ms 5000 is too short for corosync's token 3650 ms and consensus 4380 ms";
     check("status-misfit", "status", "", "");
     misfit = "";
+    (void)snprintf(core_status.list_differs, sizeof(core_status.list_differs),
+                   "n1 started with another list of nodes in corosync.conf than this node");
+    check("status-list-differs", "status", "", "");
+    core_status = usual;
+    list_changed = "4 nodes: n1 n2 n3 n4";
+    check("status-list-changed", "status", "", "");
+    list_changed = "";
 }
 
 static void test_not_found(void **state) {
