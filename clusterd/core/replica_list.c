@@ -161,9 +161,9 @@ bool replica_lists_make_sense(const struct msg_state *s) {
 
 static void lists_of(const struct msg_state *s, struct node_lists *ret) {
     const struct state_vote *v = s->lists.items;
-    ret->n = 0;
+    *ret = (struct node_lists){0};
     for (uint32_t i = 0; i < s->lists.n; i++) {
-        if (v[i].list == ret->n) {
+        if (ret->n == 0 || v[i].list == ret->n) {
             ret->v[ret->n++] = (struct node_list){0};
         }
         node_list_add(&ret->v[ret->n - 1], v[i].node, v[i].votes);
