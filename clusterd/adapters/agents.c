@@ -45,6 +45,7 @@ struct agent_run {
     bool outlives_us;
     struct core_agent final; /* of the last line; line is NONE if there was none */
     char final_reason[WIRE_MAX_TEXT + 1];
+    char final_machine[WIRE_MAX_NAME + 1];
     uint64_t log_window_ms; /* when the lines below began to count */
     unsigned logged;
 };
@@ -68,9 +69,12 @@ static void post_agent(struct agents *agents, const struct core_agent *agent) {
 static void take_line(struct agent_run *run, struct agent_line *line) {
     line->agent.run = run->run;
     if (line->agent.line == AGENT_DONE) {
+        /* It outlives the line's JSON, which the texts lie in: those that it has are copied. */
         run->final = line->agent;
         (void)snprintf(run->final_reason, sizeof(run->final_reason), "%s", line->agent.reason);
+        (void)snprintf(run->final_machine, sizeof(run->final_machine), "%s", line->agent.machine);
         run->final.reason = run->final_reason;
+        run->final.machine = run->final_machine;
         run->final.uuid = "";
         run->final.name = "";
         return;

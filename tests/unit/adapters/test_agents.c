@@ -77,13 +77,15 @@ static void test_lines_then_done(void **state) {
     (void)state;
     run("echo '{\"progress\":{\"percent\":10}}'; echo 'some words' >&2\n"
         "echo \"{\\\"result\\\":\\\"ok\\\",\\\"state\\\":\\\"running\\\",\\\"reason\\\":"
-        "\\\"$1 $OCF_RESKEY_name $OCF_RESKEY_generation $OCF_RESOURCE_INSTANCE\\\"}\"\n",
+        "\\\"$1 $OCF_RESKEY_name $OCF_RESKEY_generation $OCF_RESOURCE_INSTANCE\\\","
+        "\\\"machine\\\":\\\"pc-i440fx-7.2\\\"}\"\n",
         "start", 10000, NULL);
     assert_int_equal(next(AGENT_PROGRESS)->percent, 10);
     const struct core_agent *done = next(AGENT_DONE);
     assert_int_equal(done->result, RESULT_OK);
     assert_int_equal(done->state, VM_STATE_RUNNING);
     assert_string_equal(done->reason, "start web 7 web");
+    assert_string_equal(done->machine, "pc-i440fx-7.2"); /* long after its line has gone */
 }
 
 /* What a volume's agent sees comes whole through the queue of events. */
