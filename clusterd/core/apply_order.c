@@ -395,11 +395,12 @@ static void probe_reported(struct apply *a, struct model_vm *vm, const struct cm
 }
 
 static void resume_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    uint8_t *probe = r->node == vm->owner ? &vm->probe_owner : &vm->probe_target;
     vm_clear_order(a, vm);
     if (r->result == RESULT_OK && r->state == VM_STATE_PAUSED) {
         /* It went on, and stood still again at once: its storage is not there, say. That is what
          * `paused` of a running VM means; ordered anew, it would be the same without end. */
-        vm->probe_owner = VM_STATE_RUNNING;
+        *probe = VM_STATE_RUNNING;
         vm_resolve(a, vm);
         vm->paused = vm->state == VM_RUNNING;
         return;
@@ -407,7 +408,7 @@ static void resume_reported(struct apply *a, struct model_vm *vm, const struct c
     /* UNKNOWN asks again. One that cannot be resumed never will be: it is destroyed, and starts
      * anew. */
     bool hopeless = r->result == RESULT_FAILED && r->state == VM_STATE_PAUSED;
-    vm->probe_owner = hopeless ? (uint8_t)VM_STATE_INCOMING : r->state;
+    *probe = hopeless ? (uint8_t)VM_STATE_INCOMING : r->state;
     vm_resolve(a, vm);
 }
 

@@ -125,7 +125,8 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
         migrate_params(c, vm, agent);
         return 0;
     }
-    add_param(agent, "generation", number(c, vm->generation));
+    bool arrived = MUTANT(arrival_resumed) && kind == ORDER_RESUME && vm->target == c->self;
+    add_param(agent, "generation", number(c, arrived ? vm->move_generation : vm->generation));
     if (kind == ORDER_START || kind == ORDER_RESTORE) {
         agent->input = arena_strdup(&c->out.arena, vm->xml);
         if (!agent->input) {
