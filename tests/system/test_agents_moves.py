@@ -144,6 +144,13 @@ def arrived(world, vm):
     return world.lab.run("n2", ["virsh", "domjobinfo", vm.name]).returncode == 0
 
 
+def port_of_the_migration(world):
+    """From where n1's libvirtd is connected to n2's; the agent has a connection of its own."""
+    rows = world.lab.check("n1", ["ss", "-Htnp", "dport", "=", ":16509"]).splitlines()
+    (row,) = [row.split() for row in rows if '"libvirtd"' in row]
+    return row[3].rpartition(":")[2]
+
+
 @pytest.mark.parametrize("what", ["network", "libvirtd"])
 def test_answer_of_the_target_is_lost(world, what):
     """All memory is there and the target's libvirtd has taken the VM over, but its word of it does not arrive, for the network
@@ -156,17 +163,19 @@ def test_answer_of_the_target_is_lost(world, what):
     source.wait_event("paused", vm.name)
     wait_until(lambda: world.phase("n1", vm.name) == "perform3_done")
     before = vm.ticks()
-    address = world.lab.check("n2", ["getent", "hosts", "n1"]).split()[0]
-    world.lab.check("n2", ["ip", "route", "add", "blackhole", f"{address}/32"])
+    port = port_of_the_migration(world)
+    lost = ["ipproto", "tcp", "sport", "16509", "dport", port, "blackhole"]
+    world.lab.check("n2", ["ip", "rule", "add", *lost])
     try:
         world.libvirtd("n2", "CONT")
         wait_until(lambda: arrived(world, vm))
+        shows(vm.do("n2", "monitor", wait_job=1), state="paused", detail="user")
         if what == "libvirtd":
             world.libvirtd("n2", "KILL")
         # Nothing that still waits to be sent can be received any more.
-        world.lab.check("n1", ["ss", "-K", "-tn", "dport", "=", ":16509"])
+        world.lab.check("n1", ["ss", "-K", "-tn", "sport", "=", f":{port}"])
     finally:
-        world.lab.check("n2", ["ip", "route", "del", "blackhole", f"{address}/32"])
+        world.lab.check("n2", ["ip", "rule", "del", *lost])
     shows(move.end(40), result="failed", state="running", code=1)
     world.lab.wait_for_nodes(["n2"])
     wait_ticks(vm, 20)
