@@ -164,7 +164,8 @@ class Cluster(verdict.Verdict):
 
     def volumes_are_ok(self):
         """On all nodes: each has seen the others' heartbeats move, which takes a second or two after it came."""
-        return all(state == "ok" for node in self.status()["nodes"] for state in node["volumes"].values())
+        rows = [node for node in self.status()["nodes"] if node["name"] in self.nodes]
+        return all(state == "ok" for node in rows for state in node["volumes"].values())
 
     def setting(self, key, via=None):
         answer = self.ask("config", "get", key, via=via)
