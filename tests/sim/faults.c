@@ -267,15 +267,21 @@ static void happen_garble(struct sim *s, const struct fault *f) {
     sim_garble(s, f->node, f->choice & 1 ? 100 : 5 + f->choice / 2 % 40, f->us);
 }
 
+static uint32_t all_nodes(const struct sim *s) {
+    return (UINT32_C(2) << s->n) - 2;
+}
+
 /* Somebody changes the list of nodes in corosync.conf, on one node or on several, and restarts
- * clusterd there. */
+ * clusterd there. Not on a node that has lost its database: with nothing but a list of its own it
+ * is a new cluster, and nobody can tell it from one that an administrator begins. */
 static void happen_relist(struct sim *s, const struct fault *f) {
-    uint32_t all = (UINT32_C(2) << s->n) - 2, list = f->choice & 1 ? all : f->choice & all;
+    uint32_t all = all_nodes(s), list = f->choice & 1 ? all : f->choice & all;
     if (s->options.quorum != SIM_MAJORITY || s->n < 3) {
         return;
     }
     for (uint32_t i = 1; i <= s->n; i++) {
-        if (i == f->node || (list >> i & 1 && f->choice >> (8 + i) & 1)) {
+        bool chosen = i == f->node || (list >> i & 1 && f->choice >> (8 + i) & 1);
+        if (chosen && !s->nodes[i].disk.tampered) {
             sim_node_list(s, i, list | UINT32_C(1) << i);
             sim_kill_clusterd(s, i);
         }
@@ -293,11 +299,20 @@ static void happen_remember(struct sim *s, const struct fault *f) {
     sim_disk_remember(s, f->node);
 }
 
+static uint32_t nodes_in_list(const struct model *m) {
+    uint32_t n = 0;
+    MODEL_EACH(model_node, row, &m->nodes) {
+        n += row->configured;
+    }
+    return n;
+}
+
 /*
  * What can be noticed: a database that is older than the node's last return to the cluster, whose
- * report (at since_index, or before) every other node has on its disk; of more than two nodes; one
- * at a time, for a majority that has lost its memory is beyond help. A younger copy may be believed
- * where nobody is left who knows better.
+ * report (at since_index, or before) every other node has on its disk; of more than two nodes, by
+ * the list that the cluster goes by, which is this node's too; one at a time, for a majority that
+ * has lost its memory is beyond help. A younger copy may be believed where nobody is left who knows
+ * better.
  */
 static bool may_tamper(struct sim *s, uint32_t node, uint64_t epoch, uint64_t index) {
     for (uint32_t i = 1; i <= s->n; i++) {
@@ -307,12 +322,13 @@ static bool may_tamper(struct sim *s, uint32_t node, uint64_t epoch, uint64_t in
         if (i == node) {
             continue;
         }
-        if (!row || n->disk.tampered || row->since_index > log_last_index(&n->disk.db.log) ||
-            row->kept_epoch < epoch || (row->kept_epoch == epoch && row->kept_index <= index)) {
+        if (!row || nodes_in_list(m) < 3 || n->disk.tampered ||
+            row->since_index > log_last_index(&n->disk.db.log) || row->kept_epoch < epoch ||
+            (row->kept_epoch == epoch && row->kept_index <= index)) {
             return false;
         }
     }
-    return s->n > 2;
+    return s->n > 2 && s->nodes[node].list == all_nodes(s);
 }
 
 static void replace_if_noticed(struct sim *s, uint32_t node) {
