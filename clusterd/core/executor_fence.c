@@ -65,7 +65,7 @@ static const struct wire_ids *last_view(struct core *c, bool *ret_applied) {
 }
 
 static bool is_outside(const struct core *c, const struct model_node *node) {
-    return node->configured && !replica_is_heard(&c->replica, node->id);
+    return node->configured && !replica_takes_part(&c->replica, node->id);
 }
 
 /*
@@ -178,7 +178,7 @@ int executor_clear_small(struct core *c) {
 }
 
 bool executor_waits_for(const struct core *c, uint32_t node) {
-    return replica_wants_clearance(&c->replica) && !replica_is_heard(&c->replica, node);
+    return replica_wants_clearance(&c->replica) && !replica_takes_part(&c->replica, node);
 }
 
 void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {

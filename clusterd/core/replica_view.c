@@ -315,6 +315,11 @@ bool replica_is_heard(const struct replica *r, uint32_t node) {
     return peer && heard(r, peer);
 }
 
+bool replica_takes_part(const struct replica *r, uint32_t node) {
+    const struct replica_peer *peer = replica_peer(r, node);
+    return peer && takes_part(r, peer);
+}
+
 /* A member whose clusterd hangs is not waited for longer than the exchange lasts. */
 bool replica_wants_clearance(const struct replica *r) {
     return r->phase == REPLICA_EXCHANGE && r->small_quorum_allowed && r->plan.n == 1 &&
@@ -487,6 +492,12 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
         self->round != r->round || (p->epoch <= r->promised && !MUTANT(epoch_twice)) ||
         (!rounds_are_current(r, p) && !MUTANT(rounds_not_compared))) {
         return 0;
+    }
+    if (is_before(p->base_epoch, p->base_index, log_last_epoch(&r->log), log_last_index(&r->log)) &&
+        !MUTANT(shorter_log)) {
+        /* The proposer has heard less of our log than there is: what nobody else has would be lost.
+         */
+        return replica_enter_exchange(r, now_ms, out);
     }
     const struct cmd_view *view = NULL;
     int err = replica_check_proposal(r, peer, p, &out->arena, &view);

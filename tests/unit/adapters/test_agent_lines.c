@@ -106,11 +106,14 @@ static void test_not_begun(void **state) {
         decode("{\"result\":\"failed\",\"state\":\"unknown\",\"detail\":\"not-begun\"}"), 0);
     assert_int_equal(line.agent.not_begun, 1);
     assert_int_equal(line.agent.state_lost, 0);
+    agent_line_finish(&line);
     assert_int_equal(decode("{\"result\":\"failed\",\"state\":\"off\",\"detail\":\"state-used\"}"),
                      0);
     assert_int_equal(line.agent.not_begun, 0);
+    agent_line_finish(&line);
     assert_int_equal(decode("{\"result\":\"failed\",\"state\":\"unknown\"}"), 0);
     assert_int_equal(line.agent.not_begun, 0);
+    agent_line_finish(&line);
 }
 
 static void test_refused(void **state) {

@@ -83,6 +83,7 @@ static void set_machines(struct model_node *node) {
     for (uint32_t i = 0; v && i < 3; i++) {
         v[i] = strdup(of[which][i]);
     }
+    free((void *)(uintptr_t)node->machines.v); /* of no elements */
     node->machines = (struct wire_strs){v, v ? 3 : 0};
 }
 

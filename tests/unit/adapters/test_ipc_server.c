@@ -298,11 +298,10 @@ static void add_vm(void) {
     struct model_vm *vm = model_add(&m->vms);
     assert_non_null(vm);
     vm->id = 1;
+    free((void *)(uintptr_t)vm->name);
+    free((void *)(uintptr_t)vm->xml);
     vm->name = copy("web");
     vm->xml = copy(definition);
-    vm->reason = copy("");
-    vm->cpu_mode = copy("");
-    vm->cpu_model = copy("");
 }
 
 /* A reader gets no secret, by whatever verb; an administrator the definition as it is. */
