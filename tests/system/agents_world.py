@@ -65,6 +65,12 @@ class Agent:
         for line in self.process.stderr:
             self.errors.append(line.strip())
 
+    def hears(self, number):
+        """Whether it has come so far that it takes the signal itself: before, that would just end it."""
+        status = self.lab.run(self.where, ["cat", f"/proc/{self.pid}/status"]).stdout
+        masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigBlk:", "SigCgt:"))]
+        return any(mask >> (number - 1) & 1 for mask in masks)
+
     def signal(self, name):
         self.lab.run(self.where, ["kill", f"-{name}", str(self.pid)])
 

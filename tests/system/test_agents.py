@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -233,6 +234,7 @@ def test_what_never_reaches_libvirt_has_begun_nothing(world, action):
     world.libvirtd("n1", "STOP")
     hangs = vm.begin("n1", action, generation=1, timeout_ms=60000, **more)
     asked = vm.begin("n1", action, generation=1, timeout_ms=60000, **more)
+    wait_until(lambda: asked.hears(signal.SIGTERM))
     asked.signal("TERM")
     final = shows(asked.end(5), result="cancelled", state="unknown", detail="not-begun", code=1)
     assert final["total_ms"] < 3000, final
