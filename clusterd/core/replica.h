@@ -239,7 +239,7 @@ const char *replica_phase_text(const struct replica *r);
 bool replica_wants_clearance(const struct replica *r);
 /* Whether the node has spoken in the exchange that goes on. */
 bool replica_is_heard(const struct replica *r, uint32_t node);
-/* Likewise, and is not left out (replica_damage.c). Who goes on alone must be sure of all others. */
+/* Likewise, and is not left out (replica_damage.c). Who goes on alone asks this of the others. */
 bool replica_takes_part(const struct replica *r, uint32_t node);
 /* A member whose log ends before what it once had; NULL: there is none. Its name. */
 const char *replica_forgetful(const struct replica *r);
