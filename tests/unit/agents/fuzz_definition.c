@@ -32,13 +32,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         json_decref(needs);
         check_finish(&check);
     }
-    if (definition_set_generation(&definition, 5) == 0 &&
+    if (definition_set_mark(&definition, 5, DISKS_OF_DEFINITION) == 0 &&
         definition_print(&definition, &printed) == 0) {
         struct definition again;
         if (definition_parse(printed, strlen(printed), &again, reason, sizeof(reason)) < 0 ||
             definition_generation(&again) != 5) {
             abort();
         }
+        definition_changed_disks(&again, reason, sizeof(reason));
         definition_finish(&again);
         free(printed);
     }
