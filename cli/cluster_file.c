@@ -312,7 +312,7 @@ static bool has_machine(const struct placement_node *node, uint32_t machine) {
     return found;
 }
 
-/* Wherever it could start it could go as it runs, too: as in core/planner_machine.c. */
+/* Wherever it could start it could go as it runs, too: as in planner/machine.c. */
 static bool starts_only_where_it_can_go(const struct placement_problem *p, uint32_t start,
                                         uint32_t running) {
     for (uint32_t i = 0; i < p->n_nodes; i++) {

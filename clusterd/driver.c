@@ -13,7 +13,7 @@
 #include "driver.h"
 
 #include "adapters/clock.h"
-#include "adapters/log.h"
+#include "adapters/logging.h"
 #include "base/check.h"
 #include "event_queue.h"
 

@@ -12,13 +12,13 @@
 #ifndef CLUSTERD_DRIVER_H
 #define CLUSTERD_DRIVER_H
 
-#include "adapters/agents.h"
-#include "adapters/corosync_ring.h"
-#include "adapters/fence.h"
-#include "adapters/ipc_server.h"
+#include "adapters/agents/agents.h"
+#include "adapters/corosync/ring.h"
+#include "adapters/agents/fence.h"
+#include "adapters/ipc/server.h"
 #include "adapters/sink.h"
 #include "adapters/solver.h"
-#include "adapters/sqlite_store.h"
+#include "adapters/store/store.h"
 #include "adapters/watchdog.h"
 #include "core/core.h"
 

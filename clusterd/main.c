@@ -8,9 +8,9 @@
  */
 #include "adapters/clock.h"
 #include "adapters/config.h"
-#include "adapters/corosync_fit.h"
-#include "adapters/export.h"
-#include "adapters/log.h"
+#include "adapters/corosync/fit.h"
+#include "adapters/store/flight_record.h"
+#include "adapters/logging.h"
 #include "adapters/notify.h"
 #include "adapters/realtime.h"
 #include "base/check.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * words.h - the words of clusterd-cluster.json(5) for the enumerations of placement.h, as the
- * initialisers of a table: clusterd writes them (adapters/ipc_cluster.c), clusterctl reads them
+ * initialisers of a table: clusterd writes them (ipc/export.c), clusterctl reads them
  * (cli/cluster_*.c), and each has one table of its own with them.
  */
 #pragma once

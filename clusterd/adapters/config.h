@@ -6,7 +6,7 @@
 #ifndef CLUSTERD_ADAPTERS_CONFIG_H
 #define CLUSTERD_ADAPTERS_CONFIG_H
 
-#include "adapters/log.h"
+#include "adapters/logging.h"
 
 #include <stddef.h>
 #include <stdint.h>

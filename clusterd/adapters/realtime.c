@@ -9,7 +9,7 @@
  */
 #include "adapters/realtime.h"
 
-#include "adapters/log.h"
+#include "adapters/logging.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
 #include "adapters/watchdog.h"
 
 #include "adapters/clock.h"
-#include "adapters/log.h"
+#include "adapters/logging.h"
 
 #include <errno.h>
 #include <fcntl.h>

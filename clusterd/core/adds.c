@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Clients that add a VM and wait until the nodes have said that it runs nowhere (apply_claim.c).
+ * Clients that add a VM and wait until the nodes have said that it runs nowhere (apply/claim.c).
  * Only this node knows of them: should its clusterd end, their connection breaks, and the VM is
  * added, or not, all the same.
  */

@@ -6,9 +6,9 @@
 
 #include "base/check.h"
 #include "base/mutant.h"
-#include "core/apply.h"
+#include "core/apply/apply.h"
 #include "core/core_internal.h"
-#include "core/planner.h"
+#include "core/planner/planner.h"
 #include "core/timeouts.h"
 
 #include <errno.h>

@@ -15,7 +15,7 @@
 #ifndef CLUSTERD_CORE_CORE_H
 #define CLUSTERD_CORE_CORE_H
 
-#include "core/model.h"
+#include "core/model/model.h"
 #include "wire/command.h"
 
 #include <stdbool.h>

@@ -5,16 +5,16 @@
 #ifndef CLUSTERD_CORE_CORE_INTERNAL_H
 #define CLUSTERD_CORE_CORE_INTERNAL_H
 
-#include "core/apply.h"
+#include "core/apply/apply.h"
 #include "core/core.h"
-#include "core/executor.h"
-#include "core/model.h"
+#include "core/executor/executor.h"
+#include "core/model/model.h"
 #include "core/outbox.h"
-#include "core/planner_problem.h"
-#include "core/policy.h"
-#include "core/replica.h"
-#include "core/reserve.h"
-#include "core/solve.h"
+#include "core/planner/problem.h"
+#include "core/policy/policy.h"
+#include "core/replica/replica.h"
+#include "core/policy/reserve.h"
+#include "core/policy/solve.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,9 +8,9 @@
  * sent again, and is done exactly once.
  */
 #include "base/mutant.h"
-#include "core/apply.h"
+#include "core/apply/apply.h"
 #include "core/core_internal.h"
-#include "core/log.h"
+#include "core/replica/log.h"
 #include "core/timeouts.h"
 
 #include <errno.h>

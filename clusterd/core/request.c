@@ -5,9 +5,9 @@
  * what must hold is checked again when the command is applied or ordered.
  */
 #include "core/core_internal.h"
-#include "core/devices.h"
-#include "core/machine.h"
-#include "core/planner.h"
+#include "core/model/devices.h"
+#include "core/model/machine.h"
+#include "core/planner/planner.h"
 #include "core/timeouts.h"
 
 #include <errno.h>

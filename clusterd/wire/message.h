@@ -36,7 +36,7 @@
     F(S, U64, index, 0)
 WIRE_STRUCT(state_floor);
 
-/* One node of a list of nodes that the sender's log goes by; core/replica_list.c. */
+/* One node of a list of nodes that the sender's log goes by; replica/node_list.c. */
 #define WIRE_FIELDS_state_vote(F, S)                                  \
     F(S, U32, list, 0) /* number: 0, 1, ..., the newest list last */  \
     F(S, U32, node, 0)                                                \

@@ -3,7 +3,7 @@
  * Bytes as what the log holds: an entry with a command of any type in it, and a command by itself.
  */
 #include "base/check.h"
-#include "core/log.h"
+#include "core/replica/log.h"
 #include "fuzz/bytes.h"
 #include "wire/command.h"
 

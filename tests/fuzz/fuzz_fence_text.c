@@ -7,7 +7,7 @@
  * The input: texts, each up to a NUL: device's agent, node, key, value, key, value; the rest:
  * output.
  */
-#include "adapters/fence_text.h"
+#include "adapters/agents/fence_text.h"
 #include "base/secret.h"
 #include "base/check.h"
 #include "fuzz/bytes.h"

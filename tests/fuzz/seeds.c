@@ -7,7 +7,7 @@
  *     build/fuzz/tests/fuzz/fuzz_model -merge=1 tests/fuzz/corpus/model DIR/model
  */
 #include "base/check.h"
-#include "core/log.h"
+#include "core/replica/log.h"
 #include "fuzz/bytes.h"
 #include "sim/sim.h"
 #include "wire/message.h"

@@ -5,9 +5,9 @@
 #include "fuzz/world.h"
 
 #include "base/check.h"
-#include "core/apply.h"
-#include "core/log.h"
-#include "core/planner.h"
+#include "core/apply/apply.h"
+#include "core/replica/log.h"
+#include "core/planner/planner.h"
 
 #include <errno.h>
 #include <string.h>

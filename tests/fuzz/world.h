@@ -5,7 +5,7 @@
 #ifndef TESTS_FUZZ_WORLD_H
 #define TESTS_FUZZ_WORLD_H
 
-#include "core/model.h"
+#include "core/model/model.h"
 #include "core/outbox.h"
 #include "fuzz/bytes.h"
 

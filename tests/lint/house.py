@@ -19,7 +19,7 @@ MAY_SEE = {
     "wire": {"wire", "base"},
     "placement": {"placement", "base"},
     "core": {"core", "placement", "wire", "base"},
-    # adapters/ipc_cluster.c writes down the problem that core hands to the engine: its types, no call.
+    # ipc/export.c writes down the problem that core hands to the engine: its types, no call.
     "adapters": {"adapters", "core", "placement", "wire", "base"},
     "driver": {"driver", "adapters", "core", "placement", "wire", "base"},
     # `clusterctl plan` runs the engine in its own process: nothing waits in clusterd while it thinks, and it does so for a

@@ -92,7 +92,7 @@ def banned(tree):
 
 
 SETTING = re.compile(r"^\s*X\((\w+),\s*(\d+),\s*(\d+),\s*(\d+),\s*\"([^\"]*)\"", re.M)
-SETTINGS_HEADER = "clusterd/core/settings.h"
+SETTINGS_HEADER = "clusterd/core/model/settings.h"
 SETTINGS_PAGE = "cli/man/clusterctl.8"
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each node's database, as adapters/sqlite_store.c treats it: what arrives while a transaction is
+ * Each node's database, as store/store.c treats it: what arrives while a transaction is
  * being committed goes into the next; STORED tells what is safe. A crash leaves the transaction
  * under way done or not done, never half, and loses what waits. A disk may be slow, full or broken;
  * a database may be put back from an older copy, or be lost.

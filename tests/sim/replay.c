@@ -6,7 +6,7 @@
 
 #include "base/base64.h"
 #include "base/hash.h"
-#include "core/log.h"
+#include "core/replica/log.h"
 #include "core/outbox.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #ifndef TESTS_SIM_REPLAY_H
 #define TESTS_SIM_REPLAY_H
 
-#include "core/apply.h"
+#include "core/apply/apply.h"
 
 #include <stddef.h>
 

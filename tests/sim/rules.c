@@ -7,8 +7,8 @@
 #include "sim/world.h"
 
 #include "base/check.h"
-#include "core/planner.h"
-#include "core/rules.h"
+#include "core/planner/planner.h"
+#include "core/model/rules.h"
 
 #include <stdio.h>
 #include <string.h>

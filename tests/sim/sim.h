@@ -19,7 +19,7 @@
 #define TESTS_SIM_SIM_H
 
 #include "core/core.h"
-#include "core/model.h"
+#include "core/model/model.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  */
 #include "sim/story_inner.h"
 
-#include "core/planner.h"
+#include "core/planner/planner.h"
 
 #include <string.h>
 

@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/planner.h"
+#include "core/planner/planner.h"
 #include "wire/command.h"
 
 #include <errno.h>

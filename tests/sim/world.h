@@ -7,9 +7,9 @@
 
 #include "sim/sim.h"
 
-#include "adapters/ring_view.h"
+#include "adapters/corosync/ring_view.h"
 #include "core/core_internal.h"
-#include "core/log.h"
+#include "core/replica/log.h"
 
 #define MAX_AGENTS 1024u
 #define MAX_REQUESTS 4096u

@@ -16,7 +16,7 @@
 
 #define IMPROVE_WORK 200000u
 #define IMPROVE_S 1.0
-#define RUNS_S                                                                         \
+#define RUNS_S \
     3.0 /* no further run of a kind begins after so long: what is slow needs no median \
          */
 

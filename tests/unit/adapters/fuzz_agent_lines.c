@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes as a resource agent's line. */
-#include "adapters/agent_lines.h"
+#include "adapters/agents/lines.h"
 
 #include <stdlib.h>
 

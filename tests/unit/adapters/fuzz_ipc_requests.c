@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes as a client's request; what is accepted must survive the wire's own copy. */
-#include "adapters/ipc_requests.h"
+#include "adapters/ipc/requests.h"
 #include "wire/command.h"
 
 #include <stdlib.h>

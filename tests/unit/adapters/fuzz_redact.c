@@ -3,7 +3,7 @@
  * Bytes as a domain definition, a log entry and a snapshot whose secrets are to be taken out. What
  * is left has none that would be taken out again; and it still decodes.
  */
-#include "adapters/redact.h"
+#include "adapters/store/redact.h"
 
 #include "base/buffer.h"
 

@@ -5,8 +5,8 @@
 #include "recording.h"
 
 #include "base/hash.h"
-#include "core/apply.h"
-#include "core/log.h"
+#include "core/apply/apply.h"
+#include "core/replica/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

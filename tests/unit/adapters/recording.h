@@ -8,8 +8,8 @@
 
 #include "harness.h"
 
-#include "adapters/sqlite_store.h"
-#include "core/model.h"
+#include "adapters/store/store.h"
+#include "core/model/model.h"
 
 /* Each secret that is recorded has it in it. */
 #define RECORDING_SECRET "hunter2"

@@ -2,7 +2,7 @@
 /*
  * Lines of resource agents: what each kind becomes, and that a wrong line is refused whole.
  */
-#include "adapters/agent_lines.h"
+#include "adapters/agents/lines.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
  */
 #include "harness.h"
 
-#include "adapters/agents.h"
+#include "adapters/agents/agents.h"
 #include "adapters/clock.h"
 
 #include <setjmp.h>

@@ -5,7 +5,7 @@
  */
 #include "harness.h"
 
-#include "adapters/fence.h"
+#include "adapters/agents/fence.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * What a fence agent is told, and what of its words is shown.
  */
-#include "adapters/fence_text.h"
+#include "adapters/agents/fence_text.h"
 #include "base/secret.h"
 
 #include <setjmp.h>

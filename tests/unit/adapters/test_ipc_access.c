@@ -2,7 +2,7 @@
 /*
  * Who may do what, by the groups of a real process.
  */
-#include "adapters/ipc_access.h"
+#include "adapters/ipc/access.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
  * tests/golden/ipc/VERB.json. To write them anew after a wanted change, and then review the diff:
  * CLUSTERD_GOLDEN_UPDATE=1.
  */
-#include "adapters/ipc_view.h"
-#include "core/settings.h"
+#include "adapters/ipc/view.h"
+#include "core/model/settings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * Requests: each verb's arguments reach their place; anything that does not fit refuses the whole
  * request.
  */
-#include "adapters/ipc_requests.h"
+#include "adapters/ipc/requests.h"
 #include "wire/command.h"
 
 #include <setjmp.h>

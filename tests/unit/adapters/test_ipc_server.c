@@ -5,7 +5,7 @@
  */
 #include "harness.h"
 
-#include "adapters/ipc_server.h"
+#include "adapters/ipc/server.h"
 #include "wire/ipc_limits.h"
 
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 /*
  * The view: members are those whom both CPG and quorum see; each change is told once.
  */
-#include "adapters/ring_view.h"
-#include "adapters/send_queue.h"
+#include "adapters/corosync/ring_view.h"
+#include "adapters/corosync/send_queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

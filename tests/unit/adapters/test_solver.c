@@ -6,7 +6,7 @@
 #include "harness.h"
 
 #include "adapters/solver.h"
-#include "core/solve.h"
+#include "core/policy/solve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

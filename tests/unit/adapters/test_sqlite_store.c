@@ -5,7 +5,7 @@
  */
 #include "harness.h"
 
-#include "adapters/sqlite_store.h"
+#include "adapters/store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -18,7 +18,7 @@
  * client) It writes {"ready": true} and then each request, one JSON object a line, to standard
  * output: the test reads there.
  */
-#include "adapters/ipc_requests.h"
+#include "adapters/ipc/requests.h"
 #include "base/check.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  */
 #include "unit/core/bench.h"
 
-#include "core/log.h"
+#include "core/replica/log.h"
 
 static enum core_reply_code give(struct bench *b, uint32_t type, const void *command) {
     struct buffer body, entry;

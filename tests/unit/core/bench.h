@@ -6,7 +6,7 @@
 #define TESTS_CORE_BENCH_H
 
 #include "base/check.h"
-#include "core/apply.h"
+#include "core/apply/apply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * What people ask for, and by which rules it is refused; nodes that come, go and are fenced.
  */
-#include "core/settings.h"
+#include "core/model/settings.h"
 #include "unit/core/bench.h"
 
 /* ---- what people ask for ---- */

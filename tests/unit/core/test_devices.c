@@ -4,7 +4,7 @@
  */
 #include "bench.h"
 
-#include "core/devices.h"
+#include "core/model/devices.h"
 
 static const char *const n1[] = {"n1"};
 static const char *const n1_n2[] = {"n1", "n2"};

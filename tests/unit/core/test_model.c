@@ -5,7 +5,7 @@
  * truncating keep it.
  */
 #include "base/buffer.h"
-#include "core/log.h"
+#include "core/replica/log.h"
 #include "unit/core/story.h"
 
 static void snapshot_round_trip(void **state) {

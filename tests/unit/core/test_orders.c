@@ -3,8 +3,8 @@
  * The table of orders, tried in every state of a VM: whatever is accepted makes no second copy.
  * Every report on every order: no VM is called off of which a copy may run.
  */
-#include "core/log.h"
-#include "core/resolve.h"
+#include "core/replica/log.h"
+#include "core/apply/resolve.h"
 #include "unit/core/bench.h"
 
 static const enum vm_state vm_states[] = {VM_OFF,      VM_STARTING,  VM_RUNNING,

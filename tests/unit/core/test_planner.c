@@ -3,7 +3,7 @@
  * From the model to the solver and back: what the model says of nodes, volumes, CPU models and VMs
  * on their way reaches it, and whatever stands in the model, there is an answer.
  */
-#include "core/planner.h"
+#include "core/planner/planner.h"
 #include "unit/core/bench.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
  * Further resources: what is taken and what refused, and that no decision puts a VM where too
  * little of one is free.
  */
-#include "core/planner.h"
-#include "core/resources.h"
+#include "core/planner/planner.h"
+#include "core/model/resources.h"
 #include "unit/core/bench.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
  * A drain that finds room only if a VM elsewhere is moved: refused as a rule; with drain_may_move
  * it is made, and nothing is moved that need not be.
  */
-#include "core/planner.h"
-#include "core/settings.h"
+#include "core/planner/planner.h"
+#include "core/model/settings.h"
 #include "unit/core/story.h"
 
 #define SEEDS 20u

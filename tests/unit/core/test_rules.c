@@ -3,9 +3,9 @@
  * Rules of placement: what is taken and what refused, what a hard one keeps from being ordered, and
  * what becomes of a rule when its VMs go. And what may be set of a VM and a node.
  */
-#include "core/planner.h"
-#include "core/rules.h"
-#include "core/settings.h"
+#include "core/planner/planner.h"
+#include "core/model/rules.h"
+#include "core/model/settings.h"
 #include "unit/core/bench.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /*
  * Whose storage is the right one: each row is a cluster, and what each node must find.
  */
-#include "core/storage.h"
+#include "core/model/storage.h"
 #include "unit/core/story.h"
 
 #define NODES 6u

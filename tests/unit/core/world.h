@@ -10,7 +10,7 @@
 #define TESTS_CORE_WORLD_H
 
 #include "core/core.h"
-#include "core/model.h"
+#include "core/model/model.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/log.h"
+#include "core/replica/log.h"
 #include "wire/command.h"
 #include "wire/message.h"
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether corosync's configuration fits what clusterd was told, and what it goes on with.
+ */
+#ifndef CLUSTERD_ADAPTERS_COROSYNC_FIT_H
+#define CLUSTERD_ADAPTERS_COROSYNC_FIT_H
+
+#include "adapters/corosync/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The least watchdog_ms, in whole seconds, with which the loss of one node costs no other its
+ * power: the timeline of those who stay in core/timeouts.h. */
+uint64_t fit_least_watchdog_ms(uint64_t token_ms, uint64_t consensus_ms);
+/* False: it is shorter; ret_message says so with the numbers that fit. No watchdog (0) fits. */
+bool fit_watchdog(const struct corosync_config *c, uint64_t watchdog_ms, char *ret_message,
+                  size_t size);
+/* What corosync's package brings: one node, at an address that no other node reaches. */
+bool fit_is_package_example(const struct corosync_config *c);
+
+/* Whether both have the same nodes with the same votes. */
+bool fit_same_nodes(const struct corosync_config *a, const struct corosync_config *b);
+/* "4 nodes: n1 n2 n3 n4" */
+void fit_nodes_text(const struct corosync_config *c, char *ret_text, size_t size);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ring; see corosync/ring.h.
+ *
+ *                    initialize, join
+ *     DOWN ────────────────────────────────► JOINING ── own join seen, quorum told ──► UP
+ *      ▲  retry timer, 50 ms doubling to 1 s    │                                      │
+ *      └────────────────────────────────────────┴── any error of any call, hang-up ────┘  VIEW
+ * without members
+ *
+ * Corosync tells nobody when it starts, so while it is down there is nothing but trying again;
+ * connecting to a socket that is not there costs a few microseconds.
+ *
+ * A send that corosync cannot take (its own queue is full, or it is forming a ring) waits here, and
+ * is tried again after 1 ms, then after each delivery, because deliveries are what makes room. No
+ * event tells of the end of flow control.
+ *
+ * Two processes of one node in the group are two clusterd. The younger one steps back; since
+ * corosync may see the end of a killed clusterd a moment after the start of the next, it gives the
+ * elder DUPLICATE_MS to go.
+ */
+#include "adapters/corosync/ring.h"
+
+#include "adapters/corosync/connection.h"
+#include "adapters/corosync/watch.h"
+#include "adapters/logging.h"
+#include "adapters/corosync/ring_view.h"
+#include "adapters/corosync/send_queue.h"
+#include "base/check.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <qb/qbdefs.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RETRY_MIN_MS 50u
+#define RETRY_MAX_MS 1000u
+#define SEND_RETRY_MS 1u
+#define DUPLICATE_MS 3000u
+#define DISPATCH_MAX 64 /* messages in a row before others get their turn */
+#define QUEUE_MAX_BYTES ((size_t)256 << 20)
+
+struct corosync_ring {
+    qb_loop_t *loop;
+    struct event_sink sink;
+    struct ring_handlers handlers;
+    struct corosync_config config;
+    bool is_ready; /* handlers.ready() was called */
+    bool is_dead;  /* handlers.fatal() was called */
+    char problem[COROSYNC_MAX_MESSAGE];
+    char logged[COROSYNC_MAX_MESSAGE]; /* the problem that was logged last */
+
+    struct corosync_connection connection;
+    struct corosync_watch *watch; /* NULL: without it, a reload is seen when we connect anew */
+    bool broken;                  /* a call failed: to be closed when the loop is back */
+    struct ring_view view;
+
+    struct send_queue queue;
+    qb_loop_timer_handle retry_timer, send_timer, duplicate_timer;
+    uint32_t retry_ms;
+};
+
+static void connect_ring(void *data);
+
+/* ---- views ---- */
+
+/* Tells the core, if there is something new. */
+static void tell_view(struct corosync_ring *r, bool down) {
+    struct core_event event = {.type = CORE_EVENT_VIEW};
+    if (!r->is_dead && ring_view_news(&r->view, down, &event.view)) {
+        sink_post(&r->sink, &event);
+    }
+}
+
+/* ---- down ---- */
+
+static void stop_timer(struct corosync_ring *r, qb_loop_timer_handle *timer) {
+    if (*timer) {
+        (void)qb_loop_timer_del(r->loop, *timer);
+        *timer = 0;
+    }
+}
+
+static void start_timer(struct corosync_ring *r, uint32_t ms, qb_loop_timer_dispatch_fn fn,
+                        qb_loop_timer_handle *timer) {
+    if (!*timer) {
+        int error = qb_loop_timer_add(r->loop, QB_LOOP_HIGH, (uint64_t)ms * QB_TIME_NS_IN_MSEC, r,
+                                      fn, timer);
+        CHECK(error == 0);
+    }
+}
+
+static void close_handles(struct corosync_ring *r) {
+    corosync_connection_close(&r->connection);
+    corosync_watch_destroy(r->watch);
+    r->watch = NULL;
+    r->broken = false;
+}
+
+static void go_down(struct corosync_ring *r) {
+    close_handles(r);
+    send_queue_clear(&r->queue);
+    stop_timer(r, &r->send_timer);
+    stop_timer(r, &r->duplicate_timer);
+    ring_view_forget(&r->view);
+    tell_view(r, true);
+    if (!r->is_dead) {
+        start_timer(r, r->retry_ms, connect_ring, &r->retry_timer);
+        r->retry_ms = r->retry_ms * 2 < RETRY_MAX_MS ? r->retry_ms * 2 : RETRY_MAX_MS;
+    }
+}
+
+static void die(struct corosync_ring *r, int error, const char *message) {
+    if (!r->is_dead) {
+        r->is_dead = true;
+        r->handlers.fatal(r->handlers.context, error, message);
+    }
+}
+
+static void on_duplicate(void *data) {
+    struct corosync_ring *r = data;
+    r->duplicate_timer = 0;
+    if (r->view.joined && ring_view_has_duplicate(&r->view)) {
+        die(r, -EBUSY,
+            "another clusterd already runs on this node: it is in the same corosync group");
+    }
+}
+
+/* ---- called from dispatch ---- */
+
+static struct corosync_ring *ring_of_cpg(cpg_handle_t handle) {
+    void *context = NULL;
+    return cpg_context_get(handle, &context) == CS_OK ? context : NULL;
+}
+
+static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t node,
+                       uint32_t pid, void *data, size_t size) {
+    struct corosync_ring *r = ring_of_cpg(handle);
+    (void)group;
+    if (!r || r->is_dead || size > UINT32_MAX ||
+        (node == r->config.node && pid != (uint32_t)getpid())) {
+        return; /* of a clusterd that ran here before */
+    }
+    const struct core_event event = {
+        .type = CORE_EVENT_MESSAGE,
+        .message = {.sender = node, .data = data, .size = (uint32_t)size}};
+    sink_post(&r->sink, &event);
+}
+
+static void on_members(cpg_handle_t handle, const struct cpg_name *group,
+                       const struct cpg_address *members, size_t n, const struct cpg_address *left,
+                       size_t n_left, const struct cpg_address *joined, size_t n_joined) {
+    struct corosync_ring *r = ring_of_cpg(handle);
+    (void)group;
+    (void)left;
+    (void)n_left;
+    (void)joined;
+    (void)n_joined;
+    if (!r || n > RING_MAX_PROCESSES) {
+        return;
+    }
+    struct ring_process processes[RING_MAX_PROCESSES];
+    for (size_t i = 0; i < n; i++) {
+        processes[i] = (struct ring_process){members[i].nodeid, members[i].pid};
+    }
+    ring_view_set_processes(&r->view, processes, (uint32_t)n);
+    if (ring_view_has_duplicate(&r->view)) {
+        start_timer(r, DUPLICATE_MS, on_duplicate, &r->duplicate_timer);
+    }
+    tell_view(r, false);
+}
+
+static void on_quorum(quorum_handle_t handle, uint32_t quorate, struct quorum_ring_id ring_id,
+                      uint32_t n, const uint32_t *members) {
+    const void *context = NULL;
+    (void)ring_id;
+    if (quorum_context_get(handle, &context) != CS_OK || n > WIRE_MAX_NODES) {
+        return;
+    }
+    struct corosync_ring *r = (struct corosync_ring *)(uintptr_t)context;
+    ring_view_set_quorum(&r->view, quorate != 0, members, n);
+    tell_view(r, false);
+}
+
+/* ---- send ---- */
+
+static int try_send(struct corosync_ring *r, const uint8_t *data, size_t size) {
+    int error = corosync_connection_send(&r->connection, data, size);
+    r->broken = r->broken || error == -ENOTCONN;
+    return error;
+}
+
+static void flush(void *data) {
+    struct corosync_ring *r = data;
+    const struct send_item *item = NULL;
+    stop_timer(r, &r->send_timer);
+    while (!r->broken && (item = send_queue_peek(&r->queue))) {
+        int error = try_send(r, item->data, item->size);
+        if (error < 0) {
+            break;
+        }
+        send_queue_pop(&r->queue);
+    }
+    if (r->broken || send_queue_peek(&r->queue)) {
+        start_timer(r, r->broken ? 0 : SEND_RETRY_MS, flush, &r->send_timer);
+    }
+    if (r->broken) {
+        (void)snprintf(r->problem, sizeof(r->problem), "the connection to corosync broke");
+        log_error("%s; trying again", r->problem);
+        go_down(r);
+    }
+}
+
+void corosync_ring_send(struct corosync_ring *r, const uint8_t *data, size_t size) {
+    CHECK(size > 0 && size <= RING_MAX_MESSAGE);
+    if (!r->connection.cpg || r->is_dead) {
+        return;
+    }
+    int error = send_queue_peek(&r->queue) || r->broken ? -EAGAIN : try_send(r, data, size);
+    if (error == 0) {
+        return;
+    }
+    /* Without memory a message is lost, as it is when corosync dies: then a new view sorts out what
+     * is where. */
+    if (r->queue.bytes + size > QUEUE_MAX_BYTES || send_queue_push(&r->queue, data, size) < 0) {
+        log_error(
+            "corosync has not taken any message for so long that %zu MiB wait; leaving the group",
+            r->queue.bytes >> 20);
+        r->broken = true;
+    }
+    /* A broken connection is closed from the loop: we may be inside one of corosync's callbacks. */
+    start_timer(r, r->broken ? 0 : SEND_RETRY_MS, flush, &r->send_timer);
+}
+
+/* ---- dispatch ---- */
+
+static void lost(struct corosync_ring *r, const char *what, cs_error_t code) {
+    (void)snprintf(r->problem, sizeof(r->problem), "corosync has gone (%s: %s)", what,
+                   cs_strerror(code));
+    log_error("%s: this node has no quorum until it is back", r->problem);
+    go_down(r);
+}
+
+static int32_t on_cpg(int32_t fd, int32_t revents, void *data) {
+    struct corosync_ring *r = data;
+    cs_error_t code = CS_OK;
+    (void)fd;
+    for (int i = 0; i < DISPATCH_MAX && code == CS_OK && !r->broken; i++) {
+        code = cpg_dispatch(r->connection.cpg, CS_DISPATCH_ONE_NONBLOCKING);
+    }
+    bool alive = code == CS_OK || code == CS_ERR_TRY_AGAIN;
+    if (r->broken || !alive || (revents & (POLLHUP | POLLERR | POLLNVAL))) {
+        lost(r, "cpg", alive ? CS_ERR_LIBRARY : code);
+    } else if (send_queue_peek(&r->queue)) {
+        flush(r);
+    }
+    return 0;
+}
+
+static int32_t on_quorum_fd(int32_t fd, int32_t revents, void *data) {
+    struct corosync_ring *r = data;
+    (void)fd;
+    cs_error_t code = quorum_dispatch(r->connection.quorum, CS_DISPATCH_ALL);
+    bool alive = code == CS_OK || code == CS_ERR_TRY_AGAIN;
+    if (!alive || (revents & (POLLHUP | POLLERR | POLLNVAL))) {
+        lost(r, "quorum", alive ? CS_ERR_LIBRARY : code);
+    }
+    return 0;
+}
+
+/* ---- up ---- */
+
+static int config_check(struct corosync_ring *r) {
+    struct corosync_config config;
+    int error = corosync_config_read(&config, r->problem);
+    if (error < 0) {
+        return error;
+    }
+    if (r->is_ready && config.node != r->config.node) {
+        (void)snprintf(r->problem, sizeof(r->problem),
+                       "corosync's node id has changed from %u to %u while clusterd ran",
+                       r->config.node, config.node);
+        return -EXDEV;
+    }
+    if (r->is_ready) {
+        r->handlers.changed(r->handlers.context, &r->config, &config);
+    } else {
+        r->config = config;
+        for (uint32_t i = 0; i < config.n_nodes; i++) {
+            /* The names moved with the struct; each still lies at the same place in it. */
+            r->config.nodes[i].name =
+                (const char *)&r->config + (config.nodes[i].name - (const char *)&config);
+        }
+    }
+    return 0;
+}
+
+/* corosync has reloaded its configuration. What is gone now is gone: the others tell. */
+static void on_reload(void *context) {
+    struct corosync_ring *r = context;
+    struct corosync_config config;
+    char message[COROSYNC_MAX_MESSAGE];
+    int error = corosync_config_read(&config, message);
+    if (error == 0) {
+        r->handlers.changed(r->handlers.context, &r->config, &config);
+    } else if (error == -EINVAL) {
+        log_error("corosync has reloaded its configuration, which clusterd cannot use: %s; it goes "
+                  "on with the one before",
+                  message);
+    }
+}
+
+static int open_all(struct corosync_ring *r) {
+    int error = config_check(r);
+    if (error == 0 && !r->is_ready) {
+        /* What is told now is the boot; the core must have it before any view. */
+        error = r->handlers.ready(r->handlers.context, &r->config);
+        if (error < 0) {
+            r->is_dead = true; /* whoever refused it has said why and ends the process */
+            return error;
+        }
+        r->is_ready = true;
+        ring_view_init(&r->view, r->config.node, (uint32_t)getpid());
+    }
+    const struct corosync_callbacks callbacks = {.deliver = on_deliver,
+                                                 .members = on_members,
+                                                 .quorum = on_quorum,
+                                                 .cpg_readable = on_cpg,
+                                                 .quorum_readable = on_quorum_fd,
+                                                 .context = r};
+    if (error == 0 && corosync_watch_create(r->loop, on_reload, r, &r->watch) < 0) {
+        log_warning("corosync's configuration cannot be followed: a reload is not noticed");
+    }
+    return error == 0 ? corosync_connection_open(&r->connection, &callbacks) : error;
+}
+
+static void connect_ring(void *data) {
+    struct corosync_ring *r = data;
+    r->retry_timer = 0;
+    (void)snprintf(r->problem, sizeof(r->problem), "corosync does not answer");
+    int error = open_all(r);
+    if (r->is_dead) {
+        close_handles(r);
+        return;
+    }
+    if (error == 0) {
+        log_info("connected to corosync as node %u", r->config.node);
+        r->problem[0] = '\0';
+        r->logged[0] = '\0';
+        r->retry_ms = RETRY_MIN_MS;
+        return;
+    }
+    if (error == -EXDEV) {
+        die(r, error, r->problem);
+        close_handles(r);
+        return;
+    }
+    if (strcmp(r->logged, r->problem) != 0) {
+        memcpy(r->logged, r->problem, sizeof(r->logged));
+        log_warning("waiting for corosync: %s", r->problem);
+    }
+    go_down(r);
+}
+
+/* ---- create ---- */
+
+int corosync_ring_create(qb_loop_t *loop, struct event_sink sink,
+                         const struct ring_handlers *handlers, struct corosync_ring **ret_ring) {
+    struct corosync_ring *r = calloc(1, sizeof(*r));
+    if (!r) {
+        return -ENOMEM;
+    }
+    r->loop = loop;
+    r->sink = sink;
+    r->handlers = *handlers;
+    corosync_connection_init(&r->connection, loop);
+    r->retry_ms = RETRY_MIN_MS;
+    send_queue_init(&r->queue);
+    (void)snprintf(r->problem, sizeof(r->problem), "not connected to corosync yet");
+    start_timer(r, 0, connect_ring, &r->retry_timer);
+    *ret_ring = r;
+    return 0;
+}
+
+void corosync_ring_destroy(struct corosync_ring *r) {
+    if (!r) {
+        return;
+    }
+    close_handles(r);
+    stop_timer(r, &r->retry_timer);
+    stop_timer(r, &r->send_timer);
+    stop_timer(r, &r->duplicate_timer);
+    send_queue_clear(&r->queue);
+    free(r);
+}
+
+const char *corosync_ring_problem(const struct corosync_ring *r) {
+    return r->problem;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is wrong, why, and what to do: the part of `status` that is read first. Computed from the
+ * model, never stored, so a problem is gone when its cause is.
+ */
+#include "adapters/ipc/view.h"
+
+#include "core/model/devices.h"
+#include "core/model/settings.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* libvirt answers in milliseconds; what takes so long will hardly end by itself. */
+#define RESOLVING_LONG_MS 15000u
+
+struct problems {
+    struct ipc_view *view;
+    json_t *list;
+};
+
+__attribute__((format(printf, 5, 6))) static void add(struct problems *p, enum severity severity,
+                                                      const char *why, const char *todo,
+                                                      const char *what_format, ...) {
+    char what[IPC_MAX_MESSAGE];
+    va_list args;
+    va_start(args, what_format);
+    (void)vsnprintf(what, sizeof(what), what_format, args);
+    va_end(args);
+    json_array_append_new(
+        p->list, json_pack("{ss so so so}", "severity", severity_name((uint8_t)severity), "what",
+                           ipc_text(what), "why", ipc_text(why), "todo", ipc_text(todo)));
+}
+
+static void about_view(struct problems *p) {
+    const struct core_status *s = &p->view->status;
+    if (p->view->waiting[0]) {
+        add(p, SEVERITY_ERROR, p->view->waiting, "systemctl status corosync",
+            "clusterd takes no part in the cluster");
+    } else if (s->corosync_down) {
+        add(p, SEVERITY_ERROR, s->reason, "systemctl status corosync",
+            "no quorum: nothing is started or changed here, and what is shown may be old");
+    } else if (!s->quorate) {
+        add(p, SEVERITY_ERROR,
+            s->reason && s->reason[0] ? s->reason
+                                      : "this node does not see a majority of the votes",
+            "bring more nodes up or repair the network between them: corosync-quorumtool shows who "
+            "is seen",
+            "no quorum: nothing is started or changed here, and what is shown may be old");
+    } else if (!s->usable) {
+        add(p, SEVERITY_WARNING, s->reason ? s->reason : "", "",
+            "this node has quorum, but may not act yet: %s", s->phase ? s->phase : "not started");
+    }
+}
+
+/* Said by this node of itself: it may be another one tomorrow whose corosync was reloaded. */
+static void about_misfit(struct problems *p) {
+    if (p->view->misfit && p->view->misfit[0]) {
+        add(p, SEVERITY_ERROR, p->view->misfit,
+            "change one of them on all nodes, then restart clusterd, one node after the other",
+            "corosync's configuration does not fit clusterd.conf on this node");
+    }
+}
+
+static void about_list(struct problems *p) {
+    const char *now = p->view->list_changed;
+    if (p->view->status.list_differs[0]) {
+        add(p, SEVERITY_WARNING, p->view->status.list_differs,
+            "the same corosync.conf on all nodes, corosync-cfgtool -R, then restart clusterd on "
+            "each node, one after the other; see clusterd(8)",
+            "nodes do not agree on the list of nodes");
+    } else if (now && now[0]) {
+        add(p, SEVERITY_WARNING, now,
+            "restart clusterd on each node, one after the other; see clusterd(8)",
+            "corosync's list of nodes has changed, and clusterd goes by the one that it started "
+            "with");
+    }
+}
+
+static void about_lost_node(struct problems *p, const struct model_node *node,
+                            const struct model_device *device) {
+    const struct model *m = p->view->model;
+    char todo[512];
+    if (!model_node_holds_vms(m, node->id)) {
+        return; /* nothing waits for it */
+    }
+    (void)snprintf(todo, sizeof(todo),
+                   "make sure that %s is off, then: clusterctl node confirm-off %s", node->name,
+                   node->name);
+    /* The attempt that is under way has not failed yet. */
+    unsigned failed = node->fence_attempts - (node->fence_order && node->fence_attempts ? 1u : 0u);
+    if (failed > 0) {
+        char more[640];
+        char times[32] = "";
+        if (failed > 1) {
+            (void)snprintf(times, sizeof(times), " %u times", failed);
+        }
+        (void)snprintf(more, sizeof(more), "repair what is named, it is tried again; or %s", todo);
+        add(p, SEVERITY_ERROR, node->reason, more, "fencing of %s has failed%s: its VMs stay down",
+            node->name, times);
+    } else if (!device) {
+        const char *why =
+            node->watchdog_ms
+                ? "it has no fence device; its watchdog will have reset it in a moment"
+                : "it has no fence device: nobody can tell whether it still runs them";
+        add(p, node->watchdog_ms ? SEVERITY_WARNING : SEVERITY_ERROR, why, todo,
+            "%s is lost: its VMs stay down", node->name);
+    } else {
+        add(p, SEVERITY_WARNING, node->reason, "",
+            "%s is %s: its VMs start elsewhere once it is off", node->name,
+            node_state_name(node->state));
+    }
+}
+
+static void about_libvirt(struct problems *p, const struct model_node *node) {
+    char todo[200];
+    (void)snprintf(todo, sizeof(todo), "on %s: systemctl status libvirtd, and restart it",
+                   node->name);
+    add(p, SEVERITY_ERROR, node->libvirt, todo,
+        "libvirt on %s does not answer: it takes no VMs; those that are there run on", node->name);
+}
+
+static void about_node(struct problems *p, const struct model_node *node) {
+    const struct model *m = p->view->model;
+    const struct model_device *device = devices_turn(m, node->id, 0);
+    switch ((enum node_state)node->state) {
+    case NODE_LOST:
+    case NODE_FENCING: about_lost_node(p, node, device); break;
+    case NODE_SILENT:
+        add(p, SEVERITY_WARNING, "corosync sees the node, but no clusterd answers there",
+            "see the log of clusterd on it", "%s is silent", node->name);
+        break;
+    case NODE_JOINING:
+        if (node->libvirt[0]) {
+            about_libvirt(p, node);
+        } else if (node->reason[0]) {
+            add(p, SEVERITY_WARNING, node->reason, "see the log of clusterd and libvirt on it",
+                "%s takes no VMs yet", node->name);
+        }
+        break;
+    case NODE_ONLINE:
+        if (node->libvirt[0]) {
+            about_libvirt(p, node);
+        }
+        break;
+    case NODE_NEVER_SEEN:
+    case NODE_FENCED:
+    case NODE_OFFLINE: break;
+    }
+    if (node->configured && m->vms.n > 0 && !device && node->watchdog_ms == 0 &&
+        node->state == NODE_ONLINE) {
+        add(p, SEVERITY_WARNING, "no fence device is for it, and it has no watchdog",
+            "clusterctl fence-device add; or set watchdog in its clusterd.conf",
+            "if %s dies, its VMs will not start elsewhere", node->name);
+    }
+}
+
+/* Somebody runs it beside the cluster. */
+static void about_foreign(struct problems *p, const struct model_vm *vm) {
+    const struct model *m = p->view->model;
+    const struct model_node *node = model_node_by_id(m, vm->foreign.v[0]);
+    const char *name = model_node_name(m, vm->foreign.v[0]);
+    char todo[256];
+    if (node && node->state == NODE_ONLINE) {
+        (void)snprintf(todo, sizeof(todo), "shut it down there: virsh shutdown %s, on %s", vm->name,
+                       name);
+    } else {
+        (void)snprintf(todo, sizeof(todo),
+                       "start clusterd on %s; or make sure that it is off, then: clusterctl node "
+                       "confirm-off %s",
+                       name, name);
+    }
+    add(p, vm->wanted == WANTED_RUNNING ? SEVERITY_ERROR : SEVERITY_WARNING,
+        "somebody started it there; while it runs the cluster leaves it alone, and starts it "
+        "nowhere",
+        todo, "VM %s runs on %s under libvirt, not by the cluster", vm->name, name);
+}
+
+/* Nobody can tell whether it runs: why, and how to get out of that. */
+static void about_unknown_vm(struct problems *p, const struct model_vm *vm, const char *reason) {
+    const struct model *m = p->view->model;
+    const struct model_node *owner = model_node_by_id(m, vm->owner);
+    char todo[320];
+    if (owner && owner->libvirt[0]) {
+        (void)snprintf(todo, sizeof(todo),
+                       "restart libvirtd on %s; or, if its VMs may be started elsewhere: "
+                       "clusterctl node fence %s",
+                       owner->name, owner->name);
+        add(p, SEVERITY_ERROR, reason, todo,
+            "whether VM %s runs cannot be found out while libvirt on %s does not answer", vm->name,
+            owner->name);
+        return;
+    }
+    (void)snprintf(todo, sizeof(todo), "see the logs of clusterd and libvirt on %s",
+                   model_node_name(m, vm->owner));
+    add(p, SEVERITY_ERROR, reason, todo,
+        "what %s does cannot be found out: nothing is done with it", vm->name);
+}
+
+/* What its definition names is older than what the guest has written since. */
+static void about_disks(struct problems *p, const struct model_vm *vm) {
+    char todo[512];
+    if (vm->state == VM_OFF) {
+        (void)snprintf(
+            todo, sizeof(todo),
+            "put its data where the definition has it (qemu-img commit), then: clusterctl "
+            "vm set %s --accept-disks and vm start; or remove it, and add it with the new "
+            "disks",
+            vm->name);
+        add(p, vm->wanted == WANTED_RUNNING ? SEVERITY_ERROR : SEVERITY_WARNING, vm->other_disks,
+            todo, "VM %s is not started: it ran with other disks than its definition has",
+            vm->name);
+    } else {
+        (void)snprintf(todo, sizeof(todo),
+                       "end the snapshot: virsh blockcommit %s DISK --active --pivot, on %s; or "
+                       "remove the VM when it is off, and add it with the new disks",
+                       vm->name, model_node_name(p->view->model, vm->owner));
+        add(p, SEVERITY_WARNING, vm->other_disks, todo,
+            "VM %s runs with other disks than its definition has: should it end, it stays down",
+            vm->name);
+    }
+}
+
+static void about_vm(struct problems *p, const struct model_vm *vm) {
+    if (vm->other_disks[0]) {
+        about_disks(p, vm);
+    }
+    if (vm->state == VM_OFF && vm->foreign.n > 0) {
+        about_foreign(p, vm);
+        return;
+    }
+    const char *reason = NULL;
+    const char *state = shown_vm_state(p->view, vm, &reason);
+    char todo[160];
+    (void)snprintf(todo, sizeof(todo),
+                   state[0] == 'f' ? "mend that; to try at once: clusterctl vm start %s"
+                                   : "clusterctl vm explain %s",
+                   vm->name);
+    if (vm->state == VM_OFF && vm->other_disks[0] && state[0] == 'b') {
+        return; /* that is its reason */
+    }
+    if (state[0] == 'b' || state[0] == 'f') { /* blocked, failed */
+        add(p, SEVERITY_ERROR, reason, todo, "VM %s does not run: %s", vm->name, state);
+    } else if (vm->state == VM_RESOLVING && p->view->wall_ms >= vm->since_ms + RESOLVING_LONG_MS) {
+        about_unknown_vm(p, vm, reason);
+    } else if (vm->state == VM_RUNNING && vm->paused) {
+        (void)snprintf(todo, sizeof(todo),
+                       "if it was not you: see its disks' storage, and libvirt's log on %s",
+                       model_node_name(p->view->model, vm->owner));
+        add(p, SEVERITY_WARNING, reason, todo, "VM %s stands still", vm->name);
+    }
+}
+
+static void about_volume(struct problems *p, const struct model_volume *volume) {
+    const struct model *m = p->view->model;
+    MODEL_EACH(model_node, node, &m->nodes) {
+        const struct model_health *health = model_health_of(m, volume->id, node->id);
+        if (node->state == NODE_ONLINE && health && health->state != VOLUME_OK &&
+            health->state != VOLUME_UNKNOWN) {
+            add(p, SEVERITY_ERROR, health->reason, "see the storage and the mount on that node",
+                "volume %s is %s on %s: no VM that needs it goes there", volume->name,
+                volume_state_name(health->state), node->name);
+        }
+    }
+}
+
+static void about_device(struct problems *p, const struct model_device *device) {
+    char todo[200];
+    if (device_is_ambiguous(device)) {
+        (void)snprintf(todo, sizeof(todo),
+                       "clusterctl fence-device remove %s; add it anew with {node} in a value, or "
+                       "one for each node",
+                       device->name);
+        add(p, SEVERITY_ERROR, "it switches one machine, but is for several nodes", todo,
+            "fence device %s is never used", device->name);
+    }
+}
+
+/* With `balance advise`: what a person might move. */
+static void about_balance(struct problems *p) {
+    struct ipc_view *view = p->view;
+    const struct model *m = view->model;
+    struct planner_plan plan;
+    if (!view->core || !view->status.usable || setting_get(m, SETTING_balance) != BALANCE_ADVISE ||
+        core_advise(view->core, view->wall_ms, view->arena, &plan) < 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < plan.n; i++) {
+        const struct planner_choice *choice = &plan.v[i];
+        const struct model_vm *vm = model_vm_by_id(m, choice->vm);
+        char todo[200];
+        if (!vm || choice->to == 0) {
+            continue;
+        }
+        (void)snprintf(todo, sizeof(todo), "clusterctl vm move %s --to %s", vm->name,
+                       model_node_name(m, choice->to));
+        add(p, SEVERITY_WARNING, "a node uses more than balance_threshold_percent of what it has",
+            todo, "balance advises to move %s from %s to %s", vm->name,
+            model_node_name(m, choice->from), model_node_name(m, choice->to));
+    }
+}
+
+static void about_reserve(struct problems *p) {
+    struct core_reserve reserve;
+    char todo[160];
+    if (!p->view->core || !p->view->status.usable) {
+        return;
+    }
+    core_get_reserve(p->view->core, &reserve);
+    (void)snprintf(todo, sizeof(todo),
+                   "make room, change what is named, or: clusterctl config set reserve_nodes %u",
+                   reserve.nodes ? reserve.nodes - 1 : 0);
+    if (reserve.state == RESERVE_BROKEN) {
+        add(p, SEVERITY_WARNING, reserve.text, todo, "not any %u node%s can be lost", reserve.nodes,
+            reserve.nodes == 1 ? "" : "s");
+    } else if (reserve.state == RESERVE_UNKNOWN) {
+        add(p, SEVERITY_WARNING, reserve.text, "", "whether any %u node%s can be lost is not known",
+            reserve.nodes, reserve.nodes == 1 ? "" : "s");
+    }
+}
+
+json_t *render_reserve(const struct ipc_view *view) {
+    static const char *const states[] = {[RESERVE_OFF] = "unknown",
+                                         [RESERVE_OK] = "ok",
+                                         [RESERVE_BROKEN] = "broken",
+                                         [RESERVE_UNKNOWN] = "unknown"};
+    struct core_reserve reserve = {.text = ""};
+    if (view->core) {
+        core_get_reserve(view->core, &reserve);
+    }
+    return json_pack("{so ss so}", "nodes", ipc_number(reserve.nodes), "state",
+                     reserve.nodes ? states[reserve.state] : "off", "reason",
+                     ipc_text(reserve.text));
+}
+
+json_t *render_problems(struct ipc_view *view) {
+    const struct model *m = view->model;
+    struct problems p = {.view = view, .list = json_array()};
+    about_view(&p);
+    about_misfit(&p);
+    about_list(&p);
+    MODEL_EACH(model_node, node, &m->nodes) {
+        about_node(&p, node);
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        about_vm(&p, vm);
+    }
+    MODEL_EACH(model_volume, volume, &m->volumes) {
+        about_volume(&p, volume);
+    }
+    MODEL_EACH(model_device, device, &m->devices) {
+        about_device(&p, device);
+    }
+    about_balance(&p);
+    about_reserve(&p);
+    return p.list;
+}

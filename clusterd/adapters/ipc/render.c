@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rows of the model as JSON; see ipc/view.h. No secret ever leaves: values of secret parameters of
+ * fence devices are asterisks here, and a device's row goes nowhere else.
+ */
+#include "adapters/ipc/view.h"
+
+#include "base/secret.h"
+#include "base/check.h"
+#include "core/model/resources.h"
+#include "core/model/rules.h"
+#include "core/model/settings.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A name of a node or null. */
+static json_t *node_name(const struct model *m, uint32_t id) {
+    return id ? ipc_text(model_node_name(m, id)) : json_null();
+}
+
+static json_t *node_names(const struct model *m, const struct wire_ids *ids) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < ids->n; i++) {
+        json_array_append_new(list, ipc_text(model_node_name(m, ids->v[i])));
+    }
+    return list;
+}
+
+static json_t *texts(const struct wire_strs *strs) {
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < strs->n; i++) {
+        json_array_append_new(list, ipc_text(strs->v[i]));
+    }
+    return list;
+}
+
+static json_t *amounts(const struct wire_list *list) {
+    const struct resource_amount *items = list->items;
+    json_t *object = json_object();
+    for (uint32_t i = 0; i < list->n; i++) {
+        json_object_set_new(object, items[i].name, ipc_number(items[i].amount));
+    }
+    return object;
+}
+
+/* ---- nodes ---- */
+
+const char *shown_node_state(const struct model_node *node) {
+    if (node->state == NODE_ONLINE && node->service == SERVICE_DRAINING) {
+        return "draining";
+    }
+    if (node->state == NODE_ONLINE && node->service == SERVICE_DRAINED) {
+        return "drained";
+    }
+    return node_state_name(node->state);
+}
+
+static json_t *node_volumes(const struct model *m, uint32_t node) {
+    json_t *object = json_object();
+    MODEL_EACH(model_volume, volume, &m->volumes) {
+        const struct model_health *health = model_health_of(m, volume->id, node);
+        json_object_set_new(object, volume->name,
+                            ipc_text(volume_state_name(health ? health->state : VOLUME_UNKNOWN)));
+    }
+    return object;
+}
+
+/* Of all that its VMs need: of what it has none, too. */
+static json_t *resources_used_on(const struct model *m, uint32_t node) {
+    struct resource_names names;
+    uint64_t used[WIRE_MAX_RESOURCES];
+    json_t *object = json_object();
+    resource_names_in_use(m, NULL, &names);
+    resources_used(m, node, &names, used);
+    for (uint32_t i = 0; i < names.n; i++) {
+        if (used[i] > 0) {
+            json_object_set_new(object, names.v[i], ipc_number(used[i]));
+        }
+    }
+    return object;
+}
+
+/* Why it is in its state; or why it takes no VMs though it is online. */
+static const char *shown_node_reason(const struct ipc_view *view, const struct model_node *node) {
+    bool away = node->libvirt[0] && (node->state == NODE_ONLINE || node->state == NODE_JOINING);
+    const char *text =
+        away ? arena_printf(view->arena, "libvirt does not answer: %s", node->libvirt) : NULL;
+    return text ? text : node->reason;
+}
+
+json_t *render_node(const struct ipc_view *view, const struct model_node *node) {
+    const struct model *m = view->model;
+    uint64_t memory_mb = 0, vcpus = 0, vms = 0;
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (model_vm_may_run_on(vm, node->id)) {
+            memory_mb += vm->memory_mb;
+            vcpus += vm->vcpus;
+            vms++;
+        }
+    }
+    return json_pack("{so so ss sb so so so so so so so sb so so so so so so so so so}", "id",
+                     ipc_number(node->id), "name", ipc_text(node->name), "state",
+                     shown_node_state(node), "coordinator", model_coordinator(m) == node->id,
+                     "memory_mb", ipc_number(node->memory_mb), "memory_used_mb",
+                     ipc_number(memory_mb), "cpus", ipc_number(node->cpus), "vcpus_used",
+                     ipc_number(vcpus), "vms", ipc_number(vms), "reason",
+                     ipc_text(shown_node_reason(view, node)), "since_ms",
+                     ipc_number(node->since_ms), "watchdog", node->watchdog_ms > 0, "version",
+                     ipc_text(node->version), "volumes", node_volumes(m, node->id), "site",
+                     ipc_text(node->site), "rack", ipc_text(node->rack), "votes",
+                     ipc_number(node->votes), "vms_max", ipc_number(node->vms_max), "resources",
+                     amounts(&node->resources), "resources_used", resources_used_on(m, node->id),
+                     "libvirt", ipc_text(node->libvirt));
+}
+
+/* ---- VMs ---- */
+
+static bool node_in_doubt(const struct model *m, uint32_t id) {
+    const struct model_node *node = id ? model_node_by_id(m, id) : NULL;
+    return node &&
+           (node->state == NODE_LOST || node->state == NODE_FENCING || node->state == NODE_SILENT);
+}
+
+/* Where the VMs that should run and do not could go: asked once for all of them, as the policy
+ * asks. */
+static const struct planner_choice *planned_choice(struct ipc_view *view, uint32_t id) {
+    const struct model *m = view->model;
+    if (!view->planned) {
+        view->planned = true;
+        if (planner_starts(m, view->wall_ms, setting_get(m, SETTING_failover_may_move) != 0,
+                           view->arena, &view->plan) < 0) {
+            view->plan = (struct planner_plan){0};
+        }
+    }
+    for (uint32_t i = 0; i < view->plan.n; i++) {
+        if (view->plan.v[i].vm == id) {
+            return &view->plan.v[i];
+        }
+    }
+    return NULL;
+}
+
+const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
+                           const char **ret_reason) {
+    const struct model *m = view->model;
+    uint32_t lost = node_in_doubt(m, vm->owner)    ? vm->owner
+                    : node_in_doubt(m, vm->target) ? vm->target
+                                                   : 0;
+    *ret_reason = vm->reason;
+    if (vm->state != VM_OFF && vm->state != VM_SAVED && lost) {
+        const struct model_node *node = model_node_by_id(m, lost);
+        const char *text = arena_printf(
+            view->arena, "%s is %s: it starts elsewhere once that node is known to be off",
+            node->name,
+            node->state == NODE_FENCING ? "being fenced" : node_state_name(node->state));
+        *ret_reason = text ? text : vm->reason;
+        return "lost";
+    }
+    if (vm->state == VM_OFF && vm->foreign.n > 0) {
+        const char *text =
+            arena_printf(view->arena, "it runs on %s under libvirt, not by the cluster",
+                         model_node_name(m, vm->foreign.v[0]));
+        *ret_reason = text ? text : vm->reason;
+        return vm->wanted == WANTED_RUNNING ? "blocked" : vm_state_name(vm->state);
+    }
+    if (vm->state == VM_OFF && vm->other_disks[0] && vm->wanted == WANTED_RUNNING) {
+        const char *text = arena_printf(
+            view->arena, "it ran with other disks than its definition has: %s", vm->other_disks);
+        *ret_reason = text ? text : vm->reason;
+        return "blocked";
+    }
+    if (vm->unasked.n > 0) {
+        *ret_reason = "it is being added: the nodes are asked whether it runs there";
+    }
+    if (planner_to_be_started(vm)) {
+        const struct planner_choice *choice = planned_choice(view, vm->id);
+        bool nowhere = choice && choice->to == 0;
+        if (nowhere && (vm->failures > 0 || vm->avoid.n > 0) && vm->reason[0]) {
+            uint64_t rest_ms = vm->retry_ms > view->wall_ms ? vm->retry_ms - view->wall_ms : 0;
+            const char *text = vm->waits
+                                   ? arena_printf(view->arena, "%s; next try in %llu s", vm->reason,
+                                                  (unsigned long long)(rest_ms + 999) / 1000)
+                                   : NULL;
+            *ret_reason = text ? text : vm->reason;
+            return "failed";
+        }
+        if (nowhere) {
+            *ret_reason = choice->reason;
+            return "blocked";
+        }
+    }
+    if (vm->state == VM_RUNNING && vm->paused) {
+        const char *text = arena_printf(view->arena, "the guest is paused%s%s",
+                                        vm->reason[0] ? ": " : "", vm->reason);
+        *ret_reason = text ? text : vm->reason;
+    } else if (vm->state == VM_RUNNING && vm->wanted == WANTED_RUNNING) {
+        *ret_reason = ""; /* the last thing that went wrong is history */
+    }
+    return vm_state_name(vm->state);
+}
+
+json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
+    const struct model *m = view->model;
+    const char *reason = NULL;
+    const char *state = shown_vm_state(view, vm, &reason);
+    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss so so so}", "id",
+                     ipc_number(vm->id), "name", ipc_text(vm->name), "uuid", ipc_text(vm->uuid),
+                     "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped",
+                     "owner", node_name(m, vm->owner), "target", node_name(m, vm->target),
+                     "generation", ipc_number(vm->generation), "priority", ipc_number(vm->priority),
+                     "memory_mb", ipc_number(vm->memory_mb), "vcpus", ipc_number(vm->vcpus),
+                     "volumes", texts(&vm->volumes), "possible", node_names(m, &vm->possible),
+                     "preferred", node_names(m, &vm->preferred), "reason", ipc_text(reason),
+                     "operation", ipc_number(vm->operation), "paused", vm->paused != 0, "since_ms",
+                     ipc_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
+                     vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources),
+                     "retry_ms", ipc_number(vm->waits ? vm->retry_ms : 0), "other_disks",
+                     ipc_text(vm->other_disks));
+}
+
+/* ---- others ---- */
+
+json_t *render_volume(const struct ipc_view *view, const struct model_volume *volume) {
+    const struct model *m = view->model;
+    json_t *nodes = json_object();
+    json_t *reasons = json_object();
+    json_t *vms = json_array();
+    MODEL_EACH(model_node, node, &m->nodes) {
+        const struct model_health *health = model_health_of(m, volume->id, node->id);
+        json_object_set_new(nodes, node->name,
+                            ipc_text(volume_state_name(health ? health->state : VOLUME_UNKNOWN)));
+        if (health && health->state != VOLUME_OK && health->reason[0]) {
+            json_object_set_new(reasons, node->name, ipc_text(health->reason));
+        }
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        for (uint32_t i = 0; i < vm->volumes.n; i++) {
+            if (strcmp(vm->volumes.v[i], volume->name) == 0) {
+                json_array_append_new(vms, ipc_text(vm->name));
+            }
+        }
+    }
+    return json_pack("{so so so so so so}", "id", ipc_number(volume->id), "name",
+                     ipc_text(volume->name), "path", ipc_text(volume->path), "nodes", nodes,
+                     "reasons", reasons, "vms", vms);
+}
+
+json_t *render_device(const struct ipc_view *view, const struct model_device *device) {
+    json_t *params = json_object();
+    for (uint32_t i = 0; i < device->keys.n && i < device->values.n; i++) {
+        const char *key = device->keys.v[i];
+        const char *value = device->values.v[i];
+        bool secret = secret_param(key, value, NULL, NULL);
+        json_object_set_new(params, key, secret ? json_string(SECRET_SHOWN) : ipc_text(value));
+    }
+    return json_pack("{so so so so}", "name", ipc_text(device->name), "agent",
+                     ipc_text(device->agent), "nodes", node_names(view->model, &device->nodes),
+                     "params", params);
+}
+
+json_t *render_operation(const struct model *m, const struct model_operation *operation) {
+    json_t *vms = json_array();
+    const struct operation_vm *items = operation->vms.items;
+    for (uint32_t i = 0; i < operation->vms.n; i++) {
+        const struct operation_vm *item = &items[i];
+        json_array_append_new(
+            vms, json_pack("{so ss so so ss so so so so}", "vm", ipc_text(item->name), "state",
+                           operation_state_name(item->state), "from", node_name(m, item->from),
+                           "to", node_name(m, item->to), "mode", move_mode_name(item->mode),
+                           "blackout_ms", ipc_number(item->blackout_ms), "total_ms",
+                           ipc_number(item->total_ms), "reason", ipc_text(item->reason),
+                           "live_failure", ipc_text(item->live_failure)));
+    }
+    return json_pack("{so ss so ss so so so sb so ss so}", "id", ipc_number(operation->id), "kind",
+                     operation_kind_name(operation->kind), "subject", ipc_text(operation->subject),
+                     "state", operation_state_name(operation->state), "reason",
+                     ipc_text(operation->reason), "started_ms", ipc_number(operation->started_ms),
+                     "ended_ms", ipc_number(operation->ended_ms), "cancelled",
+                     operation->cancelled != 0, "vms", vms, "cause",
+                     move_cause_name(operation->cause), "why", ipc_text(operation->why));
+}
+
+json_t *render_event(const struct model_event *event) {
+    return json_pack("{so so so ss so so so}", "seq", ipc_number(event->seq), "time_ms",
+                     ipc_number(event->time_ms), "node", ipc_text(event->node), "severity",
+                     severity_name(event->severity), "kind", ipc_text(event->kind), "subject",
+                     ipc_text(event->subject), "message", ipc_text(event->message));
+}
+
+json_t *render_progress(const struct model *m, const struct core_progress *progress) {
+    const struct model_vm *vm = model_vm_by_id(m, progress->vm);
+    return json_pack("{so so so so so so so}", "operation", ipc_number(progress->operation), "vm",
+                     ipc_text(vm ? vm->name : ""), "percent", ipc_number(progress->percent),
+                     "rate_bps", ipc_number(progress->rate_bps), "dirty_bps",
+                     ipc_number(progress->dirty_bps), "iteration", ipc_number(progress->iteration),
+                     "remaining_bytes", ipc_number(progress->remaining_bytes));
+}
+
+json_t *render_rule(const struct model *m, const struct model_rule *rule) {
+    json_t *vms = json_array();
+    for (uint32_t i = 0; i < rule->vms.n; i++) {
+        const struct model_vm *vm = model_vm_by_id(m, rule->vms.v[i]);
+        json_array_append_new(vms, ipc_text(vm ? vm->name : ""));
+    }
+    bool of_vms = rule->kind == RULE_APART || rule->kind == RULE_TOGETHER;
+    uint32_t broken = rule_broken(m, rule);
+    return json_pack("{so ss so ss so so so so ss}", "name", ipc_text(rule->name), "kind",
+                     rule_kind_name(rule->kind), "scope",
+                     of_vms ? json_string(rule_scope_name(rule->scope)) : json_null(), "strength",
+                     rule->hard ? "hard" : "soft", "weight", ipc_number(rule->weight), "vms", vms,
+                     "nodes", node_names(m, &rule->nodes), "broken", ipc_number(broken), "state",
+                     broken ? "broken" : "kept");
+}
+
+json_t *render_setting(const struct model *m, unsigned id) {
+    CHECK(id < SETTING_COUNT);
+    const struct setting *setting = &settings[id];
+    uint64_t value = setting_get(m, (enum setting_id)id);
+    bool named = setting_is_named((enum setting_id)id);
+    char text[SETTING_TEXT];
+    return json_pack("{ss ss sb ss ss so so so ss}", "key", setting->key, "value",
+                     setting_text((enum setting_id)id, value, text), "default",
+                     value == setting->initial, "unit", named ? "" : setting->unit, "help",
+                     setting->help, "initial", ipc_number(setting->initial), "min",
+                     ipc_number(setting->min), "max", ipc_number(setting->max), "choices",
+                     named ? setting->unit : "");
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All requests in one table: each argument's name, type, limit, and its place in the struct it goes
+ * to. The parser (ipc/requests.c) knows types, not requests.
+ */
+#ifndef CLUSTERD_ADAPTERS_IPC_VERBS_H
+#define CLUSTERD_ADAPTERS_IPC_VERBS_H
+
+#include "adapters/ipc/requests.h"
+
+enum arg_type {
+    ARG_TEXT,     /* limit: bytes */
+    ARG_NEW_NAME, /* of something to be made: it becomes part of file names, process names and XML
+                   */
+    ARG_UUID,
+    ARG_BOOL,
+    ARG_MODE, /* words of an enum; likewise those below */
+    ARG_RULE_KIND,
+    ARG_RULE_SCOPE,
+    ARG_MOBILITY,
+    ARG_U32, /* limit: largest */
+    ARG_U64,
+    ARG_SINCE,
+    ARG_NAMES,   /* limit: elements */
+    ARG_PARAMS,  /* an object of strings; offset: keys, limit: elements; values follow right behind
+                    the keys */
+    ARG_AMOUNTS, /* an object of numbers; limit: elements */
+    ARG_NEEDS,   /* an object with arguments of its own */
+    ARG_DRY_RUN,
+    ARG_CHECKED /* of any type, for people: not kept */
+};
+
+struct ipc_arg {
+    const char *name;
+    enum arg_type type;
+    bool required;
+    size_t offset;
+    uint64_t limit;
+};
+
+extern const struct ipc_verb ipc_verbs[];
+extern const size_t ipc_n_verbs;
+/* The members of vm.add's "needs". */
+extern const struct ipc_arg ipc_needs_args[];
+extern const size_t ipc_n_needs_args;
+
+#endif

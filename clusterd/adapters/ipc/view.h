@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an answer is made from: the core as it stands at one moment. Made for one request, and gone
+ * with it.
+ */
+#ifndef CLUSTERD_ADAPTERS_IPC_VIEW_H
+#define CLUSTERD_ADAPTERS_IPC_VIEW_H
+
+#include "adapters/ipc/json.h"
+#include "adapters/ipc/requests.h"
+#include "base/arena.h"
+#include "core/core.h"
+#include "core/planner/planner.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct ipc_view {
+    const struct model *model;
+    const struct core *core; /* for what only it knows; NULL in tests of the rest */
+    struct core_status status;
+    uint64_t wall_ms;    /* now */
+    const char *cluster; /* name of the cluster */
+    bool secrets;        /* for one who may see those in a VM's definition: an administrator */
+    const char *waiting; /* why this clusterd takes no part yet, e.g. no corosync; "" if it does */
+    const char *misfit;  /* of corosync's configuration to clusterd.conf; NULL or "": none */
+    const char *list_changed; /* corosync's list of nodes, if a reload changed it; NULL or "" */
+    struct arena *arena;
+    bool planned; /* `plan` was asked for */
+    struct planner_plan
+        plan; /* of all VMs that are off and should run: where they could go, or why not */
+};
+
+/* ipc/render.c: model to JSON, in the shapes that clients know. NULL when memory has run out. */
+json_t *render_node(const struct ipc_view *view, const struct model_node *node);
+json_t *render_vm(struct ipc_view *view, const struct model_vm *vm);
+json_t *render_volume(const struct ipc_view *view, const struct model_volume *volume);
+json_t *render_device(const struct ipc_view *view, const struct model_device *device);
+json_t *render_operation(const struct model *model, const struct model_operation *operation);
+json_t *render_event(const struct model_event *event);
+json_t *render_progress(const struct model *model, const struct core_progress *progress);
+json_t *render_rule(const struct model *model, const struct model_rule *rule);
+json_t *render_setting(const struct model *model, unsigned id);
+
+/* How a VM is for people: its state's name, and *ret_reason: why it is not as wanted ("" if it is).
+ */
+const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
+                           const char **ret_reason);
+const char *shown_node_state(const struct model_node *node);
+
+/* ipc/problems.c: what is wrong, why, and what to do. */
+json_t *render_problems(struct ipc_view *view);
+/* {"nodes", "state": "off" | "ok" | "broken" | "unknown", "reason"} */
+json_t *render_reserve(const struct ipc_view *view);
+
+/* ipc/explain.c */
+json_t *render_explanation(struct ipc_view *view, const struct model_vm *vm,
+                           struct ipc_error *ret_error);
+/* Whether a drain or move can be sent; fills *ret_plan (JSON, owned by the caller) for a dry run. 0
+ * or -EINVAL and an error. */
+int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
+               struct ipc_error *ret_error);
+int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,
+              struct ipc_error *ret_error);
+
+/* ipc/export.c: what the planner sees, as clusterd-cluster.json(5). */
+json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error);
+
+/* ipc/read.c: the body of the answer to a read verb, or NULL and an error. */
+json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
+                 struct ipc_error *ret_error);
+
+#endif

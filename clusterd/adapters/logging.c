@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's log; see log.h.
+ *
+ * libqb's own messages come through the same targets, but only from warnings up: its debug lines
+ * tell about its loop, not about the cluster. Ours are told from its by the "file name" that we
+ * give.
+ *
+ * Lines on stderr carry a time of their own, unless systemd's journal stands behind it, which adds
+ * one.
+ */
+#include "adapters/logging.h"
+
+#include <qb/qbdefs.h>
+#include <qb/qblog.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#define LOG_SOURCE "clusterd"
+#define LINE_BYTES 2048
+#define CALLSITE_ID 1 /* libqb keeps one record per source and "line" for ever: always the same */
+
+/* The one global of this process besides libqb's: a log that had to be handed to everyone would not
+ * be used. */
+static bool opened;
+
+void log_open(enum log_target target, enum log_level level) {
+    int32_t on = target == LOG_TARGET_SYSLOG ? QB_LOG_SYSLOG : QB_LOG_STDERR;
+    int32_t off = target == LOG_TARGET_SYSLOG ? QB_LOG_STDERR : QB_LOG_SYSLOG;
+    qb_log_init("clusterd", LOG_DAEMON, LOG_WARNING);
+    qb_log_ctl(off, QB_LOG_CONF_ENABLED, QB_FALSE);
+    qb_log_filter_ctl(on, QB_LOG_FILTER_CLEAR_ALL, QB_LOG_FILTER_FILE, "*", LOG_TRACE);
+    qb_log_filter_ctl(on, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", LOG_WARNING);
+    qb_log_filter_ctl(on, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, LOG_SOURCE, (uint8_t)level);
+    qb_log_ctl(on, QB_LOG_CONF_MAX_LINE_LEN, LINE_BYTES);
+    if (target == LOG_TARGET_STDERR) {
+        qb_log_format_set(on, getenv("JOURNAL_STREAM") ? "%p: %b" : "%T %p: %b");
+    } else {
+        qb_log_format_set(on, "%p: %b");
+    }
+    qb_log_ctl(on, QB_LOG_CONF_ENABLED, QB_TRUE);
+    opened = true;
+}
+
+void log_close(void) {
+    if (opened) {
+        opened = false;
+        qb_log_fini();
+    }
+}
+
+void log_write(enum log_level level, const char *format, ...) {
+    char line[LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    for (char *p = line; *p; p++) {
+        /* What an agent or a fence device said must not forge lines or control a terminal. */
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
+            *p = ' ';
+        }
+    }
+    if (!opened) {
+        (void)fprintf(stderr, "clusterd: %s\n", line);
+        return;
+    }
+    qb_log_from_external_source(__func__, LOG_SOURCE, "%s", (uint8_t)level,
+                                CALLSITE_ID + (unsigned)level, 0, line);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's log: one line per message, to stderr or syslog, through libqb.
+ *
+ * Only the driver and adapters log; a message names the node, VM, agent or file that it is about
+ * and what to do. log_write() may be called from any thread.
+ */
+#ifndef CLUSTERD_ADAPTERS_LOGGING_H
+#define CLUSTERD_ADAPTERS_LOGGING_H
+
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+}; /* as syslog's */
+enum log_target { LOG_TARGET_STDERR = 1, LOG_TARGET_SYSLOG };
+
+/* Before this, and after log_close(), lines go to stderr as they are. */
+void log_open(enum log_target target, enum log_level level);
+void log_close(void);
+
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Log entries and snapshots without secrets; see redact.h.
+ */
+#include "adapters/store/redact.h"
+
+#include "base/secret.h"
+#include "core/replica/log.h"
+#include "core/model/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* All values, and not only those whose key sounds secret: the table of such keys may have a hole,
+ * and the keys alone tell a helper enough. */
+static int hide_values(struct arena *arena, struct wire_strs *values) {
+    const char **hidden = arena_array(arena, values->n + 1u, sizeof(*hidden));
+    if (!hidden) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < values->n; i++) {
+        hidden[i] = SECRET_SHOWN;
+    }
+    values->v = hidden;
+    return 0;
+}
+
+static int hide_xml(struct arena *arena, const char **xml) {
+    /* An empty definition is refused: it stays empty, and no other becomes so. */
+    char *hidden = redact_xml(*xml);
+    *xml = hidden ? arena_strdup(arena, hidden) : NULL;
+    free(hidden);
+    return *xml ? 0 : -ENOMEM;
+}
+
+static int hide_in_command(struct arena *arena, uint32_t type, void *command) {
+    if (type == COMMAND_DEVICE_ADD) {
+        return hide_values(arena, &((struct cmd_device_add *)command)->values);
+    }
+    if (type == COMMAND_VM_ADD) {
+        return hide_xml(arena, &((struct cmd_vm_add *)command)->xml);
+    }
+    if (type == COMMAND_CONFIG_SET) {
+        struct cmd_config_set *set = command;
+        bool number = set->value[strspn(set->value, "0123456789")] == '\0';
+        set->value = number ? set->value : SECRET_SHOWN;
+    }
+    return 0;
+}
+
+static int redact_command(struct arena *arena, struct log_command *entry, struct buffer *body) {
+    const struct wire_record *record = command_record(entry->type);
+    if (!record) {
+        entry->body = (struct wire_bytes){.data = (const uint8_t *)""};
+        return 0;
+    }
+    void *command = arena_alloc(arena, record->size);
+    if (!command) {
+        return -ENOMEM;
+    }
+    int err = wire_decode(record, entry->body.data, entry->body.size, arena, command, NULL);
+    if (err == 0) {
+        err = hide_in_command(arena, entry->type, command);
+    }
+    if (err < 0) {
+        return err;
+    }
+    wire_encode(record, command, body);
+    entry->body = (struct wire_bytes){.data = body->data, .size = (uint32_t)body->size};
+    return body->failed ? -ENOMEM : 0;
+}
+
+int redact_entry(const struct core_entry *entry, struct buffer *out) {
+    struct arena arena;
+    struct buffer body;
+    struct log_command command;
+    arena_init(&arena);
+    buffer_init(&body);
+    int err = wire_decode(&log_command_record, entry->data, entry->size, &arena, &command, NULL);
+    if (err == 0) {
+        err = redact_command(&arena, &command, &body);
+    }
+    if (err == 0) {
+        wire_encode(&log_command_record, &command, out);
+        err = out->failed ? -ENOMEM : 0;
+    }
+    buffer_finish(&body);
+    arena_finish(&arena);
+    return err;
+}
+
+/* The rows own their texts: these are put in place of them. */
+static int redact_model(struct model *m) {
+    MODEL_EACH(model_device, device, &m->devices) {
+        for (uint32_t i = 0; i < device->values.n; i++) {
+            char *hidden = strdup(SECRET_SHOWN);
+            const char **at = (const char **)(uintptr_t)&device->values.v[i];
+            if (!hidden) {
+                return -ENOMEM;
+            }
+            free((void *)(uintptr_t)*at);
+            *at = hidden;
+        }
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        char *hidden = redact_xml(vm->xml);
+        if (!hidden) {
+            return -ENOMEM;
+        }
+        free((void *)(uintptr_t)vm->xml);
+        vm->xml = hidden;
+    }
+    return 0;
+}
+
+int redact_snapshot(const uint8_t *data, size_t size, struct buffer *out) {
+    struct model m;
+    model_init(&m);
+    int err = model_decode(&m, data, size);
+    if (err == 0) {
+        err = redact_model(&m);
+    }
+    if (err == 0) {
+        model_encode(&m, out);
+        err = out->failed ? -ENOMEM : 0;
+    }
+    model_finish(&m);
+    return err;
+}

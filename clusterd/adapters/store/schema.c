@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opens the database, makes or checks its schema, prepares the statements; see store/schema.h.
+ *
+ * A lock file, not sqlite's own exclusive mode, keeps a second clusterd out: `sqlite3 cluster.db
+ * .backup` must work while clusterd runs.
+ */
+#include "adapters/store/schema.h"
+
+#include "adapters/store/store.h"
+#include "base/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CACHE_KIB "2000"
+
+static const char *const statement_texts[N_STATEMENTS] = {
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+    [STATEMENT_META] = "INSERT OR REPLACE INTO meta (key, value, crc) VALUES (?1, ?2, ?3)",
+    [STATEMENT_SNAPSHOT] = "INSERT OR REPLACE INTO snapshot VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+    [STATEMENT_TRIM] = "DELETE FROM log WHERE idx <= ?1",
+    [STATEMENT_TRUNCATE] = "DELETE FROM log WHERE idx >= ?1",
+    [STATEMENT_APPEND] = "INSERT INTO log (idx, epoch, data, crc) VALUES (?1, ?2, ?3, ?4)",
+};
+
+static const char schema[] = "BEGIN IMMEDIATE;"
+                             "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL, crc "
+                             "INTEGER NOT NULL) WITHOUT ROWID;"
+                             "CREATE TABLE snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), idx "
+                             "INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+                             " chain INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);"
+                             "CREATE TABLE log (idx INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, "
+                             "data BLOB NOT NULL, crc INTEGER NOT NULL);"
+                             "PRAGMA user_version = 1;"
+                             "COMMIT;";
+
+int sqlite_errno(int code) {
+    switch (code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE: return 0;
+    case SQLITE_FULL: return -ENOSPC;
+    case SQLITE_NOMEM: return -ENOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return -EBADMSG;
+    case SQLITE_READONLY: return -EROFS;
+    case SQLITE_PERM:
+    case SQLITE_AUTH: return -EACCES;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return -EBUSY;
+    default: return -EIO;
+    }
+}
+
+static void put_u64(uint8_t *out, uint64_t v) {
+    for (size_t i = 0; i < 8; i++) {
+        out[i] = (uint8_t)(v >> (8 * i));
+    }
+}
+
+uint32_t row_crc(uint64_t a, uint64_t b, uint64_t c, const void *data, size_t size) {
+    uint8_t head[32];
+    put_u64(head, a);
+    put_u64(head + 8, b);
+    put_u64(head + 16, c);
+    put_u64(head + 24, crc32c(data, size));
+    return crc32c(head, sizeof(head));
+}
+
+uint32_t meta_crc(const char *key, uint64_t value) {
+    return row_crc(value, 0, 0, key, strlen(key));
+}
+
+static int lock_take(const char *state_dir, int *ret_fd, char *message) {
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/lock", state_dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        int error = -errno;
+        (void)snprintf(message, STORE_MAX_MESSAGE, "%.300s: %s", path, strerror(-error));
+        return error;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        (void)snprintf(message, STORE_MAX_MESSAGE,
+                       "another clusterd uses %.300s; two must never run on one database",
+                       state_dir);
+        (void)close(fd);
+        return -EBUSY;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* sqlite would make the file readable for all; and the directory entry must be as durable as the
+ * file. */
+static int file_make(const char *state_dir, const char *path, char *message) {
+    if (mkdir(state_dir, 0700) < 0 && errno != EEXIST) {
+        int error = -errno;
+        (void)snprintf(message, STORE_MAX_MESSAGE, "state_dir %.300s cannot be made: %s", state_dir,
+                       strerror(-error));
+        return error;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int directory = fd < 0 ? -1 : open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = fd < 0 || directory < 0 || fsync(directory) < 0 ? -errno : 0;
+    if (error < 0) {
+        (void)snprintf(message, STORE_MAX_MESSAGE, "%.300s: %s", path, strerror(-error));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (directory >= 0) {
+        (void)close(directory);
+    }
+    return error;
+}
+
+static int read_version(sqlite3 *handle, int *ret_version) {
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(handle, "PRAGMA user_version", -1, &statement, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+        if (code == SQLITE_ROW) {
+            *ret_version = sqlite3_column_int(statement, 0);
+        }
+    }
+    (void)sqlite3_finalize(statement);
+    return sqlite_errno(code);
+}
+
+static int configure(struct database *db, const char *path, char *message) {
+    static const char pragmas[] = "PRAGMA journal_mode = WAL;"
+                                  "PRAGMA synchronous = FULL;"
+                                  "PRAGMA wal_autocheckpoint = 0;"
+                                  "PRAGMA journal_size_limit = 4194304;"
+                                  "PRAGMA cache_size = -" CACHE_KIB ";"
+                                  "PRAGMA cell_size_check = ON;"
+                                  "PRAGMA temp_store = MEMORY;";
+    int version = 0;
+    int error = read_version(db->handle, &version);
+    if (error == 0 && version > SCHEMA_VERSION) {
+        (void)snprintf(message, STORE_MAX_MESSAGE,
+                       "%.300s was written by a newer clusterd (schema %d, this one knows %d): "
+                       "install that version again",
+                       path, version, SCHEMA_VERSION);
+        return -EPROTONOSUPPORT;
+    }
+    if (error == 0) {
+        error = sqlite_errno(sqlite3_exec(db->handle, pragmas, NULL, NULL, NULL));
+    }
+    if (error == 0 && version == 0) {
+        error = sqlite_errno(sqlite3_exec(db->handle, schema, NULL, NULL, NULL));
+    }
+    for (size_t i = 0; error == 0 && i < N_STATEMENTS; i++) {
+        error =
+            sqlite_errno(sqlite3_prepare_v3(db->handle, statement_texts[i], -1,
+                                            SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL));
+    }
+    if (error < 0) {
+        (void)snprintf(message, STORE_MAX_MESSAGE, "%.300s: %s", path, sqlite3_errmsg(db->handle));
+    }
+    return error;
+}
+
+int database_open(const char *state_dir, struct database *ret_database, char *ret_message) {
+    struct database db = {.lock_fd = -1};
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/cluster.db", state_dir);
+    int error = file_make(state_dir, path, ret_message);
+    if (error == 0) {
+        error = lock_take(state_dir, &db.lock_fd, ret_message);
+    }
+    if (error == 0) {
+        /* NOMUTEX: it is used by one thread at a time, at first the one that loads, then the one
+         * that stores. */
+        error = sqlite_errno(
+            sqlite3_open_v2(path, &db.handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
+        if (error < 0) {
+            (void)snprintf(ret_message, STORE_MAX_MESSAGE, "%.300s: %s", path,
+                           db.handle ? sqlite3_errmsg(db.handle) : "out of memory");
+        }
+    }
+    if (error == 0) {
+        (void)sqlite3_extended_result_codes(db.handle, 1);
+        (void)sqlite3_busy_timeout(db.handle, 2000); /* a backup that just begins or ends */
+        error = configure(&db, path, ret_message);
+    }
+    if (error < 0) {
+        database_close(&db);
+        return error;
+    }
+    *ret_database = db;
+    return 0;
+}
+
+/* The transaction is for all that is read until the database is closed. */
+static int begin_reading(struct database *db, const char *path, char *message) {
+    int version = 0;
+    int error = sqlite_errno(sqlite3_exec(db->handle, "BEGIN", NULL, NULL, NULL));
+    if (error == 0) {
+        error = read_version(db->handle, &version);
+    }
+    if (error < 0) {
+        (void)snprintf(message, STORE_MAX_MESSAGE, "%.300s: %s", path, sqlite3_errmsg(db->handle));
+    } else if (version != SCHEMA_VERSION) {
+        (void)snprintf(message, STORE_MAX_MESSAGE,
+                       version == 0 ? "%.300s: clusterd has not written anything there yet"
+                                    : "%.300s was written by a clusterd of another version",
+                       path);
+        error = version == 0 ? -ENODATA : -EPROTONOSUPPORT;
+    }
+    return error;
+}
+
+int database_open_readonly(const char *state_dir, struct database *ret_database,
+                           char *ret_message) {
+    struct database db = {.lock_fd = -1};
+    char path[4096];
+    (void)snprintf(path, sizeof(path), "%s/cluster.db", state_dir);
+    int error = access(path, R_OK) < 0 ? -errno : 0;
+    if (error < 0) {
+        (void)snprintf(ret_message, STORE_MAX_MESSAGE, "%.300s: %s", path, strerror(-error));
+        return error;
+    }
+    error = sqlite_errno(
+        sqlite3_open_v2(path, &db.handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL));
+    if (error < 0) {
+        (void)snprintf(ret_message, STORE_MAX_MESSAGE, "%.300s: %s", path,
+                       db.handle ? sqlite3_errmsg(db.handle) : "out of memory");
+    } else {
+        (void)sqlite3_busy_timeout(db.handle, 2000);
+        error = begin_reading(&db, path, ret_message);
+    }
+    if (error < 0) {
+        database_close(&db);
+        return error;
+    }
+    *ret_database = db;
+    return 0;
+}
+
+void database_close(struct database *db) {
+    for (size_t i = 0; i < N_STATEMENTS; i++) {
+        (void)sqlite3_finalize(db->statements[i]);
+        db->statements[i] = NULL;
+    }
+    (void)sqlite3_close(db->handle);
+    db->handle = NULL;
+    if (db->lock_fd >= 0) {
+        (void)close(db->lock_fd);
+        db->lock_fd = -1;
+    }
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The database: its tables, how it is opened and checked, and loaded. Used by store/store.c only.
+ *
+ * Version 1 (PRAGMA user_version):
+ *   meta      key, value, crc            promised, commit_index, node
+ *   snapshot  one row: idx, epoch, chain, data, crc
+ *   log       idx, epoch, data, crc      from the snapshot's idx + 1 without a gap
+ *
+ * sqlite keeps 64 bit integers signed; ours are stored as the same bits. Each row's CRC-32C is over
+ * all of the row: the file system's word is not taken for it that what comes back is what was
+ * written.
+ */
+#ifndef CLUSTERD_ADAPTERS_STORE_SCHEMA_H
+#define CLUSTERD_ADAPTERS_STORE_SCHEMA_H
+
+#include "base/arena.h"
+#include "core/core.h"
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#define SCHEMA_VERSION 1
+
+enum statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_META,
+    STATEMENT_SNAPSHOT,
+    STATEMENT_TRIM,
+    STATEMENT_TRUNCATE,
+    STATEMENT_APPEND,
+    N_STATEMENTS
+};
+
+struct database {
+    sqlite3 *handle;
+    sqlite3_stmt *statements[N_STATEMENTS];
+    int lock_fd; /* held as long as the database is open */
+};
+
+/* ret_message: STORE_MAX_MESSAGE bytes, set on error. */
+int database_open(const char *state_dir, struct database *ret_database, char *ret_message);
+/* For a look at it while clusterd runs, or does not: takes no lock, makes and changes nothing, and
+ * sees the state of one moment. */
+int database_open_readonly(const char *state_dir, struct database *ret_database, char *ret_message);
+void database_close(struct database *db);
+
+/* Everything, checked, into the arena. */
+int database_load(struct database *db, struct arena *arena, struct core_stored_state *ret_state,
+                  uint64_t *ret_node, char *ret_message);
+
+uint32_t row_crc(uint64_t a, uint64_t b, uint64_t c, const void *data, size_t size);
+uint32_t meta_crc(const char *key, uint64_t value);
+/* sqlite's error as a negative errno. */
+int sqlite_errno(int code);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A VM that is added, and what the nodes say of it: libvirt may run it already.
+ *
+ *     VM_ADD ──► asked: `unasked` holds all online nodes
+ *                  ├── VM_CLAIM "not here", of the last of them ─────────────► added
+ *                  └── VM_CLAIM "it runs here", "cannot say"; a node goes ───► removed again
+ *
+ * While it is asked about it is OFF, nothing starts it and nothing is destroyed for it (executor).
+ * Nodes that are not online cannot be asked: whoever adds is warned. When such a node comes, it
+ * tells what runs there before it counts as online; so does each node when somebody starts the VM
+ * by hand. It stands in `foreign` then: nothing starts the VM as long as it does.
+ */
+#include "base/mutant.h"
+#include "core/apply/apply.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool is_foreign_state(uint8_t state) {
+    return state == VM_STATE_RUNNING || state == VM_STATE_PAUSED || state == VM_STATE_INCOMING;
+}
+
+static struct apply_added *tell(struct apply *a, const struct model_vm *vm,
+                                enum core_reply_code code) {
+    struct apply_added *added = arena_alloc(&a->out->arena, sizeof(*added));
+    if (!added) {
+        a->error = -ENOMEM;
+        return NULL;
+    }
+    *added = (struct apply_added){
+        .vm = vm->id, .code = code, .message = "", .hint = "", .warning = "", .next = a->added};
+    a->added = added;
+    return added;
+}
+
+/* "n2, n3"; "" if all are online. */
+static const char *away(struct apply *a) {
+    const char *names = "";
+    MODEL_EACH(model_node, node, &a->m->nodes) {
+        if (node->configured && node->state != NODE_ONLINE) {
+            names = outbox_text(a->out, "%s%s%s", names, names[0] ? ", " : "", node->name);
+        }
+    }
+    return names;
+}
+
+/* What the nodes have found besides, and who could not be asked. */
+static const char *doubts(struct apply *a, const struct model_vm *vm) {
+    const char *alias = vm_alias_doubt(a, vm);
+    const char *notes =
+        outbox_text(a->out, "%s%s%s", vm->reason, vm->reason[0] && alias[0] ? "; " : "", alias);
+    const char *names = away(a);
+    if (names[0] == '\0') {
+        return notes;
+    }
+    return outbox_text(a->out,
+                       "%s%s%s could not be asked: make sure that %s does not run there under "
+                       "libvirt",
+                       notes, notes[0] ? "; " : "", names, vm->name);
+}
+
+static void admit(struct apply *a, struct model_vm *vm) {
+    a->warning = doubts(a, vm);
+    set_text(a, &vm->reason, "");
+    vm_touch(a, vm);
+    bool start = vm->wanted == WANTED_RUNNING;
+    apply_event(a, SEVERITY_INFO, "vm-added", vm->name, "VM %s was added (%llu MB, %u vcpus%s%s)%s",
+                vm->name, (unsigned long long)vm->memory_mb, vm->vcpus, vm->resources.n ? ", " : "",
+                apply_resources_text(a, &vm->resources), start ? " and is to run" : "");
+    if (start) {
+        begin_vm_operation(a, vm, OPERATION_START);
+    }
+}
+
+static void refuse(struct apply *a, struct model_vm *vm, const char *message, const char *hint) {
+    apply_event(a, SEVERITY_WARNING, "vm-not-added", vm->name, "VM %s was not added: %s", vm->name,
+                message);
+    struct apply_added *added = tell(a, vm, REPLY_REFUSED);
+    if (added) {
+        added->message = message;
+        added->hint = hint;
+    }
+    rules_forget_vm(a, vm);
+    model_remove(&a->m->vms, vm);
+}
+
+void claims_ask(struct apply *a, struct model_vm *vm) {
+    MODEL_EACH(model_node, node, &a->m->nodes) {
+        if (node->state == NODE_ONLINE && ids_contain(&a->m->members, node->id)) {
+            add_id(a, &vm->unasked, node->id);
+        }
+    }
+    if (vm->unasked.n == 0) {
+        admit(a, vm);
+        return;
+    }
+    a->asking = vm->id;
+}
+
+void claims_view(struct apply *a) {
+    for (uint32_t i = a->m->vms.n; i > 0; i--) {
+        struct model_vm *vm = (struct model_vm *)a->m->vms.rows + i - 1;
+        for (uint32_t k = 0; k < vm->unasked.n; k++) {
+            if (!ids_contain(&a->m->members, vm->unasked.v[k])) {
+                refuse(a, vm,
+                       outbox_text(a->out, "%s went away while it was asked whether %s runs there",
+                                   model_node_name(a->m, vm->unasked.v[k]), vm->name),
+                       "add it again");
+                break;
+            }
+        }
+    }
+}
+
+void claims_node_off(struct apply *a, uint32_t node) {
+    MODEL_EACH(model_vm, vm, &a->m->vms) {
+        if (ids_contain(&vm->foreign, node)) {
+            remove_id(a, &vm->foreign, node);
+            vm_touch(a, vm);
+        }
+    }
+}
+
+bool claims_allow(struct apply *a, const struct model_vm *vm) {
+    if (vm->unasked.n) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out,
+                                 "%s is just being added: the nodes are asked whether it "
+                                 "runs there",
+                                 vm->name),
+                     "try again in a moment");
+        return false;
+    }
+    if (vm->foreign.n && !MUTANT(foreign_unheard)) {
+        const char *name = outbox_text(a->out, "%s", model_node_name(a->m, vm->foreign.v[0]));
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s runs on %s under libvirt, not by the cluster",
+                                 vm->name, name),
+                     outbox_text(a->out, "shut it down there first (virsh shutdown %s on %s)",
+                                 vm->name, name));
+        return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------------- answers ---- */
+
+static void take_note(struct apply *a, struct model_vm *vm, const struct model_node *node,
+                      const char *note) {
+    apply_event(a, SEVERITY_WARNING, "vm-definition", vm->name, "%s: %s", node->name, note);
+    if (vm->unasked.n) {
+        set_text(a, &vm->reason,
+                 outbox_text(a->out, "%s%s%s: %s", vm->reason, vm->reason[0] ? "; " : "",
+                             node->name, note));
+    }
+}
+
+static void answered(struct apply *a, struct model_vm *vm, const struct model_node *node,
+                     const struct cmd_vm_claim *claim) {
+    if (claim->result == RESULT_OK && is_foreign_state(claim->state)) {
+        refuse(a, vm, outbox_text(a->out, "VM %s runs on %s under libvirt", vm->name, node->name),
+               outbox_text(a->out, "shut it down there first (virsh shutdown %s), then add it",
+                           vm->name));
+        return;
+    }
+    if (claim->result != RESULT_OK || claim->state != VM_STATE_OFF) {
+        refuse(a, vm,
+               outbox_text(a->out, "%s: %s", node->name,
+                           claim->reason[0] ? claim->reason
+                                            : "it cannot say whether the VM runs there"),
+               "mend that, then add it again");
+        return;
+    }
+    remove_id(a, &vm->unasked, node->id);
+    vm_touch(a, vm);
+    if (vm->unasked.n > 0) {
+        return;
+    }
+    struct apply_added *added = tell(a, vm, REPLY_OK);
+    admit(a, vm);
+    if (added) {
+        added->operation = a->operation;
+        added->warning = a->warning;
+    }
+}
+
+/* Told of what runs there by itself, without a question. */
+static void told(struct apply *a, struct model_vm *vm, const struct model_node *node, bool runs) {
+    if (ids_contain(&vm->foreign, node->id) == runs) {
+        return;
+    }
+    if (!runs) {
+        remove_id(a, &vm->foreign, node->id);
+        apply_event(a, SEVERITY_INFO, "vm-foreign", vm->name,
+                    "%s does not run on %s under libvirt any more", vm->name, node->name);
+    } else if (vm->state == VM_OFF) {
+        add_id(a, &vm->foreign, node->id);
+        const char *reason = outbox_text(a->out, "%s runs on %s under libvirt, not by the cluster",
+                                         vm->name, node->name);
+        apply_event(a, SEVERITY_WARNING, "vm-foreign", vm->name,
+                    "%s: it is left alone, and not started elsewhere; shut it down there (virsh "
+                    "shutdown %s)",
+                    reason, vm->name);
+        operation_vm_end(a, vm, OPERATION_FAILED, reason);
+    }
+    vm_touch(a, vm);
+}
+
+void apply_vm_claim(struct apply *a, const void *command) {
+    const struct cmd_vm_claim *claim = command;
+    struct model_vm *vm = model_vm_by_id(a->m, claim->vm);
+    const struct model_node *node = model_node_by_id(a->m, claim->node);
+    if (!vm || !node || node->incarnation != claim->incarnation ||
+        !ids_contain(&a->m->members, node->id)) {
+        apply_refuse(a, REPLY_REFUSED, "the VM, or the node's clusterd, is there no more", "");
+        return;
+    }
+    bool runs = is_foreign_state(claim->state);
+    if (claim->result == RESULT_OK && claim->reason[0]) {
+        take_note(a, vm, node, claim->reason);
+    }
+    if (ids_contain(&vm->unasked, node->id) || (vm->unasked.n > 0 && runs)) {
+        answered(a, vm, node, claim);
+    } else if (claim->result == RESULT_OK && vm->unasked.n == 0) {
+        told(a, vm, node, runs);
+    }
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nodes: views, reports, fencing, drain; the drawing is at enum node_state in model.h.
+ */
+#include "core/apply/apply.h"
+
+#include "base/mutant.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void node_set_state(struct apply *a, struct model_node *node, enum node_state state,
+                           const char *reason) {
+    node->state = (uint8_t)state;
+    node->since_ms = a->time_ms;
+    node->since_index = a->index;
+    set_text(a, &node->reason, reason);
+}
+
+static struct model_node *find_node(struct apply *a, const char *name) {
+    struct model_node *node = model_node_by_name(a->m, name);
+    if (!node) {
+        apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no node '%s'", name),
+                     "clusterctl node list shows the nodes of corosync.conf");
+    }
+    return node;
+}
+
+/* --------------------------------------------------------------------------------- views ---- */
+
+static void end_fence_operations(struct apply *a, const struct model_node *node,
+                                 enum operation_state state, const char *reason) {
+    MODEL_EACH(model_operation, op, &a->m->operations) {
+        if (op->kind == OPERATION_FENCE && op->node == node->id && op->state == OPERATION_RUNNING) {
+            operation_end(a, op, state, reason);
+        }
+    }
+}
+
+static const struct view_member *find_member(const struct cmd_view *view, uint32_t node) {
+    const struct view_member *members = view->members.items;
+    for (uint32_t i = 0; i < view->members.n; i++) {
+        if (members[i].node == node) {
+            return &members[i];
+        }
+    }
+    return NULL;
+}
+
+static void update_configured(struct apply *a, const struct cmd_view *view) {
+    MODEL_EACH(model_node, node, &a->m->nodes) {
+        node->configured = 0;
+    }
+    const struct view_node *nodes = view->nodes.items;
+    for (uint32_t i = 0; i < view->nodes.n; i++) {
+        struct model_node *node = model_node_by_id(a->m, nodes[i].id);
+        if (!node) {
+            node = model_add(&a->m->nodes);
+            if (!node) {
+                a->error = -ENOMEM;
+                return;
+            }
+            node->id = nodes[i].id;
+        }
+        node->configured = 1;
+        node->votes = nodes[i].votes;
+        set_text(a, &node->name, nodes[i].name);
+    }
+}
+
+static void node_came(struct apply *a, struct model_node *node, uint64_t incarnation) {
+    if (node->state == NODE_ONLINE && node->incarnation == incarnation) {
+        return;
+    }
+    apply_event(a, SEVERITY_INFO, "node-joining", node->name,
+                "%s is in the view (was %s); it takes VMs once it has reported what it runs",
+                node->name, node_state_name(node->state));
+    node->incarnation = incarnation;
+    node->fence_attempts = 0;
+    node->fence_order = 0;
+    node->fence_asked = 0;
+    node->evidence = EVIDENCE_NONE;
+    set_text(a, &node->libvirt, ""); /* it tells, if it is not so */
+    end_fence_operations(a, node, OPERATION_FAILED,
+                         "it came back before the fence device had answered");
+    node_set_state(a, node, NODE_JOINING, "waiting for its report of what runs there");
+}
+
+static void node_gone(struct apply *a, struct model_node *node, bool in_ring) {
+    if (node->state != NODE_ONLINE && node->state != NODE_JOINING &&
+        !(node->state == NODE_SILENT && !in_ring)) {
+        return;
+    }
+    if (node->state != NODE_SILENT) {
+        node->lost_index = a->index;
+    }
+    if (in_ring) {
+        apply_event(a, SEVERITY_WARNING, "node-silent", node->name,
+                    "clusterd on %s does not answer, but its corosync does", node->name);
+        node_set_state(a, node, NODE_SILENT,
+                       "its corosync answers, its clusterd does not: see its log there");
+        return;
+    }
+    if (model_node_holds_vms(a->m, node->id)) {
+        apply_event(a, SEVERITY_ERROR, "node-lost", node->name,
+                    "%s is gone without a word: it will be fenced, then its VMs start elsewhere",
+                    node->name);
+        node_set_state(a, node, NODE_LOST, "gone without a word; not yet fenced");
+    } else {
+        apply_event(a, SEVERITY_WARNING, "node-offline", node->name,
+                    "%s is gone; no VM ran there, so it is not fenced", node->name);
+        node_set_state(a, node, NODE_OFFLINE, "gone; no VM ran there");
+    }
+    node->fence_attempts = 0;
+}
+
+void apply_view(struct apply *a, const void *command) {
+    const struct cmd_view *view = command;
+    const struct view_member *members = view->members.items;
+    uint32_t ids[WIRE_MAX_NODES];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < view->members.n && i < WIRE_MAX_NODES; i++) {
+        ids[n++] = members[i].node;
+    }
+    a->m->epoch = view->epoch;
+    set_ids(a, &a->m->members, ids, n);
+    update_configured(a, view);
+    MODEL_EACH(model_node, node, &a->m->nodes) {
+        const struct view_member *member = find_member(view, node->id);
+        if (member) {
+            node_came(a, node, member->incarnation);
+        } else {
+            node_gone(a, node, ids_contain(&view->ring, node->id));
+        }
+    }
+    claims_view(a);
+    apply_event(a, SEVERITY_INFO, "view", model_node_name(a->m, model_coordinator(a->m)),
+                "view %llu with %u of %u nodes; coordinator %s", (unsigned long long)view->epoch, n,
+                view->nodes.n, model_node_name(a->m, model_coordinator(a->m)));
+}
+
+/* ------------------------------------------------------------------------------- reports ---- */
+
+static const struct report_domain *find_domain(const struct cmd_node_report *report,
+                                               const struct model_vm *vm) {
+    const struct report_domain *domains = report->domains.items;
+    for (uint32_t i = 0; i < report->domains.n; i++) {
+        if (strcmp(domains[i].uuid, vm->uuid) == 0) {
+            return &domains[i];
+        }
+    }
+    return NULL;
+}
+
+static bool under_way(const struct cmd_node_report *report, const struct model_vm *vm) {
+    const struct report_order *orders = report->orders.items;
+    for (uint32_t i = 0; i < report->orders.n; i++) {
+        if (orders[i].vm == vm->id && orders[i].order == vm->order_index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What it answered before it was away says nothing about now. */
+static void forget_probe(struct apply *a, struct model_vm *vm, uint32_t node) {
+    if (vm->order_node == node) {
+        vm_clear_order(a, vm);
+    }
+    if (vm->owner == node) {
+        vm->probe_owner = VM_STATE_UNKNOWN;
+    }
+    if (vm->target == node) {
+        vm->probe_target = VM_STATE_UNKNOWN;
+    }
+    vm_touch(a, vm);
+}
+
+/*
+ * A VM of a node that has come back without having been fenced. If its clusterd is the same and the
+ * order's agent still works, the order stands, and its end will be reported. Any other order is
+ * never taken for done or not done: libvirt is asked (RESOLVING). So it is about a VM that the
+ * report does not name: libvirt's events may be late, and the end of its start, by way of the
+ * agent, may have come before them, while the node was away.
+ */
+static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node_report *report) {
+    const struct report_domain *domain = find_domain(report, vm);
+    if (vm->order != ORDER_NONE && vm->order_node == report->node &&
+        (under_way(report, vm) || MUTANT(start_repeated))) {
+        return;
+    }
+    if (vm->state == VM_RESOLVING) {
+        forget_probe(a, vm, report->node);
+        return;
+    }
+    if (vm->owner != report->node) {
+        return; /* the target of a migration: its source tells how that ends */
+    }
+    if ((vm->order != ORDER_NONE || vm->state != VM_RUNNING) && !MUTANT(adopt_blindly)) {
+        vm_set_resolving(a, vm);
+        return;
+    }
+    if (!domain || domain->state == VM_STATE_OFF) {
+        apply_event(a, SEVERITY_WARNING, "vm-missing", vm->name,
+                    "%s has come back and does not tell of %s, which ran there: libvirt is asked",
+                    model_node_name(a->m, vm->owner), vm->name);
+        if (MUTANT(untold_is_gone)) {
+            vm_set_off(a, vm, "");
+        } else {
+            vm_set_resolving(a, vm);
+        }
+        return;
+    }
+    if (domain->generation != vm->generation ||
+        (domain->state != VM_STATE_RUNNING && domain->state != VM_STATE_PAUSED)) {
+        vm_set_resolving(a, vm);
+        return;
+    }
+    vm->paused = domain->state == VM_STATE_PAUSED;
+    if (domain->machine[0]) {
+        set_text(a, &vm->machine_running, domain->machine);
+    }
+    vm_touch(a, vm);
+}
+
+static void store_capacity(struct apply *a, struct model_node *node,
+                           const struct cmd_node_report *report) {
+    node->memory_mb = report->memory_mb;
+    node->cpus = report->cpus;
+    node->watchdog_ms = report->watchdog_ms;
+    set_text(a, &node->site, report->site);
+    set_text(a, &node->rack, report->rack);
+    set_text(a, &node->version, report->version);
+    /* Copied by way of a record, since it owns its strings. */
+    struct model_node empty = {.name = "", .reason = "", .site = "", .rack = "", .version = ""};
+    empty.cpu_models = report->cpu_models;
+    empty.machines = report->machines;
+    struct model_node copy;
+    if (wire_copy(&model_node_record, &empty, &copy) < 0) {
+        a->error = -ENOMEM;
+        return;
+    }
+    struct wire_strs former = node->cpu_models, machines = node->machines;
+    node->cpu_models = copy.cpu_models;
+    node->machines = copy.machines;
+    copy.cpu_models = former;
+    copy.machines = machines;
+    wire_release(&model_node_record, &copy);
+}
+
+void apply_node_report(struct apply *a, const void *command) {
+    const struct cmd_node_report *report = command;
+    struct model_node *node = model_node_by_id(a->m, report->node);
+    if (!node || node->incarnation != report->incarnation ||
+        !ids_contain(&a->m->members, node->id)) {
+        apply_refuse(a, REPLY_REFUSED, "report of a clusterd that is no member any more", "");
+        return;
+    }
+    store_capacity(a, node, report);
+    if (node->state != NODE_JOINING) {
+        return;
+    }
+    /* It reports only what it does with this view's first entry on its disk. */
+    node->kept_epoch = a->m->epoch;
+    node->kept_index = node->since_index;
+    uint32_t running = 0;
+    MODEL_EACH(model_vm, vm, &a->m->vms) {
+        if (model_vm_may_run_on(vm, node->id)) {
+            adopt_vm(a, vm, report);
+            running += vm->state == VM_RUNNING;
+        }
+    }
+    vms_forget_failures(a); /* a node more to run on: what failed elsewhere may work there */
+    node_set_state(a, node, NODE_ONLINE, "");
+    apply_event(a, SEVERITY_INFO, "node-online", node->name, "%s is online; %u of its VMs run",
+                node->name, running);
+}
+
+void apply_node_leave(struct apply *a, const void *command) {
+    const struct cmd_node_leave *leave = command;
+    struct model_node *node = model_node_by_id(a->m, leave->node);
+    if (!node || node->incarnation != leave->incarnation || model_node_holds_vms(a->m, node->id)) {
+        apply_refuse(a, REPLY_REFUSED, "VMs run on the node", "");
+        return;
+    }
+    node_set_state(a, node, NODE_OFFLINE, "clusterd was stopped there; no VM ran");
+    apply_event(a, SEVERITY_INFO, "node-offline", node->name,
+                "clusterd on %s was stopped; no VM ran there", node->name);
+}
+
+/* ----------------------------------------------------------------------- asked by people ---- */
+
+void apply_node_drain(struct apply *a, const void *command) {
+    const struct cmd_node_drain *drain = command;
+    struct model_node *node = find_node(a, drain->node);
+    if (!node) {
+        return;
+    }
+    if (node->service == SERVICE_DRAINING && node->operation) {
+        a->operation = node->operation; /* the same wish twice is one drain */
+        return;
+    }
+    if (node->state != NODE_ONLINE && node->state != NODE_JOINING &&
+        model_node_holds_vms(a->m, node->id)) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s is %s: its VMs cannot be moved", node->name,
+                                 node_state_name(node->state)),
+                     "wait until it is fenced and its VMs have been started elsewhere");
+        return;
+    }
+    struct model_operation *op = operation_add(a, OPERATION_DRAIN, node->name);
+    if (!op) {
+        return;
+    }
+    op->node = node->id;
+    node->service = SERVICE_DRAINING;
+    node->operation = op->id;
+    a->operation = op->id;
+    MODEL_EACH(model_vm, vm, &a->m->vms) {
+        if (vm->owner == node->id && model_vm_may_run_on(vm, node->id)) {
+            (void)operation_vm_add(a, op, vm);
+        }
+    }
+    apply_event(a, SEVERITY_INFO, "drain", node->name, "drain of %s begins: %u VMs to move",
+                node->name, op->vms.n);
+}
+
+void apply_node_resume(struct apply *a, const void *command) {
+    const struct cmd_node_resume *resume = command;
+    struct model_node *node = find_node(a, resume->node);
+    if (!node) {
+        return;
+    }
+    if (node->service == SERVICE_ACTIVE) {
+        return;
+    }
+    struct model_operation *drain =
+        node->operation ? model_operation_by_id(a->m, node->operation) : NULL;
+    if (drain && drain->state == OPERATION_RUNNING) {
+        drain->cancelled = 1;
+        operation_end(a, drain, OPERATION_CANCELLED, "the node was resumed");
+    }
+    struct model_operation *op = operation_add(a, OPERATION_RESUME, node->name);
+    if (!op) {
+        return;
+    }
+    op->node = node->id;
+    node->service = SERVICE_ACTIVE;
+    node->operation = op->id;
+    a->operation = op->id;
+    MODEL_EACH(model_vm, vm, &a->m->vms) {
+        if (vm->return_to != node->id) {
+            continue;
+        }
+        if (vm->state == VM_RUNNING && vm->owner != node->id && !vm->operation) {
+            (void)operation_vm_add(a, op, vm);
+        } else {
+            vm->return_to = 0;
+            vm_touch(a, vm);
+        }
+    }
+    apply_event(a, SEVERITY_INFO, "resume", node->name, "%s takes VMs again; %u return to it",
+                node->name, op->vms.n);
+}
+
+void apply_node_fence(struct apply *a, const void *command) {
+    const struct cmd_node_fence *fence = command;
+    struct model_node *node = find_node(a, fence->node);
+    if (!node) {
+        return;
+    }
+    if (!model_device_for(a->m, node->id)) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "no fence device is configured for %s", node->name),
+                     "clusterctl fence-device add, or power it off by hand and confirm-off");
+        return;
+    }
+    if (node->state == NODE_FENCED) {
+        return;
+    }
+    struct model_operation *op = operation_add(a, OPERATION_FENCE, node->name);
+    if (!op) {
+        return;
+    }
+    op->node = node->id;
+    node->fence_asked = 1;
+    node->fence_attempts = 0; /* no long pause for somebody who stands beside it */
+    a->operation = op->id;
+    apply_event(a, SEVERITY_WARNING, "fence-asked", node->name,
+                "an administrator asked to fence %s", node->name);
+}
+
+static void node_fenced(struct apply *a, struct model_node *node, enum fence_evidence evidence,
+                        const char *reason) {
+    node->evidence = (uint8_t)evidence;
+    node->fence_order = 0;
+    node->fence_asked = 0;
+    node_set_state(a, node, NODE_FENCED, reason);
+    apply_event(a, SEVERITY_WARNING, "node-fenced", node->name, "%s runs nothing any more: %s",
+                node->name, reason);
+    end_fence_operations(a, node, OPERATION_DONE, reason);
+    vms_node_off(a, node->id);
+    claims_node_off(a, node->id);
+}
+
+void apply_node_confirm_off(struct apply *a, const void *command) {
+    const struct cmd_node_confirm_off *confirm = command;
+    struct model_node *node = find_node(a, confirm->node);
+    if (!node) {
+        return;
+    }
+    if (ids_contain(&a->m->members, node->id)) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s is a member of the cluster: it is not off",
+                                 node->name),
+                     "clusterctl node fence powers it off");
+        return;
+    }
+    if (node->state == NODE_SILENT) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "corosync on %s answers: it is not off", node->name),
+                     "clusterctl node fence powers it off; or power it off by hand first");
+        return;
+    }
+    if (node->state == NODE_FENCED || node->state == NODE_OFFLINE ||
+        node->state == NODE_NEVER_SEEN) {
+        claims_node_off(a, node->id);
+        return;
+    }
+    node_fenced(a, node, EVIDENCE_ADMIN, "an administrator confirmed that it is off");
+}
+
+/* ------------------------------------------------------------------------------- fencing ---- */
+
+void apply_fence_begin(struct apply *a, const void *command) {
+    const struct cmd_fence_begin *begin = command;
+    struct model_node *node = model_node_by_id(a->m, begin->node);
+    bool wanted = node && (node->state == NODE_LOST || node->state == NODE_SILENT ||
+                           node->state == NODE_FENCING || node->fence_asked ||
+                           model_node_is_stuck(a->m, node));
+    if (!wanted || node->incarnation != begin->incarnation ||
+        begin->by != model_coordinator(a->m)) {
+        apply_refuse(a, REPLY_REFUSED, "the node need not be fenced any more", "");
+        return;
+    }
+    node->fence_attempts++;
+    node->fence_order = a->index;
+    node->fence_by = begin->by;
+    if (!ids_contain(&a->m->members, node->id) || node->state == NODE_SILENT) {
+        node_set_state(a, node, NODE_FENCING,
+                       outbox_text(a->out, "being fenced by %s with device %s (attempt %u)",
+                                   model_node_name(a->m, begin->by), begin->device,
+                                   node->fence_attempts));
+    }
+    apply_event(a, SEVERITY_WARNING, "fencing", node->name,
+                "fencing %s with device %s, attempt %u, by %s", node->name, begin->device,
+                node->fence_attempts, model_node_name(a->m, begin->by));
+}
+
+static void fence_failed(struct apply *a, struct model_node *node,
+                         const struct cmd_fence_result *result) {
+    bool several = result->then[0] != '\0';
+    const char *joint = several ? "; " : "";
+    node->fence_order = 0;
+    apply_event(a, SEVERITY_ERROR, "fence-failed", node->name,
+                "fencing of %s failed (attempt %u, device %s): %s%s%s", node->name,
+                node->fence_attempts, result->device, result->message, joint, result->then);
+    if (node->state != NODE_FENCING) {
+        return;
+    }
+    /* Of a node that holds nothing nobody needs to be sure. */
+    bool done = !model_node_holds_vms(a->m, node->id) && !result->more;
+    node_set_state(a, node, done ? NODE_OFFLINE : NODE_LOST,
+                   outbox_text(a->out, "fencing failed (attempt %u%s%s): %s%s%s",
+                               node->fence_attempts, several ? ", device " : "",
+                               several ? result->device : "", result->message, joint,
+                               result->then));
+}
+
+void apply_fence_result(struct apply *a, const void *command) {
+    const struct cmd_fence_result *result = command;
+    struct model_node *node = model_node_by_id(a->m, result->node);
+    if (!node || node->incarnation != result->incarnation ||
+        (result->order != 0 && node->fence_order != result->order)) {
+        apply_refuse(a, REPLY_REFUSED, "result of a fencing that is no longer waited for", "");
+        return;
+    }
+    if (result->evidence != EVIDENCE_NONE) {
+        /* By watchdog only while it is lost: the proof is about the run of clusterd that was lost.
+         */
+        if (result->order == 0 && node->state != NODE_LOST && node->state != NODE_FENCING) {
+            apply_refuse(a, REPLY_REFUSED, "the node is not lost", "");
+            return;
+        }
+        node_fenced(a, node, (enum fence_evidence)result->evidence, result->message);
+        return;
+    }
+    fence_failed(a, node, result);
+    if (result->more) {
+        return; /* whoever asked for it waits for the next device's word */
+    }
+    end_fence_operations(a, node, OPERATION_FAILED, result->message);
+    node->fence_asked = 0; /* the administrator has been told; a lost node is tried again anyway */
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Operations: the journal of what was asked for and how it went, VM by VM. They decide nothing: the
+ * policy works from the states of nodes and VMs, so losing an operation's row would lose only its
+ * story.
+ */
+#include "core/apply/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void operation_changed(struct apply *a, const struct model_operation *op) {
+    outbox_add(a->out, CORE_ACTION_OPERATION)->operation.id = op->id;
+}
+
+static void forget_oldest(struct apply *a) {
+    if (a->m->operations.n < MODEL_MAX_OPERATIONS) {
+        return;
+    }
+    MODEL_EACH(model_operation, op, &a->m->operations) {
+        if (op->state != OPERATION_RUNNING) {
+            model_remove(&a->m->operations, op);
+            return;
+        }
+    }
+}
+
+struct model_operation *operation_add(struct apply *a, enum operation_kind kind,
+                                      const char *subject) {
+    forget_oldest(a);
+    struct model_operation *op = model_add(&a->m->operations);
+    if (!op) {
+        a->error = -ENOMEM;
+        return NULL;
+    }
+    op->id = a->index;
+    op->kind = (uint8_t)kind;
+    op->state = OPERATION_RUNNING;
+    op->started_ms = a->time_ms;
+    set_text(a, &op->subject, subject);
+    operation_changed(a, op);
+    return op;
+}
+
+struct operation_vm *operation_vm_add(struct apply *a, struct model_operation *op,
+                                      const struct model_vm *vm) {
+    struct operation_vm *v = realloc(op->vms.items, (op->vms.n + 1) * sizeof(*v));
+    if (!v) {
+        a->error = -ENOMEM;
+        return NULL;
+    }
+    op->vms.items = v;
+    struct operation_vm empty = {.name = vm->name, .reason = "", .live_failure = ""};
+    if (wire_copy(&operation_vm_record, &empty, &v[op->vms.n]) < 0) {
+        a->error = -ENOMEM;
+        return NULL;
+    }
+    struct operation_vm *row = &v[op->vms.n++];
+    row->vm = vm->id;
+    row->from = vm->state == VM_OFF ? 0 : vm->owner;
+    row->state = OPERATION_RUNNING;
+    return row;
+}
+
+struct operation_vm *operation_vm_find(struct model_operation *op, uint32_t vm) {
+    struct operation_vm *v = op->vms.items;
+    for (uint32_t i = 0; i < op->vms.n; i++) {
+        if (v[i].vm == vm) {
+            return &v[i];
+        }
+    }
+    return NULL;
+}
+
+void operation_end(struct apply *a, struct model_operation *op, enum operation_state state,
+                   const char *reason) {
+    if (op->state != OPERATION_RUNNING) {
+        return;
+    }
+    op->state = (uint8_t)state;
+    op->ended_ms = a->time_ms;
+    set_text(a, &op->reason, reason);
+    struct operation_vm *v = op->vms.items;
+    for (uint32_t i = 0; i < op->vms.n; i++) {
+        struct model_vm *vm = model_vm_by_id(a->m, v[i].vm);
+        if (vm && vm->operation == op->id) {
+            vm->operation = 0;
+            vm_touch(a, vm);
+        }
+        if (v[i].state == OPERATION_RUNNING) {
+            v[i].state = (uint8_t)state;
+            set_text(a, &v[i].reason, reason);
+        }
+    }
+    MODEL_EACH(model_node, node, &a->m->nodes) {
+        if (node->operation == op->id) {
+            node->operation = 0;
+        }
+    }
+    /* A drain that is done and has something to say was not what was asked for. */
+    bool but = op->kind == OPERATION_DRAIN && state == OPERATION_DONE && reason[0];
+    apply_event(a,
+                state == OPERATION_FAILED ? SEVERITY_ERROR
+                : but                     ? SEVERITY_WARNING
+                                          : SEVERITY_INFO,
+                "operation", op->subject, "%s of %s: %s%s%s", operation_kind_name(op->kind),
+                op->subject, operation_state_name(op->state), reason[0] ? ": " : "", reason);
+    operation_changed(a, op);
+}
+
+/* Drains and resumes end when the policy finds nothing left to do; the others with their last VM.
+ */
+static bool ends_with_its_vms(const struct model_operation *op) {
+    return op->kind == OPERATION_MOVE || op->kind == OPERATION_START ||
+           op->kind == OPERATION_STOP || op->kind == OPERATION_RECOVER;
+}
+
+static void end_if_all_ended(struct apply *a, struct model_operation *op) {
+    const struct operation_vm *v = op->vms.items;
+    uint32_t failed = 0;
+    bool cancelled = true; /* all that did not come to its end was taken back by somebody */
+    const char *reason = "";
+    for (uint32_t i = 0; i < op->vms.n; i++) {
+        if (v[i].state == OPERATION_RUNNING) {
+            return;
+        }
+        if (v[i].state != OPERATION_DONE) {
+            failed++;
+            cancelled = cancelled && v[i].state == OPERATION_CANCELLED;
+            reason = v[i].reason;
+        }
+    }
+    enum operation_state state = failed == 0                  ? OPERATION_DONE
+                                 : op->cancelled || cancelled ? OPERATION_CANCELLED
+                                                              : OPERATION_FAILED;
+    if (failed > 1) {
+        reason = outbox_text(a->out, "%u of %u VMs; the last: %s", failed, op->vms.n, reason);
+    } else if (failed == 1) {
+        reason = outbox_text(a->out, "%s", reason);
+    }
+    operation_end(a, op, state, reason);
+}
+
+void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state state,
+                      const char *reason) {
+    struct model_operation *op = vm->operation ? model_operation_by_id(a->m, vm->operation) : NULL;
+    vm->operation = 0;
+    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    if (!row || op->state != OPERATION_RUNNING) {
+        return;
+    }
+    row->state = (uint8_t)state;
+    if (state == OPERATION_DONE) {
+        row->to = vm->owner;
+    }
+    set_text(a, &row->reason, reason);
+    if (state == OPERATION_FAILED && row->mode == MOVE_LIVE) {
+        set_text(a, &row->live_failure, reason); /* what is tried next may well work */
+    }
+    operation_changed(a, op);
+    if (ends_with_its_vms(op)) {
+        end_if_all_ended(a, op);
+    }
+}
+
+void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
+                       const char *reason) {
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (!op || op->kind != OPERATION_STOP) {
+        operation_vm_end(a, vm, state, reason);
+    }
+}
+
+void apply_operation_cancel(struct apply *a, const void *command) {
+    const struct cmd_operation_cancel *cancel = command;
+    struct model_operation *op = model_operation_by_id(a->m, cancel->operation);
+    if (!op) {
+        apply_refuse(a, REPLY_NOT_FOUND,
+                     outbox_text(a->out, "there is no operation %llu",
+                                 (unsigned long long)cancel->operation),
+                     "clusterctl operation list shows them");
+        return;
+    }
+    if (op->state != OPERATION_RUNNING) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "operation %llu has ended already (%s)",
+                                 (unsigned long long)op->id, operation_state_name(op->state)),
+                     "");
+        return;
+    }
+    if (op->kind == OPERATION_FENCE || op->kind == OPERATION_RECOVER) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "a %s cannot be cancelled", operation_kind_name(op->kind)),
+                     "");
+        return;
+    }
+    op->cancelled = 1;
+    a->operation = op->id;
+    operation_changed(a, op);
+    MODEL_EACH(model_node, node, &a->m->nodes) {
+        if (node->operation == op->id && op->kind == OPERATION_DRAIN) {
+            node->service = SERVICE_ACTIVE;
+        }
+    }
+}
+
+void apply_operation_end(struct apply *a, const void *command) {
+    const struct cmd_operation_end *end = command;
+    struct model_operation *op = model_operation_by_id(a->m, end->operation);
+    if (!op || op->state != OPERATION_RUNNING || end->state < OPERATION_DONE ||
+        end->state > OPERATION_CANCELLED) {
+        apply_refuse(a, REPLY_REFUSED, "the operation has ended already", "");
+        return;
+    }
+    if (op->kind == OPERATION_DRAIN && end->state == OPERATION_DONE) {
+        struct model_node *node = model_node_by_id(a->m, op->node);
+        /* It may have been taken back meanwhile, and another drain of the node begun. */
+        if (!node || node->service != SERVICE_DRAINING || node->operation != op->id ||
+            model_node_holds_vms(a->m, node->id)) {
+            apply_refuse(a, REPLY_REFUSED, "VMs are on the node again, or the drain is another",
+                         "");
+            return;
+        }
+        node->service = SERVICE_DRAINED;
+    }
+    operation_end(a, op, (enum operation_state)end->state, end->reason);
+}

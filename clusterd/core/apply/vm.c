@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * VMs, as people ask for them: add, remove, start, stop, move. These set what is wanted; the policy
+ * orders.
+ */
+#include "core/apply/apply.h"
+#include "core/model/machine.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct model_vm *find_vm(struct apply *a, const char *name) {
+    struct model_vm *vm = model_vm_by_name(a->m, name);
+    if (!vm) {
+        apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no VM '%s'", name),
+                     "clusterctl vm list shows them");
+    }
+    return vm;
+}
+
+static bool name_is_good(const char *name) {
+    size_t n = strlen(name);
+    if (n == 0 || n > WIRE_MAX_NAME || name[0] == '-' || name[0] == '.') {
+        return false;
+    }
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
+bool apply_good_name(struct apply *a, const char *what, const char *name) {
+    if (name_is_good(name)) {
+        return true;
+    }
+    apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "'%s' is no name for a %s", name, what),
+                 "use up to 63 letters, digits, '.', '_' and '-', not beginning with '.' or '-'");
+    return false;
+}
+
+/* Names to ids; refuses the first that is no node. */
+bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
+    for (uint32_t i = 0; i < names->n; i++) {
+        const struct model_node *node = model_node_by_name(a->m, names->v[i]);
+        if (!node) {
+            apply_refuse(a, REPLY_NOT_FOUND,
+                         outbox_text(a->out, "there is no node '%s'", names->v[i]),
+                         "clusterctl node list shows the nodes");
+            return false;
+        }
+        ids[i] = node->id;
+    }
+    return true;
+}
+
+static bool vm_add_is_good(struct apply *a, const struct cmd_vm_add *add) {
+    if (!apply_good_name(a, "VM", add->name)) {
+        return false;
+    }
+    if (model_vm_by_name(a->m, add->name)) {
+        apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "VM '%s' exists already", add->name),
+                     "choose another name, or remove that VM first");
+        return false;
+    }
+    const struct model_vm *same = model_vm_by_uuid(a->m, add->uuid);
+    if (same || add->uuid[0] == '\0') {
+        apply_refuse(a, REPLY_REFUSED,
+                     same ? outbox_text(a->out, "VM '%s' has the same uuid %s", same->name,
+                                        add->uuid)
+                          : "the definition has no uuid",
+                     "give the VM a uuid of its own (<uuid> in its definition)");
+        return false;
+    }
+    if (add->xml[0] == '\0' || add->memory_mb == 0 || add->vcpus == 0) {
+        apply_refuse(a, REPLY_REFUSED, "the definition is empty, or names no memory or vcpus",
+                     "see clusterctl vm add --help");
+        return false;
+    }
+    for (uint32_t i = 0; i < add->volumes.n; i++) {
+        if (!model_volume_by_name(a->m, add->volumes.v[i])) {
+            apply_refuse(a, REPLY_NOT_FOUND,
+                         outbox_text(a->out, "there is no volume '%s'", add->volumes.v[i]),
+                         "clusterctl volume add makes one known");
+            return false;
+        }
+    }
+    if (a->m->vms.n >= MODEL_MAX_VMS) {
+        apply_refuse(a, REPLY_REFUSED, "the cluster has as many VMs as it can have", "");
+        return false;
+    }
+    return true;
+}
+
+static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
+    struct model_vm row = {
+        .name = add->name,
+        .uuid = add->uuid,
+        .xml = add->xml,
+        .memory_mb = add->memory_mb,
+        .vcpus = add->vcpus,
+        .cpu_mode = add->cpu_mode,
+        .cpu_model = add->cpu_model,
+        .machine = add->machine,
+        .arch = add->arch,
+        .volumes = add->volumes,
+        .priority = add->priority,
+        .wanted = add->start ? WANTED_RUNNING : WANTED_STOPPED,
+        .state = VM_OFF,
+        .state_file = "",
+        .reason = "",
+    };
+    struct model_vm copy;
+    int err = wire_copy(&model_vm_record, &row, &copy);
+    if (err < 0) {
+        return err;
+    }
+    wire_release(&model_vm_record, vm);
+    *vm = copy;
+    return 0;
+}
+
+/* Two nodes of which one cannot take the VM as the other starts it: each resolves the alias to what
+ * is its own newest. */
+const char *vm_alias_doubt(struct apply *a, const struct model_vm *vm) {
+    MODEL_EACH(model_node, from, &a->m->nodes) {
+        const char *type = machine_find(&from->machines, vm->arch, vm->machine);
+        if (!vm->machine[0] || !type || strcmp(type, vm->machine) == 0 ||
+            (vm->possible.n && !ids_contain(&vm->possible, from->id))) {
+            continue;
+        }
+        MODEL_EACH(model_node, to, &a->m->nodes) {
+            const char *other = machine_find(&to->machines, vm->arch, vm->machine);
+            if (!other || machine_find(&to->machines, vm->arch, type) ||
+                (vm->possible.n && !ids_contain(&vm->possible, to->id))) {
+                continue;
+            }
+            return outbox_text(a->out,
+                               "%s is %s on %s and %s on %s: started on %s, %s cannot be moved to "
+                               "%s; name a machine type that all nodes have",
+                               vm->machine, type, from->name, other, to->name, from->name, vm->name,
+                               to->name);
+        }
+    }
+    return "";
+}
+
+void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind) {
+    struct model_operation *op = operation_add(a, kind, vm->name);
+    if (!op || !operation_vm_add(a, op, vm)) {
+        return;
+    }
+    vm->operation = op->id;
+    a->operation = op->id;
+}
+
+void apply_vm_add(struct apply *a, const void *command) {
+    const struct cmd_vm_add *add = command;
+    uint32_t possible[WIRE_MAX_NODES], preferred[WIRE_MAX_NODES];
+    if (!vm_add_is_good(a, add) || !apply_node_ids(a, &add->possible, possible) ||
+        !apply_node_ids(a, &add->preferred, preferred) ||
+        !apply_good_resources(a, &(struct wire_list){0}, &add->resources)) {
+        return;
+    }
+    struct model_vm *vm = model_add(&a->m->vms);
+    if (!vm || vm_fill(vm, add) < 0) {
+        a->error = -ENOMEM;
+        return;
+    }
+    vm->id = ++a->m->last_vm;
+    set_ids(a, &vm->possible, possible, add->possible.n);
+    set_ids(a, &vm->preferred, preferred, add->preferred.n);
+    set_resources(a, &vm->resources, &add->resources);
+    vm->added = a->index;
+    vm_set_state(a, vm, VM_OFF);
+    claims_ask(a, vm);
+}
+
+void apply_vm_remove(struct apply *a, const void *command) {
+    const struct cmd_vm_remove *remove = command;
+    struct model_vm *vm = find_vm(a, remove->vm);
+    if (!vm) {
+        return;
+    }
+    if (vm->unasked.n) {
+        (void)claims_allow(a, vm);
+        return;
+    }
+    if (vm->state != VM_OFF || vm->wanted != WANTED_STOPPED) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s is %s", vm->name,
+                                 vm->state == VM_OFF ? "to run" : vm_state_name(vm->state)),
+                     outbox_text(a->out, "clusterctl vm stop %s first", vm->name));
+        return;
+    }
+    apply_event(a, SEVERITY_INFO, "vm-removed", vm->name,
+                "VM %s was removed; its disks were not touched", vm->name);
+    rules_forget_vm(a, vm);
+    model_remove(&a->m->vms, vm);
+}
+
+void apply_vm_start(struct apply *a, const void *command) {
+    const struct cmd_vm_start *start = command;
+    struct model_vm *vm = find_vm(a, start->vm);
+    if (!vm || !claims_allow(a, vm) || !disks_allow(a, vm)) {
+        return;
+    }
+    if (vm->wanted == WANTED_RUNNING && vm->operation) {
+        a->operation = vm->operation;
+        return;
+    }
+    vm->wanted = WANTED_RUNNING;
+    vm->failures = 0;
+    vm_forget_failures(a, vm);
+    vm_touch(a, vm);
+    if (vm->state == VM_RUNNING) {
+        /* A stop that has not been ordered yet is taken back. */
+        const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+        if (op && op->kind == OPERATION_STOP) {
+            operation_vm_end(a, vm, OPERATION_CANCELLED, "a start was asked for");
+        }
+        return;
+    }
+    apply_event(a, SEVERITY_INFO, "vm-start", vm->name, "%s is to run", vm->name);
+    operation_vm_end(a, vm, OPERATION_CANCELLED, "a start was asked for");
+    begin_vm_operation(a, vm, OPERATION_START);
+}
+
+void apply_vm_stop(struct apply *a, const void *command) {
+    const struct cmd_vm_stop *stop = command;
+    struct model_vm *vm = find_vm(a, stop->vm);
+    if (!vm) {
+        return;
+    }
+    if (vm->state == VM_SAVED && !stop->force) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s is saved: stopping it throws its memory away",
+                                 vm->name),
+                     outbox_text(a->out, "clusterctl vm stop %s --force does so", vm->name));
+        return;
+    }
+    vm->wanted = WANTED_STOPPED;
+    vm->stop_force = stop->force;
+    vm->return_to = 0;
+    vm_forget_failures(a, vm);
+    vm_touch(a, vm);
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (vm->state == VM_SAVED) {
+        vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
+    } else if (op && op->kind == OPERATION_STOP) {
+        a->operation = op->id;
+        return;
+    }
+    operation_vm_end(a, vm, OPERATION_CANCELLED, "a stop was asked for");
+    if (vm->state == VM_OFF) {
+        set_text(a, &vm->reason, "");
+        return;
+    }
+    apply_event(a, SEVERITY_INFO, "vm-stop", vm->name, "%s is to be stopped", vm->name);
+    begin_vm_operation(a, vm, OPERATION_STOP);
+}
+
+/* The coordinator's own wish holds for the VM as it saw it, and only while that runs. */
+static bool still_fits(struct apply *a, const struct cmd_vm_move *move, const struct model_vm *vm) {
+    bool fits = a->origin == model_coordinator(a->m) && vm->serial == move->serial &&
+                vm->state == VM_RUNNING;
+    if (!fits) {
+        apply_refuse(a, REPLY_REFUSED, "a move thought of on an older picture", "");
+    }
+    return fits;
+}
+
+static void begin_move(struct apply *a, struct model_vm *vm, const struct model_node *to,
+                       const struct cmd_vm_move *move) {
+    begin_vm_operation(a, vm, OPERATION_MOVE);
+    struct model_operation *op = model_operation_by_id(a->m, a->operation);
+    if (op) {
+        op->node = to->id;
+        op->mode = move->mode;
+        op->cause = move->cause;
+        set_text(a, &op->why, move->reason);
+    }
+    if (move->cause != CAUSE_ROOM) {
+        vm->moved_ms = a->time_ms;
+    }
+    if (move->cause == CAUSE_PERSON) {
+        vm->return_to = 0; /* a person's choice stands above where it came from */
+    } else {
+        apply_event(a, SEVERITY_INFO, "vm-move", vm->name, "%s moves from %s to %s: %s", vm->name,
+                    model_node_name(a->m, vm->owner), to->name, move->reason);
+    }
+    vm_touch(a, vm);
+}
+
+/* "to" is always there: the node that took the request has asked the planner for the best one. */
+void apply_vm_move(struct apply *a, const void *command) {
+    const struct cmd_vm_move *move = command;
+    struct model_vm *vm = find_vm(a, move->vm);
+    if (!vm || (move->cause != CAUSE_PERSON && !still_fits(a, move, vm))) {
+        return;
+    }
+    struct model_node *to = model_node_by_name(a->m, move->to);
+    if (!to) {
+        apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no node '%s'", move->to),
+                     "clusterctl node list shows the nodes");
+        return;
+    }
+    if (vm->operation) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "operation %llu already does something with %s",
+                                 (unsigned long long)vm->operation, vm->name),
+                     "wait for it, or clusterctl operation cancel");
+        return;
+    }
+    if (vm->state == VM_OFF && vm->wanted == WANTED_STOPPED) {
+        vm->owner = to->id;
+        vm->generation = a->index;
+        vm_touch(a, vm);
+        apply_event(a, SEVERITY_INFO, "vm-moved", vm->name, "%s, which is off, belongs to %s now",
+                    vm->name, to->name);
+        return;
+    }
+    if (vm->state != VM_RUNNING) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s is %s: only a VM that runs or is off can be moved",
+                                 vm->name, vm_state_name(vm->state)),
+                     "clusterctl vm show tells what it waits for");
+        return;
+    }
+    if (vm->paused) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s stands still (%s): only a guest that runs is moved",
+                                 vm->name, vm->reason),
+                     outbox_text(a->out, "mend what has stopped it, or clusterctl vm stop %s",
+                                 vm->name));
+        return;
+    }
+    if (vm->owner == to->id) {
+        apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "%s is on %s", vm->name, to->name), "");
+        return;
+    }
+    begin_move(a, vm, to, move);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What libvirt does with VMs on this node by itself.
+ *
+ * A VM that is added is looked for here by an agent (`vm claim`), since libvirt may run it already;
+ * apply/claim.c decides by what the nodes say. A definition of a VM that libvirt would start when
+ * the node boots loses that: the same agent takes its autostart away. And a copy that the cluster
+ * did not make, of a VM that runs nowhere else, is somebody's who knows what he does: it is told of
+ * and left alone.
+ */
+#include "base/mutant.h"
+#include "core/core_internal.h"
+#include "core/executor/executor.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CLAIM_RETRY_MS 10000u
+
+bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm) {
+    if (MUTANT(foreign_is_stray)) {
+        return false;
+    }
+    return vm->unasked.n > 0 || (vm->state == VM_OFF && model_vm_is_foreign(vm, d->generation));
+}
+
+static int begin_claim(struct core *c, const struct model_vm *vm) {
+    struct run *run = executor_add_run(c, RUN_CLAIM, vm->id);
+    if (!run) {
+        return -ENOMEM;
+    }
+    memcpy(run->uuid, vm->uuid, strlen(vm->uuid) + 1);
+    struct core_action *action =
+        executor_agent_action(c, run, "vm", "claim", outbox_text(&c->out, "%s", vm->name));
+    if (!action) {
+        return -ENOMEM;
+    }
+    struct core_run_agent *agent = &action->run_agent;
+    struct core_param *params = (struct core_param *)(uintptr_t)agent->params;
+    params[agent->n_params++] = (struct core_param){"uuid", outbox_text(&c->out, "%s", vm->uuid)};
+    params[agent->n_params++] =
+        (struct core_param){"timeout_ms", outbox_text(&c->out, "%u", (unsigned)TIMEOUT_CLAIM_MS)};
+    agent->timeout_ms = TIMEOUT_CLAIM_MS + TIMEOUT_LAST_WORD_MS;
+    return 0;
+}
+
+static int propose(struct core *c, uint32_t vm, uint8_t result, uint8_t state, const char *reason) {
+    struct cmd_vm_claim claim = {.vm = vm,
+                                 .node = c->self,
+                                 .incarnation = c->incarnation,
+                                 .result = result,
+                                 .state = state,
+                                 .reason = reason};
+    return core_propose(c, PENDING_REPORT, COMMAND_VM_CLAIM, &claim, 0);
+}
+
+int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line) {
+    const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
+    struct domain *d = executor_domain(c, run->uuid);
+    bool ok = line->result == RESULT_OK;
+    if (d) {
+        d->autostart = d->autostart && !ok;
+        d->claim_ms = c->now_ms + CLAIM_RETRY_MS;
+    }
+    executor_drop_run(c, run);
+    if (!vm) {
+        return 0;
+    }
+    const char *reason = outbox_text(&c->out, "%s", line->reason ? line->reason : "");
+    if (!ok && !ids_contain(&vm->unasked, c->self)) {
+        outbox_log(&c->out, SEVERITY_WARNING,
+                   "what libvirt has of %s here could not be looked at: %s", vm->name, reason);
+        return 0;
+    }
+    if (ok && reason[0] == '\0' && !ids_contain(&vm->unasked, c->self)) {
+        return 0;
+    }
+    return propose(c, vm->id, line->result, line->state, reason);
+}
+
+/* Of a VM that is being added. */
+static int answer(struct core *c, const struct model_vm *vm) {
+    struct begun *begun = executor_begun(c, vm->id);
+    if (!begun) {
+        return -ENOMEM;
+    }
+    if (begun->claimed || executor_find_run(c, RUN_CLAIM, vm->id)) {
+        return 0;
+    }
+    begun->claimed = true;
+    return begin_claim(c, vm);
+}
+
+/* Whether libvirt runs it here by itself is told when the model does not know it. */
+static int compare(struct core *c, const struct model_vm *vm) {
+    const struct domain *d = executor_domain(c, vm->uuid);
+    bool runs = d && d->state != VM_STATE_OFF && executor_leaves_alone(d, vm);
+    if (runs == ids_contain(&vm->foreign, c->self)) {
+        return 0;
+    }
+    struct begun *begun = executor_begun(c, vm->id);
+    if (!begun) {
+        return -ENOMEM;
+    }
+    if (begun->told_serial == vm->serial) {
+        return 0;
+    }
+    begun->told_serial = vm->serial;
+    return propose(c, vm->id, RESULT_OK, runs ? VM_STATE_RUNNING : VM_STATE_OFF, "");
+}
+
+static int clear_autostart(struct core *c, struct domain *d, const struct model_vm *vm) {
+    if (c->now_ms < d->claim_ms) {
+        executor_wake_at(c, d->claim_ms);
+        return 0;
+    }
+    return executor_find_run(c, RUN_CLAIM, vm->id) ? 0 : begin_claim(c, vm);
+}
+
+/* While a VM is asked about, only the nodes that have answered watch it. */
+static bool is_told_of(const struct core *c, const struct model_vm *vm) {
+    return !ids_contain(&vm->unasked, c->self);
+}
+
+int executor_claims(struct core *c) {
+    struct executor *x = &c->executor;
+    const struct model_node *self = core_self(c);
+    int err = 0;
+    if (!self || self->incarnation != c->incarnation) {
+        return 0;
+    }
+    for (uint32_t i = 0; err == 0 && i < x->n_domains; i++) {
+        struct domain *d = &x->domains[i];
+        const struct model_vm *vm =
+            d->autostart || d->state != VM_STATE_OFF ? model_vm_by_uuid(&c->model, d->uuid) : NULL;
+        if (vm && d->autostart && is_told_of(c, vm)) {
+            err = clear_autostart(c, d, vm);
+        }
+        if (err == 0 && vm && x->listed && is_told_of(c, vm)) {
+            err = compare(c, vm);
+        }
+    }
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (err == 0 && ids_contain(&vm->unasked, c->self)) {
+            err = answer(c, vm);
+        } else if (err == 0 && x->listed && ids_contain(&vm->foreign, c->self)) {
+            err = compare(c, vm);
+        }
+    }
+    return err;
+}

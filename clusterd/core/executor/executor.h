@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The executor: what this node must do. It runs the agents for the orders that name this node,
+ * keeps the watching agents alive, reports what they see, stops its VMs when it may not run them,
+ * and feeds the watchdog.
+ *
+ * It acts on committed orders of the present epoch only, each at most once in the life of this
+ * clusterd; a clusterd that was restarted reports first, and what it had begun is asked of libvirt
+ * (RESOLVING), not done again.
+ */
+#ifndef CLUSTERD_CORE_EXECUTOR_EXECUTOR_H
+#define CLUSTERD_CORE_EXECUTOR_EXECUTOR_H
+
+#include "core/core.h"
+#include "core/model/model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct core;
+
+enum run_kind {
+    RUN_WATCH = 1, /* vm watch */
+    RUN_HOST_CPU,  /* vm host-cpu */
+    RUN_VOLUME,    /* volume watch */
+    RUN_ORDER,     /* an order on a VM */
+    RUN_KILL,      /* destroy of a copy that may not run here */
+    RUN_FENCE,     /* of a node */
+    RUN_CLEAR,     /* of a node outside a small view, before that view */
+    RUN_TEST,      /* of a fence device, for a client */
+    RUN_CLAIM      /* does libvirt have the VM here of its own */
+};
+
+struct run {
+    uint64_t id;
+    enum run_kind kind;
+    uint32_t subject; /* VM, volume or node id */
+    uint64_t order;   /* log index */
+    enum order_kind order_kind;
+    uint64_t client; /* TEST */
+    uint64_t operation;
+    uint64_t kill_ms;               /* asked to end: forced then; 0: not asked */
+    bool killed;                    /* by SIGKILL */
+    uint64_t incarnation;           /* FENCE: of the node's clusterd */
+    char uuid[WIRE_MAX_NAME + 1];   /* KILL */
+    char device[WIRE_MAX_NAME + 1]; /* FENCE, CLEAR, TEST */
+    uint64_t off_ms; /* FENCE, CLEAR: it has said "off" then, and the node was heard; 0: not yet */
+    char said[256];  /* in these words */
+};
+
+struct domain { /* as `vm watch` told */
+    char uuid[WIRE_MAX_NAME + 1];
+    char name[WIRE_MAX_NAME + 1];
+    char machine[WIRE_MAX_NAME + 1]; /* type that it runs with; "": not told */
+    uint64_t generation;
+    uint8_t state;
+    uint8_t last_event;
+    bool listed;              /* in the list that is being told */
+    bool autostart;           /* libvirt would start it by itself when this node boots */
+    uint64_t claim_ms;        /* that is not taken away again before */
+    bool surrendered;         /* we have begun to destroy it, having no usable view */
+    uint64_t stray_ms;        /* since when it may not run here; 0: it may */
+    uint64_t reported_serial; /* of the VM's row for which its end was reported */
+    char reason[160];
+    bool disks_known; /* of the copy of that generation was told which disks */
+    uint64_t disks_generation;
+    char disks[512]; /* are others than at its start */
+};
+
+struct volume_watch {
+    uint32_t volume;
+    uint64_t nonce;
+    uint64_t begun_ms;       /* the first agent was started */
+    uint64_t restart_ms;     /* one that has ended is not started again before */
+    uint64_t last_line_ms;   /* 0: it has said nothing yet */
+    uint64_t wrong_since_ms; /* since when the right storage is not ours; 0: it is */
+    bool different;          /* ours was found to be another one, and never since to be right */
+    uint8_t ok;
+    uint32_t sees[WIRE_MAX_NODES]; /* nodes whose heartbeats move here */
+    uint32_t n_sees;
+    bool told;
+    uint8_t told_state;
+    uint64_t told_ms;
+    char reason[256];
+};
+
+struct begun {
+    uint32_t vm;
+    uint64_t order;       /* log index */
+    bool again;           /* a probe that had no answer: the same order once more */
+    bool claimed;         /* it was looked for, as it was to be added */
+    uint64_t told_serial; /* of the VM's row for which was told whether it runs here by itself */
+};
+
+struct executor {
+    uint64_t last_run;
+    struct run *runs; /* owned */
+    uint32_t n_runs, runs_capacity;
+    struct domain *domains; /* owned */
+    uint32_t n_domains, domains_capacity;
+    struct volume_watch volumes[MODEL_MAX_VOLUMES];
+    uint32_t n_volumes;
+    struct begun *begun; /* owned: the last order begun per VM */
+    uint32_t n_begun, begun_capacity;
+    struct {
+        uint32_t node;
+        uint64_t order;
+    } fenced[WIRE_MAX_NODES];
+    uint32_t n_fenced;
+
+    bool connected, listed; /* vm watch: this agent has, all that there is */
+    bool ever_listed;       /* the table of domains means something */
+    uint64_t watch_index;   /* the model's index when its agent was started */
+    uint64_t watch_restart_ms;
+    uint64_t missing_ms; /* since when a VM that runs here was not told of; 0: none */
+    char libvirt_reason[256];
+    bool libvirt_away;        /* it has not answered for a while: what the others are told */
+    uint64_t libvirt_edge_ms; /* since when that is not so any more; 0: it is */
+    struct model_node offers; /* owned: cpu_models, machines; nothing else of it counts */
+    bool cpu_asked, cpu_known;
+    bool offers_untold; /* they have changed since this node's last report */
+
+    uint64_t unusable_since_ms; /* 0: usable */
+    uint64_t self_stop_ms;      /* next round of destroying */
+    bool self_stopping;
+    uint64_t reported_index; /* JOINING since that index: report sent */
+    uint64_t fed_heartbeat;  /* echo at the last feed */
+    uint64_t feed_ms;        /* not again before */
+    uint64_t probe_retry_ms;
+    uint64_t clear_from_ms;  /* small view: fence its outsiders from then on; 0: nothing to clear */
+    uint64_t clear_view;     /* of which all this is: VIEW events counted */
+    uint32_t clear_attempts; /* that failed */
+    struct wire_ids cleared;
+    uint32_t cleared_ids[WIRE_MAX_NODES];
+    uint64_t wakeup_ms;
+};
+
+void executor_init(struct executor *x);
+void executor_finish(struct executor *x);
+int executor_run(struct core *c);
+int executor_agent(struct core *c, const struct core_agent *line);
+int executor_fence(struct core *c, const struct core_fence *result);
+int executor_test_device(struct core *c, const struct core_request *request);
+/* clusterd is to end: true when it may. */
+bool executor_may_stop(struct core *c);
+/* This node, one of two, waits for that one to be off before it goes on alone. */
+bool executor_waits_for(const struct core *c, uint32_t node);
+/* It is off (or could not be made so): by a fence agent's word, or an administrator's. */
+void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message);
+
+/* ------------------------------------------------------------------- between executor*.c ---- */
+struct run *executor_add_run(struct core *c, enum run_kind kind, uint32_t subject);
+struct run *executor_find_run(struct core *c, enum run_kind kind, uint32_t subject);
+void executor_drop_run(struct core *c, struct run *run);
+void executor_wake_at(struct core *c, uint64_t when_ms);
+void executor_note_machine(struct core *c, const char *machine);
+struct core_action *executor_agent_action(struct core *c, const struct run *run, const char *agent,
+                                          const char *action, const char *instance);
+struct domain *executor_domain(struct core *c, const char *uuid);
+/* What this clusterd did for the VM last; NULL when memory has run out. Valid until the next call.
+ */
+struct begun *executor_begun(struct core *c, uint32_t vm);
+int executor_orders(struct core *c);
+int executor_order_done(struct core *c, struct run *run, const struct core_agent *line);
+int executor_domain_line(struct core *c, const struct core_agent *line);
+int executor_domains(struct core *c);
+int executor_libvirt(struct core *c);
+int executor_volumes(struct core *c);
+int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
+/* executor/claim.c: VMs that are added, and what libvirt does with VMs by itself. */
+int executor_claims(struct core *c);
+int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line);
+/* It is not ours, and none of ours is elsewhere: it is left alone, and told of. */
+bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm);
+int executor_self_stop(struct core *c);
+/* Its end, as it is reported: what libvirt told last may be of its life. */
+uint8_t executor_end_of(const struct domain *d);
+int executor_kill_domain(struct core *c, const struct domain *d, const char *why);
+int executor_run_device(struct core *c, struct run *run, const struct model_device *device,
+                        const char *node, enum core_fence_action what);
+int executor_fencing(struct core *c);
+/* What devices have said of nodes that were still heard; of runs of that kind. */
+int executor_settle(struct core *c, enum run_kind kind);
+int executor_clear_small(struct core *c);
+void executor_watchdog(struct core *c);
+bool executor_runs_something(struct core *c);
+
+#endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Orders on VMs: which agent carries one out, with what, by when; and what is reported of it.
+ */
+#include "base/mutant.h"
+#include "core/core_internal.h"
+#include "core/executor/executor.h"
+#include "core/model/settings.h"
+#include "core/timeouts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROBE_RETRY_MS 1000u
+/* A migration that is asked to end gets that long to abort its job. */
+#define CANCEL_MS 10000u
+
+struct begun *executor_begun(struct core *c, uint32_t vm) {
+    struct executor *x = &c->executor;
+    for (uint32_t i = 0; i < x->n_begun; i++) {
+        if (x->begun[i].vm == vm) {
+            return &x->begun[i];
+        }
+    }
+    if (x->n_begun == x->begun_capacity) {
+        uint32_t capacity = x->begun_capacity ? x->begun_capacity * 2 : 16;
+        struct begun *begun = realloc(x->begun, capacity * sizeof(*x->begun));
+        if (!begun) {
+            return NULL;
+        }
+        x->begun = begun;
+        x->begun_capacity = capacity;
+    }
+    x->begun[x->n_begun] = (struct begun){.vm = vm};
+    return &x->begun[x->n_begun++];
+}
+
+static uint64_t order_timeout(const struct core *c, enum order_kind kind) {
+    const struct model *m = &c->model;
+    switch (kind) {
+    case ORDER_START: return setting_get(m, SETTING_start_timeout_ms);
+    case ORDER_STOP:
+        return setting_get(m, SETTING_stop_grace_ms) + setting_get(m, SETTING_probe_timeout_ms);
+    case ORDER_MIGRATE: return setting_get(m, SETTING_migrate_timeout_ms);
+    case ORDER_SAVE:
+    case ORDER_RESTORE: return setting_get(m, SETTING_save_timeout_ms);
+    case ORDER_PROBE:
+    case ORDER_RESUME:
+    case ORDER_DESTROY:
+    case ORDER_NONE: break;
+    }
+    return setting_get(m, SETTING_probe_timeout_ms);
+}
+
+static const char *number(struct core *c, uint64_t v) {
+    return outbox_text(&c->out, "%llu", (unsigned long long)v);
+}
+
+static void add_param(struct core_run_agent *agent, const char *key, const char *value) {
+    struct core_param *params = (struct core_param *)(uintptr_t)agent->params;
+    params[agent->n_params++] = (struct core_param){.key = key, .value = value};
+}
+
+/* "qemu+tcp://%s/system" with the target's name. */
+static const char *target_uri(struct core *c, const char *name) {
+    const char *at = strstr(c->migrate_uri, "%s");
+    if (!at) {
+        return c->migrate_uri;
+    }
+    return outbox_text(&c->out, "%.*s%s%s", (int)(at - c->migrate_uri), c->migrate_uri, name,
+                       at + 2);
+}
+
+static void migrate_params(struct core *c, const struct model_vm *vm,
+                           struct core_run_agent *agent) {
+    const struct model *m = &c->model;
+    const char *name = outbox_text(&c->out, "%s", model_node_name(m, vm->target));
+    add_param(agent, "target", name);
+    add_param(agent, "target_uri", target_uri(c, name));
+    add_param(agent, "generation", number(c, vm->move_generation));
+    add_param(agent, "bandwidth_mbps", number(c, setting_get(m, SETTING_migrate_bandwidth_mbps)));
+    add_param(agent, "max_downtime_ms", number(c, setting_get(m, SETTING_max_downtime_ms)));
+    add_param(agent, "auto_converge", "1");
+    add_param(agent, "shared", vm->volumes.n ? "1" : "0");
+}
+
+static const char *order_action(enum order_kind kind) {
+    switch (kind) {
+    case ORDER_START: return "start";
+    case ORDER_STOP: return "stop";
+    case ORDER_DESTROY: return "destroy";
+    case ORDER_MIGRATE: return "migrate_to";
+    case ORDER_SAVE: return "save";
+    case ORDER_RESTORE: return "restore";
+    case ORDER_PROBE: return "monitor";
+    case ORDER_RESUME: return "resume";
+    case ORDER_NONE: break;
+    }
+    return "monitor";
+}
+
+static int begin_order(struct core *c, const struct model_vm *vm) {
+    struct run *run = executor_add_run(c, RUN_ORDER, vm->id);
+    if (!run) {
+        return -ENOMEM;
+    }
+    enum order_kind kind = (enum order_kind)vm->order;
+    run->order = vm->order_index;
+    run->order_kind = kind;
+    run->operation = vm->operation;
+    uint64_t timeout = order_timeout(c, kind);
+    struct core_action *action = executor_agent_action(c, run, "vm", order_action(kind),
+                                                       outbox_text(&c->out, "%s", vm->name));
+    if (!action) {
+        return -ENOMEM;
+    }
+    struct core_run_agent *agent = &action->run_agent;
+    agent->timeout_ms = timeout + TIMEOUT_LAST_WORD_MS;
+    agent->outlives = kind == ORDER_MIGRATE || kind == ORDER_SAVE;
+    add_param(agent, "uuid", outbox_text(&c->out, "%s", vm->uuid));
+    add_param(agent, "timeout_ms", number(c, timeout));
+    if (kind == ORDER_MIGRATE) {
+        migrate_params(c, vm, agent);
+        return 0;
+    }
+    bool arrived = MUTANT(arrival_resumed) && kind == ORDER_RESUME && vm->target == c->self;
+    add_param(agent, "generation", number(c, arrived ? vm->move_generation : vm->generation));
+    if (kind == ORDER_START || kind == ORDER_RESTORE) {
+        agent->input = arena_strdup(&c->out.arena, vm->xml);
+        if (!agent->input) {
+            return -ENOMEM;
+        }
+    }
+    if (kind == ORDER_SAVE || kind == ORDER_RESTORE) {
+        add_param(agent, "state_file", outbox_text(&c->out, "%s", vm->state_file));
+    }
+    if (kind == ORDER_STOP) {
+        add_param(agent, "grace_ms", number(c, setting_get(&c->model, SETTING_stop_grace_ms)));
+    }
+    if (kind == ORDER_PROBE) {
+        add_param(agent, "wait_job", "1");
+    }
+    return 0;
+}
+
+/*
+ * A move is given up when its operation was cancelled, or when its order stands no more: its target
+ * was fenced, say. Nobody waits for its end then, but the probe that follows waits for libvirt's
+ * job.
+ */
+/* Asks the agent to end; one that does not is killed. */
+static void end_run(struct core *c, struct run *run, bool force) {
+    bool asked = run->kill_ms != 0;
+    if (asked && (run->killed || c->now_ms < run->kill_ms)) {
+        executor_wake_at(c, run->killed ? UINT64_MAX : run->kill_ms);
+        return;
+    }
+    run->kill_ms = c->now_ms + CANCEL_MS;
+    run->killed = asked || force;
+    struct core_action *action = outbox_add(&c->out, CORE_ACTION_KILL_AGENT);
+    action->kill_agent = (struct core_kill_agent){.run = run->id, .force = run->killed};
+    executor_wake_at(c, run->killed ? UINT64_MAX : run->kill_ms);
+}
+
+/* What nobody waits for any more, or does not want, must not go on. */
+static void end_if_void(struct core *c, struct run *run) {
+    const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
+    const struct model_operation *op =
+        run->operation ? model_operation_by_id(&c->model, run->operation) : NULL;
+    bool stands = vm && vm->order != ORDER_NONE && vm->order_index == run->order;
+    bool moves = run->order_kind == ORDER_MIGRATE || run->order_kind == ORDER_SAVE;
+    bool unwanted = op && (op->cancelled || op->state == OPERATION_CANCELLED);
+    if (vm && run->order_kind == ORDER_MIGRATE) {
+        const struct model_node *target = model_node_by_id(&c->model, vm->target);
+        unwanted =
+            unwanted || (target && (target->state == NODE_LOST || target->state == NODE_FENCING));
+    }
+    /* If libvirt has the start, and hangs, nothing will be heard of it: what became of it is asked
+     * when libvirt answers, or known when the node is off. If it has it not, the agent says so when
+     * it is asked to end. */
+    bool starts = run->order_kind == ORDER_START || run->order_kind == ORDER_RESTORE;
+    bool in_vain = starts && c->executor.libvirt_away;
+    if (!stands || (moves && unwanted) || in_vain) {
+        end_run(c, run, !stands && !moves);
+    }
+}
+
+/* An agent of an earlier order on the VM is still there: its end comes first, or what is found now
+ * would not be true for long. */
+static bool is_busy(const struct core *c, const struct model_vm *vm) {
+    for (uint32_t i = 0; i < c->executor.n_runs; i++) {
+        const struct run *run = &c->executor.runs[i];
+        bool order = run->kind == RUN_ORDER && run->subject == vm->id;
+        bool kill = run->kind == RUN_KILL && strcmp(run->uuid, vm->uuid) == 0;
+        if (order || kill) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * An order is begun if it stands in this very epoch, names this node, came after this clusterd was
+ * online, was not begun before, and if we know that all of this was so a moment ago: a clusterd
+ * that lags behind may be working through what was ordered before it was given up (timeouts.h).
+ * What makes a copy is begun only when the order is on this node's own disk, too: the clusterd
+ * after this one must know that libvirt may be at work, or it would count its node idle.
+ */
+static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
+    if (vm->order == ORDER_NONE || vm->order_node != c->self ||
+        (vm->order_epoch != c->replica.epoch && !MUTANT(epoch_not_compared))) {
+        return 0;
+    }
+    struct begun *begun = executor_begun(c, vm->id);
+    if (!begun) {
+        return -ENOMEM;
+    }
+    bool probe = vm->order == ORDER_PROBE;
+    bool again = begun->again && begun->order == vm->order_index;
+    bool fresh = vm->order_index > begun->order &&
+                 (vm->order_index > self->since_index || MUTANT(start_repeated));
+    bool makes_a_copy = vm->order == ORDER_START || vm->order == ORDER_RESTORE;
+    if (makes_a_copy && vm->order_index > c->replica.stored_index) {
+        return 0; /* the end of the STORE is an event */
+    }
+    if (!replica_is_current(&c->replica)) {
+        return 0; /* the next echo comes as a message, and with it a step */
+    }
+    if ((!fresh && !again) || (probe && !c->executor.connected)) {
+        return 0;
+    }
+    if (probe && c->now_ms < c->executor.probe_retry_ms) {
+        executor_wake_at(c, c->executor.probe_retry_ms);
+        return 0;
+    }
+    if (is_busy(c, vm)) {
+        return 0; /* its end is an event, and then this is looked at again */
+    }
+    begun->order = vm->order_index;
+    begun->again = false;
+    return begin_order(c, vm);
+}
+
+int executor_orders(struct core *c) {
+    const struct model_node *self = core_self(c);
+    for (uint32_t i = 0; i < c->executor.n_runs; i++) {
+        if (c->executor.runs[i].kind == RUN_ORDER) {
+            end_if_void(c, &c->executor.runs[i]);
+        }
+    }
+    if (!self || self->state != NODE_ONLINE || self->incarnation != c->incarnation) {
+        return 0;
+    }
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        int err = maybe_begin(c, vm, self);
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+int executor_order_done(struct core *c, struct run *run, const struct core_agent *line) {
+    const char *why = line->reason ? line->reason : "";
+    if (line->not_begun && c->executor.libvirt_away) {
+        why =
+            outbox_text(&c->out, "libvirt does not answer there (%s)", c->executor.libvirt_reason);
+    }
+    struct cmd_vm_report report = {
+        .vm = run->subject,
+        .order = run->order,
+        .node = c->self,
+        .incarnation = c->incarnation,
+        .result = line->result,
+        .state = line->state,
+        .blackout_ms = line->blackout_ms,
+        .total_ms = line->total_ms,
+        .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,
+        .handed_over = run->order_kind == ORDER_MIGRATE && line->handed_over,
+        .not_begun =
+            line->not_begun || (MUTANT(unclear_is_unbegun) && run->order_kind == ORDER_START &&
+                                line->state == VM_STATE_UNKNOWN),
+        .reason = outbox_text(&c->out, "%s", why),
+        .refused = line->result == RESULT_FAILED && line->refused,
+        .machine =
+            outbox_text(&c->out, "%.*s", (int)WIRE_MAX_NAME, line->machine ? line->machine : ""),
+    };
+    executor_note_machine(c, line->machine);
+    bool probe = run->order_kind == ORDER_PROBE;
+    uint32_t vm = run->subject;
+    executor_drop_run(c, run);
+    if (probe && (line->state == VM_STATE_UNKNOWN || line->result != RESULT_OK)) {
+        /*
+         * Not an answer: also a state is none while a job of libvirt, a migration, may still change
+         * it. The order stands; it is asked again, when libvirt is there.
+         */
+        outbox_log(&c->out, SEVERITY_WARNING, "libvirt cannot say yet whether VM %u runs here: %s",
+                   vm, report.reason);
+        struct begun *begun = executor_begun(c, vm);
+        if (!begun) {
+            return -ENOMEM;
+        }
+        begun->again = true;
+        c->executor.probe_retry_ms = c->now_ms + PROBE_RETRY_MS;
+        return 0;
+    }
+    return core_propose(c, PENDING_REPORT, COMMAND_VM_REPORT, &report, 0);
+}

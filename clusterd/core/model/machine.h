@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Machine types as nodes tell them: "x86_64/pc-i440fx-7.2", and of an alias what it stands for,
+ * "x86_64/pc=pc-i440fx-7.2".
+ */
+#ifndef CLUSTERD_CORE_MODEL_MACHINE_H
+#define CLUSTERD_CORE_MODEL_MACHINE_H
+
+#include "core/model/model.h"
+
+/* What the type of that name is in truth: itself, or what the alias stands for; NULL: there is
+ * none. An `arch` of "" is any. Points into the list. */
+const char *machine_find(const struct wire_strs *machines, const char *arch, const char *name);
+/* Whether there is any of that architecture. */
+bool machine_arch_is_there(const struct wire_strs *machines, const char *arch);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model: the tables that all nodes agree on.
+ *
+ * Only applying a committed log entry changes them (apply.h), in the same way on every node. A row
+ * is a record of the wire (wire/record.h), so a snapshot is nothing but all rows encoded one after
+ * the other.
+ *
+ * What is NOT here: anything that only one node knows or that changes by itself (time passing,
+ * progress of a migration, usage). Readers outside the core get a const model; nobody but apply*.c
+ * writes.
+ */
+#ifndef CLUSTERD_CORE_MODEL_MODEL_H
+#define CLUSTERD_CORE_MODEL_MODEL_H
+
+#include "wire/command.h"
+#include "wire/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A node's membership:
+ *
+ *                 VIEW without it               FENCE_BEGIN            FENCE_RESULT ok, CONFIRM_OFF
+ *     ONLINE ───────────────────────► LOST ───────────────► FENCING ─────────────────► FENCED
+ *       ▲  ▲                           │ ▲ owns nothing:       │  attempt failed          │
+ *       │  └── NODE_REPORT ── JOINING ◄┴─┼────────────────────-┴── VIEW with it ──────────┤
+ *       │                        ▲       └► OFFLINE ◄── NODE_LEAVE                        │
+ *       │                        └──────────────┴── VIEW with it ◄────────────────────────┘
+ *       └ nothing but its own report of what it runs makes a node ONLINE.
+ *
+ * SILENT: corosync sees the node but no clusterd answers there (it is being restarted, or hangs):
+ * LOST after a grace.
+ */
+enum node_state {
+    NODE_NEVER_SEEN = 0, /* configured, and has not been in any view */
+    NODE_JOINING,
+    NODE_ONLINE,
+    NODE_SILENT,
+    NODE_LOST,
+    NODE_FENCING,
+    NODE_FENCED,
+    NODE_OFFLINE
+};
+
+enum node_service { SERVICE_ACTIVE = 0, SERVICE_DRAINING, SERVICE_DRAINED };
+
+/*
+ * A VM: where its one copy may be. `owner` is the node on which it may run; `generation` grows
+ * whenever that changes. It is the log index of the order that made the copy, so that no two copies
+ * ever have the same: not even the half copy of a migration that failed and the start after it.
+ *
+ *         ORDER START         report: runs            ORDER STOP        report: off
+ *     OFF ────────────► STARTING ─────────► RUNNING ────────────► STOPPING ────────► OFF
+ *      ▲ ▲  report: off    │                │  │  ▲ ▲
+ *      │ └─────────────────┘      ORDER SAVE│  │  │ │ report: failed, runs here
+ *      │                                    │  │  │ │
+ *      │               SAVED ◄─── SAVING ◄──┘  │  │ └─ (of MIGRATING and SAVING)
+ *      │                 │                     │  │
+ *      │    ORDER RESTORE│        ORDER MIGRATE│  │report: moved (owner = target)
+ *      │                 ▼                     ▼  │
+ *      │             RESTORING               MIGRATING
+ *      │                 │ not clear             │ not clear
+ *      │                 ▼                       ▼
+ *      └───────────── RESOLVING: PROBE owner and target; then resume, destroy or adopt (vm_state.c)
+ *
+ * Any state but OFF and SAVED becomes RESOLVING when its node's clusterd was restarted in the
+ * middle of an order, and OFF when its node has been fenced (a migration: RESOLVING with one
+ * answer less to wait for).
+ */
+enum vm_state {
+    VM_OFF = 0, /* no copy anywhere: this is known, not assumed */
+    VM_STARTING,
+    VM_RUNNING,
+    VM_STOPPING,
+    VM_MIGRATING,
+    VM_SAVING,
+    VM_SAVED, /* no copy runs; the guest's state lies on the volume */
+    VM_RESTORING,
+    VM_RESOLVING
+};
+
+enum vm_wanted { WANTED_STOPPED = 0, WANTED_RUNNING };
+
+enum operation_kind {
+    OPERATION_DRAIN = 1,
+    OPERATION_MOVE,
+    OPERATION_START,
+    OPERATION_STOP,
+    OPERATION_RECOVER,
+    OPERATION_FENCE,
+    OPERATION_RESTART,
+    OPERATION_RESUME
+};
+
+enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
+
+/* clang-format off */
+#define WIRE_FIELDS_model_node(F, S)                                                          \
+    F(S, U32, id, 0)                                                                          \
+    F(S, STR, name, WIRE_MAX_NAME)                                                            \
+    F(S, U32, votes, 0)                                                                       \
+    F(S, U8, configured, 1) /* in corosync's node list at the last view */                    \
+    F(S, U8, state, 0)                                                                        \
+    F(S, U8, service, 0)                                                                      \
+    F(S, U64, incarnation, 0)  /* of the clusterd that was last in a view */                  \
+    F(S, U64, since_ms, 0)     /* wall clock of the last change of state */                   \
+    F(S, U64, since_index, 0)  /* log index of it */                                          \
+    F(S, STR, reason, WIRE_MAX_TEXT)                                                          \
+    F(S, U64, memory_mb, 0)                                                                   \
+    F(S, U32, cpus, 0)                                                                        \
+    F(S, STR, site, WIRE_MAX_NAME)                                                            \
+    F(S, STR, rack, WIRE_MAX_NAME)                                                            \
+    F(S, U64, watchdog_ms, 0)                                                                 \
+    F(S, STR, version, WIRE_MAX_NAME)                                                         \
+    F(S, STRS, cpu_models, 512)                                                               \
+    F(S, U32, fence_attempts, 0) /* since it was lost */                                      \
+    F(S, U64, fence_order, 0)    /* index of the FENCE_BEGIN under way */                     \
+    F(S, U32, fence_by, 0)                                                                    \
+    F(S, U8, evidence, 0)        /* FENCED: why we may believe it */                          \
+    F(S, U8, fence_asked, 1)     /* an administrator asked for it */                          \
+    F(S, U64, operation, 0)      /* drain or resume under way */                              \
+    F(S, U64, lost_index, 0)     /* log index of the view that it was missing from */         \
+    F(S, U64, kept_epoch, 0)     /* its log went at least so far when it last reported, */    \
+    F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */       \
+    F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */                       \
+    F(S, LIST, resources, resource_amount) /* that it has: by name ascending, none of 0 */    \
+    F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why it does not answer there; "": it does */ \
+    F(S, STRS, machines, 1024)   /* machine types, as of cmd_node_report; none: not known */
+WIRE_STRUCT(model_node);
+
+#define WIRE_FIELDS_model_vm(F, S)                                                            \
+    F(S, U32, id, 0)                                                                          \
+    F(S, STR, name, WIRE_MAX_NAME)                                                            \
+    F(S, STR, uuid, WIRE_MAX_NAME)                                                            \
+    F(S, STR, xml, WIRE_MAX_XML)                                                              \
+    F(S, U64, memory_mb, 0)                                                                   \
+    F(S, U32, vcpus, 0)                                                                       \
+    F(S, STR, cpu_mode, WIRE_MAX_NAME)                                                        \
+    F(S, STR, cpu_model, WIRE_MAX_NAME)                                                       \
+    F(S, STRS, volumes, 64)                                                                   \
+    F(S, U32, priority, 0)                                                                    \
+    F(S, IDS, possible, WIRE_MAX_NODES)                                                       \
+    F(S, IDS, preferred, WIRE_MAX_NODES)                                                      \
+    F(S, U8, wanted, 0)                                                                       \
+    F(S, U8, stop_force, 1)                                                                   \
+    F(S, U8, removing, 1)                                                                     \
+    F(S, U8, state, 0)                                                                        \
+    F(S, U32, owner, 0)                                                                       \
+    F(S, U32, target, 0)       /* MIGRATING, RESOLVING: the other node that may have a copy */\
+    F(S, U64, generation, 0)                                                                  \
+    F(S, U64, serial, 0)       /* log index of the last change of this row */                 \
+    F(S, U64, since_ms, 0)                                                                    \
+    F(S, U8, paused, 1)        /* RUNNING, but the guest stands still (I/O error, a person) */\
+    F(S, U8, order, 0)         /* enum order_kind of the order that stands */                 \
+    F(S, U64, order_index, 0)  /* its log index: its identity */                              \
+    F(S, U64, order_epoch, 0)                                                                 \
+    F(S, U32, order_node, 0)   /* who acts on it */                                           \
+    F(S, U8, probe_owner, 0)   /* RESOLVING: enum agent_vm_state found on owner, target */    \
+    F(S, U8, probe_target, 0)                                                                 \
+    F(S, STR, state_file, WIRE_MAX_PATH) /* SAVING..RESTORING */                              \
+    F(S, U32, restore_node, 0) /* SAVED: where the move wants it */                           \
+    F(S, U32, return_to, 0)    /* drained away from there; resume brings it back */           \
+    F(S, U64, operation, 0)    /* that moves, starts or stops it */                           \
+    F(S, U32, failures, 0)     /* crashes and failed starts since failures_ms */              \
+    F(S, U64, failures_ms, 0)  /* wall clock of the first of them */                          \
+    F(S, IDS, avoid, WIRE_MAX_NODES) /* where it failed to start or crashed too often */      \
+    F(S, STR, reason, WIRE_MAX_TEXT) /* the last thing that went wrong, or why it is off */ \
+    F(S, U64, move_generation, 0) /* MIGRATING, RESOLVING: of the copy on the target */       \
+    F(S, U8, no_auto_start, 1) /* when its node is lost, it stays down */                     \
+    F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
+    F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */ \
+    F(S, LIST, resources, resource_amount) /* that it needs; as of a node */                  \
+    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind of what ended without a word */  \
+    F(S, U32, saved_on, 0)     /* SAVING to RESTORING: where it ran; it may go back there */  \
+    F(S, U8, waits, 1)         /* it has failed everywhere, and is tried again at: */         \
+    F(S, U64, retry_ms, 0)     /* wall clock of the next try, or of the last one, */          \
+    F(S, U32, retries, 0)      /* which makes so many */                                       \
+    F(S, U64, added, 0)        /* log index of its VM_ADD: no copy of ours has a lower generation */ \
+    F(S, IDS, unasked, WIRE_MAX_NODES) /* being added: these have not said that it is not there */ \
+    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: there libvirt runs it all the same, not by us */ \
+    F(S, STR, other_disks, WIRE_MAX_TEXT) /* which are others than its definition's; "": none */ \
+    F(S, STR, machine, WIRE_MAX_NAME) /* as the definition has it: may be an alias, or "" */ \
+    F(S, STR, arch, WIRE_MAX_NAME) \
+    F(S, STR, machine_running, WIRE_MAX_NAME) /* it runs, or was saved, with; "": not known */
+WIRE_STRUCT(model_vm);
+
+#define WIRE_FIELDS_model_volume(F, S) \
+    F(S, U32, id, 0)                   \
+    F(S, STR, name, WIRE_MAX_NAME)     \
+    F(S, STR, path, WIRE_MAX_PATH)
+WIRE_STRUCT(model_volume);
+
+#define WIRE_FIELDS_model_health(F, S) /* a volume as one node sees it */ \
+    F(S, U32, volume, 0)               \
+    F(S, U32, node, 0)                 \
+    F(S, U8, state, 0)                 \
+    F(S, STR, nonce, WIRE_MAX_NAME)    \
+    F(S, STR, reason, WIRE_MAX_TEXT)   \
+    F(S, U64, since_ms, 0)             \
+    F(S, IDS, sees, WIRE_MAX_NODES) /* nodes whose heartbeats it sees move there */
+WIRE_STRUCT(model_health);
+
+#define WIRE_FIELDS_model_device(F, S) \
+    F(S, STR, name, WIRE_MAX_NAME)     \
+    F(S, STR, agent, WIRE_MAX_NAME)    \
+    F(S, IDS, nodes, WIRE_MAX_NODES)   \
+    F(S, STRS, keys, 64)               \
+    F(S, STRS, values, 64)
+WIRE_STRUCT(model_device);
+
+#define WIRE_FIELDS_model_setting(F, S) \
+    F(S, STR, key, WIRE_MAX_NAME)       \
+    F(S, STR, value, WIRE_MAX_TEXT)
+WIRE_STRUCT(model_setting);
+
+#define WIRE_FIELDS_operation_vm(F, S) \
+    F(S, U32, vm, 0)                   \
+    F(S, STR, name, WIRE_MAX_NAME)     \
+    F(S, U32, from, 0)                 \
+    F(S, U32, to, 0)                   \
+    F(S, U8, mode, 0)                  \
+    F(S, U8, state, 0)                 \
+    F(S, U64, blackout_ms, 0)          \
+    F(S, U64, total_ms, 0)             \
+    F(S, U32, attempts, 0)             \
+    F(S, STR, reason, WIRE_MAX_TEXT)   \
+    F(S, IDS, refused, WIRE_MAX_NODES) /* nodes that can never take it: not tried again */ \
+    F(S, STR, live_failure, WIRE_MAX_TEXT) /* why its last live move failed */
+WIRE_STRUCT(operation_vm);
+
+#define WIRE_FIELDS_model_operation(F, S)                              \
+    F(S, U64, id, 0) /* log index of the command that began it */      \
+    F(S, U8, kind, 0)                                                  \
+    F(S, STR, subject, WIRE_MAX_NAME)                                  \
+    F(S, U32, node, 0) /* drain, resume, fence: that node; move: where to, 0 = best */ \
+    F(S, U8, mode, 0)                                                  \
+    F(S, U8, state, 0)                                                 \
+    F(S, U8, cancelled, 1) /* asked for; ends when its orders have */  \
+    F(S, STR, reason, WIRE_MAX_TEXT)                                   \
+    F(S, U64, started_ms, 0)                                           \
+    F(S, U64, ended_ms, 0)                                             \
+    F(S, LIST, vms, operation_vm)                                      \
+    F(S, U8, cause, 0) /* MOVE: enum move_cause */                     \
+    F(S, STR, why, WIRE_MAX_TEXT) /* of one that no person asked for */
+WIRE_STRUCT(model_operation);
+
+#define WIRE_FIELDS_model_rule(F, S)                                   \
+    F(S, STR, name, WIRE_MAX_NAME)                                     \
+    F(S, U8, kind, 0)                                                  \
+    F(S, U8, scope, 0) /* of APART and TOGETHER */                     \
+    F(S, U8, hard, 1)                                                  \
+    F(S, U32, weight, 0) /* at least 1 */                              \
+    F(S, IDS, vms, WIRE_MAX_RULE_VMS)                                  \
+    F(S, IDS, nodes, WIRE_MAX_NODES) /* of ON and NOT_ON */            \
+    F(S, U64, index, 0) /* log index of its making: no two are the same */
+WIRE_STRUCT(model_rule);
+
+#define WIRE_FIELDS_model_event(F, S)                               \
+    F(S, U64, seq, 0)                                               \
+    F(S, U64, index, 0) /* of the log entry that made it */         \
+    F(S, U64, time_ms, 0)                                           \
+    F(S, U8, severity, 0)                                           \
+    F(S, STR, kind, WIRE_MAX_NAME)                                  \
+    F(S, STR, node, WIRE_MAX_NAME)                                  \
+    F(S, STR, subject, WIRE_MAX_NAME)                               \
+    F(S, STR, message, WIRE_MAX_TEXT)
+WIRE_STRUCT(model_event);
+/* clang-format on */
+
+#define MODEL_MAX_EVENTS 2000u    /* the newest are kept */
+#define MODEL_MAX_OPERATIONS 200u /* ended ones beyond it are forgotten */
+#define MODEL_MAX_VMS 20000u
+#define MODEL_MAX_VOLUMES 64u
+#define MODEL_MAX_DEVICES 256u
+#define MODEL_MAX_RULES 1000u
+
+/* One table: an array of rows in the order of their creation. Rows move when the array grows: keep
+ * ids, not pointers. */
+struct model_table {
+    const struct wire_record *record;
+    void *rows; /* owned, with all that the rows point to */
+    uint32_t n;
+    uint32_t capacity;
+};
+
+/* clang-format off */
+#define MODEL_TABLES(X)             \
+    X(nodes, model_node)            \
+    X(vms, model_vm)                \
+    X(volumes, model_volume)        \
+    X(health, model_health)         \
+    X(devices, model_device)        \
+    X(settings, model_setting)      \
+    X(operations, model_operation)  \
+    X(events, model_event)          \
+    X(rules, model_rule) /* since version 2 of the protocol */
+
+struct model {
+#define X(table, type) struct model_table table;
+    MODEL_TABLES(X)
+#undef X
+    uint64_t epoch;         /* of the last applied VIEW */
+    uint64_t index;         /* of the last applied entry */
+    uint64_t last_event;    /* seq */
+    uint32_t last_vm;       /* ids are never used twice */
+    uint32_t last_volume;
+    struct wire_ids members; /* of that view, ascending; owned */
+};
+/* clang-format on */
+
+/* Loops over the rows of a table, in order:  MODEL_EACH(model_vm, vm, &model->vms) { ... } */
+#define MODEL_EACH(type, row, table)                                                  \
+    for (struct type *row = (table)->rows, *row##_end = row ? row + (table)->n : row; \
+         row != row##_end; row++)
+
+void model_init(struct model *m);
+void model_finish(struct model *m);
+
+/* A zeroed row appended; strings are "". NULL when memory has run out. Valid until the table grows.
+ */
+void *model_add(struct model_table *table);
+void model_remove(struct model_table *table, void *row);
+
+struct model_node *model_node_by_id(const struct model *m, uint32_t id);
+struct model_node *model_node_by_name(const struct model *m, const char *name);
+struct model_vm *model_vm_by_id(const struct model *m, uint32_t id);
+struct model_vm *model_vm_by_name(const struct model *m, const char *name);
+struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid);
+struct model_volume *model_volume_by_name(const struct model *m, const char *name);
+struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node);
+struct model_device *model_device_by_name(const struct model *m, const char *name);
+/* A device that is for the node; NULL if there is none. In which order they are tried, and which
+ * are never used: devices.h. */
+struct model_device *model_device_for(const struct model *m, uint32_t node);
+struct model_rule *model_rule_by_name(const struct model *m, const char *name);
+struct model_operation *model_operation_by_id(const struct model *m, uint64_t id);
+
+/* "n2", or "node 7" if the model does not know it. Valid until the next call with the same id
+ * changes the model. */
+const char *model_node_name(const struct model *m, uint32_t id);
+bool ids_contain(const struct wire_ids *ids, uint32_t id);
+/* The node's name replaces "{node}" in a fence device's values; see adapters. */
+
+/* The lowest id of the view: the member that decides. 0 before any view. */
+uint32_t model_coordinator(const struct model *m);
+/* Whether a copy of the VM may be on the node: the one question of which all safety is made. */
+bool model_vm_may_run_on(const struct model_vm *vm, uint32_t node);
+/* Whether losing the node without a word leaves a VM in doubt, so that the node must be fenced. */
+bool model_node_holds_vms(const struct model *m, uint32_t node);
+/* Whether nothing is on the node but VMs of which its libvirt, which does not answer, may or may
+ * not have made a copy: fencing it costs nobody anything, and tells. */
+bool model_node_is_stuck(const struct model *m, const struct model_node *node);
+
+/* A copy of this generation was not made by the cluster: somebody runs the VM under libvirt. */
+bool model_vm_is_foreign(const struct model_vm *vm, uint64_t generation);
+
+const char *node_state_name(uint8_t state);
+const char *vm_state_name(uint8_t state);
+const char *operation_kind_name(uint8_t kind);
+const char *operation_state_name(uint8_t state);
+const char *volume_state_name(uint8_t state);
+const char *severity_name(uint8_t severity);
+const char *evidence_name(uint8_t evidence);
+const char *order_kind_name(uint8_t kind);
+const char *move_mode_name(uint8_t mode);
+const char *move_cause_name(uint8_t cause);
+const char *rule_kind_name(uint8_t kind);
+const char *rule_scope_name(uint8_t scope);
+const char *vm_mobility_name(uint8_t mobility);
+
+/* All rows and counters as bytes, the same on every node for the same history. */
+void model_encode(const struct model *m, struct buffer *out);
+/* Into an initialised, empty model. -EBADMSG, -ENOMEM: the model stays empty. */
+int model_decode(struct model *m, const uint8_t *data, size_t size);
+/*
+ * Over all of it but what may be secret: fence devices' values and VMs' definitions. So a log from
+ * which the secrets were taken (the flight recorder's, adapters/redact.h) replays to the digest of
+ * the node that wrote it. Nothing is decided by what is left out, and whether nodes differ in it
+ * the log's chain tells, which is over every byte. (By a digest over a password one could guess
+ * it.)
+ */
+uint64_t model_digest(const struct model *m);
+
+#endif

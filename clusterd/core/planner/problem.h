@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model as a placement problem.
+ *
+ * A problem holds nothing of the model: names and numbers are copied into its arena. So it can be
+ * handed to a thread of its own while the model goes on changing.
+ */
+#ifndef CLUSTERD_CORE_PLANNER_PROBLEM_H
+#define CLUSTERD_CORE_PLANNER_PROBLEM_H
+
+#include "base/arena.h"
+#include "core/model/model.h"
+#include "placement/placement.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct planner_load { /* how busy a node's cpus are, averaged over a while */
+    uint32_t node;
+    uint32_t cpu_busy_permille;
+};
+
+/* After a move that nobody asked for has failed, the VM is not chosen again for so long. */
+#define PLANNER_MOVE_RETRY_MS 600000u
+
+struct planner_facts {
+    uint64_t wall_ms; /* now, by people's clock: for how old something is, nothing else */
+    /* The question is what a loss would do: a VM then starts anew, on any CPU; and its own "no auto
+     * start" counts. */
+    bool loss;
+    uint32_t threshold_permille; /* BALANCE */
+    const struct planner_load *loads;
+    uint32_t n_loads;
+};
+
+struct planner_problem {
+    struct arena *arena;
+    struct placement_problem p;
+    struct placement_node *nodes;
+    struct placement_vm *vms;
+    uint32_t *node_ids, *vm_ids; /* by index: the model's */
+    const char **cpu_models;     /* names of all cpu models, see planner/cpu.c */
+    const char **machines;       /* names of all machine types, see planner/machine.c */
+    uint32_t *start_machines;    /* of each VM: the type that its start wants, or NONE */
+};
+
+/* -ENOMEM. `facts` may be NULL. Nothing of it has to be freed but the arena. */
+int planner_problem_init(struct planner_problem *pr, const struct model *m,
+                         const struct planner_facts *facts, struct arena *arena);
+/* PLACEMENT_NONE: it is not in the problem. */
+uint32_t planner_node_index(const struct planner_problem *pr, uint32_t id);
+uint32_t planner_vm_index(const struct planner_problem *pr, uint32_t id);
+
+/* Rows of p.capacities and p.needs: p.n_resources amounts. */
+const uint64_t *planner_capacities(const struct planner_problem *pr, uint32_t node);
+const uint64_t *planner_needs(const struct planner_problem *pr, uint32_t vm);
+
+/* planner/resources.c: which there are; and a node's or a VM's into its row. */
+int planner_resources_init(struct planner_problem *pr, const struct model *m);
+void planner_resources_fill(const struct planner_problem *pr, const struct wire_list *list,
+                            uint64_t *row);
+/* planner/rules.c */
+int planner_rules_init(struct planner_problem *pr, const struct model *m);
+/* planner/machine.c: machine types, and those that running guests are bound to. */
+int planner_machines_init(struct planner_problem *pr, const struct model *m, bool loss);
+/* planner/cpu.c: guest CPU models, and the CPUs that a running guest is bound to. */
+int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool loss);
+
+/* ids of nodes to indices; those not known any more are left out. -ENOMEM. */
+int planner_node_set(const struct planner_problem *pr, const struct wire_ids *ids,
+                     struct placement_set *ret);
+
+#endif

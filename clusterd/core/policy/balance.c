@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Balance: off nodes that are too full or too busy, one VM at a time, live.
+ *
+ * It is the last of all: only when nothing else is under way and has not been for a while (the
+ * pause), which also spaces its own moves, each of them being an operation like others. After each
+ * one the question is asked anew, so a plan is never carried out against the facts. It does not
+ * fight: what stands on one of its preferred owners, is to return somewhere, or was moved by a
+ * person a while ago, or by itself, stays (planner_balance()); and a VM is only moved to where the
+ * threshold holds afterwards.
+ *
+ * A new coordinator waits a whole pause first: when the last move was, only the former one knew.
+ */
+#include "core/core_internal.h"
+#include "core/planner/planner.h"
+#include "core/model/settings.h"
+
+/* Loads change without anything being committed: they are looked at so often. */
+#define LOOK_MS 10000u
+
+static bool node_is_calm(const struct model_node *node) {
+    switch ((enum node_state)node->state) {
+    case NODE_ONLINE: return node->service != SERVICE_DRAINING && !node->fence_asked;
+    case NODE_FENCED:
+    case NODE_OFFLINE:
+    case NODE_NEVER_SEEN: return true;
+    case NODE_JOINING:
+    case NODE_SILENT:
+    case NODE_LOST:
+    case NODE_FENCING: break;
+    }
+    return false;
+}
+
+bool policy_is_calm(const struct core *c) {
+    MODEL_EACH(model_operation, op, &c->model.operations) {
+        if (op->state == OPERATION_RUNNING) {
+            return false;
+        }
+    }
+    MODEL_EACH(model_node, node, &c->model.nodes) {
+        if (!node_is_calm(node)) {
+            return false;
+        }
+    }
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        if (vm->order != ORDER_NONE || vm->state == VM_RESOLVING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "91 % of its memory and 20 % of its cpu are in use" */
+static const char *use_text(struct core *c, uint32_t id, const struct planner_load *loads,
+                            uint32_t n_loads) {
+    const struct model_node *node = model_node_by_id(&c->model, id);
+    uint64_t memory_mb = 0;
+    uint32_t busy = 0;
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        memory_mb += model_vm_may_run_on(vm, id) ? vm->memory_mb : 0;
+    }
+    for (uint32_t i = 0; i < n_loads; i++) {
+        busy = loads[i].node == id ? loads[i].cpu_busy_permille : busy;
+    }
+    uint64_t of_mb = node && node->memory_mb ? node->memory_mb : 1;
+    return outbox_text(&c->out, "%llu %% of the memory and %u %% of the cpu of %s are in use",
+                       (unsigned long long)(memory_mb * 100 / of_mb), busy / 10,
+                       node ? node->name : "it");
+}
+
+static int move_one(struct core *c, const struct planner_plan *plan,
+                    const struct planner_load *loads, uint32_t n_loads) {
+    for (uint32_t i = 0; i < plan->n; i++) {
+        const struct planner_choice *choice = &plan->v[i];
+        const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
+        if (vm && choice->to != 0 && choice->stage == 0) {
+            return policy_move(c, vm, choice->to, CAUSE_BALANCE,
+                               outbox_text(&c->out, "balance: %s",
+                                           use_text(c, choice->from, loads, n_loads)));
+        }
+    }
+    return 0;
+}
+
+int policy_balance(struct core *c) {
+    struct policy *p = &c->policy;
+    if (setting_get(&c->model, SETTING_balance) != BALANCE_AUTO || !policy_is_calm(c)) {
+        p->calm_since_ms = c->now_ms;
+        return 0;
+    }
+    uint64_t from_ms = p->calm_since_ms + setting_get(&c->model, SETTING_balance_pause_s) * 1000;
+    if (c->now_ms < from_ms) {
+        policy_wake_at(c, from_ms);
+        return 0;
+    }
+    struct planner_load loads[WIRE_MAX_NODES];
+    struct planner_plan plan;
+    uint32_t n = core_get_loads(c, loads);
+    policy_wake_at(c, c->now_ms + LOOK_MS);
+    struct planner_facts facts = planner_balance_facts(&c->model, c->wall_ms, loads, n);
+    struct planner_question question;
+    int err = planner_balance_question(&c->model, c->wall_ms, &c->out.arena, &question);
+    if (err == 0 && question.n_vms > 0) {
+        err = solve_ask(c, SOLVE_BALANCE, &facts, &question, &plan);
+        return err != 0 ? (err < 0 ? err : 0) : move_one(c, &plan, loads, n);
+    }
+    return err;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The policy: what the coordinator orders. It compares what should be with what is, and proposes
+ * commands that bring the one nearer to the other; when they have been applied it looks again. It
+ * remembers nothing that a new coordinator would need: only since when it waits for something.
+ */
+#ifndef CLUSTERD_CORE_POLICY_POLICY_H
+#define CLUSTERD_CORE_POLICY_POLICY_H
+
+#include "core/model/model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct core;
+struct planner_choice;
+struct planner_plan;
+
+struct policy_wait { /* since when a node is in its present state, by this node's clock */
+    uint32_t node;
+    uint64_t lost_index; /* which loss of it that is */
+    uint64_t since_ms;
+    uint64_t held_serial;   /* the last change of a VM that may run there, */
+    uint64_t held_since_ms; /* and since when it is the last: a watchdog's time counts from here */
+    uint32_t attempts;      /* the pause after this many failed attempts... */
+    uint64_t next_fence_ms; /* ...ends here */
+};
+
+/* Steps towards what is true of a VM: one that did not help is not taken again before its time. Of
+ * more than so many that fail at the same time, the others are held up by their number. */
+#define POLICY_PACES 32u
+struct policy_pace {
+    uint32_t vm, node; /* 0: none */
+    uint32_t kind;     /* enum order_kind */
+    uint64_t next_ms, pause_ms;
+};
+
+struct policy {
+    uint64_t epoch;      /* of the view it works in */
+    uint64_t seen_index; /* of the model at the last pass */
+    uint64_t wakeup_ms;
+    uint64_t view_since_ms;
+    uint64_t fence_from_ms; /* after a cold start: not before */
+    struct policy_wait waits[WIRE_MAX_NODES];
+    uint32_t n_waits;
+    struct policy_pace paces[POLICY_PACES];
+    uint64_t calm_since_ms; /* since when nothing is under way, for balance */
+    uint32_t budget;        /* commands left in this pass */
+};
+
+/* One pass, if there is anything new. Only on the coordinator of a usable view. */
+int policy_run(struct core *c);
+
+/* --------------------------------------------------------------------- between policy*.c ---- */
+int policy_fencing(struct core *c);
+int policy_resolve(struct core *c);
+int policy_renew(struct core *c);
+int policy_stops(struct core *c);
+int policy_retries(struct core *c);
+int policy_starts(struct core *c);
+int policy_drains(struct core *c);
+int policy_moves(struct core *c);
+int policy_balance(struct core *c);
+/* Nothing is under way, nobody is missing that may come back. */
+bool policy_is_calm(const struct core *c);
+int policy_propose(struct core *c, uint32_t type, const void *command);
+int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,
+                 uint32_t target, uint64_t operation, const char *reason);
+/* The coordinator's own wish that a VM moves: an operation, as if somebody had asked for it. */
+int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
+                const char *reason);
+/* Of a plan that moves others: this one, which makes room; the operation says for whom. */
+int policy_make_room(struct core *c, const struct planner_plan *plan,
+                     const struct planner_choice *choice);
+int policy_end(struct core *c, uint64_t operation, enum operation_state state, const char *reason);
+void policy_wake_at(struct core *c, uint64_t when_ms);
+bool policy_node_ready(const struct core *c, uint32_t node);
+/* VMs that move from or to the node right now. */
+uint32_t policy_moves_on(const struct core *c, uint32_t node);
+
+#endif

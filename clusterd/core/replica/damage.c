@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What came over the ring whole and makes no sense: its sender's memory is bad, or its build is.
+ *
+ * Nothing of it is taken over, and nobody ends because of it. All members see the same messages in
+ * the same order and look at them alike, so all of them drop it alike, name the sender and form the
+ * view anew, in which the sender says again what it had to say. A clusterd that goes on with it is
+ * left out until it is started again; it sees by its own messages, which come back to it, that it
+ * is the one, and stays away by itself. So that a STATE that says too little of a log cannot count,
+ * each clusterd also looks whether its own STATE came back as it was sent, and begins a new round
+ * if not: to a round that was told wrongly nobody promises anything.
+ */
+#include "core/replica/replica.h"
+
+#include "base/hash.h"
+#include "base/mutant.h"
+#include "core/replica/log.h"
+#include "wire/command.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Epochs and indexes begin at 0 and grow by one: no cluster gets there. */
+#define MOST (UINT64_C(1) << 62)
+
+bool replica_left_out(const struct replica_peer *p) {
+    return p->damaged >= REPLICA_MAX_DAMAGED && p->damaged_incarnation == p->incarnation;
+}
+
+static void say_damaged(const struct replica *r, const struct replica_peer *p, const char *what,
+                        struct outbox *out) {
+    const char *name = r->names[p - r->peers];
+    if (p->damaged < REPLICA_MAX_DAMAGED) {
+        outbox_log(
+            out, SEVERITY_WARNING,
+            "%s has sent %s that cannot be read: it was dropped, and the nodes agree anew on "
+            "a view; if this comes again, check the memory of %s",
+            name, what, name);
+    } else if (p->damaged == REPLICA_MAX_DAMAGED) {
+        outbox_log(out, SEVERITY_ERROR,
+                   "%s has sent %u messages that cannot be read, now %s: it is left out until its "
+                   "clusterd is started again; check the memory of %s, and which clusterd it is",
+                   name, p->damaged, what, name);
+    }
+}
+
+int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
+                    struct outbox *out) {
+    if (p->damaged_incarnation != p->incarnation) {
+        p->damaged_incarnation = p->incarnation;
+        p->damaged = 0;
+    }
+    p->damaged++;
+    say_damaged(r, p, what, out);
+    if (p->id == r->self && replica_left_out(p)) {
+        r->refusal = "messages of this clusterd could not be read, time and again: check this "
+                     "node's memory, then start clusterd again";
+        /* The others may hold what this clusterd said last for its word: this one is of nobody. */
+        struct message m = {.type = MESSAGE_STATE,
+                            .body.msg_state = {.round = ++r->round,
+                                               .promised = r->promised,
+                                               .last_epoch = log_last_epoch(&r->log),
+                                               .protocol = MESSAGE_VERSION}};
+        replica_send(r, &m, out);
+        replica_go_down(r);
+        return 0;
+    }
+    bool outside = r->phase == REPLICA_ACTIVE && !p->in_view;
+    return r->phase == REPLICA_DOWN || outside ? 0
+                                               : replica_enter_exchange(r, r->last_step_ms, out);
+}
+
+int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation,
+                      struct outbox *out) {
+    struct replica_peer *p = replica_peer(r, sender);
+    if (!p || p->incarnation != incarnation) {
+        return 0; /* nobody of this group's: it may say what it likes */
+    }
+    return replica_damaged(r, p, "a message", out);
+}
+
+/* ---- STATE ---- */
+
+uint64_t replica_state_digest(const struct msg_state *s) {
+    const struct state_floor *floors = s->floors.items;
+    const uint64_t numbers[] = {s->round,    s->last_epoch,   s->last_index, s->chain,
+                                s->promised, s->commit_index, s->protocol};
+    uint64_t digest = FNV64_START;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        digest = fnv64_u64(digest, numbers[i]);
+    }
+    for (uint32_t i = 0; i < s->members.n; i++) {
+        digest = fnv64_u64(digest, s->members.v[i]);
+    }
+    for (uint32_t i = 0; i < s->floors.n; i++) {
+        digest = fnv64_u64(fnv64_u64(digest, floors[i].node), floors[i].epoch);
+        digest = fnv64_u64(digest, floors[i].index);
+    }
+    const struct state_vote *votes = s->lists.items;
+    digest = fnv64_u64(digest, s->list);
+    for (uint32_t i = 0; i < s->lists.n; i++) {
+        digest = fnv64_u64(fnv64_u64(digest, votes[i].list), votes[i].node);
+        digest = fnv64_u64(digest, votes[i].votes);
+    }
+    return digest;
+}
+
+bool replica_state_makes_sense(const struct msg_state *s) {
+    return s->commit_index <= s->last_index && s->last_epoch <= s->promised && s->promised < MOST &&
+           s->last_index < MOST && s->floors.n <= WIRE_MAX_NODES && replica_lists_make_sense(s);
+}
+
+/* ---- PROPOSE ---- */
+
+/* The view's first entry says the same as the proposal. */
+static int check_first_entry(const struct msg_propose *p, struct arena *arena,
+                             const struct cmd_view **ret_view) {
+    const struct propose_member *members = p->members.items;
+    struct log_command entry;
+    void *command = NULL;
+    int err = log_read_entry(p->entry.data, p->entry.size, arena, &entry, &command);
+    const struct cmd_view *view = command;
+    if (err < 0) {
+        return err;
+    }
+    if (entry.type != COMMAND_VIEW || view->epoch != p->epoch || view->members.n != p->members.n) {
+        return -EBADMSG;
+    }
+    const struct view_member *listed = view->members.items;
+    for (uint32_t i = 0; i < view->members.n; i++) {
+        if (listed[i].node != members[i].node || listed[i].incarnation != members[i].incarnation) {
+            return -EBADMSG;
+        }
+    }
+    *ret_view = view;
+    return 0;
+}
+
+/* Its list is the newest of the source's log, or what the proposer has told that it has read; and
+ * the members are in it. */
+static int check_list(const struct replica_peer *proposer, const struct replica_peer *source,
+                      const struct cmd_view *view) {
+    const struct view_node *nodes = view->nodes.items;
+    const struct view_member *members = view->members.items;
+    struct node_list list = {0}, newest;
+    for (uint32_t i = 0; i < view->nodes.n; i++) {
+        node_list_add(&list, nodes[i].id, nodes[i].votes);
+    }
+    uint64_t digest = node_list_digest(&list);
+    bool known = replica_newest_list(source, &newest) && digest == node_list_digest(&newest);
+    bool sense = list.n == view->nodes.n && (known || digest == proposer->state.list);
+    for (uint32_t i = 0; sense && i < view->members.n; i++) {
+        sense = node_list_has(&list, members[i].node);
+    }
+    return sense ? 0 : -EBADMSG;
+}
+
+int replica_check_proposal(const struct replica *r, const struct replica_peer *proposer,
+                           const struct msg_propose *p, struct arena *arena,
+                           const struct cmd_view **ret_view) {
+    const struct propose_member *members = p->members.items;
+    const struct replica_peer *source = NULL;
+    uint64_t promised = 0;
+    for (uint32_t i = 0; i < p->members.n; i++) {
+        const struct replica_peer *peer = replica_peer(r, members[i].node);
+        if (!peer) {
+            return -EBADMSG;
+        }
+        promised = peer->state.promised > promised ? peer->state.promised : promised;
+        source = peer->id == p->source ? peer : source;
+    }
+    if (!source || source->state.last_epoch != p->base_epoch ||
+        source->state.last_index != p->base_index || source->state.chain != p->base_chain ||
+        p->base_index < r->commit_index || (p->epoch != promised + 1 && !MUTANT(epoch_twice))) {
+        return -EBADMSG;
+    }
+    int err = check_first_entry(p, arena, ret_view);
+    return err == 0 ? check_list(proposer, source, *ret_view) : err;
+}
+
+/* ---- entries ---- */
+
+int replica_check_entries(const struct entry_bytes *entries, uint32_t n, struct arena *arena) {
+    for (uint32_t i = 0; i < n; i++) {
+        struct log_command entry;
+        void *command = NULL;
+        int err =
+            log_read_entry(entries[i].data.data, entries[i].data.size, arena, &entry, &command);
+        if (err == 0 && entry.type == COMMAND_VIEW) {
+            err = -EBADMSG; /* comes by a proposal, or not at all */
+        }
+        if (err < 0) {
+            return err;
+        }
+    }
+    return 0;
+}
+
+/* ---- catching up ---- */
+
+uint64_t replica_snapshot_digest(uint64_t index, uint64_t epoch, uint64_t chain,
+                                 const uint8_t *data, size_t size) {
+    return fnv64(fnv64_u64(fnv64_u64(fnv64_u64(FNV64_START, index), epoch), chain), data, size);
+}
+
+bool replica_suffix_is_ours(const struct replica *r, const struct msg_suffix *m) {
+    const struct suffix_entry *entries = m->entries.items;
+    for (uint32_t i = 0; i < m->entries.n; i++) {
+        const struct suffix_entry *e = &entries[i];
+        const struct log_item *item = log_at(&r->log, e->index);
+        bool gone = !item && e->index <= r->log.base_index; /* compacted away meanwhile */
+        if (!gone && (!item || item->epoch != e->epoch || item->size != e->data.size ||
+                      memcmp(item->data, e->data.data, e->data.size) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool replica_snapshot_is_ours(const struct replica *r, const struct msg_snapshot *m) {
+    return m->index == r->feed_snapshot_index && m->epoch == r->feed_snapshot_epoch &&
+           m->chain == r->feed_snapshot_chain && m->digest == r->feed_snapshot_digest &&
+           m->total_bytes == r->feed_snapshot_size && m->offset_bytes <= m->total_bytes &&
+           m->data.size <= m->total_bytes - m->offset_bytes &&
+           memcmp(r->feed_snapshot + m->offset_bytes, m->data.data, m->data.size) == 0;
+}

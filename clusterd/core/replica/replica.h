@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The replica: views, the log, acknowledgements, commit and catch-up. It knows nothing of VMs.
+ *
+ * CPG gives all members of a configuration the same messages in the same order, but not the
+ * knowledge that anybody else has them. So an entry is committed only when a majority of all votes
+ * of the list of nodes (replica/node_list.c) has it on stable storage, and views are agreed upon by
+ * promises that are on stable storage too. (Keidar and Dolev, COReL; Amir et al.; the argument
+ * about the highest log is Raft's.) The protocol was first tried as a model of 80 lines: with any
+ * one rule left out, the model lost a command.
+ *
+ *            VIEW, quorate             all STATEs, or deadline         promises of a majority
+ *     DOWN ─────────────► EXCHANGE ──────────────────────► PROMISE ───────────────────────► ACTIVE
+ *      ▲                   ▲    ▲         PROPOSE           │  │                               │
+ *      │                   │    └───────── deadline ────────┘  │                               │
+ *      │                   └── VIEW; a fresh STATE of somebody; a silent member ───────────────┤
+ *      └────────────────────────────── no quorum ──────────────┴───────────────────────────────┘
+ *
+ * ACTIVE is usable once the view's first entry is committed here. A member that is behind first
+ * catches up (`catching`); entries of the view wait in `deferred` meanwhile, and the others do not
+ * wait for it.
+ *
+ * The entries of a view have one author, its sequencer (who proposed the view): what others want
+ * goes to it, and it sends it out again with its place in the log. The ring's order alone would not
+ * do: when a ring breaks, corosync delivers in each part what that part has got, with holes where
+ * messages of the other part are missing, so two logs of one epoch could differ in the middle. With
+ * one author and numbers, each log of an epoch is a beginning of the author's.
+ *
+ * A disk may come back with less than it had: replaced, or restored from a backup. What it
+ * acknowledged then counts for nothing, so each STATE also tells how far the others' logs are known
+ * to have gone (`floors`: from acknowledgements, from the model, and from what the log's end says
+ * of them, committed or not). A node whose log ends before that is forgetful: it is brought up to
+ * date, but a view must have its majority without it; when it has caught up, it begins a new
+ * exchange, in which it counts.
+ *
+ * Invariants: at most one view ever gets a majority of promises for an epoch (each node promises an
+ * epoch once); a node stores entries of an epoch only after that; it acknowledges nothing of an
+ * earlier epoch after a promise; committed entries are never truncated.
+ */
+#ifndef CLUSTERD_CORE_REPLICA_REPLICA_H
+#define CLUSTERD_CORE_REPLICA_REPLICA_H
+
+#include "core/core.h"
+#include "core/replica/log.h"
+#include "core/outbox.h"
+#include "wire/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bounds: entries kept in memory behind the last snapshot, entries in one piece of a suffix, and
+ * what a member that is catching up lets pile up before it begins anew. */
+#define REPLICA_KEEP_ENTRIES 500u
+#define REPLICA_KEEP_BYTES (4u * 1024 * 1024)
+#define REPLICA_FEED_ENTRIES 256u
+#define REPLICA_HEARTBEATS 8u
+#define REPLICA_DEFER_BYTES (64u * 1024 * 1024)
+/* So many messages of one clusterd that cannot be read, and it is left out. */
+#define REPLICA_MAX_DAMAGED 3u
+/* So often catching up may come to a log that is not the source's: then this node's own is bad. */
+#define REPLICA_MAX_CATCHUPS 10u
+
+/* Lists of nodes that one log goes by at the same time. */
+#define REPLICA_LISTS 6u
+
+struct node_list { /* ascending ids */
+    uint32_t n;
+    struct {
+        uint32_t id, votes;
+    } v[WIRE_MAX_NODES];
+};
+
+struct node_lists {
+    uint32_t n;
+    struct node_list v[REPLICA_LISTS + 1];
+};
+
+enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLICA_ACTIVE };
+
+struct replica_peer {
+    uint32_t id;
+    uint64_t incarnation;   /* of its last message */
+    uint64_t last_heard_ms; /* it is silent since then, but for our own sleep and other excuses */
+    uint64_t spoke_ms;      /* the last message of its clusterd came */
+    uint64_t foreign_incarnation; /* whose messages we cannot read: said; 0: none */
+    uint64_t damaged_incarnation; /* who sent `damaged` messages that make no sense */
+    uint32_t damaged;
+    /* its last STATE; `fresh` until a view has made use of it */
+    bool fresh;
+    struct msg_state state;
+    uint32_t state_members[WIRE_MAX_NODES];
+    struct state_floor floors[WIRE_MAX_NODES];
+    struct state_vote lists[REPLICA_LISTS * WIRE_MAX_NODES];
+    uint64_t kept_epoch, kept_index; /* what it has acknowledged in our life, or reported in */
+    /* in the view that is being formed or is active */
+    bool in_view;
+    bool forgetful; /* does not count in it */
+    bool promised;
+    uint64_t acked_index;
+    bool disagrees; /* its last acknowledgement was of another log */
+    /* catch-up that we, the source, owe it */
+    bool feeding;
+    uint64_t feed_index;        /* next entry to send */
+    uint64_t feed_offset_bytes; /* within `feed_snapshot` */
+};
+
+struct replica_pending_store {
+    uint64_t seq;
+    uint64_t epoch; /* of the promise or the entries */
+    uint64_t index; /* last entry in it; 0: a promise */
+    uint64_t chain;
+    uint64_t since_ms;
+};
+
+struct replica {
+    uint32_t self;
+    uint64_t incarnation;
+    struct replica_peer *peers; /* owned; every node of a list, and who else has sent a STATE */
+    const char **names;         /* owned, of the peers */
+    uint32_t n_peers;
+    struct node_list own; /* corosync's, when clusterd started */
+    /* Whose majorities are needed, the view's list first: of the view that is being formed or is
+     * active; and as they would be if this node proposed now (n: 0, nobody can). */
+    struct node_lists lists, plan;
+    struct node_list newest; /* of the plan's source: who may propose */
+    uint32_t plan_source;
+    bool plan_is_first;        /* the cluster has never had a view */
+    bool small_quorum_allowed; /* votequorum: a view below half of the votes may be quorate, with
+                                  wait_for_all */
+    const char *refusal;       /* why this configuration can not be used; NULL: it can */
+
+    struct log log;
+    uint64_t promised;
+    uint64_t commit_index;
+    uint64_t applied_index; /* set by the core */
+    uint64_t stored_index;
+
+    uint64_t store_seq;
+    struct replica_pending_store *stores; /* owned ring, oldest first */
+    uint32_t n_stores, stores_capacity;
+
+    enum replica_phase phase;
+    bool quorate;
+    uint64_t views;          /* VIEW events so far */
+    struct wire_ids members; /* CPG and quorum; points into the arrays below */
+    struct wire_ids ring;
+    uint32_t member_ids[WIRE_MAX_NODES];
+    uint32_t ring_ids[WIRE_MAX_NODES];
+
+    uint64_t round;
+    uint64_t told;        /* digest of our STATE in this round */
+    uint32_t overdue;     /* deadlines passed in this exchange */
+    uint64_t deadline_ms; /* of the phase; UINT64_MAX: none */
+    uint64_t epoch;       /* of the view being formed or active; 0: none */
+    uint64_t proposal;    /* digest of the PROPOSE that was accepted */
+    uint32_t source;
+    uint32_t sequencer;  /* gives entries their place */
+    uint64_t next_index; /* we are the sequencer: the next place */
+    uint64_t base_index, base_epoch, base_chain;
+    uint8_t *first_entry; /* owned: the view's first entry */
+    uint32_t first_entry_size;
+    bool small_view;    /* fewer votes than a majority: all of its members must agree */
+    bool small_cleared; /* set by the core: every node outside is known to be off */
+
+    bool catching;
+    struct log_item *deferred; /* owned: entries base_index + 1 ... of this view, while catching */
+    uint32_t n_deferred, deferred_capacity;
+    uint64_t deferred_bytes;
+    struct buffer incoming; /* snapshot being received */
+    uint64_t taken_from;    /* first entry taken over from the source; 0: none yet */
+    uint32_t bad_catchups;  /* in a row, that came to another log than the source's */
+    uint8_t *feed_snapshot; /* owned: snapshot being sent */
+    uint32_t feed_snapshot_size;
+    uint64_t feed_snapshot_index, feed_snapshot_epoch, feed_snapshot_chain, feed_snapshot_digest;
+    const struct model *model; /* the core's, for making a snapshot to send */
+
+    bool snapshot_arrived; /* the core must load `incoming` and then call replica_snapshot_loaded()
+                            */
+    uint64_t arrived_index, arrived_epoch, arrived_chain, arrived_digest;
+
+    uint64_t heartbeat_due_ms;
+    uint64_t heartbeat_sent; /* sequence */
+    uint64_t heartbeat_echoed;
+    uint64_t heartbeat_ms[REPLICA_HEARTBEATS]; /* when the last ones were sent, by sequence */
+    uint64_t echo_sent_ms;                     /* when the one was sent that came back last */
+    uint64_t
+        doubt_until; /* usable again when a heartbeat of this sequence has come back; 0: no doubt */
+    uint64_t last_step_ms;
+    struct msg_heartbeat usage; /* to send along */
+
+    struct entry_bytes *outgoing; /* owned, and their data too: commands that wait to be sent */
+    uint32_t n_outgoing, outgoing_capacity;
+    uint32_t n_in_flight;     /* messages with entries of ours that have not come back yet */
+    uint64_t candidate;       /* index whose votes are being counted */
+    uint64_t compacted_index; /* of the last snapshot */
+    uint64_t snapshot_bytes;
+    uint32_t keep_entries; /* behind a snapshot */
+    uint64_t kept_bytes;   /* of the log, from before the last snapshot */
+};
+
+/* Also loads the log. 0, -ENOMEM, -EBADMSG. */
+int replica_init(struct replica *r, const struct core_boot *boot, const struct model *model);
+void replica_finish(struct replica *r);
+
+/* Each returns 0 or a negative errno after which the node must stop (-ENOMEM, -ENOTRECOVERABLE,
+ * -EIO; -ETIME: the disk hangs). */
+int replica_view(struct replica *r, const struct core_view *view, uint64_t now_ms,
+                 struct outbox *out);
+int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
+                    uint64_t wall_ms, struct outbox *out);
+/* A message that is whole, and that this clusterd cannot read. */
+void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
+                     struct outbox *out);
+/* A message that is whole by its checksum, and whose inside is not. */
+int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation, struct outbox *out);
+int replica_stored(struct replica *r, uint64_t seq, struct outbox *out);
+/* Deadlines, heartbeats; called at the beginning of each step. */
+int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
+uint64_t replica_next_ms(const struct replica *r);
+/* A small view may be proposed now: its outsiders are off. */
+int replica_clear_small(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
+
+/* Queues an encoded log_command to be sent by replica_flush(), now or soon. -ENOMEM. */
+int replica_propose(struct replica *r, struct wire_bytes entry);
+void replica_flush(struct replica *r, struct outbox *out);
+/* Forgets what was queued: whoever proposed it does so again in the next view. */
+void replica_drop_outgoing(struct replica *r);
+
+/* This node may act: a committed view, caught up, and nothing doubtful. */
+bool replica_usable(const struct replica *r);
+/* What this node knows is at most TIMEOUT_ECHO_MS old: a heartbeat sent since then has come back,
+ * and what the ring ordered before it has been worked through. */
+bool replica_is_current(const struct replica *r);
+/* As above, but for doubts: commands sent now are appended by all. */
+bool replica_active(const struct replica *r);
+const char *replica_phase_text(const struct replica *r);
+/* Whether a proposer waits for replica_clear_small(): of two nodes, the one that would go on alone.
+ */
+bool replica_wants_clearance(const struct replica *r);
+/* Whether the node has spoken in the exchange that goes on. */
+bool replica_is_heard(const struct replica *r, uint32_t node);
+/* Likewise, and is not left out (replica/damage.c). Who goes on alone asks this of the others. */
+bool replica_takes_part(const struct replica *r, uint32_t node);
+/* A member whose log ends before what it once had; NULL: there is none. Its name. */
+const char *replica_forgetful(const struct replica *r);
+
+/* A snapshot of the model at applied_index goes to the store, and older entries go. */
+int replica_compact(struct replica *r, const struct model *m, struct outbox *out);
+/* The core has loaded `incoming`. */
+int replica_snapshot_loaded(struct replica *r, struct outbox *out);
+/* The core could not: it is dropped, and the source is named. */
+int replica_snapshot_refused(struct replica *r, struct outbox *out);
+
+struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
+/* How this node's list of nodes differs from the cluster's, or from another member's; "": it does
+ * not. */
+void replica_list_text(const struct replica *r, char *ret_text, size_t size);
+
+/* -------------------------------------------------------------------- between replica*.c ---- */
+int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out);
+void replica_go_down(struct replica *r);
+/* The peer has sent something that makes no sense ("an entry"): said, and the view is formed anew.
+ */
+int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
+                    struct outbox *out);
+/* It has done so too often, and has not been started again since. */
+bool replica_left_out(const struct replica_peer *p);
+uint64_t replica_state_digest(const struct msg_state *s);
+bool replica_state_makes_sense(const struct msg_state *s);
+/* 0, -EBADMSG, -ENOMEM. The members' STATEs are those of the rounds that it names. */
+int replica_check_proposal(const struct replica *r, const struct replica_peer *proposer,
+                           const struct msg_propose *p, struct arena *arena,
+                           const struct cmd_view **ret_view);
+/* The lists of an accepted proposal; nodes that we did not know get a name. -ENOMEM. */
+int replica_take_lists(struct replica *r, const struct msg_propose *p, const struct cmd_view *view);
+/* The peer of that id, made if there is none. NULL: no room or no memory. */
+struct replica_peer *replica_add_peer(struct replica *r, uint32_t id, const char *name);
+int replica_check_entries(const struct entry_bytes *entries, uint32_t n, struct arena *arena);
+uint64_t replica_snapshot_digest(uint64_t index, uint64_t epoch, uint64_t chain,
+                                 const uint8_t *data, size_t size);
+/* Whether what we sent came back as it was sent. */
+bool replica_suffix_is_ours(const struct replica *r, const struct msg_suffix *m);
+bool replica_snapshot_is_ours(const struct replica *r, const struct msg_snapshot *m);
+int replica_on_state(struct replica *r, struct replica_peer *peer, const struct message *m,
+                     uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
+int replica_on_propose(struct replica *r, struct replica_peer *peer, const struct message *m,
+                       uint64_t now_ms, struct outbox *out);
+int replica_on_promised(struct replica *r, struct replica_peer *peer, const struct message *m,
+                        uint64_t now_ms, struct outbox *out);
+int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_ms,
+                              struct outbox *out);
+int replica_active_message(struct replica *r, struct replica_peer *peer, const struct message *m,
+                           uint64_t now_ms, struct outbox *out);
+int replica_append(struct replica *r, const struct wire_bytes *entries, uint32_t n,
+                   struct outbox *out);
+int replica_begin_feeding(struct replica *r, struct outbox *out);
+int replica_feed(struct replica *r, struct replica_peer *peer, struct outbox *out);
+int replica_on_suffix(struct replica *r, const struct msg_suffix *m, uint64_t now_ms,
+                      struct outbox *out);
+int replica_on_snapshot(struct replica *r, const struct msg_snapshot *m, uint64_t now_ms,
+                        struct outbox *out);
+int replica_defer(struct replica *r, const struct wire_bytes *entry);
+void replica_drop_deferred(struct replica *r);
+int replica_finish_catchup(struct replica *r, struct outbox *out);
+/* A STORE with the next number; index and epoch are what it makes durable (index 0: a promise). */
+struct core_store *replica_store(struct replica *r, uint64_t epoch, uint64_t index,
+                                 struct outbox *out);
+void replica_send(struct replica *r, struct message *m, struct outbox *out);
+bool replica_counts(const struct replica *r, const struct replica_peer *p);
+const struct replica_peer *replica_highest_log(const struct replica *r);
+
+/* replica/node_list.c */
+typedef bool replica_counts_fn(const struct replica *r, const struct replica_peer *p);
+bool node_list_has(const struct node_list *list, uint32_t id);
+void node_list_add(struct node_list *list, uint32_t id, uint32_t votes);
+uint64_t node_list_digest(const struct node_list *list);
+/* Those that our log goes by, for a STATE. */
+struct wire_list replica_known_lists(const struct replica *r, struct outbox *out);
+bool replica_lists_make_sense(const struct msg_state *s);
+/* Those who count are a majority of each of the lists; `more`: votes that are added. */
+bool replica_majority(const struct replica *r, const struct node_lists *lists,
+                      replica_counts_fn *counts, uint64_t more);
+/* The same, of the view; in a view that has less, every vote that it has. */
+bool replica_enough(const struct replica *r, replica_counts_fn *counts, uint64_t more);
+/* A view's lists: its own, and those of its source's log. */
+void replica_lists_from(const struct replica_peer *source, const struct node_list *list,
+                        struct node_lists *ret);
+/* False: it has none, its log is empty. */
+bool replica_newest_list(const struct replica_peer *source, struct node_list *ret);
+/* By the STATEs heard so far: `plan` and what goes with it. */
+void replica_plan(struct replica *r);
+
+#endif
