@@ -9,7 +9,9 @@
 #include "core/apply/apply.h"
 #include "core/core_internal.h"
 #include "core/planner/planner.h"
+#include "core/request.h"
 #include "core/timeouts.h"
+#include "core/usage.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,14 +56,6 @@ void core_destroy(struct core *c) {
     free(c);
 }
 
-const struct model_node *core_self(const struct core *c) {
-    return model_node_by_id(&c->model, c->self);
-}
-
-bool core_is_coordinator(const struct core *c) {
-    return c->self != 0 && model_coordinator(&c->model) == c->self;
-}
-
 /* --------------------------------------------------------------------------------- apply ---- */
 
 /* Events of what was applied in an earlier life have been told then. */
@@ -94,12 +88,13 @@ static int apply_committed(struct core *c) {
         if (c->replaying) {
             drop_told(c, first);
         } else if (a.origin == c->self && a.incarnation == c->incarnation) {
-            err = core_applied(c, &a);
+            uint64_t client = 0;
+            err = core_applied(c, &a, &client) ? answers_applied(c, &a, client) : 0;
         }
         if (err < 0) {
             return err;
         }
-        adds_applied(c, &a);
+        answers_added(c, &a);
     }
     return 0;
 }
@@ -124,7 +119,7 @@ static int load_snapshot(struct core *c) {
     c->model = arrived;
     c->model.vms.n -= MUTANT(snapshot_short) && c->model.vms.n > 0;
     core_pending_in_snapshot(c);
-    adds_give_up(c, UINT64_MAX); /* what became of them is in it */
+    answers_give_up(c, UINT64_MAX); /* what became of them is in it */
     outbox_log(&c->out, SEVERITY_INFO, "took over the cluster's state at index %llu (%zu bytes)",
                (unsigned long long)r->arrived_index, r->incoming.size);
     return replica_snapshot_loaded(r, &c->out);
@@ -192,51 +187,6 @@ static int on_boot(struct core *c, const struct core_boot *boot) {
     return err;
 }
 
-static void note_usage(struct core *c, uint32_t node, const struct msg_heartbeat *h) {
-    uint32_t i = 0;
-    while (i < c->n_usage && c->usage[i].node != node) {
-        i++;
-    }
-    if (i == WIRE_MAX_NODES || h->memory_total_mb == 0) {
-        return;
-    }
-    uint32_t busy = (h->cpu_busy_permille < 1000 ? h->cpu_busy_permille : 1000) * 16;
-    uint32_t mean = c->usage[i].cpu_mean;
-    c->usage[i].cpu_mean = i == c->n_usage ? busy : mean - mean / 8 + busy / 8;
-    c->n_usage = i == c->n_usage ? i + 1 : c->n_usage;
-    c->usage[i].node = node;
-    c->usage[i].usage = (struct core_usage){.memory_total_mb = h->memory_total_mb,
-                                            .memory_free_mb = h->memory_free_mb,
-                                            .cpu_busy_permille = h->cpu_busy_permille};
-}
-
-static int note_progress(struct core *c, const struct msg_progress *p) {
-    struct core_progress progress = {.operation = p->operation,
-                                     .vm = p->vm,
-                                     .percent = p->percent,
-                                     .iteration = p->iteration,
-                                     .rate_bps = p->rate_bps,
-                                     .dirty_bps = p->dirty_bps,
-                                     .remaining_bytes = p->remaining_bytes};
-    outbox_add(&c->out, CORE_ACTION_PROGRESS)->progress = progress;
-    uint32_t i = 0, kept = 0;
-    for (i = 0; i < c->n_progress; i++) {
-        const struct model_vm *vm = model_vm_by_id(&c->model, c->progress[i].vm);
-        if (c->progress[i].vm != p->vm && vm && vm->order != ORDER_NONE) {
-            c->progress[kept++] = c->progress[i];
-        }
-    }
-    c->n_progress = kept;
-    struct core_progress *v = realloc(c->progress, (kept + 1) * sizeof(*v));
-    if (!v) {
-        return -ENOMEM;
-    }
-    v[kept] = progress;
-    c->progress = v;
-    c->n_progress = kept + 1;
-    return 0;
-}
-
 static int on_message(struct core *c, const struct core_message *event) {
     struct arena arena;
     arena_init(&arena);
@@ -255,10 +205,10 @@ static int on_message(struct core *c, const struct core_message *event) {
     } else if (err == 0) {
         err = replica_message(&c->replica, event->sender, &m, c->now_ms, c->wall_ms, &c->out);
         if (err == 0 && m.type == MESSAGE_HEARTBEAT) {
-            note_usage(c, event->sender, &m.body.msg_heartbeat);
+            usage_note(c, event->sender, &m.body.msg_heartbeat);
         }
         if (err == 0 && m.type == MESSAGE_PROGRESS) {
-            err = note_progress(c, &m.body.msg_progress);
+            err = progress_note(c, &m.body.msg_progress);
         }
     }
     arena_finish(&arena);
@@ -333,10 +283,14 @@ static int act(struct core *c) {
         err = load_snapshot(c);
     }
     if (err == 0 && replica_usable(&c->replica)) {
-        err = core_resend(c);
+        bool report_dropped = false;
+        err = core_resend(c, &report_dropped);
+        if (report_dropped) {
+            executor_report_again(c);
+        }
     }
     core_expire(c);
-    adds_give_up(c, c->now_ms);
+    answers_give_up(c, c->now_ms);
     if (err == 0) {
         err = executor_run(c);
     }
@@ -404,7 +358,7 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
         uint64_t policy_ms = c->policy_inflight ? UINT64_MAX : c->policy.wakeup_ms;
         ret_actions->wakeup_ms =
             earlier(earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),
-                            earlier(c->reserve.wakeup_ms, adds_deadline(c))),
+                            earlier(c->reserve.wakeup_ms, answers_deadline(c))),
                     earlier(policy_ms, core_pending_deadline(c)));
     }
     return err;
@@ -453,38 +407,9 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     }
 }
 
-uint32_t core_get_loads(const struct core *c, struct planner_load *ret) {
-    for (uint32_t i = 0; i < c->n_usage; i++) {
-        ret[i] = (struct planner_load){.node = c->usage[i].node,
-                                       .cpu_busy_permille = c->usage[i].cpu_mean / 16};
-    }
-    return c->n_usage;
-}
-
 int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
                 struct planner_plan *ret_plan) {
     struct planner_load loads[WIRE_MAX_NODES];
     uint32_t n = core_get_loads(c, loads);
     return planner_balance(&c->model, wall_ms, loads, n, arena, ret_plan);
-}
-
-bool core_get_usage(const struct core *c, uint32_t node, struct core_usage *ret) {
-    for (uint32_t i = 0; i < c->n_usage; i++) {
-        if (c->usage[i].node == node) {
-            *ret = c->usage[i].usage;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool core_get_progress(const struct core *c, uint32_t vm, struct core_progress *ret) {
-    const struct model_vm *row = model_vm_by_id(&c->model, vm);
-    for (uint32_t i = 0; row && row->order != ORDER_NONE && i < c->n_progress; i++) {
-        if (c->progress[i].vm == vm) {
-            *ret = c->progress[i];
-            return true;
-        }
-    }
-    return false;
 }

@@ -60,6 +60,18 @@ static struct wire_bytes take_scratch(struct outbox *out) {
     return bytes;
 }
 
+struct core_reply *outbox_reply(struct outbox *out, uint64_t id, enum core_reply_code code,
+                                uint64_t operation, const char *message, const char *hint) {
+    struct core_action *action = outbox_add(out, CORE_ACTION_REPLY);
+    action->reply = (struct core_reply){.id = id,
+                                        .code = code,
+                                        .operation = operation,
+                                        .message = message,
+                                        .hint = hint,
+                                        .warning = ""};
+    return &action->reply;
+}
+
 void outbox_send(struct outbox *out, const struct message *message) {
     message_encode(message, &out->scratch);
     struct wire_bytes bytes = take_scratch(out);

@@ -10,6 +10,7 @@
 #include "base/mutant.h"
 #include "core/apply/apply.h"
 #include "core/core_internal.h"
+#include "core/pending.h"
 #include "core/replica/log.h"
 #include "core/timeouts.h"
 
@@ -79,7 +80,7 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
         c->policy_inflight++;
     }
     if (MUTANT(reply_before_commit) && kind == PENDING_CLIENT) {
-        core_reply(c, client, REPLY_OK, 0, "", "");
+        outbox_reply(&c->out, client, REPLY_OK, 0, "", "");
         p->kind = PENDING_REPORT;
     }
     return replica_usable(&c->replica) ? send_pending(c, p) : 0;
@@ -94,31 +95,26 @@ bool core_is_pending(const struct core *c, uint32_t type) {
     return false;
 }
 
-int core_applied(struct core *c, const struct apply *a) {
-    int err = 0;
+bool core_applied(struct core *c, const struct apply *a, uint64_t *ret_client) {
     for (uint32_t i = 0; i < c->n_pending; i++) {
         const struct pending *p = &c->pending[i];
         if (p->request != a->request) {
             continue;
         }
-        if (p->kind == PENDING_CLIENT && a->asking) {
-            err = adds_hold(c, p->client, a->asking);
-        } else if (p->kind == PENDING_CLIENT && reserve_holds(c, p->client, a)) {
-            /* the answer comes when it is known what it breaks */
-        } else if (p->kind == PENDING_CLIENT) {
-            core_reply(c, p->client, a->code, a->operation, a->message, a->hint);
-            c->out.v[c->out.n - 1].reply.warning = a->warning;
-        } else if (p->kind == PENDING_POLICY) {
-            c->policy_inflight--;
-        }
+        bool waits = p->kind == PENDING_CLIENT;
+        uint64_t client = p->client;
+        c->policy_inflight -= p->kind == PENDING_POLICY;
         remove_pending(c, i);
-        break;
+        if (waits) {
+            *ret_client = client;
+        }
+        return waits;
     }
-    return err;
+    return false;
 }
 
-/* What was sent in an earlier view, or could not be sent while this node was in doubt. */
-int core_resend(struct core *c) {
+int core_resend(struct core *c, bool *ret_report_dropped) {
+    *ret_report_dropped = false;
     for (uint32_t i = 0; i < c->n_pending;) {
         struct pending *p = &c->pending[i];
         if (p->sent_epoch == c->replica.epoch) {
@@ -127,8 +123,8 @@ int core_resend(struct core *c) {
             c->policy_inflight--;
             remove_pending(c, i);
         } else if (p->type == COMMAND_NODE_REPORT) {
-            remove_pending(c, i); /* what runs here is told anew in each view */
-            c->executor.reported_index = 0;
+            remove_pending(c, i);
+            *ret_report_dropped = true;
         } else {
             int err = send_pending(c, p);
             if (err < 0) {
@@ -147,18 +143,17 @@ void core_pending_in_snapshot(struct core *c) {
             i++;
             continue;
         }
-        core_reply(c, p->client, REPLY_NO_QUORUM, 0,
-                   "the cluster lost its view before the change was confirmed; it may have been "
-                   "carried out",
-                   "look with clusterctl status before you try again");
+        outbox_reply(&c->out, p->client, REPLY_NO_QUORUM, 0,
+                     "the cluster lost its view before the change was confirmed; it may have been "
+                     "carried out",
+                     "look with clusterctl status before you try again");
         remove_pending(c, i);
     }
 }
 
 /*
- * A client is not kept waiting for a quorum that may never come; and what nobody waits for any more
- * is not sent again: hours later, it would be done to another cluster than the one it was meant
- * for.
+ * A client is not kept waiting for a quorum that may never come. Its request is not sent again
+ * after that: applied hours later, it would hit a cluster in a different state.
  */
 void core_expire(struct core *c) {
     for (uint32_t i = 0; i < c->n_pending;) {
@@ -168,14 +163,15 @@ void core_expire(struct core *c) {
             continue;
         }
         if (p->sent_epoch) {
-            core_reply(c, p->client, REPLY_NO_QUORUM, 0,
-                       "the cluster lost its view before the change was confirmed; it may still be "
-                       "carried out",
-                       "look with clusterctl status before you try again");
+            outbox_reply(
+                &c->out, p->client, REPLY_NO_QUORUM, 0,
+                "the cluster lost its view before the change was confirmed; it may still be "
+                "carried out",
+                "look with clusterctl status before you try again");
         } else {
-            core_reply(c, p->client, REPLY_NO_QUORUM, 0,
-                       "the cluster has no usable view: nothing was changed",
-                       "clusterctl status says what is missing");
+            outbox_reply(&c->out, p->client, REPLY_NO_QUORUM, 0,
+                         "the cluster has no usable view: nothing was changed",
+                         "clusterctl status says what is missing");
         }
         remove_pending(c, i);
     }

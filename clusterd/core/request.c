@@ -8,21 +8,11 @@
 #include "core/model/devices.h"
 #include "core/model/machine.h"
 #include "core/planner/planner.h"
+#include "core/request.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
 #include <string.h>
-
-void core_reply(struct core *c, uint64_t id, enum core_reply_code code, uint64_t operation,
-                const char *message, const char *hint) {
-    struct core_action *action = outbox_add(&c->out, CORE_ACTION_REPLY);
-    action->reply = (struct core_reply){.id = id,
-                                        .code = code,
-                                        .operation = operation,
-                                        .message = message,
-                                        .hint = hint,
-                                        .warning = ""};
-}
 
 static int propose(struct core *c, const struct core_request *request, const void *value) {
     return core_propose(c, PENDING_CLIENT, request->command, value, request->id);
@@ -30,7 +20,7 @@ static int propose(struct core *c, const struct core_request *request, const voi
 
 static int refuse(struct core *c, const struct core_request *request, const char *message,
                   const char *hint) {
-    core_reply(c, request->id, REPLY_REFUSED, 0, message, hint);
+    outbox_reply(&c->out, request->id, REPLY_REFUSED, 0, message, hint);
     return 0;
 }
 
@@ -231,10 +221,11 @@ int core_request(struct core *c, const struct core_request *request) {
         return executor_test_device(c, request);
     }
     if (!c->replica.quorate || c->replica.refusal) {
-        core_reply(c, request->id, REPLY_NO_QUORUM, 0,
-                   c->replica.refusal ? c->replica.refusal
-                                      : "this node is not part of a majority: nothing was changed",
-                   "clusterctl status says what is missing; try on a node of the majority");
+        outbox_reply(&c->out, request->id, REPLY_NO_QUORUM, 0,
+                     c->replica.refusal
+                         ? c->replica.refusal
+                         : "this node is not part of a majority: nothing was changed",
+                     "clusterctl status says what is missing; try on a node of the majority");
         return 0;
     }
     switch (request->command) {

@@ -118,7 +118,7 @@
 #define TIMEOUT_CLAIM_MS 10000u
 #define TIMEOUT_ADD_MS 25000u
 /* libvirt's answer to what CPU models there are. */
-#define TIMEOUT_LISTED_MS 20000u
+#define TIMEOUT_CPU_MODELS_MS 20000u
 /* libvirt is away so long before the others are told, and back so long: a restart takes a second.
  */
 #define TIMEOUT_LIBVIRT_MS 4000u
@@ -136,5 +136,42 @@
 #define TIMEOUT_STILL_HEARD_MS 30000u
 /* Two halves that would fence each other: the higher ids wait. */
 #define TIMEOUT_FENCE_RACE_MS 2000u
+
+/* ---- no safety argument depends on these ---- */
+
+/* An agent that destroys a domain. */
+#define TIMEOUT_DESTROY_MS 10000u
+/* A copy that may not be here is destroyed only when the model still says so after this: our model
+ * may lag behind. */
+#define TIMEOUT_STRAY_MS 2000u
+/* A VM that runs by the model, and of which libvirt says nothing: then its list is read anew. */
+#define TIMEOUT_MISSING_MS 5000u
+/* libvirt could not say whether a VM runs: it is asked again after this. */
+#define TIMEOUT_PROBE_RETRY_MS 1000u
+/* A look at what libvirt has of a VM by itself (autostart) failed: again after this. */
+#define TIMEOUT_CLAIM_RETRY_MS 10000u
+/* A migration that is asked to end gets that long to abort its job. */
+#define TIMEOUT_CANCEL_MS 10000u
+/* Each node writes into its heartbeat file on a volume so often. */
+#define TIMEOUT_VOLUME_HEARTBEAT_MS 1000u
+/* Three of those heartbeats: what is written is seen to move within that time. */
+#define TIMEOUT_VOLUME_MOVED_MS 3000u
+/* A storage is called different only after this: by then the peers' observations are published, and
+ * a node whose storage hangs, whose heartbeat stops too, has been found to be stalled. */
+#define TIMEOUT_VOLUME_DIFFERENT_MS (TIMEOUT_VOLUME_MS + 1500u)
+/* When the power has come back, the nodes report, and prove their volumes, within moments of each
+ * other: placing VMs on the first would crowd it. */
+#define TIMEOUT_JOINING_MS 3000u
+/* A step that did not help is not repeated before; the pause doubles up to the second. */
+#define TIMEOUT_STEP_MS 1000u
+#define TIMEOUT_STEP_MAX_MS 30000u
+/* After a move that nobody asked for has failed, the VM is not chosen again for so long. */
+#define TIMEOUT_MOVE_RETRY_MS 600000u
+/* Loads change without a commit: balance looks at them so often. */
+#define TIMEOUT_BALANCE_LOOK_MS 10000u
+/* The reserve is not asked about more often, unless somebody waits; who waits does so no longer
+ * than the second. */
+#define TIMEOUT_RESERVE_ASK_MS 1000u
+#define TIMEOUT_RESERVE_ANSWER_MS 3000u
 
 #endif

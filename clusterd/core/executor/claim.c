@@ -9,21 +9,11 @@
  * and left alone.
  */
 #include "base/mutant.h"
-#include "core/core_internal.h"
-#include "core/executor/executor.h"
+#include "core/executor/inside.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define CLAIM_RETRY_MS 10000u
-
-bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm) {
-    if (MUTANT(foreign_is_stray)) {
-        return false;
-    }
-    return vm->unasked.n > 0 || (vm->state == VM_OFF && model_vm_is_foreign(vm, d->generation));
-}
 
 static int begin_claim(struct core *c, const struct model_vm *vm) {
     struct run *run = executor_add_run(c, RUN_CLAIM, vm->id);
@@ -31,17 +21,14 @@ static int begin_claim(struct core *c, const struct model_vm *vm) {
         return -ENOMEM;
     }
     memcpy(run->uuid, vm->uuid, strlen(vm->uuid) + 1);
-    struct core_action *action =
-        executor_agent_action(c, run, "vm", "claim", outbox_text(&c->out, "%s", vm->name));
-    if (!action) {
+    struct agent_call call =
+        executor_call(c, run, "vm", "claim", outbox_text(&c->out, "%s", vm->name));
+    if (!call.agent) {
         return -ENOMEM;
     }
-    struct core_run_agent *agent = &action->run_agent;
-    struct core_param *params = (struct core_param *)(uintptr_t)agent->params;
-    params[agent->n_params++] = (struct core_param){"uuid", outbox_text(&c->out, "%s", vm->uuid)};
-    params[agent->n_params++] =
-        (struct core_param){"timeout_ms", outbox_text(&c->out, "%u", (unsigned)TIMEOUT_CLAIM_MS)};
-    agent->timeout_ms = TIMEOUT_CLAIM_MS + TIMEOUT_LAST_WORD_MS;
+    call_add(&call, "uuid", outbox_text(&c->out, "%s", vm->uuid));
+    call_add(&call, "timeout_ms", outbox_text(&c->out, "%u", (unsigned)TIMEOUT_CLAIM_MS));
+    call.agent->timeout_ms = TIMEOUT_CLAIM_MS + TIMEOUT_LAST_WORD_MS;
     return 0;
 }
 
@@ -61,7 +48,7 @@ int executor_claim_done(struct core *c, struct run *run, const struct core_agent
     bool ok = line->result == RESULT_OK;
     if (d) {
         d->autostart = d->autostart && !ok;
-        d->claim_ms = c->now_ms + CLAIM_RETRY_MS;
+        d->claim_ms = c->now_ms + TIMEOUT_CLAIM_RETRY_MS;
     }
     executor_drop_run(c, run);
     if (!vm) {

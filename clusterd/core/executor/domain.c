@@ -6,8 +6,7 @@
  * an event that came before the commit which it contradicts is not lost.
  */
 #include "base/mutant.h"
-#include "core/core_internal.h"
-#include "core/executor/executor.h"
+#include "core/executor/inside.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
@@ -15,77 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A copy that may not be here is destroyed only when the model still says so after this: our model
- * may lag behind. */
-#define STRAY_MS 2000u
-/* A VM that runs by the model, and of which libvirt says nothing: then libvirt's list is read anew.
- */
-#define MISSING_MS 5000u
-
-struct domain *executor_domain(struct core *c, const char *uuid) {
-    for (uint32_t i = 0; i < c->executor.n_domains; i++) {
-        if (strcmp(c->executor.domains[i].uuid, uuid) == 0) {
-            return &c->executor.domains[i];
-        }
-    }
-    return NULL;
-}
-
-static struct domain *domain_for(struct core *c, const struct core_agent *line) {
-    struct executor *x = &c->executor;
-    struct domain *d = executor_domain(c, line->uuid);
-    if (d) {
-        return d;
-    }
-    if (x->n_domains == x->domains_capacity) {
-        uint32_t capacity = x->domains_capacity ? x->domains_capacity * 2 : 16;
-        struct domain *domains = realloc(x->domains, capacity * sizeof(*domains));
-        if (!domains) {
-            return NULL;
-        }
-        x->domains = domains;
-        x->domains_capacity = capacity;
-    }
-    d = &x->domains[x->n_domains++];
-    *d = (struct domain){.state = VM_STATE_OFF};
-    (void)snprintf(d->uuid, sizeof(d->uuid), "%s", line->uuid);
-    return d;
-}
-
-static uint8_t state_after(uint8_t event, uint8_t former) {
-    switch ((enum agent_event)event) {
-    case VM_EVENT_STARTED:
-    case VM_EVENT_RESUMED: return VM_STATE_RUNNING;
-    case VM_EVENT_PAUSED: return VM_STATE_PAUSED;
-    case VM_EVENT_STOPPED:
-    case VM_EVENT_CRASHED:
-    case VM_EVENT_SHUTDOWN:
-    case VM_EVENT_MIGRATED:
-    case VM_EVENT_SURRENDERED: return VM_STATE_OFF;
-    case VM_EVENT_DISKS:
-    case VM_EVENT_NONE: break;
-    }
-    return former;
-}
-
-uint8_t executor_end_of(const struct domain *d) {
-    if (d->surrendered) {
-        return VM_EVENT_SURRENDERED;
-    }
-    return state_after(d->last_event, VM_STATE_UNKNOWN) == VM_STATE_OFF ? d->last_event
-                                                                        : VM_EVENT_CRASHED;
-}
-
 static int note_domain(struct core *c, const struct core_agent *line) {
     if (!line->uuid || line->uuid[0] == '\0' || strlen(line->uuid) > WIRE_MAX_NAME) {
         return 0;
     }
-    struct domain *d = domain_for(c, line);
+    struct domain *d = executor_domain_for(c, line);
     if (!d) {
         return -ENOMEM;
     }
     bool event = line->line == AGENT_DOMAIN_EVENT;
-    d->state = event ? state_after(line->domain_event, d->state) : line->state;
+    d->state = event ? executor_state_after(line->domain_event, d->state) : line->state;
     d->last_event = event ? line->domain_event : VM_EVENT_NONE;
     d->surrendered = d->surrendered && d->last_event != VM_EVENT_STARTED;
     d->listed = true;
@@ -120,7 +58,7 @@ static int note_autostart(struct core *c, const struct core_agent *line) {
     if (!line->uuid || line->uuid[0] == '\0' || strlen(line->uuid) > WIRE_MAX_NAME) {
         return 0;
     }
-    struct domain *d = domain_for(c, line);
+    struct domain *d = executor_domain_for(c, line);
     if (!d) {
         return -ENOMEM;
     }
@@ -216,32 +154,6 @@ int executor_libvirt(struct core *c) {
     return core_propose(c, PENDING_REPORT, COMMAND_NODE_LIBVIRT, &told, 0);
 }
 
-int executor_kill_domain(struct core *c, const struct domain *d, const char *why) {
-    for (uint32_t i = 0; i < c->executor.n_runs; i++) {
-        const struct run *run = &c->executor.runs[i];
-        if (run->kind == RUN_KILL && strcmp(run->uuid, d->uuid) == 0) {
-            return 0;
-        }
-    }
-    struct run *run = executor_add_run(c, RUN_KILL, 0);
-    if (!run) {
-        return -ENOMEM;
-    }
-    memcpy(run->uuid, d->uuid, sizeof(run->uuid));
-    outbox_log(&c->out, SEVERITY_WARNING, "destroying %s (%s) here: %s", d->name, d->uuid, why);
-    const char *name = outbox_text(&c->out, "%s", d->name);
-    struct core_action *a = executor_agent_action(c, run, "vm", "destroy", name);
-    if (!a) {
-        return -ENOMEM;
-    }
-    struct core_param *params = (struct core_param *)(uintptr_t)a->run_agent.params;
-    params[a->run_agent.n_params++] =
-        (struct core_param){"uuid", outbox_text(&c->out, "%s", d->uuid)};
-    params[a->run_agent.n_params++] = (struct core_param){"timeout_ms", "10000"};
-    a->run_agent.timeout_ms = 15000;
-    return 0;
-}
-
 /* ----------------------------------------------------------------------------------------- table
  * against model ---- */
 
@@ -301,7 +213,7 @@ static int kill_if_stray(struct core *c, struct domain *d, const struct model_vm
     }
     /* Nothing is ordered of a node that joins, so what it may not run now it may not run at all. */
     const struct model_node *self = core_self(c);
-    uint64_t due_ms = d->stray_ms + (self && self->state == NODE_JOINING ? 0 : STRAY_MS);
+    uint64_t due_ms = d->stray_ms + (self && self->state == NODE_JOINING ? 0 : TIMEOUT_STRAY_MS);
     if (c->now_ms < due_ms) {
         executor_wake_at(c, due_ms);
         return 0;
@@ -355,12 +267,12 @@ static int report_unlisted(struct core *c) {
     if (!watch || x->missing_ms == 0) {
         return 0;
     }
-    if (c->now_ms >= x->missing_ms + MISSING_MS) {
+    if (c->now_ms >= x->missing_ms + TIMEOUT_MISSING_MS) {
         struct core_action *action = outbox_add(&c->out, CORE_ACTION_KILL_AGENT);
         action->kill_agent = (struct core_kill_agent){.run = watch->id, .force = 1};
         x->missing_ms = c->now_ms;
     }
-    executor_wake_at(c, x->missing_ms + MISSING_MS);
+    executor_wake_at(c, x->missing_ms + TIMEOUT_MISSING_MS);
     return 0;
 }
 

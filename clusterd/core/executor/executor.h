@@ -147,42 +147,9 @@ bool executor_may_stop(struct core *c);
 bool executor_waits_for(const struct core *c, uint32_t node);
 /* It is off (or could not be made so): by a fence agent's word, or an administrator's. */
 void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message);
-
-/* ------------------------------------------------------------------- between executor*.c ---- */
-struct run *executor_add_run(struct core *c, enum run_kind kind, uint32_t subject);
-struct run *executor_find_run(struct core *c, enum run_kind kind, uint32_t subject);
-void executor_drop_run(struct core *c, struct run *run);
-void executor_wake_at(struct core *c, uint64_t when_ms);
-void executor_note_machine(struct core *c, const char *machine);
-struct core_action *executor_agent_action(struct core *c, const struct run *run, const char *agent,
-                                          const char *action, const char *instance);
-struct domain *executor_domain(struct core *c, const char *uuid);
-/* What this clusterd did for the VM last; NULL when memory has run out. Valid until the next call.
- */
-struct begun *executor_begun(struct core *c, uint32_t vm);
-int executor_orders(struct core *c);
-int executor_order_done(struct core *c, struct run *run, const struct core_agent *line);
-int executor_domain_line(struct core *c, const struct core_agent *line);
-int executor_domains(struct core *c);
-int executor_libvirt(struct core *c);
-int executor_volumes(struct core *c);
-int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
-/* executor/claim.c: VMs that are added, and what libvirt does with VMs by itself. */
-int executor_claims(struct core *c);
-int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line);
-/* It is not ours, and none of ours is elsewhere: it is left alone, and told of. */
-bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm);
-int executor_self_stop(struct core *c);
-/* Its end, as it is reported: what libvirt told last may be of its life. */
-uint8_t executor_end_of(const struct domain *d);
-int executor_kill_domain(struct core *c, const struct domain *d, const char *why);
-int executor_run_device(struct core *c, struct run *run, const struct model_device *device,
-                        const char *node, enum core_fence_action what);
-int executor_fencing(struct core *c);
-/* What devices have said of nodes that were still heard; of runs of that kind. */
-int executor_settle(struct core *c, enum run_kind kind);
-int executor_clear_small(struct core *c);
-void executor_watchdog(struct core *c);
+/* The report that this node has sent was dropped with its view: it is sent anew. */
+void executor_report_again(struct core *c);
+/* Something runs here, or may run: the node must not be taken for idle. */
 bool executor_runs_something(struct core *c);
 
 #endif

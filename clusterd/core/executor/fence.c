@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of two nodes, fencing the other one before this one goes on alone; and this node's own end: the
- * watchdog and stopping its VMs when it may not run them. The timeline that makes both safe is in
- * timeouts.h. How fence agents are run: executor/device.c.
+ * Fencing other nodes: when the agent of a device is run, and what comes of it.
+ *
+ *                     off, and it is not heard
+ *     agent runs ──────────────────────────────────────► evidence
+ *      │ │ off, and it is still heard       it is heard no more ▲
+ *      │ └───────────────────────────────► HEARD ───────────────┘
+ *      │ failed                              │ it has spoken since, or is there for too long
+ *      └────────► no evidence ◄──────────────┘
+ *
+ * A device says "off" of the machine that it switches, and which one that is somebody has typed.
+ * So it is not believed about a node that corosync still hears. Mostly the node has been lost when
+ * it is fenced; one that has not is heard for as long as corosync takes to notice (token and
+ * consensus), so this node waits until corosync has lost it, too. About a node that was not heard
+ * before it was fenced nobody can say whether the device meant it; that is what its test is for.
  */
 #include "base/mutant.h"
-#include "core/core_internal.h"
+#include "core/executor/inside.h"
 #include "core/model/devices.h"
-#include "core/executor/executor.h"
-#include "core/replica/log.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"
 
@@ -16,160 +25,47 @@
 #include <stdio.h>
 #include <string.h>
 
-/* -EBADMSG: the entry is something else. */
-static int decode_view(struct core *c, const struct log_item *item, struct cmd_view *ret_view) {
-    struct log_command entry;
-    int err = wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL);
-    if (err < 0) {
-        return err;
+static bool fence_begun(struct core *c, const struct model_node *node) {
+    struct executor *x = &c->executor;
+    uint32_t i = 0;
+    while (i < x->n_fenced && x->fenced[i].node != node->id) {
+        i++;
     }
-    if (entry.type != COMMAND_VIEW) {
-        return -EBADMSG;
-    }
-    return wire_decode(&cmd_view_record, entry.body.data, entry.body.size, &c->out.arena, ret_view,
-                       NULL);
-}
-
-/*
- * The members of the last view that this node's log knows of, whether it is known to be committed
- * or not. In the arena; NULL when memory has run out. *ret_applied: the model is of that view, so
- * what it says of nodes outside is said after it.
- */
-static const struct wire_ids *last_view(struct core *c, bool *ret_applied) {
-    const struct replica *r = &c->replica;
-    struct wire_ids *ids = arena_alloc(&c->out.arena, sizeof(*ids));
-    *ret_applied = false;
-    for (uint64_t i = log_last_index(&r->log); ids && i > r->applied_index; i--) {
-        const struct log_item *item = log_at(&r->log, i);
-        struct cmd_view view;
-        int err = item ? decode_view(c, item, &view) : -EBADMSG;
-        if (err == -ENOMEM) {
-            return NULL; /* an earlier one would be taken for the last */
-        }
-        if (err < 0) {
-            continue;
-        }
-        const struct view_member *members = view.members.items;
-        uint32_t *v = arena_array(&c->out.arena, view.members.n, sizeof(*v));
-        for (uint32_t k = 0; v && k < view.members.n; k++) {
-            v[k] = members[k].node;
-        }
-        *ids = (struct wire_ids){.v = v, .n = view.members.n};
-        return v ? ids : NULL;
-    }
-    *ret_applied = true;
-    if (ids) {
-        *ids = c->model.members;
-    }
-    return ids;
-}
-
-static bool is_outside(const struct core *c, const struct model_node *node) {
-    return node->configured && !replica_takes_part(&c->replica, node->id);
-}
-
-/*
- * Whether nobody can have gone on without us since our log's end. Whoever goes on in a small view
- * has us fenced first, so we cannot have been left behind while we were in a usable view in this
- * life; nor if the last view that we know of had none of those who are missing now: they would have
- * had to come to us first.
- */
-static bool is_up_to_date(struct core *c, const struct wire_ids *last) {
-    if (c->was_usable) {
+    if (i == WIRE_MAX_NODES) {
         return true;
     }
-    MODEL_EACH(model_node, node, &c->model.nodes) {
-        if (is_outside(c, node) && ids_contain(last, node->id)) {
-            return false;
-        }
+    if (i < x->n_fenced && x->fenced[i].order == node->fence_order) {
+        return true;
     }
-    return ids_contain(last, c->self);
+    x->n_fenced = i == x->n_fenced ? i + 1 : x->n_fenced;
+    x->fenced[i].node = node->id;
+    x->fenced[i].order = node->fence_order;
+    return false;
 }
 
-/* A view that we know of and have not applied may have brought it back since the model saw it go.
- */
-static bool is_off(const struct core *c, const struct model_node *node, bool applied) {
-    bool by_model =
-        node->state == NODE_FENCED || node->state == NODE_OFFLINE || node->state == NODE_NEVER_SEEN;
-    return (by_model && applied) || ids_contain(&c->executor.cleared, node->id);
+/* Of the attempt that has begun. */
+static const struct model_device *device_of(const struct core *c, const struct model_node *node) {
+    return devices_turn(&c->model, node->id, node->fence_attempts ? node->fence_attempts - 1 : 0);
 }
 
-static int clear_node(struct core *c, const struct model_node *node) {
-    const struct model_device *device =
-        devices_turn(&c->model, node->id, c->executor.clear_attempts);
-    if (!device || executor_find_run(c, RUN_CLEAR, node->id)) {
-        return 0;
-    }
-    struct run *run = executor_add_run(c, RUN_CLEAR, node->id);
-    int err = run ? executor_run_device(c, run, device, node->name, FENCE_OFF) : -ENOMEM;
-    if (err == 0) {
-        outbox_log(&c->out, SEVERITY_WARNING,
-                   "no majority without %s: it is fenced with device %s before this node goes on "
-                   "alone",
-                   node->name, device->name);
-    }
-    return err;
-}
-
-/*
- * How long to wait before the first shot. The higher id lets the lower one go first, so that two
- * halves that both live do not shoot each other at the same moment; and a clusterd whose corosync
- * lives is most likely being restarted.
- */
-static uint64_t patience_ms(const struct core *c, const struct model_node *node) {
-    uint64_t ms = node->id > c->self ? 0 : TIMEOUT_FENCE_RACE_MS;
-    return ids_contain(&c->replica.ring, node->id) ? ms + TIMEOUT_SILENT_MS : ms;
-}
-
-/*
- * Of two nodes (two_node), one that would go on alone: before we propose such a view, the node
- * outside must be off. Until then our VMs run on: the other one does the same, and can have gone on
- * without us only by having us fenced.
- */
-int executor_clear_small(struct core *c) {
-    struct executor *x = &c->executor;
-    if (x->clear_view != c->replica.views) {
-        x->clear_view = c->replica.views;
-        x->clear_from_ms = 0;
-        x->clear_attempts = 0;
-        x->cleared.n = 0; /* what was off then may be back */
-    }
-    int settled = executor_settle(c, RUN_CLEAR);
+int executor_fencing(struct core *c) {
+    int settled = executor_settle(c, RUN_FENCE);
     if (settled < 0) {
         return settled;
     }
-    if (!replica_wants_clearance(&c->replica)) {
-        return 0;
-    }
-    bool applied = false;
-    const struct wire_ids *last = last_view(c, &applied);
-    if (!last) {
-        return -ENOMEM;
-    }
-    if (!is_up_to_date(c, last)) {
-        return 0;
-    }
-    bool all_off = true;
-    uint64_t wait_ms = 0;
     MODEL_EACH(model_node, node, &c->model.nodes) {
-        if (is_outside(c, node)) {
-            uint64_t ms = patience_ms(c, node);
-            wait_ms = ms > wait_ms ? ms : wait_ms;
-            all_off = all_off && is_off(c, node, applied);
+        const struct model_device *device = device_of(c, node);
+        if (node->fence_order == 0 || node->fence_by != c->self || !device ||
+            executor_find_run(c, RUN_FENCE, node->id) || fence_begun(c, node)) {
+            continue;
         }
-    }
-    if (all_off) {
-        return replica_clear_small(&c->replica, c->now_ms, c->wall_ms, &c->out);
-    }
-    if (x->clear_from_ms == 0) {
-        x->clear_from_ms = c->now_ms + wait_ms;
-    }
-    if (c->now_ms < x->clear_from_ms) {
-        executor_wake_at(c, x->clear_from_ms);
-        return 0;
-    }
-    MODEL_EACH(model_node, node, &c->model.nodes) {
-        int err = is_outside(c, node) && !is_off(c, node, applied) ? clear_node(c, node) : 0;
+        struct run *run = executor_add_run(c, RUN_FENCE, node->id);
+        if (!run) {
+            return -ENOMEM;
+        }
+        run->order = node->fence_order;
+        run->incarnation = node->incarnation;
+        int err = executor_run_device(c, run, device, node->name, FENCE_OFF);
         if (err < 0) {
             return err;
         }
@@ -177,8 +73,35 @@ int executor_clear_small(struct core *c) {
     return 0;
 }
 
-bool executor_waits_for(const struct core *c, uint32_t node) {
-    return replica_wants_clearance(&c->replica) && !replica_takes_part(&c->replica, node);
+/* -------------------------------------------------------------------------- what it says ---- */
+
+/* When a device has failed; "" if there is no other one. *ret_more: another one's turn has come. */
+static const char *what_follows(struct core *c, const struct run *run, bool *ret_more) {
+    *ret_more = false;
+    if (devices_count(&c->model, run->subject) < 2) {
+        return "";
+    }
+    const struct model_device *next = devices_after(&c->model, run->subject, run->device);
+    *ret_more = next != NULL;
+    return next ? outbox_text(&c->out, "next: device %s", next->name)
+                : "all its devices have failed; they are tried again after a pause";
+}
+
+static int report(struct core *c, const struct run *run, bool off, const char *message) {
+    bool more = false;
+    bool evidence = off || MUTANT(fenced_unconfirmed);
+    const char *then = evidence ? "" : what_follows(c, run, &more);
+    struct cmd_fence_result fenced = {
+        .node = run->subject,
+        .incarnation = run->incarnation,
+        .order = run->order,
+        .evidence = evidence ? EVIDENCE_AGENT : EVIDENCE_NONE,
+        .device = outbox_text(&c->out, "%s", run->device),
+        .message = message,
+        .more = more,
+        .then = then,
+    };
+    return core_propose(c, PENDING_REPORT, COMMAND_FENCE_RESULT, &fenced, 0);
 }
 
 void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {
@@ -197,192 +120,118 @@ void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *m
     }
 }
 
-/* ------------------------------------------------------------------------------- own end ---- */
-
-/* A copy that libvirt told of, or an agent that may be making one. */
-static bool copies_or_orders(const struct executor *x) {
-    for (uint32_t i = 0; i < x->n_domains; i++) {
-        if (x->domains[i].state != VM_STATE_OFF && x->domains[i].generation != 0) {
-            return true;
-        }
+/* The run is dropped: `run` is none of the table's. */
+static int conclude(struct core *c, const struct run *run, bool off, const char *message) {
+    if (run->kind != RUN_CLEAR) {
+        return report(c, run, off, message);
     }
-    for (uint32_t i = 0; i < x->n_runs; i++) {
-        if (x->runs[i].kind == RUN_ORDER) {
-            return true;
-        }
+    if (!off) {
+        bool more = false;
+        const char *then = what_follows(c, run, &more);
+        message = outbox_text(&c->out, "device %s: %s%s%s", run->device, message,
+                              then[0] ? "; " : "", then);
     }
-    return false;
+    executor_note_cleared(c, run->subject, off, message);
+    return 0;
 }
 
-/*
- * A copy of one of our VMs that we did not make, begun by libvirt or by somebody. Without a view
- * nobody knows of it, and the VM may run elsewhere: it counts, and goes, as our own copies do.
- */
-static bool is_foreign_copy(const struct core *c, const struct domain *d) {
-    const struct model_vm *vm = d->state != VM_STATE_OFF && d->generation == 0
-                                    ? model_vm_by_uuid(&c->model, d->uuid)
-                                    : NULL;
-    return vm && vm->unasked.n == 0;
+/* Without a ring of our own nobody is heard, and that says nothing. */
+static bool is_heard(const struct core *c, uint32_t node) {
+    const struct wire_ids *ring = &c->replica.ring;
+    return ids_contain(ring, node) || !ids_contain(ring, c->self);
 }
 
-static bool foreign_copies(const struct core *c) {
-    for (uint32_t i = 0; i < c->executor.n_domains; i++) {
-        if (is_foreign_copy(c, &c->executor.domains[i])) {
-            return true;
-        }
+/* Somebody else has the say by now, or the node takes part again: nobody waits for this word. */
+static bool is_void(const struct core *c, const struct run *run) {
+    const struct model_node *node = model_node_by_id(&c->model, run->subject);
+    if (run->kind == RUN_CLEAR) {
+        return replica_is_heard(&c->replica, run->subject);
     }
-    return false;
+    return !node || node->fence_order != run->order || node->fence_by != c->self;
 }
 
-static bool is_ordered_here(struct core *c, const struct log_item *item) {
-    struct log_command entry;
-    struct cmd_vm_order order;
-    int err = wire_decode(&log_command_record, item->data, item->size, &c->out.arena, &entry, NULL);
-    bool here = err < 0;
-    if (err == 0 && entry.type == COMMAND_VM_ORDER) {
-        err = wire_decode(&cmd_vm_order_record, entry.body.data, entry.body.size, &c->out.arena,
-                          &order, NULL);
-        here = err < 0 || order.node == c->self || order.target == c->self;
+/* What a device has said of a node that was heard then. *ret_gone: the run has been dropped. */
+static int settle(struct core *c, struct run *run, bool *ret_gone) {
+    const struct replica_peer *peer = replica_peer(&c->replica, run->subject);
+    struct run done = *run;
+    uint64_t spoke_ms = peer ? peer->spoke_ms : 0;
+    uint64_t until_ms = run->off_ms + TIMEOUT_STILL_HEARD_MS;
+    bool heard = is_heard(c, run->subject);
+    bool speaks = spoke_ms > run->off_ms + TIMEOUT_ECHO_MS; /* that is not what was on its way */
+    bool is_on = heard && (speaks || c->now_ms >= until_ms);
+    bool nobody_waits = is_void(c, run);
+    *ret_gone = !heard || is_on || nobody_waits;
+    if (!*ret_gone) {
+        executor_wake_at(c, until_ms); /* its word, and corosync's, are events */
+        return 0;
     }
-    c->out.error = err == -ENOMEM ? err : c->out.error;
-    return here;
-}
-
-/*
- * What our log ends with, and is not known to be committed, may be all the same, and may have been
- * begun by the clusterd before this one: libvirt then works on it, or on its storage, without any
- * VM to be seen.
- */
-static bool orders_at_the_end(struct core *c) {
-    const struct replica *r = &c->replica;
-    for (uint64_t i = r->applied_index + 1; i <= log_last_index(&r->log); i++) {
-        const struct log_item *item = log_at(&r->log, i);
-        if (!item || is_ordered_here(c, item)) {
-            return true;
-        }
+    executor_drop_run(c, run);
+    if (nobody_waits) {
+        return 0;
     }
-    return false;
+    const char *name = model_node_name(&c->model, done.subject);
+    const char *message =
+        is_on ? outbox_text(&c->out,
+                            "the device says that %s is off, but %s is still heard: it switches "
+                            "another machine, check its plug",
+                            name, name)
+              : outbox_text(&c->out, "%s", done.said);
+    return conclude(c, &done, !is_on, message);
 }
 
-bool executor_runs_something(struct core *c) {
-    return copies_or_orders(&c->executor) || model_node_holds_vms(&c->model, c->self) ||
-           !c->executor.ever_listed || /* nothing known is not nothing there */
-           (orders_at_the_end(c) && !MUTANT(idle_by_commit));
-}
-
-/* Whether something runs here as far as libvirt tells: what a node without quorum can still know.
- */
-static bool domains_run(const struct core *c) {
-    return copies_or_orders(&c->executor) || foreign_copies(c) || !c->executor.listed;
-}
-
-static void kill_orders(struct core *c) {
-    for (uint32_t i = 0; i < c->executor.n_runs; i++) {
-        struct run *run = &c->executor.runs[i];
-        if (run->kind == RUN_ORDER && !run->killed) {
-            run->kill_ms = c->now_ms;
-            run->killed = true;
-            struct core_action *action = outbox_add(&c->out, CORE_ACTION_KILL_AGENT);
-            action->kill_agent = (struct core_kill_agent){.run = run->id, .force = 1};
+int executor_settle(struct core *c, enum run_kind kind) {
+    struct executor *x = &c->executor;
+    for (uint32_t i = 0; i < x->n_runs;) {
+        bool gone = false;
+        if (x->runs[i].kind == kind && x->runs[i].off_ms) {
+            int err = settle(c, &x->runs[i], &gone);
+            if (err < 0) {
+                return err;
+            }
         }
-    }
-}
-
-/*
- * Of two nodes, one that has a quorum and was in a usable view in this life keeps its VMs while it
- * waits for the other to be off: nobody else can have started them (see executor_clear_small).
- */
-static bool keeps_vms(const struct core *c) {
-    return c->replica.small_quorum_allowed && c->replica.quorate && c->was_usable;
-}
-
-static int surrender(struct core *c, struct domain *d) {
-    d->surrendered = true;
-    return executor_kill_domain(c, d, "this node is not part of a usable view");
-}
-
-/* What libvirt has begun by itself, as this node booted: most likely the VM runs elsewhere. */
-static int end_autostarted(struct core *c) {
-    for (uint32_t i = 0; i < c->executor.n_domains; i++) {
-        struct domain *d = &c->executor.domains[i];
-        int err = d->autostart && !d->surrendered && is_foreign_copy(c, d) ? surrender(c, d) : 0;
-        if (err < 0) {
-            return err;
-        }
+        i += !gone;
     }
     return 0;
 }
 
-int executor_self_stop(struct core *c) {
-    struct executor *x = &c->executor;
-    if (keeps_vms(c)) {
-        return 0;
-    }
-    int err = end_autostarted(c);
-    if (err < 0) {
-        return err;
-    }
-    /* Views that are being formed pass in moments; a quorum that is lost may be lost for good. */
-    uint64_t wait = c->replica.quorate
-                        ? setting_get(&c->model, SETTING_self_fence_ms) - 2 * TIMEOUT_SELF_STOP_MS
-                        : TIMEOUT_SELF_STOP_MS;
-    uint64_t due = x->unusable_since_ms + wait;
-    due = due > x->self_stop_ms ? due : x->self_stop_ms;
-    if (!domains_run(c)) {
-        return 0;
-    }
-    if (c->now_ms < due) {
-        executor_wake_at(c, due);
-        return 0;
-    }
-    if (!x->self_stopping) {
-        x->self_stopping = true;
-        outbox_log(&c->out, SEVERITY_ERROR,
-                   "this node is not part of a usable view: its VMs are destroyed here, they will "
-                   "run elsewhere");
-    }
-    kill_orders(c);
-    for (uint32_t i = 0; i < x->n_domains; i++) {
-        struct domain *d = &x->domains[i];
-        bool ours = d->state != VM_STATE_OFF && d->generation != 0;
-        err = ours || is_foreign_copy(c, d) ? surrender(c, d) : 0;
-        if (err < 0) {
-            return err;
-        }
-    }
-    x->self_stop_ms = c->now_ms + TIMEOUT_SELF_STOP_MS;
-    executor_wake_at(c, x->self_stop_ms);
-    return 0;
-}
-
-void executor_watchdog(struct core *c) {
-    struct executor *x = &c->executor;
-    if (c->watchdog_ms == 0 || c->now_ms < x->feed_ms) {
-        if (c->watchdog_ms) {
-            executor_wake_at(c, x->feed_ms);
-        }
+static void test_ended(struct core *c, const struct run *run, const struct core_fence *result,
+                       const char *message) {
+    const char *name = model_node_name(&c->model, run->subject);
+    bool alive = ids_contain(&c->replica.ring, run->subject) || run->subject == c->self;
+    if (result->ok && result->power == POWER_OFF && alive) {
+        outbox_reply(&c->out, run->client, REPLY_FAILED, 0,
+                     outbox_text(&c->out,
+                                 "the device says that %s is off, but %s is alive: wrong plug?",
+                                 name, name),
+                     outbox_text(&c->out, "clusterctl fence-device list shows what %s is told",
+                                 run->device));
         return;
     }
-    bool prompt = c->prompt_ms && c->now_ms <= c->prompt_ms + 2 * TIMEOUT_PROMPT_MS;
-    bool idle = x->connected && x->listed && !executor_runs_something(c) && !foreign_copies(c);
-    if (idle && !prompt && !MUTANT(idle_and_late)) {
-        executor_wake_at(c, c->now_ms + TIMEOUT_PROMPT_MS / 4); /* then we see */
-        idle = false;
-    }
-    bool alive = (replica_usable(&c->replica) || keeps_vms(c)) &&
-                 c->replica.heartbeat_echoed != x->fed_heartbeat &&
-                 (c->now_ms <= c->replica.echo_sent_ms + TIMEOUT_ECHO_MS || MUTANT(old_echo));
-    if (!idle && !alive) {
-        return; /* the next echo comes as a message, and with it a step */
-    }
-    x->fed_heartbeat = c->replica.heartbeat_echoed;
-    x->feed_ms = c->now_ms + TIMEOUT_HEARTBEAT_MS / 2;
-    executor_wake_at(c, x->feed_ms);
-    outbox_add(&c->out, CORE_ACTION_WATCHDOG)->watchdog.feed = 1;
+    outbox_reply(&c->out, run->client, result->ok ? REPLY_OK : REPLY_FAILED, 0, message,
+                 result->ok ? "" : "check the device's address and parameters");
 }
 
-bool executor_may_stop(struct core *c) {
-    const struct model_node *self = core_self(c);
-    return !executor_runs_something(c) &&
-           (!replica_usable(&c->replica) || !self || self->state == NODE_OFFLINE);
+int executor_fence(struct core *c, const struct core_fence *result) {
+    struct executor *x = &c->executor;
+    struct run *run = NULL;
+    for (uint32_t i = 0; i < x->n_runs; i++) {
+        run = x->runs[i].id == result->run ? &x->runs[i] : run;
+    }
+    if (!run) {
+        return 0;
+    }
+    const char *message = outbox_text(&c->out, "%s", result->message ? result->message : "");
+    if (run->kind != RUN_TEST && result->ok && is_heard(c, run->subject) &&
+        !MUTANT(fenced_and_heard)) {
+        run->off_ms = c->now_ms;
+        (void)snprintf(run->said, sizeof(run->said), "%s", message);
+        return 0;
+    }
+    struct run done = *run;
+    executor_drop_run(c, run);
+    if (done.kind == RUN_TEST) {
+        test_ended(c, &done, result, message);
+        return 0;
+    }
+    return conclude(c, &done, result->ok != 0, message);
 }

@@ -3,8 +3,7 @@
  * Orders on VMs: which agent carries one out, with what, by when; and what is reported of it.
  */
 #include "base/mutant.h"
-#include "core/core_internal.h"
-#include "core/executor/executor.h"
+#include "core/executor/inside.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"
 
@@ -12,30 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PROBE_RETRY_MS 1000u
-/* A migration that is asked to end gets that long to abort its job. */
-#define CANCEL_MS 10000u
-
-struct begun *executor_begun(struct core *c, uint32_t vm) {
-    struct executor *x = &c->executor;
-    for (uint32_t i = 0; i < x->n_begun; i++) {
-        if (x->begun[i].vm == vm) {
-            return &x->begun[i];
-        }
-    }
-    if (x->n_begun == x->begun_capacity) {
-        uint32_t capacity = x->begun_capacity ? x->begun_capacity * 2 : 16;
-        struct begun *begun = realloc(x->begun, capacity * sizeof(*x->begun));
-        if (!begun) {
-            return NULL;
-        }
-        x->begun = begun;
-        x->begun_capacity = capacity;
-    }
-    x->begun[x->n_begun] = (struct begun){.vm = vm};
-    return &x->begun[x->n_begun++];
-}
 
 static uint64_t order_timeout(const struct core *c, enum order_kind kind) {
     const struct model *m = &c->model;
@@ -58,11 +33,6 @@ static const char *number(struct core *c, uint64_t v) {
     return outbox_text(&c->out, "%llu", (unsigned long long)v);
 }
 
-static void add_param(struct core_run_agent *agent, const char *key, const char *value) {
-    struct core_param *params = (struct core_param *)(uintptr_t)agent->params;
-    params[agent->n_params++] = (struct core_param){.key = key, .value = value};
-}
-
 /* "qemu+tcp://%s/system" with the target's name. */
 static const char *target_uri(struct core *c, const char *name) {
     const char *at = strstr(c->migrate_uri, "%s");
@@ -73,17 +43,16 @@ static const char *target_uri(struct core *c, const char *name) {
                        at + 2);
 }
 
-static void migrate_params(struct core *c, const struct model_vm *vm,
-                           struct core_run_agent *agent) {
+static void migrate_params(struct core *c, const struct model_vm *vm, struct agent_call *call) {
     const struct model *m = &c->model;
     const char *name = outbox_text(&c->out, "%s", model_node_name(m, vm->target));
-    add_param(agent, "target", name);
-    add_param(agent, "target_uri", target_uri(c, name));
-    add_param(agent, "generation", number(c, vm->move_generation));
-    add_param(agent, "bandwidth_mbps", number(c, setting_get(m, SETTING_migrate_bandwidth_mbps)));
-    add_param(agent, "max_downtime_ms", number(c, setting_get(m, SETTING_max_downtime_ms)));
-    add_param(agent, "auto_converge", "1");
-    add_param(agent, "shared", vm->volumes.n ? "1" : "0");
+    call_add(call, "target", name);
+    call_add(call, "target_uri", target_uri(c, name));
+    call_add(call, "generation", number(c, vm->move_generation));
+    call_add(call, "bandwidth_mbps", number(c, setting_get(m, SETTING_migrate_bandwidth_mbps)));
+    call_add(call, "max_downtime_ms", number(c, setting_get(m, SETTING_max_downtime_ms)));
+    call_add(call, "auto_converge", "1");
+    call_add(call, "shared", vm->volumes.n ? "1" : "0");
 }
 
 static const char *order_action(enum order_kind kind) {
@@ -111,45 +80,39 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
     run->order_kind = kind;
     run->operation = vm->operation;
     uint64_t timeout = order_timeout(c, kind);
-    struct core_action *action = executor_agent_action(c, run, "vm", order_action(kind),
-                                                       outbox_text(&c->out, "%s", vm->name));
-    if (!action) {
+    struct agent_call call =
+        executor_call(c, run, "vm", order_action(kind), outbox_text(&c->out, "%s", vm->name));
+    if (!call.agent) {
         return -ENOMEM;
     }
-    struct core_run_agent *agent = &action->run_agent;
-    agent->timeout_ms = timeout + TIMEOUT_LAST_WORD_MS;
-    agent->outlives = kind == ORDER_MIGRATE || kind == ORDER_SAVE;
-    add_param(agent, "uuid", outbox_text(&c->out, "%s", vm->uuid));
-    add_param(agent, "timeout_ms", number(c, timeout));
+    call.agent->timeout_ms = timeout + TIMEOUT_LAST_WORD_MS;
+    call.agent->outlives = kind == ORDER_MIGRATE || kind == ORDER_SAVE;
+    call_add(&call, "uuid", outbox_text(&c->out, "%s", vm->uuid));
+    call_add(&call, "timeout_ms", number(c, timeout));
     if (kind == ORDER_MIGRATE) {
-        migrate_params(c, vm, agent);
+        migrate_params(c, vm, &call);
         return 0;
     }
     bool arrived = MUTANT(arrival_resumed) && kind == ORDER_RESUME && vm->target == c->self;
-    add_param(agent, "generation", number(c, arrived ? vm->move_generation : vm->generation));
+    call_add(&call, "generation", number(c, arrived ? vm->move_generation : vm->generation));
     if (kind == ORDER_START || kind == ORDER_RESTORE) {
-        agent->input = arena_strdup(&c->out.arena, vm->xml);
-        if (!agent->input) {
+        call.agent->input = arena_strdup(&c->out.arena, vm->xml);
+        if (!call.agent->input) {
             return -ENOMEM;
         }
     }
     if (kind == ORDER_SAVE || kind == ORDER_RESTORE) {
-        add_param(agent, "state_file", outbox_text(&c->out, "%s", vm->state_file));
+        call_add(&call, "state_file", outbox_text(&c->out, "%s", vm->state_file));
     }
     if (kind == ORDER_STOP) {
-        add_param(agent, "grace_ms", number(c, setting_get(&c->model, SETTING_stop_grace_ms)));
+        call_add(&call, "grace_ms", number(c, setting_get(&c->model, SETTING_stop_grace_ms)));
     }
     if (kind == ORDER_PROBE) {
-        add_param(agent, "wait_job", "1");
+        call_add(&call, "wait_job", "1");
     }
     return 0;
 }
 
-/*
- * A move is given up when its operation was cancelled, or when its order stands no more: its target
- * was fenced, say. Nobody waits for its end then, but the probe that follows waits for libvirt's
- * job.
- */
 /* Asks the agent to end; one that does not is killed. */
 static void end_run(struct core *c, struct run *run, bool force) {
     bool asked = run->kill_ms != 0;
@@ -157,7 +120,7 @@ static void end_run(struct core *c, struct run *run, bool force) {
         executor_wake_at(c, run->killed ? UINT64_MAX : run->kill_ms);
         return;
     }
-    run->kill_ms = c->now_ms + CANCEL_MS;
+    run->kill_ms = c->now_ms + TIMEOUT_CANCEL_MS;
     run->killed = asked || force;
     struct core_action *action = outbox_add(&c->out, CORE_ACTION_KILL_AGENT);
     action->kill_agent = (struct core_kill_agent){.run = run->id, .force = run->killed};
@@ -303,7 +266,7 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
             return -ENOMEM;
         }
         begun->again = true;
-        c->executor.probe_retry_ms = c->now_ms + PROBE_RETRY_MS;
+        c->executor.probe_retry_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
         return 0;
     }
     return core_propose(c, PENDING_REPORT, COMMAND_VM_REPORT, &report, 0);

@@ -8,21 +8,13 @@
  * (volume/heartbeat.h has the argument), and publishes whom it sees. Who is right where not all see
  * each other: storage.h.
  */
-#include "core/core_internal.h"
-#include "core/executor/executor.h"
+#include "core/executor/inside.h"
 #include "core/model/storage.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#define VOLUME_INTERVAL_MS 1000u
-/* Three heartbeats: what is written moves within that time. */
-#define MOVED_MS 3000u
-/* By then the others' sight has been published, and a node whose storage hangs has been found to be
- * stalled: its heartbeat stands still too, and that is no other storage. */
-#define WRONG_MS (TIMEOUT_VOLUME_MS + 1500u)
 
 static struct volume_watch *watch_of(struct core *c, uint32_t volume) {
     for (uint32_t i = 0; i < c->executor.n_volumes; i++) {
@@ -56,18 +48,15 @@ static int start_agent(struct core *c, const struct model_volume *volume, struct
      */
     w->nonce = c->incarnation ^ (run->id * UINT64_C(0x9e3779b97f4a7c15));
     w->begun_ms = w->begun_ms ? w->begun_ms : c->now_ms;
-    struct core_action *a =
-        executor_agent_action(c, run, "volume", "watch", outbox_text(&c->out, "%s", volume->name));
-    if (!a) {
+    struct agent_call call =
+        executor_call(c, run, "volume", "watch", outbox_text(&c->out, "%s", volume->name));
+    if (!call.agent) {
         return -ENOMEM;
     }
-    struct core_param *p = (struct core_param *)(uintptr_t)a->run_agent.params;
-    uint32_t n = a->run_agent.n_params;
-    p[n++] = (struct core_param){"path", outbox_text(&c->out, "%s", volume->path)};
-    p[n++] = (struct core_param){"node", outbox_text(&c->out, "%s", self->name)};
-    p[n++] = (struct core_param){"nonce", nonce_text(c, w)};
-    p[n++] = (struct core_param){"interval_ms", outbox_text(&c->out, "%u", VOLUME_INTERVAL_MS)};
-    a->run_agent.n_params = n;
+    call_add(&call, "path", outbox_text(&c->out, "%s", volume->path));
+    call_add(&call, "node", outbox_text(&c->out, "%s", self->name));
+    call_add(&call, "nonce", nonce_text(c, w));
+    call_add(&call, "interval_ms", outbox_text(&c->out, "%u", TIMEOUT_VOLUME_HEARTBEAT_MS));
     return 0;
 }
 
@@ -150,8 +139,8 @@ static enum volume_state judge(struct core *c, struct volume_watch *w, const cha
     if (w->wrong_since_ms == 0) {
         w->wrong_since_ms = c->now_ms;
     }
-    if (!w->different && c->now_ms < w->wrong_since_ms + WRONG_MS) {
-        executor_wake_at(c, w->wrong_since_ms + WRONG_MS);
+    if (!w->different && c->now_ms < w->wrong_since_ms + TIMEOUT_VOLUME_DIFFERENT_MS) {
+        executor_wake_at(c, w->wrong_since_ms + TIMEOUT_VOLUME_DIFFERENT_MS);
         return w->told && w->told_state == VOLUME_OK ? VOLUME_OK : VOLUME_UNKNOWN;
     }
     w->different = true;
@@ -245,7 +234,7 @@ static void note_seen(const struct core *c, struct volume_watch *w, const struct
         const struct core_seen *seen = seen_of(line, node->name);
         const struct model_health *h = model_health_of(&c->model, w->volume, node->id);
         if (seen && h && node->id != c->self && w->n_sees < WIRE_MAX_NODES &&
-            strcmp(h->nonce, seen->nonce) == 0 && seen->moved_ms < MOVED_MS) {
+            strcmp(h->nonce, seen->nonce) == 0 && seen->moved_ms < TIMEOUT_VOLUME_MOVED_MS) {
             w->sees[w->n_sees++] = node->id;
         }
     }

@@ -345,6 +345,8 @@ bool ids_contain(const struct wire_ids *ids, uint32_t id);
 
 /* The lowest id of the view: the member that decides. 0 before any view. */
 uint32_t model_coordinator(const struct model *m);
+/* Nothing is under way, and no node is missing that may come back (model/calm.c). */
+bool model_is_calm(const struct model *m);
 /* Whether a copy of the VM may be on the node: the one question of which all safety is made. */
 bool model_vm_may_run_on(const struct model_vm *vm, uint32_t node);
 /* Whether losing the node without a word leaves a VM in doubt, so that the node must be fenced. */

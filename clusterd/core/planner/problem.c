@@ -3,6 +3,7 @@
  * The model as a placement problem; see planner/problem.h.
  */
 #include "core/planner/problem.h"
+#include "core/timeouts.h"
 
 #include "core/model/settings.h"
 
@@ -15,40 +16,6 @@ static const struct model_node *node_at(const struct model *m, uint32_t i) {
 
 static const struct model_vm *vm_at(const struct model *m, uint32_t i) {
     return (const struct model_vm *)m->vms.rows + i;
-}
-
-uint32_t planner_node_index(const struct planner_problem *pr, uint32_t id) {
-    for (uint32_t i = 0; id && i < pr->p.n_nodes; i++) {
-        if (pr->node_ids[i] == id) {
-            return i;
-        }
-    }
-    return PLACEMENT_NONE;
-}
-
-/* Ids ascend, as in the model. */
-uint32_t planner_vm_index(const struct planner_problem *pr, uint32_t id) {
-    uint32_t low = 0, high = pr->p.n_vms;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (pr->vm_ids[middle] == id) {
-            return middle;
-        }
-        if (pr->vm_ids[middle] < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return PLACEMENT_NONE;
-}
-
-const uint64_t *planner_capacities(const struct planner_problem *pr, uint32_t node) {
-    return &pr->p.capacities[(size_t)node * pr->p.n_resources];
-}
-
-const uint64_t *planner_needs(const struct planner_problem *pr, uint32_t vm) {
-    return &pr->p.needs[(size_t)vm * pr->p.n_resources];
 }
 
 static enum placement_node_state node_state(const struct model *m, const struct model_node *node) {
@@ -71,23 +38,6 @@ static enum placement_node_state node_state(const struct model *m, const struct 
     return node->configured && ids_contain(&m->members, node->id) && !node->fence_asked
                ? PLACEMENT_NODE_ACCEPTS
                : PLACEMENT_NODE_LOST;
-}
-
-int planner_node_set(const struct planner_problem *pr, const struct wire_ids *ids,
-                     struct placement_set *ret) {
-    uint32_t *v = arena_array(pr->arena, ids->n, sizeof(*v));
-    if (!v) {
-        return -ENOMEM;
-    }
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < ids->n; i++) {
-        uint32_t index = planner_node_index(pr, ids->v[i]);
-        if (index != PLACEMENT_NONE) {
-            v[count++] = index;
-        }
-    }
-    *ret = (struct placement_set){.index = v, .n = count};
-    return 0;
 }
 
 static int healthy_volumes(const struct planner_problem *pr, const struct model *m, uint32_t node,
@@ -215,7 +165,7 @@ static bool has_failed_to_move(const struct model *m, const struct model_vm *vm,
         const struct operation_vm *row = op->vms.items;
         bool failed = op->kind == OPERATION_MOVE && op->cause != CAUSE_PERSON &&
                       op->state == OPERATION_FAILED && op->vms.n == 1 && row->vm == vm->id;
-        if (failed && wall_ms < op->ended_ms + PLANNER_MOVE_RETRY_MS) {
+        if (failed && wall_ms < op->ended_ms + TIMEOUT_MOVE_RETRY_MS) {
             return true;
         }
     }

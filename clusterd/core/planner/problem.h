@@ -20,9 +20,6 @@ struct planner_load { /* how busy a node's cpus are, averaged over a while */
     uint32_t cpu_busy_permille;
 };
 
-/* After a move that nobody asked for has failed, the VM is not chosen again for so long. */
-#define PLANNER_MOVE_RETRY_MS 600000u
-
 struct planner_facts {
     uint64_t wall_ms; /* now, by people's clock: for how old something is, nothing else */
     /* The question is what a loss would do: a VM then starts anew, on any CPU; and its own "no auto

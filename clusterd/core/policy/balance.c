@@ -11,45 +11,9 @@
  *
  * A new coordinator waits a whole pause first: when the last move was, only the former one knew.
  */
-#include "core/core_internal.h"
-#include "core/planner/planner.h"
+#include "core/policy/inside.h"
 #include "core/model/settings.h"
-
-/* Loads change without anything being committed: they are looked at so often. */
-#define LOOK_MS 10000u
-
-static bool node_is_calm(const struct model_node *node) {
-    switch ((enum node_state)node->state) {
-    case NODE_ONLINE: return node->service != SERVICE_DRAINING && !node->fence_asked;
-    case NODE_FENCED:
-    case NODE_OFFLINE:
-    case NODE_NEVER_SEEN: return true;
-    case NODE_JOINING:
-    case NODE_SILENT:
-    case NODE_LOST:
-    case NODE_FENCING: break;
-    }
-    return false;
-}
-
-bool policy_is_calm(const struct core *c) {
-    MODEL_EACH(model_operation, op, &c->model.operations) {
-        if (op->state == OPERATION_RUNNING) {
-            return false;
-        }
-    }
-    MODEL_EACH(model_node, node, &c->model.nodes) {
-        if (!node_is_calm(node)) {
-            return false;
-        }
-    }
-    MODEL_EACH(model_vm, vm, &c->model.vms) {
-        if (vm->order != ORDER_NONE || vm->state == VM_RESOLVING) {
-            return false;
-        }
-    }
-    return true;
-}
+#include "core/timeouts.h"
 
 /* "91 % of its memory and 20 % of its cpu are in use" */
 static const char *use_text(struct core *c, uint32_t id, const struct planner_load *loads,
@@ -85,7 +49,7 @@ static int move_one(struct core *c, const struct planner_plan *plan,
 
 int policy_balance(struct core *c) {
     struct policy *p = &c->policy;
-    if (setting_get(&c->model, SETTING_balance) != BALANCE_AUTO || !policy_is_calm(c)) {
+    if (setting_get(&c->model, SETTING_balance) != BALANCE_AUTO || !model_is_calm(&c->model)) {
         p->calm_since_ms = c->now_ms;
         return 0;
     }
@@ -97,7 +61,7 @@ int policy_balance(struct core *c) {
     struct planner_load loads[WIRE_MAX_NODES];
     struct planner_plan plan;
     uint32_t n = core_get_loads(c, loads);
-    policy_wake_at(c, c->now_ms + LOOK_MS);
+    policy_wake_at(c, c->now_ms + TIMEOUT_BALANCE_LOOK_MS);
     struct planner_facts facts = planner_balance_facts(&c->model, c->wall_ms, loads, n);
     struct planner_question question;
     int err = planner_balance_question(&c->model, c->wall_ms, &c->out.arena, &question);

@@ -8,7 +8,7 @@
  * pauses, for ever: without evidence nothing is started elsewhere.
  */
 #include "base/mutant.h"
-#include "core/core_internal.h"
+#include "core/policy/inside.h"
 #include "core/model/devices.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"

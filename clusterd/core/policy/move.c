@@ -11,8 +11,7 @@
  * move others out of the way of VMs that would find no place; it is carried out as one of a
  * failover is (policy/start.c): from its front, and what is left is planned anew.
  */
-#include "core/core_internal.h"
-#include "core/planner/planner.h"
+#include "core/policy/inside.h"
 #include "core/model/settings.h"
 
 #include <errno.h>

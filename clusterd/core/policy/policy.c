@@ -4,9 +4,7 @@
  * finds missing; the next pass comes when all that this one proposed has been applied, so no rule
  * sees its own wishes as facts.
  */
-#include "core/policy/policy.h"
-
-#include "core/core_internal.h"
+#include "core/policy/inside.h"
 #include "base/check.h"
 #include "core/apply/resolve.h"
 #include "core/model/settings.h"
@@ -15,59 +13,6 @@
 #include <errno.h>
 
 #define POLICY_BUDGET 128u /* commands in one pass */
-#define STEP_AGAIN_MS 1000u
-#define STEP_AGAIN_MAX_MS 30000u
-
-int policy_propose(struct core *c, uint32_t type, const void *command) {
-    if (c->policy.budget == 0) {
-        policy_wake_at(c, c->now_ms);
-        return 0;
-    }
-    c->policy.budget--;
-    return core_propose(c, PENDING_POLICY, type, command, 0);
-}
-
-int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,
-                 uint32_t target, uint64_t operation, const char *reason) {
-    struct cmd_vm_order order = {.vm = vm->id,
-                                 .generation = vm->generation,
-                                 .serial = vm->serial,
-                                 .kind = (uint8_t)kind,
-                                 .node = node,
-                                 .target = target,
-                                 .operation = operation,
-                                 .reason = reason};
-    /* An order that will be refused would change nothing but the index, and so be thought of again,
-     * for ever. */
-    return order_fits(&c->model, vm, &order) ? policy_propose(c, COMMAND_VM_ORDER, &order) : 0;
-}
-
-int policy_end(struct core *c, uint64_t operation, enum operation_state state, const char *reason) {
-    struct cmd_operation_end end = {
-        .operation = operation, .state = (uint8_t)state, .reason = reason};
-    return policy_propose(c, COMMAND_OPERATION_END, &end);
-}
-
-void policy_wake_at(struct core *c, uint64_t when_ms) {
-    if (when_ms < c->policy.wakeup_ms) {
-        c->policy.wakeup_ms = when_ms;
-    }
-}
-
-bool policy_node_ready(const struct core *c, uint32_t id) {
-    const struct model_node *node = model_node_by_id(&c->model, id);
-    return node && node->state == NODE_ONLINE && ids_contain(&c->model.members, id);
-}
-
-uint32_t policy_moves_on(const struct core *c, uint32_t node) {
-    uint32_t n = 0;
-    MODEL_EACH(model_vm, vm, &c->model.vms) {
-        bool moves = vm->state == VM_MIGRATING || vm->state == VM_SAVING || vm->state == VM_SAVED ||
-                     vm->state == VM_RESTORING;
-        n += moves && (vm->owner == node || vm->target == node || vm->restore_node == node);
-    }
-    return n;
-}
 
 /*
  * A QEMU that does not die would be destroyed without end, at the speed of the disks; a stop whose
@@ -87,8 +32,8 @@ static bool is_its_time(struct core *c, uint32_t vm, enum order_kind kind, uint3
         return false;
     }
     bool again = found && c->now_ms < found->next_ms + found->pause_ms;
-    uint64_t pause_ms = again ? 2 * found->pause_ms : STEP_AGAIN_MS;
-    pause_ms = pause_ms < STEP_AGAIN_MAX_MS ? pause_ms : STEP_AGAIN_MAX_MS;
+    uint64_t pause_ms = again ? 2 * found->pause_ms : TIMEOUT_STEP_MS;
+    pause_ms = pause_ms < TIMEOUT_STEP_MAX_MS ? pause_ms : TIMEOUT_STEP_MAX_MS;
     *(found ? found : oldest) = (struct policy_pace){.vm = vm,
                                                      .node = node,
                                                      .kind = (uint32_t)kind,

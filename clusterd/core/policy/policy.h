@@ -13,8 +13,6 @@
 #include <stdint.h>
 
 struct core;
-struct planner_choice;
-struct planner_plan;
 
 struct policy_wait { /* since when a node is in its present state, by this node's clock */
     uint32_t node;
@@ -50,32 +48,7 @@ struct policy {
 
 /* One pass, if there is anything new. Only on the coordinator of a usable view. */
 int policy_run(struct core *c);
-
-/* --------------------------------------------------------------------- between policy*.c ---- */
-int policy_fencing(struct core *c);
-int policy_resolve(struct core *c);
-int policy_renew(struct core *c);
-int policy_stops(struct core *c);
-int policy_retries(struct core *c);
-int policy_starts(struct core *c);
-int policy_drains(struct core *c);
-int policy_moves(struct core *c);
-int policy_balance(struct core *c);
-/* Nothing is under way, nobody is missing that may come back. */
-bool policy_is_calm(const struct core *c);
-int policy_propose(struct core *c, uint32_t type, const void *command);
-int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,
-                 uint32_t target, uint64_t operation, const char *reason);
-/* The coordinator's own wish that a VM moves: an operation, as if somebody had asked for it. */
-int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
-                const char *reason);
-/* Of a plan that moves others: this one, which makes room; the operation says for whom. */
-int policy_make_room(struct core *c, const struct planner_plan *plan,
-                     const struct planner_choice *choice);
-int policy_end(struct core *c, uint64_t operation, enum operation_state state, const char *reason);
+/* Look again then, at the latest. */
 void policy_wake_at(struct core *c, uint64_t when_ms);
-bool policy_node_ready(const struct core *c, uint32_t node);
-/* VMs that move from or to the node right now. */
-uint32_t policy_moves_on(const struct core *c, uint32_t node);
 
 #endif

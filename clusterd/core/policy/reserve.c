@@ -3,15 +3,13 @@
  * The reserve; see reserve.h.
  */
 #include "core/policy/reserve.h"
+#include "core/timeouts.h"
 
-#include "core/core_internal.h"
+#include "core/policy/inside.h"
 #include "core/model/settings.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define ASK_AGAIN_MS 1000u /* between two questions, unless somebody waits */
-#define HOLD_MS 3000u      /* nobody waits longer for a warning */
 
 static uint32_t nodes_to_lose(const struct core *c) {
     return (uint32_t)setting_get(&c->model, SETTING_reserve_nodes);
@@ -51,18 +49,19 @@ bool reserve_holds(struct core *c, uint64_t client, const struct apply *a) {
                  a->message[0] == '\0' && may_break_it(a->type) && r->state != RESERVE_BROKEN &&
                  r->n_held < RESERVE_HELD && replica_usable(&c->replica);
     if (holds) {
-        r->held[r->n_held++] = (struct held_reply){.client = client,
-                                                   .operation = a->operation,
-                                                   .deadline_ms = c->now_ms + HOLD_MS,
-                                                   .index = a->index};
+        r->held[r->n_held++] =
+            (struct held_reply){.client = client,
+                                .operation = a->operation,
+                                .deadline_ms = c->now_ms + TIMEOUT_RESERVE_ANSWER_MS,
+                                .index = a->index};
     }
     return holds;
 }
 
 static void answer(struct core *c, uint32_t i, const char *warning) {
     struct reserve *r = &c->reserve;
-    core_reply(c, r->held[i].client, REPLY_OK, r->held[i].operation, "", "");
-    c->out.v[c->out.n - 1].reply.warning = warning;
+    outbox_reply(&c->out, r->held[i].client, REPLY_OK, r->held[i].operation, "", "")->warning =
+        warning;
     r->n_held--;
     for (uint32_t k = i; k < r->n_held; k++) {
         r->held[k] = r->held[k + 1];
@@ -150,7 +149,7 @@ static int ask(struct core *c) {
     }
     question.k = nodes_to_lose(c);
     r->asked_index = c->model.index;
-    r->next_ms = c->now_ms + ASK_AGAIN_MS;
+    r->next_ms = c->now_ms + TIMEOUT_RESERVE_ASK_MS;
     err = solve_begin(c, SOLVE_RESERVE, &facts, &question);
     return err < 0 ? err : 0;
 }
@@ -175,7 +174,7 @@ int reserve_run(struct core *c) {
     answer_late(c, false);
     bool waited_for = r->n_held > 0;
     if (r->asked_index == c->model.index || c->jobs[SOLVE_RESERVE] ||
-        (!waited_for && !policy_is_calm(c))) {
+        (!waited_for && !model_is_calm(&c->model))) {
         return 0;
     }
     if (!waited_for && c->now_ms < r->next_ms) {

@@ -4,7 +4,7 @@
  */
 #include "core/policy/solve.h"
 
-#include "core/core_internal.h"
+#include "core/policy/inside.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,17 +4,12 @@
  * failover, cold start, restart of a crashed VM, the second half of a quick migration and `vm
  * start`, in one rule.
  */
-#include "core/core_internal.h"
-#include "core/planner/planner.h"
+#include "core/policy/inside.h"
 #include "core/apply/resolve.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
-
-/* When the power has come back, the nodes report, and prove their volumes, within moments of each
- * other: placing VMs on the first would crowd it. */
-#define JOINING_WAIT_MS 3000u
 
 /* It is not known yet whether it has all volumes. */
 static bool volumes_are_open(const struct core *c, const struct model_node *node) {
@@ -28,7 +23,7 @@ static bool volumes_are_open(const struct core *c, const struct model_node *node
 }
 
 static bool nodes_are_joining(struct core *c) {
-    uint64_t until = c->policy.view_since_ms + JOINING_WAIT_MS;
+    uint64_t until = c->policy.view_since_ms + TIMEOUT_JOINING_MS;
     for (uint32_t i = 0; i < c->model.members.n; i++) {
         const struct model_node *node = model_node_by_id(&c->model, c->model.members.v[i]);
         bool open = node && (node->state == NODE_JOINING || volumes_are_open(c, node));
@@ -127,37 +122,6 @@ static int order_start(struct core *c, const struct planner_choice *choice, stru
                         vm->operation, "");
 }
 
-/* For whom the VM is moved: the first in the plan that is to come where it is now. */
-static const char *room_for(struct core *c, const struct planner_plan *plan, uint32_t node) {
-    for (uint32_t i = 0; i < plan->n; i++) {
-        if (plan->v[i].to == node) {
-            const struct model_vm *vm = model_vm_by_id(&c->model, plan->v[i].vm);
-            return vm ? vm->name : "other VMs";
-        }
-    }
-    return "other VMs";
-}
-
-int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
-                const char *reason) {
-    struct cmd_vm_move move = {.vm = vm->name,
-                               .to = model_node_name(&c->model, to),
-                               .mode = MOVE_LIVE,
-                               .cause = (uint8_t)cause,
-                               .serial = vm->serial,
-                               .reason = reason};
-    return policy_propose(c, COMMAND_VM_MOVE, &move);
-}
-
-int policy_make_room(struct core *c, const struct planner_plan *plan,
-                     const struct planner_choice *choice) {
-    const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
-    return policy_move(c, vm, choice->to, CAUSE_ROOM,
-                       outbox_text(&c->out, "it makes room on %s for %s",
-                                   model_node_name(&c->model, choice->from),
-                                   room_for(c, plan, choice->from)));
-}
-
 /*
  * A plan with moves is carried out from its front: what can be done now is ordered, and when it is
  * done the same question is asked again. A VM on its way counts at both ends, so the new plan goes
@@ -184,7 +148,7 @@ static int carry_out(struct core *c, const struct planner_plan *plan) {
         }
     }
     if (plan->n_unplaced > 0) {
-        policy_wake_at(c, c->now_ms + PLANNER_MOVE_RETRY_MS);
+        policy_wake_at(c, c->now_ms + TIMEOUT_MOVE_RETRY_MS);
     }
     return err;
 }

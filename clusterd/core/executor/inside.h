@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the executor use of each other, from the bottom up.
+ */
+#ifndef CLUSTERD_CORE_EXECUTOR_INSIDE_H
+#define CLUSTERD_CORE_EXECUTOR_INSIDE_H
+
+#include "core/core_internal.h"
+#include "core/executor/executor.h"
+
+/* ---- runs.c: agents that run, and calling one ---- */
+
+/* NULL when memory has run out. Valid until the next run is added or dropped. */
+struct run *executor_add_run(struct core *c, enum run_kind kind, uint32_t subject);
+struct run *executor_find_run(struct core *c, enum run_kind kind, uint32_t subject);
+struct run *executor_run_by_id(struct core *c, uint64_t id);
+void executor_drop_run(struct core *c, struct run *run);
+void executor_wake_at(struct core *c, uint64_t when_ms);
+/* What this clusterd did for the VM last; NULL when memory has run out. Valid until the next call.
+ */
+struct begun *executor_begun(struct core *c, uint32_t vm);
+
+#define AGENT_PARAMS 16u /* at most so many for one agent */
+
+/* An agent that is about to be run. `agent` is valid until the next action is added. */
+struct agent_call {
+    struct core_run_agent *agent; /* NULL: memory has run out */
+    struct core_param *params;    /* in the outbox's arena */
+};
+
+/* Every agent gets libvirt's address and its own name. */
+struct agent_call executor_call(struct core *c, const struct run *run, const char *agent,
+                                const char *action, const char *instance);
+/* `key` and `value` must live as long as the step. */
+void call_add(struct agent_call *call, const char *key, const char *value);
+
+/* ---- domain_table.c ---- */
+
+struct domain *executor_domain(struct core *c, const char *uuid);
+/* The row of the line's domain, made if there is none; NULL when memory has run out. */
+struct domain *executor_domain_for(struct core *c, const struct core_agent *line);
+uint8_t executor_state_after(uint8_t event, uint8_t former);
+/* How it ended, as it is reported: what libvirt told last may be of its life. */
+uint8_t executor_end_of(const struct domain *d);
+int executor_kill_domain(struct core *c, const struct domain *d, const char *why);
+/* It is not ours, and none of ours is elsewhere: it is left alone, and told of. */
+bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm);
+
+/* ---- offers.c, report.c ---- */
+
+int executor_ask_offers(struct core *c);
+int executor_keep_offers(struct core *c, const struct core_agent *line);
+void executor_note_machine(struct core *c, const char *machine);
+int executor_report_if_joining(struct core *c);
+int executor_report_offers(struct core *c);
+
+/* ---- domain.c, claim.c, order.c, volume.c ---- */
+
+int executor_domain_line(struct core *c, const struct core_agent *line);
+int executor_domains(struct core *c);
+int executor_libvirt(struct core *c);
+int executor_claims(struct core *c);
+int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line);
+int executor_orders(struct core *c);
+int executor_order_done(struct core *c, struct run *run, const struct core_agent *line);
+int executor_volumes(struct core *c);
+int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
+
+/* ---- device.c, fence.c, clearance.c, self_fence.c ---- */
+
+int executor_run_device(struct core *c, struct run *run, const struct model_device *device,
+                        const char *node, enum core_fence_action what);
+int executor_fencing(struct core *c);
+/* What devices have said of nodes that were still heard; of runs of that kind. */
+int executor_settle(struct core *c, enum run_kind kind);
+int executor_clear_small(struct core *c);
+int executor_self_stop(struct core *c);
+void executor_watchdog(struct core *c);
+
+#endif

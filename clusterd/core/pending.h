@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Commands that this node has sent, or wants to send, and has not seen applied yet.
+ */
+#ifndef CLUSTERD_CORE_PENDING_H
+#define CLUSTERD_CORE_PENDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct apply;
+struct core;
+
+enum pending_kind {
+    PENDING_POLICY, /* the policy decides anew in each view: dropped with its view */
+    PENDING_REPORT, /* something that happened here: sent again in the next view */
+    PENDING_CLIENT  /* likewise, and a client waits for the answer */
+};
+
+struct pending {
+    uint64_t request; /* number within this incarnation */
+    enum pending_kind kind;
+    uint32_t type;       /* of the command */
+    uint64_t client;     /* REPLY id */
+    uint64_t sent_epoch; /* 0: not sent yet */
+    uint64_t deadline_ms;
+    uint8_t *data; /* owned: encoded log_command */
+    uint32_t size;
+};
+
+/* Sends a command, or keeps it until this node is in a usable view. `client` is for PENDING_CLIENT.
+ * -ENOMEM. */
+int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
+                 uint64_t client);
+/* Whether a command of that type is under way from here. */
+bool core_is_pending(const struct core *c, uint32_t type);
+/* A command of this clusterd's was applied, so it is pending no more. True: *ret_client waits for
+ * the answer. */
+bool core_applied(struct core *c, const struct apply *a, uint64_t *ret_client);
+/* Sends what was sent in an earlier view, or could not be sent while this node had none.
+ * *ret_report_dropped: a report of this node was dropped instead; what runs here is reported anew
+ * in each view. -ENOMEM. */
+int core_resend(struct core *c, bool *ret_report_dropped);
+/* The state came as a snapshot: what was sent before may be in it, and is not sent again. */
+void core_pending_in_snapshot(struct core *c);
+/* Answers the clients whose time is over. */
+void core_expire(struct core *c);
+/* The next deadline; UINT64_MAX: none. */
+uint64_t core_pending_deadline(const struct core *c);
+void core_pending_finish(struct core *c);
+
+#endif

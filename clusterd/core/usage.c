@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What nodes tell of themselves without committing it: how busy they are, and how far a move is.
+ * Nothing of it outlives this clusterd, and nothing that must be safe depends on it.
+ */
+#include "core/usage.h"
+
+#include "core/core_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void usage_note(struct core *c, uint32_t node, const struct msg_heartbeat *h) {
+    uint32_t i = 0;
+    while (i < c->n_usage && c->usage[i].node != node) {
+        i++;
+    }
+    if (i == WIRE_MAX_NODES || h->memory_total_mb == 0) {
+        return;
+    }
+    uint32_t busy = (h->cpu_busy_permille < 1000 ? h->cpu_busy_permille : 1000) * 16;
+    uint32_t mean = c->usage[i].cpu_mean;
+    c->usage[i].cpu_mean = i == c->n_usage ? busy : mean - mean / 8 + busy / 8;
+    c->n_usage = i == c->n_usage ? i + 1 : c->n_usage;
+    c->usage[i].node = node;
+    c->usage[i].usage = (struct core_usage){.memory_total_mb = h->memory_total_mb,
+                                            .memory_free_mb = h->memory_free_mb,
+                                            .cpu_busy_permille = h->cpu_busy_permille};
+}
+
+int progress_note(struct core *c, const struct msg_progress *p) {
+    struct core_progress progress = {.operation = p->operation,
+                                     .vm = p->vm,
+                                     .percent = p->percent,
+                                     .iteration = p->iteration,
+                                     .rate_bps = p->rate_bps,
+                                     .dirty_bps = p->dirty_bps,
+                                     .remaining_bytes = p->remaining_bytes};
+    outbox_add(&c->out, CORE_ACTION_PROGRESS)->progress = progress;
+    uint32_t i = 0, kept = 0;
+    for (i = 0; i < c->n_progress; i++) {
+        const struct model_vm *vm = model_vm_by_id(&c->model, c->progress[i].vm);
+        if (c->progress[i].vm != p->vm && vm && vm->order != ORDER_NONE) {
+            c->progress[kept++] = c->progress[i];
+        }
+    }
+    c->n_progress = kept;
+    struct core_progress *v = realloc(c->progress, (kept + 1) * sizeof(*v));
+    if (!v) {
+        return -ENOMEM;
+    }
+    v[kept] = progress;
+    c->progress = v;
+    c->n_progress = kept + 1;
+    return 0;
+}
+
+uint32_t core_get_loads(const struct core *c, struct planner_load *ret) {
+    for (uint32_t i = 0; i < c->n_usage; i++) {
+        ret[i] = (struct planner_load){.node = c->usage[i].node,
+                                       .cpu_busy_permille = c->usage[i].cpu_mean / 16};
+    }
+    return c->n_usage;
+}
+
+bool core_get_usage(const struct core *c, uint32_t node, struct core_usage *ret) {
+    for (uint32_t i = 0; i < c->n_usage; i++) {
+        if (c->usage[i].node == node) {
+            *ret = c->usage[i].usage;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool core_get_progress(const struct core *c, uint32_t vm, struct core_progress *ret) {
+    const struct model_vm *row = model_vm_by_id(&c->model, vm);
+    for (uint32_t i = 0; row && row->order != ORDER_NONE && i < c->n_progress; i++) {
+        if (c->progress[i].vm == vm) {
+            *ret = c->progress[i];
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What nodes tell of themselves without committing it: how busy they are, and how far a move is.
+ */
+#ifndef CLUSTERD_CORE_USAGE_H
+#define CLUSTERD_CORE_USAGE_H
+
+#include "wire/message.h"
+
+#include <stdint.h>
+
+struct core;
+
+void usage_note(struct core *c, uint32_t node, const struct msg_heartbeat *h);
+/* -ENOMEM */
+int progress_note(struct core *c, const struct msg_progress *p);
+
+#endif
