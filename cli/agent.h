@@ -13,17 +13,18 @@
 struct agent_call {
     const char *path; /* of the agent */
     const char *action;
-    const char *input; /* goes to its standard input */
-    const char *const (
-        *settings)[2];   /* name and value of environment variables, ended by {NULL, NULL} */
-    int64_t deadline_ms; /* then it is killed with all its children */
+    const char *input;                /* for its standard input */
+    const char *const (*settings)[2]; /* environment variables, ended by {NULL, NULL} */
+    int64_t deadline_ms;              /* then it is killed, with all its children */
 };
 
 /* Runs the agent to its end. 0: *ret_result has the members of all JSON lines that it wrote, and
- * the caller owns it. -ENOENT, -EACCES  it cannot be run -ETIMEDOUT        the deadline passed
- *   -EBADMSG          it wrote no JSON
- * In `ret_words` (of `size` bytes) stands the last line that it wrote to standard error, "" if
- * none. */
+ * the caller owns it. Otherwise
+ *     -ENOENT, -EACCES   it cannot be run
+ *     -ETIMEDOUT         the deadline has passed
+ *     -EBADMSG           it wrote no JSON
+ * `ret_words` (of `size` bytes) receives the last line of its standard error, "" if it wrote none.
+ */
 int agent_run(const struct agent_call *call, json_t **ret_result, char *ret_words, size_t size);
 
 #endif

@@ -12,7 +12,7 @@
 #include "ipc.h"
 #include "json.h"
 #include "options.h"
-#include "screen.h"
+#include "output/screen.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
  * Asking before what cannot be taken back: see cli.h.
  */
 #include "cli.h"
-#include "text.h"
+#include "output/text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -13,8 +13,8 @@
  * to look at it.
  */
 #include "cli.h"
-#include "progress.h"
-#include "text.h"
+#include "output/progress.h"
+#include "output/text.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 /*
  * Help, read off the tables of verbs and options.
  */
-#include "text.h"
+#include "output/text.h"
 #include "verbs.h"
 
 #include <ctype.h>

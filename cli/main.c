@@ -3,7 +3,7 @@
  * clusterctl: the command line of clusterd. Finds the verb, checks its words and options, runs it.
  */
 #include "cli.h"
-#include "text.h"
+#include "output/text.h"
 #include "verbs.h"
 #include "wire/ipc_limits.h"
 

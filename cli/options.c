@@ -3,7 +3,7 @@
  * All options of all verbs: see options.h.
  */
 #include "options.h"
-#include "text.h"
+#include "output/text.h"
 
 #include <errno.h>
 #include <getopt.h>

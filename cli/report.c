@@ -7,7 +7,7 @@
  * program reads one place only.
  */
 #include "cli.h"
-#include "text.h"
+#include "output/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * to do.
  */
 #include "cli.h"
-#include "text.h"
+#include "output/text.h"
 
 #include <errno.h>
 #include <poll.h>

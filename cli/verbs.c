@@ -3,7 +3,7 @@
  * The table of verbs: see verbs.h.
  */
 #include "verbs.h"
-#include "text.h"
+#include "output/text.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  */
 #include "fuzz/bytes.h"
 #include "base/check.h"
-#include "cluster_file.h"
+#include "cluster/file.h"
 
 #include <errno.h>
 #include <jansson.h>

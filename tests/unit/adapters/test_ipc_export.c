@@ -5,7 +5,7 @@
  * on both sides.
  */
 #include "adapters/ipc/view.h"
-#include "cluster_file.h"
+#include "cluster/file.h"
 #include "core/model/settings.h"
 
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /*
  * Text for people: durations, sizes, wrapping, and the word that was probably meant.
  */
-#include "text.h"
+#include "output/text.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /*
  * Small changes to a domain definition, and what they must not be misled by.
  */
-#include "xml_edit.h"
+#include "commands/xml_edit.h"
 
 #include <errno.h>
 #include <setjmp.h>

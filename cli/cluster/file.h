@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A cluster in a file, as a placement problem: the neutral form of clusterd-cluster.json(5).
+ *
+ * `clusterctl plan` reads all its problems so, those of the live cluster too (clusterd renders its
+ * model in this form), and so do the benches: one way from names to the numbers of the engine.
+ *
+ * Strict: an unknown key, a wrong type, a name that nobody has, a number beyond the engine's limits
+ * or a rule that the engine cannot keep ends the reading with one line that names the place. What
+ * is read is either all of the file or nothing.
+ */
+#ifndef CLI_CLUSTER_FILE_H
+#define CLI_CLUSTER_FILE_H
+
+#include "base/arena.h"
+#include "cluster/names.h"
+#include "placement/placement.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Enough for every line that is written about a file. */
+#define CLUSTER_FILE_MESSAGE_MAX 512u
+/* Of a time to think: a day. */
+#define CLUSTER_FILE_SECONDS_MAX 86400u
+
+struct cluster_file {
+    struct placement_problem problem; /* all of it belongs to the file */
+    /* What the file itself asks for: VMs without a host to be placed, nodes to be emptied. */
+    struct placement_request request;
+    bool drain_moves_others; /* as request.may_move_others, when nodes are emptied */
+    uint32_t solve_ms;       /* how long to look for better plans, unless somebody says otherwise */
+    struct cluster_names nodes;
+    struct cluster_names vms;
+
+    struct placement_vm *vm_rows; /* the problem's */
+    bool *bound;                  /* of VMs: by bound_cpu_model */
+    uint32_t *start_machines;     /* of VMs: the machine type of a start, or NONE */
+    struct arena arena;           /* what all of the above is made of */
+    json_t *root;                 /* owned: the names are its texts */
+};
+
+/* Reads a file. 0, or with a line about it in ret_message (of CLUSTER_FILE_MESSAGE_MAX bytes):
+ *   -EINVAL  what stands in it is wrong;  -ENOMEM;  another errno: it cannot be read
+ * The caller ends with cluster_file_destroy(). */
+int cluster_file_read(const char *path, struct cluster_file **ret_file, char *ret_message);
+/* The same from JSON that is there already (stolen); `path` is how messages call it. */
+int cluster_file_take(json_t *root, const char *path, struct cluster_file **ret_file,
+                      char *ret_message);
+/* The question is what a loss would do: VMs start anew then, so that none is bound to the CPU or
+ * the machine type with which it runs; and one that is so bound makes no room, as it might start
+ * anywhere. */
+void cluster_file_unbind(struct cluster_file *file);
+/* NULL is fine. */
+void cluster_file_destroy(struct cluster_file *file);
+
+#endif

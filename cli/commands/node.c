@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clusterctl node ...
+ */
+#include "cli.h"
+#include "commands/dry_run.h"
+#include "output/text.h"
+#include "verbs.h"
+#include "output/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static json_t *name_node(const char *node) {
+    return json_pack("{s:s}", "node", node);
+}
+
+int command_node_list(struct cli *cli, char **words) {
+    json_auto *answer = NULL;
+    (void)words;
+    int code = cli_request(cli, "node.list", NULL, &answer);
+    if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
+        view_nodes(&cli->out, json_object_get(answer, "nodes"));
+    }
+    return code;
+}
+
+/* What it has, and what its VMs need though it has none of it. */
+static void show_resources(const struct screen *out, const json_t *node) {
+    json_t *has = json_object_get(node, "resources");
+    json_t *used = json_object_get(node, "resources_used");
+    json_auto *all = json_deep_copy(has);
+    const char *title = "resources";
+    const char *name = NULL;
+    json_t *amount = NULL;
+    json_object_update_missing(all, used);
+    json_object_foreach (all, name, amount) {
+        view_field(out, STYLE_PLAIN, title, "%s: %" PRId64 " of %" PRId64 " promised to VMs", name,
+                   json_number(used, name), json_number(has, name));
+        title = "";
+    }
+}
+
+int command_node_show(struct cli *cli, char **words) {
+    json_auto *answer = NULL;
+    int code = cli_request(cli, "node.show", name_node(words[0]), &answer);
+    if (code != CLI_DONE || cli_print_answer(cli, answer)) {
+        return code;
+    }
+    const json_t *node = json_object_get(answer, "node");
+    const struct screen *out = &cli->out;
+    const char *state = json_text(node, "state");
+    char used[TEXT_MAX];
+    char total[TEXT_MAX];
+    char since[TEXT_MAX];
+    view_field(out, STYLE_BOLD, "node", "%s", json_text(node, "name"));
+    view_field(out, STYLE_PLAIN, "id", "%" PRId64 "%s", json_number(node, "id"),
+               json_flag(node, "coordinator") ? ", the coordinator" : "");
+    view_field(out, screen_state_style(state), "state", "%s", state);
+    if (json_number(node, "since_ms") > 0) {
+        view_field(out, STYLE_PLAIN, "since", "%s",
+                   text_clock(json_number(node, "since_ms"), since));
+    }
+    view_field(out, STYLE_PLAIN, "note", "%s", json_text(node, "reason"));
+    view_field(out, STYLE_PLAIN, "memory", "%s of %s promised to VMs",
+               text_megabytes(json_number(node, "memory_used_mb"), used),
+               text_megabytes(json_number(node, "memory_mb"), total));
+    view_field(out, STYLE_PLAIN, "cpus", "%" PRId64 ", vCPUs of its VMs: %" PRId64,
+               json_number(node, "cpus"), json_number(node, "vcpus_used"));
+    show_resources(out, node);
+    view_field(out, STYLE_PLAIN, "VMs", "%" PRId64, json_number(node, "vms"));
+    view_field(out, STYLE_PLAIN, "watchdog", "%s",
+               json_flag(node, "watchdog") ? "armed"
+                                           : "none: only a fence device can prove it off");
+    view_field(out, STYLE_PLAIN, "site", "%s", json_text(node, "site"));
+    view_field(out, STYLE_PLAIN, "rack", "%s", json_text(node, "rack"));
+    view_names(out, "volumes", json_object_get(node, "volumes"));
+    view_field(out, STYLE_PLAIN, "version", "%s", json_text(node, "version"));
+    return CLI_DONE;
+}
+
+int command_node_drain(struct cli *cli, char **words) {
+    char done[160];
+    if (options_given(&cli->options, OPTION_DRY_RUN)) {
+        return dry_run(cli, "node.drain", name_node(words[0]));
+    }
+    snprintf(done, sizeof(done), "%s is drained; it had no VMs", words[0]);
+    return cli_change(cli, "node.drain", name_node(words[0]), done);
+}
+
+int command_node_resume(struct cli *cli, char **words) {
+    char done[160];
+    snprintf(done, sizeof(done), "%s takes VMs again", words[0]);
+    return cli_change(cli, "node.resume", name_node(words[0]), done);
+}
+
+int command_node_fence(struct cli *cli, char **words) {
+    char explanation[400];
+    char question[160];
+    char done[160];
+    snprintf(explanation, sizeof(explanation),
+             "node %s will be switched off as if its power failed: its VMs lose what they have not "
+             "written to their disks, and start again on other nodes (drain it instead to move "
+             "them while they run)",
+             words[0]);
+    snprintf(question, sizeof(question), "Fence %s? [y/N]", words[0]);
+    snprintf(done, sizeof(done), "%s is fenced", words[0]);
+    int code = cli_confirm(cli, explanation, question, NULL);
+    return code == CLI_DONE ? cli_change(cli, "node.fence", name_node(words[0]), done) : code;
+}
+
+int command_node_confirm_off(struct cli *cli, char **words) {
+    char explanation[400];
+    char question[160];
+    char done[160];
+    snprintf(explanation, sizeof(explanation),
+             "you confirm that %s runs nothing; if it still runs, VMs will run twice and their "
+             "disks will be destroyed",
+             words[0]);
+    snprintf(question, sizeof(question), "Type the node's name if you have seen that it is off:");
+    snprintf(done, sizeof(done), "%s counts as off; its VMs start on other nodes", words[0]);
+    int code = cli_confirm(cli, explanation, question, words[0]);
+    return code == CLI_DONE ? cli_change(cli, "node.confirm-off", name_node(words[0]), done) : code;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clusterctl vm ..., all but `add`, which is in vm_add.c.
+ */
+#include "cli.h"
+#include "commands/dry_run.h"
+#include "commands/explain.h"
+#include "output/text.h"
+#include "verbs.h"
+#include "output/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static json_t *name_vm(const char *vm) {
+    return json_pack("{s:s}", "vm", vm);
+}
+
+int command_vm_list(struct cli *cli, char **words) {
+    json_auto *answer = NULL;
+    (void)words;
+    int code = cli_request(cli, "vm.list", NULL, &answer);
+    if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
+        view_vms(&cli->out, json_object_get(answer, "vms"));
+    }
+    return code;
+}
+
+int command_vm_show(struct cli *cli, char **words) {
+    json_auto *answer = NULL;
+    int code = cli_request(cli, "vm.show", name_vm(words[0]), &answer);
+    if (code != CLI_DONE || cli_print_answer(cli, answer)) {
+        return code;
+    }
+    const json_t *vm = json_object_get(answer, "vm");
+    const struct screen *out = &cli->out;
+    const char *state = json_text(vm, "state");
+    const char *target = json_text(vm, "target");
+    char memory[TEXT_MAX];
+    view_field(out, STYLE_BOLD, "VM", "%s", json_text(vm, "name"));
+    view_field(out, STYLE_PLAIN, "uuid", "%s", json_text(vm, "uuid"));
+    view_field(out, screen_state_style(state), "state", "%s", state);
+    view_field(out, STYLE_PLAIN, "wanted", "%s", json_text(vm, "wanted"));
+    view_field(out, STYLE_PLAIN, "note", "%s", json_text(vm, "reason"));
+    view_field(out, STYLE_PLAIN, "node", "%s%s%s", json_text(vm, "owner"),
+               target[0] != '\0' ? " -> " : "", target);
+    view_field(out, STYLE_PLAIN, "memory", "%s",
+               text_megabytes(json_number(vm, "memory_mb"), memory));
+    view_field(out, STYLE_PLAIN, "vCPUs", "%" PRId64, json_number(vm, "vcpus"));
+    view_names(out, "resources", json_object_get(vm, "resources"));
+    view_field(out, STYLE_PLAIN, "priority", "%" PRId64, json_number(vm, "priority"));
+    if (json_is_false(json_object_get(vm, "auto_start"))) {
+        view_field(out, STYLE_PLAIN, "auto start", "no");
+    }
+    if (strcmp(json_text(vm, "mobility"), "quick") == 0) {
+        view_field(out, STYLE_PLAIN, "moved", "quickly, never live");
+    } else if (strcmp(json_text(vm, "mobility"), "fixed") == 0) {
+        view_field(out, STYLE_PLAIN, "moved", "never");
+    }
+    view_names(out, "volumes", json_object_get(vm, "volumes"));
+    view_names(out, "possible", json_object_get(vm, "possible"));
+    view_names(out, "preferred", json_object_get(vm, "preferred"));
+    view_field(out, STYLE_PLAIN, "generation", "%" PRId64, json_number(vm, "generation"));
+    if (json_number(vm, "operation") > 0) {
+        view_field(out, STYLE_BUSY, "operation", "%" PRId64, json_number(vm, "operation"));
+    }
+    return CLI_DONE;
+}
+
+int command_vm_remove(struct cli *cli, char **words) {
+    char explanation[300];
+    char question[160];
+    char done[160];
+    snprintf(explanation, sizeof(explanation),
+             "the definition of VM %s will be forgotten; its disks stay on their volume "
+             "(clusterctl vm show %s --json keeps a copy of the definition)",
+             words[0], words[0]);
+    snprintf(question, sizeof(question), "Remove %s? [y/N]", words[0]);
+    snprintf(done, sizeof(done), "%s is removed", words[0]);
+    int code = cli_confirm(cli, explanation, question, NULL);
+    return code == CLI_DONE ? cli_change(cli, "vm.remove", name_vm(words[0]), done) : code;
+}
+
+int command_vm_start(struct cli *cli, char **words) {
+    char done[160];
+    snprintf(done, sizeof(done), "%s runs", words[0]);
+    return cli_change(cli, "vm.start", name_vm(words[0]), done);
+}
+
+int command_vm_stop(struct cli *cli, char **words) {
+    char done[160];
+    json_t *arguments = name_vm(words[0]);
+    json_object_set_new(arguments, "force",
+                        json_boolean(options_given(&cli->options, OPTION_FORCE)));
+    snprintf(done, sizeof(done), "%s is off", words[0]);
+    return cli_change(cli, "vm.stop", arguments, done);
+}
+
+int command_vm_move(struct cli *cli, char **words) {
+    const struct options *options = &cli->options;
+    const char *to = options_value(options, OPTION_TO);
+    bool best = options_given(options, OPTION_BEST_NODE);
+    bool live = options_given(options, OPTION_LIVE);
+    bool quick = options_given(options, OPTION_QUICK);
+    char done[200];
+    if (best == (to != NULL)) {
+        return cli_fail_usage(
+            cli, "vm move", "vm move %s: say where to: either --best-node or --to NODE", words[0]);
+    }
+    if (live && quick) {
+        return cli_fail_usage(cli, "vm move", "vm move %s: --live and --quick exclude each other",
+                              words[0]);
+    }
+    json_t *arguments = name_vm(words[0]);
+    json_object_set_new(arguments, "mode", json_string(live ? "live" : quick ? "quick" : "auto"));
+    if (to != NULL) {
+        json_object_set_new(arguments, "to", json_string(to));
+    }
+    if (options_given(options, OPTION_DRY_RUN)) {
+        return dry_run(cli, "vm.move", arguments);
+    }
+    snprintf(done, sizeof(done), "%s belongs to %s now", words[0],
+             to != NULL ? to : "its best node");
+    return cli_change(cli, "vm.move", arguments, done);
+}
+
+int command_vm_explain(struct cli *cli, char **words) {
+    json_auto *answer = NULL;
+    int code = cli_request(cli, "vm.explain", name_vm(words[0]), &answer);
+    if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
+        explain_show(&cli->out, answer);
+    }
+    return code;
+}

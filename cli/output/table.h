@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tables that fit the screen, drawn by libsmartcols.
+ *
+ * Nothing is cut off: what does not fit is broken over several lines, first the texts (TABLE_WRAP),
+ * at blanks; then, if that is not enough, the names (TABLE_NAME). Figures and states keep their
+ * width.
+ */
+#ifndef CLI_OUTPUT_TABLE_H
+#define CLI_OUTPUT_TABLE_H
+
+#include "output/screen.h"
+
+#include <stddef.h>
+
+enum table_kind { TABLE_WORD, TABLE_FIGURE, TABLE_NAME, TABLE_WRAP };
+
+struct table_column {
+    const char *title;
+    enum table_kind kind;
+};
+
+struct table;
+
+/* Never NULL: running out of memory ends the program with a message. `columns` must outlive the
+ * table. */
+struct table *table_create(const struct screen *screen, const struct table_column *columns,
+                           size_t count);
+void table_destroy(struct table *table);
+
+/* Begins the next row; then table_cell() fills it from left to right, all of it. */
+void table_row(struct table *table);
+void table_cell(struct table *table, enum style style, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Writes the table to its screen. Destroys nothing. */
+void table_print(struct table *table);
+
+#endif

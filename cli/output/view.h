@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's objects as tables and as lists of fields.
+ */
+#ifndef CLI_OUTPUT_VIEW_H
+#define CLI_OUTPUT_VIEW_H
+
+#include "output/screen.h"
+
+#include <jansson.h>
+
+void view_nodes(const struct screen *screen, const json_t *nodes);
+void view_vms(const struct screen *screen, const json_t *vms);
+/* `nodes` tells which of them see a volume; NULL if that is not known. */
+void view_volumes(const struct screen *screen, const json_t *volumes, const json_t *nodes);
+void view_operations(const struct screen *screen, const json_t *operations);
+/* One line: "2025-03-04 10:11:12.345  n1  error  message". */
+void view_event(const struct screen *screen, const json_t *event);
+
+/* "name         text", the text broken at the screen's edge. Empty text shows nothing at all. */
+void view_field(const struct screen *screen, enum style style, const char *name, const char *format,
+                ...) __attribute__((format(printf, 4, 5)));
+/* The same for an array of names, or for an object of name: text. */
+void view_names(const struct screen *screen, const char *name, const json_t *names);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Solving in slices, with an eye on the clock and on Ctrl-C: see plan/solve.h.
+ */
+#include "plan/solve.h"
+
+#include "output/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* A slice should take about this long, so that Ctrl-C and the deadline are seen in time. */
+enum { SLICE_US = 10000, SHOW_FIRST_US = 500000, SHOW_EACH_US = 200000 };
+#define SLICE_WORK_FIRST 100000u
+#define SLICE_WORK_MOST (UINT64_C(1) << 32)
+
+int64_t plan_now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int plan_fail_engine(struct cli *cli, int error) {
+    switch (error) {
+    case -ENOTSUP:
+        return cli_fail(cli, CLI_REFUSED, NULL,
+                        "plan: the placement engine of this version cannot do that");
+    case -E2BIG:
+        return cli_fail(cli, CLI_REFUSED, NULL,
+                        "plan: the cluster is larger than the placement engine takes");
+    default:
+        return cli_fail(cli, CLI_FAILED, NULL, "plan: the placement engine failed: %s",
+                        strerror(-error));
+    }
+}
+
+bool plan_is_over(struct cli *cli, int64_t until_us) {
+    struct pollfd interrupt = {.fd = cli->signal_fd, .events = POLLIN};
+    if (poll(&interrupt, 1, 0) > 0) {
+        cli->interrupted = true;
+        return true;
+    }
+    return plan_now_us() >= until_us || ipc_left_ms(cli->deadline_ms) == 0;
+}
+
+/* Nothing can become better: all that can run does, nothing that runs is disturbed for it, and no
+ * wish is left. */
+static bool is_best(const struct plan_run *run) {
+    const struct placement_cost *cost = &run->plan->cost;
+    return run->plan->proven && run->request.kind != PLACEMENT_BALANCE && cost->soft_broken == 0 &&
+           cost->moves_of_others == 0;
+}
+
+struct progress_line {
+    struct cli *cli;
+    int64_t begun_us;
+    int64_t next_us;
+    bool shown;
+};
+
+static void show_progress(struct progress_line *line, const struct placement_plan *plan) {
+    int64_t now_us = plan_now_us();
+    char since[TEXT_MAX];
+    if (!line->cli->err.terminal || now_us < line->next_us) {
+        return;
+    }
+    fprintf(stderr,
+            "\r\x1b[Klooking for a better plan, %s: %" PRIu32 " down, %" PRIu32
+            " moves; Ctrl-C ends it",
+            text_duration((now_us - line->begun_us) / 1000, since), plan->cost.unplaced,
+            plan->cost.moves);
+    fflush(stderr);
+    line->shown = true;
+    line->next_us = now_us + SHOW_EACH_US;
+}
+
+static void end_progress(const struct progress_line *line) {
+    if (line->shown) {
+        fputs("\r\x1b[K", stderr);
+        fflush(stderr);
+    }
+}
+
+static int improve(struct cli *cli, struct plan_run *run, int64_t begun_us) {
+    struct progress_line line = {
+        .cli = cli, .begun_us = begun_us, .next_us = begun_us + SHOW_FIRST_US};
+    uint64_t work = SLICE_WORK_FIRST;
+    int more = 1;
+    while (more > 0 && !is_best(run) && !plan_is_over(cli, begun_us + run->limit_us)) {
+        int64_t slice_us = plan_now_us();
+        more = placement_improve(run->solver, work, &run->plan);
+        slice_us = plan_now_us() - slice_us;
+        if (slice_us < SLICE_US / 2 && work < SLICE_WORK_MOST) {
+            work *= 2;
+        } else if (slice_us > SLICE_US * 2 && work > 1000) {
+            work /= 2;
+        }
+        if (more > 0) {
+            show_progress(&line, run->plan);
+        }
+    }
+    end_progress(&line);
+    return more;
+}
+
+int plan_solve(struct cli *cli, struct plan_run *run) {
+    cli_catch_signals(cli);
+    int64_t begun_us = plan_now_us();
+    int error =
+        placement_solve_sparing(run->solver, &run->file->problem, &run->request, &run->plan);
+    if (error == 0) {
+        error = improve(cli, run, begun_us);
+    }
+    run->solve_us = plan_now_us() - begun_us;
+    if (error < 0) {
+        return plan_fail_engine(cli, error);
+    }
+    return cli->interrupted ? CLI_INTERRUPTED : CLI_DONE;
+}
+
+const char *plan_node_name(const struct plan_run *run, uint32_t node) {
+    return node == PLACEMENT_NONE ? "" : run->file->problem.nodes[node].name;
+}
+
+const char *plan_vm_name(const struct plan_run *run, uint32_t vm) {
+    return vm == PLACEMENT_NONE ? "" : run->file->problem.vms[vm].name;
+}
+
+static bool by_rule(enum placement_reason reason) {
+    return reason == PLACEMENT_NODE_RULE || reason == PLACEMENT_AFFINITY ||
+           reason == PLACEMENT_ANTI_AFFINITY;
+}
+
+/* As clusterd: the first that a rule forbids, else the nearest if it lacks a further resource. */
+static uint32_t telling_node(const struct placement_problem *problem,
+                             const struct placement_verdict *verdicts,
+                             const struct placement_explanation *explanation) {
+    uint32_t nearest = explanation->nearest;
+    for (uint32_t i = 0; i < problem->n_nodes; i++) {
+        if (by_rule(verdicts[i].reason)) {
+            return i;
+        }
+    }
+    bool lacks = nearest != PLACEMENT_NONE && verdicts[nearest].reason == PLACEMENT_NO_RESOURCE;
+    return lacks ? nearest : PLACEMENT_NONE;
+}
+
+void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_MAX]) {
+    const struct placement_problem *problem = &run->file->problem;
+    struct placement_explanation explanation;
+    char words[PLACEMENT_TEXT_MAX];
+    int error = placement_explain(run->solver, vm, run->verdicts, &explanation);
+    if (error < 0) {
+        snprintf(text, PLAN_REASON_MAX, "no reason is known (%s)", strerror(-error));
+        return;
+    }
+    size_t used = placement_explanation_text(problem, vm, &explanation, text, PLACEMENT_TEXT_MAX);
+    uint32_t node = telling_node(problem, run->verdicts, &explanation);
+    if (node != PLACEMENT_NONE) {
+        placement_verdict_text(problem, vm, node, &run->verdicts[node], words, sizeof(words));
+        snprintf(text + used, PLAN_REASON_MAX - used, "; %.64s: %s", plan_node_name(run, node),
+                 words);
+    }
+}
+
+const struct placement_move *plan_last_move(const struct placement_plan *plan, uint32_t move) {
+    for (uint32_t i = move + 1; i < plan->n_moves; i++) {
+        if (plan->moves[i].vm == plan->moves[move].vm) {
+            return NULL;
+        }
+    }
+    bool asked = plan->moves[move].asked || plan->moves[move].mode == PLACEMENT_START;
+    return asked ? &plan->moves[move] : NULL;
+}
