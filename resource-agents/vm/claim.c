@@ -74,7 +74,7 @@ static void claim_own(struct operation *operation) {
     if (r == 0 && clear_autostart(operation, note, sizeof(note)) < 0) {
         return;
     }
-    if (report->state == VM_OFF && r == 0 && is_saved(operation->domain)) {
+    if (report->state == AGENT_VM_OFF && r == 0 && is_saved(operation->domain)) {
         report_set(report, VM_FAILED,
                    "the memory of %s is saved there (virsh managedsave): start it and shut it down "
                    "there first, or throw that memory away (virsh managedsave-remove %s)",
@@ -91,7 +91,7 @@ static void judge_namesake(struct operation *operation, virDomainPtr namesake) {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
 
     (void)virDomainGetUUIDString(namesake, uuid);
-    report->state = VM_OFF;
+    report->state = AGENT_VM_OFF;
     if (virDomainIsActive(namesake) == 0) {
         report_set(report, VM_OK,
                    "libvirt has a definition there named %s of another VM (uuid %s): as long as it "
@@ -136,6 +136,6 @@ void action_claim(struct operation *operation) {
         virDomainFree(namesake);
         return;
     }
-    report->state = VM_OFF;
+    report->state = AGENT_VM_OFF;
     report_set(report, VM_OK, "%s", "");
 }

@@ -22,58 +22,6 @@
 #include "../shared/ocf.h"
 #include "host.h"
 
-struct watched *watched_find(struct watched_list *list, virDomainPtr domain) {
-    char uuid[VIR_UUID_STRING_BUFLEN];
-
-    if (virDomainGetUUIDString(domain, uuid) < 0) {
-        return NULL;
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].uuid, uuid) == 0) {
-            return &list->items[i];
-        }
-    }
-    return NULL;
-}
-
-static void forget(struct watched_list *list, struct watched *vm) {
-    free(vm->name);
-    *vm = list->items[--list->count];
-}
-
-void watched_clear(struct watched_list *list) {
-    while (list->count > 0) {
-        forget(list, &list->items[list->count - 1]);
-    }
-}
-
-/* The domain's entry, made anew if need be; NULL without memory. */
-static struct watched *remember(struct watched_list *list, virDomainPtr domain) {
-    struct watched *vm = watched_find(list, domain);
-    const char *name = virDomainGetName(domain);
-
-    if (vm != NULL) {
-        return vm;
-    }
-    if (list->count == list->size) {
-        size_t size = list->size == 0 ? 16 : list->size * 2;
-        struct watched *items = reallocarray(list->items, size, sizeof(*items));
-        if (items == NULL) {
-            return NULL;
-        }
-        list->items = items;
-        list->size = size;
-    }
-    vm = &list->items[list->count];
-    *vm = (struct watched){.name = strdup(name != NULL ? name : ""), .shutdown = -1};
-    if (vm->name == NULL || virDomainGetUUIDString(domain, vm->uuid) < 0) {
-        free(vm->name);
-        return NULL;
-    }
-    list->count++;
-    return vm;
-}
-
 /* The list of what is here tells the machine types, too: they tell where a VM can go. */
 static void tell_with_machine(const struct watched *vm, virDomainPtr domain, const char *state,
                               const char *reason) {
@@ -95,7 +43,7 @@ static void tell(const char *event, const struct watched *vm, const char *state,
 /* The state's name in "domain" lines, which knows two more than the final line of an operation. */
 static void tell_domain(struct watched *vm, virDomainPtr domain, int state, int reason) {
     struct host_state known = host_state_of(state, reason);
-    const char *name = vm_state_name(known.state);
+    const char *name = agent_vm_state_name(known.state);
 
     vm->incoming = host_is_incoming(domain, state, reason);
     if (vm->incoming) {
@@ -122,7 +70,7 @@ int watched_tell_all(struct watched_list *list, virConnectPtr conn) {
         return -EIO;
     }
     for (int i = 0; i < n; i++) {
-        struct watched *vm = remember(list, records[i]->dom);
+        struct watched *vm = watched_remember(list, records[i]->dom);
         if (vm != NULL) {
             vm->generation = host_generation(records[i]->dom, &vm->foreign);
             tell_domain(vm, records[i]->dom, state_of(records[i], "state.state"),
@@ -221,7 +169,8 @@ static void on_stopped(struct watched *vm, int detail) {
 
 static void tell_lifecycle(struct watched_list *list, const struct news *news) {
     bool started = news->event == VIR_DOMAIN_EVENT_STARTED;
-    struct watched *vm = started ? remember(list, news->domain) : watched_find(list, news->domain);
+    struct watched *vm =
+        started ? watched_remember(list, news->domain) : watched_find(list, news->domain);
 
     if (vm == NULL && started) {
         ocf_log("vm watch on %s: out of memory", ocf_node());
@@ -247,7 +196,7 @@ static void tell_lifecycle(struct watched_list *list, const struct news *news) {
         break;
     case VIR_DOMAIN_EVENT_STOPPED:
         on_stopped(vm, news->detail);
-        forget(list, vm);
+        watched_forget(list, vm);
         break;
     default: break;
     }
@@ -321,7 +270,7 @@ void watched_sweep(struct watched_list *list, virConnectPtr conn) {
     free(domains);
     for (size_t i = list->count; i > 0; i--) {
         if (is_lost(&list->items[i - 1])) {
-            forget(list, &list->items[i - 1]);
+            watched_forget(list, &list->items[i - 1]);
         }
     }
 }

@@ -92,7 +92,7 @@ static void on_tick(int timer, void *data) {
     struct operation *operation = data;
     struct progress progress;
 
-    if (operation_stopped(operation) != OPERATION_GOES_ON) {
+    if (operation_stopped(operation) != STOP_NONE) {
         virEventUpdateTimeout(timer, CANCEL_RETRY_MS);
         (void)virDomainAbortJob(operation->domain);
         return;

@@ -76,7 +76,7 @@ int host_connect(struct operation *operation) {
         pthread_mutex_lock(&operation->lock);
         operation_wait(operation, operation->events.changes, ocf_now_ms() + CONNECT_RETRY_MS);
         pthread_mutex_unlock(&operation->lock);
-        if (operation_stopped(operation) == OPERATION_CANCELLED) {
+        if (operation_stopped(operation) == STOP_CANCELLED) {
             (void)operation_may_begin(operation, "its connection to libvirt");
             return -ECANCELED;
         }
@@ -94,7 +94,7 @@ int host_find(struct operation *operation) {
         return 0;
     }
     if (host_error_is_absent()) {
-        operation->report.state = VM_OFF;
+        operation->report.state = AGENT_VM_OFF;
         report_set(&operation->report, VM_FAILED, "%s is not on %s", params->name, ocf_node());
         return -ENOENT;
     }
@@ -126,40 +126,44 @@ int host_open(struct operation *operation) {
 static struct host_state paused_state(int reason) {
     switch (reason) {
     case VIR_DOMAIN_PAUSED_USER:
-        return (struct host_state){VM_PAUSED, "user", "paused by an administrator"};
+        return (struct host_state){AGENT_VM_PAUSED, "user", "paused by an administrator"};
     case VIR_DOMAIN_PAUSED_MIGRATION:
-        return (struct host_state){VM_PAUSED, "migration", "paused by a migration"};
-    case VIR_DOMAIN_PAUSED_SAVE: return (struct host_state){VM_PAUSED, "save", "paused by a save"};
+        return (struct host_state){AGENT_VM_PAUSED, "migration", "paused by a migration"};
+    case VIR_DOMAIN_PAUSED_SAVE:
+        return (struct host_state){AGENT_VM_PAUSED, "save", "paused by a save"};
     case VIR_DOMAIN_PAUSED_IOERROR:
-        return (struct host_state){VM_PAUSED, "io-error", "paused by an I/O error of its disk"};
+        return (struct host_state){AGENT_VM_PAUSED, "io-error",
+                                   "paused by an I/O error of its disk"};
     case VIR_DOMAIN_PAUSED_WATCHDOG:
-        return (struct host_state){VM_PAUSED, "watchdog", "paused by its watchdog"};
+        return (struct host_state){AGENT_VM_PAUSED, "watchdog", "paused by its watchdog"};
     case VIR_DOMAIN_PAUSED_SHUTTING_DOWN:
-        return (struct host_state){VM_PAUSED, "shutting-down", "about to end"};
+        return (struct host_state){AGENT_VM_PAUSED, "shutting-down", "about to end"};
     case VIR_DOMAIN_PAUSED_CRASHED:
-        return (struct host_state){VM_PAUSED, "crashed", "paused after a panic of the guest"};
+        return (struct host_state){AGENT_VM_PAUSED, "crashed", "paused after a panic of the guest"};
     case VIR_DOMAIN_PAUSED_STARTING_UP:
-        return (struct host_state){VM_PAUSED, "starting", "being started"};
+        return (struct host_state){AGENT_VM_PAUSED, "starting", "being started"};
     case VIR_DOMAIN_PAUSED_POSTCOPY:
     case VIR_DOMAIN_PAUSED_POSTCOPY_FAILED:
-        return (struct host_state){VM_PAUSED, "post-copy", "paused in a post-copy migration"};
-    default: return (struct host_state){VM_PAUSED, "other", "paused"};
+        return (struct host_state){AGENT_VM_PAUSED, "post-copy", "paused in a post-copy migration"};
+    default: return (struct host_state){AGENT_VM_PAUSED, "other", "paused"};
     }
 }
 
 struct host_state host_state_of(int state, int reason) {
     switch (state) {
     case VIR_DOMAIN_RUNNING:
-    case VIR_DOMAIN_BLOCKED: return (struct host_state){VM_RUNNING, NULL, "running"};
+    case VIR_DOMAIN_BLOCKED: return (struct host_state){AGENT_VM_RUNNING, NULL, "running"};
     case VIR_DOMAIN_SHUTDOWN:
-        return (struct host_state){VM_RUNNING, "shutting-down", "shutting down"};
+        return (struct host_state){AGENT_VM_RUNNING, "shutting-down", "shutting down"};
     case VIR_DOMAIN_PAUSED: return paused_state(reason);
     case VIR_DOMAIN_PMSUSPENDED:
-        return (struct host_state){VM_PAUSED, "suspended", "suspended by the guest itself"};
+        return (struct host_state){AGENT_VM_PAUSED, "suspended", "suspended by the guest itself"};
     /* With on_crash=preserve QEMU stays and holds memory and disks. */
-    case VIR_DOMAIN_CRASHED: return (struct host_state){VM_PAUSED, "crashed", "crashed and kept"};
-    case VIR_DOMAIN_SHUTOFF: return (struct host_state){VM_OFF, NULL, "off"};
-    default: return (struct host_state){VM_UNKNOWN, NULL, "in a state that libvirt does not name"};
+    case VIR_DOMAIN_CRASHED:
+        return (struct host_state){AGENT_VM_PAUSED, "crashed", "crashed and kept"};
+    case VIR_DOMAIN_SHUTOFF: return (struct host_state){AGENT_VM_OFF, NULL, "off"};
+    default:
+        return (struct host_state){AGENT_VM_UNKNOWN, NULL, "in a state that libvirt does not name"};
     }
 }
 
@@ -212,7 +216,7 @@ int host_read_state(struct operation *operation, const char **ret_text) {
         if (!host_error_is_absent()) {
             return -EIO;
         }
-        report->state = VM_OFF;
+        report->state = AGENT_VM_OFF;
         report->detail = NULL;
         *ret_text = "off";
         return -ENOENT;
@@ -234,7 +238,7 @@ void host_settle(struct operation *operation) {
     const char *text;
     int r = 0;
 
-    operation->report.state = VM_UNKNOWN;
+    operation->report.state = AGENT_VM_UNKNOWN;
     if (operation->conn == NULL || virConnectIsAlive(operation->conn) != 1) {
         r = host_connect(operation);
     }

@@ -49,7 +49,7 @@ int host_open(struct operation *operation);
 
 /* One word and one sentence for a state of libvirt's. */
 struct host_state {
-    enum vm_state state;
+    enum agent_vm_state state;
     const char *detail;
     const char *text;
 };

@@ -68,7 +68,7 @@ static void usage(void) {
 
 /* For what goes wrong before an operation exists. */
 static int fail_early(const char *action, const char *why, enum ocf_exit code) {
-    struct report report = {.state = VM_UNKNOWN, .blackout_ms = -1};
+    struct report report = {.state = AGENT_VM_UNKNOWN, .blackout_ms = -1};
 
     report_set(&report, VM_FAILED, "vm %s on %s: %s", action, ocf_node(), why);
     report_send(&report);

@@ -157,7 +157,7 @@ static void judge_arrival(struct operation *operation, const struct arrival *arr
     const struct params *params = operation->params;
     struct report *report = &operation->report;
 
-    report->state = VM_OFF;
+    report->state = AGENT_VM_OFF;
     report->generation = 0;
     report->detail = NULL;
     if (arrival->resumed_ms != 0) {
@@ -176,7 +176,7 @@ static void judge_success(struct operation *operation, struct arrival *arrival) 
     struct report *report = &operation->report;
     const char *text = "in an unknown state";
 
-    if (host_read_state(operation, &text) == -ENOENT || report->state == VM_OFF) {
+    if (host_read_state(operation, &text) == -ENOENT || report->state == AGENT_VM_OFF) {
         arrival_complete(arrival);
     }
     operation_step(operation, "resuming the VM on the target");
@@ -192,7 +192,7 @@ static void judge_success(struct operation *operation, struct arrival *arrival) 
 static void judge_failure(struct operation *operation, struct arrival *arrival) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
-    enum operation_stop stop = operation_stopped(operation);
+    enum stop_reason stop = operation_stopped(operation);
     char why[512];
 
     snprintf(why, sizeof(why), "%s", host_error());
@@ -200,15 +200,15 @@ static void judge_failure(struct operation *operation, struct arrival *arrival) 
         judge_arrival(operation, arrival); /* only the word of it was lost */
         return;
     }
-    report->refused = stop == OPERATION_GOES_ON && host_error_is_refusal();
+    report->refused = stop == STOP_NONE && host_error_is_refusal();
     host_settle(operation);
-    if (stop == OPERATION_CANCELLED && report->state == VM_RUNNING) {
+    if (stop == STOP_CANCELLED && report->state == AGENT_VM_RUNNING) {
         report_set(report, VM_CANCELLED,
                    "%s: its move from %s to %s was cancelled; it runs on here", params->name,
                    ocf_node(), params->target);
         return;
     }
-    if (stop == OPERATION_OUT_OF_TIME && report->state == VM_RUNNING) {
+    if (stop == STOP_OUT_OF_TIME && report->state == AGENT_VM_RUNNING) {
         report_set(report, VM_FAILED,
                    "%s: its move from %s to %s took more than its %" PRIu64
                    " ms and was aborted; it runs on here; allow "
@@ -218,13 +218,13 @@ static void judge_failure(struct operation *operation, struct arrival *arrival) 
     }
     const char *now = "; where it runs now is unknown";
     switch (report->state) {
-    case VM_RUNNING: now = ""; break; /* it is where it was: nothing to do about it */
-    case VM_PAUSED:
+    case AGENT_VM_RUNNING: now = ""; break; /* it is where it was: nothing to do about it */
+    case AGENT_VM_PAUSED:
         now = "; it is paused here and may run there: ask both nodes before it is resumed or "
               "destroyed";
         break;
-    case VM_OFF: now = "; it is no longer here: ask the other node"; break;
-    case VM_UNKNOWN: break;
+    case AGENT_VM_OFF: now = "; it is no longer here: ask the other node"; break;
+    case AGENT_VM_UNKNOWN: break;
     }
     report_set(report, VM_FAILED, "%s: cannot move from %s to %s: %s%s", params->name, ocf_node(),
                params->target, why, now);
@@ -242,7 +242,7 @@ static bool may_begin(struct operation *operation) {
                    ocf_node(), host_error());
         return false;
     }
-    if (report->state != VM_RUNNING) {
+    if (report->state != AGENT_VM_RUNNING) {
         report_set(report, VM_FAILED, "%s: cannot move from %s to %s: it is %s", params->name,
                    ocf_node(), params->target, text);
         return false;

@@ -34,7 +34,7 @@ static bool wait_for_change(struct operation *operation, uint64_t seen) {
     pthread_mutex_lock(&operation->lock);
     operation_wait(operation, seen, ocf_now_ms() + LOOK_AGAIN_MS);
     pthread_mutex_unlock(&operation->lock);
-    return operation_stopped(operation) == OPERATION_GOES_ON;
+    return operation_stopped(operation) == STOP_NONE;
 }
 
 static uint64_t changes_seen(struct operation *operation) {
@@ -87,7 +87,7 @@ static int look_behind_queue(struct operation *operation) {
     int r = -ENOENT;
 
     for (int round = 0; round < 2 && r == -ENOENT; round++) {
-        operation->report.state = VM_UNKNOWN;
+        operation->report.state = AGENT_VM_UNKNOWN;
         r = host_pass_queue(operation);
         if (r == 0) {
             r = host_find(operation);
@@ -103,7 +103,7 @@ static void tell_busy(struct operation *operation) {
     if (host_open(operation) == 0) {
         (void)host_read_state(operation, &text);
     } else {
-        operation->report.state = VM_UNKNOWN; /* not there yet, or not any more */
+        operation->report.state = AGENT_VM_UNKNOWN; /* not there yet, or not any more */
     }
     report_set(&operation->report, VM_FAILED,
                "%s on %s: its migration or save, which clusterd has ordered, still goes on (%s)",
@@ -145,7 +145,7 @@ void action_monitor(struct operation *operation) {
     r = host_read_state(operation, &text);
     if (r == -EIO) {
         cannot_read(operation);
-    } else if (r == -ENOENT || report->state == VM_OFF) {
+    } else if (r == -ENOENT || report->state == AGENT_VM_OFF) {
         end_absent(operation);
     } else {
         tell_generation(report);
@@ -171,7 +171,7 @@ void action_migrate_from(struct operation *operation) {
             report_set(report, VM_FAILED, "%s did not arrive on %s: the migration to it failed",
                        params->name, ocf_node());
             report->exit_code = OCF_NOT_RUNNING;
-        } else if (report->state == VM_RUNNING) {
+        } else if (report->state == AGENT_VM_RUNNING) {
             tell_generation(report);
             report_set(report, VM_OK, "%s runs on %s", params->name, ocf_node());
             return;
@@ -202,7 +202,7 @@ void action_resume(struct operation *operation) {
         cannot_read(operation);
         return;
     }
-    if (report->state == VM_RUNNING) {
+    if (report->state == AGENT_VM_RUNNING) {
         report_set(report, VM_OK, "%s runs on %s already", params->name, ocf_node());
         return;
     }
@@ -213,7 +213,7 @@ void action_resume(struct operation *operation) {
                    params->name, ocf_node(), report->generation, params->generation);
         return;
     }
-    if (report->state != VM_PAUSED ||
+    if (report->state != AGENT_VM_PAUSED ||
         (report->detail != NULL && strcmp(report->detail, "incoming") == 0)) {
         report_set(report, VM_FAILED, "%s on %s: cannot resume it: it is %s", params->name,
                    ocf_node(), text);
@@ -229,7 +229,7 @@ void action_resume(struct operation *operation) {
         host_settle(operation);
         return;
     }
-    report->state = VM_RUNNING;
+    report->state = AGENT_VM_RUNNING;
     report->detail = NULL;
     report_set(report, VM_OK, "%s", "");
 }

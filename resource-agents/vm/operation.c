@@ -41,15 +41,11 @@ void operation_step(struct operation *operation, const char *step) {
     atomic_store(&operation->step, step);
 }
 
-enum operation_stop operation_stopped(const struct operation *operation) {
-    return (enum operation_stop)atomic_load(&operation->stop);
-}
-
 const char *operation_stop_text(const struct operation *operation) {
     switch (operation_stopped(operation)) {
-    case OPERATION_GOES_ON: return "not stopped";
-    case OPERATION_CANCELLED: return "cancelled";
-    case OPERATION_OUT_OF_TIME: return "its time was over";
+    case STOP_NONE: return "not stopped";
+    case STOP_CANCELLED: return "cancelled";
+    case STOP_OUT_OF_TIME: return "its time was over";
     }
     return "stopped";
 }
@@ -59,19 +55,19 @@ bool operation_may_begin(struct operation *operation, const char *what) {
 
     bool reader_gone = jsonl_reader_gone();
     pthread_mutex_lock(&operation->lock);
-    enum operation_stop stop = operation_stopped(operation);
-    operation->begun = operation->begun || (stop == OPERATION_GOES_ON && !reader_gone);
+    enum stop_reason stop = operation_stopped(operation);
+    operation->begun = operation->begun || (stop == STOP_NONE && !reader_gone);
     pthread_mutex_unlock(&operation->lock);
     switch (stop) {
-    case OPERATION_CANCELLED:
+    case STOP_CANCELLED:
         report_set(&operation->report, VM_CANCELLED, "%s on %s: %s was cancelled before it began",
                    name, ocf_node(), what);
         return false;
-    case OPERATION_OUT_OF_TIME:
+    case STOP_OUT_OF_TIME:
         report_set(&operation->report, VM_FAILED, "%s on %s: no time was left for %s", name,
                    ocf_node(), what);
         return false;
-    case OPERATION_GOES_ON: break;
+    case STOP_NONE: break;
     }
     if (reader_gone) {
         report_set(&operation->report, VM_CANCELLED,
@@ -85,16 +81,16 @@ bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms)
     struct timespec due = {.tv_sec = (time_t)(due_ms / 1000),
                            .tv_nsec = (long)(due_ms % 1000) * 1000000};
 
-    while (operation->events.changes == seen && operation_stopped(operation) == OPERATION_GOES_ON) {
+    while (operation->events.changes == seen && operation_stopped(operation) == STOP_NONE) {
         if (pthread_cond_timedwait(&operation->changed, &operation->lock, &due) == ETIMEDOUT) {
             return false;
         }
     }
-    return operation_stopped(operation) == OPERATION_GOES_ON && ocf_now_ms() < due_ms;
+    return operation_stopped(operation) == STOP_NONE && ocf_now_ms() < due_ms;
 }
 
-static void set_stop(struct operation *operation, enum operation_stop stop) {
-    int expected = OPERATION_GOES_ON;
+static void set_stop(struct operation *operation, enum stop_reason stop) {
+    int expected = STOP_NONE;
 
     if (!atomic_compare_exchange_strong(&operation->stop, &expected, (int)stop)) {
         return; /* the first reason stands */
@@ -120,7 +116,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 static uint64_t next_due(struct operation *operation, uint64_t stopped_ms) {
     bool idle = has_changed_nothing(operation);
 
-    if (operation_stopped(operation) == OPERATION_GOES_ON) {
+    if (operation_stopped(operation) == STOP_NONE) {
         uint64_t begin_by_ms = operation->started_ms + BEGIN_MS;
         return idle ? earlier(begin_by_ms, operation->soft_deadline_ms)
                     : operation->soft_deadline_ms;
@@ -137,13 +133,13 @@ static int supervise(struct operation *operation, int signal_fd) {
         struct pollfd fds[] = {{.fd = operation->done_fd, .events = POLLIN},
                                {.fd = signal_fd, .events = POLLIN}};
         uint64_t now = ocf_now_ms();
-        bool goes_on = operation_stopped(operation) == OPERATION_GOES_ON;
+        bool goes_on = operation_stopped(operation) == STOP_NONE;
         uint64_t due = next_due(operation, stopped_ms);
         if (now >= operation->deadline_ms || (!goes_on && now >= due)) {
             return -ETIMEDOUT;
         }
         if (now >= due) {
-            set_stop(operation, OPERATION_OUT_OF_TIME);
+            set_stop(operation, STOP_OUT_OF_TIME);
             stopped_ms = now;
             continue;
         }
@@ -156,7 +152,7 @@ static int supervise(struct operation *operation, int signal_fd) {
         if ((fds[1].revents & POLLIN) != 0) {
             struct signalfd_siginfo info;
             if (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-                set_stop(operation, OPERATION_CANCELLED);
+                set_stop(operation, STOP_CANCELLED);
                 stopped_ms = stopped_ms == 0 ? ocf_now_ms() : stopped_ms;
             }
         }
@@ -205,13 +201,15 @@ static void set_deadlines(struct operation *operation) {
 
 /* The worker still owns its report and may write it: this is another. */
 static struct report late_report(struct operation *operation) {
-    struct report late = {
-        .result = VM_FAILED, .state = VM_UNKNOWN, .blackout_ms = -1, .exit_code = OCF_ERR_GENERIC};
+    struct report late = {.result = VM_FAILED,
+                          .state = AGENT_VM_UNKNOWN,
+                          .blackout_ms = -1,
+                          .exit_code = OCF_ERR_GENERIC};
     const char *name = operation->params->name;
     unsigned long long ms = ocf_now_ms() - operation->started_ms;
 
     if (has_changed_nothing(operation)) {
-        bool cancelled = operation_stopped(operation) == OPERATION_CANCELLED;
+        bool cancelled = operation_stopped(operation) == STOP_CANCELLED;
         report_set(&late, cancelled ? VM_CANCELLED : VM_FAILED,
                    "%s on %s: nothing was begun: no answer from libvirt (%s) for %llu ms while %s; "
                    "see whether libvirtd hangs",
@@ -234,8 +232,10 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
     pthread_t worker;
     sigset_t signals;
 
-    operation->report = (struct report){
-        .result = VM_FAILED, .state = VM_UNKNOWN, .blackout_ms = -1, .exit_code = OCF_ERR_GENERIC};
+    operation->report = (struct report){.result = VM_FAILED,
+                                        .state = AGENT_VM_UNKNOWN,
+                                        .blackout_ms = -1,
+                                        .exit_code = OCF_ERR_GENERIC};
     set_deadlines(operation);
     int r = prepare(operation, &signals);
     int signal_fd = r == 0 ? signalfd(-1, &signals, SFD_CLOEXEC) : -1;
@@ -253,7 +253,7 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
     if (r == -ETIMEDOUT) {
         late = late_report(operation);
         report = &late;
-    } else if (report->result != VM_OK && report->state == VM_UNKNOWN &&
+    } else if (report->result != VM_OK && report->state == AGENT_VM_UNKNOWN &&
                has_changed_nothing(operation)) {
         report->detail = REPORT_NOT_BEGUN;
     }

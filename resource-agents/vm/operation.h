@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One operation on one VM: a process with a deadline, that can be cancelled and always says how it
- * ended.
+ * One operation on one VM: a process with a deadline, which can be cancelled and which always says
+ * how it ended.
  *
- * Any call into libvirt may hang, so none is made on the thread that keeps the promises:
+ * Any call into libvirt may hang, so the thread that keeps these promises makes none:
  *
- *   main thread      waits for SIGTERM, for the deadline and for the worker's end; prints the final
- * line. Never in libvirt. worker           does the operation with plain blocking calls. events
- * thread    (only where an action wants it, events.h) libvirt's event loop: what happens to the
- * domain, progress, and the cancelling of a job while the worker is blocked in it.
+ *   main thread     waits for SIGTERM, for the deadline and for the worker's end; prints the final
+ *                   line. It never calls libvirt.
+ *   worker          does the operation with plain blocking calls.
+ *   events thread   runs libvirt's event loop, where an action wants it (events.h): it follows the
+ *                   domain, reports progress, and cancels a job while the worker is blocked in it.
  *
- * Ends:  the worker is done -> its report.   SIGTERM -> `stop` is set, the worker ends as soon as
- * it can, and tells the truth. a little before the deadline -> the same, so that a migration can be
- * aborted in an orderly way. the deadline -> "unknown", naming the step that hangs; the process
- * ends, libvirt's state stays what it is.
+ * How it ends:
+ *
+ *   the worker is done        the worker's report.
+ *   SIGTERM                   `stop` is set; the worker ends soon and reports the truth.
+ *   soft deadline             the same, early enough to abort a migration in an orderly way.
+ *   deadline                  "unknown", with the name of the step that hangs. The process ends;
+ *                             libvirt's state stays as it is.
  */
 #ifndef AGENTS_VM_OPERATION_H
 #define AGENTS_VM_OPERATION_H
@@ -28,7 +32,7 @@
 #include "params.h"
 #include "report.h"
 
-enum operation_stop { OPERATION_GOES_ON, OPERATION_CANCELLED, OPERATION_OUT_OF_TIME };
+enum stop_reason { STOP_NONE, STOP_CANCELLED, STOP_OUT_OF_TIME };
 
 struct operation {
     const struct params *params;
@@ -43,7 +47,7 @@ struct operation {
     struct report report; /* the worker's until it is done */
     _Atomic(const char *) step;
     atomic_bool destroying;
-    atomic_int stop; /* enum operation_stop */
+    atomic_int stop; /* enum stop_reason */
     bool gated;      /* nothing is changed before operation_may_begin() */
 
     pthread_mutex_t
@@ -60,7 +64,10 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
 /* Names what is done next, for the message should it hang. The text must be static. */
 void operation_step(struct operation *operation, const char *step);
 
-enum operation_stop operation_stopped(const struct operation *operation);
+/* Why the operation is to stop, or STOP_NONE. */
+static inline enum stop_reason operation_stopped(const struct operation *operation) {
+    return (enum stop_reason)atomic_load(&operation->stop);
+}
 
 /*
  * Waits until something changed since `seen` (a value of events.changes), or stop was set, or

@@ -93,7 +93,7 @@ int presence_await(struct operation *operation) {
         struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
                                {.fd = operation->events.wake_fd, .events = POLLIN}};
         r = poll(fds, 2, -1) < 0 && errno != EINTR ? -errno : 0;
-        if (operation_stopped(operation) != OPERATION_GOES_ON) {
+        if (operation_stopped(operation) != STOP_NONE) {
             r = -ETIME;
         } else if (fds[0].revents != 0) {
             break;

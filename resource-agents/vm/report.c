@@ -17,12 +17,12 @@ const char *vm_result_name(enum vm_result result) {
     return "failed";
 }
 
-const char *vm_state_name(enum vm_state state) {
+const char *agent_vm_state_name(enum agent_vm_state state) {
     switch (state) {
-    case VM_UNKNOWN: return "unknown";
-    case VM_RUNNING: return "running";
-    case VM_PAUSED: return "paused";
-    case VM_OFF: return "off";
+    case AGENT_VM_UNKNOWN: return "unknown";
+    case AGENT_VM_RUNNING: return "running";
+    case AGENT_VM_PAUSED: return "paused";
+    case AGENT_VM_OFF: return "off";
     }
     return "unknown";
 }
@@ -40,8 +40,8 @@ void report_set(struct report *report, enum vm_result result, const char *format
 
 void report_send(const struct report *report) {
     json_t *line = json_pack("{ss ss so sI}", "result", vm_result_name(report->result), "state",
-                             vm_state_name(report->state), "reason", jsonl_text(report->reason),
-                             "total_ms", (json_int_t)report->total_ms);
+                             agent_vm_state_name(report->state), "reason",
+                             jsonl_text(report->reason), "total_ms", (json_int_t)report->total_ms);
     if (line == NULL) {
         return;
     }
@@ -54,7 +54,7 @@ void report_send(const struct report *report) {
     if (report->detail != NULL) {
         json_object_set_new(line, "detail", json_string(report->detail));
     }
-    if (report->machine[0] != '\0' && report->state == VM_RUNNING) {
+    if (report->machine[0] != '\0' && report->state == AGENT_VM_RUNNING) {
         json_object_set_new(line, "machine", jsonl_text(report->machine));
     }
     if (report->refused && report->result == VM_FAILED) {

@@ -10,14 +10,14 @@
 enum vm_result { VM_OK, VM_FAILED, VM_CANCELLED };
 
 /* What libvirt says about the domain on this node. Unknown: it could not be asked. */
-enum vm_state { VM_UNKNOWN, VM_RUNNING, VM_PAUSED, VM_OFF };
+enum agent_vm_state { AGENT_VM_UNKNOWN, AGENT_VM_RUNNING, AGENT_VM_PAUSED, AGENT_VM_OFF };
 
 /* The detail of an operation that ended before it changed anything. */
 #define REPORT_NOT_BEGUN "not-begun"
 
 struct report {
     enum vm_result result;
-    enum vm_state state;
+    enum agent_vm_state state;
     char reason[768];    /* one line: what, where, why, what to do; "" if there is nothing to say */
     const char *detail;  /* one word of ours for the state ("incoming", "io-error"), or NULL */
     uint64_t generation; /* of the domain found; 0: none found */
@@ -37,7 +37,7 @@ struct progress {
 };
 
 const char *vm_result_name(enum vm_result result);
-const char *vm_state_name(enum vm_state state);
+const char *agent_vm_state_name(enum agent_vm_state state);
 
 /* Sets result, exit code and reason at once. The reason is made one line. */
 void report_set(struct report *report, enum vm_result result, const char *format, ...)

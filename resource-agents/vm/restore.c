@@ -101,13 +101,13 @@ static void judge_failure(struct operation *operation, const char *claimed) {
     fail(operation, claimed, host_error());
     report->refused = host_error_is_refusal();
     host_settle(operation);
-    if (report->state == VM_OFF) {
+    if (report->state == AGENT_VM_OFF) {
         int r = state_file_rename(claimed, params->state_file);
         if (r < 0) {
             ocf_log("%s on %s: %s cannot become %s again: %s", params->name, ocf_node(), claimed,
                     params->state_file, strerror(-r));
         }
-    } else if (report->state != VM_UNKNOWN) {
+    } else if (report->state != AGENT_VM_UNKNOWN) {
         judge_present(operation, "restore");
         if (report->result == VM_OK) {
             remove_claimed(operation, claimed);
@@ -145,7 +145,7 @@ static void restore(struct operation *operation, const char *claimed) {
         judge_failure(operation, claimed);
         return;
     }
-    report->state = VM_RUNNING;
+    report->state = AGENT_VM_RUNNING;
     report->generation = params->generation;
     report->blackout_ms = (int64_t)(ocf_now_ms() - began_ms);
     report_set(report, VM_OK, "%s", "");

@@ -116,7 +116,7 @@ static bool may_begin(struct operation *operation) {
         fail(operation, "cannot read its state", host_error());
         return false;
     }
-    if (operation->report.state != VM_RUNNING) {
+    if (operation->report.state != AGENT_VM_RUNNING) {
         fail(operation, "it is not running", text);
         return false;
     }
@@ -147,20 +147,20 @@ static void save(struct operation *operation, const char *part) {
     }
     operation_step(operation, "saving the VM");
     if (virDomainSaveFlags(operation->domain, part, NULL, 0) == 0) {
-        report->state = VM_OFF;
+        report->state = AGENT_VM_OFF;
         report->detail = NULL;
         finish(operation, part);
         return;
     }
     snprintf(why, sizeof(why), "%s", host_error());
     host_settle(operation);
-    if (report->state == VM_RUNNING) {
+    if (report->state == AGENT_VM_RUNNING) {
         (void)unlink(part);
     }
-    if (operation_stopped(operation) == OPERATION_CANCELLED && report->state == VM_RUNNING) {
+    if (operation_stopped(operation) == STOP_CANCELLED && report->state == AGENT_VM_RUNNING) {
         report_set(report, VM_CANCELLED, "%s: its save on %s was cancelled; it runs on here",
                    params->name, ocf_node());
-    } else if (operation_stopped(operation) == OPERATION_OUT_OF_TIME) {
+    } else if (operation_stopped(operation) == STOP_OUT_OF_TIME) {
         fail(operation, part, "it took too long and was aborted");
     } else {
         fail(operation, part, why);

@@ -56,10 +56,10 @@ void judge_present(struct operation *operation, const char *wish) {
 
     (void)host_read_state(operation, &text);
     host_machine(operation->domain, report->machine);
-    if (report->state == VM_RUNNING && report->generation == params->generation) {
+    if (report->state == AGENT_VM_RUNNING && report->generation == params->generation) {
         report_set(report, VM_OK, "%s runs on %s already, with generation %" PRIu64, params->name,
                    ocf_node(), report->generation);
-    } else if (report->state == VM_RUNNING) {
+    } else if (report->state == AGENT_VM_RUNNING) {
         report_set(report, VM_FAILED,
                    "%s: cannot %s it as generation %" PRIu64
                    ": it runs on %s already, with generation %" PRIu64
@@ -85,15 +85,14 @@ static void explain_failure(struct operation *operation) {
     report_set(report, VM_FAILED, "%s: cannot start on %s: %s", operation->params->name, ocf_node(),
                host_error());
     host_settle(operation);
-    while (report->state == VM_PAUSED && report->detail != NULL &&
-           strcmp(report->detail, "starting") == 0 &&
-           operation_stopped(operation) == OPERATION_GOES_ON) {
+    while (report->state == AGENT_VM_PAUSED && report->detail != NULL &&
+           strcmp(report->detail, "starting") == 0 && operation_stopped(operation) == STOP_NONE) {
         pthread_mutex_lock(&operation->lock);
         operation_wait(operation, operation->events.changes, ocf_now_ms() + LOOK_AGAIN_MS);
         pthread_mutex_unlock(&operation->lock);
         (void)host_read_state(operation, &text);
     }
-    if (report->state == VM_RUNNING || report->state == VM_PAUSED) {
+    if (report->state == AGENT_VM_RUNNING || report->state == AGENT_VM_PAUSED) {
         judge_present(operation, "start");
     }
 }
@@ -114,7 +113,7 @@ static void create(struct operation *operation, const char *xml) {
         explain_failure(operation);
         return;
     }
-    report->state = VM_RUNNING;
+    report->state = AGENT_VM_RUNNING;
     report->generation = params->generation;
     host_machine(operation->domain, report->machine);
     report_set(report, VM_OK, "%s", "");

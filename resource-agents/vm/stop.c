@@ -33,7 +33,7 @@ enum {
 };
 
 static void end_off(struct operation *operation, const char *how) {
-    operation->report.state = VM_OFF;
+    operation->report.state = AGENT_VM_OFF;
     operation->report.detail = NULL;
     report_set(&operation->report, VM_OK, "%s", how);
 }
@@ -87,7 +87,7 @@ static void destroy(struct operation *operation, const char *how) {
     report_set(&operation->report, VM_FAILED, "%s on %s: cannot destroy it: %s", params->name,
                ocf_node(), host_error());
     host_settle(operation);
-    if (operation->report.state == VM_OFF) {
+    if (operation->report.state == AGENT_VM_OFF) {
         end_off(operation, how);
     }
 }
@@ -102,7 +102,7 @@ static struct events events_now(struct operation *operation) {
 /* The domain ended while we wanted it to: by itself, or by leaving for another node? */
 static void judge_end(struct operation *operation, int detail) {
     if (detail == VIR_DOMAIN_EVENT_STOPPED_MIGRATED || detail == VIR_DOMAIN_EVENT_STOPPED_SAVED) {
-        operation->report.state = VM_OFF;
+        operation->report.state = AGENT_VM_OFF;
         report_set(&operation->report, VM_FAILED,
                    "%s was %s before it could be stopped on %s; look for it there",
                    operation->params->name,
@@ -164,7 +164,7 @@ static void stop_gracefully(struct operation *operation) {
         judge_end(operation, events_now(operation).stop_detail);
         return;
     }
-    if (operation_stopped(operation) == OPERATION_CANCELLED) {
+    if (operation_stopped(operation) == STOP_CANCELLED) {
         report_set(report, VM_CANCELLED,
                    "%s on %s: its stop was cancelled; the guest may still heed the power button",
                    params->name, ocf_node());
@@ -175,11 +175,11 @@ static void stop_gracefully(struct operation *operation) {
         report_set(report, VM_FAILED, "%s on %s: libvirtd went away during its stop", params->name,
                    ocf_node());
         host_settle(operation);
-        if (report->state == VM_OFF) {
+        if (report->state == AGENT_VM_OFF) {
             end_off(operation, "");
             return;
         }
-        if (report->state == VM_UNKNOWN) {
+        if (report->state == AGENT_VM_UNKNOWN) {
             return;
         }
     }
@@ -225,7 +225,7 @@ void action_stop(struct operation *operation) {
     int r = host_read_state(operation, &text);
     if (r == -ENOENT) {
         end_off(operation, "");
-    } else if (r == 0 && operation->report.state == VM_PAUSED) {
+    } else if (r == 0 && operation->report.state == AGENT_VM_PAUSED) {
         destroy(operation, "it was paused, so the guest could not shut down and was destroyed");
     } else {
         stop_gracefully(operation);

@@ -47,16 +47,6 @@ struct watch {
     uint64_t usage_due_ms;
 };
 
-void watch_tell(json_t *line) {
-    int r = jsonl_send(line, JSONL_IMPORTANT_MS);
-    if (r < 0) {
-        /* An event that is lost would be missed for ever. Who starts us again gets the whole list.
-         */
-        ocf_log("vm watch on %s: ends, as nobody reads its events: %s", ocf_node(), strerror(-r));
-        _exit(OCF_ERR_GENERIC);
-    }
-}
-
 static void tell_disconnected(struct watch *watch, const char *reason) {
     if (!atomic_exchange(&watch->told_disconnected, true)) {
         watch_tell(json_pack("{ss so}", "event", "disconnected", "reason", jsonl_text(reason)));

@@ -2,21 +2,21 @@
 /*
  * watch: libvirt's event stream of this node as JSON lines, for as long as clusterd lives.
  *
- *            open fails: back-off 100 ms .. 2 s, or the socket appears
- *               .----------.
- *               v          |
- *   start --> OPENING -----' --- opened ---> LISTING --- listed ---> FOLLOWING --- connection
- * breaks ---. ^                  "connected", one "domain" each, "listed"     events, usage |
- *               '-------------------------------------- "disconnected"
- * <--------------------------------'
+ *              the open fails: back-off 100 ms .. 2 s, or the socket appears
+ *                .-------.
+ *                v       |
+ *   start ---> OPENING --'-- opened --> LISTING -- listed --> FOLLOWING -- connection breaks --.
+ *                ^         "connected"    one "domain" each,    events, usage                  |
+ *                |                        then "listed"                                        |
+ *                '------------------------- "disconnected" <-----------------------------------'
  *
- * Two threads. The main thread runs libvirt's event loop and never calls libvirt otherwise: so
+ * Two threads. The main thread runs libvirt's event loop and never calls libvirt otherwise; so
  * keepalive works, and a libvirtd that hangs is noticed. Callbacks only put what happened into a
  * queue. The teller opens, lists, takes from the queue, asks libvirt what an event does not say,
- * and writes every line; it alone knows the list of domains.
+ * and writes every line; only the teller uses the list of domains.
  *
- * Events are asked for before the domains are listed, so nothing is missed; what happens in between
- * is told after "listed", perhaps once more.
+ * Events are subscribed to before the domains are listed, so nothing is missed. What happens in
+ * between is reported after "listed", perhaps a second time.
  */
 #ifndef AGENTS_VM_WATCH_H
 #define AGENTS_VM_WATCH_H
@@ -26,6 +26,8 @@
 #include <stdint.h>
 #include <jansson.h>
 #include <libvirt/libvirt.h>
+
+/* -- tell.c -- */
 
 /* Writes a line that must not be lost; ends the process if the reader is gone or does not read. */
 void watch_tell(json_t *line);
@@ -75,7 +77,7 @@ bool queue_closed(struct news_queue *queue, int *ret_reason);
 /* Makes queue_take() return. */
 void queue_wake(struct news_queue *queue);
 
-/* -- domains.c: what there is, and what happened to it, as lines -- */
+/* -- watched.c: the list of domains -- */
 
 /* What must be remembered of a domain, for once it stopped libvirt cannot be asked any more. */
 struct watched {
@@ -101,13 +103,26 @@ struct watched_list {
     size_t size;
 };
 
+/* NULL: it is not in the list. */
 struct watched *watched_find(struct watched_list *list, virDomainPtr domain);
+/* Its entry, which is added if there is none; NULL: no memory. */
+struct watched *watched_remember(struct watched_list *list, virDomainPtr domain);
+/* Moves the last entry into its place. */
+void watched_forget(struct watched_list *list, struct watched *vm);
 void watched_clear(struct watched_list *list);
+
+/* -- domains.c: what there is, and what happened to it, as lines -- */
 
 /* Tells all domains that there are, then "listed". -EIO: libvirt's last error says why. */
 int watched_tell_all(struct watched_list *list, virConnectPtr conn);
 
 void watched_tell_news(struct watched_list *list, const struct news *news);
+
+/*
+ * Looks for domains that ended without an event: a QEMU that dies while libvirtd starts again is
+ * forgotten by it in silence. Two sweeps must miss a domain, so that its event has time to come.
+ */
+void watched_sweep(struct watched_list *list, virConnectPtr conn);
 
 /* -- disks.c: disks that are others than those which a VM was started with -- */
 
@@ -115,12 +130,6 @@ void watched_tell_news(struct watched_list *list, const struct news *news);
 void watched_tell_disks(struct watched *vm, virDomainPtr domain);
 /* Looks at all of them. */
 void watched_tell_all_disks(struct watched_list *list, virConnectPtr conn);
-
-/*
- * Looks for domains that ended without an event: a QEMU that dies while libvirtd starts again is
- * forgotten by it in silence. Two sweeps must miss a domain, so that its event has time to come.
- */
-void watched_sweep(struct watched_list *list, virConnectPtr conn);
 
 /* -- autostart.c: definitions that libvirt starts by itself -- */
 
