@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The frame of applying: decode, dispatch by a table, events; and the few ways in which rows are
- * written.
+ * The frame of applying: it decodes a log entry and hands the command to the function of its type.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 
 #include "base/check.h"
 #include "core/replica/log.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const struct {
     uint32_t type;
@@ -122,109 +117,4 @@ int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *
     m->index = index;
     *ret = a;
     return 0;
-}
-
-void apply_refuse(struct apply *a, enum core_reply_code code, const char *message,
-                  const char *hint) {
-    a->code = code;
-    a->message = message;
-    a->hint = hint;
-}
-
-void set_text(struct apply *a, const char **field, const char *text) {
-    if (*field && strcmp(*field, text) == 0) {
-        return;
-    }
-    char *copy = strdup(text);
-    if (!copy) {
-        a->error = -ENOMEM;
-        return;
-    }
-    free((void *)(uintptr_t)*field);
-    *field = copy;
-}
-
-void set_ids(struct apply *a, struct wire_ids *field, const uint32_t *v, uint32_t n) {
-    uint32_t *copy = malloc(n ? n * sizeof(*copy) : 1);
-    if (!copy) {
-        a->error = -ENOMEM;
-        return;
-    }
-    if (n) {
-        memcpy(copy, v, n * sizeof(*copy));
-    }
-    free((void *)(uintptr_t)field->v);
-    *field = (struct wire_ids){.v = copy, .n = n};
-}
-
-void add_id(struct apply *a, struct wire_ids *field, uint32_t id) {
-    uint32_t ids[WIRE_MAX_NODES];
-    if (ids_contain(field, id) || field->n == WIRE_MAX_NODES) {
-        return;
-    }
-    if (field->n) {
-        memcpy(ids, field->v, field->n * sizeof(*ids));
-    }
-    ids[field->n] = id;
-    set_ids(a, field, ids, field->n + 1);
-}
-
-void remove_id(struct apply *a, struct wire_ids *field, uint32_t id) {
-    uint32_t ids[WIRE_MAX_NODES];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < field->n && i < WIRE_MAX_NODES; i++) {
-        ids[n] = field->v[i];
-        n += field->v[i] != id;
-    }
-    if (n != field->n) {
-        set_ids(a, field, ids, n);
-    }
-}
-
-void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
-                 const char *format, ...) {
-    char text[WIRE_MAX_TEXT + 1];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    struct model_table *events = &a->m->events;
-    if (events->n >= MODEL_MAX_EVENTS) {
-        /* A quarter at once, so that the rows move seldom. */
-        for (uint32_t i = 0; i < MODEL_MAX_EVENTS / 4; i++) {
-            wire_release(events->record, (struct model_event *)events->rows + i);
-        }
-        events->n -= MODEL_MAX_EVENTS / 4;
-        memmove(events->rows, (struct model_event *)events->rows + MODEL_MAX_EVENTS / 4,
-                events->n * sizeof(struct model_event));
-    }
-    struct model_event *row = model_add(events);
-    if (!row) {
-        a->error = -ENOMEM;
-        return;
-    }
-    row->seq = ++a->m->last_event;
-    row->index = a->index;
-    row->time_ms = a->time_ms;
-    row->severity = (uint8_t)severity;
-    set_text(a, &row->kind, kind);
-    set_text(a, &row->subject, subject);
-    set_text(a, &row->message, text);
-    const struct model_node *origin = model_node_by_id(a->m, a->origin);
-    set_text(a, &row->node, origin ? origin->name : "");
-    /* The row may move when more events come in this step: the action gets a copy of its own. */
-    struct model_event *copy = arena_copy(&a->out->arena, row, sizeof(*row));
-    if (!copy) {
-        a->error = -ENOMEM;
-        return;
-    }
-    copy->kind = arena_strdup(&a->out->arena, row->kind);
-    copy->node = arena_strdup(&a->out->arena, row->node);
-    copy->subject = arena_strdup(&a->out->arena, row->subject);
-    copy->message = arena_strdup(&a->out->arena, row->message);
-    if (!copy->kind || !copy->node || !copy->subject || !copy->message) {
-        a->error = -ENOMEM;
-        return;
-    }
-    outbox_add(a->out, CORE_ACTION_EVENT)->event.row = copy;
 }

@@ -12,7 +12,8 @@
  * by hand. It stands in `foreign` then: nothing starts the VM as long as it does.
  */
 #include "base/mutant.h"
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
+#include "core/model/machine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -45,9 +46,34 @@ static const char *away(struct apply *a) {
     return names;
 }
 
+/* Two nodes of which one cannot take the VM as the other starts it: each resolves the alias to what
+ * is its own newest. */
+static const char *alias_doubt(struct apply *a, const struct model_vm *vm) {
+    MODEL_EACH(model_node, from, &a->m->nodes) {
+        const char *type = machine_find(&from->machines, vm->arch, vm->machine);
+        if (!vm->machine[0] || !type || strcmp(type, vm->machine) == 0 ||
+            (vm->possible.n && !ids_contain(&vm->possible, from->id))) {
+            continue;
+        }
+        MODEL_EACH(model_node, to, &a->m->nodes) {
+            const char *other = machine_find(&to->machines, vm->arch, vm->machine);
+            if (!other || machine_find(&to->machines, vm->arch, type) ||
+                (vm->possible.n && !ids_contain(&vm->possible, to->id))) {
+                continue;
+            }
+            return outbox_text(a->out,
+                               "%s is %s on %s and %s on %s: started on %s, %s cannot be moved to "
+                               "%s; name a machine type that all nodes have",
+                               vm->machine, type, from->name, other, to->name, from->name, vm->name,
+                               to->name);
+        }
+    }
+    return "";
+}
+
 /* What the nodes have found besides, and who could not be asked. */
 static const char *doubts(struct apply *a, const struct model_vm *vm) {
-    const char *alias = vm_alias_doubt(a, vm);
+    const char *alias = alias_doubt(a, vm);
     const char *notes =
         outbox_text(a->out, "%s%s%s", vm->reason, vm->reason[0] && alias[0] ? "; " : "", alias);
     const char *names = away(a);

@@ -2,7 +2,7 @@
 /*
  * Volumes, fence devices, settings.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 #include "core/model/settings.h"
 
 #include <errno.h>
@@ -78,28 +78,6 @@ void apply_volume_remove(struct apply *a, const void *command) {
     apply_event(a, SEVERITY_INFO, "volume-removed", volume->name,
                 "volume %s was removed; its files were not touched", volume->name);
     model_remove(&a->m->volumes, volume);
-}
-
-void apply_node_libvirt(struct apply *a, const void *command) {
-    const struct cmd_node_libvirt *found = command;
-    struct model_node *node = model_node_by_id(a->m, found->node);
-    bool answers = found->reason[0] == '\0';
-    if (!node || node->incarnation != found->incarnation ||
-        !ids_contain(&a->m->members, node->id) || answers == (node->libvirt[0] == '\0')) {
-        apply_refuse(a, REPLY_REFUSED, "that is known of its libvirt, or it is another clusterd",
-                     "");
-        return;
-    }
-    set_text(a, &node->libvirt, found->reason);
-    if (answers) {
-        apply_event(a, SEVERITY_INFO, "libvirt-back", node->name, "libvirt on %s answers again",
-                    node->name);
-        vms_forget_failures(a); /* what failed without it may work now */
-        return;
-    }
-    apply_event(a, SEVERITY_WARNING, "libvirt-away", node->name,
-                "libvirt on %s does not answer (%s): its VMs run on, but it takes none", node->name,
-                found->reason);
 }
 
 void apply_volume_health(struct apply *a, const void *command) {

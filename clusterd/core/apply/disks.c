@@ -6,7 +6,7 @@
  * the VM from its definition; as it runs it may be moved, live or saved, for both take the present
  * disks along. When they are as they were again, all is as before.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 
 #include "base/mutant.h"
 

@@ -13,7 +13,7 @@
  * in the model, for `status` and for the next coordinator; the one that waits guards against its
  * jumps.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 #include "core/model/settings.h"
 
 void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node) {

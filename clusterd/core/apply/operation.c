@@ -4,7 +4,7 @@
  * policy works from the states of nodes and VMs, so losing an operation's row would lose only its
  * story.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -71,6 +71,15 @@ struct operation_vm *operation_vm_find(struct model_operation *op, uint32_t vm) 
         }
     }
     return NULL;
+}
+
+void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind) {
+    struct model_operation *op = operation_add(a, kind, vm->name);
+    if (!op || !operation_vm_add(a, op, vm)) {
+        return;
+    }
+    vm->operation = op->id;
+    a->operation = op->id;
 }
 
 void operation_end(struct apply *a, struct model_operation *op, enum operation_state state,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What to ask or order next for a VM in RESOLVING; the table is in vm_state.c. And where a VM that
+ * What to ask or order next for a VM in RESOLVING; the table is in resolve.c. And where a VM that
  * was saved for nothing may go.
  */
 #ifndef CLUSTERD_CORE_APPLY_RESOLVE_H

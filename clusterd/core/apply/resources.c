@@ -2,7 +2,7 @@
 /*
  * Further resources: which names are taken, and how what is given becomes part of a row.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 #include "core/model/resources.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * stays named even when corosync.conf does not have it any more: it may come back, and until then
  * takes no VM anyway.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 #include "core/model/rules.h"
 
 #include <errno.h>

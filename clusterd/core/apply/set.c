@@ -3,7 +3,7 @@
  * What may be changed of a VM or a node while it exists. Nothing moves because of it: it counts
  * from the next decision on.
  */
-#include "core/apply/apply.h"
+#include "core/apply/inside.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,52 +3,10 @@
  * VMs, as people ask for them: add, remove, start, stop, move. These set what is wanted; the policy
  * orders.
  */
-#include "core/apply/apply.h"
-#include "core/model/machine.h"
+#include "core/apply/inside.h"
 
 #include <errno.h>
 #include <string.h>
-
-static struct model_vm *find_vm(struct apply *a, const char *name) {
-    struct model_vm *vm = model_vm_by_name(a->m, name);
-    if (!vm) {
-        apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no VM '%s'", name),
-                     "clusterctl vm list shows them");
-    }
-    return vm;
-}
-
-static bool name_is_good(const char *name) {
-    size_t n = strlen(name);
-    if (n == 0 || n > WIRE_MAX_NAME || name[0] == '-' || name[0] == '.') {
-        return false;
-    }
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
-}
-
-bool apply_good_name(struct apply *a, const char *what, const char *name) {
-    if (name_is_good(name)) {
-        return true;
-    }
-    apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "'%s' is no name for a %s", name, what),
-                 "use up to 63 letters, digits, '.', '_' and '-', not beginning with '.' or '-'");
-    return false;
-}
-
-/* Names to ids; refuses the first that is no node. */
-bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
-    for (uint32_t i = 0; i < names->n; i++) {
-        const struct model_node *node = model_node_by_name(a->m, names->v[i]);
-        if (!node) {
-            apply_refuse(a, REPLY_NOT_FOUND,
-                         outbox_text(a->out, "there is no node '%s'", names->v[i]),
-                         "clusterctl node list shows the nodes");
-            return false;
-        }
-        ids[i] = node->id;
-    }
-    return true;
-}
 
 static bool vm_add_is_good(struct apply *a, const struct cmd_vm_add *add) {
     if (!apply_good_name(a, "VM", add->name)) {
@@ -114,40 +72,6 @@ static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
     wire_release(&model_vm_record, vm);
     *vm = copy;
     return 0;
-}
-
-/* Two nodes of which one cannot take the VM as the other starts it: each resolves the alias to what
- * is its own newest. */
-const char *vm_alias_doubt(struct apply *a, const struct model_vm *vm) {
-    MODEL_EACH(model_node, from, &a->m->nodes) {
-        const char *type = machine_find(&from->machines, vm->arch, vm->machine);
-        if (!vm->machine[0] || !type || strcmp(type, vm->machine) == 0 ||
-            (vm->possible.n && !ids_contain(&vm->possible, from->id))) {
-            continue;
-        }
-        MODEL_EACH(model_node, to, &a->m->nodes) {
-            const char *other = machine_find(&to->machines, vm->arch, vm->machine);
-            if (!other || machine_find(&to->machines, vm->arch, type) ||
-                (vm->possible.n && !ids_contain(&vm->possible, to->id))) {
-                continue;
-            }
-            return outbox_text(a->out,
-                               "%s is %s on %s and %s on %s: started on %s, %s cannot be moved to "
-                               "%s; name a machine type that all nodes have",
-                               vm->machine, type, from->name, other, to->name, from->name, vm->name,
-                               to->name);
-        }
-    }
-    return "";
-}
-
-void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind) {
-    struct model_operation *op = operation_add(a, kind, vm->name);
-    if (!op || !operation_vm_add(a, op, vm)) {
-        return;
-    }
-    vm->operation = op->id;
-    a->operation = op->id;
 }
 
 void apply_vm_add(struct apply *a, const void *command) {

@@ -7,7 +7,7 @@
  * the other.
  *
  * What is NOT here: anything that only one node knows or that changes by itself (time passing,
- * progress of a migration, usage). Readers outside the core get a const model; nobody but apply*.c
+ * progress of a migration, usage). Readers outside the core get a const model; nobody but apply/
  * writes.
  */
 #ifndef CLUSTERD_CORE_MODEL_MODEL_H
@@ -63,7 +63,7 @@ enum node_service { SERVICE_ACTIVE = 0, SERVICE_DRAINING, SERVICE_DRAINED };
  *      │             RESTORING               MIGRATING
  *      │                 │ not clear             │ not clear
  *      │                 ▼                       ▼
- *      └───────────── RESOLVING: PROBE owner and target; then resume, destroy or adopt (vm_state.c)
+ *      └───────────── RESOLVING: PROBE owner and target; then resume, destroy or adopt (resolve.c)
  *
  * Any state but OFF and SAVED becomes RESOLVING when its node's clusterd was restarted in the
  * middle of an order, and OFF when its node has been fenced (a migration: RESOLVING with one

@@ -2,6 +2,7 @@
 /*
  * What the policy's rules share: proposing a command, an order, a move; and when to look again.
  */
+#include "core/apply/order.h"
 #include "core/policy/inside.h"
 
 void policy_wake_at(struct core *c, uint64_t when_ms) {

@@ -4,6 +4,7 @@
  * Every report on every order: no VM is called off of which a copy may run.
  */
 #include "core/replica/log.h"
+#include "core/apply/order.h"
 #include "core/apply/resolve.h"
 #include "unit/core/bench.h"
 

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of apply/ share, from the bottom up: each section is one file, and a file calls
+ * only what stands above its own section. apply.c, which calls all of them, is not here.
+ */
+#ifndef CLUSTERD_CORE_APPLY_INSIDE_H
+#define CLUSTERD_CORE_APPLY_INSIDE_H
+
+#include "core/apply/apply.h"
+#include "core/apply/order.h"
+#include "core/apply/resolve.h"
+
+typedef void (*apply_fn)(struct apply *a, const void *command);
+
+#define APPLY(NAME) void apply_##NAME(struct apply *a, const void *command)
+APPLY(view);
+APPLY(node_report);
+APPLY(node_leave);
+APPLY(node_drain);
+APPLY(node_resume);
+APPLY(node_fence);
+APPLY(node_confirm_off);
+APPLY(fence_begin);
+APPLY(fence_result);
+APPLY(vm_add);
+APPLY(vm_remove);
+APPLY(vm_start);
+APPLY(vm_stop);
+APPLY(vm_move);
+APPLY(vm_order);
+APPLY(vm_renew);
+APPLY(vm_report);
+APPLY(vm_event);
+APPLY(volume_add);
+APPLY(volume_remove);
+APPLY(volume_health);
+APPLY(device_add);
+APPLY(device_remove);
+APPLY(config_set);
+APPLY(operation_cancel);
+APPLY(operation_end);
+APPLY(rule_add);
+APPLY(rule_remove);
+APPLY(vm_set);
+APPLY(node_set);
+APPLY(vm_retry);
+APPLY(vm_claim);
+APPLY(node_libvirt);
+
+/* -------------------------------------------------------------------------------- rows.c ---- */
+
+void apply_refuse(struct apply *a, enum core_reply_code code, const char *message,
+                  const char *hint);
+void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* false: refused already. */
+bool apply_good_name(struct apply *a, const char *what, const char *name);
+/* Names to ids. false: one is no node, and it is refused already. */
+bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids);
+/* NULL: there is none, and it is refused already. */
+struct model_node *find_node(struct apply *a, const char *name);
+struct model_vm *find_vm(struct apply *a, const char *name);
+
+/* Rows own their strings and arrays: these replace them. */
+void set_text(struct apply *a, const char **field, const char *text);
+void set_ids(struct apply *a, struct wire_ids *field, const uint32_t *v, uint32_t n);
+void add_id(struct apply *a, struct wire_ids *field, uint32_t id);
+void remove_id(struct apply *a, struct wire_ids *field, uint32_t id);
+
+/* Every change of a VM's row goes through one of the functions of vm_state.c, or calls this. */
+void vm_touch(struct apply *a, struct model_vm *vm);
+void node_set_state(struct apply *a, struct model_node *node, enum node_state state,
+                    const char *reason);
+
+/* --------------------------------------------------------------------------- resources.c ---- */
+
+/* Whether what is given may be put into the row's list; false: refused already. */
+bool apply_good_resources(struct apply *a, const struct wire_list *field,
+                          const struct wire_list *given);
+void set_resources(struct apply *a, struct wire_list *field, const struct wire_list *given);
+/* "vgpu 2, sriov 4" */
+const char *apply_resources_text(struct apply *a, const struct wire_list *list);
+/* The node's VMs may now need more of what was given than it has. */
+void apply_warn_of_resources(struct apply *a, const struct model_node *node,
+                             const struct wire_list *given);
+
+/* --------------------------------------------------------------------------- operation.c ---- */
+
+struct model_operation *operation_add(struct apply *a, enum operation_kind kind,
+                                      const char *subject);
+struct operation_vm *operation_vm_add(struct apply *a, struct model_operation *op,
+                                      const struct model_vm *vm);
+struct operation_vm *operation_vm_find(struct model_operation *op, uint32_t vm);
+void operation_changed(struct apply *a, const struct model_operation *op);
+void operation_end(struct apply *a, struct model_operation *op, enum operation_state state,
+                   const char *reason);
+/* The VM's part in its operation is over. */
+void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state state,
+                      const char *reason);
+/* As operation_vm_end(), but a stop goes on: that is not what it waits for. */
+void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
+                       const char *reason);
+/* One that a client asked for, and whose only VM this is. */
+void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind);
+
+/* ----------------------------------------------------------------------------- failure.c ---- */
+
+/* It has failed on that node. */
+void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node);
+/* Something has changed, or somebody has helped: it may be tried everywhere, and its pauses begin
+ * anew. */
+void vm_forget_failures(struct apply *a, struct model_vm *vm);
+/* Likewise, for all that do not run. */
+void vms_forget_failures(struct apply *a);
+
+/* ------------------------------------------------------------------------------- disks.c ---- */
+
+/* Which of its disks are others than its definition's. */
+void vm_set_disks(struct apply *a, struct model_vm *vm, const char *text);
+/* It is OFF and wanted: with such disks it stays down, which is told. */
+void vm_hold_by_disks(struct apply *a, struct model_vm *vm);
+/* false: refused already, as its definition has older disks. */
+bool disks_may_be_accepted(struct apply *a, const char *name);
+bool disks_allow(struct apply *a, const struct model_vm *vm);
+
+/* ---------------------------------------------------------------------------- vm_state.c ---- */
+
+void vm_set_state(struct apply *a, struct model_vm *vm, enum vm_state state);
+/* The order that stood is no more. */
+void vm_clear_order(struct apply *a, struct model_vm *vm);
+/* It runs nowhere: known. */
+void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason);
+/* Likewise, and its node was what failed: one that is not to start by itself stays down. */
+void vm_set_lost(struct apply *a, struct model_vm *vm, const char *reason);
+/* It is OFF since its node was lost: one that is not to start by itself stays down, and says so. */
+void vm_leave_down(struct apply *a, struct model_vm *vm, uint32_t node);
+/* It runs, on `owner`. */
+void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner);
+/* What became of it is not clear: ask. */
+void vm_set_resolving(struct apply *a, struct model_vm *vm);
+/* Likewise, of the order that stands: it ended without a word. */
+void vm_set_unclear(struct apply *a, struct model_vm *vm, const char *reason);
+/* It ended unclear and runs nowhere, and its saved memory may still be there: it is SAVED. */
+void vm_set_saved(struct apply *a, struct model_vm *vm);
+/* About to leave its owner. Drained away, it remembers the first node that it was drained from. */
+void vm_remember_return(struct apply *a, struct model_vm *vm);
+
+/* ----------------------------------------------------------------------------- resolve.c ---- */
+
+/* Answers of probes are in, or nodes have been fenced: decide. */
+void vm_resolve(struct apply *a, struct model_vm *vm);
+/* A node is known to run nothing any more. */
+void vms_node_off(struct apply *a, uint32_t node);
+
+/* -------------------------------------------------------------------------------- rule.c ---- */
+
+/* A VM is about to be removed: no rule names it any more. */
+void rules_forget_vm(struct apply *a, const struct model_vm *vm);
+
+/* ------------------------------------------------------------------------------- claim.c ---- */
+
+/* A new VM: the nodes are asked about it, if there are any; else it is added. */
+void claims_ask(struct apply *a, struct model_vm *vm);
+/* Nodes that were asked have left the view. */
+void claims_view(struct apply *a);
+/* A node runs nothing any more: nothing foreign either. */
+void claims_node_off(struct apply *a, uint32_t node);
+/* false: refused already, since the VM is still being added, or runs under libvirt somewhere. */
+bool claims_allow(struct apply *a, const struct model_vm *vm);
+
+/* ----------------------------------------------------------------------------- fencing.c ---- */
+
+/* The operations that fence the node have come to their end. */
+void fencing_end(struct apply *a, const struct model_node *node, enum operation_state state,
+                 const char *reason);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is decided when it is not clear where a VM's copy is (RESOLVING), and when its node is known
+ * to run nothing any more.
+ *
+ * A live migration arrives paused, and only clusterd's agent resumes it, when libvirt has given up
+ * the source (resource-agents/vm/arrival.h). So while the source is there, its memory is never
+ * older than the target's. Where the source is off, a copy that stands still on the target is of no
+ * use: libvirt may have let the source go on for a while, before it ended. (If the agent knows
+ * better, it reports the VM as handed over, and then it is the target that is asked, as owner.)
+ *
+ * Resolving a migration whose end nobody reported: both nodes are asked (`probe_owner`,
+ * `probe_target`; a fenced node counts as off), and when both have answered:
+ *
+ *     owner       target      what follows
+ *     running     off         it never left: RUNNING at the owner
+ *     any but off paused      DESTROY at the target (it never ran there), then as with off there
+ *     running     running     impossible by the protocol: DESTROY at the target
+ *     paused      running     the move is done: DESTROY the source, then RUNNING at the target
+ *     paused      off         RESUME at the owner
+ *     off         running     the move is done: RUNNING at the target
+ *     off         paused      DESTROY at the target, start anew
+ *     off         off         OFF
+ *
+ * "Paused" at the target is also incoming: half a copy. Nothing is destroyed or resumed before both
+ * answers are there.
+ *
+ * A VM that is found nowhere after an order that ended without a word has failed where that was at
+ * work: a start is not tried there again, the others count as a crash does (restart_limit).
+ */
+#include "base/mutant.h"
+#include "core/apply/inside.h"
+#include "core/model/rules.h"
+
+static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
+    bool moved = owner != vm->owner;
+    if (moved) {
+        vm_remember_return(a, vm);
+    }
+    vm_set_running(a, vm, owner);
+    apply_event(a, SEVERITY_INFO, "vm-resolved", vm->name, "%s runs on %s", vm->name,
+                model_node_name(a->m, owner));
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (op && op->kind == OPERATION_STOP) {
+        return; /* it is wanted off, and will be ordered so */
+    }
+    const struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    const char *why = row && row->reason[0] ? row->reason : "the migration did not come to its end";
+    /* One that was being restored belongs to the target already. */
+    bool away = moved || (row && row->from != 0 && row->from != owner);
+    bool done =
+        away || !op ||
+        (op->kind != OPERATION_MOVE && op->kind != OPERATION_DRAIN && op->kind != OPERATION_RESUME);
+    operation_vm_end(a, vm, done ? OPERATION_DONE : OPERATION_FAILED,
+                     done ? "" : outbox_text(a->out, "%s; the VM runs where it was", why));
+}
+
+struct resolve_step resolve_next(const struct model_vm *vm) {
+    uint8_t owner = vm->probe_owner;
+    uint8_t target = vm->target && !MUTANT(one_side_asked) ? vm->probe_target : VM_STATE_OFF;
+    if (owner == VM_STATE_UNKNOWN) {
+        return (struct resolve_step){.kind = ORDER_PROBE, .node = vm->owner};
+    }
+    if (target == VM_STATE_UNKNOWN) {
+        return (struct resolve_step){.kind = ORDER_PROBE, .node = vm->target};
+    }
+    bool owner_there = owner != VM_STATE_OFF;
+    if (owner == VM_STATE_INCOMING) {
+        /* The owner is no target: half a copy of a migration that somebody else began. */
+        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
+    }
+    if (owner == VM_STATE_PAUSED && target == VM_STATE_RUNNING) {
+        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
+    }
+    if (target == VM_STATE_PAUSED && MUTANT(arrival_resumed)) {
+        return (struct resolve_step){.kind = ORDER_RESUME, .node = vm->target};
+    }
+    if (target == VM_STATE_PAUSED || target == VM_STATE_INCOMING ||
+        (owner_there && target == VM_STATE_RUNNING)) {
+        return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->target};
+    }
+    if (owner == VM_STATE_PAUSED) {
+        return (struct resolve_step){.kind = ORDER_RESUME, .node = vm->owner};
+    }
+    return (struct resolve_step){.kind = ORDER_NONE};
+}
+
+bool resolve_goes_back(const struct model *m, const struct model_vm *vm) {
+    const struct model_node *node = vm->saved_on ? model_node_by_id(m, vm->saved_on) : NULL;
+    return node && vm->state == VM_SAVED && node->state == NODE_ONLINE &&
+           node->libvirt[0] == '\0' && node->service == SERVICE_DRAINING &&
+           ids_contain(&m->members, node->id) &&
+           (vm->possible.n == 0 || ids_contain(&vm->possible, node->id)) &&
+           !ids_contain(&vm->avoid, node->id) && !rules_forbid(m, vm, node->id);
+}
+
+static void found_nowhere(struct apply *a, struct model_vm *vm) {
+    const char *reason =
+        vm->unclear ? outbox_text(a->out, "%s", vm->reason) : "it was found to run nowhere";
+    apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
+    switch ((enum order_kind)vm->unclear) {
+    case ORDER_START:
+    case ORDER_RESTORE: add_id(a, &vm->avoid, vm->owner); break;
+    case ORDER_MIGRATE:
+    case ORDER_SAVE: vm_count_failure(a, vm, vm->owner); break;
+    case ORDER_NONE:
+    case ORDER_STOP:
+    case ORDER_DESTROY:
+    case ORDER_PROBE:
+    case ORDER_RESUME: break;
+    }
+    if (vm->state_file[0] && vm->wanted == WANTED_RUNNING) {
+        vm_set_saved(a, vm);
+        set_text(a, &vm->reason, reason);
+    } else {
+        vm_set_off(a, vm, reason);
+    }
+}
+
+void vm_resolve(struct apply *a, struct model_vm *vm) {
+    if (vm->state != VM_RESOLVING || resolve_next(vm).kind != ORDER_NONE) {
+        return;
+    }
+    if (vm->probe_owner == VM_STATE_RUNNING) {
+        resolve_running(a, vm, vm->owner);
+    } else if (vm->target && vm->probe_target == VM_STATE_RUNNING) {
+        resolve_running(a, vm, vm->target);
+    } else {
+        found_nowhere(a, vm);
+    }
+}
+
+static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
+    if (vm->state == VM_MIGRATING) {
+        vm_set_resolving(a, vm);
+    }
+    if (vm->state == VM_RESOLVING) {
+        if (vm->order_node == node) {
+            vm_clear_order(a, vm);
+        }
+        if (vm->owner == node) {
+            vm->probe_owner = VM_STATE_OFF;
+            vm->unclear = ORDER_NONE; /* it was lost with its node */
+        }
+        if (vm->target == node) {
+            vm->probe_target = VM_STATE_OFF;
+        }
+        vm_touch(a, vm);
+        vm_resolve(a, vm);
+        return;
+    }
+    vm_set_off(a, vm, outbox_text(a->out, "it was lost with %s", model_node_name(a->m, node)));
+}
+
+void vms_node_off(struct apply *a, uint32_t node) {
+    struct model_operation *op = NULL;
+    uint64_t op_id = 0;
+    MODEL_EACH(model_vm, vm, &a->m->vms) {
+        if (!model_vm_may_run_on(vm, node)) {
+            continue;
+        }
+        vm_node_off(a, vm, node);
+        vm_leave_down(a, vm, node);
+        if (vm->state != VM_OFF || vm->wanted != WANTED_RUNNING ||
+            (vm->other_disks[0] && !MUTANT(older_disks))) {
+            continue;
+        }
+        if (!op_id) {
+            op = operation_add(a, OPERATION_RECOVER, model_node_name(a->m, node));
+            if (!op) {
+                return;
+            }
+            op_id = op->id;
+            op->node = node;
+        }
+        /* What else was to be done with it (a move) has ended with its node. */
+        operation_vm_end(a, vm, OPERATION_FAILED, "its node was lost");
+        op = model_operation_by_id(a->m, op_id);
+        struct operation_vm *row = op ? operation_vm_add(a, op, vm) : NULL;
+        if (row) {
+            row->from = node;
+            vm->operation = op_id;
+        }
+    }
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every apply function does to a row and to the answer; see inside.h.
+ */
+#include "core/apply/inside.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void apply_refuse(struct apply *a, enum core_reply_code code, const char *message,
+                  const char *hint) {
+    a->code = code;
+    a->message = message;
+    a->hint = hint;
+}
+
+static bool name_is_good(const char *name) {
+    size_t n = strlen(name);
+    if (n == 0 || n > WIRE_MAX_NAME || name[0] == '-' || name[0] == '.') {
+        return false;
+    }
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
+bool apply_good_name(struct apply *a, const char *what, const char *name) {
+    if (name_is_good(name)) {
+        return true;
+    }
+    apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "'%s' is no name for a %s", name, what),
+                 "use up to 63 letters, digits, '.', '_' and '-', not beginning with '.' or '-'");
+    return false;
+}
+
+/* Names to ids; refuses the first that is no node. */
+bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
+    for (uint32_t i = 0; i < names->n; i++) {
+        const struct model_node *node = model_node_by_name(a->m, names->v[i]);
+        if (!node) {
+            apply_refuse(a, REPLY_NOT_FOUND,
+                         outbox_text(a->out, "there is no node '%s'", names->v[i]),
+                         "clusterctl node list shows the nodes");
+            return false;
+        }
+        ids[i] = node->id;
+    }
+    return true;
+}
+
+void set_text(struct apply *a, const char **field, const char *text) {
+    if (*field && strcmp(*field, text) == 0) {
+        return;
+    }
+    char *copy = strdup(text);
+    if (!copy) {
+        a->error = -ENOMEM;
+        return;
+    }
+    free((void *)(uintptr_t)*field);
+    *field = copy;
+}
+
+void set_ids(struct apply *a, struct wire_ids *field, const uint32_t *v, uint32_t n) {
+    uint32_t *copy = malloc(n ? n * sizeof(*copy) : 1);
+    if (!copy) {
+        a->error = -ENOMEM;
+        return;
+    }
+    if (n) {
+        memcpy(copy, v, n * sizeof(*copy));
+    }
+    free((void *)(uintptr_t)field->v);
+    *field = (struct wire_ids){.v = copy, .n = n};
+}
+
+void add_id(struct apply *a, struct wire_ids *field, uint32_t id) {
+    uint32_t ids[WIRE_MAX_NODES];
+    if (ids_contain(field, id) || field->n == WIRE_MAX_NODES) {
+        return;
+    }
+    if (field->n) {
+        memcpy(ids, field->v, field->n * sizeof(*ids));
+    }
+    ids[field->n] = id;
+    set_ids(a, field, ids, field->n + 1);
+}
+
+void remove_id(struct apply *a, struct wire_ids *field, uint32_t id) {
+    uint32_t ids[WIRE_MAX_NODES];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < field->n && i < WIRE_MAX_NODES; i++) {
+        ids[n] = field->v[i];
+        n += field->v[i] != id;
+    }
+    if (n != field->n) {
+        set_ids(a, field, ids, n);
+    }
+}
+
+void vm_touch(struct apply *a, struct model_vm *vm) {
+    vm->serial = a->index;
+}
+
+void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
+                 const char *format, ...) {
+    char text[WIRE_MAX_TEXT + 1];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    struct model_table *events = &a->m->events;
+    if (events->n >= MODEL_MAX_EVENTS) {
+        /* A quarter at once, so that the rows move seldom. */
+        for (uint32_t i = 0; i < MODEL_MAX_EVENTS / 4; i++) {
+            wire_release(events->record, (struct model_event *)events->rows + i);
+        }
+        events->n -= MODEL_MAX_EVENTS / 4;
+        memmove(events->rows, (struct model_event *)events->rows + MODEL_MAX_EVENTS / 4,
+                events->n * sizeof(struct model_event));
+    }
+    struct model_event *row = model_add(events);
+    if (!row) {
+        a->error = -ENOMEM;
+        return;
+    }
+    row->seq = ++a->m->last_event;
+    row->index = a->index;
+    row->time_ms = a->time_ms;
+    row->severity = (uint8_t)severity;
+    set_text(a, &row->kind, kind);
+    set_text(a, &row->subject, subject);
+    set_text(a, &row->message, text);
+    const struct model_node *origin = model_node_by_id(a->m, a->origin);
+    set_text(a, &row->node, origin ? origin->name : "");
+    /* The row may move when more events come in this step: the action gets a copy of its own. */
+    struct model_event *copy = arena_copy(&a->out->arena, row, sizeof(*row));
+    if (!copy) {
+        a->error = -ENOMEM;
+        return;
+    }
+    copy->kind = arena_strdup(&a->out->arena, row->kind);
+    copy->node = arena_strdup(&a->out->arena, row->node);
+    copy->subject = arena_strdup(&a->out->arena, row->subject);
+    copy->message = arena_strdup(&a->out->arena, row->message);
+    if (!copy->kind || !copy->node || !copy->subject || !copy->message) {
+        a->error = -ENOMEM;
+        return;
+    }
+    outbox_add(a->out, CORE_ACTION_EVENT)->event.row = copy;
+}
+
+struct model_node *find_node(struct apply *a, const char *name) {
+    struct model_node *node = model_node_by_name(a->m, name);
+    if (!node) {
+        apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no node '%s'", name),
+                     "clusterctl node list shows the nodes of corosync.conf");
+    }
+    return node;
+}
+
+struct model_vm *find_vm(struct apply *a, const char *name) {
+    struct model_vm *vm = model_vm_by_name(a->m, name);
+    if (!vm) {
+        apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no VM '%s'", name),
+                     "clusterctl vm list shows them");
+    }
+    return vm;
+}
+
+void node_set_state(struct apply *a, struct model_node *node, enum node_state state,
+                    const char *reason) {
+    node->state = (uint8_t)state;
+    node->since_ms = a->time_ms;
+    node->since_index = a->index;
+    set_text(a, &node->reason, reason);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How orders end, as the nodes report it.
+ *
+ * A report names the order: only the report of the order that stands counts, and only of the
+ * clusterd that is the node's member now.
+ */
+#include "core/apply/inside.h"
+
+/* Its agent was killed at its deadline, or could not find out how it ended: that is told, and
+ * libvirt is asked. */
+static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    apply_event(a, SEVERITY_WARNING, "vm-unclear", vm->name, "%s of %s on %s ended unclear%s%s",
+                order_kind_name(vm->order), vm->name, model_node_name(a->m, r->node),
+                r->reason[0] ? ": " : "", r->reason);
+    if (row) {
+        set_text(a, &row->reason, r->reason);
+    }
+    vm_set_unclear(a, vm,
+                   outbox_text(a->out, "%s on %s ended unclear: %s", order_kind_name(vm->order),
+                               model_node_name(a->m, r->node),
+                               r->reason[0] ? r->reason : "nothing was said"));
+}
+
+/* A quick move may end on another node than was asked for, when that one could not restore the VM,
+ * and one of a drain where it began: then it was not done. `why`: what went wrong on the way. */
+static void end_started(struct apply *a, struct model_vm *vm, const char *why) {
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    bool back = op && op->kind == OPERATION_DRAIN && op->node == vm->owner;
+    bool elsewhere = op && op->kind == OPERATION_MOVE && op->node != 0 && op->node != vm->owner;
+    const char *here = model_node_name(a->m, vm->owner);
+    const char *reason = "";
+    if (back) {
+        reason = outbox_text(a->out, "it could not be restored elsewhere, and runs on %s again%s%s",
+                             here, why[0] ? ": " : "", why);
+    } else if (elsewhere) {
+        reason = outbox_text(a->out, "it could not be restored on %s, and runs on %s%s%s",
+                             model_node_name(a->m, op->node), here, why[0] ? ": " : "", why);
+    }
+    operation_vm_step(a, vm, back || elsewhere ? OPERATION_FAILED : OPERATION_DONE, reason);
+}
+
+/* Who was to take it never will: its operation tries another node, or leaves it where it is. */
+static void note_refusal(struct apply *a, struct model_vm *vm, uint32_t node) {
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    if (row) {
+        add_id(a, &row->refused, node);
+    }
+}
+
+static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
+        const char *why = outbox_text(a->out, "%s", vm->reason);
+        if (vm->state == VM_STARTING) {
+            set_text(a, &vm->machine_running, r->machine);
+        }
+        vm_set_running(a, vm, vm->owner);
+        apply_event(a, SEVERITY_INFO, "vm-started", vm->name, "%s runs on %s (after %llu ms)",
+                    vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);
+        end_started(a, vm, why);
+        return;
+    }
+    if (r->state != VM_STATE_OFF) {
+        end_in_doubt(a, vm, r);
+        if (r->state == VM_STATE_RUNNING) {
+            vm->probe_owner = VM_STATE_INCOMING; /* a copy of another generation: to be destroyed */
+        }
+        return;
+    }
+    apply_event(a, SEVERITY_ERROR, "vm-start-failed", vm->name, "%s did not start on %s: %s",
+                vm->name, model_node_name(a->m, vm->owner), r->reason);
+    add_id(a, &vm->avoid, vm->owner);
+    if (r->refused) {
+        note_refusal(a, vm, vm->owner);
+    }
+    if (vm->state == VM_STARTING) {
+        vm_set_off(a, vm, r->reason);
+        return;
+    }
+    if (r->state_lost) {
+        apply_event(a, SEVERITY_ERROR, "vm-state-lost", vm->name,
+                    "the saved memory of %s cannot be used: it starts afresh, as after a power cut",
+                    vm->name);
+        set_ids(a, &vm->avoid, NULL, 0);
+        vm_set_off(a, vm, r->reason);
+        return;
+    }
+    if (vm->wanted == WANTED_STOPPED) { /* asked for while it was being restored */
+        vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
+        return;
+    }
+    /* The saved state is still there: another node may be able to read it. */
+    vm_clear_order(a, vm);
+    vm->restore_node = 0;
+    set_text(a, &vm->reason, r->reason);
+    vm_set_state(a, vm, VM_SAVED);
+}
+
+static void stop_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->state == VM_STATE_OFF) {
+        apply_event(a, SEVERITY_INFO, "vm-stopped", vm->name, "%s was stopped on %s", vm->name,
+                    model_node_name(a->m, vm->owner));
+        vm_set_off(a, vm, "");
+        return;
+    }
+    if (r->state != VM_STATE_RUNNING) {
+        end_in_doubt(a, vm, r);
+        return;
+    }
+    apply_event(a, SEVERITY_ERROR, "vm-stop-failed", vm->name, "%s could not be stopped: %s",
+                vm->name, r->reason);
+    vm_set_running(a, vm, vm->owner);
+    set_text(a, &vm->reason, r->reason);
+    operation_vm_end(a, vm, OPERATION_FAILED, r->reason);
+    vm->wanted =
+        WANTED_RUNNING; /* or it would be tried for ever; the administrator has been told */
+}
+
+static void note_blackout(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    if (row) {
+        row->blackout_ms += r->blackout_ms;
+        row->total_ms += r->total_ms;
+    }
+}
+
+static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    /* Its node may have taken it back by itself, when the target was lost: that is a failure. */
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    bool by_itself = op && !op->cancelled && op->kind != OPERATION_STOP;
+    bool cancelled = r->result == RESULT_CANCELLED && !by_itself;
+    apply_event(a, cancelled ? SEVERITY_INFO : SEVERITY_WARNING, "vm-move-failed", vm->name,
+                "%s stays on %s: %s", vm->name, model_node_name(a->m, vm->owner), r->reason);
+    if (r->refused && vm->target) {
+        note_refusal(a, vm, vm->target);
+    }
+    vm_set_running(a, vm, vm->owner);
+    operation_vm_step(a, vm, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, r->reason);
+}
+
+/* The agent knows that the source is gone and that the target's copy may go on, and could not tell
+ * it so: the target is the owner now, and is asked. */
+static void take_over(struct apply *a, struct model_vm *vm) {
+    vm_remember_return(a, vm);
+    vm->owner = vm->target;
+    vm->generation = vm->move_generation;
+    vm->target = 0;
+    vm_touch(a, vm);
+}
+
+static void migrate_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->result == RESULT_OK && r->state == VM_STATE_OFF) {
+        uint32_t from = vm->owner;
+        note_blackout(a, vm, r);
+        vm_remember_return(a, vm);
+        vm_set_running(a, vm, vm->target);
+        apply_event(a, SEVERITY_INFO, "vm-moved", vm->name,
+                    "%s moved live from %s to %s in %llu ms, blackout %llu ms", vm->name,
+                    model_node_name(a->m, from), model_node_name(a->m, vm->owner),
+                    (unsigned long long)r->total_ms, (unsigned long long)r->blackout_ms);
+        operation_vm_step(a, vm, OPERATION_DONE, "");
+    } else if (r->result != RESULT_OK && r->state == VM_STATE_RUNNING) {
+        move_failed(a, vm, r);
+    } else {
+        end_in_doubt(a, vm, r);
+        if (r->handed_over && r->state == VM_STATE_OFF) {
+            take_over(a, vm);
+        }
+    }
+}
+
+static void save_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->result == RESULT_OK && r->state == VM_STATE_OFF) {
+        note_blackout(a, vm, r);
+        vm_remember_return(a, vm);
+        if (vm->wanted == WANTED_STOPPED) {
+            vm_set_off(a, vm, "stopped while it was being saved; its memory was thrown away");
+            return;
+        }
+        vm_clear_order(a, vm);
+        vm_set_state(a, vm, VM_SAVED);
+        apply_event(a, SEVERITY_INFO, "vm-saved", vm->name, "%s was saved on %s in %llu ms",
+                    vm->name, model_node_name(a->m, vm->owner), (unsigned long long)r->total_ms);
+    } else if (r->result != RESULT_OK && r->state == VM_STATE_RUNNING) {
+        move_failed(a, vm, r);
+    } else {
+        end_in_doubt(a, vm, r);
+    }
+}
+
+static void restore_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (r->state == VM_STATE_RUNNING) {
+        note_blackout(a, vm, r);
+    }
+    start_reported(a, vm, r);
+}
+
+static void probe_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    uint32_t node = vm->order_node;
+    vm_clear_order(a, vm);
+    if (node == vm->owner) {
+        vm->probe_owner = r->state;
+    } else if (node == vm->target) {
+        vm->probe_target = r->state;
+    }
+    if (r->state == VM_STATE_UNKNOWN) {
+        set_text(a, &vm->reason, r->reason);
+    }
+    vm_resolve(a, vm);
+}
+
+static void resume_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    uint8_t *probe = r->node == vm->owner ? &vm->probe_owner : &vm->probe_target;
+    vm_clear_order(a, vm);
+    if (r->result == RESULT_OK && r->state == VM_STATE_PAUSED) {
+        /* It went on, and stood still again at once: its storage is not there, say. That is what
+         * `paused` of a running VM means; ordered anew, it would be the same without end. */
+        *probe = VM_STATE_RUNNING;
+        vm_resolve(a, vm);
+        vm->paused = vm->state == VM_RUNNING;
+        return;
+    }
+    /* UNKNOWN asks again. One that cannot be resumed never will be: it is destroyed, and starts
+     * anew. */
+    bool hopeless = r->result == RESULT_FAILED && r->state == VM_STATE_PAUSED;
+    *probe = hopeless ? (uint8_t)VM_STATE_INCOMING : r->state;
+    vm_resolve(a, vm);
+}
+
+/* An order that was never begun has left the VM as it was. */
+static struct cmd_vm_report unchanged(const struct model_vm *vm, const struct cmd_vm_report *r) {
+    struct cmd_vm_report report = *r;
+    report.result = r->result == RESULT_CANCELLED ? RESULT_CANCELLED : RESULT_FAILED;
+    switch ((enum order_kind)vm->order) {
+    case ORDER_START:
+    case ORDER_RESTORE: report.state = VM_STATE_OFF; break;
+    case ORDER_MIGRATE:
+    case ORDER_SAVE: report.state = VM_STATE_RUNNING; break;
+    case ORDER_STOP:
+    case ORDER_DESTROY:
+    case ORDER_PROBE:
+    case ORDER_RESUME:
+    case ORDER_NONE: break;
+    }
+    return report;
+}
+
+void apply_vm_report(struct apply *a, const void *command) {
+    const struct cmd_vm_report *r = command;
+    struct model_vm *vm = model_vm_by_id(a->m, r->vm);
+    const struct model_node *node = model_node_by_id(a->m, r->node);
+    if (!vm || !node || vm->order == ORDER_NONE || vm->order_index != r->order ||
+        vm->order_node != r->node || node->incarnation != r->incarnation) {
+        apply_refuse(a, REPLY_REFUSED, "report on an order that does not stand any more", "");
+        return;
+    }
+    struct cmd_vm_report as_before;
+    if (r->not_begun) {
+        as_before = unchanged(vm, r);
+        r = &as_before;
+    }
+    switch ((enum order_kind)vm->order) {
+    case ORDER_START: start_reported(a, vm, r); break;
+    case ORDER_RESTORE: restore_reported(a, vm, r); break;
+    case ORDER_STOP: stop_reported(a, vm, r); break;
+    case ORDER_DESTROY:
+        if (vm->state == VM_STOPPING) {
+            stop_reported(a, vm, r);
+        } else {
+            probe_reported(a, vm, r);
+        }
+        break;
+    case ORDER_MIGRATE: migrate_reported(a, vm, r); break;
+    case ORDER_SAVE: save_reported(a, vm, r); break;
+    case ORDER_PROBE: probe_reported(a, vm, r); break;
+    case ORDER_RESUME: resume_reported(a, vm, r); break;
+    case ORDER_NONE: break;
+    }
+}
