@@ -42,13 +42,6 @@ struct daemon {
     int exit_code; /* of a failure that has one of its own; 0: none */
 };
 
-_Noreturn void check_failed(const char *expression, const char *file, int line) {
-    log_error("internal check failed: %s at %s:%d; clusterd ends, the other nodes take over. "
-              "Please report this",
-              expression, file, line);
-    abort();
-}
-
 static int fail(struct daemon *d, int exit_code, const char *message) {
     d->exit_code = exit_code;
     log_error("%s", message);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon's log; see log.h.
+ * The daemon's log; see logging.h.
  *
  * libqb's own messages come through the same targets, but only from warnings up: its debug lines
  * tell about its loop, not about the cluster. Ours are told from its by the "file name" that we
@@ -10,6 +10,8 @@
  * one.
  */
 #include "adapters/logging.h"
+
+#include "base/check.h"
 
 #include <qb/qbdefs.h>
 #include <qb/qblog.h>
@@ -70,4 +72,12 @@ void log_write(enum log_level level, const char *format, ...) {
     }
     qb_log_from_external_source(__func__, LOG_SOURCE, "%s", (uint8_t)level,
                                 CALLSITE_ID + (unsigned)level, 0, line);
+}
+
+/* The daemon's own, in place of the one in base/check.c, which writes to stderr only. */
+_Noreturn void check_failed(const char *expression, const char *file, int line) {
+    log_error("internal check failed: %s at %s:%d; clusterd ends, the other nodes take over. "
+              "Please report this",
+              expression, file, line);
+    abort();
 }

@@ -24,8 +24,8 @@ void outbox_finish(struct outbox *out);
 void outbox_reset(struct outbox *out);
 /* A zeroed action of that type. Never NULL; see `error`. Valid until the next outbox_add(). */
 struct core_action *outbox_add(struct outbox *out, enum core_action_type type);
-/* The answer to a client's request; all that it points to must live as long as the step. Valid until
- * the next outbox_add(): a warning may be added till then. */
+/* The answer to a client's request; all that it points to must live as long as the step. Valid
+ * until the next outbox_add(): a warning may be added till then. */
 struct core_reply *outbox_reply(struct outbox *out, uint64_t id, enum core_reply_code code,
                                 uint64_t operation, const char *message, const char *hint);
 void outbox_send(struct outbox *out, const struct message *message);

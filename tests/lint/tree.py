@@ -18,6 +18,10 @@ PARTS = (
     ("tests/", "tests"),
     ("examples/", "examples"),
 )
+# Files at the top of core that are a room of their own; everything else in a folder belongs to the folder's room.
+ROOM_FILES = {"core.h": "core/shared", "outbox.h": "core/shared", "outbox.c": "core/shared", "timeouts.h": "core/shared",
+              "core_internal.h": "core/inside", "context.h": "core/inside", "context.c": "core/inside",
+              "pending.h": "core/inside", "pending.c": "core/inside", "usage.h": "core/inside", "usage.c": "core/inside"}
 SKIPPED_DIRS = {".git", "build", "__pycache__", ".pytest_cache", ".cache", "node_modules"}
 
 
@@ -75,6 +79,12 @@ def part_of(path):
         if path.startswith(prefix):
             return part
     return None
+
+
+def room_of(path):
+    """core/replica, adapters/ipc, ...: the folder within clusterd/, and for the top of core see ROOM_FILES."""
+    folder, name = os.path.split(path.removeprefix("clusterd/"))
+    return ROOM_FILES.get(name, folder) if folder == "core" else folder
 
 
 def strip_c(text):

@@ -15,14 +15,15 @@ static const char *name_of(const struct model *m, uint32_t node) {
 }
 
 static json_t *render_verdict(const struct model *m, const struct planner_verdict *v) {
-    return json_pack("{so sb sb sb sb so so so so so so so}", "node", ipc_text(name_of(m, v->node)),
-                     "possible", (int)v->possible, "chosen", (int)v->chosen, "current",
-                     (int)v->current, "runner_up", (int)v->runner_up, "verdict",
-                     ipc_text(v->verdict), "reason", ipc_text(v->reason), "memory_free_mb",
-                     ipc_number(v->memory_free_mb), "memory_mb", ipc_number(v->memory_mb),
-                     "memory_need_mb", ipc_number(v->memory_need_mb), "cpu_free_permille",
-                     ipc_number(v->cpu_free_permille), "free_after_permille",
-                     ipc_number(v->free_after_permille));
+    return json_pack("{so sb sb sb sb so so so so so so so}", "node",
+                     json_of_text(name_of(m, v->node)), "possible", (int)v->possible, "chosen",
+                     (int)v->chosen, "current", (int)v->current, "runner_up", (int)v->runner_up,
+                     "verdict", json_of_text(v->verdict), "reason", json_of_text(v->reason),
+                     "memory_free_mb", json_of_number(v->memory_free_mb), "memory_mb",
+                     json_of_number(v->memory_mb), "memory_need_mb",
+                     json_of_number(v->memory_need_mb), "cpu_free_permille",
+                     json_of_number(v->cpu_free_permille), "free_after_permille",
+                     json_of_number(v->free_after_permille));
 }
 
 json_t *render_explanation(struct ipc_view *view, const struct model_vm *vm,
@@ -38,18 +39,18 @@ json_t *render_explanation(struct ipc_view *view, const struct model_vm *vm,
     for (uint32_t i = 0; i < explanation.n; i++) {
         json_array_append_new(nodes, render_verdict(view->model, &explanation.v[i]));
     }
-    return json_pack("{so so so so}", "vm", ipc_text(vm->name), "best",
-                     ipc_text_or_null(name_of(view->model, explanation.best)), "summary",
-                     ipc_text(explanation.summary), "nodes", nodes);
+    return json_pack("{so so so so}", "vm", json_of_text(vm->name), "best",
+                     json_of_text_or_null(name_of(view->model, explanation.best)), "summary",
+                     json_of_text(explanation.summary), "nodes", nodes);
 }
 
 static json_t *render_choice(const struct model *m, const struct planner_choice *choice) {
     const struct model_vm *vm = model_vm_by_id(m, choice->vm);
-    return json_pack("{so so so so}", "vm", ipc_text(vm ? vm->name : ""), "from",
-                     ipc_text_or_null(name_of(m, choice->from)), "to",
-                     ipc_text_or_null(name_of(m, choice->to)), "reason",
-                     ipc_text(choice->asked || choice->reason[0] ? choice->reason
-                                                                 : "it makes room for others"));
+    return json_pack("{so so so so}", "vm", json_of_text(vm ? vm->name : ""), "from",
+                     json_of_text_or_null(name_of(m, choice->from)), "to",
+                     json_of_text_or_null(name_of(m, choice->to)), "reason",
+                     json_of_text(choice->asked || choice->reason[0] ? choice->reason
+                                                                     : "it makes room for others"));
 }
 
 static json_t *render_plan(const struct model *m, const struct planner_plan *plan) {

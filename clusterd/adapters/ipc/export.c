@@ -30,7 +30,7 @@ static const char *node_name(const struct placement_problem *p, uint32_t node) {
 static json_t *node_names(const struct placement_problem *p, const struct placement_set *set) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < set->n; i++) {
-        json_array_append_new(list, ipc_text(node_name(p, set->index[i])));
+        json_array_append_new(list, json_of_text(node_name(p, set->index[i])));
     }
     return list;
 }
@@ -38,7 +38,7 @@ static json_t *node_names(const struct placement_problem *p, const struct placem
 static json_t *vm_names(const struct placement_problem *p, const struct placement_set *set) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < set->n; i++) {
-        json_array_append_new(list, ipc_text(p->vms[set->index[i]].name));
+        json_array_append_new(list, json_of_text(p->vms[set->index[i]].name));
     }
     return list;
 }
@@ -46,7 +46,7 @@ static json_t *vm_names(const struct placement_problem *p, const struct placemen
 static json_t *texts(const char *const *names, const struct placement_set *set) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < set->n; i++) {
-        json_array_append_new(list, ipc_text(names[set->index[i]]));
+        json_array_append_new(list, json_of_text(names[set->index[i]]));
     }
     return list;
 }
@@ -54,20 +54,20 @@ static json_t *texts(const char *const *names, const struct placement_set *set) 
 /* What says nothing is left out: it keeps the file short, and readable by people. */
 static void put_number(json_t *object, const char *key, uint64_t number) {
     if (number > 0) {
-        json_object_set_new(object, key, ipc_number(number));
+        json_object_set_new(object, key, json_of_number(number));
     }
 }
 
 static void put_text(json_t *object, const char *key, const char *text) {
     if (text && text[0]) {
-        json_object_set_new(object, key, ipc_text(text));
+        json_object_set_new(object, key, json_of_text(text));
     }
 }
 
 static void put_node(json_t *object, const char *key, const struct placement_problem *p,
                      uint32_t node) {
     if (node != PLACEMENT_NONE) {
-        json_object_set_new(object, key, ipc_text(node_name(p, node)));
+        json_object_set_new(object, key, json_of_text(node_name(p, node)));
     }
 }
 
@@ -92,7 +92,7 @@ static void put_resources(json_t *object, const struct placement_problem *p, con
     json_t *resources = json_object();
     for (uint32_t r = PLACEMENT_CPU + 1; r < p->n_resources; r++) {
         if (needs[r] > 0) {
-            json_object_set_new(resources, p->resources[r].name, ipc_number(row[r]));
+            json_object_set_new(resources, p->resources[r].name, json_of_number(row[r]));
         }
     }
     if (json_object_size(resources) > 0) {
@@ -103,8 +103,8 @@ static void put_resources(json_t *object, const struct placement_problem *p, con
 
 static json_t *amounts(const struct placement_problem *p, const uint64_t *row,
                        const uint64_t *needs) {
-    json_t *object = json_pack("{so so}", "cpu", ipc_number(row[PLACEMENT_CPU]), "mem",
-                               ipc_number(row[PLACEMENT_MEMORY]));
+    json_t *object = json_pack("{so so}", "cpu", json_of_number(row[PLACEMENT_CPU]), "mem",
+                               json_of_number(row[PLACEMENT_MEMORY]));
     put_resources(object, p, row, needs);
     return object;
 }
@@ -114,7 +114,7 @@ static json_t *render_one_node(const struct planner_problem *planner, uint32_t i
     const struct placement_problem *p = &planner->p;
     const struct placement_node *node = &p->nodes[i];
     json_t *object =
-        json_pack("{so ss}", "name", ipc_text(node->name), "state", states[node->state]);
+        json_pack("{so ss}", "name", json_of_text(node->name), "state", states[node->state]);
     const uint64_t *has = planner_capacities(planner, i);
     json_t *sums = amounts(p, has, has);
     json_object_update(object, sums);
@@ -151,8 +151,8 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     const struct placement_vm *vm = &p->vms[i];
     bool by_name = strcmp(row->cpu_mode, "custom") == 0;
     json_t *object =
-        json_pack("{so so}", "name", ipc_text(vm->name), "host",
-                  vm->host == PLACEMENT_NONE ? json_null() : ipc_text(node_name(p, vm->host)));
+        json_pack("{so so}", "name", json_of_text(vm->name), "host",
+                  vm->host == PLACEMENT_NONE ? json_null() : json_of_text(node_name(p, vm->host)));
     const uint64_t *needs = planner_needs(planner, i);
     json_t *sums = amounts(p, needs, needs);
     json_object_update(object, sums);
@@ -204,7 +204,7 @@ static json_t *render_resources(const struct placement_problem *p) {
     json_t *list = json_array();
     for (uint32_t r = PLACEMENT_CPU + 1; r < p->n_resources; r++) {
         const struct placement_resource *resource = &p->resources[r];
-        json_t *object = json_pack("{so}", "name", ipc_text(resource->name));
+        json_t *object = json_pack("{so}", "name", json_of_text(resource->name));
         put_text(object, "unit", resource->unit);
         put_number(object, "per_unit", resource->per_unit);
         json_array_append_new(list, object);
@@ -216,7 +216,7 @@ static json_t *render_resources(const struct placement_problem *p) {
 static json_t *render_solve(const struct model *m, const struct placement_problem *p) {
     return json_pack("{sb sb so so}", "move_others", setting_get(m, SETTING_failover_may_move) != 0,
                      "drain_moves_others", setting_get(m, SETTING_drain_may_move) != 0,
-                     "improve_ms", ipc_number(0), "seed", ipc_number(p->seed));
+                     "improve_ms", json_of_number(0), "seed", json_of_number(p->seed));
 }
 
 static json_t *render_problem(const struct model *m, const struct planner_problem *planner) {
@@ -224,7 +224,7 @@ static json_t *render_problem(const struct model *m, const struct planner_proble
     json_t *volumes = json_array(), *nodes = json_array(), *vms = json_array(),
            *rules = json_array();
     for (uint32_t i = 0; i < p->n_volumes; i++) {
-        json_array_append_new(volumes, ipc_text(p->volume_names[i]));
+        json_array_append_new(volumes, json_of_text(p->volume_names[i]));
     }
     for (uint32_t i = 0; i < p->n_nodes; i++) {
         json_array_append_new(nodes, render_one_node(planner, i,

@@ -20,34 +20,6 @@ int ipc_fail(struct ipc_error *error, const char *code, const char *hint, const 
     return -EINVAL;
 }
 
-json_t *ipc_text(const char *text) {
-    json_t *json = json_string(text ? text : "");
-    if (json || !text) {
-        return json;
-    }
-    /* Not UTF-8, or cut in the middle of a character. */
-    char *copy = strdup(text);
-    if (!copy) {
-        return NULL;
-    }
-    for (char *p = copy; *p; p++) {
-        if ((unsigned char)*p >= 0x80) {
-            *p = '?';
-        }
-    }
-    json = json_string(copy);
-    free(copy);
-    return json;
-}
-
-json_t *ipc_text_or_null(const char *text) {
-    return text && text[0] ? ipc_text(text) : json_null();
-}
-
-json_t *ipc_number(uint64_t number) {
-    return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
-}
-
 json_t *ipc_answer_ok(json_int_t id, json_t *body) {
     json_t *answer = json_pack("{sI sb}", "id", id, "ok", 1);
     if (answer && body && json_object_update(answer, body) < 0) {
@@ -60,21 +32,21 @@ json_t *ipc_answer_ok(json_int_t id, json_t *body) {
 
 json_t *ipc_answer_error(json_int_t id, const struct ipc_error *error) {
     return json_pack("{sI sb s{ss so so}}", "id", id, "ok", 0, "error", "code", error->code,
-                     "message", ipc_text(error->message), "hint", ipc_text(error->hint));
+                     "message", json_of_text(error->message), "hint", json_of_text(error->hint));
 }
 
 json_t *ipc_answer_reply(json_int_t id, const struct core_reply *reply) {
     const char *code = "failed";
     switch (reply->code) {
     case REPLY_OK:
-        return ipc_answer_ok(id, json_pack("{so so so}", "operation", ipc_number(reply->operation),
-                                           "message", ipc_text(reply->message), "warning",
-                                           ipc_text(reply->warning)));
+        return ipc_answer_ok(
+            id, json_pack("{so so so}", "operation", json_of_number(reply->operation), "message",
+                          json_of_text(reply->message), "warning", json_of_text(reply->warning)));
     case REPLY_REFUSED: code = "refused"; break;
     case REPLY_NO_QUORUM: code = "no-quorum"; break;
     case REPLY_NOT_FOUND: code = "not-found"; break;
     case REPLY_FAILED: break;
     }
     return json_pack("{sI sb s{ss so so}}", "id", id, "ok", 0, "error", "code", code, "message",
-                     ipc_text(reply->message), "hint", ipc_text(reply->hint));
+                     json_of_text(reply->message), "hint", json_of_text(reply->hint));
 }

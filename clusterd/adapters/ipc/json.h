@@ -7,6 +7,8 @@
 
 #include "core/core.h"
 
+#include "adapters/json_value.h"
+
 #include <jansson.h>
 
 #define IPC_MAX_MESSAGE (WIRE_MAX_TEXT + 1)
@@ -21,13 +23,6 @@ struct ipc_error {
 /* Fills it in; returns -EINVAL, so that a check can end with it. `hint` may be "". */
 int ipc_fail(struct ipc_error *error, const char *code, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-
-/* Text of others (agents, devices) in a JSON string: what is not UTF-8 becomes '?', never a missing
- * member. */
-json_t *ipc_text(const char *text);
-/* null for "". */
-json_t *ipc_text_or_null(const char *text);
-json_t *ipc_number(uint64_t number);
 
 /* {"id":N,"ok":true, ...members of `body`}; takes `body` over (NULL: nothing more). NULL when
  * memory has run out. */

@@ -28,9 +28,10 @@ __attribute__((format(printf, 5, 6))) static void add(struct problems *p, enum s
     va_start(args, what_format);
     (void)vsnprintf(what, sizeof(what), what_format, args);
     va_end(args);
-    json_array_append_new(
-        p->list, json_pack("{ss so so so}", "severity", severity_name((uint8_t)severity), "what",
-                           ipc_text(what), "why", ipc_text(why), "todo", ipc_text(todo)));
+    json_array_append_new(p->list,
+                          json_pack("{ss so so so}", "severity", severity_name((uint8_t)severity),
+                                    "what", json_of_text(what), "why", json_of_text(why), "todo",
+                                    json_of_text(todo)));
 }
 
 static void about_view(struct problems *p) {
@@ -329,9 +330,9 @@ json_t *render_reserve(const struct ipc_view *view) {
     if (view->core) {
         core_get_reserve(view->core, &reserve);
     }
-    return json_pack("{so ss so}", "nodes", ipc_number(reserve.nodes), "state",
+    return json_pack("{so ss so}", "nodes", json_of_number(reserve.nodes), "state",
                      reserve.nodes ? states[reserve.state] : "off", "reason",
-                     ipc_text(reserve.text));
+                     json_of_text(reserve.text));
 }
 
 json_t *render_problems(struct ipc_view *view) {

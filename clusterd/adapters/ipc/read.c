@@ -68,15 +68,15 @@ static json_t *status(struct ipc_view *view) {
     char digest[17];
     (void)snprintf(digest, sizeof(digest), "%016" PRIx64, model_digest(view->model));
     return json_pack(
-        "{so sb sb so so so so so so so so so so ss so}", "cluster", ipc_text(view->cluster),
-        "quorate", s->quorate != 0, "usable", s->usable != 0, "epoch", ipc_number(s->epoch),
+        "{so sb sb so so so so so so so so so so ss so}", "cluster", json_of_text(view->cluster),
+        "quorate", s->quorate != 0, "usable", s->usable != 0, "epoch", json_of_number(s->epoch),
         "coordinator",
-        coordinator ? ipc_text(model_node_name(view->model, coordinator)) : json_null(), "node",
-        s->node ? ipc_text(model_node_name(view->model, s->node)) : json_null(), "phase",
-        ipc_text(view->waiting[0] ? "waiting" : s->phase), "nodes", nodes(view), "vms", vms(view),
-        "volumes", volumes(view), "operations", running_operations(view), "problems",
-        render_problems(view), "index", ipc_number(s->applied_index), "digest", digest, "reserve",
-        render_reserve(view));
+        coordinator ? json_of_text(model_node_name(view->model, coordinator)) : json_null(), "node",
+        s->node ? json_of_text(model_node_name(view->model, s->node)) : json_null(), "phase",
+        json_of_text(view->waiting[0] ? "waiting" : s->phase), "nodes", nodes(view), "vms",
+        vms(view), "volumes", volumes(view), "operations", running_operations(view), "problems",
+        render_problems(view), "index", json_of_number(s->applied_index), "digest", digest,
+        "reserve", render_reserve(view));
 }
 
 /* The newest `limit` of the events after `since`, oldest first. */
@@ -120,7 +120,7 @@ static json_t *missing(struct ipc_error *error, const char *what, const char *na
 static json_t *machine_names(const struct wire_strs *machines) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < machines->n; i++) {
-        json_array_append_new(list, ipc_text(machines->v[i]));
+        json_array_append_new(list, json_of_text(machines->v[i]));
     }
     return list;
 }
@@ -139,10 +139,10 @@ static json_t *node_show(struct ipc_view *view, const char *name, struct ipc_err
  * when memory has run out. */
 static json_t *definition(const struct ipc_view *view, const char *xml) {
     if (view->secrets) {
-        return ipc_text(xml);
+        return json_of_text(xml);
     }
     char *hidden = redact_xml(xml);
-    json_t *text = hidden ? ipc_text(hidden) : NULL;
+    json_t *text = hidden ? json_of_text(hidden) : NULL;
     free(hidden);
     return text;
 }
@@ -159,11 +159,11 @@ static json_t *vm_show(struct ipc_view *view, const char *name, struct ipc_error
         return NULL;
     }
     json_object_set_new(object, "xml", xml);
-    json_object_set_new(object, "cpu_mode", ipc_text(vm->cpu_mode));
-    json_object_set_new(object, "cpu_model", ipc_text(vm->cpu_model));
-    json_object_set_new(object, "arch", ipc_text(vm->arch));
-    json_object_set_new(object, "machine", ipc_text(vm->machine));
-    json_object_set_new(object, "machine_running", ipc_text(vm->machine_running));
+    json_object_set_new(object, "cpu_mode", json_of_text(vm->cpu_mode));
+    json_object_set_new(object, "cpu_model", json_of_text(vm->cpu_model));
+    json_object_set_new(object, "arch", json_of_text(vm->arch));
+    json_object_set_new(object, "machine", json_of_text(vm->machine));
+    json_object_set_new(object, "machine_running", json_of_text(vm->machine_running));
     return json_pack("{so}", "vm", object);
 }
 

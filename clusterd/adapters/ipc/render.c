@@ -17,13 +17,13 @@
 
 /* A name of a node or null. */
 static json_t *node_name(const struct model *m, uint32_t id) {
-    return id ? ipc_text(model_node_name(m, id)) : json_null();
+    return id ? json_of_text(model_node_name(m, id)) : json_null();
 }
 
 static json_t *node_names(const struct model *m, const struct wire_ids *ids) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < ids->n; i++) {
-        json_array_append_new(list, ipc_text(model_node_name(m, ids->v[i])));
+        json_array_append_new(list, json_of_text(model_node_name(m, ids->v[i])));
     }
     return list;
 }
@@ -31,7 +31,7 @@ static json_t *node_names(const struct model *m, const struct wire_ids *ids) {
 static json_t *texts(const struct wire_strs *strs) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < strs->n; i++) {
-        json_array_append_new(list, ipc_text(strs->v[i]));
+        json_array_append_new(list, json_of_text(strs->v[i]));
     }
     return list;
 }
@@ -40,7 +40,7 @@ static json_t *amounts(const struct wire_list *list) {
     const struct resource_amount *items = list->items;
     json_t *object = json_object();
     for (uint32_t i = 0; i < list->n; i++) {
-        json_object_set_new(object, items[i].name, ipc_number(items[i].amount));
+        json_object_set_new(object, items[i].name, json_of_number(items[i].amount));
     }
     return object;
 }
@@ -61,8 +61,9 @@ static json_t *node_volumes(const struct model *m, uint32_t node) {
     json_t *object = json_object();
     MODEL_EACH(model_volume, volume, &m->volumes) {
         const struct model_health *health = model_health_of(m, volume->id, node);
-        json_object_set_new(object, volume->name,
-                            ipc_text(volume_state_name(health ? health->state : VOLUME_UNKNOWN)));
+        json_object_set_new(
+            object, volume->name,
+            json_of_text(volume_state_name(health ? health->state : VOLUME_UNKNOWN)));
     }
     return object;
 }
@@ -76,7 +77,7 @@ static json_t *resources_used_on(const struct model *m, uint32_t node) {
     resources_used(m, node, &names, used);
     for (uint32_t i = 0; i < names.n; i++) {
         if (used[i] > 0) {
-            json_object_set_new(object, names.v[i], ipc_number(used[i]));
+            json_object_set_new(object, names.v[i], json_of_number(used[i]));
         }
     }
     return object;
@@ -101,18 +102,18 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
         }
     }
     return json_pack("{so so ss sb so so so so so so so sb so so so so so so so so so}", "id",
-                     ipc_number(node->id), "name", ipc_text(node->name), "state",
+                     json_of_number(node->id), "name", json_of_text(node->name), "state",
                      shown_node_state(node), "coordinator", model_coordinator(m) == node->id,
-                     "memory_mb", ipc_number(node->memory_mb), "memory_used_mb",
-                     ipc_number(memory_mb), "cpus", ipc_number(node->cpus), "vcpus_used",
-                     ipc_number(vcpus), "vms", ipc_number(vms), "reason",
-                     ipc_text(shown_node_reason(view, node)), "since_ms",
-                     ipc_number(node->since_ms), "watchdog", node->watchdog_ms > 0, "version",
-                     ipc_text(node->version), "volumes", node_volumes(m, node->id), "site",
-                     ipc_text(node->site), "rack", ipc_text(node->rack), "votes",
-                     ipc_number(node->votes), "vms_max", ipc_number(node->vms_max), "resources",
-                     amounts(&node->resources), "resources_used", resources_used_on(m, node->id),
-                     "libvirt", ipc_text(node->libvirt));
+                     "memory_mb", json_of_number(node->memory_mb), "memory_used_mb",
+                     json_of_number(memory_mb), "cpus", json_of_number(node->cpus), "vcpus_used",
+                     json_of_number(vcpus), "vms", json_of_number(vms), "reason",
+                     json_of_text(shown_node_reason(view, node)), "since_ms",
+                     json_of_number(node->since_ms), "watchdog", node->watchdog_ms > 0, "version",
+                     json_of_text(node->version), "volumes", node_volumes(m, node->id), "site",
+                     json_of_text(node->site), "rack", json_of_text(node->rack), "votes",
+                     json_of_number(node->votes), "vms_max", json_of_number(node->vms_max),
+                     "resources", amounts(&node->resources), "resources_used",
+                     resources_used_on(m, node->id), "libvirt", json_of_text(node->libvirt));
 }
 
 /* ---- VMs ---- */
@@ -205,19 +206,19 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
     const struct model *m = view->model;
     const char *reason = NULL;
     const char *state = shown_vm_state(view, vm, &reason);
-    return json_pack("{so so so ss ss so so so so so so so so so so so sb so sb ss so so so}", "id",
-                     ipc_number(vm->id), "name", ipc_text(vm->name), "uuid", ipc_text(vm->uuid),
-                     "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped",
-                     "owner", node_name(m, vm->owner), "target", node_name(m, vm->target),
-                     "generation", ipc_number(vm->generation), "priority", ipc_number(vm->priority),
-                     "memory_mb", ipc_number(vm->memory_mb), "vcpus", ipc_number(vm->vcpus),
-                     "volumes", texts(&vm->volumes), "possible", node_names(m, &vm->possible),
-                     "preferred", node_names(m, &vm->preferred), "reason", ipc_text(reason),
-                     "operation", ipc_number(vm->operation), "paused", vm->paused != 0, "since_ms",
-                     ipc_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
-                     vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources),
-                     "retry_ms", ipc_number(vm->waits ? vm->retry_ms : 0), "other_disks",
-                     ipc_text(vm->other_disks));
+    return json_pack(
+        "{so so so ss ss so so so so so so so so so so so sb so sb ss so so so}", "id",
+        json_of_number(vm->id), "name", json_of_text(vm->name), "uuid", json_of_text(vm->uuid),
+        "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped", "owner",
+        node_name(m, vm->owner), "target", node_name(m, vm->target), "generation",
+        json_of_number(vm->generation), "priority", json_of_number(vm->priority), "memory_mb",
+        json_of_number(vm->memory_mb), "vcpus", json_of_number(vm->vcpus), "volumes",
+        texts(&vm->volumes), "possible", node_names(m, &vm->possible), "preferred",
+        node_names(m, &vm->preferred), "reason", json_of_text(reason), "operation",
+        json_of_number(vm->operation), "paused", vm->paused != 0, "since_ms",
+        json_of_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
+        vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources), "retry_ms",
+        json_of_number(vm->waits ? vm->retry_ms : 0), "other_disks", json_of_text(vm->other_disks));
 }
 
 /* ---- others ---- */
@@ -229,21 +230,22 @@ json_t *render_volume(const struct ipc_view *view, const struct model_volume *vo
     json_t *vms = json_array();
     MODEL_EACH(model_node, node, &m->nodes) {
         const struct model_health *health = model_health_of(m, volume->id, node->id);
-        json_object_set_new(nodes, node->name,
-                            ipc_text(volume_state_name(health ? health->state : VOLUME_UNKNOWN)));
+        json_object_set_new(
+            nodes, node->name,
+            json_of_text(volume_state_name(health ? health->state : VOLUME_UNKNOWN)));
         if (health && health->state != VOLUME_OK && health->reason[0]) {
-            json_object_set_new(reasons, node->name, ipc_text(health->reason));
+            json_object_set_new(reasons, node->name, json_of_text(health->reason));
         }
     }
     MODEL_EACH(model_vm, vm, &m->vms) {
         for (uint32_t i = 0; i < vm->volumes.n; i++) {
             if (strcmp(vm->volumes.v[i], volume->name) == 0) {
-                json_array_append_new(vms, ipc_text(vm->name));
+                json_array_append_new(vms, json_of_text(vm->name));
             }
         }
     }
-    return json_pack("{so so so so so so}", "id", ipc_number(volume->id), "name",
-                     ipc_text(volume->name), "path", ipc_text(volume->path), "nodes", nodes,
+    return json_pack("{so so so so so so}", "id", json_of_number(volume->id), "name",
+                     json_of_text(volume->name), "path", json_of_text(volume->path), "nodes", nodes,
                      "reasons", reasons, "vms", vms);
 }
 
@@ -253,10 +255,10 @@ json_t *render_device(const struct ipc_view *view, const struct model_device *de
         const char *key = device->keys.v[i];
         const char *value = device->values.v[i];
         bool secret = secret_param(key, value, NULL, NULL);
-        json_object_set_new(params, key, secret ? json_string(SECRET_SHOWN) : ipc_text(value));
+        json_object_set_new(params, key, secret ? json_string(SECRET_SHOWN) : json_of_text(value));
     }
-    return json_pack("{so so so so}", "name", ipc_text(device->name), "agent",
-                     ipc_text(device->agent), "nodes", node_names(view->model, &device->nodes),
+    return json_pack("{so so so so}", "name", json_of_text(device->name), "agent",
+                     json_of_text(device->agent), "nodes", node_names(view->model, &device->nodes),
                      "params", params);
 }
 
@@ -266,52 +268,54 @@ json_t *render_operation(const struct model *m, const struct model_operation *op
     for (uint32_t i = 0; i < operation->vms.n; i++) {
         const struct operation_vm *item = &items[i];
         json_array_append_new(
-            vms, json_pack("{so ss so so ss so so so so}", "vm", ipc_text(item->name), "state",
+            vms, json_pack("{so ss so so ss so so so so}", "vm", json_of_text(item->name), "state",
                            operation_state_name(item->state), "from", node_name(m, item->from),
                            "to", node_name(m, item->to), "mode", move_mode_name(item->mode),
-                           "blackout_ms", ipc_number(item->blackout_ms), "total_ms",
-                           ipc_number(item->total_ms), "reason", ipc_text(item->reason),
-                           "live_failure", ipc_text(item->live_failure)));
+                           "blackout_ms", json_of_number(item->blackout_ms), "total_ms",
+                           json_of_number(item->total_ms), "reason", json_of_text(item->reason),
+                           "live_failure", json_of_text(item->live_failure)));
     }
-    return json_pack("{so ss so ss so so so sb so ss so}", "id", ipc_number(operation->id), "kind",
-                     operation_kind_name(operation->kind), "subject", ipc_text(operation->subject),
-                     "state", operation_state_name(operation->state), "reason",
-                     ipc_text(operation->reason), "started_ms", ipc_number(operation->started_ms),
-                     "ended_ms", ipc_number(operation->ended_ms), "cancelled",
-                     operation->cancelled != 0, "vms", vms, "cause",
-                     move_cause_name(operation->cause), "why", ipc_text(operation->why));
+    return json_pack(
+        "{so ss so ss so so so sb so ss so}", "id", json_of_number(operation->id), "kind",
+        operation_kind_name(operation->kind), "subject", json_of_text(operation->subject), "state",
+        operation_state_name(operation->state), "reason", json_of_text(operation->reason),
+        "started_ms", json_of_number(operation->started_ms), "ended_ms",
+        json_of_number(operation->ended_ms), "cancelled", operation->cancelled != 0, "vms", vms,
+        "cause", move_cause_name(operation->cause), "why", json_of_text(operation->why));
 }
 
 json_t *render_event(const struct model_event *event) {
-    return json_pack("{so so so ss so so so}", "seq", ipc_number(event->seq), "time_ms",
-                     ipc_number(event->time_ms), "node", ipc_text(event->node), "severity",
-                     severity_name(event->severity), "kind", ipc_text(event->kind), "subject",
-                     ipc_text(event->subject), "message", ipc_text(event->message));
+    return json_pack("{so so so ss so so so}", "seq", json_of_number(event->seq), "time_ms",
+                     json_of_number(event->time_ms), "node", json_of_text(event->node), "severity",
+                     severity_name(event->severity), "kind", json_of_text(event->kind), "subject",
+                     json_of_text(event->subject), "message", json_of_text(event->message));
 }
 
 json_t *render_progress(const struct model *m, const struct core_progress *progress) {
     const struct model_vm *vm = model_vm_by_id(m, progress->vm);
-    return json_pack("{so so so so so so so}", "operation", ipc_number(progress->operation), "vm",
-                     ipc_text(vm ? vm->name : ""), "percent", ipc_number(progress->percent),
-                     "rate_bps", ipc_number(progress->rate_bps), "dirty_bps",
-                     ipc_number(progress->dirty_bps), "iteration", ipc_number(progress->iteration),
-                     "remaining_bytes", ipc_number(progress->remaining_bytes));
+    return json_pack("{so so so so so so so}", "operation", json_of_number(progress->operation),
+                     "vm", json_of_text(vm ? vm->name : ""), "percent",
+                     json_of_number(progress->percent), "rate_bps",
+                     json_of_number(progress->rate_bps), "dirty_bps",
+                     json_of_number(progress->dirty_bps), "iteration",
+                     json_of_number(progress->iteration), "remaining_bytes",
+                     json_of_number(progress->remaining_bytes));
 }
 
 json_t *render_rule(const struct model *m, const struct model_rule *rule) {
     json_t *vms = json_array();
     for (uint32_t i = 0; i < rule->vms.n; i++) {
         const struct model_vm *vm = model_vm_by_id(m, rule->vms.v[i]);
-        json_array_append_new(vms, ipc_text(vm ? vm->name : ""));
+        json_array_append_new(vms, json_of_text(vm ? vm->name : ""));
     }
     bool of_vms = rule->kind == RULE_APART || rule->kind == RULE_TOGETHER;
     uint32_t broken = rule_broken(m, rule);
-    return json_pack("{so ss so ss so so so so ss}", "name", ipc_text(rule->name), "kind",
+    return json_pack("{so ss so ss so so so so ss}", "name", json_of_text(rule->name), "kind",
                      rule_kind_name(rule->kind), "scope",
                      of_vms ? json_string(rule_scope_name(rule->scope)) : json_null(), "strength",
-                     rule->hard ? "hard" : "soft", "weight", ipc_number(rule->weight), "vms", vms,
-                     "nodes", node_names(m, &rule->nodes), "broken", ipc_number(broken), "state",
-                     broken ? "broken" : "kept");
+                     rule->hard ? "hard" : "soft", "weight", json_of_number(rule->weight), "vms",
+                     vms, "nodes", node_names(m, &rule->nodes), "broken", json_of_number(broken),
+                     "state", broken ? "broken" : "kept");
 }
 
 json_t *render_setting(const struct model *m, unsigned id) {
@@ -323,7 +327,7 @@ json_t *render_setting(const struct model *m, unsigned id) {
     return json_pack("{ss ss sb ss ss so so so ss}", "key", setting->key, "value",
                      setting_text((enum setting_id)id, value, text), "default",
                      value == setting->initial, "unit", named ? "" : setting->unit, "help",
-                     setting->help, "initial", ipc_number(setting->initial), "min",
-                     ipc_number(setting->min), "max", ipc_number(setting->max), "choices",
+                     setting->help, "initial", json_of_number(setting->initial), "min",
+                     json_of_number(setting->min), "max", json_of_number(setting->max), "choices",
                      named ? setting->unit : "");
 }

@@ -4,7 +4,7 @@
  */
 #include "adapters/store/flight_record.h"
 
-#include "adapters/ipc/json.h"
+#include "adapters/json_value.h"
 #include "adapters/store/redact.h"
 #include "adapters/store/schema.h"
 #include "adapters/store/store.h"
@@ -101,8 +101,8 @@ static int write_line(struct export *e, json_t *line) {
 static json_t *with_bytes(struct export *e, json_t *line) {
     char *text = base64_encode(e->scratch.data, e->scratch.size);
     bool good = text && line &&
-                json_object_set_new(line, "crc",
-                                    ipc_number(crc32c(e->scratch.data, e->scratch.size))) == 0 &&
+                json_object_set_new(
+                    line, "crc", json_of_number(crc32c(e->scratch.data, e->scratch.size))) == 0 &&
                 json_object_set_new(line, "bytes", json_string(text)) == 0;
     free(text);
     if (!good) {
@@ -121,17 +121,17 @@ static int write_header(struct export *e) {
         if (error < 0) {
             return fail(e, error, "the snapshot at index", s->snapshot_index);
         }
-        snapshot = with_bytes(e, json_pack("{so so}", "index", ipc_number(s->snapshot_index),
-                                           "epoch", ipc_number(s->snapshot_epoch)));
+        snapshot = with_bytes(e, json_pack("{so so}", "index", json_of_number(s->snapshot_index),
+                                           "epoch", json_of_number(s->snapshot_epoch)));
     }
     const struct model_node *node = model_node_by_id(&e->model, (uint32_t)e->node);
     return write_line(e, json_pack("{ss si so so ss si so so so so}", "format", EXPORT_FORMAT,
-                                   "version", EXPORT_VERSION, "node", ipc_number(e->node), "name",
-                                   node ? ipc_text(node->name) : json_null(), "clusterd",
-                                   CLUSTERD_VERSION, "schema", SCHEMA_VERSION, "promised",
-                                   ipc_number(s->promised), "commit_index",
-                                   ipc_number(s->commit_index), "entries", ipc_number(s->n_entries),
-                                   "snapshot", snapshot));
+                                   "version", EXPORT_VERSION, "node", json_of_number(e->node),
+                                   "name", node ? json_of_text(node->name) : json_null(),
+                                   "clusterd", CLUSTERD_VERSION, "schema", SCHEMA_VERSION,
+                                   "promised", json_of_number(s->promised), "commit_index",
+                                   json_of_number(s->commit_index), "entries",
+                                   json_of_number(s->n_entries), "snapshot", snapshot));
 }
 
 static json_t *time_text(uint64_t time_ms) {
@@ -148,7 +148,7 @@ static json_t *time_text(uint64_t time_ms) {
 
 static json_t *origin_name(const struct export *e, uint32_t origin) {
     const struct model_node *node = model_node_by_id(&e->model, origin);
-    return node ? ipc_text(node->name) : json_null();
+    return node ? json_of_text(node->name) : json_null();
 }
 
 /* The part for people comes from the entry that is written, not from the one in the database. */
@@ -168,12 +168,12 @@ static int write_entry(struct export *e, const struct core_entry *entry) {
         return fail(e, error, "log entry", entry->index);
     }
     const char *name = command_record(command.type) ? command_name(command.type) : NULL;
-    json_t *line =
-        json_pack("{so so ss? so so so so so sb}", "index", ipc_number(entry->index), "epoch",
-                  ipc_number(entry->epoch), "command", name, "type", ipc_number(command.type),
-                  "time", time_text(command.time_ms), "origin", origin_name(e, command.origin),
-                  "incarnation", hex(command.incarnation), "request", ipc_number(command.request),
-                  "committed", entry->index <= e->state.commit_index);
+    json_t *line = json_pack("{so so ss? so so so so so sb}", "index", json_of_number(entry->index),
+                             "epoch", json_of_number(entry->epoch), "command", name, "type",
+                             json_of_number(command.type), "time", time_text(command.time_ms),
+                             "origin", origin_name(e, command.origin), "incarnation",
+                             hex(command.incarnation), "request", json_of_number(command.request),
+                             "committed", entry->index <= e->state.commit_index);
     arena_finish(&arena);
     return write_line(e, with_bytes(e, line));
 }
@@ -184,9 +184,9 @@ static int write_all(struct export *e) {
         error = write_entry(e, &e->state.entries[i]);
     }
     if (error == 0) {
-        error = write_line(e, json_pack("{sb so so so so}", "end", 1, "index", ipc_number(e->index),
-                                        "digest", hex(e->digest), "tail_index",
-                                        ipc_number(e->model.index), "tail_digest",
+        error = write_line(e, json_pack("{sb so so so so}", "end", 1, "index",
+                                        json_of_number(e->index), "digest", hex(e->digest),
+                                        "tail_index", json_of_number(e->model.index), "tail_digest",
                                         hex(model_digest(&e->model))));
     }
     if (error == 0 && fflush(e->out) != 0) {
