@@ -7,7 +7,7 @@
  * told what is waited for.
  */
 #include "adapters/clock.h"
-#include "adapters/config.h"
+#include "config/config.h"
 #include "adapters/corosync/fit.h"
 #include "adapters/store/flight_record.h"
 #include "adapters/logging.h"

@@ -4,7 +4,7 @@
  */
 #include "options.h"
 
-#include "adapters/config.h"
+#include "config/config.h"
 
 #include <getopt.h>
 #include <stdio.h>

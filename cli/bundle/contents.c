@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "bundle/bundle.h"
 #include "child.h"
+#include "node_config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CLUSTERD_CONF "/etc/clusterd/clusterd.conf"
 #define COROSYNC_CONF "/etc/corosync/corosync.conf"
 #define CLUSTERD_LOG "/var/log/clusterd.log"
 
@@ -305,7 +305,7 @@ static int add_missing(struct bundle *b) {
 }
 
 static int add_configuration(struct bundle *b) {
-    int code = copy_file(b, from_environment("CLUSTERD_CONFIG", CLUSTERD_CONF), "clusterd.conf");
+    int code = copy_file(b, node_config_path(), "clusterd.conf");
     if (code == CLI_DONE) {
         code = copy_file(b, from_environment("COROSYNC_MAIN_CONFIG_FILE", COROSYNC_CONF),
                          "corosync.conf");

@@ -9,6 +9,7 @@
 #include "commands/fence_agent.h"
 #include "child.h"
 #include "ipc.h"
+#include "node_config.h"
 #include "output/text.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define AGENT_DIR "/usr/sbin"
 enum { METADATA_MAX = 1024 * 1024, METADATA_TIMEOUT_MS = 20000 };
 
 bool fence_agent_takes(const char *metadata, const char *parameter) {
@@ -96,11 +96,19 @@ static bool passes_over_plug(const char *metadata) {
 int fence_agent_check(struct cli *cli, const char *device, const char *agent, const json_t *nodes,
                       const json_t *params) {
     const char *directory = getenv("CLUSTERD_FENCE_AGENT_DIR");
+    struct config config;
     text_auto *path = NULL;
     if (!is_name(agent)) {
         return CLI_DONE;
     }
-    if (asprintf(&path, "%s/%s", directory != NULL ? directory : AGENT_DIR, agent) < 0) {
+    if (directory == NULL) {
+        int code = node_config_read(cli, "fence-device add", &config);
+        if (code != CLI_DONE) {
+            return code;
+        }
+        directory = config.fence_agent_dir;
+    }
+    if (asprintf(&path, "%s/%s", directory, agent) < 0) {
         path = NULL;
         return cli_fail(cli, CLI_FAILED, NULL, "fence-device add: out of memory");
     }

@@ -10,6 +10,7 @@
  */
 #include "agent.h"
 #include "cli.h"
+#include "node_config.h"
 #include "output/text.h"
 #include "verbs.h"
 #include "commands/xml_edit.h"
@@ -18,8 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define AGENT_DIR "/usr/lib/ocf/resource.d/clusterd"
 
 enum { DEFINITION_MAX = 256 * 1024, PRIORITY_MAX = 1000, VALIDATE_TIMEOUT_MS = 30000 };
 
@@ -187,19 +186,25 @@ static int refuse(struct cli *cli, const char *path, const json_t *result, const
     return code;
 }
 
-/* Asks the agent. On CLI_DONE *ret_needs is what the VM needs. */
-static int validate(struct cli *cli, const char *path, const char *xml, const char *volumes,
-                    json_t **ret_needs) {
+/* The path of the VM agent, into `path`. CLI_DONE or reported. */
+static int find_agent(struct cli *cli, char *path, size_t size) {
     const char *directory = getenv("CLUSTERD_AGENT_DIR");
+    struct config config;
+    int code = directory == NULL ? node_config_read(cli, "vm add", &config) : CLI_DONE;
+    if (code == CLI_DONE) {
+        snprintf(path, size, "%s/vm", directory != NULL ? directory : config.agent_dir);
+    }
+    return code;
+}
+
+/* Runs the agent at `path`; returns what agent_run() does. */
+static int run_agent(struct cli *cli, const char *agent, const char *xml, const char *volumes,
+                     json_t **ret_result, char *ret_words, size_t size) {
     const char *name = options_value(&cli->options, OPTION_NAME);
     const char *const settings[][2] = {{"OCF_ROOT", "/usr/lib/ocf"},
                                        {"OCF_RESOURCE_INSTANCE", name != NULL ? name : "new"},
                                        {"OCF_RESKEY_volumes", volumes},
                                        {NULL, NULL}};
-    char agent[512];
-    char words[512];
-    json_auto *result = NULL;
-    snprintf(agent, sizeof(agent), "%s/vm", directory != NULL ? directory : AGENT_DIR);
     int64_t limit_ms = ipc_now_ms() + VALIDATE_TIMEOUT_MS;
     struct agent_call call = {
         .path = agent,
@@ -208,7 +213,20 @@ static int validate(struct cli *cli, const char *path, const char *xml, const ch
         .settings = settings,
         .deadline_ms = limit_ms < cli->deadline_ms ? limit_ms : cli->deadline_ms,
     };
-    int r = agent_run(&call, &result, words, sizeof(words));
+    return agent_run(&call, ret_result, ret_words, size);
+}
+
+/* Asks the agent. On CLI_DONE *ret_needs is what the VM needs. */
+static int validate(struct cli *cli, const char *path, const char *xml, const char *volumes,
+                    json_t **ret_needs) {
+    char agent[CONFIG_MAX_TEXT + 8];
+    char words[512];
+    json_auto *result = NULL;
+    int code = find_agent(cli, agent, sizeof(agent));
+    if (code != CLI_DONE) {
+        return code;
+    }
+    int r = run_agent(cli, agent, xml, volumes, &result, words, sizeof(words));
     if (r == -ENOENT || r == -EACCES) {
         return cli_fail(cli, CLI_FAILED, "install clusterd on this node, its resource agents too",
                         "vm add: the agent %s cannot be run: %s", agent, strerror(-r));

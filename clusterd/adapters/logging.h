@@ -8,13 +8,7 @@
 #ifndef CLUSTERD_ADAPTERS_LOGGING_H
 #define CLUSTERD_ADAPTERS_LOGGING_H
 
-enum log_level {
-    LOG_LEVEL_ERROR = 3,
-    LOG_LEVEL_WARNING = 4,
-    LOG_LEVEL_INFO = 6,
-    LOG_LEVEL_DEBUG = 7
-}; /* as syslog's */
-enum log_target { LOG_TARGET_STDERR = 1, LOG_TARGET_SYSLOG };
+#include "base/log_level.h"
 
 /* Before this, and after log_close(), lines go to stderr as they are. */
 void log_open(enum log_target target, enum log_level level);

@@ -3,7 +3,7 @@
  * Bytes as clusterd.conf. What is taken holds what the manual promises; and written down again, key
  * by key, it is the same configuration: no mistake becomes a default.
  */
-#include "adapters/config.h"
+#include "config/config.h"
 #include "base/check.h"
 #include "fuzz/bytes.h"
 

@@ -10,6 +10,7 @@ PARTS = (
     ("clusterd/base/", "base"),
     ("clusterd/wire/", "wire"),
     ("clusterd/core/", "core"),
+    ("clusterd/config/", "config"),
     ("clusterd/adapters/", "adapters"),
     ("clusterd/", "driver"),
     ("placement/", "placement"),

@@ -4,7 +4,7 @@
  */
 #include "harness.h"
 
-#include "adapters/config.h"
+#include "config/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

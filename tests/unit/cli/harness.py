@@ -31,7 +31,7 @@ def environment(service, **more):
     env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "LANG", "LANGUAGE")}
     env.update(CLUSTERD_IPC_SERVICE=service, TZ="UTC", LC_ALL="C.UTF-8", TERM="xterm")
     env.update(more)
-    return env
+    return {key: value for key, value in env.items() if value is not None}
 
 
 class Daemon:

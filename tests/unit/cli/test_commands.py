@@ -209,6 +209,19 @@ def test_a_fence_device_with_its_secrets_from_a_file(cluster, tmp_path):
     assert "a=b" not in done.stdout
 
 
+def test_the_fence_agents_of_clusterd_conf_are_looked_at(cluster, tmp_path):
+    conf = tmp_path / "clusterd.conf"
+    conf.write_text(f"[clusterd]\nfence_agent_dir = {tmp_path / 'sbin'}\n")
+    words = ("fence-device", "add", "ilo", "--agent", "fence_x", "--param", "ip={node}.ilo")
+    cluster.serve(ok("fence-device.add", operation=0))
+    done = cluster.run(*words, CLUSTERD_FENCE_AGENT_DIR=None, CLUSTERD_CONFIG=str(conf))
+    assert (done.returncode, done.stderr) == (0, "")
+    conf.write_text("[clusterd]\nfence_agent_dir = /nonexistent\n")
+    done = cluster.run(*words, CLUSTERD_FENCE_AGENT_DIR=None, CLUSTERD_CONFIG=str(conf))
+    assert done.returncode == 1
+    assert "this node has no fence agent /nonexistent/fence_x: " in done.stderr
+
+
 def test_parameters_from_standard_input(cluster):
     cluster.serve(ok("fence-device.add", operation=0))
     done = cluster.run("fence-device", "add", "ilo", "--agent", "fence_x", "--param-file", "-", stdin="password=pass\n")

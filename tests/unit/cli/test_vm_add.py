@@ -240,6 +240,26 @@ def test_no_agent(cluster, add):
     assert "the agent /nonexistent/vm cannot be run: No such file or directory" in done.stderr
 
 
+def test_the_agent_of_clusterd_conf_is_asked(cluster, agent, add, tmp_path):
+    """As clusterd, which runs the agents of agent_dir: another one might judge otherwise."""
+    conf = tmp_path / "clusterd.conf"
+    conf.write_text(f"[clusterd]\nagent_dir = {agent.directory}\n")
+    cluster.serve(VOLUMES, ok("vm.add", operation=0))
+    done = add(WITH_UUID, CLUSTERD_AGENT_DIR=None, CLUSTERD_CONFIG=str(conf))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert agent.call["argv"] == ["validate-all"]
+
+
+def test_a_clusterd_conf_that_cannot_be_understood(cluster, add, tmp_path):
+    conf = tmp_path / "clusterd.conf"
+    conf.write_text("[clusterd]\nagentdir = /x\n")
+    cluster.serve(VOLUMES)
+    done = add(WITH_UUID, CLUSTERD_AGENT_DIR=None, CLUSTERD_CONFIG=str(conf))
+    assert done.returncode == 1
+    assert f"vm add: {conf}:2: unknown key 'agentdir'" in done.stderr
+    assert "correct it; clusterd does not start with it either" in done.stderr
+
+
 def test_an_agent_that_crashes(cluster, agent, add):
     cluster.serve(VOLUMES)
     agent.answer('sys.exit("no libxml2 here")')

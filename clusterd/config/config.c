@@ -6,7 +6,7 @@
  * line for more of the value above, it says nothing about sections without keys, and passes over
  * what follows a section on its line. The lines are looked at for these first.
  */
-#include "adapters/config.h"
+#include "config/config.h"
 
 #include "base/check.h"
 #include "core/timeouts.h"

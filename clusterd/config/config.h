@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * clusterd.conf: what differs from node to node. Anything that is not understood is an error that
- * names file and line: a typing error must not become a default.
+ * names file and line: a typing error must not become a default. clusterctl reads it, too, for the
+ * directories of the agents.
  */
-#ifndef CLUSTERD_ADAPTERS_CONFIG_H
-#define CLUSTERD_ADAPTERS_CONFIG_H
+#ifndef CLUSTERD_CONFIG_CONFIG_H
+#define CLUSTERD_CONFIG_CONFIG_H
 
-#include "adapters/logging.h"
+#include "base/log_level.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clusterd.conf of this node: see node_config.h.
+ */
+#include "node_config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+const char *node_config_path(void) {
+    const char *given = getenv("CLUSTERD_CONFIG");
+    return given != NULL && given[0] != '\0' ? given : CONFIG_DEFAULT_PATH;
+}
+
+int node_config_read(struct cli *cli, const char *command, struct config *ret_config) {
+    char message[CONFIG_MAX_TEXT];
+    config_init(ret_config);
+    int r = config_read(ret_config, node_config_path(), message, sizeof(message));
+    if (r == 0 || r == -ENOENT || r == -EACCES) {
+        return CLI_DONE; /* if it could not be read, nothing was changed by it */
+    }
+    return cli_fail(cli, CLI_FAILED, "correct it; clusterd does not start with it either", "%s: %s",
+                    command, message);
+}

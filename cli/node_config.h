@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clusterd.conf of this node, as clusterd reads it: clusterctl runs the same agents.
+ */
+#ifndef CLI_NODE_CONFIG_H
+#define CLI_NODE_CONFIG_H
+
+#include "cli.h"
+#include "config/config.h"
+
+/* The path: $CLUSTERD_CONFIG, or where clusterd looks for it. */
+const char *node_config_path(void);
+
+/* Reads it. What it does not say, or all if there is no file or this user may not read it, is the
+ * default. CLI_DONE or reported. `command` is for the message. */
+int node_config_read(struct cli *cli, const char *command, struct config *ret_config);
+
+#endif
