@@ -3,7 +3,7 @@
  * Commands: what may stand in the replicated log, and so all that can ever change the model.
  *
  * A command says what somebody asks for or has seen; whether it is accepted is decided when it is
- * applied, by the same rules on every node (core/apply*.c). "By name" fields come from people
+ * applied, by the same rules on every node (core/apply/). "By name" fields come from people
  * (IPC), "by id" ones from clusterd itself.
  */
 #ifndef CLUSTERD_WIRE_COMMAND_H
@@ -11,6 +11,7 @@
 
 #include "wire/record.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* clang-format off */
@@ -33,7 +34,6 @@ WIRE_STRUCT(view_node);
     F(S, LIST, members, view_member)                                                            \
     F(S, IDS, ring, WIRE_MAX_NODES) /* nodes that corosync sees, with or without a clusterd */  \
     F(S, LIST, nodes, view_node)
-WIRE_STRUCT(cmd_view);
 
 #define WIRE_FIELDS_report_domain(F, S)  \
     F(S, STR, uuid, WIRE_MAX_NAME)       \
@@ -60,18 +60,15 @@ WIRE_STRUCT(report_order);
     F(S, LIST, domains, report_domain)    \
     F(S, LIST, orders, report_order) /* that its agents are still carrying out */ \
     F(S, STRS, machines, 1024) /* machine types: "ARCH/NAME", "ARCH/ALIAS=NAME" */
-WIRE_STRUCT(cmd_node_report);
 
 #define WIRE_FIELDS_cmd_node_libvirt(F, S) /* its libvirt does not answer, or does again */ \
     F(S, U32, node, 0)                   \
     F(S, U64, incarnation, 0)            \
     F(S, STR, reason, WIRE_MAX_TEXT) /* "": it answers */
-WIRE_STRUCT(cmd_node_libvirt);
 
 #define WIRE_FIELDS_cmd_node_leave(F, S) /* clusterd stops in good order; its VMs have been moved or stopped */ \
     F(S, U32, node, 0)                   \
     F(S, U64, incarnation, 0)
-WIRE_STRUCT(cmd_node_leave);
 
 /* ---- nodes, asked for by people ---- */
 
@@ -82,20 +79,18 @@ WIRE_STRUCT(cmd_node_leave);
 WIRE_STRUCT(resource_amount);
 
 #define WIRE_FIELDS_cmd_node_drain(F, S) F(S, STR, node, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_node_drain);
+
 #define WIRE_FIELDS_cmd_node_resume(F, S) F(S, STR, node, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_node_resume);
+
 #define WIRE_FIELDS_cmd_node_fence(F, S) F(S, STR, node, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_node_fence);
+
 #define WIRE_FIELDS_cmd_node_confirm_off(F, S) F(S, STR, node, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_node_confirm_off);
 
 #define WIRE_FIELDS_cmd_node_set(F, S) \
     F(S, STR, node, WIRE_MAX_NAME)     \
     F(S, U32, given, 0) /* of NODE_SET_* */ \
     F(S, U32, vms_max, 100000) /* 0: no limit */ \
     F(S, LIST, resources, resource_amount) /* only those to be changed; 0: it has none any more */
-WIRE_STRUCT(cmd_node_set);
 
 /* ---- fencing, by the coordinator ---- */
 
@@ -104,7 +99,6 @@ WIRE_STRUCT(cmd_node_set);
     F(S, U64, incarnation, 0)                \
     F(S, STR, device, WIRE_MAX_NAME)         \
     F(S, U32, by, 0) /* the coordinator, which runs the agent */
-WIRE_STRUCT(cmd_fence_begin);
 
 #define WIRE_FIELDS_cmd_fence_result(F, S)            \
     F(S, U32, node, 0)                                \
@@ -115,7 +109,6 @@ WIRE_STRUCT(cmd_fence_begin);
     F(S, STR, message, WIRE_MAX_TEXT)                 \
     F(S, U8, more, 1) /* the attempt failed, and another device's turn has come */ \
     F(S, STR, then, WIRE_MAX_NAME + 100) /* of several devices: what follows, for people */
-WIRE_STRUCT(cmd_fence_result);
 
 /* ---- VMs, asked for by people ---- */
 
@@ -135,18 +128,14 @@ WIRE_STRUCT(cmd_fence_result);
     F(S, LIST, resources, resource_amount) \
     F(S, STR, machine, WIRE_MAX_NAME) /* as the definition has it: may be an alias, or "" */ \
     F(S, STR, arch, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_vm_add);
 
 #define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_vm_remove);
 
 #define WIRE_FIELDS_cmd_vm_start(F, S) F(S, STR, vm, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_vm_start);
 
 #define WIRE_FIELDS_cmd_vm_stop(F, S) \
     F(S, STR, vm, WIRE_MAX_NAME)      \
     F(S, U8, force, 1) /* no ACPI shutdown first */
-WIRE_STRUCT(cmd_vm_stop);
 
 #define WIRE_FIELDS_cmd_vm_move(F, S)                              \
     F(S, STR, vm, WIRE_MAX_NAME)                                   \
@@ -155,7 +144,6 @@ WIRE_STRUCT(cmd_vm_stop);
     F(S, U8, cause, 0) /* enum move_cause */                       \
     F(S, U64, serial, 0) /* not by a person: of the VM, when it was thought of */ \
     F(S, STR, reason, WIRE_MAX_TEXT) /* likewise: why, for people */
-WIRE_STRUCT(cmd_vm_move);
 
 /* What of a VM may be changed while it exists: only what `given` names. */
 #define WIRE_FIELDS_cmd_vm_set(F, S)     \
@@ -168,7 +156,6 @@ WIRE_STRUCT(cmd_vm_move);
     F(S, STRS, preferred, WIRE_MAX_NODES) \
     F(S, LIST, resources, resource_amount) /* as of NODE_SET */ \
     F(S, U8, accept_disks, 1) /* what its definition has may be started all the same */
-WIRE_STRUCT(cmd_vm_set);
 
 /* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
 
@@ -181,19 +168,16 @@ WIRE_STRUCT(cmd_vm_set);
     F(S, U32, target, 0)     /* MIGRATE: where to */                                    \
     F(S, U64, operation, 0)  /* 0: none */                                              \
     F(S, STR, reason, WIRE_MAX_TEXT)
-WIRE_STRUCT(cmd_vm_order);
 
 #define WIRE_FIELDS_cmd_vm_renew(F, S) /* an order of an earlier epoch stands in this one too */ \
     F(S, U32, vm, 0)                   \
     F(S, U64, order, 0)
-WIRE_STRUCT(cmd_vm_renew);
 
 /* A VM has failed wherever it may run: it waits; or it has waited long enough, and is tried again. */
 #define WIRE_FIELDS_cmd_vm_retry(F, S) \
     F(S, U32, vm, 0)                   \
     F(S, U64, serial, 0) /* as of VM_ORDER */ \
     F(S, U8, wait, 1)
-WIRE_STRUCT(cmd_vm_retry);
 
 #define WIRE_FIELDS_cmd_vm_report(F, S) /* how an order ended */ \
     F(S, U32, vm, 0)                    \
@@ -210,7 +194,6 @@ WIRE_STRUCT(cmd_vm_retry);
     F(S, U8, not_begun, 1) /* nothing was changed, nor will be */ \
     F(S, STR, machine, WIRE_MAX_NAME) /* START: as of report_domain */ \
     F(S, U8, handed_over, 1) /* MIGRATE: it is the target's, where it stands still */
-WIRE_STRUCT(cmd_vm_report);
 
 #define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by us */ \
     F(S, U32, vm, 0)                   \
@@ -219,7 +202,6 @@ WIRE_STRUCT(cmd_vm_report);
     F(S, U64, incarnation, 0)          \
     F(S, U8, kind, 0) /* enum agent_event */ \
     F(S, STR, reason, WIRE_MAX_TEXT)
-WIRE_STRUCT(cmd_vm_event);
 
 /*
  * What a node finds of a VM when it is asked before the VM is added (model_vm.unasked), and later
@@ -232,17 +214,14 @@ WIRE_STRUCT(cmd_vm_event);
     F(S, U8, result, 0) /* enum agent_result; not OK: the VM cannot be added, and why */ \
     F(S, U8, state, 0)  /* enum agent_vm_state on that node */ \
     F(S, STR, reason, WIRE_MAX_TEXT) /* OK: what was found or done besides */
-WIRE_STRUCT(cmd_vm_claim);
 
 /* ---- volumes, fence devices, settings, operations ---- */
 
 #define WIRE_FIELDS_cmd_volume_add(F, S) \
     F(S, STR, name, WIRE_MAX_NAME)       \
     F(S, STR, path, WIRE_MAX_PATH)
-WIRE_STRUCT(cmd_volume_add);
 
 #define WIRE_FIELDS_cmd_volume_remove(F, S) F(S, STR, volume, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_volume_remove);
 
 #define WIRE_FIELDS_cmd_volume_health(F, S) /* what a node finds of a volume; sent when it changes */ \
     F(S, STR, volume, WIRE_MAX_NAME)        \
@@ -252,7 +231,6 @@ WIRE_STRUCT(cmd_volume_remove);
     F(S, STR, nonce, WIRE_MAX_NAME) /* what that node writes into its heartbeat file */ \
     F(S, STR, reason, WIRE_MAX_TEXT)        \
     F(S, IDS, sees, WIRE_MAX_NODES) /* whose heartbeats move there */
-WIRE_STRUCT(cmd_volume_health);
 
 #define WIRE_FIELDS_cmd_device_add(F, S)       \
     F(S, STR, name, WIRE_MAX_NAME)             \
@@ -260,15 +238,12 @@ WIRE_STRUCT(cmd_volume_health);
     F(S, STRS, nodes, WIRE_MAX_NODES) /* none = all */ \
     F(S, STRS, keys, 64)                       \
     F(S, STRS, values, 64) /* may be secret: never shown, never logged */
-WIRE_STRUCT(cmd_device_add);
 
 #define WIRE_FIELDS_cmd_device_remove(F, S) F(S, STR, device, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_device_remove);
 
 #define WIRE_FIELDS_cmd_config_set(F, S) \
     F(S, STR, key, WIRE_MAX_NAME)        \
     F(S, STR, value, WIRE_MAX_TEXT)
-WIRE_STRUCT(cmd_config_set);
 
 /* ---- rules of placement ---- */
 
@@ -280,61 +255,72 @@ WIRE_STRUCT(cmd_config_set);
     F(S, U32, weight, WIRE_MAX_WEIGHT) /* 0: 1 */ \
     F(S, STRS, vms, WIRE_MAX_RULE_VMS)    \
     F(S, STRS, nodes, WIRE_MAX_NODES)
-WIRE_STRUCT(cmd_rule_add);
 
 #define WIRE_FIELDS_cmd_rule_remove(F, S) F(S, STR, rule, WIRE_MAX_NAME)
-WIRE_STRUCT(cmd_rule_remove);
 
 #define WIRE_FIELDS_cmd_operation_cancel(F, S) F(S, U64, operation, 0)
-WIRE_STRUCT(cmd_operation_cancel);
 
 #define WIRE_FIELDS_cmd_operation_end(F, S) /* by the policy: nothing more can be done for it */ \
     F(S, U64, operation, 0)                 \
     F(S, U8, state, 0) /* enum operation_state */ \
     F(S, STR, reason, WIRE_MAX_TEXT)
-WIRE_STRUCT(cmd_operation_end);
 
-/* The numbers are written to disk: never change or reuse one. */
-#define WIRE_COMMANDS(X)                         \
-    X(VIEW, 1, cmd_view)                         \
-    X(NODE_REPORT, 2, cmd_node_report)           \
-    X(NODE_LEAVE, 3, cmd_node_leave)             \
-    X(NODE_DRAIN, 4, cmd_node_drain)             \
-    X(NODE_RESUME, 5, cmd_node_resume)           \
-    X(NODE_FENCE, 6, cmd_node_fence)             \
-    X(NODE_CONFIRM_OFF, 7, cmd_node_confirm_off) \
-    X(FENCE_BEGIN, 8, cmd_fence_begin)           \
-    X(FENCE_RESULT, 9, cmd_fence_result)         \
-    X(VM_ADD, 10, cmd_vm_add)                    \
-    X(VM_REMOVE, 11, cmd_vm_remove)              \
-    X(VM_START, 12, cmd_vm_start)                \
-    X(VM_STOP, 13, cmd_vm_stop)                  \
-    X(VM_MOVE, 14, cmd_vm_move)                  \
-    X(VM_ORDER, 15, cmd_vm_order)                \
-    X(VM_RENEW, 16, cmd_vm_renew)                \
-    X(VM_REPORT, 17, cmd_vm_report)              \
-    X(VM_EVENT, 18, cmd_vm_event)                \
-    X(VOLUME_ADD, 19, cmd_volume_add)            \
-    X(VOLUME_REMOVE, 20, cmd_volume_remove)      \
-    X(VOLUME_HEALTH, 21, cmd_volume_health)      \
-    X(DEVICE_ADD, 22, cmd_device_add)            \
-    X(DEVICE_REMOVE, 23, cmd_device_remove)      \
-    X(CONFIG_SET, 24, cmd_config_set)            \
-    X(OPERATION_CANCEL, 25, cmd_operation_cancel) \
-    X(OPERATION_END, 26, cmd_operation_end)      \
-    X(RULE_ADD, 27, cmd_rule_add)                \
-    X(RULE_REMOVE, 28, cmd_rule_remove)          \
-    X(VM_SET, 29, cmd_vm_set)                    \
-    X(NODE_SET, 30, cmd_node_set)                \
-    X(VM_RETRY, 31, cmd_vm_retry)                \
-    X(VM_CLAIM, 32, cmd_vm_claim)                \
-    X(NODE_LIBVIRT, 33, cmd_node_libvirt)
+/*
+ * The commands. A row declares all of one: its struct cmd_NAME, encoder and decoder (by the fields
+ * above), its number in the log, the prototype of apply_NAME() and its place in the dispatch. What is
+ * left to write is WIRE_FIELDS_cmd_NAME above and apply_NAME() in core/apply/.
+ *
+ * The numbers are written to disk: never change or reuse one.
+ *
+ * TAKES_ROOM: once it is applied, VMs may find less room than before. Whether the reserve still holds
+ * is then told with the answer (core/policy/reserve.c).
+ */
+#define WIRE_COMMANDS(X) \
+    X(VIEW,             1,  view,             0)          \
+    X(NODE_REPORT,      2,  node_report,      0)          \
+    X(NODE_LEAVE,       3,  node_leave,       0)          \
+    X(NODE_DRAIN,       4,  node_drain,       TAKES_ROOM) \
+    X(NODE_RESUME,      5,  node_resume,      0)          \
+    X(NODE_FENCE,       6,  node_fence,       0)          \
+    X(NODE_CONFIRM_OFF, 7,  node_confirm_off, 0)          \
+    X(FENCE_BEGIN,      8,  fence_begin,      0)          \
+    X(FENCE_RESULT,     9,  fence_result,     0)          \
+    X(VM_ADD,           10, vm_add,           TAKES_ROOM) \
+    X(VM_REMOVE,        11, vm_remove,        0)          \
+    X(VM_START,         12, vm_start,         TAKES_ROOM) \
+    X(VM_STOP,          13, vm_stop,          0)          \
+    X(VM_MOVE,          14, vm_move,          0)          \
+    X(VM_ORDER,         15, vm_order,         0)          \
+    X(VM_RENEW,         16, vm_renew,         0)          \
+    X(VM_REPORT,        17, vm_report,        0)          \
+    X(VM_EVENT,         18, vm_event,         0)          \
+    X(VOLUME_ADD,       19, volume_add,       0)          \
+    X(VOLUME_REMOVE,    20, volume_remove,    0)          \
+    X(VOLUME_HEALTH,    21, volume_health,    0)          \
+    X(DEVICE_ADD,       22, device_add,       0)          \
+    X(DEVICE_REMOVE,    23, device_remove,    0)          \
+    X(CONFIG_SET,       24, config_set,       TAKES_ROOM) \
+    X(OPERATION_CANCEL, 25, operation_cancel, 0)          \
+    X(OPERATION_END,    26, operation_end,    0)          \
+    X(RULE_ADD,         27, rule_add,         TAKES_ROOM) \
+    X(RULE_REMOVE,      28, rule_remove,      0)          \
+    X(VM_SET,           29, vm_set,           TAKES_ROOM) \
+    X(NODE_SET,         30, node_set,         TAKES_ROOM) \
+    X(VM_RETRY,         31, vm_retry,         0)          \
+    X(VM_CLAIM,         32, vm_claim,         0)          \
+    X(NODE_LIBVIRT,     33, node_libvirt,     0)
+
+enum { TAKES_ROOM = 1u << 0 };
 
 enum command_type {
-#define X(NAME, number, type) COMMAND_##NAME = number,
+#define X(NAME, number, ...) COMMAND_##NAME = number,
     WIRE_COMMANDS(X)
 #undef X
 };
+
+#define X(NAME, number, command, flags) WIRE_STRUCT(cmd_##command);
+WIRE_COMMANDS(X)
+#undef X
 /* clang-format on */
 
 /* Values that travel inside commands. 0 is never a value that means something good. */
@@ -408,5 +394,7 @@ enum operation_state {
 /* The record of a command type; NULL if there is no such command. */
 const struct wire_record *command_record(uint32_t type);
 const char *command_name(uint32_t type);
+/* Whether less room may be left for VMs once it is applied. */
+bool command_takes_room(uint32_t type);
 
 #endif

@@ -8,7 +8,7 @@
 #include "wire/command.h"
 
 static const uint32_t types[] = {
-#define X(NAME, number, cmd) number,
+#define X(NAME, number, ...) number,
     WIRE_COMMANDS(X)
 #undef X
 };

@@ -91,7 +91,7 @@ static void one_command(uint32_t index, uint32_t type, uint32_t seed) {
 
 static void commands(void) {
     static const uint32_t types[] = {
-#define X(NAME, number, cmd) number,
+#define X(NAME, number, ...) number,
         WIRE_COMMANDS(X)
 #undef X
     };

@@ -54,7 +54,7 @@ static void apply_command(struct fuzz_world *w, struct model *again, uint32_t ty
 }
 
 static const uint32_t types[] = {
-#define X(NAME, number, cmd) number,
+#define X(NAME, number, ...) number,
     WIRE_COMMANDS(X)
 #undef X
 };

@@ -9,52 +9,14 @@
 
 #include <errno.h>
 
-static const struct {
-    uint32_t type;
-    apply_fn fn;
-} apply_table[] = {
-    {COMMAND_VIEW, apply_view},
-    {COMMAND_NODE_REPORT, apply_node_report},
-    {COMMAND_NODE_LEAVE, apply_node_leave},
-    {COMMAND_NODE_DRAIN, apply_node_drain},
-    {COMMAND_NODE_RESUME, apply_node_resume},
-    {COMMAND_NODE_FENCE, apply_node_fence},
-    {COMMAND_NODE_CONFIRM_OFF, apply_node_confirm_off},
-    {COMMAND_FENCE_BEGIN, apply_fence_begin},
-    {COMMAND_FENCE_RESULT, apply_fence_result},
-    {COMMAND_VM_ADD, apply_vm_add},
-    {COMMAND_VM_REMOVE, apply_vm_remove},
-    {COMMAND_VM_START, apply_vm_start},
-    {COMMAND_VM_STOP, apply_vm_stop},
-    {COMMAND_VM_MOVE, apply_vm_move},
-    {COMMAND_VM_ORDER, apply_vm_order},
-    {COMMAND_VM_RENEW, apply_vm_renew},
-    {COMMAND_VM_REPORT, apply_vm_report},
-    {COMMAND_VM_EVENT, apply_vm_event},
-    {COMMAND_VOLUME_ADD, apply_volume_add},
-    {COMMAND_VOLUME_REMOVE, apply_volume_remove},
-    {COMMAND_VOLUME_HEALTH, apply_volume_health},
-    {COMMAND_DEVICE_ADD, apply_device_add},
-    {COMMAND_DEVICE_REMOVE, apply_device_remove},
-    {COMMAND_CONFIG_SET, apply_config_set},
-    {COMMAND_OPERATION_CANCEL, apply_operation_cancel},
-    {COMMAND_OPERATION_END, apply_operation_end},
-    {COMMAND_RULE_ADD, apply_rule_add},
-    {COMMAND_RULE_REMOVE, apply_rule_remove},
-    {COMMAND_VM_SET, apply_vm_set},
-    {COMMAND_NODE_SET, apply_node_set},
-    {COMMAND_VM_RETRY, apply_vm_retry},
-    {COMMAND_VM_CLAIM, apply_vm_claim},
-    {COMMAND_NODE_LIBVIRT, apply_node_libvirt},
+static const apply_fn apply_table[] = {
+#define X(NAME, number, command, flags) [number] = apply_##command,
+    WIRE_COMMANDS(X)
+#undef X
 };
 
 static apply_fn find_apply(uint32_t type) {
-    for (size_t i = 0; i < ARRAY_SIZE(apply_table); i++) {
-        if (apply_table[i].type == type) {
-            return apply_table[i].fn;
-        }
-    }
-    return NULL;
+    return type < ARRAY_SIZE(apply_table) ? apply_table[type] : NULL;
 }
 
 /*

@@ -12,40 +12,11 @@
 
 typedef void (*apply_fn)(struct apply *a, const void *command);
 
-#define APPLY(NAME) void apply_##NAME(struct apply *a, const void *command)
-APPLY(view);
-APPLY(node_report);
-APPLY(node_leave);
-APPLY(node_drain);
-APPLY(node_resume);
-APPLY(node_fence);
-APPLY(node_confirm_off);
-APPLY(fence_begin);
-APPLY(fence_result);
-APPLY(vm_add);
-APPLY(vm_remove);
-APPLY(vm_start);
-APPLY(vm_stop);
-APPLY(vm_move);
-APPLY(vm_order);
-APPLY(vm_renew);
-APPLY(vm_report);
-APPLY(vm_event);
-APPLY(volume_add);
-APPLY(volume_remove);
-APPLY(volume_health);
-APPLY(device_add);
-APPLY(device_remove);
-APPLY(config_set);
-APPLY(operation_cancel);
-APPLY(operation_end);
-APPLY(rule_add);
-APPLY(rule_remove);
-APPLY(vm_set);
-APPLY(node_set);
-APPLY(vm_retry);
-APPLY(vm_claim);
-APPLY(node_libvirt);
+/* The functions of all commands, each by the name that WIRE_COMMANDS gives it. It is in the file of
+ * what the command is about. */
+#define X(NAME, number, command, flags) void apply_##command(struct apply *a, const void *cmd);
+WIRE_COMMANDS(X)
+#undef X
 
 /* -------------------------------------------------------------------------------- rows.c ---- */
 

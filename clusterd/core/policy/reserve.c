@@ -30,24 +30,12 @@ static enum core_reserve_state state_of(const struct solve_job *job) {
 
 /* ---- answers that wait ---- */
 
-static bool may_break_it(uint32_t command) {
-    switch (command) {
-    case COMMAND_VM_ADD:
-    case COMMAND_VM_START:
-    case COMMAND_VM_SET:
-    case COMMAND_NODE_SET:
-    case COMMAND_NODE_DRAIN:
-    case COMMAND_RULE_ADD:
-    case COMMAND_CONFIG_SET: return true;
-    default: return false;
-    }
-}
-
 bool reserve_holds(struct core *c, uint64_t client, const struct apply *a) {
     struct reserve *r = &c->reserve;
     bool holds = nodes_to_lose(c) > 0 && a->code == REPLY_OK && a->warning[0] == '\0' &&
-                 a->message[0] == '\0' && may_break_it(a->type) && r->state != RESERVE_BROKEN &&
-                 r->n_held < RESERVE_HELD && replica_usable(&c->replica);
+                 a->message[0] == '\0' && command_takes_room(a->type) &&
+                 r->state != RESERVE_BROKEN && r->n_held < RESERVE_HELD &&
+                 replica_usable(&c->replica);
     if (holds) {
         r->held[r->n_held++] =
             (struct held_reply){.client = client,

@@ -22,7 +22,7 @@
 #include <cmocka.h>
 
 static const uint32_t command_types[] = {
-#define X(NAME, number, cmd) number,
+#define X(NAME, number, ...) number,
     WIRE_COMMANDS(X)
 #undef X
 };
