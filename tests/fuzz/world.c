@@ -8,6 +8,7 @@
 #include "core/apply/apply.h"
 #include "core/replica/log.h"
 #include "core/planner/planner.h"
+#include "plain_vm.h"
 
 #include <errno.h>
 #include <string.h>
@@ -144,18 +145,13 @@ static void begin_nodes(struct fuzz_world *w, struct model *again, struct bytes 
 }
 
 void fuzz_world_begin(struct fuzz_world *w, struct model *again) {
-    static const char *const key = "plug", *const value = "{node}", *const csv = "csv1";
+    static const char *const key = "plug", *const value = "{node}";
     struct bytes none = {0};
     struct cmd_volume_add volume = {.name = "csv1", .path = "/srv/csv1"};
     struct cmd_device_add device = {
         .name = "pdu", .agent = "fence_sim", .keys = {&key, 1}, .values = {&value, 1}};
-    struct cmd_vm_add vm = {.name = "vm1",
-                            .uuid = "vm1",
-                            .xml = "<domain/>",
-                            .memory_mb = 512,
-                            .vcpus = 1,
-                            .volumes = {&csv, 1},
-                            .start = 1};
+    struct cmd_vm_add vm = plain_vm("vm1");
+    vm.start = 1;
     begin_nodes(w, again, &none);
     apply_command(w, again, COMMAND_VOLUME_ADD, &volume, &none);
     apply_command(w, again, COMMAND_DEVICE_ADD, &device, &none);

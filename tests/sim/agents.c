@@ -55,7 +55,7 @@ static uint64_t index_of(const struct sim *s, const struct agent *a) {
     return (uint64_t)(a - s->agents);
 }
 
-static void then(struct sim *s, const struct agent *a, uint64_t us, sim_fn *fn) {
+void agent_then(struct sim *s, const struct agent *a, uint64_t us, sim_fn *fn) {
     sim_at(s, us, fn, index_of(s, a), a->serial);
 }
 
@@ -124,9 +124,7 @@ struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node) {
     return NULL;
 }
 
-/* A step of a job whose node or libvirtd stands still comes later; of one whose libvirtd has gone,
- * never. */
-static bool may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn) {
+bool agent_may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn) {
     if (!agent_is(s, index, serial)) {
         return false;
     }
@@ -144,7 +142,7 @@ static bool may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn
 static bool storage_answers(struct sim *s, struct agent *a, sim_fn *fn) {
     enum sim_volume volume = s->nodes[a->node].volume;
     if (volume == VOLUME_HANGS) {
-        then(s, a, 200000, fn);
+        agent_then(s, a, 200000, fn);
         return false;
     }
     if (volume == VOLUME_GONE) {
@@ -156,7 +154,7 @@ static bool storage_answers(struct sim *s, struct agent *a, sim_fn *fn) {
 
 static void start_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, start_ends) || !storage_answers(s, a, start_ends)) {
+    if (!agent_may_go_on(s, index, serial, start_ends) || !storage_answers(s, a, start_ends)) {
         return;
     }
     if (copy_of(s, a)->state != COPY_NONE) {
@@ -173,7 +171,7 @@ static void start_ends(struct sim *s, uint64_t index, uint64_t serial) {
 
 static void restore_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, restore_ends) || !storage_answers(s, a, restore_ends)) {
+    if (!agent_may_go_on(s, index, serial, restore_ends) || !storage_answers(s, a, restore_ends)) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];
@@ -191,7 +189,7 @@ static void restore_ends(struct sim *s, uint64_t index, uint64_t serial) {
 
 static void save_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, save_ends)) {
+    if (!agent_may_go_on(s, index, serial, save_ends)) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];
@@ -217,7 +215,7 @@ static void save_ends(struct sim *s, uint64_t index, uint64_t serial) {
 
 static void stop_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, stop_ends)) {
+    if (!agent_may_go_on(s, index, serial, stop_ends)) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];
@@ -243,15 +241,15 @@ static bool orphan_works(const struct sim *s, const struct agent *asking) {
 
 static void monitor_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, monitor_ends)) {
+    if (!agent_may_go_on(s, index, serial, monitor_ends)) {
         return;
     }
     if (s->nodes[a->node].libvirtd_hangs) {
-        then(s, a, 50000, monitor_ends);
+        agent_then(s, a, 50000, monitor_ends);
     } else if (!s->nodes[a->node].libvirtd) {
         agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirt does not answer");
     } else if (job_of(s, a->vm, a->node) || orphan_works(s, a)) {
-        then(s, a, 50000, monitor_ends);
+        agent_then(s, a, 50000, monitor_ends);
     } else {
         agent_done(s, a, RESULT_OK, truth(s, a), "");
     }
@@ -270,7 +268,7 @@ static void begin_start(struct sim *s, struct agent *a) {
         agent_done(s, a, RESULT_FAILED, truth(s, a), "another copy is here");
     } else {
         begin_job(a, JOB_START);
-        then(s, a, sim_delay(s, 80000), start_ends);
+        agent_then(s, a, sim_delay(s, 80000), start_ends);
     }
 }
 
@@ -285,7 +283,7 @@ static void begin_restore(struct sim *s, struct agent *a) {
     } else {
         v->saved.claimed = true;
         begin_job(a, JOB_RESTORE);
-        then(s, a, sim_delay(s, 300000), restore_ends);
+        agent_then(s, a, sim_delay(s, 300000), restore_ends);
     }
 }
 
@@ -296,7 +294,7 @@ static void begin_save(struct sim *s, struct agent *a) {
     }
     begin_job(a, JOB_SAVE);
     copy_pause(s, a->vm, a->node, false);
-    then(s, a, sim_delay(s, 500000), save_ends);
+    agent_then(s, a, sim_delay(s, 500000), save_ends);
 }
 
 static void begin_stop(struct sim *s, struct agent *a) {
@@ -312,7 +310,7 @@ static void begin_stop(struct sim *s, struct agent *a) {
     begin_job(a, JOB_STOP);
     bool obeys = a->grace_us > 0 && !v->stubborn;
     uint64_t us = obeys ? sim_delay(s, 1500000) : a->grace_us + sim_delay(s, 30000);
-    then(s, a, us < a->grace_us || !obeys ? us : a->grace_us, stop_ends);
+    agent_then(s, a, us < a->grace_us || !obeys ? us : a->grace_us, stop_ends);
 }
 
 static void begin_resume(struct sim *s, struct agent *a) {
@@ -327,11 +325,11 @@ static void begin_resume(struct sim *s, struct agent *a) {
 
 static void claim(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, claim)) {
+    if (!agent_may_go_on(s, index, serial, claim)) {
         return;
     }
     if (s->nodes[a->node].libvirtd_hangs) {
-        then(s, a, 50000, claim);
+        agent_then(s, a, 50000, claim);
         return;
     }
     if (!s->nodes[a->node].libvirtd || a->how == AGENT_FAILS) {
@@ -359,7 +357,7 @@ static bool libvirt_is_reached(struct sim *s, struct agent *a, sim_fn *fn) {
         return true;
     }
     if (s->now_us < a->began_us + (n->libvirtd ? BEGIN_US : CONNECT_US)) {
-        then(s, a, 50000, fn);
+        agent_then(s, a, 50000, fn);
         return false;
     }
     a->not_begun = says_what_it_begins(a);
@@ -369,7 +367,7 @@ static bool libvirt_is_reached(struct sim *s, struct agent *a, sim_fn *fn) {
 
 static void begin(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, begin) || a->how == AGENT_HANGS) {
+    if (!agent_may_go_on(s, index, serial, begin) || a->how == AGENT_HANGS) {
         return;
     }
     if (a->how == AGENT_SILENT) {
@@ -433,45 +431,31 @@ void jobs_of_libvirtd_end(struct sim *s, uint32_t node) {
 
 /* ---- agents that stay, and those that only tell ---- */
 
-static void volume_tells(struct sim *s, uint64_t index, uint64_t serial) {
-    struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, volume_tells)) {
-        return;
-    }
-    then(s, a, SIM_SECOND, volume_tells);
-    struct node *n = &s->nodes[a->node];
-    if (n->volume == VOLUME_HANGS) {
-        return;
-    }
-    struct item *item = agent_line(a, AGENT_VOLUME);
-    item->event.agent.volume_ok = n->volume == VOLUME_FINE;
-    memcpy(n->nonce, a->path, sizeof(n->nonce) - 1);
-    n->wrote_us = n->volume == VOLUME_FINE ? s->now_us : n->wrote_us;
-    uint32_t seen = 0;
-    for (uint32_t i = 1; i <= s->n && n->volume == VOLUME_FINE; i++) {
-        const struct node *other = &s->nodes[i];
-        if (i != a->node && other->nonce[0] && other->volume == VOLUME_FINE) {
-            memcpy(item->nonces[seen], other->nonce, sizeof(item->nonces[0]));
-            item->seen[seen] = (struct core_seen){.node = s->names[i],
-                                                  .nonce = item->nonces[seen],
-                                                  .moved_ms = (s->now_us - other->wrote_us) / 1000};
-            seen++;
-        }
-    }
-    item->event.agent.seen = item->seen;
-    item->event.agent.n_seen = seen;
-    node_post(s, a->node, STREAM_AGENTS, item, sim_delay(s, 1000));
-}
-
 static void tell_cpu_models(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!may_go_on(s, index, serial, tell_cpu_models)) {
+    if (!agent_may_go_on(s, index, serial, tell_cpu_models)) {
         return;
     }
-    if (s->nodes[a->node].libvirtd) {
-        node_post(s, a->node, STREAM_AGENTS, agent_line(a, AGENT_CPU_MODELS), 100);
+    struct node *n = &s->nodes[a->node];
+    if (n->libvirtd) {
+        struct item *item = agent_line(a, AGENT_CPU_MODELS);
+        item->event.agent.models = (struct wire_strs){.v = n->cpu_models, .n = n->n_cpu_models};
+        item->event.agent.machines = (struct wire_strs){.v = n->machines, .n = n->n_machines};
+        node_post(s, a->node, STREAM_AGENTS, item, 100);
     }
-    agent_done(s, a, s->nodes[a->node].libvirtd ? RESULT_OK : RESULT_FAILED, VM_STATE_UNKNOWN, "");
+    agent_done(s, a, n->libvirtd ? RESULT_OK : RESULT_FAILED, VM_STATE_UNKNOWN, "");
+}
+
+void sim_offer_cpu(struct sim *s, uint32_t node, const char *model) {
+    struct node *n = &s->nodes[node];
+    CHECK(n->n_cpu_models < SIM_OFFERS);
+    n->cpu_models[n->n_cpu_models++] = model;
+}
+
+void sim_offer_machine(struct sim *s, uint32_t node, const char *machine) {
+    struct node *n = &s->nodes[node];
+    CHECK(n->n_machines < SIM_OFFERS);
+    n->machines[n->n_machines++] = machine;
 }
 
 static void begin_watching(struct sim *s, uint64_t index, uint64_t serial) {
@@ -545,15 +529,15 @@ void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order)
     }
     if (strcmp(order->agent, "volume") == 0) {
         (void)snprintf(a->path, sizeof(a->path), "%s", param(order, "nonce"));
-        then(s, a, sim_delay(s, PROCESS_US), volume_tells);
+        agent_then(s, a, sim_delay(s, PROCESS_US), volume_tells);
         return;
     }
     if (strcmp(order->action, "watch") == 0) {
-        then(s, a, sim_delay(s, PROCESS_US), begin_watching);
+        agent_then(s, a, sim_delay(s, PROCESS_US), begin_watching);
         return;
     }
     if (strcmp(order->action, "host-cpu") == 0) {
-        then(s, a, sim_delay(s, PROCESS_US), tell_cpu_models);
+        agent_then(s, a, sim_delay(s, PROCESS_US), tell_cpu_models);
         return;
     }
     sim_trace(s, "%s: vm %s %s", s->names[node], order->action, order->instance);
@@ -564,10 +548,10 @@ void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order)
         a->how = s->nodes[node].habit.how;
     }
     check_agent(s, node, order);
-    then(s, a, sim_delay(s, PROCESS_US), begin);
+    agent_then(s, a, sim_delay(s, PROCESS_US), begin);
     if (order->timeout_ms) {
-        then(s, a, strtoull(param(order, "timeout_ms"), NULL, 10) * 1000, out_of_time);
-        then(s, a, order->timeout_ms * 1000, deadline);
+        agent_then(s, a, strtoull(param(order, "timeout_ms"), NULL, 10) * 1000, out_of_time);
+        agent_then(s, a, order->timeout_ms * 1000, deadline);
     }
 }
 

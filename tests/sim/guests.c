@@ -329,17 +329,9 @@ static void autostart(struct sim *s, uint64_t node, uint64_t boot) {
 
 /* ---- storage under them ---- */
 
-void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode) {
-    static const char *const names[] = {"is there", "hangs", "is gone"};
-    struct node *n = &s->nodes[node];
-    if (n->volume == mode) {
-        return;
-    }
-    sim_trace(s, "%s: its volume %s", s->names[node], names[mode]);
-    n->volume = mode;
+void guests_io_error(struct sim *s, uint32_t node, bool error) {
     for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
         struct copy *copy = &s->vms[vm - 1].copies[node];
-        bool error = mode == VOLUME_GONE;
         if (copy->state == COPY_RUNNING && copy->io_error != error) {
             copy->io_error = error;
             domain_event(s, vm, node, error ? VM_EVENT_PAUSED : VM_EVENT_RESUMED,

@@ -126,23 +126,20 @@ static void count_step(struct sim *s, uint32_t node) {
 }
 
 static void answer(struct sim *s, uint32_t node, const struct core_reply *reply) {
-    for (uint32_t i = 0; i < MAX_REQUESTS; i++) {
-        struct request *r = &s->requests[i];
-        if (r->id == reply->id && r->node == node) {
-            if (r->code >= 0) {
-                sim_fail(s, "%s answers request %llu twice", s->names[node],
-                         (unsigned long long)r->id);
-            }
-            r->code = (int)reply->code;
-            r->operation = reply->operation;
-            (void)snprintf(r->text, sizeof(r->text), "%s", reply->message);
-            if (reply->warning[0]) {
-                sim_trace(s, "warning: %s", reply->warning);
-            }
-            check_reply(s, node, r);
-            return;
-        }
+    struct request *r = &s->requests[reply->id % MAX_REQUESTS];
+    if (r->id != reply->id || r->node != node) {
+        return; /* whoever asked waits no more */
     }
+    if (r->code >= 0) {
+        sim_fail(s, "%s answers request %llu twice", s->names[node], (unsigned long long)r->id);
+    }
+    r->code = (int)reply->code;
+    r->operation = reply->operation;
+    (void)snprintf(r->text, sizeof(r->text), "%s", reply->message);
+    if (reply->warning[0]) {
+        sim_trace(s, "warning: %s", reply->warning);
+    }
+    check_reply(s, node, r);
 }
 
 /* Every node tells it; once is enough. */
@@ -231,7 +228,7 @@ static void tell_view(struct sim *s, uint32_t node, bool down) {
 static void boot(struct sim *s, uint32_t node) {
     struct node *n = &s->nodes[node];
     struct core_entry *entries = NULL;
-    enum sim_quorum quorum = s->options.quorum;
+    uint32_t quorum = s->options.quorum;
     struct view_node list[SIM_NODES];
     n->read_list = n->list;
     uint32_t n_list = 0;
@@ -250,10 +247,10 @@ static void boot(struct sim *s, uint32_t node) {
         .incarnation = n->incarnation,
         .version = "sim",
         .nodes = {.items = list, .n = n_list},
-        .two_node = quorum == SIM_TWO_NODE,
-        .last_man_standing = quorum == SIM_LAST_MAN_STANDING,
-        .quorum_device = quorum == SIM_QUORUM_DEVICE,
-        .wait_for_all = quorum != SIM_MAJORITY,
+        .two_node = (quorum & SIM_TWO_NODE) != 0,
+        .last_man_standing = (quorum & SIM_LAST_MAN_STANDING) != 0,
+        .quorum_device = (quorum & SIM_QUORUM_DEVICE) != 0,
+        .wait_for_all = ring_waits_for_all(s),
         .memory_mb = SIM_MEMORY_MB,
         .cpus = 32,
         .watchdog_ms = s->options.watchdog_ms,
@@ -431,7 +428,7 @@ void node_forget(const struct timer *timer) {
 
 void node_restart(struct sim *s, uint64_t node, uint64_t life) {
     struct node *n = &s->nodes[node];
-    if (n->power && !n->alive && n->life == life && !n->stopped) {
+    if (n->power && !n->alive && n->life == life && !n->stopped && !s->options.no_restart) {
         sim_start_clusterd(s, (uint32_t)node);
     }
 }
@@ -554,6 +551,15 @@ void sim_freeze_clusterd(struct sim *s, uint32_t node, uint64_t us) {
                   (unsigned long long)us / 1000);
         n->stuck_until_us = s->now_us + us;
         sim_at(s, us, thaw, node, n->life);
+    }
+}
+
+void sim_thaw_clusterd(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    if (n->alive && s->now_us < n->stuck_until_us) {
+        sim_trace(s, "%s: clusterd goes on", s->names[node]);
+        n->stuck_until_us = s->now_us;
+        drain(s, node);
     }
 }
 

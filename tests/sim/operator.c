@@ -5,6 +5,7 @@
 #include "sim/world.h"
 
 #include "base/check.h"
+#include "plain_vm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,23 +17,37 @@ static struct request *request_of(const struct sim *s, uint64_t id) {
     return r->id == id ? (struct request *)(uintptr_t)r : NULL;
 }
 
-uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void *value) {
+/* 0: nobody answers there. */
+static uint64_t ask(struct sim *s, uint32_t node, struct core_request request) {
     struct node *n = &s->nodes[node];
+    bool command = request.kind == REQUEST_COMMAND;
     if (!n->alive || !n->core || n->frozen || s->now_us < n->stuck_until_us) {
         return 0;
     }
-    uint64_t id = ++s->last_request;
-    struct request *r = &s->requests[id % MAX_REQUESTS];
-    *r = (struct request){
-        .id = id, .node = node, .life = n->life, .asked_us = s->now_us, .code = -1};
-    uint64_t before = n->core->last_request;
-    r->number = before + 1; /* if it is proposed, it is so at once */
-    sim_trace(s, "%s: asked for %s", s->names[node], command_name(command));
-    struct core_event event = {.type = CORE_EVENT_REQUEST};
-    event.request = (struct core_request){
-        .id = id, .kind = REQUEST_COMMAND, .command = command, .value = value};
+    request.id = ++s->last_request;
+    s->requests[request.id % MAX_REQUESTS] =
+        (struct request){.id = request.id,
+                         .node = node,
+                         .life = n->life,
+                         .asked_us = s->now_us,
+                         .code = -1,
+                         /* if it is proposed, it is so at once */
+                         .number = command ? n->core->last_request + 1 : 0};
+    sim_trace(s, "%s: asked for %s", s->names[node],
+              command ? command_name(request.command) : "a test of a fence device");
+    struct core_event event = {.type = CORE_EVENT_REQUEST, .request = request};
     node_step(s, node, &event);
-    return id;
+    return request.id;
+}
+
+uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void *value) {
+    return ask(s, node,
+               (struct core_request){.kind = REQUEST_COMMAND, .command = command, .value = value});
+}
+
+uint64_t sim_test_device(struct sim *s, uint32_t node, const char *device, const char *of) {
+    return ask(s, node,
+               (struct core_request){.kind = REQUEST_DEVICE_TEST, .device = device, .node = of});
 }
 
 int sim_answer(const struct sim *s, uint64_t request) {
@@ -70,27 +85,20 @@ struct cmd_device_add sim_device_for(const char *const values[2], const char *co
 }
 
 bool sim_is_tight(const struct sim *s) {
-    return s->options.seed % 3 == 0 && !s->options.calm;
+    return s->options.seed % 3 == 0 && !s->options.calm && !s->options.plain;
 }
 
 uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start) {
-    static const char *const csv = "csv1";
     char name[24];
     (void)snprintf(name, sizeof(name), "vm%u", number);
     /* In some clusters there is not room for much more than what runs: moves make room then. */
     uint64_t fair = (uint64_t)SIM_MEMORY_MB * s->n * 3 / 4 / (s->options.vms + 3);
     fair = fair < SIM_MEMORY_MB * 2 / 5 ? fair : SIM_MEMORY_MB * 2 / 5;
     bool tight = sim_is_tight(s);
-    struct cmd_vm_add add = {.name = name,
-                             .uuid = name,
-                             .xml = "<domain/>",
-                             .memory_mb = tight ? fair / 2 + number % 3 * fair / 3 : 512,
-                             .vcpus = 1,
-                             .cpu_mode = "",
-                             .cpu_model = "",
-                             .volumes = {&csv, 1},
-                             .priority = number,
-                             .start = start};
+    struct cmd_vm_add add = plain_vm(name);
+    add.memory_mb = tight ? fair / 2 + number % 3 * fair / 3 : add.memory_mb;
+    add.priority = number;
+    add.start = start;
     (void)guest_for(s, name, name);
     return sim_command(s, node, COMMAND_VM_ADD, &add);
 }
@@ -141,7 +149,9 @@ bool sim_set_up(struct sim *s) {
     if (!sim_run_until(s, all_online, NULL, 60 * SIM_SECOND)) {
         return false;
     }
-    set_limits(s);
+    if (!s->options.plain) {
+        set_limits(s);
+    }
     struct cmd_volume_add volume = {.name = "csv1", .path = "/srv/csv1"};
     (void)sim_command(s, 1, COMMAND_VOLUME_ADD, &volume);
     sim_run(s, 100000);

@@ -52,8 +52,10 @@ void sim_power_on(struct sim *s, uint32_t node) {
     sim_trace(s, "%s: power on", s->names[node]);
     n->power = true;
     n->boot++;
-    sim_at(s, s->options.calm ? 300000 : 200000 + sim_random(s, 3 * SIM_SECOND), bring_up, node,
-           n->boot);
+    uint64_t us = s->options.boot_us ? s->options.boot_us
+                  : s->options.calm  ? 300000
+                                     : 200000 + sim_random(s, 3 * SIM_SECOND);
+    sim_at(s, us, bring_up, node, n->boot);
 }
 
 /* ---- fencing ---- */
@@ -181,6 +183,9 @@ void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *orde
     a->target = node_by_name(s, order->node);
     CHECK(a->target != 0);
     a->deadline_us = s->now_us + order->timeout_ms * 1000;
+    if (!a->status && s->fence_calls < SIM_FENCE_CALLS) {
+        s->fence_call_us[s->fence_calls] = s->now_us;
+    }
     s->fence_calls += !a->status;
     sim_trace(s, "%s: fence %s %s", s->names[node], a->status ? "status" : "off", order->node);
     uint64_t usual_us = s->nodes[a->target].fence_us ? s->nodes[a->target].fence_us : 8000;
@@ -208,7 +213,7 @@ void sim_confirm_off(struct sim *s, uint32_t by, uint32_t node) {
 /* ---- watchdogs ---- */
 
 static void reset_ends(struct sim *s, uint64_t node, uint64_t boot) {
-    if (s->nodes[node].boot == boot) {
+    if (s->nodes[node].boot == boot && !s->options.no_restart) {
         sim_power_on(s, (uint32_t)node);
     }
 }

@@ -46,6 +46,24 @@ static uint32_t count(uint32_t set) {
     return (uint32_t)__builtin_popcount(set);
 }
 
+bool ring_waits_for_all(const struct sim *s) {
+    return s->options.quorum != SIM_MAJORITY && !(s->options.quorum & SIM_NO_WAIT_FOR_ALL);
+}
+
+void sim_set_quorum(struct sim *s, uint32_t quorum) {
+    s->options.quorum = quorum;
+}
+
+/* The device's vote goes to the part that has the lowest node that is on. */
+static uint32_t device_votes(const struct sim *s, const struct ring *ring) {
+    for (uint32_t i = 1; ring && i <= s->n; i++) {
+        if (talks(s, i)) {
+            return ring->members & bit(i) ? 1 : 0;
+        }
+    }
+    return 0;
+}
+
 static bool is_quorate(struct sim *s, uint32_t node) {
     struct corosync *c = &s->nodes[node].corosync;
     uint32_t votes = c->ring ? count(c->ring->members) : 0;
@@ -53,23 +71,19 @@ static bool is_quorate(struct sim *s, uint32_t node) {
     if (votes == all) {
         c->wait_for_all = false;
     }
-    if (s->options.quorum != SIM_MAJORITY && c->wait_for_all) {
+    if (ring_waits_for_all(s) && c->wait_for_all) {
         return false;
     }
-    switch (s->options.quorum) {
-    case SIM_MAJORITY: return votes >= all / 2 + 1;
-    case SIM_TWO_NODE: return votes >= 1;
-    case SIM_LAST_MAN_STANDING: return votes >= c->expected / 2 + 1;
-    case SIM_QUORUM_DEVICE:
-        /* Its vote goes to the part that has the lowest node that is on. */
-        for (uint32_t i = 1; c->ring && i <= s->n; i++) {
-            if (talks(s, i)) {
-                return votes + (c->ring->members & bit(i) ? 1 : 0) >= (all + 1) / 2 + 1;
-            }
-        }
-        return false;
+    if (s->options.quorum & SIM_TWO_NODE) {
+        return votes >= 1;
     }
-    return false;
+    if (s->options.quorum & SIM_LAST_MAN_STANDING) {
+        return votes >= c->expected / 2 + 1;
+    }
+    if (s->options.quorum & SIM_QUORUM_DEVICE) {
+        return votes + device_votes(s, c->ring) >= (all + 1) / 2 + 1;
+    }
+    return votes >= all / 2 + 1;
 }
 
 void ring_tell_quorum(struct sim *s, uint32_t node) {
@@ -100,7 +114,7 @@ static void quorum_of_new_ring(struct sim *s, uint32_t node) {
     c->expected = votes > c->expected ? votes : c->expected;
     c->quorate = is_quorate(s, node);
     c->lms_timer++;
-    if (s->options.quorum == SIM_LAST_MAN_STANDING && votes < c->expected) {
+    if (s->options.quorum & SIM_LAST_MAN_STANDING && votes < c->expected) {
         sim_at(s, LMS_WINDOW_US, lower_expected, node, c->lms_timer);
     }
     ring_tell_quorum(s, node);

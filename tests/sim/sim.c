@@ -41,7 +41,8 @@ uint64_t sim_delay(struct sim *s, uint64_t usual_us) {
         return usual_us; /* without a draw: one message more shall not change all of a story */
     }
     uint64_t us = usual_us / 2 + sim_random(s, usual_us + 1);
-    return sim_random(s, 30) == 0 ? us * (2 + sim_random(s, 20)) : us;
+    bool long_one = !s->options.steady && sim_random(s, 30) == 0;
+    return long_one ? us * (2 + sim_random(s, 20)) : us;
 }
 
 /* ---- what happened ---- */
@@ -301,4 +302,9 @@ uint32_t sim_agent_calls(const struct sim *s, const char *action) {
 
 uint32_t sim_fence_calls(const struct sim *s) {
     return s->fence_calls;
+}
+
+uint64_t sim_fence_call_us(const struct sim *s, uint32_t call) {
+    CHECK(call < s->fence_calls && call < SIM_FENCE_CALLS);
+    return s->fence_call_us[call];
 }

@@ -31,22 +31,34 @@
 
 struct sim;
 
-/* How votequorum is configured. */
-enum sim_quorum { SIM_MAJORITY, SIM_TWO_NODE, SIM_LAST_MAN_STANDING, SIM_QUORUM_DEVICE };
+/* How votequorum is configured: a set. wait_for_all comes with all but a majority, unless it is left
+ * out, which clusterd must notice. */
+enum sim_quorum {
+    SIM_MAJORITY = 0,
+    SIM_TWO_NODE = 1,
+    SIM_LAST_MAN_STANDING = 2,
+    SIM_QUORUM_DEVICE = 4,
+    SIM_NO_WAIT_FOR_ALL = 8
+};
 
 struct sim_options {
     uint64_t seed;
     uint32_t nodes;
     uint32_t vms;
-    uint32_t at_first; /* nodes that belong to the cluster, bit by id; 0: all */
-    enum sim_quorum quorum;
+    uint32_t at_first;        /* nodes that belong to the cluster, bit by id; 0: all */
+    uint32_t quorum;          /* enum sim_quorum */
     uint64_t watchdog_ms;     /* 0: the nodes have none */
     uint64_t ring_us;         /* from a loss to a new ring: token and consensus; 0: 0.2 to 2.5 s */
+    uint64_t boot_us;         /* from power to corosync and clusterd; 0: 0.2 to 3.2 s */
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
     uint32_t solve_in_loop;   /* nodes times VMs; 0: as in the daemon */
     uint64_t solve_us;        /* how long a solve beside the loop usually takes; 0: 80 ms */
     bool no_fencing;   /* the fence device never works: watchdogs and people are all there is */
+    bool plain;        /* settings as they are by default, and no VM is large */
+    bool no_restart;   /* a clusterd that has ended stays off; so does a node after its watchdog */
+    bool digests;      /* the nodes' models are compared at each index, not at some */
     bool calm;         /* clocks alike, disks and networks at their usual speed: for stories */
+    bool steady;       /* nothing takes many times as long as usual */
     bool messages;     /* the trace has all messages, too */
     bool trace;        /* every line to standard output, as it comes */
     bool memory_fails; /* a core may end with -ENOMEM: a test makes it so (test_memory.c) */
@@ -87,6 +99,7 @@ void sim_kill_clusterd_soon(struct sim *s, uint32_t node, uint32_t actions);
 void sim_start_clusterd(struct sim *s, uint32_t node);
 void sim_stop_clusterd(struct sim *s, uint32_t node); /* systemctl stop */
 void sim_freeze_clusterd(struct sim *s, uint32_t node, uint64_t us);
+void sim_thaw_clusterd(struct sim *s, uint32_t node); /* before its time */
 /* It gets the processor so seldom that each event takes that long, for a while. */
 void sim_starve_clusterd(struct sim *s, uint32_t node, uint64_t event_us, uint64_t us);
 void sim_freeze_node(struct sim *s, uint32_t node, uint64_t us); /* all of it stands still */
@@ -106,6 +119,8 @@ void sim_ghost(struct sim *s, uint32_t node, uint64_t us);
 void sim_try_again(struct sim *s, uint32_t node, uint64_t us);
 /* corosync's list of nodes there, bit by id, from now on; clusterd reads it when it starts. */
 void sim_node_list(struct sim *s, uint32_t node, uint32_t list);
+/* corosync.conf says so from now on; corosync and clusterd read it when they start. */
+void sim_set_quorum(struct sim *s, uint32_t quorum);
 /* It is taken out of the machine room. */
 void sim_node_gone(struct sim *s, uint32_t node);
 void sim_speak_newer(struct sim *s, uint32_t node, bool newer); /* protocol version */
@@ -129,6 +144,20 @@ void sim_disk_wipe(struct sim *s, uint32_t node);
 
 enum sim_volume { VOLUME_FINE, VOLUME_HANGS, VOLUME_GONE };
 void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode);
+/* From now on the node has another storage at the volume's path; all have number 0 at first. What
+ * was written stays where it is. */
+#define SIM_STORAGES 4u
+void sim_storage(struct sim *s, uint32_t node, uint32_t storage);
+/* All files on one, as they are now, are on the other one too. */
+void sim_copy_storage(struct sim *s, uint32_t from, uint32_t to);
+/* On each storage where a node does not write, one of another cluster writes under its name. */
+void sim_other_cluster(struct sim *s);
+
+/* One more CPU model, or machine type ("x86_64/pc-7", or "x86_64/pc=pc-7" of an alias), that the
+ * node's libvirt offers; clusterd asks when it starts. Without any it tells of none. The text is
+ * not copied. */
+void sim_offer_cpu(struct sim *s, uint32_t node, const char *model);
+void sim_offer_machine(struct sim *s, uint32_t node, const char *machine);
 
 /* The guest of the VM, wherever it runs. */
 void sim_crash_guest(struct sim *s, uint32_t vm);
@@ -166,6 +195,8 @@ void sim_mend(struct sim *s);
 
 /* A command on that node; returns the number of the request, 0 if nobody answers there. */
 uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void *value);
+/* Asks that node to have a fence device say whether the other node is on; as sim_command(). */
+uint64_t sim_test_device(struct sim *s, uint32_t node, const char *device, const char *of);
 /* The answer to the last request of that number: -1: none yet. */
 int sim_answer(const struct sim *s, uint64_t request);
 const char *sim_answer_text(const struct sim *s, uint64_t request);
@@ -193,6 +224,9 @@ bool sim_status(const struct sim *s, uint32_t node, struct core_status *ret_stat
 uint32_t sim_runs_on(const struct sim *s, uint32_t vm);
 uint32_t sim_agent_calls(const struct sim *s, const char *action);
 uint32_t sim_fence_calls(const struct sim *s);
+/* When the call was made, the first one being 0; of the first SIM_FENCE_CALLS only. */
+#define SIM_FENCE_CALLS 64u
+uint64_t sim_fence_call_us(const struct sim *s, uint32_t call);
 
 /* All is as it should be: see healing.c. "": it is; else what is not, in words. */
 const char *sim_unrest(struct sim *s);

@@ -5,6 +5,7 @@
 #include "sim/story_inner.h"
 
 #include "base/check.h"
+#include "plain_vm.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ static void at_first(struct story *t, const struct words *w) {
 }
 
 static void quorum(struct story *t, const struct words *w) {
-    t->options.quorum = (enum sim_quorum)w->v[0];
+    t->options.quorum = w->v[0] ? UINT32_C(1) << (w->v[0] - 1) : SIM_MAJORITY;
 }
 
 static void watchdog(struct story *t, const struct words *w) {
@@ -295,21 +296,14 @@ static bool is_settled(struct sim *s, const void *arg) {
 }
 
 static bool set_up_vm(struct story *t, const struct story_vm *vm) {
-    static const char *const csv = "csv1";
     const char *prefers = vm->prefers ? sim_node_name(t->sim, vm->prefers) : "";
     const char *only[SIM_NODES];
-    struct cmd_vm_add add = {.name = vm->name,
-                             .uuid = vm->name,
-                             .xml = "<domain/>",
-                             .memory_mb = vm->memory_mb,
-                             .vcpus = 1,
-                             .cpu_mode = "",
-                             .cpu_model = "",
-                             .volumes = {&csv, 1},
-                             .priority = 100,
-                             .preferred = {&prefers, vm->prefers != 0},
-                             .possible = {only, 0},
-                             .start = !vm->off};
+    struct cmd_vm_add add = plain_vm(vm->name);
+    add.memory_mb = vm->memory_mb;
+    add.priority = 100;
+    add.preferred = (struct wire_strs){&prefers, vm->prefers != 0};
+    add.possible = (struct wire_strs){only, 0};
+    add.start = !vm->off;
     for (uint32_t i = 1; i <= t->options.nodes; i++) {
         if (vm->only >> i & 1) {
             only[add.possible.n++] = sim_node_name(t->sim, i);

@@ -4,6 +4,8 @@
  */
 #include "sim/story_inner.h"
 
+#include "plain_vm.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -333,18 +335,10 @@ static void stop_force(struct story *t, const struct words *w) {
 }
 
 static void add_vm(struct story *t, const struct words *w, bool start) {
-    static const char *const csv = "csv1";
-    const char *name = sim_vm_name(t->sim, (uint32_t)w->v[0]);
-    struct cmd_vm_add add = {.name = name,
-                             .uuid = sim_vm_uuid(t->sim, (uint32_t)w->v[0]),
-                             .xml = "<domain/>",
-                             .memory_mb = 512,
-                             .vcpus = 1,
-                             .cpu_mode = "",
-                             .cpu_model = "",
-                             .volumes = {&csv, 1},
-                             .priority = 100,
-                             .start = start};
+    struct cmd_vm_add add = plain_vm(sim_vm_name(t->sim, (uint32_t)w->v[0]));
+    add.uuid = sim_vm_uuid(t->sim, (uint32_t)w->v[0]);
+    add.priority = 100;
+    add.start = start;
     story_command(t, COMMAND_VM_ADD, &add);
 }
 

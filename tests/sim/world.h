@@ -28,7 +28,8 @@ void sim_at(struct sim *s, uint64_t delay_us, sim_fn *fn, uint64_t a, uint64_t b
 void sim_trace(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool sim_chance(struct sim *s, uint32_t percent);
-/* A delay: mostly near `usual_us`; now and then, unless all is calm, up to 20 times as long. */
+/* A delay: mostly near `usual_us`; now and then, unless all is calm or steady, up to 20 times as
+ * long. */
 uint64_t sim_delay(struct sim *s, uint64_t usual_us);
 
 /* ---- what waits for a clusterd ---- */
@@ -150,6 +151,14 @@ struct corosync {
 
 /* ---- node ---- */
 
+#define SIM_OFFERS 4u /* CPU models, machine types */
+
+/* On a storage: what a node's volume agent writes each second. */
+struct heartbeat_file {
+    char nonce[24];
+    uint64_t beats, wrote_us; /* with that nonce; the last time */
+};
+
 struct node {
     uint32_t list, read_list; /* corosync.conf's nodes, bit by id; as clusterd has read them */
     bool power, frozen;
@@ -172,8 +181,9 @@ struct node {
     uint64_t crossed_until_us; /* it was said to be off, and so it is if it is heard no more */
     uint64_t fed_us;           /* watchdog; 0: not armed */
     uint64_t fed_count;
-    char nonce[24];    /* in its heartbeat file on the volume */
-    uint64_t wrote_us; /* and when it was last written */
+    uint32_t storage; /* what it has at the volume's path */
+    const char *cpu_models[SIM_OFFERS], *machines[SIM_OFFERS];
+    uint32_t n_cpu_models, n_machines;
 
     struct core *core; /* NULL: no clusterd, or not booted */
     bool alive;        /* the process */
@@ -289,7 +299,7 @@ struct request {
     uint64_t asked_us;
     int code; /* -1: no answer yet */
     uint64_t operation;
-    char text[160];
+    char text[512];
 };
 
 /* ---- what is known to be true ---- */
@@ -343,6 +353,9 @@ struct sim {
         uint32_t n;
     } calls[24];
     uint32_t fence_calls;
+    uint64_t fence_call_us[SIM_FENCE_CALLS];
+    struct heartbeat_file files[SIM_STORAGES][SIM_NODES];
+    bool other_cluster;
 
     struct request requests[MAX_REQUESTS];
     uint64_t last_request;
@@ -388,6 +401,7 @@ void ring_start_corosync(struct sim *s, uint32_t node);
 void ring_end_corosync(struct sim *s, uint32_t node);
 bool ring_reaches(const struct sim *s, uint32_t a, uint32_t b);
 void ring_tell_quorum(struct sim *s, uint32_t node);
+bool ring_waits_for_all(const struct sim *s); /* by corosync.conf */
 void ring_free_all(struct sim *s);
 
 /* garble.c */
@@ -422,6 +436,7 @@ enum agent_vm_state copy_told(const struct copy *copy, bool by_monitor);
 /* The definition there starts no more by itself; false: it did not, or there is none. */
 bool guest_clear_autostart(struct sim *s, uint32_t vm, uint32_t node);
 void guests_power_lost(struct sim *s, uint32_t node);
+void guests_io_error(struct sim *s, uint32_t node, bool error); /* of all that run there */
 void libvirtd_start(struct sim *s, uint32_t node);
 void libvirtd_end(struct sim *s, uint32_t node);
 void watch_begin(struct sim *s, uint32_t node);
@@ -433,6 +448,10 @@ void agents_of_clusterd_end(struct sim *s, uint32_t node);
 void agents_of_node_end(struct sim *s, uint32_t node);
 struct agent *agent_new(struct sim *s, uint32_t node, uint64_t run, const char *action);
 void agent_free(struct agent *a);
+void agent_then(struct sim *s, const struct agent *a, uint64_t us, sim_fn *fn);
+/* A step of a job whose node or libvirtd stands still comes later; of one whose libvirtd has gone,
+ * never. */
+bool agent_may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn);
 bool agent_is(const struct sim *s, uint64_t index, uint64_t serial);
 void agent_done(struct sim *s, struct agent *a, enum agent_result result, enum agent_vm_state state,
                 const char *reason);
@@ -445,6 +464,9 @@ void migrate_abort(struct sim *s, struct agent *a, enum agent_result result);
 /* libvirtd has gone: what becomes of its jobs. */
 void jobs_of_libvirtd_end(struct sim *s, uint32_t node);
 void migrate_libvirtd_lost(struct sim *s, struct agent *a, uint32_t node);
+
+/* volume.c */
+void volume_tells(struct sim *s, uint64_t index, uint64_t serial);
 
 /* power.c */
 void fence_run(struct sim *s, uint32_t node, const struct core_fence_order *order);

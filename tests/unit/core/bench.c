@@ -5,6 +5,7 @@
 #include "unit/core/bench.h"
 
 #include "core/replica/log.h"
+#include "plain_vm.h"
 
 static enum core_reply_code give(struct bench *b, uint32_t type, const void *command) {
     struct buffer body, entry;
@@ -78,10 +79,9 @@ void bench_end(struct bench *b) {
 }
 
 struct model_vm *bench_add_vm(struct bench *b, const char *name, bool start) {
-    static const char *const csv = "csv1";
-    assert_int_equal(GIVE(b, VM_ADD, .name = name, .uuid = name, .xml = "<domain/>",
-                          .memory_mb = 512, .vcpus = 1, .volumes = {&csv, 1}, .start = start),
-                     REPLY_OK);
+    struct cmd_vm_add add = plain_vm(name);
+    add.start = start;
+    assert_int_equal(bench_give(b, COMMAND_VM_ADD, &add), REPLY_OK);
     return model_vm_by_name(&b->m, name);
 }
 
