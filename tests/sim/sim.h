@@ -31,8 +31,8 @@
 
 struct sim;
 
-/* How votequorum is configured: a set. wait_for_all comes with all but a majority, unless it is left
- * out, which clusterd must notice. */
+/* How votequorum is configured: a set. wait_for_all comes with all but a majority, unless it is
+ * left out, which clusterd must notice. */
 enum sim_quorum {
     SIM_MAJORITY = 0,
     SIM_TWO_NODE = 1,

@@ -5,7 +5,7 @@
  */
 #include "base/buffer.h"
 #include "base/hash.h"
-#include "unit/core/story.h"
+#include "unit/core/cluster.h"
 #include "wire/message.h"
 
 /* --------------------------------------------------------------------------- small quorums ---- */
@@ -15,39 +15,40 @@
 static const struct {
     const char *name;
     uint32_t nodes;
-    struct world_quorum quorum;
+    uint32_t quorum; /* enum sim_quorum */
     bool refused;
 } quorums[] = {
-    {"two_node", 2, {.two_node = true}, true},
-    {"last_man_standing of two", 2, {.last_man_standing = true}, true},
-    {"a quorum device and two nodes", 2, {.quorum_device = true}, true},
-    {"all of them", 2, {.two_node = true, .last_man_standing = true, .quorum_device = true}, true},
-    {"two_node, wait_for_all", 2, {.two_node = true, .wait_for_all = true}, false},
-    {"last_man_standing", 3, {.last_man_standing = true}, false},
-    {"a quorum device", 3, {.quorum_device = true}, false},
-    {"a majority", 3, {.wait_for_all = false}, false},
+    {"two_node", 2, SIM_TWO_NODE | SIM_NO_WAIT_FOR_ALL, true},
+    {"last_man_standing of two", 2, SIM_LAST_MAN_STANDING | SIM_NO_WAIT_FOR_ALL, true},
+    {"a quorum device and two nodes", 2, SIM_QUORUM_DEVICE | SIM_NO_WAIT_FOR_ALL, true},
+    {"all of them", 2,
+     SIM_TWO_NODE | SIM_LAST_MAN_STANDING | SIM_QUORUM_DEVICE | SIM_NO_WAIT_FOR_ALL, true},
+    {"two_node, wait_for_all", 2, SIM_TWO_NODE, false},
+    {"last_man_standing", 3, SIM_LAST_MAN_STANDING | SIM_NO_WAIT_FOR_ALL, false},
+    {"a quorum device", 3, SIM_QUORUM_DEVICE | SIM_NO_WAIT_FOR_ALL, false},
+    {"a majority", 3, SIM_MAJORITY, false},
 };
 
-static void power_all(struct world *w, uint32_t nodes, struct world_quorum quorum) {
+static void power_all(struct sim *s, uint32_t nodes, uint32_t quorum) {
     for (uint32_t i = 1; i <= nodes; i++) {
-        world_power_off(w, i);
+        cluster_power_off(s, i);
     }
-    world_quorum(w, quorum);
+    sim_set_quorum(s, quorum);
     for (uint32_t i = 1; i <= nodes; i++) {
-        world_boot(w, i);
+        cluster_boot(s, i);
     }
 }
 
-static void expect_refusal(struct world *w, uint32_t nodes, const char *name, uint64_t seed) {
+static void expect_refusal(struct sim *s, uint32_t nodes, const char *name, uint64_t seed) {
     struct cmd_config_set set = {.key = "start_timeout_ms", .value = "12345"};
     for (uint32_t i = 1; i <= nodes; i++) {
-        struct core_status s = world_status(w, i);
-        EXPECT(w, !s.usable && strcmp(s.phase, "refused") == 0);
-        EXPECT(w, strstr(s.reason, "wait_for_all: 1 in corosync.conf") != NULL);
+        struct core_status status = cluster_status(s, i);
+        EXPECT(s, !status.usable && strcmp(status.phase, "refused") == 0);
+        EXPECT(s, strstr(status.reason, "wait_for_all: 1 in corosync.conf") != NULL);
     }
-    EXPECT(w, world_request(w, 1, COMMAND_CONFIG_SET, &set) == REPLY_NO_QUORUM);
-    EXPECT(w, strstr(world_last_message(w), "wait_for_all") != NULL);
-    EXPECT(w, world_runs_on(w, "vm1") == 0 && world_runs_on(w, "vm2") == 0);
+    EXPECT(s, cluster_request(s, 1, COMMAND_CONFIG_SET, &set) == REPLY_NO_QUORUM);
+    EXPECT(s, strstr(cluster_last_message(s), "wait_for_all") != NULL);
+    EXPECT(s, cluster_runs_on(s, "vm1") == 0 && cluster_runs_on(s, "vm2") == 0);
     print_message("refused: %s\n", name);
 }
 
@@ -59,19 +60,20 @@ static void small_quorum_without_wait_for_all(void **state) {
         const uint32_t nodes = quorums[i].nodes;
         uint64_t seed = i + 1;
         struct want want = {.reader = 1, .vms = 2};
-        struct world *w = world_ready(nodes, 2, seed);
-        world_listen(w, "wait_for_all: 1 in corosync.conf");
-        power_all(w, nodes, quorums[i].quorum);
+        struct sim *s = cluster_ready(nodes, 2, seed);
+        struct listener listener = {.text = "wait_for_all: 1 in corosync.conf"};
+        cluster_listen(s, &listener);
+        power_all(s, nodes, quorums[i].quorum);
         if (quorums[i].refused) {
-            world_run(w, 60000);
-            expect_refusal(w, nodes, quorums[i].name, seed);
-            EXPECT(w, world_heard(w) == nodes);
-            power_all(w, nodes, (struct world_quorum){.wait_for_all = true});
+            cluster_run(s, 60000);
+            expect_refusal(s, nodes, quorums[i].name, seed);
+            EXPECT(s, listener.heard == nodes);
+            power_all(s, nodes, SIM_MAJORITY);
         }
-        EXPECT(w, world_run_until(w, vms_run, &want, 60000));
-        EXPECT(w, world_status(w, 1).reason[0] == '\0');
-        EXPECT(w, quorums[i].refused || world_heard(w) == 0);
-        world_destroy(w);
+        EXPECT(s, cluster_run_until(s, vms_run, &want, 60000));
+        EXPECT(s, cluster_status(s, 1).reason[0] == '\0');
+        EXPECT(s, quorums[i].refused || listener.heard == 0);
+        cluster_finish(s);
     }
 }
 
@@ -80,7 +82,7 @@ static void small_quorum_without_wait_for_all(void **state) {
 
 /* What a clusterd sends that speaks another version, or knows more kinds of messages: whole, with
  * the right CRC. */
-static void say(struct world *w, uint32_t sender, uint64_t incarnation, uint8_t version,
+static void say(struct sim *s, uint32_t sender, uint64_t incarnation, uint8_t version,
                 uint8_t type) {
     struct message m = {.type = MESSAGE_HEARTBEAT, .incarnation = incarnation};
     struct buffer b;
@@ -89,9 +91,9 @@ static void say(struct world *w, uint32_t sender, uint64_t incarnation, uint8_t 
     b.data[8] = version;
     b.data[9] = type;
     buffer_set_u32(&b, 4, crc32c(b.data + 8, b.size - 8));
-    world_say(w, sender, b.data, (uint32_t)b.size);
+    cluster_send(s, sender, b.data, (uint32_t)b.size);
     buffer_finish(&b);
-    world_run(w, 10);
+    cluster_run(s, 10);
 }
 
 /* Each node says once of each clusterd what it is and which of the two is to be updated. */
@@ -113,17 +115,18 @@ static void other_versions_are_told_once(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint64_t seed = i + 1;
-        struct world *w = world_ready(3, 0, seed);
-        world_listen(w, cases[i].text);
+        struct sim *s = cluster_ready(3, 0, seed);
+        struct listener listener = {.text = cases[i].text};
+        cluster_listen(s, &listener);
         for (int times = 0; times < 5; times++) {
-            say(w, 2, 77, cases[i].version, cases[i].type);
+            say(s, 2, 77, cases[i].version, cases[i].type);
         }
-        EXPECT(w, world_heard(w) == 3);
-        say(w, 2, 78, cases[i].version, cases[i].type); /* it was started anew */
-        say(w, 2, 78, cases[i].version, cases[i].type);
-        EXPECT(w, world_heard(w) == 6);
-        EXPECT(w, world_status(w, 1).usable); /* nothing else came of it */
-        world_destroy(w);
+        EXPECT(s, listener.heard == 3);
+        say(s, 2, 78, cases[i].version, cases[i].type); /* it was started anew */
+        say(s, 2, 78, cases[i].version, cases[i].type);
+        EXPECT(s, listener.heard == 6);
+        EXPECT(s, cluster_status(s, 1).usable); /* nothing else came of it */
+        cluster_finish(s);
     }
 }
 

@@ -6,12 +6,12 @@
  */
 #include "base/buffer.h"
 #include "core/replica/log.h"
-#include "unit/core/story.h"
+#include "unit/core/cluster.h"
 
 static void snapshot_round_trip(void **state) {
     (void)state;
-    struct world *w = world_ready(3, 4, 1);
-    const struct model *m = world_model(w, 1);
+    struct sim *s = cluster_ready(3, 4, 1);
+    const struct model *m = cluster_model(s, 1);
     struct buffer b;
     struct model back;
     buffer_init(&b);
@@ -32,7 +32,7 @@ static void snapshot_round_trip(void **state) {
     buffer_append_u8(&b, 0);
     assert_int_equal(model_decode(&back, b.data, b.size), -74);
     buffer_finish(&b);
-    world_destroy(w);
+    cluster_finish(s);
 }
 
 static void append(struct log *log, uint64_t epoch, const char *text) {

@@ -3,24 +3,26 @@
  * What is refused at once, on the node that was asked: a VM whose CPU or machine type would tie it
  * to one node.
  */
-#include "unit/core/story.h"
+#include "plain_vm.h"
+#include "unit/core/cluster.h"
 
 /* n1 has both models, n2 one more than n3, and n4 what nobody else has. */
-static struct world *unlike_nodes(uint64_t seed) {
+static struct sim *unlike_nodes(uint64_t seed) {
     static const struct {
         uint32_t node;
         const char *model;
     } offers[] = {{1, "qemu64"}, {2, "qemu64"}, {3, "qemu64"}, {4, "qemu64"},
                   {1, "EPYC"},   {2, "EPYC"},   {4, "POWER9"}};
-    struct world *w = world_create(4, seed);
+    struct sim_options options = cluster_options(4, 0, seed);
+    struct sim *s = sim_create(&options);
     for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
-        world_cpu_model(w, offers[i].node, offers[i].model);
+        sim_offer_cpu(s, offers[i].node, offers[i].model);
     }
-    world_setup(w, 0);
-    return w;
+    cluster_bring_up(s);
+    return s;
 }
 
-static int add_vm(struct world *w, const char *mode, const char *model, const char *possible) {
+static int add_vm(struct sim *s, const char *mode, const char *model, const char *possible) {
     static unsigned number;
     const char *names[4];
     char name[16], text[32];
@@ -31,17 +33,11 @@ static int add_vm(struct world *w, const char *mode, const char *model, const ch
     for (char *word = strtok_r(text, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         names[n++] = word;
     }
-    const char *const csv = "csv1";
-    struct cmd_vm_add add = {.name = name,
-                             .uuid = name,
-                             .xml = "<domain/>",
-                             .memory_mb = 512,
-                             .vcpus = 1,
-                             .cpu_mode = mode,
-                             .cpu_model = model,
-                             .volumes = {&csv, 1},
-                             .possible = {names, n}};
-    return world_request(w, 3, COMMAND_VM_ADD, &add);
+    struct cmd_vm_add add = plain_vm(name);
+    add.cpu_mode = mode;
+    add.cpu_model = model;
+    add.possible = (struct wire_strs){names, n};
+    return cluster_request(s, 3, COMMAND_VM_ADD, &add);
 }
 
 /* A model counts where the VM may run, and nowhere else; whoever names one node alone is taken at
@@ -69,42 +65,36 @@ static void cpus_that_no_other_node_has(void **state) {
     };
     (void)state;
     uint64_t seed = 1;
-    struct world *w = unlike_nodes(seed);
+    struct sim *s = unlike_nodes(seed);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        int code = add_vm(w, cases[i].mode, cases[i].model, cases[i].possible);
-        const char *said = world_last_message(w);
+        int code = add_vm(s, cases[i].mode, cases[i].model, cases[i].possible);
+        const char *said = cluster_last_message(s);
         print_message("%s '%s' on '%s': %d %s\n", cases[i].mode, cases[i].model, cases[i].possible,
                       code, said);
-        EXPECT(w, code == (cases[i].refusal ? REPLY_REFUSED : REPLY_OK));
-        EXPECT(w, !cases[i].refusal || (strstr(said, "/domain/cpu/model: ") == said &&
+        EXPECT(s, code == (cases[i].refusal ? REPLY_REFUSED : REPLY_OK));
+        EXPECT(s, !cases[i].refusal || (strstr(said, "/domain/cpu/model: ") == said &&
                                         strstr(said, cases[i].refusal) != NULL));
     }
-    world_destroy(w);
+    cluster_finish(s);
 }
 
 /* Nodes that do not tell what they offer are no reason to refuse. */
 static void cpus_of_unknown_nodes(void **state) {
     (void)state;
     uint64_t seed = 1;
-    struct world *w = world_ready(3, 0, seed);
-    EXPECT(w, add_vm(w, "custom", "EPYC", "") == REPLY_OK);
-    world_destroy(w);
+    struct sim *s = cluster_ready(3, 0, seed);
+    EXPECT(s, add_vm(s, "custom", "EPYC", "") == REPLY_OK);
+    cluster_finish(s);
 }
 
-static int add_machine(struct world *w, const char *arch, const char *machine) {
+static int add_machine(struct sim *s, const char *arch, const char *machine) {
     static unsigned number;
     char name[16];
     (void)snprintf(name, sizeof(name), "odd%u", number++);
-    struct cmd_vm_add add = {.name = name,
-                             .uuid = name,
-                             .xml = "<domain/>",
-                             .memory_mb = 512,
-                             .vcpus = 1,
-                             .cpu_mode = "",
-                             .cpu_model = "",
-                             .machine = machine,
-                             .arch = arch};
-    return world_request(w, 3, COMMAND_VM_ADD, &add);
+    struct cmd_vm_add add = plain_vm(name);
+    add.machine = machine;
+    add.arch = arch;
+    return cluster_request(s, 3, COMMAND_VM_ADD, &add);
 }
 
 /* n4 has a newer QEMU than the others. */
@@ -122,21 +112,22 @@ static void machines_that_no_other_node_has(void **state) {
     };
     (void)state;
     uint64_t seed = 1;
-    struct world *w = world_create(4, seed);
+    struct sim_options options = cluster_options(4, 0, seed);
+    struct sim *s = sim_create(&options);
     for (uint32_t node = 1; node <= 4; node++) {
-        world_machine(w, node, node == 4 ? "x86_64/pc=pc-10" : "x86_64/pc=pc-7");
-        world_machine(w, node, "x86_64/pc-7");
+        sim_offer_machine(s, node, node == 4 ? "x86_64/pc=pc-10" : "x86_64/pc=pc-7");
+        sim_offer_machine(s, node, "x86_64/pc-7");
     }
-    world_machine(w, 4, "x86_64/pc-10");
-    world_setup(w, 0);
+    sim_offer_machine(s, 4, "x86_64/pc-10");
+    cluster_bring_up(s);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        int code = add_machine(w, cases[i].arch, cases[i].machine);
-        const char *said = world_last_message(w);
-        EXPECT(w, code == (cases[i].refusal ? REPLY_REFUSED : REPLY_OK));
-        EXPECT(w, !cases[i].refusal || (strstr(said, "/domain/os/type: ") == said &&
+        int code = add_machine(s, cases[i].arch, cases[i].machine);
+        const char *said = cluster_last_message(s);
+        EXPECT(s, code == (cases[i].refusal ? REPLY_REFUSED : REPLY_OK));
+        EXPECT(s, !cases[i].refusal || (strstr(said, "/domain/os/type: ") == said &&
                                         strstr(said, cases[i].refusal) != NULL));
     }
-    world_destroy(w);
+    cluster_finish(s);
 }
 
 int main(int argc, char **argv) {

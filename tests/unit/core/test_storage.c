@@ -3,7 +3,13 @@
  * Whose storage is the right one: each row is a cluster, and what each node must find.
  */
 #include "core/model/storage.h"
-#include "unit/core/story.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
 
 #define NODES 6u
 

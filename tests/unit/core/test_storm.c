@@ -2,137 +2,132 @@
 /*
  * Everything goes wrong at random, on clusters of several sizes: power, network, clusterd killed
  * and frozen, disks that are slow, fencing that fails, is slow or lies, agents that do not know how
- * they ended, people who move and drain. The world checks that no VM runs twice and that all models
- * are one; at the end, with everything mended, all VMs must run.
+ * they ended, people who move and drain. The simulator checks that no VM runs twice and that all
+ * models are one; at the end, with everything mended, all VMs must run.
  */
-#include "unit/core/story.h"
+#include "unit/core/cluster.h"
 
 struct storm {
-    struct world *w;
+    struct sim *sim;
     uint32_t nodes;
     uint64_t random;
-    bool frozen[WORLD_NODES + 1];
+    bool frozen[SIM_NODES];
 };
 
-static uint64_t draw(struct storm *s, uint64_t n) {
-    s->random = s->random * 6364136223846793005u + 1442695040888963407u;
-    return (s->random >> 33) % n;
+static uint64_t draw(struct storm *storm, uint64_t n) {
+    storm->random = storm->random * 6364136223846793005u + 1442695040888963407u;
+    return (storm->random >> 33) % n;
 }
 
-static void ask(struct storm *s, uint32_t node) {
-    struct world *w = s->w;
+static void ask(struct storm *storm, uint32_t node) {
+    struct sim *s = storm->sim;
     static const char *const names[] = {"", "n1", "n2", "n3", "n4", "n5"};
     static const char *const vms[] = {"vm1", "vm2", "vm3", "vm4"};
-    struct cmd_vm_move move = {.vm = vms[draw(s, 4)], .to = "", .mode = (uint8_t)(1 + draw(s, 2))};
-    struct cmd_node_drain drain = {.node = names[1 + draw(s, s->nodes)]};
-    struct cmd_node_resume resume = {.node = names[1 + draw(s, s->nodes)]};
-    if (!world_is_on(w, node)) {
+    struct cmd_vm_move move = {
+        .vm = vms[draw(storm, 4)], .to = "", .mode = (uint8_t)(1 + draw(storm, 2))};
+    struct cmd_node_drain drain = {.node = names[1 + draw(storm, storm->nodes)]};
+    struct cmd_node_resume resume = {.node = names[1 + draw(storm, storm->nodes)]};
+    if (!sim_clusterd_runs(s, node)) {
         return;
     }
-    switch (draw(s, 4)) {
-    case 0: world_post(w, node, COMMAND_NODE_DRAIN, &drain); break;
-    case 1: world_post(w, node, COMMAND_NODE_RESUME, &resume); break;
-    default: world_post(w, node, COMMAND_VM_MOVE, &move); break;
+    switch (draw(storm, 4)) {
+    case 0: cluster_post(s, node, COMMAND_NODE_DRAIN, &drain); break;
+    case 1: cluster_post(s, node, COMMAND_NODE_RESUME, &resume); break;
+    default: cluster_post(s, node, COMMAND_VM_MOVE, &move); break;
     }
 }
 
-static void one_thing(struct storm *s) {
-    struct world *w = s->w;
-    uint32_t node = 1 + (uint32_t)draw(s, s->nodes);
-    uint32_t groups[WORLD_NODES + 1] = {0};
+static void one_thing(struct storm *storm) {
+    struct sim *s = storm->sim;
+    uint32_t node = 1 + (uint32_t)draw(storm, storm->nodes);
+    uint32_t groups[SIM_NODES] = {0};
     static const char *const actions[] = {"start", "migrate_to", "save", "restore", "monitor"};
-    static const char *const ends[] = {"failed", "unknown", "hang"};
-    switch (draw(s, 10)) {
-    case 0: world_power_off(w, node); break;
+    static const enum sim_agent ends[] = {AGENT_FAILS, AGENT_DOES_NOT_KNOW, AGENT_HANGS};
+    static const enum sim_fence fences[] = {FENCE_WORKS, FENCE_WORKS, FENCE_WORKS,
+                                            FENCE_FAILS, FENCE_FAILS, FENCE_OFF_UNCONFIRMED};
+    switch (draw(storm, 10)) {
+    case 0: cluster_power_off(s, node); break;
     case 1:
         groups[node] = 1;
-        world_partition(w, groups);
+        sim_partition(s, groups);
         break;
     case 2:
-    case 3: world_heal(w); break;
+    case 3: sim_heal_network(s); break;
     case 4:
-        if (world_is_on(w, node)) {
-            world_kill_clusterd(w, node);
+        if (sim_clusterd_runs(s, node)) {
+            sim_kill_clusterd(s, node);
         }
         break;
     case 5: {
-        uint64_t which = draw(s, 5); /* a save may hang for ten minutes: too long here */
-        world_next_agent(w, actions[which], ends[draw(s, which == 0 || which == 4 ? 3 : 2)]);
+        uint64_t which = draw(storm, 5); /* a save may hang for ten minutes: too long here */
+        sim_next_agent(s, actions[which], ends[draw(storm, which == 0 || which == 4 ? 3 : 2)]);
         break;
     }
     case 6:
-        s->frozen[node] = true;
-        world_freeze(w, node);
+        storm->frozen[node] = true;
+        cluster_freeze(s, node);
         break;
-    case 7:
-        world_fence_works(w, draw(s, 3) > 0);
-        world_fence_lies(w, draw(s, 4) == 0);
-        world_fence_takes(w, draw(s, 3) ? 5 : 3000);
-        break;
-    case 8: ask(s, node); break;
+    case 7: cluster_fence(s, fences[draw(storm, 6)], draw(storm, 3) ? 5 : 3000); break;
+    case 8: ask(storm, node); break;
     default:
-        for (uint32_t k = 1; k <= s->nodes; k++) {
-            world_thaw(w, k);
-            s->frozen[k] = false;
-            if (!world_is_on(w, k)) {
-                world_boot(w, k);
+        for (uint32_t k = 1; k <= storm->nodes; k++) {
+            sim_thaw_clusterd(s, k);
+            storm->frozen[k] = false;
+            if (!sim_clusterd_runs(s, k)) {
+                cluster_boot(s, k);
             }
         }
     }
 }
 
-static void mend_all(struct storm *s) {
-    struct world *w = s->w;
+static void mend_all(struct storm *storm) {
+    struct sim *s = storm->sim;
     static const char *const names[] = {"", "n1", "n2", "n3", "n4", "n5"};
-    world_fence_works(w, true);
-    world_fence_lies(w, false);
-    world_fence_takes(w, 5);
-    world_slow_disks(w, 0);
-    world_next_agent(w, "", "");
-    world_heal(w);
-    for (uint32_t k = 1; k <= s->nodes; k++) {
-        world_thaw(w, k);
-        if (!world_is_on(w, k)) {
-            world_boot(w, k);
+    cluster_fence(s, FENCE_WORKS, 5);
+    cluster_disks(s, DISK_FINE);
+    sim_next_agent(s, "", AGENT_AS_USUAL);
+    sim_heal_network(s);
+    for (uint32_t k = 1; k <= storm->nodes; k++) {
+        sim_thaw_clusterd(s, k);
+        if (!sim_clusterd_runs(s, k)) {
+            cluster_boot(s, k);
         }
     }
-    world_run(w, 60000);
-    for (uint32_t k = 1; k <= s->nodes; k++) {
-        if (!world_is_on(w, k)) { /* fenced meanwhile */
-            world_boot(w, k);
+    cluster_run(s, 60000);
+    for (uint32_t k = 1; k <= storm->nodes; k++) {
+        if (!sim_clusterd_runs(s, k)) { /* fenced meanwhile */
+            cluster_boot(s, k);
         }
     }
-    world_run(w, 30000);
-    for (uint32_t k = 1; k <= s->nodes; k++) {
+    cluster_run(s, 30000);
+    for (uint32_t k = 1; k <= storm->nodes; k++) {
         struct cmd_node_resume resume = {.node = names[k]};
-        (void)world_request(w, 1, COMMAND_NODE_RESUME, &resume);
+        (void)cluster_request(s, 1, COMMAND_NODE_RESUME, &resume);
     }
 }
 
 static void one_storm(uint32_t nodes, uint64_t seed, bool two_node) {
-    struct storm s = {.w = world_create(nodes, seed), .nodes = nodes, .random = seed * 2654435761u};
-    struct world *w = s.w;
-    if (two_node) {
-        world_two_node(w);
-    }
-    world_watchdogs(w, seed % 2 ? 5000 : 0);
-    world_setup(w, 4);
-    world_slow_disks(w, seed % 3 ? 0 : 20);
+    struct sim_options options =
+        two_node ? cluster_options_of_two(4, seed) : cluster_options(nodes, 4, seed);
+    options.watchdog_ms = seed % 2 ? 5000 : 0;
+    struct sim *s = cluster_set_up(&options);
+    struct storm storm = {.sim = s, .nodes = nodes, .random = seed * 2654435761u};
+    cluster_disks(s, seed % 3 ? DISK_FINE : DISK_SLOW);
     for (uint32_t i = 0; i < 20; i++) {
-        one_thing(&s);
-        if (draw(&s, 3) == 0) {
-            world_some(w, draw(&s, 60));
+        one_thing(&storm);
+        if (draw(&storm, 3) == 0) {
+            sim_run_events(s, draw(&storm, 60));
         } else {
-            world_run(w, draw(&s, draw(&s, 3) ? 1500 : 12000));
+            cluster_run(s, draw(&storm, draw(&storm, 3) ? 1500 : 12000));
         }
     }
-    mend_all(&s);
+    mend_all(&storm);
     struct want want = {.reader = 1, .vms = 4};
-    EXPECT(w, world_run_until(w, vms_run, &want, 120000));
+    EXPECT(s, cluster_run_until(s, vms_run, &want, 120000));
     for (uint32_t k = 1; k <= nodes; k++) {
-        EXPECT(w, model_node_by_id(world_model(w, 1), k)->state == NODE_ONLINE);
+        EXPECT(s, model_node_by_id(cluster_model(s, 1), k)->state == NODE_ONLINE);
     }
-    world_destroy(w);
+    cluster_finish(s);
 }
 
 static void storms(void **state) {

@@ -2,13 +2,21 @@
 /*
  * Stories of a volume whose storage is not the same on all nodes, or was the same once.
  */
-#include "unit/core/story.h"
+#include "unit/core/cluster.h"
 
 #define SEEDS 10u
 
-static char state_on(struct world *w, uint32_t reader, uint32_t node) {
-    const struct model_volume *volume = model_volume_by_name(world_model(w, reader), "csv1");
-    const struct model_health *h = model_health_of(world_model(w, reader), volume->id, node);
+#define OTHER 3u /* a storage that no node has at first */
+
+static struct sim *two_nodes(uint32_t vms, uint64_t seed) {
+    struct sim_options options = cluster_options_of_two(vms, seed);
+    return cluster_set_up(&options);
+}
+
+static char state_on(struct sim *s, uint32_t reader, uint32_t node) {
+    const struct model *m = sim_model_of(s, reader);
+    const struct model_volume *volume = m ? model_volume_by_name(m, "csv1") : NULL;
+    const struct model_health *h = volume ? model_health_of(m, volume->id, node) : NULL;
     static const char letters[] = {[VOLUME_UNKNOWN] = 'u',
                                    [VOLUME_OK] = 'o',
                                    [VOLUME_STALLED] = 's',
@@ -23,42 +31,41 @@ struct states {
     const char *letters;
 };
 
-static bool states_are(struct world *w, const void *arg) {
+static bool states_are(struct sim *s, const void *arg) {
     const struct states *want = arg;
     for (uint32_t i = 0; want->letters[i]; i++) {
-        if (want->letters[i] != '?' && state_on(w, want->reader, i + 1) != want->letters[i]) {
+        if (want->letters[i] != '?' && state_on(s, want->reader, i + 1) != want->letters[i]) {
             return false;
         }
     }
     return true;
 }
 
-#define STATES(w, reader, letters, ms) \
-    EXPECT(w, world_run_until(w, states_are, &(struct states){reader, letters}, ms))
+#define STATES(s, reader, letters, ms) \
+    EXPECT(s, cluster_run_until(s, states_are, &(struct states){reader, letters}, ms))
 
 /* For that long nothing changes. */
-static void stays(struct world *w, uint32_t reader, const char *letters, uint64_t ms,
-                  uint64_t seed) {
+static void stays(struct sim *s, uint32_t reader, const char *letters, uint64_t ms, uint64_t seed) {
     const struct states want = {reader, letters};
     for (uint64_t t = 0; t < ms; t += 250) {
-        world_run(w, 250);
-        EXPECT(w, states_are(w, &want));
+        cluster_run(s, 250);
+        EXPECT(s, states_are(s, &want));
     }
 }
 
-static bool may_go_to(struct world *w, uint32_t node, uint64_t seed) {
+static bool may_go_to(struct sim *s, uint32_t node, uint64_t seed) {
     char name[8];
     (void)snprintf(name, sizeof(name), "n%u", node);
     struct cmd_vm_move move = {.vm = "vm1", .to = name, .mode = MOVE_LIVE};
-    int code = world_request(w, 1, COMMAND_VM_MOVE, &move);
-    EXPECT(w, code == REPLY_OK || code == REPLY_REFUSED);
+    int code = cluster_request(s, 1, COMMAND_VM_MOVE, &move);
+    EXPECT(s, code == REPLY_OK || code == REPLY_REFUSED);
     return code == REPLY_OK;
 }
 
 /* From now on the node has a copy of the storage, as of now. */
-static void mount_copy(struct world *w, uint32_t node) {
-    world_copy_storage(w, 0, 7);
-    world_storage(w, node, 7);
+static void mount_copy(struct sim *s, uint32_t node) {
+    sim_copy_storage(s, 0, OTHER);
+    sim_storage(s, node, OTHER);
 }
 
 /* A copy of the storage is mounted over it on one node: all nonces are there, and here too the
@@ -69,15 +76,15 @@ static void copy_is_noticed(void **state) {
         uint32_t node = 1 + (uint32_t)(seed % 3), other = node == 1 ? 2 : 1;
         char wrong[] = "ooo";
         wrong[node - 1] = 'd';
-        struct world *w = world_ready(3, 1, seed);
-        stays(w, 1, "ooo", 15000, seed);
-        mount_copy(w, node);
-        STATES(w, other, wrong, 15000);
-        stays(w, other, wrong, 30000, seed);
-        EXPECT(w, world_runs_on(w, "vm1") == node || !may_go_to(w, node, seed));
-        world_storage(w, node, 0);
-        STATES(w, other, "ooo", 5000);
-        world_destroy(w);
+        struct sim *s = cluster_ready(3, 1, seed);
+        stays(s, 1, "ooo", 15000, seed);
+        mount_copy(s, node);
+        STATES(s, other, wrong, 15000);
+        stays(s, other, wrong, 30000, seed);
+        EXPECT(s, cluster_runs_on(s, "vm1") == node || !may_go_to(s, node, seed));
+        sim_storage(s, node, 0);
+        STATES(s, other, "ooo", 5000);
+        cluster_finish(s);
     }
 }
 
@@ -85,15 +92,15 @@ static void copy_is_noticed(void **state) {
 static void copy_at_boot_is_noticed(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(3, 1, seed);
-        world_run(w, 5000);
-        world_power_off(w, 3);
-        world_run(w, 5000);
-        mount_copy(w, 3);
-        world_boot(w, 3);
-        STATES(w, 1, "ood", 20000);
-        stays(w, 1, "ood", 15000, seed);
-        world_destroy(w);
+        struct sim *s = cluster_ready(3, 1, seed);
+        cluster_run(s, 5000);
+        cluster_power_off(s, 3);
+        cluster_run(s, 5000);
+        mount_copy(s, 3);
+        cluster_boot(s, 3);
+        STATES(s, 1, "ood", 20000);
+        stays(s, 1, "ood", 15000, seed);
+        cluster_finish(s);
     }
 }
 
@@ -101,11 +108,11 @@ static void copy_at_boot_is_noticed(void **state) {
 static void empty_storage_is_noticed(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(3, 1, seed);
-        world_storage(w, 1, 7);
-        STATES(w, 2, "doo", 15000);
-        stays(w, 2, "doo", 15000, seed);
-        world_destroy(w);
+        struct sim *s = cluster_ready(3, 1, seed);
+        sim_storage(s, 1, OTHER);
+        STATES(s, 2, "doo", 15000);
+        stays(s, 2, "doo", 15000, seed);
+        cluster_finish(s);
     }
 }
 
@@ -114,13 +121,13 @@ static void empty_storage_is_noticed(void **state) {
 static void another_clusters_heartbeats_prove_nothing(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(3, 1, seed);
-        world_other_cluster(w);
-        stays(w, 1, "ooo", 15000, seed);
-        world_storage(w, 3, 7);
-        STATES(w, 1, "ood", 15000);
-        stays(w, 1, "ood", 15000, seed);
-        world_destroy(w);
+        struct sim *s = cluster_ready(3, 1, seed);
+        sim_other_cluster(s);
+        stays(s, 1, "ooo", 15000, seed);
+        sim_storage(s, 3, OTHER);
+        STATES(s, 1, "ood", 15000);
+        stays(s, 1, "ood", 15000, seed);
+        cluster_finish(s);
     }
 }
 
@@ -128,18 +135,18 @@ static void another_clusters_heartbeats_prove_nothing(void **state) {
 static void pairs_have_one_answer(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(4, 2, seed);
+        struct sim *s = cluster_ready(4, 2, seed);
         if (seed % 2) {
-            world_copy_storage(w, 0, 7);
+            sim_copy_storage(s, 0, OTHER);
         }
-        world_storage(w, 3, 7);
-        world_storage(w, 4, 7);
-        STATES(w, 1, "oodd", 15000);
-        stays(w, 4, "oodd", 30000, seed);
-        EXPECT(w, world_runs_on(w, "vm1") >= 3 || !may_go_to(w, 3, seed));
-        world_storage(w, 3, 0);
-        STATES(w, 1, "oood", 5000);
-        world_destroy(w);
+        sim_storage(s, 3, OTHER);
+        sim_storage(s, 4, OTHER);
+        STATES(s, 1, "oodd", 15000);
+        stays(s, 4, "oodd", 30000, seed);
+        EXPECT(s, cluster_runs_on(s, "vm1") >= 3 || !may_go_to(s, 3, seed));
+        sim_storage(s, 3, 0);
+        STATES(s, 1, "oood", 5000);
+        cluster_finish(s);
     }
 }
 
@@ -147,15 +154,15 @@ static void pairs_have_one_answer(void **state) {
 static void larger_part_is_right(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(5, 0, seed);
-        world_storage(w, 1, 7);
-        world_storage(w, 2, 7);
-        STATES(w, 3, "ddooo", 15000);
-        world_power_off(w, 4);
-        world_power_off(w, 5);
-        world_run(w, 5000);
-        stays(w, 3, "ddo??", 30000, seed);
-        world_destroy(w);
+        struct sim *s = cluster_ready(5, 0, seed);
+        sim_storage(s, 1, OTHER);
+        sim_storage(s, 2, OTHER);
+        STATES(s, 3, "ddooo", 15000);
+        cluster_power_off(s, 4);
+        cluster_power_off(s, 5);
+        cluster_run(s, 5000);
+        stays(s, 3, "ddo??", 30000, seed);
+        cluster_finish(s);
     }
 }
 
@@ -163,26 +170,24 @@ static void larger_part_is_right(void **state) {
 static void wrong_is_not_right_alone(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_create(2, seed);
-        world_two_node(w);
-        world_setup(w, 2);
-        mount_copy(w, 2);
-        STATES(w, 1, "od", 15000);
-        STATES(w, 2, "od", 1000);
-        const char *victim = world_runs_on(w, "vm1") == 1 ? "vm1" : "vm2";
-        EXPECT(w, world_runs_on(w, victim) == 1);
-        world_power_off(w, 1);
-        stays(w, 2, "?d", 30000, seed);
-        EXPECT(w, world_runs_on(w, victim) == 0);
-        const struct model_volume *volume = model_volume_by_name(world_model(w, 2), "csv1");
-        EXPECT(w, strstr(model_health_of(world_model(w, 2), volume->id, 2)->reason,
+        struct sim *s = two_nodes(2, seed);
+        mount_copy(s, 2);
+        STATES(s, 1, "od", 15000);
+        STATES(s, 2, "od", 1000);
+        const char *victim = cluster_runs_on(s, "vm1") == 1 ? "vm1" : "vm2";
+        EXPECT(s, cluster_runs_on(s, victim) == 1);
+        cluster_power_off(s, 1);
+        stays(s, 2, "?d", 30000, seed);
+        EXPECT(s, cluster_runs_on(s, victim) == 0);
+        const struct model_volume *volume = model_volume_by_name(cluster_model(s, 2), "csv1");
+        EXPECT(s, strstr(model_health_of(cluster_model(s, 2), volume->id, 2)->reason,
                          "restart clusterd") != NULL);
-        world_kill_clusterd(w, 2); /* somebody says that it is right all the same */
-        world_start_clusterd(w, 2);
-        STATES(w, 2, "?o", 15000);
+        sim_kill_clusterd(s, 2); /* somebody says that it is right all the same */
+        sim_start_clusterd(s, 2);
+        STATES(s, 2, "?o", 15000);
         struct want want = {.reader = 2, .vms = 2};
-        EXPECT(w, world_run_until(w, vms_run, &want, 30000));
-        world_destroy(w);
+        EXPECT(s, cluster_run_until(s, vms_run, &want, 30000));
+        cluster_finish(s);
     }
 }
 
@@ -191,16 +196,14 @@ static void wrong_is_not_right_alone(void **state) {
 static void incomer_does_not_take_over(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_create(2, seed);
-        world_two_node(w);
-        world_setup(w, 1);
-        world_power_off(w, 1);
-        world_run(w, 10000);
-        world_storage(w, 1, 7);
-        world_boot(w, 1);
-        STATES(w, 2, "do", 20000);
-        stays(w, 2, "do", 15000, seed);
-        world_destroy(w);
+        struct sim *s = two_nodes(1, seed);
+        cluster_power_off(s, 1);
+        cluster_run(s, 10000);
+        sim_storage(s, 1, OTHER);
+        cluster_boot(s, 1);
+        STATES(s, 2, "do", 20000);
+        stays(s, 2, "do", 15000, seed);
+        cluster_finish(s);
     }
 }
 
@@ -208,15 +211,13 @@ static void incomer_does_not_take_over(void **state) {
 static void hang_is_no_difference(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_create(2, seed);
-        world_two_node(w);
-        world_setup(w, 2);
-        world_hang_storage(w, 1, true);
-        STATES(w, 2, "so", 10000);
-        stays(w, 2, "so", 15000, seed);
-        world_hang_storage(w, 1, false);
-        STATES(w, 2, "oo", 5000);
-        world_destroy(w);
+        struct sim *s = two_nodes(2, seed);
+        sim_volume_mode(s, 1, VOLUME_HANGS);
+        STATES(s, 2, "so", 10000);
+        stays(s, 2, "so", 15000, seed);
+        sim_volume_mode(s, 1, VOLUME_FINE);
+        STATES(s, 2, "oo", 5000);
+        cluster_finish(s);
     }
 }
 
@@ -224,14 +225,14 @@ static void hang_is_no_difference(void **state) {
 static void hang_of_most_is_no_difference(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(5, 0, seed);
-        world_run(w, 5000);
+        struct sim *s = cluster_ready(5, 0, seed);
+        cluster_run(s, 5000);
         for (uint32_t i = 1; i <= 3; i++) {
-            world_hang_storage(w, i, true);
+            sim_volume_mode(s, i, VOLUME_HANGS);
         }
-        STATES(w, 4, "sssoo", 10000);
-        stays(w, 4, "sssoo", 20000, seed);
-        world_destroy(w);
+        STATES(s, 4, "sssoo", 10000);
+        stays(s, 4, "sssoo", 20000, seed);
+        cluster_finish(s);
     }
 }
 
@@ -240,19 +241,17 @@ static void hang_of_most_is_no_difference(void **state) {
 static void silent_node_has_no_say(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_create(2, seed);
-        world_two_node(w);
-        world_setup(w, 0);
-        world_run(w, 5000);
-        world_fence_works(w, false);
-        world_freeze(w, 1);
-        world_hang_storage(w, 1, true);
-        stays(w, 2, "?o", 20000, seed);
-        world_thaw(w, 1);
-        world_hang_storage(w, 1, false);
-        stays(w, 2, "?o", 10000, seed);
-        STATES(w, 2, "oo", 5000);
-        world_destroy(w);
+        struct sim *s = two_nodes(0, seed);
+        cluster_run(s, 5000);
+        cluster_fence(s, FENCE_FAILS, 5);
+        cluster_freeze(s, 1);
+        sim_volume_mode(s, 1, VOLUME_HANGS);
+        stays(s, 2, "?o", 20000, seed);
+        sim_thaw_clusterd(s, 1);
+        sim_volume_mode(s, 1, VOLUME_FINE);
+        stays(s, 2, "?o", 10000, seed);
+        STATES(s, 2, "oo", 5000);
+        cluster_finish(s);
     }
 }
 
@@ -261,19 +260,19 @@ static void silent_node_has_no_say(void **state) {
 static void hanging_from_the_beginning(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(2 + (uint32_t)(seed % 2), 0, seed);
-        world_power_off(w, 1);
-        world_run(w, 3000);
-        world_hang_storage(w, 1, true);
-        world_boot(w, 1);
-        STATES(w, 2, "so", 20000);
-        stays(w, 2, "so", 10000, seed);
-        world_destroy(w);
+        struct sim *s = cluster_ready(2 + (uint32_t)(seed % 2), 0, seed);
+        cluster_power_off(s, 1);
+        cluster_run(s, 3000);
+        sim_volume_mode(s, 1, VOLUME_HANGS);
+        cluster_boot(s, 1);
+        STATES(s, 2, "so", 20000);
+        stays(s, 2, "so", 10000, seed);
+        cluster_finish(s);
     }
 }
 
-static bool has_volume(struct world *w, const void *arg) {
-    return model_volume_by_name(world_model(w, *(const uint32_t *)arg), "csv1") != NULL;
+static bool has_volume(struct sim *s, const void *arg) {
+    return model_volume_by_name(cluster_model(s, *(const uint32_t *)arg), "csv1") != NULL;
 }
 
 /* A new volume is not kept waiting for a node whose storage hangs. */
@@ -281,18 +280,18 @@ static void hang_of_a_new_volume(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
         const uint32_t reader = 2;
-        struct world *w = world_create(2, seed);
-        world_two_node(w);
-        world_boot(w, 1);
-        world_boot(w, 2);
-        world_run(w, 5000);
-        world_hang_storage(w, 1, true);
+        struct sim_options options = cluster_options_of_two(0, seed);
+        struct sim *s = sim_create(&options);
+        cluster_boot(s, 1);
+        cluster_boot(s, 2);
+        cluster_run(s, 5000);
+        sim_volume_mode(s, 1, VOLUME_HANGS);
         struct cmd_volume_add volume = {.name = "csv1", .path = "/srv/csv1"};
-        EXPECT(w, world_request(w, 1, COMMAND_VOLUME_ADD, &volume) == REPLY_OK);
-        EXPECT(w, world_run_until(w, has_volume, &reader, 1000));
-        STATES(w, 2, "uo", 1000);
-        STATES(w, 2, "so", 10000);
-        world_destroy(w);
+        EXPECT(s, cluster_request(s, 1, COMMAND_VOLUME_ADD, &volume) == REPLY_OK);
+        EXPECT(s, cluster_run_until(s, has_volume, &reader, 1000));
+        STATES(s, 2, "uo", 1000);
+        STATES(s, 2, "so", 10000);
+        cluster_finish(s);
     }
 }
 
@@ -300,16 +299,16 @@ static void hang_of_a_new_volume(void **state) {
 static void restarts_lose_no_volume(void **state) {
     (void)state;
     FOR_SEEDS(seed, SEEDS) {
-        struct world *w = world_ready(3, 3, seed);
+        struct sim *s = cluster_ready(3, 3, seed);
         for (uint32_t i = 1; i <= 3; i++) {
             char others[] = "ooo";
             others[i - 1] = '?';
-            world_kill_clusterd(w, i);
-            world_start_clusterd(w, i);
-            stays(w, i == 1 ? 2 : 1, others, 10000, seed);
-            STATES(w, 1, "ooo", 1000);
+            sim_kill_clusterd(s, i);
+            sim_start_clusterd(s, i);
+            stays(s, i == 1 ? 2 : 1, others, 10000, seed);
+            STATES(s, 1, "ooo", 1000);
         }
-        world_destroy(w);
+        cluster_finish(s);
     }
 }
 
