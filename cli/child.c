@@ -3,6 +3,7 @@
  * Running another program: see child.h.
  */
 #include "child.h"
+#include "base/check.h"
 #include "ipc.h"
 #include "output/text.h"
 
@@ -235,6 +236,7 @@ static void take_line(char *text, enum child_words which, char *ret_line, size_t
 
 int child_run(const struct child_call *call, char *ret_words, size_t size) {
     struct child child;
+    CHECK(call->argv[0] != NULL && call->output >= 0 && size > 0);
     ret_words[0] = '\0';
     int r = child_start(&child, call);
     if (r < 0) {

@@ -3,12 +3,15 @@
  * All options of all verbs: see options.h.
  */
 #include "options.h"
+#include "base/check.h"
 #include "output/text.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+
+_Static_assert(OPTION_COUNT <= 64, "a verb's options are the bits of one uint64_t");
 
 const struct option_info option_infos[OPTION_COUNT] = {
     [OPTION_HELP] = {"help", 'h', WORD_NONE, "show this help"},
@@ -124,6 +127,7 @@ bool options_given(const struct options *options, enum option_id id) {
 
 const char *options_value(const struct options *options, enum option_id id) {
     const char *value = NULL;
+    CHECK(option_infos[id].argument != WORD_NONE); /* it is never given with a value */
     for (size_t i = 0; i < options->count; i++) {
         if (options->uses[i].id == id) {
             value = options->uses[i].value;
@@ -180,6 +184,7 @@ static size_t fill_tables(uint64_t allowed, enum options_order order,
             continue;
         }
         const struct option_info *info = &option_infos[i];
+        CHECK(info->name != NULL); /* each option has its row in the table */
         int has_argument = info->argument == WORD_NONE ? no_argument : required_argument;
         longs[count++] = (struct option){info->name, has_argument, NULL, 0x100 + i};
         if (info->letter != 0) {

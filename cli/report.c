@@ -6,6 +6,7 @@
  * but what it asked for. With --json there is a document on standard output for failures too: a
  * program reads one place only.
  */
+#include "base/check.h"
 #include "cli.h"
 #include "output/text.h"
 
@@ -95,6 +96,7 @@ static void make_one_line(char *text) {
 int cli_fail(struct cli *cli, enum cli_exit code, const char *hint, const char *format, ...) {
     text_auto *message = NULL;
     va_list arguments;
+    CHECK(code != CLI_DONE); /* a script would take the failure for a success */
     va_start(arguments, format);
     if (vasprintf(&message, format, arguments) < 0) {
         message = strdup("out of memory");

@@ -16,6 +16,8 @@
  */
 #include "admit.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +144,7 @@ int placement_admit(struct placement_solver *s, const struct placement_problem *
                     const struct placement_admit_request *request,
                     const struct placement_admission **ret_admission) {
     struct admission *a = NULL;
+    CHECK(s != NULL && problem != NULL && request != NULL && ret_admission != NULL);
     int error = placement_problem_check(problem);
     if (error == 0 && request->k > LOST_MAX) {
         error = -E2BIG;
@@ -185,10 +188,13 @@ int placement_admit(struct placement_solver *s, const struct placement_problem *
     if (error < 0) {
         return error;
     }
+    /* An answer of "yes" is a promise that the reserve holds; it must not come from an overflow. */
+    CHECK(answer->n_yes <= answer->n_cases && answer->n_no <= answer->n_cases - answer->n_yes);
     answer->n_unknown = answer->n_cases - answer->n_yes - answer->n_no;
     answer->answer = answer->n_no > 0        ? PLACEMENT_NO
                      : answer->n_unknown > 0 ? PLACEMENT_UNKNOWN
                                              : PLACEMENT_YES;
+    CHECK(answer->answer == PLACEMENT_YES || answer->lost.n > 0); /* what it fails for is named */
     *ret_admission = answer;
     return 0;
 }

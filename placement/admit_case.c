@@ -8,6 +8,8 @@
  */
 #include "admit.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ static int keep(struct admission *a, uint64_t number, const struct placement_pla
     if (number >= a->n_kept) {
         return 0;
     }
+    CHECK(!a->kept[number].found); /* each case has a number of its own */
     void *moves = a->moves, *unplaced = a->unplaced;
     int error = grow(&moves, &a->moves_size, a->n_moves, plan->n_moves, sizeof(*a->moves));
     a->moves = moves;

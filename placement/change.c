@@ -2,6 +2,7 @@
 /*
  * change.c - what would have to change for a VM to go to another node, as a line for a person.
  */
+#include "base/check.h"
 #include "line.h"
 
 #include <string.h>
@@ -137,7 +138,7 @@ size_t placement_change_text(const struct placement_problem *p, uint32_t vm, uin
                              const struct placement_explanation *e, char *ret_text, size_t size) {
     struct line line = {.text = ret_text, .size = size};
 
-    (void)vm;
+    CHECK(vm < p->n_vms && node < p->n_nodes);
     placement_line_text(&line, "");
     if (node == e->chosen || (verdicts[node].obstacles & reason_bit(PLACEMENT_CURRENT_HOST))) {
         return 0;

@@ -6,6 +6,7 @@
  * They are made again when asked for, by replaying the plan up to the VM's own decision; the state
  * remembers how far it got, so that explaining in the plan's order replays each decision once.
  */
+#include "base/check.h"
 #include "search.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ static void replay(struct placement_solver *s, uint32_t n) {
     for (; s->n_applied < n; s->n_applied++) {
         const struct decision *decision = &s->decisions[s->n_applied];
         const uint32_t at = s->at[decision->vm];
+        CHECK(decision->node == PLACEMENT_NONE || decision->reason == PLACEMENT_CHOSEN);
         const bool stays = decision->node == PLACEMENT_NONE;
         if (at != PLACEMENT_NONE) {
             placement_take(s, decision->vm);
@@ -185,5 +187,6 @@ int placement_explain(struct placement_solver *s, uint32_t vm,
         explain(s, &s->decisions[i], &task, n_candidates, ret_explanation);
     }
     leave_moment(s, vm, at);
+    CHECK(!s->at_end); /* the next explanation replays from here */
     return 0;
 }

@@ -8,6 +8,8 @@
  */
 #include "knapsack.h"
 
+#include "base/check.h"
+
 bool placement_knapsack_fits(const struct knapsack *k, uint32_t vm) {
     const struct placement_solver *s = k->p->s;
     const uint64_t *need = vm_need(s, vm);
@@ -97,6 +99,7 @@ void placement_knapsack_search(struct knapsack *k, uint32_t first) {
         }
         const uint64_t room_size = k->room_size;
         placement_knapsack_take(k, vm);
+        CHECK(k->n_chosen < KNAPSACK_VMS); /* the size of the array */
         k->chosen[k->n_chosen++] = i;
         placement_knapsack_search(k, i + 1);
         k->n_chosen--;

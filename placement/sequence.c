@@ -14,6 +14,7 @@
  * it does not need. If a cycle cannot be broken that way, once more with the starts last: a node
  * that is to take one is room for a detour as long as it has not started.
  */
+#include "base/check.h"
 #include "search.h"
 
 #include <string.h>
@@ -43,6 +44,7 @@ static void take_amounts(struct now *now, uint32_t vm, uint32_t node, bool add) 
         uint64_t *taken = &now->taken[(size_t)node * s->n_resources + r];
         *taken = add ? *taken + need[r] : *taken - need[r];
     }
+    CHECK(add || now->n_vms[node] > 0); /* a VM leaves only where it is */
     now->n_vms[node] += add ? 1 : UINT32_MAX;
 }
 
@@ -145,6 +147,7 @@ static void arrivals(struct now *now) {
 
 static void step(struct now *now, uint32_t vm, uint32_t to) {
     struct placement_solver *s = now->s;
+    CHECK(s->n_steps < placement_steps_max(s)); /* the size of the array */
     s->steps[s->n_steps++] =
         (struct step){.vm = vm, .from = now->where[vm], .to = to, .stage = now->round};
     occupy(now, vm, to);
@@ -280,6 +283,7 @@ void placement_sequence(struct placement_solver *s) {
         (void)simulate(&now, true);
         give_up(&now);
     }
+    CHECK(now.n_list == 0); /* each VM gets where the assignment has it, or was taken out of it */
     placement_rules_recount(s);
 }
 

@@ -11,6 +11,8 @@
  */
 #include "chain.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +53,8 @@ static void add_move(struct placement_solver *s, const struct step *step) {
     const bool asked = (s->flags[step->vm] & VM_ASKED) != 0;
     struct placement_cost *cost = &s->plan.cost;
 
+    CHECK(step->to < s->problem->n_nodes && step->to != step->from);
+    CHECK(s->plan.n_moves == 0 || s->moves[s->plan.n_moves - 1].stage <= step->stage);
     s->moves[s->plan.n_moves++] = (struct placement_move){
         .vm = step->vm,
         .from = starts ? v->host : step->from,
@@ -154,6 +158,25 @@ static bool leaves_least(struct placement_solver *s) {
     return placement_bound_reached(s);
 }
 
+/* What placement.h promises of a plan, as far as that can be seen at its moves: no node that a VM
+ * goes to is too full at the end. A cluster that follows a plan which breaks this would overload
+ * a node, or refuse the plan's moves for ever. */
+static void check_plan(const struct placement_solver *s) {
+    for (uint32_t i = 0; i < s->plan.n_moves; i++) {
+        const struct placement_move *move = &s->moves[i];
+        const uint64_t *need = vm_need(s, move->vm);
+        const size_t base = (size_t)move->to * s->n_resources;
+        if (s->at[move->vm] != move->to) {
+            continue; /* a detour */
+        }
+        for (uint32_t r = 0; r < s->n_resources; r++) {
+            CHECK(need[r] == 0 || s->used[base + r] <= s->capacities[base + r]);
+        }
+        CHECK(s->n_vms_on[move->to] <= s->vms_max[move->to]);
+    }
+    CHECK(s->plan.n_unplaced == s->plan.cost.unplaced);
+}
+
 static void make_plan(struct placement_solver *s) {
     s->plan = (struct placement_plan){.moves = s->moves, .unplaced = s->unplaced};
     for (uint32_t i = 0; i < s->n_steps; i++) {
@@ -182,6 +205,7 @@ static void make_plan(struct placement_solver *s) {
     }
     s->n_applied = PLACEMENT_NONE;
     s->plan.proven = s->plan.n_unplaced == 0 || leaves_least(s);
+    check_plan(s);
 }
 
 /* ---- is the assignment better than the plan? */
@@ -431,6 +455,7 @@ static int improve_at_once(struct placement_solver *s, const struct placement_pl
 int placement_solve(struct placement_solver *s, const struct placement_problem *problem,
                     const struct placement_request *request,
                     const struct placement_plan **ret_plan) {
+    CHECK(s != NULL && problem != NULL && request != NULL && ret_plan != NULL);
     s->solved = s->no_memory = false;
     int error = placement_problem_check(problem);
     if (error == 0) {
@@ -490,6 +515,7 @@ int placement_solve_sparing(struct placement_solver *s, const struct placement_p
 
 int placement_improve(struct placement_solver *s, uint64_t work,
                       const struct placement_plan **ret_plan) {
+    CHECK(s != NULL && ret_plan != NULL);
     if (!s->solved) {
         return -EINVAL;
     }

@@ -12,6 +12,7 @@
  * rules and affinity do not see it there; a hard APART does, for there two must not be together
  * even on the way.
  */
+#include "base/check.h"
 #include "internal.h"
 #include "search.h"
 
@@ -77,6 +78,7 @@ static uint32_t count_up(struct placement_solver *s, uint32_t counted, uint32_t 
 
 static uint32_t count_down(struct placement_solver *s, uint32_t counted, uint32_t domain) {
     struct rule_count *found = count_find(s, (uint64_t)counted << 32 | domain);
+    CHECK(found->key != UINT64_MAX); /* a rule forgets only what it has counted */
     const uint32_t left = --found->count;
     if (left == 0) {
         count_remove(s, (uint32_t)(found - s->counts));
@@ -113,7 +115,9 @@ void placement_rule_leave(struct placement_solver *s, uint32_t vm, const struct 
     const struct placement_rule *rule = &s->problem->rules[m->rule];
     struct rule_state *state = &s->rules[m->rule];
     if (rule->kind == PLACEMENT_AT_MOST) {
-        state->taken -= bit_test(state->nodes, node) ? share_of(s, rule, vm) : 0;
+        const uint64_t share = bit_test(state->nodes, node) ? share_of(s, rule, vm) : 0;
+        CHECK(state->taken >= share); /* or the limit would hold no more VM, or every one */
+        state->taken -= share;
         return;
     }
     const uint32_t domain = placement_rule_domain(s->problem, rule, node);
@@ -328,6 +332,7 @@ static void hold(struct placement_solver *s, uint32_t vm, bool holds) {
         amounts_add(s, s->held, home, vm_need(s, vm));
         s->n_vms_held[home]++;
     } else {
+        CHECK(s->n_vms_held[home] > 0);
         amounts_sub(s, s->held, home, vm_need(s, vm));
         s->n_vms_held[home]--;
     }
@@ -361,6 +366,8 @@ static bool moves_as_other(const struct placement_solver *s, uint32_t vm) {
 }
 
 void placement_put(struct placement_solver *s, uint32_t vm, uint32_t node) {
+    /* Who is put twice is counted twice: the first place would never get its room back. */
+    CHECK(s->at[vm] == PLACEMENT_NONE && node < s->problem->n_nodes);
     s->at[vm] = node;
     amounts_add(s, s->used, node, vm_need(s, vm));
     if (s->request.kind == PLACEMENT_BALANCE) {
@@ -374,6 +381,7 @@ void placement_put(struct placement_solver *s, uint32_t vm, uint32_t node) {
         rules_see(s, vm, true, sight_of(s, vm));
     }
     if (!(s->flags[vm] & VM_TOUCHED) && (s->flags[vm] & VM_MOVABLE)) {
+        CHECK(s->n_touched < s->problem->n_vms); /* the size of the array */
         s->flags[vm] |= VM_TOUCHED;
         s->touched[s->n_touched++] = vm;
     }
@@ -381,6 +389,7 @@ void placement_put(struct placement_solver *s, uint32_t vm, uint32_t node) {
 
 void placement_take(struct placement_solver *s, uint32_t vm) {
     const uint32_t node = s->at[vm];
+    CHECK(node != PLACEMENT_NONE && s->n_vms_on[node] > 0);
     if (s->flags[vm] & VM_HAS_RULES) {
         rules_see(s, vm, false, sight_of(s, vm));
     }

@@ -2,6 +2,7 @@
 /*
  * text.c - verdicts and explanations as lines for a person.
  */
+#include "base/check.h"
 #include "line.h"
 
 /* "8192 MB", or for an overcommitted cpu "32 cpu (8 cpu at ratio 4)". */
@@ -235,6 +236,7 @@ size_t placement_verdict_text(const struct placement_problem *p, uint32_t vm, ui
                               const struct placement_verdict *v, char *ret_text, size_t size) {
     struct line line = {.text = ret_text, .size = size};
 
+    CHECK(vm < p->n_vms && node < p->n_nodes);
     placement_line_text(&line, "");
     if (v->reason == PLACEMENT_CHOSEN || v->reason == PLACEMENT_POSSIBLE) {
         put_room(&line, p, node, v);
@@ -271,7 +273,7 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
                                   size_t size) {
     struct line line = {.text = ret_text, .size = size};
 
-    (void)vm;
+    CHECK(vm < p->n_vms && (e->chosen == PLACEMENT_NONE || e->chosen < p->n_nodes));
     placement_line_text(&line, "");
     if (e->chosen != PLACEMENT_NONE) {
         placement_line_node(&line, p, e->chosen);

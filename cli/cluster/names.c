@@ -4,6 +4,7 @@
  */
 #include "cluster/names.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ int cluster_names_add(struct cluster_names *names, struct arena *arena, const ch
     if (names->n == names->capacity && grow(names, arena) < 0) {
         return -ENOMEM;
     }
+    CHECK(names->n < names->capacity); /* a full table would be searched without end */
     uint32_t *slot = slot_of(names, name);
     if (*slot > 0) {
         *ret_number = *slot - 1;

@@ -4,6 +4,8 @@
  */
 #include "cluster/reader.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -209,9 +211,10 @@ static int fail_unknown(struct cluster_reader *r, const char *key,
 
 int reader_object(struct cluster_reader *r, const json_t *object,
                   const struct cluster_field *fields, size_t n_fields, void *target) {
-    uint64_t seen = 0; /* tables are shorter than 64 */
+    uint64_t seen = 0;
     const char *key = NULL;
     json_t *value = NULL;
+    CHECK(n_fields <= 64); /* a bit of `seen` for each */
     r->key = r->sub = NULL;
     r->element = CLUSTER_NOWHERE;
     if (!json_is_object(object)) {

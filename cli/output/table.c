@@ -7,6 +7,7 @@
  * that fit already.
  */
 #include "output/table.h"
+#include "base/check.h"
 #include "json.h"
 #include "output/text.h"
 
@@ -49,7 +50,8 @@ static _Noreturn void table_out_of_memory(void) {
 struct table *table_create(const struct screen *screen, const struct table_column *columns,
                            size_t count) {
     struct table *table = calloc(1, sizeof(*table));
-    if (table == NULL || count == 0 || count > COLUMNS_MOST) {
+    CHECK(count > 0 && count <= COLUMNS_MOST);
+    if (table == NULL) {
         table_out_of_memory();
     }
     table->screen = screen;
@@ -71,6 +73,7 @@ void table_destroy(struct table *table) {
 
 void table_row(struct table *table) {
     size_t needed = table->cell_count + table->column_count;
+    CHECK(table->cell_count % table->column_count == 0); /* or all cells below move to the left */
     table->next_column = 0;
     if (needed <= table->capacity) {
         return;
@@ -88,7 +91,8 @@ void table_cell(struct table *table, enum style style, const char *format, ...) 
     va_start(arguments, format);
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    if (length < 0 || table->cell_count >= table->capacity) {
+    CHECK(table->next_column < table->column_count && table->cell_count < table->capacity);
+    if (length < 0) {
         table_out_of_memory();
     }
     const struct table_column *column = &table->columns[table->next_column++];

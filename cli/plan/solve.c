@@ -4,6 +4,7 @@
  */
 #include "plan/solve.h"
 
+#include "base/check.h"
 #include "output/text.h"
 
 #include <errno.h>
@@ -123,10 +124,12 @@ int plan_solve(struct cli *cli, struct plan_run *run) {
 }
 
 const char *plan_node_name(const struct plan_run *run, uint32_t node) {
+    CHECK(node == PLACEMENT_NONE || node < run->file->problem.n_nodes);
     return node == PLACEMENT_NONE ? "" : run->file->problem.nodes[node].name;
 }
 
 const char *plan_vm_name(const struct plan_run *run, uint32_t vm) {
+    CHECK(vm == PLACEMENT_NONE || vm < run->file->problem.n_vms);
     return vm == PLACEMENT_NONE ? "" : run->file->problem.vms[vm].name;
 }
 

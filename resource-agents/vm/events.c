@@ -2,6 +2,8 @@
 /* What happens to one domain while an operation works on it. See events.h. */
 #include "events.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -148,6 +150,8 @@ int events_start(struct operation *operation, enum events_mode mode) {
     virConnectPtr conn = operation->conn;
     bool with_job = mode == EVENTS_WITH_JOB;
     pthread_t thread;
+
+    CHECK(conn != NULL && operation->domain != NULL);
 
     if (virConnectDomainEventRegisterAny(conn, operation->domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                          VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), operation,

@@ -9,6 +9,8 @@
  * the guest's memory from then on: by the mark it is seen on every node where the VM runs, also
  * after migrations.
  */
+#include "base/check.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -110,6 +112,7 @@ static xmlNode *new_mark(const struct definition *definition) {
 int definition_set_mark(struct definition *definition, uint64_t generation,
                         enum definition_disks disks) {
     char number[24];
+    CHECK(generation > 0); /* 0 is "none": clusterd would take the VM for somebody else's */
     xmlNode *former = definition_mark(definition);
 
     if (former != NULL) {

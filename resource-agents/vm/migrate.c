@@ -287,6 +287,7 @@ static void migrate(struct operation *operation, struct arrival *arrival) {
                 host_error());
     }
     operation_step(operation, "moving the VM");
+    operation_check_begun(operation);
     r = virDomainMigrateToURI3(operation->domain, params->target_uri, list, (unsigned int)count,
                                migration_flags(params));
     if (r == 0) {

@@ -2,6 +2,8 @@
 /* One operation on one VM. See operation.h. */
 #include "operation.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -77,10 +79,18 @@ bool operation_may_begin(struct operation *operation, const char *what) {
     return true;
 }
 
+void operation_check_begun(struct operation *operation) {
+    pthread_mutex_lock(&operation->lock);
+    bool begun = operation->begun;
+    pthread_mutex_unlock(&operation->lock);
+    CHECK(!operation->gated || begun);
+}
+
 bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms) {
     struct timespec due = {.tv_sec = (time_t)(due_ms / 1000),
                            .tv_nsec = (long)(due_ms % 1000) * 1000000};
 
+    CHECK(pthread_mutex_trylock(&operation->lock) == EBUSY); /* the caller holds it */
     while (operation->events.changes == seen && operation_stopped(operation) == STOP_NONE) {
         if (pthread_cond_timedwait(&operation->changed, &operation->lock, &due) == ETIMEDOUT) {
             return false;
@@ -236,7 +246,10 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
                                         .state = AGENT_VM_UNKNOWN,
                                         .blackout_ms = -1,
                                         .exit_code = OCF_ERR_GENERIC};
+    CHECK(operation->params != NULL && work != NULL);
     set_deadlines(operation);
+    CHECK(operation->started_ms <= operation->soft_deadline_ms &&
+          operation->soft_deadline_ms <= operation->deadline_ms);
     int r = prepare(operation, &signals);
     int signal_fd = r == 0 ? signalfd(-1, &signals, SFD_CLOEXEC) : -1;
     if (signal_fd >= 0) {

@@ -85,6 +85,10 @@ bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms)
  */
 bool operation_may_begin(struct operation *operation, const char *what);
 
+/* To be called where something is changed. A gated operation that changes something without having
+ * asked would carry out what a dead clusterd has decided: it ends here, as a failed CHECK. */
+void operation_check_begun(struct operation *operation);
+
 /* Why the operation did not go on, for a reason: "cancelled" or "its time of N ms was over". */
 const char *operation_stop_text(const struct operation *operation);
 

@@ -2,6 +2,8 @@
 /* What an operation tells clusterd. See report.h. */
 #include "report.h"
 
+#include "base/check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -39,6 +41,8 @@ void report_set(struct report *report, enum vm_result result, const char *format
 }
 
 void report_send(const struct report *report) {
+    /* A manager that reads only the exit code would believe that it was done. */
+    CHECK(report->result == VM_OK || report->exit_code != OCF_SUCCESS);
     json_t *line = json_pack("{ss ss so sI}", "result", vm_result_name(report->result), "state",
                              agent_vm_state_name(report->state), "reason",
                              jsonl_text(report->reason), "total_ms", (json_int_t)report->total_ms);

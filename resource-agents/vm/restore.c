@@ -132,6 +132,7 @@ static void restore(struct operation *operation, const char *claimed) {
         free(xml);
         return;
     }
+    operation_check_begun(operation);
     int r = state_file_rename(params->state_file, claimed);
     if (r < 0) {
         fail(operation, params->state_file, strerror(-r));

@@ -146,6 +146,7 @@ static void save(struct operation *operation, const char *part) {
         return;
     }
     operation_step(operation, "saving the VM");
+    operation_check_begun(operation);
     if (virDomainSaveFlags(operation->domain, part, NULL, 0) == 0) {
         report->state = AGENT_VM_OFF;
         report->detail = NULL;

@@ -108,6 +108,7 @@ static void create(struct operation *operation, const char *xml) {
         return;
     }
     operation_step(operation, "starting the VM");
+    operation_check_begun(operation);
     operation->domain = virDomainCreateXML(operation->conn, xml, 0);
     if (operation->domain == NULL) {
         explain_failure(operation);

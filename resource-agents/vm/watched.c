@@ -2,6 +2,8 @@
 /* watch: the list of domains. See watch.h. */
 #include "watch.h"
 
+#include "base/check.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ struct watched *watched_find(struct watched_list *list, virDomainPtr domain) {
 }
 
 void watched_forget(struct watched_list *list, struct watched *vm) {
+    CHECK(vm >= list->items && vm < list->items + list->count);
     free(vm->name);
     *vm = list->items[--list->count];
 }

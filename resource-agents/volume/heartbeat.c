@@ -2,6 +2,8 @@
 /* Heartbeat files on a volume. See heartbeat.h. */
 #include "heartbeat.h"
 
+#include "base/check.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -126,6 +128,7 @@ static struct heartbeat_peer *find_peer(struct heartbeat *heartbeat, const char 
     if (heartbeat->peer_count == HEARTBEAT_NODES_MAX) {
         return NULL;
     }
+    CHECK(strlen(node) < HEARTBEAT_TEXT_MAX); /* cut off, it would be the name of another node */
     struct heartbeat_peer *peer = &heartbeat->peers[heartbeat->peer_count++];
     *peer = (struct heartbeat_peer){.age_at_first_ms = 0};
     snprintf(peer->node, sizeof(peer->node), "%s", node);
