@@ -22,24 +22,23 @@
 /* ---- slots ---- */
 
 struct agent *agent_new(struct sim *s, uint32_t node, uint64_t run, const char *action) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
-        struct agent *a = &s->agents[i];
-        if (!a->used) {
-            uint64_t serial = a->serial + 1;
-            *a = (struct agent){.used = true,
-                                .serial = serial,
-                                .node = node,
-                                .run = run,
-                                .boot = s->nodes[node].boot,
-                                .life = s->nodes[node].life,
-                                .process = true,
-                                .began_us = s->now_us};
-            (void)snprintf(a->action, sizeof(a->action), "%s", action);
-            return a;
-        }
+    uint32_t slot = 0;
+    while (slot < s->n_agents && s->agents[slot].used) {
+        slot++;
     }
-    CHECK(false); /* more agents than any core should run */
-    return NULL;
+    CHECK(slot < MAX_AGENTS); /* more agents than any core should run */
+    s->n_agents = slot < s->n_agents ? s->n_agents : slot + 1;
+    struct agent *a = &s->agents[slot];
+    *a = (struct agent){.used = true,
+                        .serial = a->serial + 1,
+                        .node = node,
+                        .run = run,
+                        .boot = s->nodes[node].boot,
+                        .life = s->nodes[node].life,
+                        .process = true,
+                        .began_us = s->now_us};
+    (void)snprintf(a->action, sizeof(a->action), "%s", action);
+    return a;
 }
 
 void agent_free(struct agent *a) {
@@ -113,7 +112,7 @@ static enum agent_vm_state truth(struct sim *s, const struct agent *a) {
 }
 
 struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         bool there = a->node == node ||
                      (a->job == JOB_MIGRATE && a->target == node && a->phase >= PHASE_PREPARED);
@@ -230,7 +229,7 @@ static void stop_ends(struct sim *s, uint64_t index, uint64_t serial) {
 
 /* The agent of a clusterd that has died is awaited. */
 static bool orphan_works(const struct sim *s, const struct agent *asking) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         const struct agent *a = &s->agents[i];
         if (a->used && a->orphan && a->vm == asking->vm && a->node == asking->node) {
             return true;
@@ -410,7 +409,7 @@ static void begin(struct sim *s, uint64_t index, uint64_t serial) {
 
 /* libvirtd has gone, and with it every job that it drove. */
 void jobs_of_libvirtd_end(struct sim *s, uint32_t node) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         if (!a->used || a->job == JOB_NONE || a->phase == PHASE_ASKED) {
             continue;
@@ -574,7 +573,7 @@ static void ask_to_end(struct sim *s, struct agent *a) {
 }
 
 void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         if (!a->used || !a->process || a->fence || a->node != node || a->run != kill->run) {
             continue;
@@ -593,7 +592,7 @@ void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill
 }
 
 void sim_kill_watch(struct sim *s, uint32_t node) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         if (a->used && a->process && a->node == node && a->run == s->nodes[node].watch_run) {
             sim_trace(s, "%s: the agent that watches libvirt is killed", s->names[node]);
@@ -605,7 +604,7 @@ void sim_kill_watch(struct sim *s, uint32_t node) {
 }
 
 void agents_of_clusterd_end(struct sim *s, uint32_t node) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         if (!a->used || !a->process || a->node != node) {
             continue;
@@ -622,7 +621,7 @@ void agents_of_clusterd_end(struct sim *s, uint32_t node) {
 }
 
 void agents_of_node_end(struct sim *s, uint32_t node) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         if (a->used && a->node == node) {
             if (a->job == JOB_MIGRATE) {

@@ -41,7 +41,7 @@ static const char *nodes_rest(struct sim *s) {
                         c->replica.catching ? ", catching up" : "");
         }
     }
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         const struct agent *a = &s->agents[i];
         if (a->used && a->fence && !a->status) { /* also one that nobody waits for any more */
             return says(s, "%s is about to be powered off", s->names[a->target]);

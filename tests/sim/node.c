@@ -451,9 +451,11 @@ void node_end_clusterd(struct sim *s, uint32_t node) {
     sim_at(s, 0, core_end, (uint64_t)(uintptr_t)n->core, 0);
     n->core = NULL;
     n->life++;
-    for (uint32_t i = 0; i < MAX_REQUESTS; i++) {
-        if (s->requests[i].node == node && s->requests[i].code < 0) {
-            s->requests[i].id = 0; /* whoever waited has been told that the connection broke */
+    uint64_t first = s->last_request < MAX_REQUESTS ? 1 : s->last_request - MAX_REQUESTS + 1;
+    for (uint64_t id = first; id <= s->last_request; id++) {
+        struct request *r = &s->requests[id % MAX_REQUESTS];
+        if (r->node == node && r->code < 0) {
+            r->id = 0; /* whoever waited has been told that the connection broke */
         }
     }
 }

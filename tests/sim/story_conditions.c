@@ -57,7 +57,7 @@ static bool vm_removed(struct story *t, const struct words *w) {
 }
 
 static const struct agent *agent_of(const struct story *t, uint32_t vm, const char *action) {
-    for (uint32_t i = 0; i < MAX_AGENTS; i++) {
+    for (uint32_t i = 0; i < t->sim->n_agents; i++) {
         const struct agent *a = &t->sim->agents[i];
         if (a->used && a->vm == vm && strcmp(a->action, action) == 0) {
             return a;

@@ -344,6 +344,7 @@ struct sim {
     struct vm vms[SIM_VMS];
     uint32_t n_vms;
     struct agent agents[MAX_AGENTS];
+    uint32_t n_agents; /* slots that were ever used */
     struct {
         char action[16];
         enum sim_agent how;

@@ -48,7 +48,7 @@ static void usage(void **state) {
 }
 
 static struct agent *agent_of(struct sim *s, const char *action, const char *uuid) {
-    for (size_t i = 0; i < ARRAY_SIZE(s->agents); i++) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         if (a->used && strcmp(a->action, action) == 0 && a->vm == cluster_vm(s, uuid)) {
             return a;
