@@ -166,6 +166,7 @@ void sim_mend(struct sim *s) {
     sim_trace(s, "everything is mended");
     s->next_agent.action[0] = '\0';
     s->dead_device[0] = '\0';
+    s->other_cluster = false;
     memset(s->group, 0, sizeof(s->group));
     for (uint32_t i = 1; i <= s->n; i++) {
         struct node *n = &s->nodes[i];
@@ -187,6 +188,9 @@ void sim_mend(struct sim *s) {
         n->fence_us = 0;
         sim_disk_mode(s, i, DISK_FINE);
         sim_volume_mode(s, i, VOLUME_FINE);
+        if (n->storage != 0) {
+            sim_storage(s, i, 0);
+        }
         sim_speak_newer(s, i, false);
         n->corosync.stuck_until_us = 0;
         if (!(s->there >> i & 1)) {

@@ -43,10 +43,6 @@ static void at_first(struct story *t, const struct words *w) {
     t->options.at_first = (uint32_t)w->v[0];
 }
 
-static void quorum(struct story *t, const struct words *w) {
-    t->options.quorum = w->v[0] ? UINT32_C(1) << (w->v[0] - 1) : SIM_MAJORITY;
-}
-
 static void watchdog(struct story *t, const struct words *w) {
     t->options.watchdog_ms = w->v[0] / 1000;
 }
@@ -113,13 +109,15 @@ static const struct pattern head[] = {
     {"shows TEXT", shows, NULL},
     {"nodes NUMBER", nodes, NULL},
     {"at-first NODES", at_first, NULL},
-    {"quorum majority|two_node|last_man_standing|qdevice", quorum, NULL},
+    {"quorum majority|two_node|last_man_standing|qdevice", story_quorum, NULL},
     {"watchdog TIME", watchdog, NULL},
     {"token TIME", token, NULL},
     {"solve beside the loop in TIME", solve_beside, NULL},
     {"seed NUMBER", seed, NULL},
     {"compact NUMBER", compact, NULL},
     {"no fencing", no_fencing, NULL},
+    {"cpu NODES NAME", story_cpu, NULL},
+    {"machine NODES NAME", story_machine, NULL},
     {"vm NAME off", vm_off, NULL},
     {"vm NAME unknown", vm_unknown, NULL},
     {"vm NAME memory NUMBER", vm_anywhere, NULL},
@@ -319,6 +317,7 @@ static bool set_up_vm(struct story *t, const struct story_vm *vm) {
 
 static bool set_up(struct story *t) {
     t->sim = sim_create(&t->options);
+    story_offers(t);
     bool ok = sim_set_up(t->sim);
     t->line = NULL;
     for (uint32_t i = 0; ok && i < t->n_vms; i++) {

@@ -158,6 +158,7 @@ const struct pattern story_conditions[] = {
     {"NODE usable", NULL, node_usable},
     {"NODE not usable", NULL, node_unusable},
     {"NODE ahead", NULL, node_ahead},
+    {"NODE volume unknown|ok|stalled|failed|different", NULL, story_volume_is},
     {"NODE power on|off", NULL, node_has_power},
     {"NODE clusterd on|off", NULL, clusterd_runs},
     {"operation running|done|failed|cancelled", NULL, operation_is},

@@ -54,12 +54,21 @@ struct story_vm {
     bool unknown; /* to the cluster: libvirt has it, perhaps */
 };
 
+#define STORY_OFFERS 8u
+struct story_offer {
+    uint32_t nodes; /* bit by id */
+    bool machine;   /* else a CPU model */
+    char text[40];
+};
+
 struct story {
     const char *path;
     char shows[STORY_TEXT];
     struct sim_options options;
     struct story_vm vms[STORY_VMS];
     uint32_t n_vms;
+    struct story_offer offers[STORY_OFFERS];
+    uint32_t n_offers;
     struct story_line lines[STORY_LINES];
     uint32_t n_lines;
 
@@ -93,6 +102,12 @@ void story_command(struct story *t, uint32_t command, const void *value);
 /* story_rules.c */
 story_fn story_rule_of_vms, story_rule_of_nodes, story_remove_rule, story_down_by, story_node_has,
     story_vm_needs;
+
+/* story_hosts.c */
+story_fn story_cpu, story_machine, story_add_with_cpu, story_add_with_machine, story_storage,
+    story_quorum, story_hasty_quorum;
+story_condition story_volume_is;
+void story_offers(struct story *t); /* what the head says of them, to the simulator */
 
 /* story_trace.c */
 void trace_line(struct story *t); /* the story's own */
