@@ -45,6 +45,7 @@ void core_destroy(struct core *c) {
     executor_finish(&c->executor);
     solve_finish(c);
     reserve_finish(c);
+    outlook_finish(c);
     model_finish(&c->model);
     outbox_finish(&c->out);
     free(c->progress);
@@ -301,6 +302,9 @@ static int act(struct core *c) {
         err = reserve_run(c);
     }
     if (err == 0) {
+        err = outlook_run(c);
+    }
+    if (err == 0) {
         err = stop_if_done(c);
     }
     replica_flush(&c->replica, &c->out);
@@ -359,7 +363,7 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
         ret_actions->wakeup_ms =
             earlier(earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),
                             earlier(c->reserve.wakeup_ms, answers_deadline(c))),
-                    earlier(policy_ms, core_pending_deadline(c)));
+                    earlier(earlier(policy_ms, c->outlook.wakeup_ms), core_pending_deadline(c)));
     }
     return err;
 }
@@ -405,11 +409,4 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     } else if (!ret->usable) {
         ret->reason = "the nodes are agreeing on who is there; this takes well under a second";
     }
-}
-
-int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
-                struct planner_plan *ret_plan) {
-    struct planner_load loads[WIRE_MAX_NODES];
-    uint32_t n = core_get_loads(c, loads);
-    return planner_balance(&c->model, wall_ms, loads, n, arena, ret_plan);
 }

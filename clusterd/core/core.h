@@ -163,7 +163,11 @@ struct core_fence {
     const char *message; /* one line, free of secrets */
 };
 
-enum core_request_kind { REQUEST_COMMAND = 1, REQUEST_DEVICE_TEST };
+enum core_request_kind {
+    REQUEST_COMMAND = 1,
+    REQUEST_DEVICE_TEST,
+    REQUEST_OUTLOOK /* bring core_get_outlook() up to date; REPLY says that it is, OK */
+};
 
 struct core_request {
     uint64_t id; /* comes back in REPLY */
@@ -383,11 +387,16 @@ bool core_get_usage(const struct core *core, uint32_t node, struct core_usage *r
 /* How busy the nodes' cpus are, as balance sees it: fills ret[WIRE_MAX_NODES], returns how many. */
 struct planner_load;
 uint32_t core_get_loads(const struct core *core, struct planner_load *ret);
-/* The moves that balance would make now, in their order; of `balance advise`. -ENOMEM. */
+/* What is planned and not decided: as it was last asked for (REQUEST_OUTLOOK). The plans are the
+ * core's, until the next step. */
 struct planner_plan;
-struct arena;
-int core_advise(const struct core *core, uint64_t wall_ms, struct arena *arena,
-                struct planner_plan *ret_plan);
+struct core_outlook {
+    const struct planner_plan *starts; /* of VMs that are down and should run; NULL: not known */
+    const struct planner_plan *advice; /* the moves that `balance advise` names; NULL: none */
+};
+/* Whether it is of the present model, or there is nothing to ask: then nobody has to request it. */
+bool core_outlook_is_known(const struct core *core);
+void core_get_outlook(const struct core *core, struct core_outlook *ret_outlook);
 
 /* Whether any `nodes` nodes can be lost, as this node last found; see reserve.h. */
 enum core_reserve_state { RESERVE_OFF = 0, RESERVE_OK, RESERVE_BROKEN, RESERVE_UNKNOWN };

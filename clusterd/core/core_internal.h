@@ -18,6 +18,7 @@
 #include "core/policy/policy.h"
 #include "core/replica/replica.h"
 #include "core/policy/reserve.h"
+#include "core/policy/outlook.h"
 #include "core/policy/solve.h"
 
 #include <stdbool.h>
@@ -52,6 +53,7 @@ struct core {
     uint32_t n_adds;
 
     struct reserve reserve;
+    struct outlook outlook;
     struct solve_job *jobs[SOLVE_PURPOSES]; /* owned */
     uint64_t last_job;
     uint64_t solve_in_loop; /* nodes times VMs */

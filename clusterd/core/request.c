@@ -8,11 +8,14 @@
 #include "core/model/devices.h"
 #include "core/model/machine.h"
 #include "core/planner/planner.h"
+#include "core/policy/outlook.h"
 #include "core/request.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
 #include <string.h>
+
+#define NAMES_SHOWN 10u /* of VMs, in one message */
 
 static int propose(struct core *c, const struct core_request *request, const void *value) {
     return core_propose(c, PENDING_CLIENT, request->command, value, request->id);
@@ -66,6 +69,31 @@ static int request_move(struct core *c, const struct core_request *request) {
     return propose(c, request, &move);
 }
 
+/* "web has no other place: ...", "web, db and 3 more have no other place; web: ..." */
+static const char *without_place(struct core *c, const struct planner_plan *plan) {
+    const char *names = "", *reason = "", *first = "";
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < plan->n; i++) {
+        if (!planner_blocks_drain(&c->model, &plan->v[i])) {
+            continue;
+        }
+        const char *name = model_vm_by_id(&c->model, plan->v[i].vm)->name;
+        reason = n == 0 ? plan->v[i].reason : reason;
+        first = n == 0 ? name : first;
+        names = n == 0            ? name
+                : n < NAMES_SHOWN ? outbox_text(&c->out, "%s, %s", names, name)
+                                  : names;
+        n++;
+    }
+    if (n == 1) {
+        return outbox_text(&c->out, "%s has no other place: %s", names, reason);
+    }
+    const char *more = n > NAMES_SHOWN ? outbox_text(&c->out, " and %u more", n - NAMES_SHOWN) : "";
+    return n == 0 ? NULL
+                  : outbox_text(&c->out, "%s%s have no other place; %s: %s", names, more, first,
+                                reason);
+}
+
 static int request_drain(struct core *c, const struct core_request *request) {
     const struct cmd_node_drain *drain = request->value;
     const struct model_node *node = model_node_by_name(&c->model, drain->node);
@@ -77,24 +105,15 @@ static int request_drain(struct core *c, const struct core_request *request) {
     if (err < 0) {
         return err;
     }
-    uint32_t nowhere = 0;
-    const struct planner_choice *first = NULL;
-    for (uint32_t i = 0; i < plan.n; i++) {
-        const struct model_vm *vm = model_vm_by_id(&c->model, plan.v[i].vm);
-        /* One that moves already, or is to be stopped, needs no place now. */
-        if (plan.v[i].to == 0 && vm && vm->wanted == WANTED_RUNNING && vm->order == ORDER_NONE) {
-            first = first ? first : &plan.v[i];
-            nowhere++;
-        }
-    }
-    if (!first) {
+    const char *why = without_place(c, &plan);
+    if (!why) {
         return propose(c, request, drain);
     }
-    const struct model_vm *vm = model_vm_by_id(&c->model, first->vm);
-    return refuse(c, request,
-                  outbox_text(&c->out, "%u of the VMs on %s have no other place; %s: %s", nowhere,
-                              node->name, vm->name, first->reason),
-                  "make room on the other nodes, or stop VMs");
+    return refuse(c, request, outbox_text(&c->out, "%s cannot be drained: %s", node->name, why),
+                  outbox_text(&c->out,
+                              "make room on other nodes, or stop VMs; clusterctl node drain %s "
+                              "--dry-run shows the plan",
+                              node->name));
 }
 
 static bool may_run_it(const struct cmd_vm_add *add, const struct model_node *node) {
@@ -219,6 +238,9 @@ static int request_fence(struct core *c, const struct core_request *request) {
 int core_request(struct core *c, const struct core_request *request) {
     if (request->kind == REQUEST_DEVICE_TEST) {
         return executor_test_device(c, request);
+    }
+    if (request->kind == REQUEST_OUTLOOK) {
+        return outlook_request(c, request->id);
     }
     if (!c->replica.quorate || c->replica.refusal) {
         outbox_reply(&c->out, request->id, REPLY_NO_QUORUM, 0,

@@ -173,5 +173,8 @@
  * than the second. */
 #define TIMEOUT_RESERVE_ASK_MS 1000u
 #define TIMEOUT_RESERVE_ANSWER_MS 3000u
+/* What a reading client is told of open decisions is planned anew when it is older; and no client
+ * waits longer for that. */
+#define TIMEOUT_OUTLOOK_MS 1000u
 
 #endif

@@ -34,7 +34,9 @@ static uint64_t ask(struct sim *s, uint32_t node, struct core_request request) {
                          /* if it is proposed, it is so at once */
                          .number = command ? n->core->last_request + 1 : 0};
     sim_trace(s, "%s: asked for %s", s->names[node],
-              command ? command_name(request.command) : "a test of a fence device");
+              command                           ? command_name(request.command)
+              : request.kind == REQUEST_OUTLOOK ? "the outlook"
+                                                : "a test of a fence device");
     struct core_event event = {.type = CORE_EVENT_REQUEST, .request = request};
     node_step(s, node, &event);
     return request.id;
@@ -48,6 +50,10 @@ uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void 
 uint64_t sim_test_device(struct sim *s, uint32_t node, const char *device, const char *of) {
     return ask(s, node,
                (struct core_request){.kind = REQUEST_DEVICE_TEST, .device = device, .node = of});
+}
+
+uint64_t sim_look(struct sim *s, uint32_t node) {
+    return ask(s, node, (struct core_request){.kind = REQUEST_OUTLOOK});
 }
 
 int sim_answer(const struct sim *s, uint64_t request) {

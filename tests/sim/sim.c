@@ -287,6 +287,14 @@ bool sim_status(const struct sim *s, uint32_t node, struct core_status *ret_stat
     return true;
 }
 
+bool sim_outlook(const struct sim *s, uint32_t node, struct core_outlook *ret_outlook) {
+    if (!s->nodes[node].core) {
+        return false;
+    }
+    core_get_outlook(s->nodes[node].core, ret_outlook);
+    return true;
+}
+
 struct sim_figures sim_figures(const struct sim *s) {
     return s->figures;
 }

@@ -198,6 +198,8 @@ uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void 
 /* Asks that node to have a fence device say whether the other node is on; as sim_command(). */
 uint64_t sim_test_device(struct sim *s, uint32_t node, const char *device, const char *of);
 /* The answer to the last request of that number: -1: none yet. */
+/* A client there reads what is planned, as `status` does. 0: nobody takes requests. */
+uint64_t sim_look(struct sim *s, uint32_t node);
 int sim_answer(const struct sim *s, uint64_t request);
 const char *sim_answer_text(const struct sim *s, uint64_t request);
 uint64_t sim_answer_operation(const struct sim *s, uint64_t request);
@@ -220,6 +222,7 @@ bool sim_clusterd_runs(const struct sim *s, uint32_t node);
 const struct model *sim_model(const struct sim *s);
 const struct model *sim_model_of(const struct sim *s, uint32_t node); /* NULL: no clusterd */
 bool sim_status(const struct sim *s, uint32_t node, struct core_status *ret_status);
+bool sim_outlook(const struct sim *s, uint32_t node, struct core_outlook *ret_outlook);
 /* The node on which the VM truly runs; 0: none. */
 uint32_t sim_runs_on(const struct sim *s, uint32_t vm);
 uint32_t sim_agent_calls(const struct sim *s, const char *action);

@@ -280,6 +280,13 @@ static void ask(struct story *t, const struct words *w) {
     t->asked = w->n ? (uint32_t)w->v[0] : 0;
 }
 
+/* Somebody reads the status there. */
+static void look(struct story *t, const struct words *w) {
+    if (sim_look(t->sim, (uint32_t)w->v[0]) == 0) {
+        story_wrong(t, "nobody takes requests there");
+    }
+}
+
 static void confirm_off(struct story *t, const struct words *w) {
     uint32_t node = (uint32_t)w->v[0];
     struct cmd_node_confirm_off value = {.node = sim_node_name(t->sim, node)};
@@ -463,6 +470,7 @@ const struct pattern story_actions[] = {
     {"rest", rest, NULL},
     {"ask NODE", ask, NULL},
     {"ask any", ask, NULL},
+    {"look NODE", look, NULL},
     {"hurry", hurry, NULL},
     {"confirm-off NODE", confirm_off, NULL},
     {"drain NODE", drain, NULL},

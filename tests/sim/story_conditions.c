@@ -92,6 +92,31 @@ static bool node_usable(struct story *t, const struct words *w) {
     return sim_status(t->sim, (uint32_t)w->v[0], &status) && status.usable;
 }
 
+/* What is planned, as a client there was told last. */
+static bool sees_place(struct story *t, const struct words *w, bool place) {
+    struct core_outlook outlook;
+    const struct model *m = sim_model(t->sim);
+    const struct model_vm *vm =
+        m ? model_vm_by_name(m, sim_vm_name(t->sim, (uint32_t)w->v[1])) : NULL;
+    if (!vm || !sim_outlook(t->sim, (uint32_t)w->v[0], &outlook) || !outlook.starts) {
+        return false;
+    }
+    for (uint32_t i = 0; i < outlook.starts->n; i++) {
+        if (outlook.starts->v[i].vm == vm->id) {
+            return (outlook.starts->v[i].to != 0) == place;
+        }
+    }
+    return false;
+}
+
+static bool sees_no_place(struct story *t, const struct words *w) {
+    return sees_place(t, w, false);
+}
+
+static bool sees_a_place(struct story *t, const struct words *w) {
+    return sees_place(t, w, true);
+}
+
 /* Its log has an entry that nobody else's has yet. */
 static bool node_ahead(struct story *t, const struct words *w) {
     struct core_status own, other;
@@ -157,6 +182,8 @@ const struct pattern story_conditions[] = {
     {"NODE serves active|draining|drained", NULL, node_serves},
     {"NODE usable", NULL, node_usable},
     {"NODE not usable", NULL, node_unusable},
+    {"NODE sees no place for VM", NULL, sees_no_place},
+    {"NODE sees a place for VM", NULL, sees_a_place},
     {"NODE ahead", NULL, node_ahead},
     {"NODE volume unknown|ok|stalled|failed|different", NULL, story_volume_is},
     {"NODE power on|off", NULL, node_has_power},

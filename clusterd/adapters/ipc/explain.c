@@ -65,41 +65,6 @@ static int plan_error(struct ipc_error *error, const char *subject, int number) 
     return ipc_fail(error, "failed", "", "%s: no plan: %s", subject, strerror(-number));
 }
 
-/* The names of VMs without a place, and the first one's reason, as one refusal. */
-static int refuse_drain(const struct model *m, const char *node, const struct planner_plan *plan,
-                        struct ipc_error *error) {
-    struct buffer names;
-    const char *reason = "";
-    uint32_t n = 0;
-    buffer_init(&names);
-    for (uint32_t i = 0; i < plan->n; i++) {
-        const struct model_vm *vm = plan->v[i].to == 0 ? model_vm_by_id(m, plan->v[i].vm) : NULL;
-        if (!vm) {
-            continue;
-        }
-        if (n < 10) {
-            buffer_append(&names, n ? ", " : "", n ? 2 : 0);
-            buffer_append(&names, vm->name, strlen(vm->name));
-            reason = reason[0] ? reason : plan->v[i].reason;
-        }
-        n++;
-    }
-    if (n > 10) {
-        buffer_append(&names, ", ...", 5);
-    }
-    buffer_append_u8(&names, 0);
-    if (n > 0) {
-        (void)ipc_fail(
-            error, "refused",
-            "make room on another node, stop these VMs, or see: clusterctl node drain --dry-run; "
-            "clusterctl vm explain VM",
-            "%s cannot be drained: no other node can take %s (%s)", node,
-            names.failed ? "some VMs" : (const char *)names.data, reason);
-    }
-    buffer_finish(&names);
-    return n > 0 ? -EINVAL : 0;
-}
-
 int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
                struct ipc_error *ret_error) {
     const struct model_node *row = model_node_by_name(view->model, node);
@@ -112,11 +77,16 @@ int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
     if (error < 0) {
         return plan_error(ret_error, node, error);
     }
-    if (ret_plan) {
-        *ret_plan = render_plan(view->model, &plan);
-        return 0;
+    /* A VM that needs no place is not part of the plan; what remains without one is a refusal. */
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < plan.n; i++) {
+        if (plan.v[i].to != 0 || planner_blocks_drain(view->model, &plan.v[i])) {
+            plan.v[kept++] = plan.v[i];
+        }
     }
-    return refuse_drain(view->model, node, &plan, ret_error);
+    plan.n = kept;
+    *ret_plan = render_plan(view->model, &plan);
+    return 0;
 }
 
 int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,

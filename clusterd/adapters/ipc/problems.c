@@ -282,13 +282,9 @@ static void about_device(struct problems *p, const struct model_device *device) 
 static void about_balance(struct problems *p) {
     struct ipc_view *view = p->view;
     const struct model *m = view->model;
-    struct planner_plan plan;
-    if (!view->core || !view->status.usable || setting_get(m, SETTING_balance) != BALANCE_ADVISE ||
-        core_advise(view->core, view->wall_ms, view->arena, &plan) < 0) {
-        return;
-    }
-    for (uint32_t i = 0; i < plan.n; i++) {
-        const struct planner_choice *choice = &plan.v[i];
+    const struct planner_plan *plan = view->outlook.advice;
+    for (uint32_t i = 0; plan && i < plan->n; i++) {
+        const struct planner_choice *choice = &plan->v[i];
         const struct model_vm *vm = model_vm_by_id(m, choice->vm);
         char todo[200];
         if (!vm || choice->to == 0) {

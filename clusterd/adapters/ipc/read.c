@@ -201,6 +201,11 @@ static json_t *config_get(struct ipc_view *view, const char *key, struct ipc_err
                    : missing(error, "setting", key, "clusterctl config list");
 }
 
+bool ipc_read_shows_outlook(const struct ipc_request *request) {
+    enum ipc_read_verb verb = (enum ipc_read_verb)request->verb->what;
+    return verb == READ_STATUS || verb == READ_VM_LIST || verb == READ_VM_SHOW;
+}
+
 json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
                  struct ipc_error *ret_error) {
     const struct ipc_args *args = &request->args;

@@ -124,20 +124,12 @@ static bool node_in_doubt(const struct model *m, uint32_t id) {
            (node->state == NODE_LOST || node->state == NODE_FENCING || node->state == NODE_SILENT);
 }
 
-/* Where the VMs that should run and do not could go: asked once for all of them, as the policy
- * asks. */
-static const struct planner_choice *planned_choice(struct ipc_view *view, uint32_t id) {
-    const struct model *m = view->model;
-    if (!view->planned) {
-        view->planned = true;
-        if (planner_starts(m, view->wall_ms, setting_get(m, SETTING_failover_may_move) != 0,
-                           view->arena, &view->plan) < 0) {
-            view->plan = (struct planner_plan){0};
-        }
-    }
-    for (uint32_t i = 0; i < view->plan.n; i++) {
-        if (view->plan.v[i].vm == id) {
-            return &view->plan.v[i];
+/* Where a VM that should run and does not could go, as it was planned last. */
+static const struct planner_choice *planned_choice(const struct ipc_view *view, uint32_t id) {
+    const struct planner_plan *plan = view->outlook.starts;
+    for (uint32_t i = 0; plan && i < plan->n; i++) {
+        if (plan->v[i].vm == id) {
+            return &plan->v[i];
         }
     }
     return NULL;

@@ -373,3 +373,9 @@ void ipc_request_finish(struct ipc_request *request) {
     request->json = NULL;
     arena_finish(&request->arena);
 }
+
+void ipc_request_move(struct ipc_request *to, struct ipc_request *from) {
+    *to = *from;
+    from->json = NULL;
+    arena_init(&from->arena);
+}

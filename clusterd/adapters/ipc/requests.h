@@ -71,6 +71,8 @@ struct ipc_request {
  * ipc_request_finish() follows. */
 int ipc_request_parse(const char *text, size_t size, struct ipc_request *ret_request,
                       struct ipc_error *ret_error);
+/* The new owner has it all; *from is as after ipc_request_finish(). */
+void ipc_request_move(struct ipc_request *to, struct ipc_request *from);
 void ipc_request_finish(struct ipc_request *request);
 
 #endif

@@ -10,7 +10,8 @@
  * with access could truncate its rings' file and so end this process with SIGBUS; access is for
  * administrators.
  *
- * Reads are answered at once. A change goes to the core with a number of ours; its answer comes
+ * Reads are answered at once, unless they show what is planned and that must be planned first: then
+ * they wait, as changes do, for the core. What goes there has a number of ours; the answer comes
  * back by that number, and by then the client may have gone.
  */
 #include "adapters/ipc/server.h"
@@ -35,6 +36,8 @@ struct pending {
     uint64_t id;
     json_int_t client_id;
     struct ipc_session *session; /* NULL: it has gone */
+    bool reads;                  /* `request` is answered from the model when the core says so */
+    struct ipc_request request;  /* owned if it reads */
 };
 
 struct ipc_server {
@@ -67,11 +70,12 @@ static void view_init(const struct ipc_server *s, const struct ipc_session *sess
         .wall_ms = clock_wall_ms(),
         .arena = arena};
     core_get_status(s->source.core, &ret_view->status);
+    core_get_outlook(s->source.core, &ret_view->outlook);
 }
 
-/* To the core; the answer comes by ipc_server_reply(). */
-static int forward(struct ipc_server *s, struct ipc_session *session,
-                   const struct ipc_request *request, struct ipc_error *error) {
+/* To the core; the answer comes by ipc_server_reply(). A request that reads is kept until then. */
+static int forward(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
+                   struct ipc_error *error) {
     struct core_event event = {.type = CORE_EVENT_REQUEST};
     if (session->n_pending >= MAX_PENDING) {
         return ipc_fail(error, "refused", "wait for the answers",
@@ -87,7 +91,11 @@ static int forward(struct ipc_server *s, struct ipc_session *session,
     session->n_pending++;
     list_append(&s->pendings, &pending->link);
     event.request.id = pending->id;
-    if (request->verb->kind == IPC_DEVICE_TEST) {
+    if (request->verb->kind == IPC_READ) {
+        event.request.kind = REQUEST_OUTLOOK;
+        pending->reads = true;
+        ipc_request_move(&pending->request, request);
+    } else if (request->verb->kind == IPC_DEVICE_TEST) {
         event.request.kind = REQUEST_DEVICE_TEST;
         event.request.device = request->args.name;
         event.request.node = request->args.node;
@@ -105,23 +113,30 @@ static int change(struct ipc_server *s, struct ipc_session *session, struct ipc_
                   json_t **ret_body, struct ipc_error *error) {
     struct ipc_view view;
     view_init(s, session, &request->arena, &view);
-    int r = 0;
     if (view.waiting[0]) {
         return ipc_fail(error, "no-quorum", "systemctl status corosync",
                         "clusterd takes no part in the cluster: %s", view.waiting);
     }
-    /* A drain that cannot be finished is not begun; without a usable view the core says why it
-     * cannot. */
-    if (request->verb->what == COMMAND_NODE_DRAIN && view.status.usable) {
-        const struct cmd_node_drain *drain = request->command;
-        r = plan_drain(&view, drain->node, request->dry_run ? ret_body : NULL, error);
-    } else if (request->dry_run && view.status.usable) {
-        r = plan_move(&view, request->command, ret_body, error);
-    } else if (request->dry_run) {
-        r = ipc_fail(error, "no-quorum", "", "no plan without a usable view: %s",
-                     view.status.reason);
+    if (!request->dry_run) {
+        return forward(s, session, request, error);
     }
-    return r < 0 || request->dry_run ? r : forward(s, session, request, error);
+    if (!view.status.usable) {
+        return ipc_fail(error, "no-quorum", "", "no plan without a usable view: %s",
+                        view.status.reason);
+    }
+    if (request->verb->what == COMMAND_NODE_DRAIN) {
+        const struct cmd_node_drain *drain = request->command;
+        return plan_drain(&view, drain->node, ret_body, error);
+    }
+    return plan_move(&view, request->command, ret_body, error);
+}
+
+static int read_now(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
+                    json_t **ret_body, struct ipc_error *error) {
+    struct ipc_view view;
+    view_init(s, session, &request->arena, &view);
+    *ret_body = ipc_read(&view, request, error);
+    return *ret_body ? 0 : -EINVAL;
 }
 
 static void subscribe(struct ipc_server *s, struct ipc_session *session,
@@ -149,12 +164,11 @@ static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_
                         "%s: you may only read", request->verb->name);
     }
     switch (request->verb->kind) {
-    case IPC_READ: {
-        struct ipc_view view;
-        view_init(s, session, &request->arena, &view);
-        *ret_body = ipc_read(&view, request, error);
-        return *ret_body ? 0 : -EINVAL;
-    }
+    case IPC_READ:
+        if (ipc_read_shows_outlook(request) && !core_outlook_is_known(s->source.core)) {
+            return forward(s, session, request, error);
+        }
+        return read_now(s, session, request, ret_body, error);
     case IPC_CHANGE: return change(s, session, request, ret_body, error);
     case IPC_DEVICE_TEST: return forward(s, session, request, error);
     case IPC_SUBSCRIBE: subscribe(s, session, request); return 0;
@@ -188,6 +202,22 @@ static int32_t on_message(qb_ipcs_connection_t *connection, void *data, size_t s
 
 /* ---- from the core ---- */
 
+static void pending_free(struct pending *pending) {
+    if (pending->reads) {
+        ipc_request_finish(&pending->request);
+    }
+    free(pending);
+}
+
+/* Of a read that waited for the outlook. */
+static json_t *answer_read(struct ipc_server *s, struct pending *pending) {
+    struct ipc_error error;
+    json_t *body = NULL;
+    int r = read_now(s, pending->session, &pending->request, &body, &error);
+    return r < 0 ? ipc_answer_error(pending->client_id, &error)
+                 : ipc_answer_ok(pending->client_id, body);
+}
+
 void ipc_server_reply(struct ipc_server *s, const struct core_reply *reply) {
     struct pending *pending = NULL;
     list_for_each (at, &s->pendings) {
@@ -204,9 +234,10 @@ void ipc_server_reply(struct ipc_server *s, const struct core_reply *reply) {
     if (pending->session) {
         pending->session->n_pending--;
         ipc_session_answer(&s->sessions, pending->session,
-                           ipc_answer_reply(pending->client_id, reply));
+                           pending->reads ? answer_read(s, pending)
+                                          : ipc_answer_reply(pending->client_id, reply));
     }
-    free(pending);
+    pending_free(pending);
 }
 
 void ipc_server_event(struct ipc_server *s, const struct model_event *event) {
@@ -362,7 +393,7 @@ void ipc_server_destroy(struct ipc_server *s) {
     while (!list_empty(&s->pendings)) {
         struct pending *p = list_entry(s->pendings.next, struct pending, link);
         list_remove(&p->link);
-        free(p);
+        pending_free(p);
     }
     free(s->admin_group);
     free(s->reader_group);

@@ -19,6 +19,7 @@ struct ipc_view {
     const struct model *model;
     const struct core *core; /* for what only it knows; NULL in tests of the rest */
     struct core_status status;
+    struct core_outlook outlook;
     uint64_t wall_ms;    /* now */
     const char *cluster; /* name of the cluster */
     bool secrets;        /* for one who may see those in a VM's definition: an administrator */
@@ -26,9 +27,6 @@ struct ipc_view {
     const char *misfit;  /* of corosync's configuration to clusterd.conf; NULL or "": none */
     const char *list_changed; /* corosync's list of nodes, if a reload changed it; NULL or "" */
     struct arena *arena;
-    bool planned; /* `plan` was asked for */
-    struct planner_plan
-        plan; /* of all VMs that are off and should run: where they could go, or why not */
 };
 
 /* ipc/render.c: model to JSON, in the shapes that clients know. NULL when memory has run out. */
@@ -56,8 +54,8 @@ json_t *render_reserve(const struct ipc_view *view);
 /* ipc/explain.c */
 json_t *render_explanation(struct ipc_view *view, const struct model_vm *vm,
                            struct ipc_error *ret_error);
-/* Whether a drain or move can be sent; fills *ret_plan (JSON, owned by the caller) for a dry run. 0
- * or -EINVAL and an error. */
+/* Dry runs: what a drain or a move would do, as JSON that the caller owns. Whether it may be done
+ * the core alone decides. 0, or -EINVAL and an error. */
 int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
                struct ipc_error *ret_error);
 int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,
@@ -67,6 +65,8 @@ int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **re
 json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error);
 
 /* ipc/read.c: the body of the answer to a read verb, or NULL and an error. */
+/* Whether its answer shows what is planned, so that the outlook is brought up to date first. */
+bool ipc_read_shows_outlook(const struct ipc_request *request);
 json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
                  struct ipc_error *ret_error);
 

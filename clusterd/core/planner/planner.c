@@ -179,6 +179,11 @@ int planner_drain(const struct model *m, uint64_t wall_ms, uint32_t node, struct
     return ask(m, &facts, &question, arena, ret_plan);
 }
 
+bool planner_blocks_drain(const struct model *m, const struct planner_choice *choice) {
+    const struct model_vm *vm = choice->to == 0 ? model_vm_by_id(m, choice->vm) : NULL;
+    return vm && vm->wanted == WANTED_RUNNING && vm->order == ORDER_NONE;
+}
+
 bool planner_to_be_started(const struct model_vm *vm) {
     bool held = (vm->other_disks[0] && !MUTANT(older_disks)) ||
                 (vm->unasked.n > 0 && !MUTANT(added_unasked)) ||

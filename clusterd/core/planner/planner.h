@@ -107,6 +107,9 @@ int planner_balance_question(const struct model *m, uint64_t wall_ms, struct are
 int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
                    struct arena *arena, struct planner_plan *ret_plan);
 bool planner_to_be_started(const struct model_vm *vm);
+/* A drain is refused if it finds no place for this VM. One that is being stopped, or is on its way
+ * already, needs none. */
+bool planner_blocks_drain(const struct model *m, const struct planner_choice *choice);
 
 /* Moves that bring all nodes below balance_threshold_percent, of VMs that may be moved for that:
  * not one on a preferred owner, nor one that was moved by hand or by balance a short while ago. */

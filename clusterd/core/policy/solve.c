@@ -39,7 +39,9 @@ void solve_note(struct core *c, uint64_t id) {
     struct solve_job *job = solve_job_by_id(c, id);
     if (job) {
         job->done = true;
-        policy_wake_at(c, c->now_ms); /* who asked, asks again */
+        if (job->purpose != SOLVE_OUTLOOK && job->purpose != SOLVE_ADVICE) {
+            policy_wake_at(c, c->now_ms); /* who asked, asks again */
+        }
     }
 }
 

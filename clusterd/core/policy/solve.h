@@ -34,7 +34,15 @@ struct core;
  * is not proven to be the best: half a second, in which nothing is placed. */
 #define SOLVE_WORK 4000000u
 
-enum solve_purpose { SOLVE_STARTS, SOLVE_DRAIN, SOLVE_BALANCE, SOLVE_RESERVE, SOLVE_PURPOSES };
+enum solve_purpose {
+    SOLVE_STARTS,
+    SOLVE_DRAIN,
+    SOLVE_BALANCE,
+    SOLVE_RESERVE,
+    SOLVE_OUTLOOK,
+    SOLVE_ADVICE,
+    SOLVE_PURPOSES
+};
 
 struct solve_job {
     uint64_t id;

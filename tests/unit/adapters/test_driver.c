@@ -58,13 +58,14 @@ uint32_t core_get_loads(const struct core *c, struct planner_load *ret) {
     return 0;
 }
 
-int core_advise(const struct core *c, uint64_t wall_ms, struct arena *arena,
-                struct planner_plan *ret_plan) {
+bool core_outlook_is_known(const struct core *c) {
     (void)c;
-    (void)wall_ms;
-    (void)arena;
-    (void)ret_plan;
-    return -ENOTSUP;
+    return true;
+}
+
+void core_get_outlook(const struct core *c, struct core_outlook *ret_outlook) {
+    (void)c;
+    *ret_outlook = (struct core_outlook){0};
 }
 
 void core_get_reserve(const struct core *c, struct core_reserve *ret_reserve) {

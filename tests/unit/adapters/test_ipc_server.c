@@ -332,6 +332,32 @@ static void test_definitions_of_readers_have_no_secrets(void **state) {
     assert_non_null(strstr(text, "name='img?********'"));
 }
 
+/* Where a VM that is down could go is planned first; the model is read when the core says so. */
+static void test_read_waits_for_the_outlook(void **state) {
+    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.list\"}";
+    const struct client client = {.requests = &request, .n_requests = 1, .n_answers = 1};
+    (void)state;
+    add_vm();
+    struct model *m = (struct model *)(uintptr_t)core_model(core);
+    struct model_vm *vm = model_vm_by_name(m, "web");
+    vm->state = VM_OFF;
+    vm->wanted = WANTED_RUNNING;
+    pid_t pid = start(&client);
+    const struct core_event *event = harness_wait(&h, 5000);
+    assert_int_equal(event->type, CORE_EVENT_REQUEST);
+    assert_int_equal(event->request.kind, REQUEST_OUTLOOK);
+    vm->memory_mb = 4711; /* read before the answer, it would say 0 */
+    const struct core_reply reply = {
+        .id = event->request.id, .code = REPLY_OK, .message = "", .hint = ""};
+    ipc_server_reply(server, &reply);
+    finish(pid);
+    const char *text = told();
+    assert_non_null(strstr(text, "\"id\":7,\"ok\":true"));
+    assert_non_null(strstr(text, "\"memory_mb\":4711"));
+    vm->wanted = WANTED_STOPPED; /* nothing is planned: answered at once */
+    assert_non_null(strstr(ask(request), "\"name\":\"web\""));
+}
+
 static struct model_event row = {
     .seq = 1, .kind = "k", .node = "n", .subject = "s", .message = "hello"};
 
@@ -395,6 +421,7 @@ int main(void) {
         T(test_many_unanswered),
         T(test_answer_that_does_not_fit),
         T(test_definitions_of_readers_have_no_secrets),
+        T(test_read_waits_for_the_outlook),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
