@@ -355,17 +355,6 @@ enum volume_state {
     VOLUME_FAILED,
     VOLUME_DIFFERENT
 };
-enum order_kind {
-    ORDER_NONE = 0,
-    ORDER_START,
-    ORDER_STOP,    /* ACPI shutdown, destroy at the deadline */
-    ORDER_DESTROY, /* at once */
-    ORDER_MIGRATE, /* live, by the source */
-    ORDER_SAVE,    /* quick migration, first half */
-    ORDER_RESTORE, /* and its second */
-    ORDER_PROBE,   /* say what runs at your place; wait for a job that libvirt still does */
-    ORDER_RESUME   /* a migration that failed left the source paused */
-};
 enum rule_kind { RULE_NONE = 0, RULE_APART, RULE_TOGETHER, RULE_ON, RULE_NOT_ON };
 /* Of APART and TOGETHER; from narrow to wide: what is one node is one rack, and one site. */
 enum rule_scope { SCOPE_NONE = 0, SCOPE_NODE, SCOPE_RACK, SCOPE_SITE };

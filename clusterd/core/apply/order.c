@@ -22,53 +22,35 @@ static bool is_member(const struct model *m, uint32_t id) {
     return ids_contain(&m->members, id);
 }
 
-/* Where a copy of the VM would be made by the order; 0: none is. */
-static uint32_t copy_on(const struct cmd_vm_order *o) {
-    switch ((enum order_kind)o->kind) {
-    case ORDER_START:
-    case ORDER_RESTORE: return o->node;
-    case ORDER_MIGRATE:
-    case ORDER_SAVE: return o->target;
-    case ORDER_NONE:
-    case ORDER_STOP:
-    case ORDER_DESTROY:
-    case ORDER_PROBE:
-    case ORDER_RESUME: break;
-    }
-    return 0;
+/* What stands against a start, besides the VM's state. */
+static bool may_be_started(const struct model_vm *vm) {
+    return vm->wanted == WANTED_RUNNING && (vm->unasked.n == 0 || MUTANT(added_unasked)) &&
+           (vm->foreign.n == 0 || MUTANT(foreign_unheard)) &&
+           (vm->other_disks[0] == '\0' || MUTANT(older_disks));
 }
 
 /* Whether the order fits the VM's state: the transition table of enum vm_state's drawing. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o) {
-    uint32_t to = copy_on(o);
-    if (vm->order != ORDER_NONE || (to && rules_forbid(m, vm, to))) {
+    const struct order_spec *spec = order_spec(o->kind);
+    if (!spec || vm->order != ORDER_NONE) {
         return false;
     }
-    bool by_owner = o->node == vm->owner && is_member(m, o->node);
-    struct resolve_step step = resolve_next(vm);
-    switch ((enum order_kind)o->kind) {
-    case ORDER_START:
-        return vm->state == VM_OFF && vm->wanted == WANTED_RUNNING && takes_vms(m, o->node) &&
-               (vm->unasked.n == 0 || MUTANT(added_unasked)) &&
-               (vm->foreign.n == 0 || MUTANT(foreign_unheard)) &&
-               (vm->other_disks[0] == '\0' || MUTANT(older_disks));
-    case ORDER_RESTORE: return vm->state == VM_SAVED && takes_vms(m, o->node);
-    case ORDER_STOP: return vm->state == VM_RUNNING && by_owner;
-    case ORDER_MIGRATE:
-    case ORDER_SAVE:
-        return vm->state == VM_RUNNING && by_owner && takes_vms(m, o->target) &&
-               o->target != vm->owner;
-    case ORDER_PROBE:
-    case ORDER_RESUME:
-        return vm->state == VM_RESOLVING && step.kind == o->kind && step.node == o->node &&
-               is_member(m, o->node);
-    case ORDER_DESTROY:
-        return (vm->state == VM_RUNNING && by_owner) ||
-               (vm->state == VM_RESOLVING && step.kind == o->kind && step.node == o->node &&
-                is_member(m, o->node));
-    case ORDER_NONE: break;
+    if (vm->state == VM_RESOLVING) {
+        struct resolve_step step = resolve_next(vm);
+        return step.kind == o->kind && step.node == o->node && is_member(m, o->node);
     }
-    return false;
+    uint32_t to = spec->copy == COPY_ON_NODE     ? o->node
+                  : spec->copy == COPY_ON_TARGET ? o->target
+                                                 : 0;
+    bool by_owner = o->node == vm->owner && is_member(m, o->node);
+    if (vm->state != spec->from || (spec->copy != COPY_ON_NODE && !by_owner)) {
+        return false;
+    }
+    if (spec->copy != COPY_NOWHERE && (!takes_vms(m, to) || rules_forbid(m, vm, to))) {
+        return false;
+    }
+    return (spec->copy != COPY_ON_TARGET || to != vm->owner) &&
+           (o->kind != ORDER_START || may_be_started(vm));
 }
 
 static void set_state_file(struct apply *a, struct model_vm *vm) {
@@ -101,52 +83,40 @@ static void order_operation(struct apply *a, struct model_vm *vm, const struct c
     row->state = OPERATION_RUNNING;
     row->attempts++;
     row->to = o->target ? o->target : o->node;
-    row->mode = o->kind == ORDER_MIGRATE ? MOVE_LIVE
-                : o->kind == ORDER_SAVE  ? MOVE_QUICK
-                                         : row->mode;
+    uint8_t mode = order_spec(o->kind)->mode;
+    row->mode = mode != MOVE_AUTO ? mode : row->mode;
     operation_changed(a, op);
 }
 
-/* The state that an order puts its VM into; RESOLVING stays. */
+/* What becomes of the VM's row by the order. */
 static void enter_ordered_state(struct apply *a, struct model_vm *vm,
                                 const struct cmd_vm_order *o) {
-    switch ((enum order_kind)o->kind) {
-    case ORDER_START:
-    case ORDER_RESTORE:
+    const struct order_spec *spec = order_spec(o->kind);
+    if (spec->copy == COPY_ON_NODE) {
         vm->owner = o->node;
         vm->generation = a->index;
-        vm_set_state(a, vm, o->kind == ORDER_START ? VM_STARTING : VM_RESTORING);
         if (o->reason[0] && vm->reason[0] == '\0') {
             set_text(a, &vm->reason, o->reason); /* why it goes back, where nothing was tried */
         }
-        break;
-    case ORDER_MIGRATE:
+    }
+    if (o->kind == ORDER_MIGRATE) {
         vm->target = o->target;
         vm->move_generation = a->index;
-        vm_set_state(a, vm, VM_MIGRATING);
-        break;
-    case ORDER_SAVE:
+    }
+    if (o->kind == ORDER_SAVE) {
         set_state_file(a, vm);
         vm->restore_node = o->target;
         vm->saved_on = vm->owner;
-        vm_set_state(a, vm, VM_SAVING);
-        break;
-    case ORDER_STOP: vm_set_state(a, vm, VM_STOPPING); break;
-    case ORDER_DESTROY:
-        if (vm->state == VM_RUNNING) {
-            vm_set_state(a, vm, VM_STOPPING);
-        }
-        break;
-    case ORDER_PROBE:
-    case ORDER_RESUME:
-    case ORDER_NONE: break;
+    }
+    if (vm->state != VM_RESOLVING || spec->copy != COPY_NOWHERE) {
+        vm_set_state(a, vm, (enum vm_state)spec->then);
     }
 }
 
 void apply_vm_order(struct apply *a, const void *command) {
     const struct cmd_vm_order *o = command;
     struct model_vm *vm = model_vm_by_id(a->m, o->vm);
-    if (!vm || a->origin != model_coordinator(a->m) ||
+    if (!vm || !order_spec(o->kind) || a->origin != model_coordinator(a->m) ||
         (vm->generation != o->generation && !MUTANT(older_picture)) ||
         (vm->serial != o->serial && !MUTANT(older_picture)) ||
         (!order_fits(a->m, vm, o) && !MUTANT(older_picture))) {

@@ -98,16 +98,12 @@ static void found_nowhere(struct apply *a, struct model_vm *vm) {
     const char *reason =
         vm->unclear ? outbox_text(a->out, "%s", vm->reason) : "it was found to run nowhere";
     apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
-    switch ((enum order_kind)vm->unclear) {
-    case ORDER_START:
-    case ORDER_RESTORE: add_id(a, &vm->avoid, vm->owner); break;
-    case ORDER_MIGRATE:
-    case ORDER_SAVE: vm_count_failure(a, vm, vm->owner); break;
-    case ORDER_NONE:
-    case ORDER_STOP:
-    case ORDER_DESTROY:
-    case ORDER_PROBE:
-    case ORDER_RESUME: break;
+    const struct order_spec *ended = order_spec(vm->unclear);
+    enum order_lost lost = ended ? (enum order_lost)ended->lost : LOST_NOT;
+    if (lost == LOST_AVOIDED) {
+        add_id(a, &vm->avoid, vm->owner);
+    } else if (lost == LOST_COUNTED) {
+        vm_count_failure(a, vm, vm->owner);
     }
     if (vm->state_file[0] && vm->wanted == WANTED_RUNNING) {
         vm_set_saved(a, vm);

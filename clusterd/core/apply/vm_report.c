@@ -235,19 +235,27 @@ static void resume_reported(struct apply *a, struct model_vm *vm, const struct c
 static struct cmd_vm_report unchanged(const struct model_vm *vm, const struct cmd_vm_report *r) {
     struct cmd_vm_report report = *r;
     report.result = r->result == RESULT_CANCELLED ? RESULT_CANCELLED : RESULT_FAILED;
-    switch ((enum order_kind)vm->order) {
-    case ORDER_START:
-    case ORDER_RESTORE: report.state = VM_STATE_OFF; break;
-    case ORDER_MIGRATE:
-    case ORDER_SAVE: report.state = VM_STATE_RUNNING; break;
-    case ORDER_STOP:
-    case ORDER_DESTROY:
-    case ORDER_PROBE:
-    case ORDER_RESUME:
-    case ORDER_NONE: break;
+    const struct order_spec *spec = order_spec(vm->order);
+    if (spec && spec->unbegun != VM_STATE_UNKNOWN) {
+        report.state = spec->unbegun;
     }
     return report;
 }
+
+static void destroy_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    if (vm->state == VM_STOPPING) {
+        stop_reported(a, vm, r);
+    } else {
+        probe_reported(a, vm, r);
+    }
+}
+
+static void (*const reported[])(struct apply *a, struct model_vm *vm,
+                                const struct cmd_vm_report *r) = {
+#define X(NAME, name, ...) [ORDER_##NAME] = name##_reported,
+    ORDER_KINDS(X)
+#undef X
+};
 
 void apply_vm_report(struct apply *a, const void *command) {
     const struct cmd_vm_report *r = command;
@@ -263,21 +271,7 @@ void apply_vm_report(struct apply *a, const void *command) {
         as_before = unchanged(vm, r);
         r = &as_before;
     }
-    switch ((enum order_kind)vm->order) {
-    case ORDER_START: start_reported(a, vm, r); break;
-    case ORDER_RESTORE: restore_reported(a, vm, r); break;
-    case ORDER_STOP: stop_reported(a, vm, r); break;
-    case ORDER_DESTROY:
-        if (vm->state == VM_STOPPING) {
-            stop_reported(a, vm, r);
-        } else {
-            probe_reported(a, vm, r);
-        }
-        break;
-    case ORDER_MIGRATE: migrate_reported(a, vm, r); break;
-    case ORDER_SAVE: save_reported(a, vm, r); break;
-    case ORDER_PROBE: probe_reported(a, vm, r); break;
-    case ORDER_RESUME: resume_reported(a, vm, r); break;
-    case ORDER_NONE: break;
+    if (order_spec(vm->order)) {
+        reported[vm->order](a, vm, r);
     }
 }

@@ -12,21 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t order_timeout(const struct core *c, enum order_kind kind) {
-    const struct model *m = &c->model;
-    switch (kind) {
-    case ORDER_START: return setting_get(m, SETTING_start_timeout_ms);
-    case ORDER_STOP:
-        return setting_get(m, SETTING_stop_grace_ms) + setting_get(m, SETTING_probe_timeout_ms);
-    case ORDER_MIGRATE: return setting_get(m, SETTING_migrate_timeout_ms);
-    case ORDER_SAVE:
-    case ORDER_RESTORE: return setting_get(m, SETTING_save_timeout_ms);
-    case ORDER_PROBE:
-    case ORDER_RESUME:
-    case ORDER_DESTROY:
-    case ORDER_NONE: break;
-    }
-    return setting_get(m, SETTING_probe_timeout_ms);
+static uint64_t order_timeout(const struct core *c, const struct order_spec *spec) {
+    uint64_t grace =
+        spec->how & ORDER_WITH_GRACE ? setting_get(&c->model, SETTING_stop_grace_ms) : 0;
+    return grace + setting_get(&c->model, (enum setting_id)spec->deadline);
 }
 
 static const char *number(struct core *c, uint64_t v) {
@@ -55,22 +44,7 @@ static void migrate_params(struct core *c, const struct model_vm *vm, struct age
     call_add(call, "shared", vm->volumes.n ? "1" : "0");
 }
 
-static const char *order_action(enum order_kind kind) {
-    switch (kind) {
-    case ORDER_START: return "start";
-    case ORDER_STOP: return "stop";
-    case ORDER_DESTROY: return "destroy";
-    case ORDER_MIGRATE: return "migrate_to";
-    case ORDER_SAVE: return "save";
-    case ORDER_RESTORE: return "restore";
-    case ORDER_PROBE: return "monitor";
-    case ORDER_RESUME: return "resume";
-    case ORDER_NONE: break;
-    }
-    return "monitor";
-}
-
-static int begin_order(struct core *c, const struct model_vm *vm) {
+static int begin_order(struct core *c, const struct model_vm *vm, const struct order_spec *spec) {
     struct run *run = executor_add_run(c, RUN_ORDER, vm->id);
     if (!run) {
         return -ENOMEM;
@@ -79,14 +53,14 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
     run->order = vm->order_index;
     run->order_kind = kind;
     run->operation = vm->operation;
-    uint64_t timeout = order_timeout(c, kind);
+    uint64_t timeout = order_timeout(c, spec);
     struct agent_call call =
-        executor_call(c, run, "vm", order_action(kind), outbox_text(&c->out, "%s", vm->name));
+        executor_call(c, run, "vm", spec->action, outbox_text(&c->out, "%s", vm->name));
     if (!call.agent) {
         return -ENOMEM;
     }
     call.agent->timeout_ms = timeout + TIMEOUT_LAST_WORD_MS;
-    call.agent->outlives = kind == ORDER_MIGRATE || kind == ORDER_SAVE;
+    call.agent->outlives = order_is_a_move(vm->order);
     call_add(&call, "uuid", outbox_text(&c->out, "%s", vm->uuid));
     call_add(&call, "timeout_ms", number(c, timeout));
     if (kind == ORDER_MIGRATE) {
@@ -95,19 +69,19 @@ static int begin_order(struct core *c, const struct model_vm *vm) {
     }
     bool arrived = MUTANT(arrival_resumed) && kind == ORDER_RESUME && vm->target == c->self;
     call_add(&call, "generation", number(c, arrived ? vm->move_generation : vm->generation));
-    if (kind == ORDER_START || kind == ORDER_RESTORE) {
+    if (spec->how & ORDER_WITH_DEFINITION) {
         call.agent->input = arena_strdup(&c->out.arena, vm->xml);
         if (!call.agent->input) {
             return -ENOMEM;
         }
     }
-    if (kind == ORDER_SAVE || kind == ORDER_RESTORE) {
+    if (spec->how & ORDER_WITH_STATE_FILE) {
         call_add(&call, "state_file", outbox_text(&c->out, "%s", vm->state_file));
     }
-    if (kind == ORDER_STOP) {
+    if (spec->how & ORDER_WITH_GRACE) {
         call_add(&call, "grace_ms", number(c, setting_get(&c->model, SETTING_stop_grace_ms)));
     }
-    if (kind == ORDER_PROBE) {
+    if (spec->how & ORDER_WITH_WAIT_JOB) {
         call_add(&call, "wait_job", "1");
     }
     return 0;
@@ -133,7 +107,7 @@ static void end_if_void(struct core *c, struct run *run) {
     const struct model_operation *op =
         run->operation ? model_operation_by_id(&c->model, run->operation) : NULL;
     bool stands = vm && vm->order != ORDER_NONE && vm->order_index == run->order;
-    bool moves = run->order_kind == ORDER_MIGRATE || run->order_kind == ORDER_SAVE;
+    bool moves = order_is_a_move((uint8_t)run->order_kind);
     bool unwanted = op && (op->cancelled || op->state == OPERATION_CANCELLED);
     if (vm && run->order_kind == ORDER_MIGRATE) {
         const struct model_node *target = model_node_by_id(&c->model, vm->target);
@@ -143,8 +117,7 @@ static void end_if_void(struct core *c, struct run *run) {
     /* If libvirt has the start, and hangs, nothing will be heard of it: what became of it is asked
      * when libvirt answers, or known when the node is off. If it has it not, the agent says so when
      * it is asked to end. */
-    bool starts = run->order_kind == ORDER_START || run->order_kind == ORDER_RESTORE;
-    bool in_vain = starts && c->executor.libvirt_away;
+    bool in_vain = order_makes_copy((uint8_t)run->order_kind) && c->executor.libvirt_away;
     if (!stands || (moves && unwanted) || in_vain) {
         end_run(c, run, !stands && !moves);
     }
@@ -172,7 +145,8 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
  * after this one must know that libvirt may be at work, or it would count its node idle.
  */
 static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
-    if (vm->order == ORDER_NONE || vm->order_node != c->self ||
+    const struct order_spec *spec = order_spec(vm->order);
+    if (!spec || vm->order_node != c->self ||
         (vm->order_epoch != c->replica.epoch && !MUTANT(epoch_not_compared))) {
         return 0;
     }
@@ -184,8 +158,7 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     bool again = begun->again && begun->order == vm->order_index;
     bool fresh = vm->order_index > begun->order &&
                  (vm->order_index > self->since_index || MUTANT(start_repeated));
-    bool makes_a_copy = vm->order == ORDER_START || vm->order == ORDER_RESTORE;
-    if (makes_a_copy && vm->order_index > c->replica.stored_index) {
+    if (order_makes_copy(vm->order) && vm->order_index > c->replica.stored_index) {
         return 0; /* the end of the STORE is an event */
     }
     if (!replica_is_current(&c->replica)) {
@@ -203,7 +176,7 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     }
     begun->order = vm->order_index;
     begun->again = false;
-    return begin_order(c, vm);
+    return begin_order(c, vm, spec);
 }
 
 int executor_orders(struct core *c) {

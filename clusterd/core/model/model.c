@@ -249,11 +249,10 @@ bool model_node_is_stuck(const struct model *m, const struct model_node *node) {
         return false;
     }
     MODEL_EACH(model_vm, vm, &m->vms) {
-        bool starts = vm->unclear == ORDER_START || vm->unclear == ORDER_RESTORE;
         if (!model_vm_may_run_on(vm, node->id)) {
             continue;
         }
-        if (vm->state != VM_RESOLVING || !starts || vm->owner != node->id) {
+        if (vm->state != VM_RESOLVING || !order_makes_copy(vm->unclear) || vm->owner != node->id) {
             return false;
         }
         stuck = true;

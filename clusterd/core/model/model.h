@@ -13,6 +13,7 @@
 #ifndef CLUSTERD_CORE_MODEL_MODEL_H
 #define CLUSTERD_CORE_MODEL_MODEL_H
 
+#include "core/model/orders.h"
 #include "wire/command.h"
 #include "wire/record.h"
 

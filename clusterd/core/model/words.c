@@ -98,15 +98,6 @@ const char *evidence_name(uint8_t evidence) {
     return name_of(names, ARRAY_SIZE(names), evidence);
 }
 
-const char *order_kind_name(uint8_t kind) {
-    static const char *const names[] = {
-        [ORDER_NONE] = "none",       [ORDER_START] = "start",     [ORDER_STOP] = "stop",
-        [ORDER_DESTROY] = "destroy", [ORDER_MIGRATE] = "migrate", [ORDER_SAVE] = "save",
-        [ORDER_RESTORE] = "restore", [ORDER_PROBE] = "probe",     [ORDER_RESUME] = "resume",
-    };
-    return name_of(names, ARRAY_SIZE(names), kind);
-}
-
 const char *move_mode_name(uint8_t mode) {
     static const char *const names[] = {
         [MOVE_AUTO] = "auto", [MOVE_LIVE] = "live", [MOVE_QUICK] = "quick"};
