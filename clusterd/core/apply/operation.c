@@ -118,13 +118,6 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
     operation_changed(a, op);
 }
 
-/* Drains and resumes end when the policy finds nothing left to do; the others with their last VM.
- */
-static bool ends_with_its_vms(const struct model_operation *op) {
-    return op->kind == OPERATION_MOVE || op->kind == OPERATION_START ||
-           op->kind == OPERATION_STOP || op->kind == OPERATION_RECOVER;
-}
-
 static void end_if_all_ended(struct apply *a, struct model_operation *op) {
     const struct operation_vm *v = op->vms.items;
     uint32_t failed = 0;
@@ -168,7 +161,7 @@ void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state
         set_text(a, &row->live_failure, reason); /* what is tried next may well work */
     }
     operation_changed(a, op);
-    if (ends_with_its_vms(op)) {
+    if (operation_has(op->kind, OPERATION_WITH_VMS)) {
         end_if_all_ended(a, op);
     }
 }
@@ -198,7 +191,7 @@ void apply_operation_cancel(struct apply *a, const void *command) {
                      "");
         return;
     }
-    if (op->kind == OPERATION_FENCE || op->kind == OPERATION_RECOVER) {
+    if (!operation_has(op->kind, OPERATION_CANCELS)) {
         apply_refuse(a, REPLY_REFUSED,
                      outbox_text(a->out, "a %s cannot be cancelled", operation_kind_name(op->kind)),
                      "");

@@ -48,9 +48,7 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
     const char *why = row && row->reason[0] ? row->reason : "the migration did not come to its end";
     /* One that was being restored belongs to the target already. */
     bool away = moved || (row && row->from != 0 && row->from != owner);
-    bool done =
-        away || !op ||
-        (op->kind != OPERATION_MOVE && op->kind != OPERATION_DRAIN && op->kind != OPERATION_RESUME);
+    bool done = away || !op || !operation_has(op->kind, OPERATION_MOVES);
     operation_vm_end(a, vm, done ? OPERATION_DONE : OPERATION_FAILED,
                      done ? "" : outbox_text(a->out, "%s; the VM runs where it was", why));
 }

@@ -39,8 +39,7 @@ void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
     if (op && op->kind == OPERATION_STOP) {
         operation_vm_end(a, vm, OPERATION_DONE, "");
-    } else if (op && (vm->wanted == WANTED_STOPPED || op->kind == OPERATION_MOVE ||
-                      op->kind == OPERATION_DRAIN || op->kind == OPERATION_RESUME)) {
+    } else if (op && (vm->wanted == WANTED_STOPPED || operation_has(op->kind, OPERATION_MOVES))) {
         operation_vm_end(a, vm, OPERATION_FAILED, reason);
     }
     vm_hold_by_disks(a, vm);

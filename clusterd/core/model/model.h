@@ -13,6 +13,7 @@
 #ifndef CLUSTERD_CORE_MODEL_MODEL_H
 #define CLUSTERD_CORE_MODEL_MODEL_H
 
+#include "core/model/operations.h"
 #include "core/model/orders.h"
 #include "wire/command.h"
 #include "wire/record.h"
@@ -83,17 +84,6 @@ enum vm_state {
 };
 
 enum vm_wanted { WANTED_STOPPED = 0, WANTED_RUNNING };
-
-enum operation_kind {
-    OPERATION_DRAIN = 1,
-    OPERATION_MOVE,
-    OPERATION_START,
-    OPERATION_STOP,
-    OPERATION_RECOVER,
-    OPERATION_FENCE,
-    OPERATION_RESTART,
-    OPERATION_RESUME
-};
 
 enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
 

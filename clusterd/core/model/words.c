@@ -27,16 +27,6 @@ const char *vm_state_name(uint8_t state) {
     return name_of(names, ARRAY_SIZE(names), state);
 }
 
-const char *operation_kind_name(uint8_t kind) {
-    static const char *const names[] = {
-        [OPERATION_DRAIN] = "drain",     [OPERATION_MOVE] = "move",
-        [OPERATION_START] = "start",     [OPERATION_STOP] = "stop",
-        [OPERATION_RECOVER] = "recover", [OPERATION_FENCE] = "fence",
-        [OPERATION_RESTART] = "restart", [OPERATION_RESUME] = "resume",
-    };
-    return name_of(names, ARRAY_SIZE(names), kind);
-}
-
 const char *move_cause_name(uint8_t cause) {
     static const char *const names[] = {
         [CAUSE_PERSON] = "person", [CAUSE_ROOM] = "room", [CAUSE_BALANCE] = "balance"};
