@@ -440,6 +440,13 @@ size_t placement_verdict_text(const struct placement_problem *problem, uint32_t 
 size_t placement_explanation_text(const struct placement_problem *problem, uint32_t vm,
                                   const struct placement_explanation *explanation, char *ret_text,
                                   size_t size);
+/* Why the VM has no place, for one line: the explanation, and the words of the one verdict in which
+ * there is something to be changed (a rule that forbids; a resource or machine type that lacks). */
+#define PLACEMENT_NOWHERE_MAX (3 * PLACEMENT_TEXT_MAX)
+size_t placement_nowhere_text(const struct placement_problem *problem, uint32_t vm,
+                              const struct placement_verdict *verdicts,
+                              const struct placement_explanation *explanation, char *ret_text,
+                              size_t size);
 /* Short words for tables: "no memory", "draining". Never NULL. */
 const char *placement_reason_name(enum placement_reason reason);
 const char *placement_node_state_name(enum placement_node_state state);

@@ -309,3 +309,41 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
     }
     return line.length;
 }
+
+static bool by_rule(enum placement_reason reason) {
+    return reason == PLACEMENT_NODE_RULE || reason == PLACEMENT_AFFINITY ||
+           reason == PLACEMENT_ANTI_AFFINITY;
+}
+
+/* The node of whose verdict the words belong to the reason: the first that a rule forbids, else the
+ * nearest if it lacks a further resource or the machine type. PLACEMENT_NONE: none. */
+static uint32_t telling_node(const struct placement_problem *p, const struct placement_verdict *v,
+                             const struct placement_explanation *e) {
+    for (uint32_t i = 0; i < p->n_nodes; i++) {
+        if (by_rule(v[i].reason)) {
+            return i;
+        }
+    }
+    bool lacks = e->nearest != PLACEMENT_NONE && (v[e->nearest].reason == PLACEMENT_NO_RESOURCE ||
+                                                  v[e->nearest].reason == PLACEMENT_MACHINE);
+    return lacks ? e->nearest : PLACEMENT_NONE;
+}
+
+size_t placement_nowhere_text(const struct placement_problem *p, uint32_t vm,
+                              const struct placement_verdict *v,
+                              const struct placement_explanation *e, char *ret_text, size_t size) {
+    char words[PLACEMENT_TEXT_MAX];
+    struct line line = {.text = ret_text, .size = size};
+    uint32_t node = telling_node(p, v, e);
+
+    placement_explanation_text(p, vm, e, words, sizeof(words));
+    placement_line_text(&line, words);
+    if (node != PLACEMENT_NONE) {
+        placement_verdict_text(p, vm, node, &v[node], words, sizeof(words));
+        placement_line_text(&line, "; ");
+        placement_line_text(&line, p->nodes[node].name);
+        placement_line_text(&line, ": ");
+        placement_line_text(&line, words);
+    }
+    return line.length;
+}

@@ -4,11 +4,10 @@
  */
 #include "cli.h"
 #include "verbs.h"
+#include "wire/limits.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { PRIORITY_MAX = 1000, VMS_MAX = 100000 };
 
 static int set_names(struct cli *cli, enum option_id id, json_t *arguments) {
     json_auto *names = NULL;
@@ -50,7 +49,7 @@ static int set_mobility(struct cli *cli, json_t *arguments) {
 int command_vm_set(struct cli *cli, char **words) {
     json_auto *arguments = json_pack("{s:s}", "vm", words[0]);
     char done[200];
-    int code = cli_number(cli, "vm set", OPTION_PRIORITY, PRIORITY_MAX, arguments, "priority");
+    int code = cli_number(cli, "vm set", OPTION_PRIORITY, WIRE_MAX_PRIORITY, arguments, "priority");
     if (code == CLI_DONE) {
         code = set_auto_start(cli, arguments);
     }
@@ -82,7 +81,7 @@ int command_vm_set(struct cli *cli, char **words) {
 int command_node_set(struct cli *cli, char **words) {
     json_auto *arguments = json_pack("{s:s}", "node", words[0]);
     char done[200];
-    int code = cli_number(cli, "node set", OPTION_VMS_MAX, VMS_MAX, arguments, "vms_max");
+    int code = cli_number(cli, "node set", OPTION_VMS_MAX, WIRE_MAX_VMS_MAX, arguments, "vms_max");
     if (code == CLI_DONE) {
         code = cli_resources(cli, "node set", arguments);
     }

@@ -14,22 +14,24 @@
 #include "output/text.h"
 #include "verbs.h"
 #include "commands/xml_edit.h"
+#include "wire/limits.h"
+#include "wire/names.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFINITION_MAX = 256 * 1024, PRIORITY_MAX = 1000, VALIDATE_TIMEOUT_MS = 30000 };
+enum { VALIDATE_TIMEOUT_MS = 30000 };
 
-/* Into `xml`, which has room for DEFINITION_MAX + 2 bytes. */
+/* Into `xml`, which has room for WIRE_MAX_XML + 2 bytes. */
 static int read_definition(struct cli *cli, const char *path, char *xml) {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "re");
     if (file == NULL) {
         return cli_fail(cli, CLI_USAGE, NULL, "vm add: cannot read %s: %s", path, strerror(errno));
     }
-    size_t size = fread(xml, 1, DEFINITION_MAX + 1, file);
+    size_t size = fread(xml, 1, WIRE_MAX_XML + 1, file);
     bool broken = ferror(file) != 0;
     if (!standard) {
         fclose(file);
@@ -38,8 +40,9 @@ static int read_definition(struct cli *cli, const char *path, char *xml) {
     if (broken) {
         return cli_fail(cli, CLI_USAGE, NULL, "vm add: cannot read %s", path);
     }
-    if (size > DEFINITION_MAX) {
-        return cli_fail(cli, CLI_USAGE, NULL, "vm add: %s is larger than 256 KiB", path);
+    if (size > WIRE_MAX_XML) {
+        return cli_fail(cli, CLI_USAGE, NULL, "vm add: %s is larger than %u KiB", path,
+                        WIRE_MAX_XML / 1024);
     }
     if (strlen(xml) != size || size == 0) {
         return cli_fail(cli, CLI_USAGE, "write one with: virsh dumpxml --inactive DOMAIN",
@@ -60,13 +63,6 @@ static int edit(struct cli *cli, char **xml, size_t begin, size_t end, const cha
     return CLI_DONE;
 }
 
-/* Names become parts of files, of process names and of XML: letters, digits and .-_ only, as the
- * cluster demands too. */
-static bool name_is_plain(const char *name) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    return name[0] != '\0' && name[0] != '-' && name[strspn(name, plain)] == '\0';
-}
-
 /* Gives the definition the name that --name says, and a uuid if it has none: libvirt would make up
  * another one on each node, and the VM would not be known again after a move. */
 static int complete_definition(struct cli *cli, const char *path, char **xml) {
@@ -75,9 +71,8 @@ static int complete_definition(struct cli *cli, const char *path, char **xml) {
     char uuid[XML_UUID_SIZE];
     char element[128];
     const char *name = options_value(&cli->options, OPTION_NAME);
-    if (name != NULL && !name_is_plain(name)) {
-        return cli_fail_usage(cli, "vm add", "--name %s: a name has letters, digits and . - _ only",
-                              name);
+    if (name != NULL && !name_is_good(name)) {
+        return cli_fail_usage(cli, "vm add", "--name %s: a name has " NAME_RULE, name);
     }
     if (xml_find(*xml, NULL, &root) < 0) {
         return cli_fail(cli, CLI_REFUSED, "write one with: virsh dumpxml --inactive DOMAIN",
@@ -260,9 +255,10 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
     const char *name = json_text(needs, "name");
     const char *priority_text = options_value(&cli->options, OPTION_PRIORITY);
     bool start = options_given(&cli->options, OPTION_START);
-    if (priority_text != NULL && text_parse_number(priority_text, 0, PRIORITY_MAX, &priority) < 0) {
+    if (priority_text != NULL &&
+        text_parse_number(priority_text, 0, WIRE_MAX_PRIORITY, &priority) < 0) {
         return cli_fail_usage(cli, "vm add", "--priority %s is not a number from 0 to %d",
-                              priority_text, PRIORITY_MAX);
+                              priority_text, WIRE_MAX_PRIORITY);
     }
     int code = cli_names(cli, "vm add", OPTION_POSSIBLE, &possible);
     if (code == CLI_DONE) {
@@ -290,7 +286,7 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
 
 int command_vm_add(struct cli *cli, char **words) {
     const char *title = strcmp(words[0], "-") == 0 ? "standard input" : words[0];
-    text_auto *xml = malloc(DEFINITION_MAX + 2);
+    text_auto *xml = malloc(WIRE_MAX_XML + 2);
     json_auto *answer = NULL;
     json_auto *needs = NULL;
     json_auto *macs = NULL;

@@ -133,41 +133,15 @@ const char *plan_vm_name(const struct plan_run *run, uint32_t vm) {
     return vm == PLACEMENT_NONE ? "" : run->file->problem.vms[vm].name;
 }
 
-static bool by_rule(enum placement_reason reason) {
-    return reason == PLACEMENT_NODE_RULE || reason == PLACEMENT_AFFINITY ||
-           reason == PLACEMENT_ANTI_AFFINITY;
-}
-
-/* As clusterd: the first that a rule forbids, else the nearest if it lacks a further resource. */
-static uint32_t telling_node(const struct placement_problem *problem,
-                             const struct placement_verdict *verdicts,
-                             const struct placement_explanation *explanation) {
-    uint32_t nearest = explanation->nearest;
-    for (uint32_t i = 0; i < problem->n_nodes; i++) {
-        if (by_rule(verdicts[i].reason)) {
-            return i;
-        }
-    }
-    bool lacks = nearest != PLACEMENT_NONE && verdicts[nearest].reason == PLACEMENT_NO_RESOURCE;
-    return lacks ? nearest : PLACEMENT_NONE;
-}
-
 void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_MAX]) {
     const struct placement_problem *problem = &run->file->problem;
     struct placement_explanation explanation;
-    char words[PLACEMENT_TEXT_MAX];
     int error = placement_explain(run->solver, vm, run->verdicts, &explanation);
     if (error < 0) {
         snprintf(text, PLAN_REASON_MAX, "no reason is known (%s)", strerror(-error));
         return;
     }
-    size_t used = placement_explanation_text(problem, vm, &explanation, text, PLACEMENT_TEXT_MAX);
-    uint32_t node = telling_node(problem, run->verdicts, &explanation);
-    if (node != PLACEMENT_NONE) {
-        placement_verdict_text(problem, vm, node, &run->verdicts[node], words, sizeof(words));
-        snprintf(text + used, PLAN_REASON_MAX - used, "; %.64s: %s", plan_node_name(run, node),
-                 words);
-    }
+    placement_nowhere_text(problem, vm, run->verdicts, &explanation, text, PLAN_REASON_MAX);
 }
 
 const struct placement_move *plan_last_move(const struct placement_plan *plan, uint32_t move) {

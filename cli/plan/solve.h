@@ -45,7 +45,7 @@ const char *plan_node_name(const struct plan_run *run, uint32_t node);
 const char *plan_vm_name(const struct plan_run *run, uint32_t vm);
 /* Why a VM stays down, in one line. Of rules it names the first that forbids, as clusterd does:
  * that is what can be changed. */
-#define PLAN_REASON_MAX (2 * PLACEMENT_TEXT_MAX)
+#define PLAN_REASON_MAX PLACEMENT_NOWHERE_MAX
 void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_MAX]);
 /* Where an asked VM ends: NULL if it is not asked for or has no place. The last move counts. */
 const struct placement_move *plan_last_move(const struct placement_plan *plan, uint32_t move);

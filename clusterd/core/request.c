@@ -124,14 +124,8 @@ static bool may_run_it(const struct cmd_vm_add *add, const struct model_node *no
     return named && node->configured;
 }
 
-/* A node that has not yet said what it offers gets the benefit of the doubt. */
 static bool has_cpu(const struct cmd_vm_add *add, const struct model_node *node) {
-    bool by_name = strcmp(add->cpu_mode, "custom") == 0 && add->cpu_model[0];
-    bool found = !by_name || node->cpu_models.n == 0;
-    for (uint32_t i = 0; i < node->cpu_models.n && !found; i++) {
-        found = strcmp(node->cpu_models.v[i], add->cpu_model) == 0;
-    }
-    return found;
+    return !cpu_is_by_name(add->cpu_mode, add->cpu_model) || cpu_is_offered(node, add->cpu_model);
 }
 
 static const char *known(const char *text) {

@@ -89,7 +89,7 @@ WIRE_STRUCT(resource_amount);
 #define WIRE_FIELDS_cmd_node_set(F, S) \
     F(S, STR, node, WIRE_MAX_NAME)     \
     F(S, U32, given, 0) /* of NODE_SET_* */ \
-    F(S, U32, vms_max, 100000) /* 0: no limit */ \
+    F(S, U32, vms_max, WIRE_MAX_VMS_MAX) /* 0: no limit */ \
     F(S, LIST, resources, resource_amount) /* only those to be changed; 0: it has none any more */
 
 /* ---- fencing, by the coordinator ---- */
@@ -121,7 +121,7 @@ WIRE_STRUCT(resource_amount);
     F(S, STR, cpu_mode, WIRE_MAX_NAME)           \
     F(S, STR, cpu_model, WIRE_MAX_NAME)          \
     F(S, STRS, volumes, 64)                      \
-    F(S, U32, priority, 1000)                    \
+    F(S, U32, priority, WIRE_MAX_PRIORITY)                    \
     F(S, STRS, possible, WIRE_MAX_NODES)  /* node names; none = all */ \
     F(S, STRS, preferred, WIRE_MAX_NODES) /* in this order */          \
     F(S, U8, start, 1)                           \
@@ -149,7 +149,7 @@ WIRE_STRUCT(resource_amount);
 #define WIRE_FIELDS_cmd_vm_set(F, S)     \
     F(S, STR, vm, WIRE_MAX_NAME)         \
     F(S, U32, given, 0) /* of VM_SET_* */ \
-    F(S, U32, priority, 1000)            \
+    F(S, U32, priority, WIRE_MAX_PRIORITY)            \
     F(S, U8, auto_start, 1)              \
     F(S, U8, mobility, 2) /* enum vm_mobility */ \
     F(S, STRS, possible, WIRE_MAX_NODES)  \
@@ -267,13 +267,13 @@ WIRE_STRUCT(resource_amount);
 
 /*
  * The commands. A row declares all of one: its struct cmd_NAME, encoder and decoder (by the fields
- * above), its number in the log, the prototype of apply_NAME() and its place in the dispatch. What is
- * left to write is WIRE_FIELDS_cmd_NAME above and apply_NAME() in core/apply/.
+ * above), its number in the log, the prototype of apply_NAME() and its place in the dispatch. What
+ * is left to write is WIRE_FIELDS_cmd_NAME above and apply_NAME() in core/apply/.
  *
  * The numbers are written to disk: never change or reuse one.
  *
- * TAKES_ROOM: once it is applied, VMs may find less room than before. Whether the reserve still holds
- * is then told with the answer (core/policy/reserve.c).
+ * TAKES_ROOM: once it is applied, VMs may find less room than before. Whether the reserve still
+ * holds is then told with the answer (core/policy/reserve.c).
  */
 #define WIRE_COMMANDS(X) \
     X(VIEW,             1,  view,             0)          \

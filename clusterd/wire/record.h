@@ -23,6 +23,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "wire/limits.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -74,18 +75,6 @@ struct wire_record {
     uint32_t n_fields;
     const struct wire_field *fields;
 };
-
-#define WIRE_MAX_LIST 200000u
-#define WIRE_MAX_NAME 63u   /* names of nodes, VMs, volumes, devices, settings */
-#define WIRE_MAX_TEXT 1023u /* reasons and messages for people */
-#define WIRE_MAX_PATH 1023u
-#define WIRE_MAX_XML (256u * 1024)
-#define WIRE_MAX_NODES 64u
-#define WIRE_MAX_RULE_VMS 1000u  /* named by one rule */
-#define WIRE_MAX_WEIGHT 1000000u /* of a soft rule */
-/* Further resources: names in the whole cluster, and of one of them. As the placement engine. */
-#define WIRE_MAX_RESOURCES 30u
-#define WIRE_MAX_AMOUNT UINT64_C(1099511627776) /* 2^40 */
 
 #define WIRE_CTYPE_U8 uint8_t
 #define WIRE_CTYPE_U32 uint32_t

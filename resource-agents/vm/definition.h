@@ -10,6 +10,8 @@
 #ifndef AGENTS_VM_DEFINITION_H
 #define AGENTS_VM_DEFINITION_H
 
+#include "wire/limits.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
@@ -19,7 +21,9 @@
 #define DEFINITION_PREFIX "clusterd"
 
 enum {
-    DEFINITION_SIZE_MAX = 1024 * 1024,
+    /* More than the cluster stores: what an administrator has checked here may be large because of
+     * what virsh dumpxml adds, and is told what is wrong with it, not that it is large. */
+    DEFINITION_SIZE_MAX = 4 * WIRE_MAX_XML,
     DEFINITION_NAME_MAX = 128,
     DEFINITION_UUID_SIZE = 37,
 };

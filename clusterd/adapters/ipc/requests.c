@@ -10,6 +10,7 @@
 #include "core/model/model.h"
 #include "wire/command.h"
 #include "wire/ipc_limits.h"
+#include "wire/names.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -40,11 +41,6 @@ static bool has_control(const char *text) {
     return false;
 }
 
-static bool name_is_plain(const char *name) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    return name[0] != '\0' && name[0] != '-' && name[0] != '.' && name[strspn(name, plain)] == '\0';
-}
-
 /* 8-4-4-4-12 hexadecimal digits: anything else libvirt would not take, on no node. */
 static bool is_uuid(const char *text) {
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -69,8 +65,8 @@ static int put_text(struct parsing *p, const struct ipc_arg *arg, const json_t *
     if (arg->required && text[0] == '\0') {
         return wrong(p, arg->name, "is empty");
     }
-    if (arg->type == ARG_NEW_NAME && !name_is_plain(text)) {
-        return wrong(p, arg->name, "must be made of letters, digits, '.', '_' and '-'");
+    if (arg->type == ARG_NEW_NAME && !name_is_good(text)) {
+        return wrong(p, arg->name, "is no name: a name has " NAME_RULE);
     }
     if (arg->type == ARG_UUID && !is_uuid(text)) {
         return wrong(p, arg->name, "is not a UUID");
@@ -187,7 +183,7 @@ static int put_params(struct parsing *p, const struct ipc_arg *arg, json_t *valu
         if (!values[i] || json_string_length(item) > WIRE_MAX_TEXT || has_control(values[i])) {
             return wrong(p, key, "must be a string without control characters, and not too long");
         }
-        if (!name_is_plain(key) || strlen(key) > WIRE_MAX_NAME) {
+        if (!name_is_good(key)) {
             return wrong(p, key, "is not the name of a parameter");
         }
         i++;

@@ -32,7 +32,7 @@ static const struct ipc_arg vm_add_args[] = {
     {"name", ARG_NEW_NAME, true, AT(cmd_vm_add, name), WIRE_MAX_NAME},
     {"xml", ARG_TEXT, true, AT(cmd_vm_add, xml), WIRE_MAX_XML},
     {"needs", ARG_NEEDS, true, 0, 0},
-    {"priority", ARG_U32, false, AT(cmd_vm_add, priority), 1000},
+    {"priority", ARG_U32, false, AT(cmd_vm_add, priority), WIRE_MAX_PRIORITY},
     {"possible", ARG_NAMES, false, AT(cmd_vm_add, possible), WIRE_MAX_NODES},
     {"preferred", ARG_NAMES, false, AT(cmd_vm_add, preferred), WIRE_MAX_NODES},
     {"start", ARG_BOOL, false, AT(cmd_vm_add, start), 0},
@@ -79,7 +79,7 @@ static const struct ipc_arg rule_remove_args[] = {NAME(cmd_rule_remove, "rule", 
 /* The optional ones in the order of VM_SET_*, NODE_SET_*: see note_given(). */
 static const struct ipc_arg vm_set_args[] = {
     NAME(cmd_vm_set, "vm", vm),
-    {"priority", ARG_U32, false, AT(cmd_vm_set, priority), 1000},
+    {"priority", ARG_U32, false, AT(cmd_vm_set, priority), WIRE_MAX_PRIORITY},
     {"auto_start", ARG_BOOL, false, AT(cmd_vm_set, auto_start), 0},
     {"mobility", ARG_MOBILITY, false, AT(cmd_vm_set, mobility), 0},
     {"possible", ARG_NAMES, false, AT(cmd_vm_set, possible), WIRE_MAX_NODES},
@@ -89,7 +89,7 @@ static const struct ipc_arg vm_set_args[] = {
 };
 static const struct ipc_arg node_set_args[] = {
     NAME(cmd_node_set, "node", node),
-    {"vms_max", ARG_U32, false, AT(cmd_node_set, vms_max), 100000},
+    {"vms_max", ARG_U32, false, AT(cmd_node_set, vms_max), WIRE_MAX_VMS_MAX},
     {"resources", ARG_AMOUNTS, false, AT(cmd_node_set, resources), WIRE_MAX_RESOURCES},
 };
 

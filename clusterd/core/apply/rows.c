@@ -3,6 +3,7 @@
  * What every apply function does to a row and to the answer; see inside.h.
  */
 #include "core/apply/inside.h"
+#include "wire/names.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,20 +18,12 @@ void apply_refuse(struct apply *a, enum core_reply_code code, const char *messag
     a->hint = hint;
 }
 
-static bool name_is_good(const char *name) {
-    size_t n = strlen(name);
-    if (n == 0 || n > WIRE_MAX_NAME || name[0] == '-' || name[0] == '.') {
-        return false;
-    }
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
-}
-
 bool apply_good_name(struct apply *a, const char *what, const char *name) {
     if (name_is_good(name)) {
         return true;
     }
     apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "'%s' is no name for a %s", name, what),
-                 "use up to 63 letters, digits, '.', '_' and '-', not beginning with '.' or '-'");
+                 "a name has " NAME_RULE);
     return false;
 }
 

@@ -35,3 +35,16 @@ bool machine_arch_is_there(const struct wire_strs *machines, const char *arch) {
     }
     return false;
 }
+
+bool cpu_is_by_name(const char *mode, const char *model) {
+    return strcmp(mode, "custom") == 0 && model[0] != '\0';
+}
+
+bool cpu_is_offered(const struct model_node *node, const char *model) {
+    for (uint32_t i = 0; i < node->cpu_models.n; i++) {
+        if (strcmp(node->cpu_models.v[i], model) == 0) {
+            return true;
+        }
+    }
+    return node->cpu_models.n == 0;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Machine types as nodes tell them: "x86_64/pc-i440fx-7.2", and of an alias what it stands for,
- * "x86_64/pc=pc-i440fx-7.2".
+ * What nodes tell of their QEMU: machine types ("x86_64/pc-i440fx-7.2", and of an alias what it
+ * stands for, "x86_64/pc=pc-i440fx-7.2"), and CPU models.
  */
 #ifndef CLUSTERD_CORE_MODEL_MACHINE_H
 #define CLUSTERD_CORE_MODEL_MACHINE_H
@@ -13,5 +13,11 @@
 const char *machine_find(const struct wire_strs *machines, const char *arch, const char *name);
 /* Whether there is any of that architecture. */
 bool machine_arch_is_there(const struct wire_strs *machines, const char *arch);
+
+/* Whether it is a model by its name that the CPU is asked for by; else it is what the host has. */
+bool cpu_is_by_name(const char *mode, const char *model);
+/* Whether the node's QEMU offers the model. A node that has not yet said what it offers gets the
+ * benefit of the doubt. */
+bool cpu_is_offered(const struct model_node *node, const char *model);
 
 #endif

@@ -3,12 +3,12 @@
  * The kinds of operations: all that is to be known of one stands in its row.
  *
  * MOVES      it moves VMs: for one that ends up off, or is found where it was, it has failed
- * WITH_VMS   it ends with the last of its VMs; one without ends when the policy finds nothing left to
- *            do for it (drain, resume), or when the node is off (fence)
+ * WITH_VMS   it ends with the last of its VMs; one without ends when the policy finds nothing left
+ *            to do for it (drain, resume), or when the node is off (fence)
  * CANCELS    a client may cancel it
  *
- * An operation is the story of what was asked for. Nothing may depend on it after a crash: what must
- * be decided then stands in the VM's row (apply/resolve.c), or in a table of its own.
+ * An operation is the story of what was asked for. Nothing may depend on it after a crash: what
+ * must be decided then stands in the VM's row (apply/resolve.c), or in a table of its own.
  *
  * The numbers are written to disk: never change or reuse one. 7 was another kind once.
  */

@@ -13,23 +13,15 @@
  * its list gets the benefit of the doubt. A guest that is off, or whose host is lost, starts on any
  * of them.
  */
+#include "core/model/machine.h"
 #include "core/planner/problem.h"
 
 #include <errno.h>
 #include <string.h>
 
-static bool lists(const struct model_node *node, const char *model) {
-    for (uint32_t i = 0; i < node->cpu_models.n; i++) {
-        if (strcmp(node->cpu_models.v[i], model) == 0) {
-            return true;
-        }
-    }
-    return node->cpu_models.n == 0;
-}
-
 static bool at_least(const struct model_node *node, const struct model_node *least) {
     for (uint32_t i = 0; i < least->cpu_models.n; i++) {
-        if (!lists(node, least->cpu_models.v[i])) {
+        if (!cpu_is_offered(node, least->cpu_models.v[i])) {
             return false;
         }
     }
@@ -47,7 +39,7 @@ struct named {
 };
 
 static uint32_t number_of(const struct named *named, const struct model_vm *vm) {
-    bool by_name = strcmp(vm->cpu_mode, "custom") == 0 && vm->cpu_model[0] != '\0';
+    bool by_name = cpu_is_by_name(vm->cpu_mode, vm->cpu_model);
     for (uint32_t i = 0; by_name && i < named->n; i++) {
         if (strcmp(named->v[i], vm->cpu_model) == 0) {
             return i;
@@ -62,8 +54,7 @@ static int collect(const struct planner_problem *pr, const struct model *m, stru
         return -ENOMEM;
     }
     MODEL_EACH(model_vm, vm, &m->vms) {
-        if (strcmp(vm->cpu_mode, "custom") == 0 && vm->cpu_model[0] &&
-            number_of(named, vm) == PLACEMENT_NONE) {
+        if (cpu_is_by_name(vm->cpu_mode, vm->cpu_model) && number_of(named, vm) == PLACEMENT_NONE) {
             named->v[named->n++] = vm->cpu_model;
         }
     }
@@ -105,7 +96,7 @@ static int offers(struct planner_problem *pr, const struct model *m, const struc
         return 0;
     }
     for (uint32_t i = 0; i < named->n; i++) {
-        if (lists(&rows[node], named->v[i])) {
+        if (cpu_is_offered(&rows[node], named->v[i])) {
             v[n++] = i;
         }
     }

@@ -21,32 +21,10 @@ static uint32_t id_of_node(const struct planner_problem *pr, uint32_t index) {
     return index == PLACEMENT_NONE ? 0 : pr->node_ids[index];
 }
 
-static bool by_rule(enum placement_reason reason) {
-    return reason == PLACEMENT_NODE_RULE || reason == PLACEMENT_AFFINITY ||
-           reason == PLACEMENT_ANTI_AFFINITY;
-}
-
-/* The node of whose verdict the words belong to the reason: the first that a rule forbids, else the
- * nearest if it lacks a further resource or the machine type. PLACEMENT_NONE: none. */
-static uint32_t telling_node(const struct placement_problem *p,
-                             const struct placement_verdict *verdicts,
-                             const struct placement_explanation *explanation) {
-    uint32_t nearest = explanation->nearest;
-    for (uint32_t i = 0; i < p->n_nodes; i++) {
-        if (by_rule(verdicts[i].reason)) {
-            return i;
-        }
-    }
-    bool lacks = nearest != PLACEMENT_NONE && (verdicts[nearest].reason == PLACEMENT_NO_RESOURCE ||
-                                               verdicts[nearest].reason == PLACEMENT_MACHINE);
-    return lacks ? nearest : PLACEMENT_NONE;
-}
-
-/* Why the VM has no place, as a line. A rule that forbids, and a resource that lacks, it names:
- * that is what can be changed. */
+/* Why the VM has no place, as a line. NULL: out of memory. */
 static const char *nowhere_text(const struct answer *a, uint32_t vm) {
     const struct placement_problem *p = &a->pr->p;
-    char text[PLACEMENT_TEXT_MAX], words[PLACEMENT_TEXT_MAX];
+    char text[PLACEMENT_NOWHERE_MAX];
     struct placement_explanation explanation;
     struct placement_verdict *verdicts = arena_array(a->pr->arena, p->n_nodes, sizeof(*verdicts));
     if (!verdicts) {
@@ -56,13 +34,8 @@ static const char *nowhere_text(const struct answer *a, uint32_t vm) {
     if (err < 0) {
         return err == -ENOMEM ? NULL : "there is no node for it";
     }
-    (void)placement_explanation_text(p, vm, &explanation, text, sizeof(text));
-    uint32_t node = telling_node(p, verdicts, &explanation);
-    if (node == PLACEMENT_NONE) {
-        return arena_strdup(a->pr->arena, text);
-    }
-    (void)placement_verdict_text(p, vm, node, &verdicts[node], words, sizeof(words));
-    return arena_printf(a->pr->arena, "%s; %s: %s", text, p->nodes[node].name, words);
+    (void)placement_nowhere_text(p, vm, verdicts, &explanation, text, sizeof(text));
+    return arena_strdup(a->pr->arena, text);
 }
 
 static int take_plan(const struct answer *a, struct planner_plan *ret) {

@@ -213,8 +213,8 @@ def test_the_cluster_may_refuse_too(cluster, add):
     (WITH_UUID, ["--priority", "high"], 2, "--priority high is not a number"),
     (WITH_UUID, ["--possible", "n1,,n2"], 2, "--possible n1,,n2: a name is empty"),
     (WITH_UUID, ["--resource", "vgpu"], 2, "--resource vgpu: write it like vgpu=2"),
-    (WITH_UUID, ["--name", "a b"], 2, "--name a b: a name has letters, digits and . - _ only"),
-    (WITH_UUID, ["--name", "../x"], 2, "--name ../x: a name has letters"),
+    (WITH_UUID, ["--name", "a b"], 2, "--name a b: a name has up to 63 letters, digits, '.', '_' and '-', and does"),
+    (WITH_UUID, ["--name", "../x"], 2, "--name ../x: a name has up to 63 letters"),
 ], ids=["empty", "nul", "large", "text", "open", "priority-range", "priority-word", "possible", "resource", "name-blank", "name-path"])
 def test_what_never_reaches_the_cluster(cluster, add, xml, words, exit_code, message):
     cluster.serve(VOLUMES)

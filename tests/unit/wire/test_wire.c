@@ -11,6 +11,7 @@
 #include "core/replica/log.h"
 #include "wire/command.h"
 #include "wire/message.h"
+#include "wire/names.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -230,12 +231,26 @@ static void other_versions(void **state) {
     arena_finish(&arena);
 }
 
+static void names(void **state) {
+    (void)state;
+    char longest[WIRE_MAX_NAME + 2];
+    memset(longest, 'a', sizeof(longest));
+    longest[WIRE_MAX_NAME] = '\0';
+    assert_true(name_is_good(longest));
+    longest[WIRE_MAX_NAME] = 'a';
+    longest[WIRE_MAX_NAME + 1] = '\0';
+    assert_false(name_is_good(longest));
+    assert_true(name_is_good("web-1.example_A"));
+    const char *const bad[] = {"", ".hidden", "-x", "a b", "a/b", "../x", "\xc3\xa4"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_false(name_is_good(bad[i]));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commands),
-        cmocka_unit_test(messages),
-        cmocka_unit_test(golden),
-        cmocka_unit_test(other_versions),
+        cmocka_unit_test(names),  cmocka_unit_test(commands),       cmocka_unit_test(messages),
+        cmocka_unit_test(golden), cmocka_unit_test(other_versions),
     };
     return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }
