@@ -36,10 +36,12 @@ void ipc_disconnect(struct ipc *ipc);
  * for none. */
 void ipc_set_interrupt(struct ipc *ipc, int fd);
 
-/* Sends `request` (borrowed; gets "v" and "id") and waits for the answer to it, which the caller
- * owns. -EMSGSIZE      the request is larger than clusterd takes -ENOTCONN      the connection
- * broke, before or after clusterd had read the request -ETIMEDOUT     the deadline passed -EINTR
- * see ipc_set_interrupt() -EBADMSG       what came is not JSON */
+/* Sends `request` (borrowed; gets "v" and "id") and waits for its answer, which the caller owns.
+ *   -EMSGSIZE   the request is larger than clusterd takes
+ *   -ENOTCONN   the connection broke, before or after clusterd had read the request
+ *   -ETIMEDOUT  the deadline passed
+ *   -EINTR      see ipc_set_interrupt()
+ *   -EBADMSG    what came is not JSON */
 int ipc_request(struct ipc *ipc, json_t *request, int64_t deadline_ms, json_t **ret_answer);
 
 /* Readable when there is an event; hung up when clusterd is gone. */

@@ -2,11 +2,13 @@
 /*
  * clusterctl vm add: a file with a domain definition becomes a VM of the cluster.
  *
- *     read the file -> give it its name, uuid and MAC addresses -> agent `vm validate-all`, with
- * the cluster's volumes -> vm.add
+ *     read the file
+ *       -> give it its name, uuid and MAC addresses
+ *       -> agent `vm validate-all`, with the cluster's volumes
+ *       -> vm.add
  *
- * The agent says what the VM needs (memory, cpus, volumes), which the cluster then believes; and it
- * refuses, naming the element, what could not run on another node.
+ * The agent says what the VM needs (memory, cpus, volumes), and the cluster believes it. The agent
+ * refuses what could not run on another node, and names the element.
  */
 #include "agent.h"
 #include "cli.h"

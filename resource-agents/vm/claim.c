@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * claim: the cluster takes a VM for its own. Does libvirt have it on this node already?
+ * claim: the cluster takes over a VM. Does libvirt have it on this node already?
  *
- *   it is active here                     ok, with its state: the cluster must not start it
- *   its memory is saved here              failed: a start from its disk would lose that memory
- *   another VM of its name is active      failed: libvirt would not start it here
- *   a definition of it starts by itself   that is taken away: the cluster alone starts it
- *   a definition of another VM has its name   told: it cannot start here
+ *   it is active here                         ok, with its state: the cluster must not start it
+ *   its memory is saved here                  failed: a start from its disk would lose that memory
+ *   another VM of its name is active          failed: libvirt would not start it here
+ *   a definition of it has autostart          autostart is taken away: only the cluster starts it
+ *   a definition of another VM has its name   reported: the VM cannot start here
  *
- * The definition itself is left as it is; libvirt starts a transient domain beside it, and never
- * takes a saved image for that.
+ * The definition itself is left as it is. libvirt starts a transient domain beside it, and never
+ * uses a saved image for that.
  */
 #include "actions.h"
 

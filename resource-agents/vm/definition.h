@@ -4,8 +4,10 @@
  *
  * Each running domain carries its generation (the number that grows with each change of owner) in
  * its metadata, so that a domain found on a node tells by which order it came there:
- *     <metadata><clusterd:vm xmlns:clusterd="https://clusterd.org/xmlns/vm/1"
- * generation="7"/></metadata>
+ *
+ *     <metadata>
+ *       <clusterd:vm xmlns:clusterd="https://clusterd.org/xmlns/vm/1" generation="7"/>
+ *     </metadata>
  */
 #ifndef AGENTS_VM_DEFINITION_H
 #define AGENTS_VM_DEFINITION_H

@@ -2,12 +2,13 @@
 /*
  * Our mark in a VM's metadata: its generation, and its disks as it was started.
  *
- *     <clusterd:vm generation="7"><clusterd:disk target="vda"
- * source="/srv/csv1/web.qcow2"/></clusterd:vm>
+ *     <clusterd:vm generation="7">
+ *       <clusterd:disk target="vda" source="/srv/csv1/web.qcow2"/>
+ *     </clusterd:vm>
  *
- * Backup programs put a new image over a disk (an external snapshot), and the old one is older than
- * the guest's memory from then on: by the mark it is seen on every node where the VM runs, also
- * after migrations.
+ * Backup programs put a new image over a disk (an external snapshot). From then on the old image is
+ * older than the guest's memory. The mark shows this on every node where the VM runs, also after
+ * migrations.
  */
 #include "base/check.h"
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * restore: the second half of a quick migration. A saved state may be used once: after that the
- * disks have moved on, and memory from before would destroy them. So it is claimed by a rename
- * before QEMU sees it:
+ * restore: the second half of a quick migration. A saved state may be used only once: afterwards
+ * the disks have changed, and the older memory would destroy them. So the file is claimed by a
+ * rename before QEMU sees it:
  *
- *   STATE_FILE                  --claim--> STATE_FILE.restoring-GENERATION --the guest runs-->
- * removed ^                                        |
- *        '---- libvirt failed, no domain is here -'
+ *   STATE_FILE --- claim ---> STATE_FILE.restoring-GENERATION --- the guest runs ---> removed
+ *       ^                                |
+ *       '--- libvirt failed, and no -----'
+ *            domain is here
  *
- * Who dies between claim and end leaves a claimed file: whether its guest ran nobody can tell, so
- * it is never restored again ("state-used"), and the VM starts afresh, as after a power cut.
+ * An agent that dies between claim and end leaves a claimed file. Nobody can tell whether its guest
+ * has run, so the file is never restored again ("state-used"), and the VM starts afresh, as after a
+ * power cut.
  */
 #include "actions.h"
 

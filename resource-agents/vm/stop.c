@@ -2,15 +2,14 @@
 /*
  * stop and destroy.
  *
- *   off already ---------------------------------------------------------------> ok
- *   paused, or grace_ms=0 --> destroy -----------------------------------------> ok
- *   a job runs (migration, save) --> abort it --> gone all the same -----------> failed: it moved
- * away
- *                                            \-> shut down
- *   shut down: press the power button every few seconds --> the guest ends ----> ok
- *                                                       \-> grace is over -----> destroy --> ok
+ *   off already -----------------------------------------------------------> ok
+ *   paused, or grace_ms=0 --> destroy -------------------------------------> ok
+ *   a job runs (migration, save) --> abort it --> it left all the same ----> failed: it moved away
+ *                                             '-> shut down
+ *   shut down: press the power button again and again --> the guest ends --> ok
+ *                                                     '-> grace is over ---> destroy --> ok
  *
- * The end is an event, so a guest that shuts down quickly costs nothing but its own time.
+ * The end arrives as an event, so a guest that shuts down quickly costs only its own time.
  */
 #include "actions.h"
 
