@@ -70,7 +70,7 @@ static void follow_source(struct arrival *arrival) {
 
     if (fd < 0 ||
         virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_source_ended, arrival, NULL) < 0) {
-        ocf_log("%s on %s: cannot follow its QEMU: %s; its blackout will be longer", params->name,
+        ocf_log("%s on %s: cannot follow its QEMU: %s; the blackout will be longer", params->name,
                 ocf_node(), fd < 0 ? strerror(-fd) : host_error());
     }
 }

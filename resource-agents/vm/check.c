@@ -32,9 +32,8 @@ static void check_identity(struct check *check, const struct definition *definit
     int r = definition_uuid(definition, uuid);
     if (r == -ENOENT) {
         check_refuse(check, definition->domain,
-                     "the VM has no UUID, so each start would make another VM of it; put "
-                     "<uuid>...</uuid> with the "
-                     "output of `uuidgen` into it");
+                     "the VM has no UUID, so each start would create another VM; add "
+                     "<uuid>...</uuid> with the output of `uuidgen`");
     } else if (r < 0) {
         check_refuse(check, xml_child(definition->domain, "uuid"),
                      "not a UUID; `uuidgen` prints one");
@@ -66,8 +65,7 @@ static void check_lifecycle(struct check *check, const struct definition *defini
         {"on_reboot", "preserve",
          "a VM that reboots would stay stopped and hold its disks; use restart"},
         {"on_reboot", "rename-restart", "libvirt would restart it under another name; use restart"},
-        {"on_reboot", "destroy",
-         "a reboot from inside would look like the guest's wish to stay off; use restart"},
+        {"on_reboot", "destroy", "a reboot by the guest would look like a shutdown; use restart"},
         {"on_poweroff", "restart",
          "a VM that is shut down would start again by itself; use destroy"},
         {"on_poweroff", "preserve",
@@ -75,7 +73,7 @@ static void check_lifecycle(struct check *check, const struct definition *defini
         {"on_poweroff", "rename-restart",
          "libvirt would restart it under another name; use destroy"},
         {"on_lockfailure", "ignore",
-         "it would run on without the lock that prevents a second copy; use poweroff"},
+         "the VM would continue without the lock that prevents a second copy; use poweroff"},
     };
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         const xmlNode *element = xml_child(definition->domain, refused[i].element);
@@ -94,8 +92,8 @@ static void check_nvram(struct check *check, const xmlNode *os) {
     if (nvram == NULL) {
         if (needed && !xml_attr_is(loader, "stateless", "yes")) {
             check_refuse(check, os,
-                         "libvirt would keep the UEFI variables on the node's own disk; put "
-                         "<nvram>/path/on/a/volume/NAME_VARS.fd</nvram> into <os>");
+                         "libvirt would keep the UEFI variables on a local disk of the node; add "
+                         "<nvram>/path/on/a/volume/NAME_VARS.fd</nvram> to <os>");
         }
         return;
     }
@@ -108,7 +106,7 @@ static void check_nvram(struct check *check, const xmlNode *os) {
     }
     if (xml_attr(nvram, "type") != NULL && !xml_attr_is(nvram, "type", "file")) {
         check_refuse(check, nvram,
-                     "UEFI variables of type %s hang on this node; use a file on a volume",
+                     "UEFI variables of type %s depend on this node; use a file on a volume",
                      xml_attr(nvram, "type"));
         return;
     }
@@ -118,8 +116,8 @@ static void check_nvram(struct check *check, const xmlNode *os) {
     }
     if (path[0] == '\0') {
         check_refuse(check, nvram,
-                     "libvirt would keep the UEFI variables on the node's own disk; name a file on "
-                     "a volume");
+                     "libvirt would keep the UEFI variables on a local disk of the node; name a "
+                     "file on a volume");
         return;
     }
     check_on_volume(check, nvram, "the file of the UEFI variables", path);
@@ -188,23 +186,22 @@ static void check_cpu(struct check *check, const struct definition *definition) 
     char features[256];
 
     if (xml_attr_is(cpu, "mode", "host-passthrough") || xml_attr_is(cpu, "mode", "maximum")) {
-        check_warn(
-            check, cpu,
-            "%s gives the VM the very CPU of the node on which it starts: it starts on every "
-            "node, but moved to one whose CPU, microcode or QEMU differs it may hang or "
-            "crash; name a <model> that all its nodes have",
-            mode);
+        check_warn(check, cpu,
+                   "%s gives the VM exactly the CPU of the node on which it starts: it starts on "
+                   "every node, but it may hang or crash if it is moved to a node with another "
+                   "CPU, microcode or QEMU; name a <model> that all its nodes have",
+                   mode);
     } else if (xml_attr_is(cpu, "mode", "host-model")) {
         check_warn(check, cpu,
                    "host-model becomes the CPU of the node on which the VM starts: it starts on "
-                   "every node, but moves only to those that have all that CPU's features; name a "
+                   "every node, but moves only to nodes that have all features of that CPU; name a "
                    "<model> that all its nodes have");
     }
     const xmlNode *feature = required_features(cpu, features, sizeof(features));
     if (feature != NULL) {
         check_warn(check, feature,
-                   "requires of the CPU %s, which cannot be checked: every possible owner must "
-                   "have it",
+                   "requires the CPU features %s, which cannot be checked: every possible owner "
+                   "must have them",
                    features);
     }
     if (vendor != NULL) {
@@ -222,15 +219,15 @@ static void check_rest(struct check *check, const struct definition *definition)
                          "encrypted memory cannot move to another node; remove <launchSecurity>");
         } else if (xml_is(node, "cputune") || xml_is(node, "numatune")) {
             check_warn(check, node,
-                       "pins the VM to cpus or memory nodes by number: every possible owner must "
+                       "pins the VM to CPUs or memory nodes by number: every possible owner must "
                        "have them");
         } else if (node->ns != NULL && xmlStrEqual(node->name, (const xmlChar *)"commandline")) {
-            check_warn(check, node,
-                       "arguments handed to QEMU cannot be checked: they must work on every "
-                       "possible owner");
+            check_warn(
+                check, node,
+                "arguments for QEMU cannot be checked: they must work on every possible owner");
         } else if (xml_is(node, "vcpu") && xml_attr(node, "cpuset") != NULL) {
             check_warn(check, node,
-                       "pins the VM to cpus by number: every possible owner must have them");
+                       "pins the VM to CPUs by number: every possible owner must have them");
         }
     }
 }

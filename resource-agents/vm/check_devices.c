@@ -35,13 +35,12 @@ static void check_chardev(struct check *check, const xmlNode *device, const char
         }
     } else if (strcmp(type, "unix") == 0) {
         if (xml_attr_is(source, "mode", "connect")) {
-            check_refuse(
-                check, source,
-                "it needs a socket that another process serves on this node; use mode='bind'");
+            check_refuse(check, source,
+                         "it needs a socket of another process on this node; use mode='bind'");
         }
     } else {
         check_refuse(check, device,
-                     "a %s of type %s hangs on this node; use pty, tcp, or a file on a volume",
+                     "a %s of type %s depends on this node; use pty, tcp, or a file on a volume",
                      (const char *)device->name, type);
     }
 }
@@ -56,7 +55,7 @@ static void check_interface(struct check *check, const xmlNode *interface) {
         const char *reason;
     } refused[] = {
         {"hostdev",
-         "a network card handed to the VM is part of one node; use type='bridge' or 'network'"},
+         "a passed-through network card is part of one node; use type='bridge' or 'network'"},
         {"vhostuser",
          "the process behind its socket runs on one node; use type='bridge' or 'network'"},
         {"vdpa", "a vDPA device is part of one node; use type='bridge' or 'network'"},
@@ -69,8 +68,8 @@ static void check_interface(struct check *check, const xmlNode *interface) {
     }
     if (xml_attr(xml_child(interface, "mac"), "address") == NULL) {
         check_refuse(check, interface,
-                     "it has no MAC address, so each start would give it another one; put <mac "
-                     "address='52:54:00:xx:xx:xx'/> of your choice into it");
+                     "it has no MAC address, so each start would give it another one; add <mac "
+                     "address='52:54:00:xx:xx:xx'/>");
     }
 }
 
@@ -79,9 +78,8 @@ static void check_tpm(struct check *check, const xmlNode *tpm) {
 
     if (xml_attr_is(backend, "type", "emulator")) {
         check_refuse(check, tpm,
-                     "libvirt keeps an emulated TPM's state on the node's own disk "
-                     "(/var/lib/libvirt/swtpm), where no "
-                     "other node finds it; remove <tpm>");
+                     "libvirt keeps the state of an emulated TPM on a local disk of the node "
+                     "(/var/lib/libvirt/swtpm), where other nodes cannot read it; remove <tpm>");
     } else {
         check_refuse(check, tpm, "a TPM of the node itself cannot move with the VM; remove <tpm>");
     }
@@ -95,12 +93,12 @@ static void check_graphics(struct check *check, const xmlNode *graphics) {
     if (xml_attr_is(graphics, "type", "sdl") || xml_attr_is(graphics, "type", "desktop") ||
         xml_attr_is(graphics, "type", "egl-headless")) {
         check_refuse(check, graphics,
-                     "it draws on this node's own screen or GPU; use type='vnc' or 'spice'");
+                     "it uses the screen or GPU of this node; use type='vnc' or 'spice'");
         return;
     }
     if (xml_attr_is(xml_child(graphics, "gl"), "enable", "yes")) {
         check_refuse(check, xml_child(graphics, "gl"),
-                     "OpenGL of this node's GPU cannot move with the VM; use enable='no'");
+                     "OpenGL on this node's GPU cannot move with the VM; use enable='no'");
     }
     if (address == NULL) {
         address = xml_attr(graphics, "listen");
@@ -123,7 +121,7 @@ static void check_video(struct check *check, const xmlNode *video) {
     const xmlNode *acceleration = xml_child(xml_child(video, "model"), "acceleration");
     if (xml_attr_is(acceleration, "accel3d", "yes")) {
         check_refuse(check, acceleration,
-                     "3D by this node's GPU cannot move with the VM; use accel3d='no'");
+                     "3D on this node's GPU cannot move with the VM; use accel3d='no'");
     }
 }
 
@@ -207,8 +205,7 @@ static const struct device_rule {
     {"interface", check_interface, NULL},
     {"hostdev", NULL, "a device of this node cannot move with the VM; remove it"},
     {"filesystem", NULL,
-     "a directory shared from the node keeps the VM from moving while it runs; use a disk on a "
-     "volume"},
+     "a directory shared from the node prevents live moves; use a disk on a volume"},
     {"serial", check_character_device, NULL},
     {"parallel", check_character_device, NULL},
     {"console", check_character_device, NULL},
@@ -225,8 +222,7 @@ static const struct device_rule {
     {"audio", check_audio, NULL},
     {"watchdog", check_watchdog, NULL},
     {"crypto", check_crypto, NULL},
-    {"shmem", NULL,
-     "memory shared with a process of this node keeps the VM from moving; remove it"},
+    {"shmem", NULL, "memory shared with a process on this node prevents moves; remove it"},
     {"nvram", NULL, NULL},
     {"controller", NULL, NULL},
     {"hub", NULL, NULL},

@@ -13,8 +13,7 @@ static const char *local_source(const char *type) {
         const char *type;
         const char *reason;
     } refused[] = {
-        {"dir",
-         "a directory shown as a disk cannot be moved while the VM runs; use a file on a volume"},
+        {"dir", "a directory presented as a disk prevents live moves; use a file on a volume"},
         {"volume",
          "a storage pool is defined on one node only; name the file on the volume instead"},
         {"nvme", "an NVMe device is part of one node; use a file on a volume"},
@@ -40,9 +39,8 @@ static void check_network_source(struct check *check, const xmlNode *source) {
     for (; host != NULL; host = xml_next(host)) {
         const char *name = xml_attr(host, "name");
         if (xml_attr_is(host, "transport", "unix")) {
-            check_refuse(
-                check, host,
-                "a socket on this node is out of other nodes' reach; use a network address");
+            check_refuse(check, host,
+                         "other nodes cannot reach a socket on this node; use a network address");
         } else if (name != NULL && (strcmp(name, "localhost") == 0 ||
                                     strncmp(name, "127.", 4) == 0 || strcmp(name, "::1") == 0)) {
             check_refuse(check, host, "%s is another host on each node; use a network address",
@@ -76,7 +74,7 @@ static void check_source(struct check *check, const xmlNode *holder, const char 
     bool block = strcmp(type, "block") == 0;
     if (!block && strcmp(type, "file") != 0) {
         check_refuse(check, holder,
-                     "a disk of type %s is not known to clusterd; use a file on a volume", type);
+                     "clusterd does not know disks of type %s; use a file on a volume", type);
         return;
     }
     const char *path = xml_attr(source, block ? "dev" : "file");
@@ -115,14 +113,14 @@ void check_disk(struct check *check, const xmlNode *disk) {
 
     if (xml_attr_is(disk, "device", "lun")) {
         check_refuse(check, disk,
-                     "SCSI passthrough hangs on this node's device; use device='disk' and a file "
-                     "on a volume");
+                     "SCSI passthrough depends on a device of this node; use device='disk' and a "
+                     "file on a volume");
         return;
     }
     check_source(check, disk, type_of(disk, "file"), removable);
     if (xml_child(disk, "transient") != NULL) {
         check_refuse(check, xml_child(disk, "transient"),
-                     "changes of a transient disk lie on one node; remove <transient/>");
+                     "the changes of a transient disk are stored on one node; remove <transient/>");
     }
     const xmlNode *mirror = xml_child(disk, "mirror");
     if (mirror != NULL) {

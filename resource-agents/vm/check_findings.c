@@ -67,9 +67,8 @@ void check_on_volume(struct check *check, const xmlNode *element, const char *wh
     const struct volume *volume = volumes_find(check->known, path);
     if (volume == NULL) {
         check_refuse(check, element,
-                     "%s %s lies on none of the cluster's %zu volumes, so no other node could "
-                     "start the VM; move it "
-                     "to a volume (clusterctl volume list)",
+                     "%s %s is on none of the cluster's %zu volumes, so no other node could start "
+                     "the VM; move it to a volume (clusterctl volume list)",
                      what, normal, check->known->count);
         return;
     }

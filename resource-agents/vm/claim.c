@@ -43,19 +43,17 @@ static int clear_autostart(struct operation *operation, char *note, size_t size)
         virDomainGetAutostart(operation->domain, &autostart) < 0 || autostart == 0) {
         return 0;
     }
-    operation_step(operation, "taking its autostart away");
+    operation_step(operation, "disabling its autostart");
     if (virDomainSetAutostart(operation->domain, 0) < 0) {
-        report_set(&operation->report, VM_FAILED,
-                   "%s would be started by libvirt itself at boot, and its autostart cannot be "
-                   "taken away: %s",
-                   operation->params->name, host_error());
+        report_set(
+            &operation->report, VM_FAILED,
+            "libvirt would start %s by itself at boot, and its autostart cannot be disabled: %s",
+            operation->params->name, host_error());
         return -EIO;
     }
-    snprintf(
-        note, size,
-        "libvirt had a definition of %s that it would have started itself at boot (autostart): "
-        "that was taken away",
-        operation->params->name);
+    snprintf(note, size,
+             "libvirt had a definition of %s with autostart; its autostart was disabled",
+             operation->params->name);
     return 0;
 }
 
@@ -77,7 +75,7 @@ static void claim_own(struct operation *operation) {
     if (report->state == AGENT_VM_OFF && r == 0 && is_saved(operation->domain)) {
         report_set(report, VM_FAILED,
                    "the memory of %s is saved there (virsh managedsave): start it and shut it down "
-                   "there first, or throw that memory away (virsh managedsave-remove %s)",
+                   "there first, or discard that memory (virsh managedsave-remove %s)",
                    operation->params->name, operation->params->name);
         return;
     }
@@ -94,8 +92,8 @@ static void judge_namesake(struct operation *operation, virDomainPtr namesake) {
     report->state = AGENT_VM_OFF;
     if (virDomainIsActive(namesake) == 0) {
         report_set(report, VM_OK,
-                   "libvirt has a definition there named %s of another VM (uuid %s): as long as it "
-                   "does, %s cannot start there (virsh undefine %s)",
+                   "libvirt has a definition named %s of another VM (uuid %s) there: until it is "
+                   "removed, %s cannot start there (virsh undefine %s)",
                    name, uuid, name, uuid);
     } else {
         report_set(report, VM_FAILED,

@@ -213,7 +213,7 @@ int definition_needs(const struct definition *definition, json_t *volumes, json_
         return -EINVAL;
     }
     if (read_vcpus(vcpu, &vcpus) < 0) {
-        snprintf(reason, reason_size, "not a number of virtual cpus");
+        snprintf(reason, reason_size, "not a number of virtual CPUs");
         *ret_element = vcpu;
         return -EINVAL;
     }

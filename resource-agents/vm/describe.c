@@ -155,7 +155,7 @@ int action_host_cpu(const struct params *params, const char *xml, size_t xml_len
     virConnectPtr conn = virConnectOpen(params->uri);
     char *text = conn != NULL ? virConnectGetCapabilities(conn) : NULL;
     if (text == NULL || xml_parse(text, strlen(text), &host, reason, sizeof(reason)) < 0) {
-        snprintf(reason, sizeof(reason), "%s: cannot ask libvirt at %s for its cpu: %s", ocf_node(),
+        snprintf(reason, sizeof(reason), "%s: cannot ask libvirt at %s for its CPU: %s", ocf_node(),
                  params->uri, host_error());
         jsonl_send(json_pack("{ss ss so}", "result", "failed", "state", "unknown", "reason",
                              jsonl_text(reason)),

@@ -148,7 +148,7 @@ static void on_stopped(struct watched *vm, int detail) {
     switch (detail) {
     case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
         if (vm->shutdown == VIR_DOMAIN_EVENT_SHUTDOWN_HOST) {
-            tell("crashed", vm, "off", "QEMU was ended by a signal that libvirt did not send");
+            tell("crashed", vm, "off", "QEMU was killed by a signal that libvirt did not send");
         } else {
             tell("shutdown", vm, "off", "the guest shut down");
         }
@@ -245,7 +245,7 @@ static bool is_lost(struct watched *vm) {
     if (vm->incoming) {
         tell("stopped", vm, "off", "the migration to this node did not complete");
     } else {
-        tell("crashed", vm, "off", "QEMU ended while libvirtd did not look");
+        tell("crashed", vm, "off", "QEMU ended while libvirtd was not running");
     }
     return true;
 }

@@ -142,7 +142,7 @@ static void *events_main(void *data) {
     (void)data;
     while (virEventRunDefaultImpl() == 0) {
     }
-    ocf_log("on %s: libvirt's event loop ended; events are lost from here on", ocf_node());
+    ocf_log("on %s: libvirt's event loop ended; further events are lost", ocf_node());
     return NULL;
 }
 

@@ -68,9 +68,10 @@ int host_connect(struct operation *operation) {
             return 0;
         }
         if (!may_pass() || ocf_now_ms() >= give_up_ms) {
-            report_set(&operation->report, VM_FAILED,
-                       "%s on %s: cannot reach libvirt at %s: %s; see whether libvirtd runs",
-                       params->name, ocf_node(), params->uri, host_error());
+            report_set(
+                &operation->report, VM_FAILED,
+                "%s on %s: cannot reach libvirt at %s: %s; check whether libvirtd is running",
+                params->name, ocf_node(), params->uri, host_error());
             return -EIO;
         }
         pthread_mutex_lock(&operation->lock);
@@ -104,14 +105,14 @@ int host_find(struct operation *operation) {
 }
 
 int host_pass_queue(struct operation *operation) {
-    operation_step(operation, "waiting for what libvirtd was asked before");
+    operation_step(operation, "waiting for earlier requests in libvirtd");
     /* A call of libvirt's usual priority that does nothing: its workers take such calls in their
      * order. The format is one that no driver knows, so the answer is always a refusal. */
     char *text = virConnectDomainXMLToNative(operation->conn, "none", "<domain/>", 0);
     free(text);
     if (text == NULL && may_pass()) {
         report_set(&operation->report, VM_FAILED,
-                   "%s on %s: cannot tell whether libvirtd still has its start to do: %s",
+                   "%s on %s: cannot tell whether libvirtd still has to start it: %s",
                    operation->params->name, ocf_node(), host_error());
         return -EIO;
     }
@@ -160,7 +161,7 @@ struct host_state host_state_of(int state, int reason) {
         return (struct host_state){AGENT_VM_PAUSED, "suspended", "suspended by the guest itself"};
     /* With on_crash=preserve QEMU stays and holds memory and disks. */
     case VIR_DOMAIN_CRASHED:
-        return (struct host_state){AGENT_VM_PAUSED, "crashed", "crashed and kept"};
+        return (struct host_state){AGENT_VM_PAUSED, "crashed", "crashed and preserved"};
     case VIR_DOMAIN_SHUTOFF: return (struct host_state){AGENT_VM_OFF, NULL, "off"};
     default:
         return (struct host_state){AGENT_VM_UNKNOWN, NULL, "in a state that libvirt does not name"};

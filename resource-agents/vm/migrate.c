@@ -166,7 +166,7 @@ static void judge_arrival(struct operation *operation, const struct arrival *arr
         return;
     }
     report->detail = "handed-over";
-    report_set(report, VM_FAILED, "%s has left %s for %s, and could not be resumed there: %s",
+    report_set(report, VM_FAILED, "%s has moved from %s to %s but could not be resumed there: %s",
                params->name, ocf_node(), params->target, arrival->why);
 }
 
@@ -204,19 +204,19 @@ static void judge_failure(struct operation *operation, struct arrival *arrival) 
     host_settle(operation);
     if (stop == STOP_CANCELLED && report->state == AGENT_VM_RUNNING) {
         report_set(report, VM_CANCELLED,
-                   "%s: its move from %s to %s was cancelled; it runs on here", params->name,
+                   "%s: its move from %s to %s was cancelled; it keeps running here", params->name,
                    ocf_node(), params->target);
         return;
     }
     if (stop == STOP_OUT_OF_TIME && report->state == AGENT_VM_RUNNING) {
         report_set(report, VM_FAILED,
                    "%s: its move from %s to %s took more than its %" PRIu64
-                   " ms and was aborted; it runs on here; allow "
-                   "auto-converge, more downtime or more bandwidth",
+                   " ms and was aborted; it keeps running here; allow auto-converge, more downtime "
+                   "or more bandwidth",
                    params->name, ocf_node(), params->target, params->timeout_ms);
         return;
     }
-    const char *now = "; where it runs now is unknown";
+    const char *now = "; it is not known where it runs now";
     switch (report->state) {
     case AGENT_VM_RUNNING: now = ""; break; /* it is where it was: nothing to do about it */
     case AGENT_VM_PAUSED:
@@ -256,7 +256,7 @@ static bool may_begin(struct operation *operation) {
     }
     if (presence_announce(operation) < 0) {
         report_set(report, VM_FAILED,
-                   "%s: cannot move from %s to %s: an operation from before still works on it; "
+                   "%s: cannot move from %s to %s: an earlier operation is still working on it; "
                    "wait for it",
                    params->name, ocf_node(), params->target);
         return false;
@@ -283,7 +283,7 @@ static void migrate(struct operation *operation, struct arrival *arrival) {
     }
     if (params->max_downtime_ms > 0 &&
         virDomainMigrateSetMaxDowntime(operation->domain, params->max_downtime_ms, 0) < 0) {
-        ocf_log("%s on %s: its longest blackout stays as it was: %s", params->name, ocf_node(),
+        ocf_log("%s on %s: its longest blackout cannot be set: %s", params->name, ocf_node(),
                 host_error());
     }
     operation_step(operation, "moving the VM");

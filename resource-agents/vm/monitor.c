@@ -106,7 +106,7 @@ static void tell_busy(struct operation *operation) {
         operation->report.state = AGENT_VM_UNKNOWN; /* not there yet, or not any more */
     }
     report_set(&operation->report, VM_FAILED,
-               "%s on %s: its migration or save, which clusterd has ordered, still goes on (%s)",
+               "%s on %s: its migration or save, ordered by clusterd, is still in progress (%s)",
                operation->params->name, ocf_node(), operation_stop_text(operation));
 }
 

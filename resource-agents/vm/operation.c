@@ -62,7 +62,7 @@ bool operation_may_begin(struct operation *operation, const char *what) {
     pthread_mutex_unlock(&operation->lock);
     switch (stop) {
     case STOP_CANCELLED:
-        report_set(&operation->report, VM_CANCELLED, "%s on %s: %s was cancelled before it began",
+        report_set(&operation->report, VM_CANCELLED, "%s on %s: %s was cancelled before it started",
                    name, ocf_node(), what);
         return false;
     case STOP_OUT_OF_TIME:
@@ -73,7 +73,8 @@ bool operation_may_begin(struct operation *operation, const char *what) {
     }
     if (reader_gone) {
         report_set(&operation->report, VM_CANCELLED,
-                   "%s on %s: %s did not begin, as clusterd went away", name, ocf_node(), what);
+                   "%s on %s: %s did not start, because clusterd has ended", name, ocf_node(),
+                   what);
         return false;
     }
     return true;
@@ -221,14 +222,14 @@ static struct report late_report(struct operation *operation) {
     if (has_changed_nothing(operation)) {
         bool cancelled = operation_stopped(operation) == STOP_CANCELLED;
         report_set(&late, cancelled ? VM_CANCELLED : VM_FAILED,
-                   "%s on %s: nothing was begun: no answer from libvirt (%s) for %llu ms while %s; "
-                   "see whether libvirtd hangs",
+                   "%s on %s: nothing was started: no answer from libvirt (%s) for %llu ms while "
+                   "%s; check whether libvirtd hangs",
                    name, ocf_node(), operation->params->uri, ms, atomic_load(&operation->step));
         late.detail = REPORT_NOT_BEGUN;
         return late;
     }
     report_set(&late, VM_FAILED,
-               "%s on %s: no answer from libvirt (%s) within %llu ms while %s; see whether "
+               "%s on %s: no answer from libvirt (%s) within %llu ms while %s; check whether "
                "libvirtd hangs",
                name, ocf_node(), operation->params->uri,
                (unsigned long long)operation->params->timeout_ms, atomic_load(&operation->step));

@@ -84,8 +84,8 @@ int params_read(unsigned int required, struct params *ret_params, char *reason,
     };
 
     if (read_numbers(&params, &culprit) < 0) {
-        snprintf(reason, reason_size, "parameter %s=%s is not a number in its range", culprit,
-                 ocf_param(culprit, ""));
+        snprintf(reason, reason_size, "parameter %s=%s is not a number in the allowed range",
+                 culprit, ocf_param(culprit, ""));
         return -EINVAL;
     }
     if (uuid[0] != '\0' && uuid_normalize(uuid, params.uuid) < 0) {

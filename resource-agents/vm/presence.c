@@ -70,9 +70,9 @@ int presence_announce(struct operation *operation) {
     if (fd >= 0 && bind(fd, (const struct sockaddr *)&name, size) == 0 && listen(fd, 8) == 0) {
         return 0; /* it is closed by the end of the process */
     }
-    ocf_log(
-        "%s on %s: cannot make a socket: %s; should clusterd be restarted now, it will not wait",
-        operation->params->name, ocf_node(), strerror(fd < 0 ? -fd : errno));
+    ocf_log("%s on %s: cannot create a socket: %s; if clusterd is restarted now, it will not wait "
+            "for this operation",
+            operation->params->name, ocf_node(), strerror(fd < 0 ? -fd : errno));
     if (fd >= 0) {
         close(fd);
     }
@@ -86,8 +86,7 @@ int presence_await(struct operation *operation) {
     if (fd < 0) {
         return 0;
     }
-    operation_step(operation,
-                   "waiting for the end of an operation that clusterd had ordered before");
+    operation_step(operation, "waiting for the end of an earlier operation of clusterd");
     while (r == 0) {
         /* The second one is left unread: it wakes the events thread, too. */
         struct pollfd fds[] = {{.fd = fd, .events = POLLIN},

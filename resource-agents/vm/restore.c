@@ -83,16 +83,16 @@ static void explain_missing(struct operation *operation, const char *claimed) {
     if (state_file_exists(claimed)) {
         operation->report.detail = "state-used";
         fail(operation, claimed,
-             "an earlier order began to use this state and did not end; start the VM afresh, then "
-             "remove this file");
+             "an earlier order started to use this state and did not finish; start the VM from its "
+             "disks, then remove this file");
         return;
     }
     if (!state_file_has_room(operation->params->state_file)) {
-        fail(operation, operation->params->state_file, "its volume is not there");
+        fail(operation, operation->params->state_file, "its volume is not available");
         return;
     }
     operation->report.detail = "state-missing";
-    fail(operation, operation->params->state_file, "no saved state; start the VM afresh");
+    fail(operation, operation->params->state_file, "no saved state; start the VM from its disks");
 }
 
 /* libvirt failed to restore. If nothing of it is here, the state is as good as before. */
@@ -106,8 +106,8 @@ static void judge_failure(struct operation *operation, const char *claimed) {
     if (report->state == AGENT_VM_OFF) {
         int r = state_file_rename(claimed, params->state_file);
         if (r < 0) {
-            ocf_log("%s on %s: %s cannot become %s again: %s", params->name, ocf_node(), claimed,
-                    params->state_file, strerror(-r));
+            ocf_log("%s on %s: %s cannot be renamed back to %s: %s", params->name, ocf_node(),
+                    claimed, params->state_file, strerror(-r));
         }
     } else if (report->state != AGENT_VM_UNKNOWN) {
         judge_present(operation, "restore");

@@ -37,13 +37,13 @@ static void finish(struct operation *operation, const char *part) {
     const char *file = operation->params->state_file;
     struct report *report = &operation->report;
 
-    operation_step(operation, "bringing the saved state to the disk");
+    operation_step(operation, "flushing the saved state to the disk");
     int r = state_file_publish(part, file);
     if (r < 0) {
-        report_set(
-            report, VM_FAILED,
-            "%s: its state is complete in %s, but cannot become %s: %s; save it again to go on",
-            operation->params->name, part, file, strerror(-r));
+        report_set(report, VM_FAILED,
+                   "%s: its state is complete in %s, but the file cannot be renamed to %s: %s; "
+                   "save it again to continue",
+                   operation->params->name, part, file, strerror(-r));
         return;
     }
     uint64_t suspended_ms = operation->events.suspended_ms;
@@ -62,17 +62,18 @@ static void finish_earlier(struct operation *operation, const char *part) {
     const char *file = published ? params->state_file : part;
 
     if (state_file_read(operation->conn, file, &info) < 0) {
-        report_set(report, VM_FAILED,
-                   "%s: cannot save on %s: it does not run there, and %s is no saved state of it",
-                   params->name, ocf_node(), params->state_file);
+        report_set(
+            report, VM_FAILED,
+            "%s: cannot save on %s: it is not running there, and %s is not a saved state of it",
+            params->name, ocf_node(), params->state_file);
         return;
     }
     bool ours = (params->uuid[0] == '\0' || strcmp(info.uuid, params->uuid) == 0) &&
                 (params->generation == 0 || info.generation == params->generation);
     if (!ours) {
         report_set(report, VM_FAILED,
-                   "%s: cannot save on %s: it does not run there, and %s is of %s with generation "
-                   "%" PRIu64,
+                   "%s: cannot save on %s: it is not running there, and %s is of %s with "
+                   "generation %" PRIu64,
                    params->name, ocf_node(), file, info.uuid, info.generation);
         return;
     }
@@ -94,15 +95,16 @@ static bool may_replace(struct operation *operation) {
         return true;
     }
     if (state_file_read(operation->conn, file, &info) < 0) {
-        report_set(report, VM_FAILED,
-                   "%s: cannot save on %s: %s exists and is no saved state (%s); remove it by hand",
-                   operation->params->name, ocf_node(), file, host_error());
+        report_set(
+            report, VM_FAILED,
+            "%s: cannot save on %s: %s exists and is not a saved state (%s); remove it by hand",
+            operation->params->name, ocf_node(), file, host_error());
         return false;
     }
     if (info.generation != report->generation) {
         report_set(report, VM_FAILED,
                    "%s: cannot save on %s: %s holds a state of generation %" PRIu64
-                   ", while generation %" PRIu64 " runs; remove it by hand if it is not wanted",
+                   ", while generation %" PRIu64 " runs; remove it by hand if it is not needed",
                    operation->params->name, ocf_node(), file, info.generation, report->generation);
         return false;
     }
@@ -126,7 +128,7 @@ static bool may_begin(struct operation *operation) {
         return false;
     }
     if (presence_announce(operation) < 0) {
-        fail(operation, "wait for it", "an operation from before still works on it");
+        fail(operation, "wait for it", "an earlier operation is still working on it");
         return false;
     }
     return may_replace(operation);
@@ -159,7 +161,7 @@ static void save(struct operation *operation, const char *part) {
         (void)unlink(part);
     }
     if (operation_stopped(operation) == STOP_CANCELLED && report->state == AGENT_VM_RUNNING) {
-        report_set(report, VM_CANCELLED, "%s: its save on %s was cancelled; it runs on here",
+        report_set(report, VM_CANCELLED, "%s: its save on %s was cancelled; it keeps running here",
                    params->name, ocf_node());
     } else if (operation_stopped(operation) == STOP_OUT_OF_TIME) {
         fail(operation, part, "it took too long and was aborted");

@@ -63,7 +63,7 @@ void judge_present(struct operation *operation, const char *wish) {
         report_set(report, VM_FAILED,
                    "%s: cannot %s it as generation %" PRIu64
                    ": it runs on %s already, with generation %" PRIu64
-                   "; destroy that one first, if it may be",
+                   "; destroy that one first, if you may",
                    params->name, wish, params->generation, ocf_node(), report->generation);
     } else {
         report_set(report, VM_FAILED,

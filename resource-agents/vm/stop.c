@@ -164,14 +164,15 @@ static void stop_gracefully(struct operation *operation) {
         return;
     }
     if (operation_stopped(operation) == STOP_CANCELLED) {
-        report_set(report, VM_CANCELLED,
-                   "%s on %s: its stop was cancelled; the guest may still heed the power button",
-                   params->name, ocf_node());
+        report_set(
+            report, VM_CANCELLED,
+            "%s on %s: its stop was cancelled; the guest may still react to the power button",
+            params->name, ocf_node());
         host_settle(operation);
         return;
     }
     if (events_now(operation).closed) {
-        report_set(report, VM_FAILED, "%s on %s: libvirtd went away during its stop", params->name,
+        report_set(report, VM_FAILED, "%s on %s: libvirtd ended during its stop", params->name,
                    ocf_node());
         host_settle(operation);
         if (report->state == AGENT_VM_OFF) {
@@ -182,7 +183,7 @@ static void stop_gracefully(struct operation *operation) {
             return;
         }
     }
-    destroy(operation, "the guest did not shut down within its time of grace and was destroyed");
+    destroy(operation, "the guest did not shut down in time and was powered off");
 }
 
 /* Finds the domain for a stop. False if there is nothing more to do. */
@@ -225,7 +226,7 @@ void action_stop(struct operation *operation) {
     if (r == -ENOENT) {
         end_off(operation, "");
     } else if (r == 0 && operation->report.state == AGENT_VM_PAUSED) {
-        destroy(operation, "it was paused, so the guest could not shut down and was destroyed");
+        destroy(operation, "the guest was paused, so it could not shut down and was powered off");
     } else {
         stop_gracefully(operation);
     }

@@ -205,7 +205,7 @@ static void *teller_main(void *data) {
 static void on_patience(int timer, void *data) {
     virEventUpdateTimeout(timer, -1);
     tell_disconnected(data,
-                      "libvirtd accepts connections but does not answer; see whether it hangs");
+                      "libvirtd accepts connections but does not answer; check whether it hangs");
 }
 
 static void on_socket_dir(int handle, int fd, int events, void *data) {

@@ -18,7 +18,7 @@ int xml_parse(const char *text, size_t len, xmlDoc **ret_doc, char *reason, size
         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS;
 
     if (len == 0 || len > INT_MAX) {
-        snprintf(reason, reason_size, "no XML: the text has %zu bytes", len);
+        snprintf(reason, reason_size, "not XML: the text has %zu bytes", len);
         return -EINVAL;
     }
     xmlDoc *doc = xmlReadMemory(text, (int)len, "definition", NULL, options);

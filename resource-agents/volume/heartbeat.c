@@ -208,7 +208,7 @@ int heartbeat_beat(struct heartbeat *heartbeat, char *reason, size_t reason_size
         return say(reason, reason_size, "open the directory", heartbeat->path, -errno);
     }
     if (mkdirat(volume, directory, 0700) < 0 && errno != EEXIST) {
-        int r = say(reason, reason_size, "make the directory", path, -errno);
+        int r = say(reason, reason_size, "create the directory", path, -errno);
         close(volume);
         return r;
     }

@@ -56,8 +56,8 @@ static int beat(const struct volume_params *params, struct heartbeat *heartbeat,
     if (r == 0) {
         r = heartbeat_room(params->path, &free_mb, &total_mb);
         if (r < 0) {
-            snprintf(reason, sizeof(reason), "cannot tell the room in %s: %s", params->path,
-                     strerror(-r));
+            snprintf(reason, sizeof(reason), "cannot determine the free space in %s: %s",
+                     params->path, strerror(-r));
         }
     }
     if (r < 0) {
@@ -182,41 +182,27 @@ static int action_validate_all(const struct volume_params *params) {
 
 static int action_meta_data(const struct volume_params *params) {
     (void)params;
-    printf("<?xml version=\"1.0\"?>\n"
-           "<resource-agent name=\"volume\" version=\"%s\">\n"
-           "  <version>1.1</version>\n"
-           "  <longdesc lang=\"en\">Watches a cluster shared volume: one directory that all nodes "
-           "see at the same path.\n"
-           "Each node writes a heartbeat file and reads the others', which proves that it is the "
-           "same storage.</longdesc>\n"
-           "  <shortdesc lang=\"en\">A shared volume of clusterd</shortdesc>\n"
-           "  <parameters>\n"
-           "    <parameter name=\"name\" required=\"1\"><shortdesc lang=\"en\">Name of the "
-           "volume</shortdesc>"
-           "<content type=\"string\"/></parameter>\n"
-           "    <parameter name=\"path\" required=\"1\"><shortdesc lang=\"en\">Its "
-           "directory</shortdesc>"
-           "<content type=\"string\"/></parameter>\n"
-           "    <parameter name=\"node\" required=\"0\"><shortdesc lang=\"en\">Name of this "
-           "node</shortdesc>"
-           "<content type=\"string\"/></parameter>\n"
-           "    <parameter name=\"nonce\" required=\"0\"><shortdesc lang=\"en\">Random text that "
-           "names this run</shortdesc>"
-           "<content type=\"string\"/></parameter>\n"
-           "    <parameter name=\"interval_ms\" required=\"0\"><shortdesc lang=\"en\">Time between "
-           "two heartbeats</shortdesc>"
-           "<content type=\"integer\" default=\"%d\"/></parameter>\n"
-           "  </parameters>\n"
-           "  <actions>\n"
-           "    <action name=\"watch\" timeout=\"0\"/>\n"
-           "    <action name=\"monitor\" timeout=\"20s\" interval=\"10s\"/>\n"
-           "    <action name=\"start\" timeout=\"20s\"/>\n"
-           "    <action name=\"stop\" timeout=\"5s\"/>\n"
-           "    <action name=\"validate-all\" timeout=\"10s\"/>\n"
-           "    <action name=\"meta-data\" timeout=\"5s\"/>\n"
-           "  </actions>\n"
-           "</resource-agent>\n",
-           CLUSTERD_VERSION, INTERVAL_DEFAULT_MS);
+    printf(
+        "<?xml version=\"1.0\"?>\n<resource-agent name=\"volume\" version=\"%s\">\n  "
+        "<version>1.1</version>\n  <longdesc lang=\"en\">Watches a shared volume of the cluster: a "
+        "directory that all nodes see at the same path.\nEach node writes a heartbeat file and "
+        "reads the others', which proves that it is the same storage.</longdesc>\n  <shortdesc "
+        "lang=\"en\">A shared volume of clusterd</shortdesc>\n  <parameters>\n    <parameter "
+        "name=\"name\" required=\"1\"><shortdesc lang=\"en\">Name of the "
+        "volume</shortdesc><content type=\"string\"/></parameter>\n    <parameter name=\"path\" "
+        "required=\"1\"><shortdesc lang=\"en\">Its directory</shortdesc><content "
+        "type=\"string\"/></parameter>\n    <parameter name=\"node\" required=\"0\"><shortdesc "
+        "lang=\"en\">Name of this node</shortdesc><content type=\"string\"/></parameter>\n    "
+        "<parameter name=\"nonce\" required=\"0\"><shortdesc lang=\"en\">Random text that "
+        "identifies this run</shortdesc><content type=\"string\"/></parameter>\n    <parameter "
+        "name=\"interval_ms\" required=\"0\"><shortdesc lang=\"en\">Time between two "
+        "heartbeats</shortdesc><content type=\"integer\" default=\"%d\"/></parameter>\n  "
+        "</parameters>\n  <actions>\n    <action name=\"watch\" timeout=\"0\"/>\n    <action "
+        "name=\"monitor\" timeout=\"20s\" interval=\"10s\"/>\n    <action name=\"start\" "
+        "timeout=\"20s\"/>\n    <action name=\"stop\" timeout=\"5s\"/>\n    <action "
+        "name=\"validate-all\" timeout=\"10s\"/>\n    <action name=\"meta-data\" "
+        "timeout=\"5s\"/>\n  </actions>\n</resource-agent>\n",
+        CLUSTERD_VERSION, INTERVAL_DEFAULT_MS);
     return fflush(stdout) == 0 ? OCF_SUCCESS : OCF_ERR_GENERIC;
 }
 
@@ -252,7 +238,7 @@ static const char *read_params(struct volume_params *params) {
         return "OCF_RESKEY_path is missing";
     }
     if (strchr(params->node, '/') != NULL || strlen(params->node) >= HEARTBEAT_TEXT_MAX) {
-        return "OCF_RESKEY_node is not a node's name";
+        return "OCF_RESKEY_node is not a node name";
     }
     if (params->nonce != NULL && strlen(params->nonce) >= HEARTBEAT_TEXT_MAX) {
         return "OCF_RESKEY_nonce is too long";
@@ -260,7 +246,7 @@ static const char *read_params(struct volume_params *params) {
     if (ocf_param_u64("interval_ms", INTERVAL_DEFAULT_MS, INTERVAL_MAX_MS, &params->interval_ms) <
             0 ||
         params->interval_ms < INTERVAL_MIN_MS) {
-        return "OCF_RESKEY_interval_ms is not a number of milliseconds from 50 on";
+        return "OCF_RESKEY_interval_ms is not a number of milliseconds of at least 50";
     }
     return NULL;
 }

@@ -64,7 +64,7 @@ def test_migration_is_cancelled_by_sigterm(world):
         move.wait_line(lambda line: line.get("progress", {}).get("rate_bps", 0) > 0)
     move.signal("TERM")
     final = shows(move.end(10), result="cancelled", state="running", code=1)
-    assert "runs on here" in final["reason"]
+    assert "keeps running here" in final["reason"]
     steps = move.progress()
     assert all(0 <= step["percent"] <= 99 and step["remaining_bytes"] > 0 for step in steps)
     # Four a second, however late they are read here.
@@ -289,7 +289,7 @@ def test_a_claimed_state_is_never_used_again(world):
     claimed = world.lab.volume_path("saved", f"{vm.name}.state.restoring-2")
     os.rename(world.lab.volume_path("saved", f"{vm.name}.state"), claimed)  # as an agent that died left it
     final = shows(vm.do("n1", "restore", state_file=vm.state_file, generation=2), result="failed", state="off", detail="state-used")
-    assert "afresh" in final["reason"] and os.path.exists(claimed)
+    assert "start the VM from its disks" in final["reason"] and os.path.exists(claimed)
     vm.start("n1", generation=3)
     wait_ticks(vm)
     shows(vm.do("n1", "save", state_file=vm.state_file), result="ok")

@@ -55,7 +55,7 @@ static const struct row rows[] = {
     {"kept after a crash", {.more = "<on_crash>preserve</on_crash>"}, "/domain/on_crash", "preserve"},
     {"dumped after a crash", {.more = "<on_crash>coredump-restart</on_crash>"}, "/domain/on_crash", "own disk"},
     {"restarted after a crash", {.more = "<on_crash>restart</on_crash>"}, NULL, NULL},
-    {"off after a reboot", {.more = "<on_reboot>destroy</on_reboot>"}, "/domain/on_reboot", "stay off"},
+    {"off after a reboot", {.more = "<on_reboot>destroy</on_reboot>"}, "/domain/on_reboot", "like a shutdown"},
     {"on after a shutdown", {.more = "<on_poweroff>restart</on_poweroff>"}, "/domain/on_poweroff", "start again"},
     {"without locks", {.more = "<on_lockfailure>ignore</on_lockfailure>"}, "/domain/on_lockfailure", "second copy"},
     {"encrypted memory", {.more = "<launchSecurity type='sev'/>"}, "/domain/launchSecurity", "encrypted"},
@@ -72,7 +72,7 @@ static const struct row rows[] = {
     {"variables in the new form", {.os = HVM "<loader type='pflash'>/usr/share/O.fd</loader><nvram type='file'><source file='/srv/csv1/v.fd'/>"
       "</nvram>"},
      NULL, NULL},
-    {"variables without a place", {.os = HVM "<nvram template='/usr/share/V.fd'/>"}, "/domain/os/nvram", "own disk"},
+    {"variables without a place", {.os = HVM "<nvram template='/usr/share/V.fd'/>"}, "/domain/os/nvram", "local disk"},
     {"variables on the node", {.os = HVM "<nvram>/var/lib/libvirt/qemu/nvram/v.fd</nvram>"}, "/domain/os/nvram", "UEFI variables"},
     {"variables on a block device", {.os = HVM "<nvram type='block'><source dev='/dev/sda1'/></nvram>"}, "/domain/os/nvram", "block"},
     {"a loader of the node", {.os = HVM "<loader>/root/bios.bin</loader>"}, "/domain/os/loader", "firmware"},
@@ -95,7 +95,7 @@ static const struct row rows[] = {
     {"nvme", {.devices = "<disk type='nvme'><source type='pci'/></disk>"}, "/domain/devices/disk[2]", "NVMe"},
     {"vhost-user", {.devices = "<disk type='vhostuser'><source type='unix' path='/run/s'/></disk>"}, "/domain/devices/disk[2]", "process"},
     {"vdpa", {.devices = "<disk type='vhostvdpa'><source dev='/dev/vhost-vdpa-0'/></disk>"}, "/domain/devices/disk[2]", "vDPA"},
-    {"a kind of tomorrow", {.devices = "<disk type='telepathy'><source/></disk>"}, "/domain/devices/disk[2]", "not known"},
+    {"a kind of tomorrow", {.devices = "<disk type='telepathy'><source/></disk>"}, "/domain/devices/disk[2]", "does not know"},
     {"a lun", {.devices = "<disk type='block' device='lun'><source dev='/dev/sg0'/></disk>"}, "/domain/devices/disk[2]", "SCSI"},
     {"rbd", {.devices = "<disk type='network'><source protocol='rbd' name='p/i'><host name='mon1' port='6789'/></source></disk>"}, NULL, NULL},
     {"nbd on a socket", {.devices = "<disk type='network'><source protocol='nbd'><host transport='unix' socket='/run/n'/></source></disk>"},
@@ -331,7 +331,7 @@ static void test_many_features(void **state) {
     struct check check;
     check_parts(&parts, VOLUMES, &check);
     assert_int_equal(json_array_size(check.warnings), 1);
-    assert_non_null(strstr(text_of(json_array_get(check.warnings, 0), "reason"), "must have it"));
+    assert_non_null(strstr(text_of(json_array_get(check.warnings, 0), "reason"), "must have them"));
     check_finish(&check);
 }
 
