@@ -16,8 +16,9 @@ int cli_confirm(struct cli *cli, const char *explanation, const char *question, 
         return CLI_DONE;
     }
     if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) {
-        return cli_fail(cli, CLI_USAGE, "say --yes if you mean it",
-                        "nobody can be asked here, and this is dangerous: %s", explanation);
+        return cli_fail(cli, CLI_USAGE, "if you are sure, add --yes",
+                        "this needs confirmation, and there is no terminal to ask on: %s",
+                        explanation);
     }
     text_wrap(stderr, explanation, 0, cli->err.columns - 1);
     fprintf(stderr, "%s ", question);

@@ -48,11 +48,11 @@ static int follow_leave(struct follow *follow, enum cli_exit code, const char *w
     char hint[200];
     progress_erase(&follow->progress);
     snprintf(hint, sizeof(hint),
-             "look at it: clusterctl operation show %" PRId64
-             " --follow\nstop it: clusterctl operation cancel %" PRId64,
+             "watch it with: clusterctl operation show %" PRId64
+             " --follow\ncancel it with: clusterctl operation cancel %" PRId64,
              follow->id, follow->id);
     cli_detail(follow->cli, "operation", follow->last);
-    return cli_fail(follow->cli, code, hint, "%s; %s goes on in the cluster", why,
+    return cli_fail(follow->cli, code, hint, "%s; %s continues in the cluster", why,
                     follow_title(follow, title));
 }
 
@@ -114,8 +114,8 @@ static int follow_reconnect(struct follow *follow) {
     int64_t until_ms = cli->timeout_ms > 0 ? cli->deadline_ms : window_ms;
     progress_erase(&follow->progress);
     if (!cli->json) {
-        fprintf(stderr, "clusterctl: the connection to clusterd broke; connecting again "
-                        "(the operation goes on in the cluster)\n");
+        fprintf(stderr, "clusterctl: the connection to clusterd was lost; reconnecting (the "
+                        "operation continues in the cluster)\n");
     }
     while (true) {
         json_auto *answer = NULL;
@@ -126,7 +126,7 @@ static int follow_reconnect(struct follow *follow) {
             return deadline_passed(follow)
                        ? follow_deadline(follow)
                        : follow_leave(follow, CLI_UNREACHED,
-                                      "clusterd on this node has not come back within a minute");
+                                      "clusterd on this node did not come back within a minute");
         }
         follow->limit_ms = until_ms;
         if (cli_try_request(cli, "subscribe", NULL, &answer) == 0) {
@@ -181,7 +181,7 @@ static int follow_result(struct follow *follow) {
     if (strcmp(state, "done") != 0) {
         cli_detail(cli, "operation", follow->last);
         return cli_fail(cli, CLI_FAILED,
-                        "see what happened: clusterctl event list; where a VM can run: "
+                        "see what happened: clusterctl event list; see where a VM can run: "
                         "clusterctl vm explain VM",
                         "%s %s%s%s", follow_title(follow, title), state,
                         reason[0] != '\0' ? ": " : "", reason);
@@ -251,8 +251,8 @@ int cli_change(struct cli *cli, const char *verb, json_t *arguments, const char 
     }
     const char *message = json_text(answer, "message");
     if (operation > 0) {
-        printf("operation %" PRId64 " has begun; look at it: clusterctl operation show %" PRId64
-               " --follow\n",
+        printf("operation %" PRId64
+               " has started; watch it with: clusterctl operation show %" PRId64 " --follow\n",
                operation, operation);
     } else {
         printf("%s\n", message[0] != '\0' ? message : done);

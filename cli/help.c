@@ -61,8 +61,8 @@ static void help_verbs_of(FILE *out, const char *noun) {
 }
 
 void help_overview(FILE *out) {
-    fputs("Usage: clusterctl NOUN VERB [WORD]... [OPTION]...\n\n"
-          "Looks after a cluster of nodes that run virtual machines.\n\n",
+    fputs("Usage: clusterctl NOUN VERB [WORD]... [OPTION]...\n\nManages a cluster of nodes that "
+          "run virtual machines.\n\n",
           out);
     for (size_t i = 0; i < noun_count; i++) {
         char name[160];
@@ -94,7 +94,7 @@ void help_noun(FILE *out, const char *noun) {
         }
     }
     help_verbs_of(out, noun);
-    fprintf(out, "\n`clusterctl %s VERB --help` tells more.\n", noun);
+    fprintf(out, "\n`clusterctl %s VERB --help` shows more.\n", noun);
 }
 
 static void help_usage(FILE *out, const struct verb *verb) {

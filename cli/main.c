@@ -63,7 +63,7 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **a
                               word_kind_title(verb->words[argc]));
     }
     if ((size_t)argc > wanted) {
-        return cli_fail_usage(cli, title, "%s: '%s' is one word too many", title, argv[wanted]);
+        return cli_fail_usage(cli, title, "%s: unexpected argument '%s'", title, argv[wanted]);
     }
     code = set_deadline(cli, title);
     return code != KEEP_GOING ? code : verb->run(cli, argv);
@@ -139,7 +139,7 @@ static int run(struct cli *cli, int argc, char **argv) {
         help_overview(stdout);
         return CLI_DONE;
     }
-    code = cli_fail_usage(cli, "", "say what to do");
+    code = cli_fail_usage(cli, "", "no command given");
     if (!cli->json) {
         help_overview(stderr);
     }

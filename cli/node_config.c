@@ -19,6 +19,6 @@ int node_config_read(struct cli *cli, const char *command, struct config *ret_co
     if (r == 0 || r == -ENOENT || r == -EACCES) {
         return CLI_DONE; /* if it could not be read, nothing was changed by it */
     }
-    return cli_fail(cli, CLI_FAILED, "correct it; clusterd does not start with it either", "%s: %s",
-                    command, message);
+    return cli_fail(cli, CLI_FAILED, "correct the file; clusterd would not start with it either",
+                    "%s: %s", command, message);
 }

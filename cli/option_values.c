@@ -20,7 +20,7 @@ int cli_names(struct cli *cli, const char *command, enum option_id id, json_t **
     /* '' is the empty list. */
     while (value != NULL && value[0] != '\0' && (word = strsep(&rest, ",")) != NULL) {
         if (word[0] == '\0') {
-            return cli_fail_usage(cli, command, "--%s %s: a name is empty; write it like a,b",
+            return cli_fail_usage(cli, command, "--%s %s: a name is empty; write a list as a,b",
                                   option_infos[id].name, value);
         }
         json_array_append_new(names, json_string(word));
@@ -50,9 +50,9 @@ static int add_amount(struct cli *cli, const char *command, char *word, json_t *
     int64_t amount = 0;
     if (equals == NULL || equals == word ||
         text_parse_number(equals + 1, 0, AMOUNT_MAX, &amount) < 0) {
-        return cli_fail_usage(
-            cli, command, "--resource %s: write it like vgpu=2, with a number from 0 to %" PRId64,
-            word, AMOUNT_MAX);
+        return cli_fail_usage(cli, command,
+                              "--resource %s: write it as vgpu=2, with a number from 0 to %" PRId64,
+                              word, AMOUNT_MAX);
     }
     *equals = '\0';
     if (json_object_get(amounts, word) != NULL) {

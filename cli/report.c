@@ -138,7 +138,7 @@ int cli_fail_answer(struct cli *cli, const json_t *error) {
     make_one_line(message);
     make_one_line(hint);
     report(cli, code, code_name[0] != '\0' ? code_name : "failed",
-           message[0] != '\0' ? message : "clusterd reported an error without saying which", hint);
+           message[0] != '\0' ? message : "clusterd reported an error without a message", hint);
     return (int)code;
 }
 

@@ -37,32 +37,32 @@ static int fail_connect(struct cli *cli, int error) {
     switch (error) {
     case -ECONNREFUSED:
         return cli_fail(cli, CLI_UNREACHED,
-                        "start it with: systemctl start clusterd; if it does not stay up, see: "
-                        "journalctl -u clusterd",
-                        "clusterd does not run on this node");
+                        "start it with: systemctl start clusterd; if it does not keep running, "
+                        "see: journalctl -u clusterd",
+                        "clusterd is not running on this node");
     case -EACCES:
         return cli_fail(cli, CLI_UNREACHED,
-                        "run this as root, or as a member of the groups that clusterd.conf names "
+                        "run this as root, or as a member of a group that clusterd.conf names "
                         "(admin_group, reader_group)",
-                        "permission denied: clusterd does not talk to user %u of this node",
+                        "permission denied: clusterd does not accept user %u on this node",
                         (unsigned)geteuid());
     case -EPERM:
-        return cli_fail(
-            cli, CLI_UNREACHED, "find out who does (ss -xlp) and stop it; then start clusterd",
-            "what listens as \"%s\" on this node runs neither as root nor as this user: "
-            "it is not clusterd, and was told nothing",
-            cli->service);
+        return cli_fail(cli, CLI_UNREACHED,
+                        "find that process (ss -xlp) and stop it; then start clusterd",
+                        "the process that listens as \"%s\" on this node runs neither as root nor "
+                        "as this user: it is not clusterd, and nothing was sent to it",
+                        cli->service);
     case -ETIMEDOUT:
         return cli_fail(cli, CLI_UNREACHED,
-                        "see what it does: journalctl -u clusterd; restart it if it hangs "
-                        "(its VMs go on running)",
-                        "clusterd runs on this node but does not answer");
+                        "see what it is doing: journalctl -u clusterd; restart it if it hangs (its "
+                        "VMs keep running)",
+                        "clusterd is running on this node but does not answer");
     case -ENOSPC:
-        return cli_fail(cli, CLI_UNREACHED, "make room there (df /dev/shm)",
-                        "no room in /dev/shm for talking with clusterd");
+        return cli_fail(cli, CLI_UNREACHED, "free space in /dev/shm (df /dev/shm)",
+                        "no space in /dev/shm for the connection to clusterd");
     case -EMFILE:
-        return cli_fail(cli, CLI_UNREACHED, "end some of them (clusterctl status --watch)",
-                        "too many clients talk to clusterd on this node");
+        return cli_fail(cli, CLI_UNREACHED, "end some of them, such as clusterctl status --watch",
+                        "too many clients are connected to clusterd on this node");
     default:
         return cli_fail(cli, CLI_UNREACHED, "see: journalctl -u clusterd",
                         "clusterd on this node cannot be reached: %s", strerror(-error));
@@ -96,11 +96,10 @@ static int fail_request(struct cli *cli, const char *verb, int error) {
     char given[TEXT_MAX];
     switch (error) {
     case -EMSGSIZE:
-        return cli_fail(cli, CLI_REFUSED, NULL, "%s: what is to be sent is larger than 1 MiB",
-                        verb);
+        return cli_fail(cli, CLI_REFUSED, NULL, "%s: the request is larger than 1 MiB", verb);
     case -ETIMEDOUT:
         if (cli->timeout_ms > 0) {
-            return cli_fail(cli, CLI_DEADLINE, "look before you repeat it: clusterctl status",
+            return cli_fail(cli, CLI_DEADLINE, "before you repeat it, check: clusterctl status",
                             "%s: no answer from clusterd within %s", verb,
                             text_duration(cli->timeout_ms, given));
         }
@@ -108,18 +107,19 @@ static int fail_request(struct cli *cli, const char *verb, int error) {
                         "%s: no answer from clusterd within %s", verb,
                         text_duration(ANSWER_TIMEOUT_MS, given));
     case -EINTR:
-        return cli_fail(cli, CLI_INTERRUPTED, "look before you repeat it: clusterctl status",
-                        "%s: interrupted before clusterd answered; it may still carry it out",
+        return cli_fail(cli, CLI_INTERRUPTED, "before you repeat it, check: clusterctl status",
+                        "%s: interrupted before clusterd answered; clusterd may still carry it out",
                         verb);
     case -EBADMSG:
         return cli_fail(cli, CLI_FAILED, "are clusterctl and clusterd of the same version?",
                         "%s: clusterd's answer cannot be read", verb);
     default:
-        return cli_fail(cli, CLI_UNREACHED,
-                        "look before you repeat it: clusterctl status; see: journalctl -u clusterd",
-                        "%s: the connection to clusterd broke before its answer; "
-                        "whether it carried it out is not known",
-                        verb);
+        return cli_fail(
+            cli, CLI_UNREACHED,
+            "before you repeat it, check: clusterctl status; see: journalctl -u clusterd",
+            "%s: the connection to clusterd was lost before its answer; it is not known whether "
+            "the command was carried out",
+            verb);
     }
 }
 
@@ -289,12 +289,12 @@ int cli_reconnect(struct cli *cli, int64_t until_ms) {
 
 int cli_fail_watched(struct cli *cli) {
     char given[TEXT_MAX];
-    return cli_fail(cli, CLI_DEADLINE, NULL, "watched for %s, as --timeout says",
+    return cli_fail(cli, CLI_DEADLINE, NULL, "watched for %s (--timeout)",
                     text_duration(cli->timeout_ms, given));
 }
 
 int cli_resubscribe(struct cli *cli, int64_t since) {
-    fputs("clusterctl: the connection to clusterd broke; connecting again\n", stderr);
+    fputs("clusterctl: the connection to clusterd was lost; reconnecting\n", stderr);
     int code = cli_reconnect(cli, cli->deadline_ms);
     if (code == CLI_UNREACHED) {
         /* Either the time is over, or trying once more says what is wrong. */

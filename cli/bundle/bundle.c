@@ -21,14 +21,14 @@ int bundle_fail_stopped(const struct bundle *b, int error) {
     char given[TEXT_MAX];
     if (error == -EINTR) {
         return cli_fail(b->cli, CLI_INTERRUPTED, NULL,
-                        "support-bundle: interrupted; nothing was left behind");
+                        "support-bundle: interrupted; no files were left behind");
     }
-    return cli_fail(b->cli, CLI_DEADLINE, "give it more time with --timeout",
-                    "support-bundle: not done within %s; nothing was left behind",
+    return cli_fail(b->cli, CLI_DEADLINE, "allow more time with --timeout",
+                    "support-bundle: not finished within %s; no files were left behind",
                     text_duration(b->cli->timeout_ms, given));
 }
 
 int bundle_fail_write(const struct bundle *b, int error) {
-    return cli_fail(b->cli, CLI_FAILED, "name a file where there is room: --output FILE",
+    return cli_fail(b->cli, CLI_FAILED, "name a file on a disk with free space: --output FILE",
                     "support-bundle: cannot write to %s: %s", b->parent, strerror(-error));
 }

@@ -30,7 +30,7 @@ enum { TAR_TIMEOUT_MS = 300000, WORDS_MAX = 512 };
 
 static int fail_exists(const struct bundle *b) {
     return cli_fail(b->cli, CLI_FAILED, "name another file: --output FILE",
-                    "support-bundle: %s exists already, and is not overwritten", b->output);
+                    "support-bundle: %s exists already and is not overwritten", b->output);
 }
 
 static void name_it(struct bundle *b) {
@@ -53,7 +53,7 @@ static void name_it(struct bundle *b) {
 static int choose_output(struct bundle *b) {
     const char *given = options_value(&b->cli->options, OPTION_OUTPUT);
     if (given != NULL && (given[0] == '\0' || strlen(given) >= sizeof(b->output) - 64)) {
-        return cli_fail_usage(b->cli, "support-bundle", "--output %s is no name of a file", given);
+        return cli_fail_usage(b->cli, "support-bundle", "--output %s is not a file name", given);
     }
     if (given != NULL) {
         snprintf(b->output, sizeof(b->output), "%s", given);
@@ -129,7 +129,7 @@ static int run_tar(struct bundle *b, int file) {
     }
     if (r != 0) {
         return cli_fail(b->cli, CLI_FAILED, NULL, "support-bundle: tar ended with %d: %s", r,
-                        r == CHILD_NOT_FOUND ? "there is no tar" : words);
+                        r == CHILD_NOT_FOUND ? "tar is not installed" : words);
     }
     return fsync(file) < 0 ? bundle_fail_write(b, -errno) : CLI_DONE;
 }
@@ -186,11 +186,9 @@ static void tell(const struct bundle *b) {
     }
     printf("%s\n", b->output);
     json_array_foreach (b->missing, i, text) {
-        fprintf(stderr, "not in it: %s\n", json_string_value(text));
+        fprintf(stderr, "missing: %s\n", json_string_value(text));
     }
-    fputs("Passwords were taken out where they are known to be; look into it before you give it "
-          "away.\n",
-          stderr);
+    fputs("Known secrets were removed; check the bundle before you share it.\n", stderr);
 }
 
 int command_support_bundle(struct cli *cli, char **words) {

@@ -61,9 +61,9 @@ static const struct question {
 
 static const char *why_not(int code) {
     switch (code) {
-    case CLI_UNREACHED: return "clusterd does not run on this node, or does not answer";
+    case CLI_UNREACHED: return "clusterd is not running on this node, or does not answer";
     case CLI_DEADLINE: return "clusterd did not answer in time";
-    default: return "clusterd gave no answer to this";
+    default: return "clusterd could not answer this";
     }
 }
 
@@ -177,7 +177,7 @@ static void note_failure(struct bundle *b, const char *name, const char *program
     if (r == -ETIMEDOUT) {
         snprintf(why, sizeof(why), "%s took too long", program);
     } else if (r == CHILD_NOT_FOUND) {
-        snprintf(why, sizeof(why), "there is no %s", program);
+        snprintf(why, sizeof(why), "%s is not installed", program);
     } else {
         snprintf(why, sizeof(why), "%s ended with %d%s%s", program, r, words[0] != '\0' ? ": " : "",
                  words);

@@ -65,8 +65,8 @@ int command_device_list(struct cli *cli, char **words) {
         return CLI_DONE;
     }
     if (json_array_size(devices) == 0) {
-        puts("no fence devices: a lost node's VMs start again only when its watchdog or your word "
-             "proves it off");
+        puts("no fence devices: the VMs of a lost node start again only after its watchdog or an "
+             "administrator has confirmed that it is off");
         return CLI_DONE;
     }
     struct table *table = table_create(&cli->out, columns, sizeof(columns) / sizeof(columns[0]));
@@ -82,7 +82,7 @@ int command_device_list(struct cli *cli, char **words) {
     table_print(table);
     table_destroy(table);
     if (json_array_size(devices) > 1) {
-        puts("tried in this order, those that name the node first; one success is enough");
+        puts("tried in this order, devices that name the node first; one success is enough");
     }
     return CLI_DONE;
 }
@@ -91,7 +91,7 @@ int command_device_list(struct cli *cli, char **words) {
 static int add_param(struct cli *cli, json_t *params, char *text, const char *where) {
     char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {
-        return cli_fail_usage(cli, "fence-device add", "%s: this is not KEY=VALUE", where);
+        return cli_fail_usage(cli, "fence-device add", "%s: not of the form KEY=VALUE", where);
     }
     *equals = '\0';
     if (json_object_get(params, text) != NULL) {
@@ -119,8 +119,8 @@ static int add_param_file(struct cli *cli, json_t *params, const char *path) {
     }
     if (!standard && fstat(fileno(file), &status) == 0 && (status.st_mode & 0077) != 0) {
         fprintf(stderr,
-                "clusterctl: warning: other users can read %s; if it holds a password: "
-                "chmod 600 %s\n",
+                "clusterctl: warning: other users can read %s; if it contains a password: chmod "
+                "600 %s\n",
                 path, path);
     }
     while (code == CLI_DONE && getline(&line, &size, file) >= 0) {
@@ -151,7 +151,7 @@ static int add_param_option(struct cli *cli, json_t *params, const char *value) 
     if (code == CLI_DONE && param_is_secret(copy)) {
         fprintf(stderr,
                 "clusterctl: warning: all users of this machine can read the value of %s on the "
-                "command line; use --param-file\n",
+                "command line; use --param-file instead\n",
                 copy);
     }
     return code;
@@ -194,8 +194,8 @@ int command_device_add(struct cli *cli, char **words) {
         return code;
     }
     snprintf(done, sizeof(done),
-             "fence device %s is known; try it: clusterctl fence-device test %s NODE", words[0],
-             words[0]);
+             "fence device %s has been added; test it with: clusterctl fence-device test %s NODE",
+             words[0], words[0]);
     return cli_change(cli, "fence-device.add",
                       json_pack("{s:s, s:s, s:O, s:O}", "name", words[0], "agent", agent, "nodes",
                                 nodes, "params", params),
@@ -204,13 +204,13 @@ int command_device_add(struct cli *cli, char **words) {
 
 int command_device_remove(struct cli *cli, char **words) {
     char done[160];
-    snprintf(done, sizeof(done), "fence device %s is forgotten", words[0]);
+    snprintf(done, sizeof(done), "fence device %s has been removed", words[0]);
     return cli_change(cli, "fence-device.remove", json_pack("{s:s}", "name", words[0]), done);
 }
 
 int command_device_test(struct cli *cli, char **words) {
     char done[200];
-    snprintf(done, sizeof(done), "fence device %s answers for node %s", words[0], words[1]);
+    snprintf(done, sizeof(done), "fence device %s works for node %s", words[0], words[1]);
     return cli_change(cli, "fence-device.test",
                       json_pack("{s:s, s:s}", "name", words[0], "node", words[1]), done);
 }

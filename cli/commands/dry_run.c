@@ -31,7 +31,7 @@ static void show_plan(const struct screen *screen, const json_t *answer) {
     }
     table_print(table);
     table_destroy(table);
-    fputs("this was a dry run: nothing has been moved\n", screen->file);
+    fputs("dry run: nothing was moved\n", screen->file);
 }
 
 /* The first VM for which there is no place, or NULL. */
@@ -67,6 +67,6 @@ int dry_run(struct cli *cli, const char *verb, json_t *arguments) {
     const char *vm = json_text(nowhere, "vm");
     snprintf(hint, sizeof(hint), "see: clusterctl vm explain %s", vm);
     cli_detail(cli, "plan", json_object_get(answer, "plan"));
-    return cli_fail(cli, CLI_REFUSED, hint, "it would be refused, as %s has no place: %s", vm,
+    return cli_fail(cli, CLI_REFUSED, hint, "it would be refused: %s: %s", vm,
                     json_text(nowhere, "reason"));
 }

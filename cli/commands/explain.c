@@ -34,7 +34,7 @@ void explain_show(const struct screen *screen, const json_t *explanation) {
     view_field(screen, STYLE_BOLD, "VM", "%s", json_text(explanation, "vm"));
     view_field(screen, STYLE_PLAIN, "needs", "%s of memory",
                text_megabytes(json_number(json_array_get(nodes, 0), "memory_need_mb"), need));
-    view_field(screen, STYLE_PLAIN, "in short", "%s", json_text(explanation, "summary"));
+    view_field(screen, STYLE_PLAIN, "summary", "%s", json_text(explanation, "summary"));
     fputc('\n', screen->file);
     struct table *table = table_create(screen, columns, sizeof(columns) / sizeof(columns[0]));
     json_array_foreach (nodes, i, verdict) {
@@ -52,6 +52,6 @@ void explain_show(const struct screen *screen, const json_t *explanation) {
     }
     table_print(table);
     table_destroy(table);
-    fputs("AFTER: what would be left free of the scarcest resource, with the VM there\n",
+    fputs("AFTER: the free share of the scarcest resource, with the VM on that node\n",
           screen->file);
 }

@@ -65,8 +65,8 @@ static char *metadata_of(struct cli *cli, const char *agent, const char *path) {
         snprintf(code, sizeof(code), "code %d", r);
         const char *why = r < 0 ? strerror(-r) : words[0] != '\0' ? words : code;
         fprintf(stderr,
-                "clusterctl: warning: %s does not describe itself (%s -o metadata: %s); is it "
-                "whole?\n",
+                "clusterctl: warning: %s printed no metadata (%s -o metadata: %s); is it installed "
+                "completely?\n",
                 agent, agent, why);
         free(text);
         return strdup("");
@@ -114,8 +114,8 @@ int fence_agent_check(struct cli *cli, const char *device, const char *agent, co
     }
     if (access(path, X_OK) < 0) {
         return cli_fail(cli, CLI_FAILED,
-                        "install it on all nodes, for each may have to fence (Debian: the package "
-                        "fence-agents)",
+                        "install it on all nodes, because any of them may have to fence (Debian: "
+                        "package fence-agents)",
                         "fence-device add: this node has no fence agent %s: %s", path,
                         strerror(errno));
     }
@@ -125,8 +125,8 @@ int fence_agent_check(struct cli *cli, const char *device, const char *agent, co
         return CLI_DONE;
     }
     return cli_fail(cli, CLI_REFUSED,
-                    "put {node} into its ip, or add one device for each node with --node; if this "
-                    "agent picks the machine by its plug: --param plug={node}",
-                    "fence-device add: %s switches the one machine at its ip, but %s is for %s",
-                    agent, device, json_array_size(nodes) == 0 ? "all nodes" : "several nodes");
+                    "use {node} in its ip, or add one device for each node with --node; if this "
+                    "agent selects the machine by its plug, add --param plug={node}",
+                    "fence-device add: %s controls the machine at its ip, but %s is for %s", agent,
+                    device, json_array_size(nodes) == 0 ? "all nodes" : "several nodes");
 }

@@ -35,7 +35,7 @@ static void show_resources(const struct screen *out, const json_t *node) {
     json_t *amount = NULL;
     json_object_update_missing(all, used);
     json_object_foreach (all, name, amount) {
-        view_field(out, STYLE_PLAIN, title, "%s: %" PRId64 " of %" PRId64 " promised to VMs", name,
+        view_field(out, STYLE_PLAIN, title, "%s: %" PRId64 " of %" PRId64 " allocated to VMs", name,
                    json_number(used, name), json_number(has, name));
         title = "";
     }
@@ -62,7 +62,7 @@ int command_node_show(struct cli *cli, char **words) {
                    text_clock(json_number(node, "since_ms"), since));
     }
     view_field(out, STYLE_PLAIN, "note", "%s", json_text(node, "reason"));
-    view_field(out, STYLE_PLAIN, "memory", "%s of %s promised to VMs",
+    view_field(out, STYLE_PLAIN, "memory", "%s of %s allocated to VMs",
                text_megabytes(json_number(node, "memory_used_mb"), used),
                text_megabytes(json_number(node, "memory_mb"), total));
     view_field(out, STYLE_PLAIN, "cpus", "%" PRId64 ", vCPUs of its VMs: %" PRId64,
@@ -70,8 +70,9 @@ int command_node_show(struct cli *cli, char **words) {
     show_resources(out, node);
     view_field(out, STYLE_PLAIN, "VMs", "%" PRId64, json_number(node, "vms"));
     view_field(out, STYLE_PLAIN, "watchdog", "%s",
-               json_flag(node, "watchdog") ? "armed"
-                                           : "none: only a fence device can prove it off");
+               json_flag(node, "watchdog")
+                   ? "armed"
+                   : "none: only a fence device can confirm that it is off");
     view_field(out, STYLE_PLAIN, "site", "%s", json_text(node, "site"));
     view_field(out, STYLE_PLAIN, "rack", "%s", json_text(node, "rack"));
     view_names(out, "volumes", json_object_get(node, "volumes"));
@@ -99,12 +100,12 @@ int command_node_fence(struct cli *cli, char **words) {
     char question[160];
     char done[160];
     snprintf(explanation, sizeof(explanation),
-             "node %s will be switched off as if its power failed: its VMs lose what they have not "
-             "written to their disks, and start again on other nodes (drain it instead to move "
-             "them while they run)",
+             "node %s will be powered off at once: its VMs lose what they have not written to "
+             "their disks, and start again on other nodes (to move them while they run, drain the "
+             "node instead)",
              words[0]);
     snprintf(question, sizeof(question), "Fence %s? [y/N]", words[0]);
-    snprintf(done, sizeof(done), "%s is fenced", words[0]);
+    snprintf(done, sizeof(done), "%s has been fenced", words[0]);
     int code = cli_confirm(cli, explanation, question, NULL);
     return code == CLI_DONE ? cli_change(cli, "node.fence", name_node(words[0]), done) : code;
 }
@@ -114,11 +115,11 @@ int command_node_confirm_off(struct cli *cli, char **words) {
     char question[160];
     char done[160];
     snprintf(explanation, sizeof(explanation),
-             "you confirm that %s runs nothing; if it still runs, VMs will run twice and their "
-             "disks will be destroyed",
+             "you are about to confirm that %s is off; if it is still running, its VMs will run "
+             "twice and destroy their disks",
              words[0]);
-    snprintf(question, sizeof(question), "Type the node's name if you have seen that it is off:");
-    snprintf(done, sizeof(done), "%s counts as off; its VMs start on other nodes", words[0]);
+    snprintf(question, sizeof(question), "If you have seen that it is off, type the node's name:");
+    snprintf(done, sizeof(done), "%s is taken to be off; its VMs start on other nodes", words[0]);
     int code = cli_confirm(cli, explanation, question, words[0]);
     return code == CLI_DONE ? cli_change(cli, "node.confirm-off", name_node(words[0]), done) : code;
 }

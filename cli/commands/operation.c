@@ -13,10 +13,10 @@
 
 static int parse_id(struct cli *cli, const char *command, const char *word, int64_t *ret_id) {
     if (text_parse_number(word, 1, INT64_MAX, ret_id) < 0) {
-        return cli_fail_usage(cli, command,
-                              "%s: '%s' is not the number of an operation (clusterctl operation "
-                              "list shows them)",
-                              command, word);
+        return cli_fail_usage(
+            cli, command,
+            "%s: '%s' is not the number of an operation; list them with: clusterctl operation list",
+            command, word);
     }
     return CLI_DONE;
 }
@@ -86,7 +86,7 @@ int command_operation_cancel(struct cli *cli, char **words) {
     }
     code = cli_request(cli, "operation.cancel", name_operation(id), &answer);
     if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
-        printf("operation %" PRId64 " ends as soon as what is on its way has come to rest; see: "
+        printf("operation %" PRId64 " ends when the moves in progress have been aborted; see: "
                "clusterctl operation show %" PRId64 "\n",
                id, id);
     }

@@ -67,7 +67,7 @@ int command_rule_list(struct cli *cli, char **words) {
     }
     const json_t *rules = json_object_get(answer, "rules");
     if (json_array_size(rules) == 0) {
-        puts("no rules: VMs run wherever there is room; clusterctl rule add makes one");
+        puts("no rules; add one with: clusterctl rule add");
         return CLI_DONE;
     }
     struct table *table = table_create(&cli->out, columns, sizeof(columns) / sizeof(columns[0]));
@@ -127,7 +127,7 @@ static int check(struct cli *cli, const char *name, const char **ret_kind) {
     const char *wrong = NULL;
     bool of_nodes = kind != NULL && strstr(kind, "on") != NULL;
     if (kind == NULL) {
-        wrong = given == 0 ? "say one of --apart, --together, --on, --not-on"
+        wrong = given == 0 ? "give one of --apart, --together, --on, --not-on"
                            : "--apart, --together, --on and --not-on exclude each other";
     } else if (options_given(options, OPTION_HARD) && options_given(options, OPTION_SOFT)) {
         wrong = "--hard and --soft exclude each other";
@@ -187,13 +187,14 @@ int command_rule_add(struct cli *cli, char **words) {
     if (code != CLI_DONE) {
         return code;
     }
-    snprintf(done, sizeof(done), "rule %s holds; whether it is kept: clusterctl rule show %s",
-             words[0], words[0]);
+    snprintf(done, sizeof(done),
+             "rule %s has been added; see whether it is met: clusterctl rule show %s", words[0],
+             words[0]);
     return cli_change(cli, "rule.add", json_incref(arguments), done);
 }
 
 int command_rule_remove(struct cli *cli, char **words) {
     char done[160];
-    snprintf(done, sizeof(done), "rule %s is forgotten", words[0]);
+    snprintf(done, sizeof(done), "rule %s has been removed", words[0]);
     return cli_change(cli, "rule.remove", json_pack("{s:s}", "rule", words[0]), done);
 }

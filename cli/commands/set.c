@@ -69,12 +69,13 @@ int command_vm_set(struct cli *cli, char **words) {
         json_object_set_new(arguments, "accept_disks", json_true());
     }
     if (code == CLI_DONE && json_object_size(arguments) == 1) {
-        code = cli_fail_usage(cli, "vm set", "vm set %s: say what is to be set", words[0]);
+        code =
+            cli_fail_usage(cli, "vm set", "vm set %s: give at least one option to set", words[0]);
     }
     if (code != CLI_DONE) {
         return code;
     }
-    snprintf(done, sizeof(done), "%s is changed; nothing moves by it", words[0]);
+    snprintf(done, sizeof(done), "%s has been changed; nothing is moved for it", words[0]);
     return cli_change(cli, "vm.set", json_incref(arguments), done);
 }
 
@@ -86,11 +87,12 @@ int command_node_set(struct cli *cli, char **words) {
         code = cli_resources(cli, "node set", arguments);
     }
     if (code == CLI_DONE && json_object_size(arguments) == 1) {
-        code = cli_fail_usage(cli, "node set", "node set %s: say what is to be set", words[0]);
+        code = cli_fail_usage(cli, "node set", "node set %s: give at least one option to set",
+                              words[0]);
     }
     if (code != CLI_DONE) {
         return code;
     }
-    snprintf(done, sizeof(done), "%s is changed; nothing moves by it", words[0]);
+    snprintf(done, sizeof(done), "%s has been changed; nothing is moved for it", words[0]);
     return cli_change(cli, "node.set", json_incref(arguments), done);
 }

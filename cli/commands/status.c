@@ -26,10 +26,10 @@ static void show_cluster_line(const struct screen *out, const json_t *status) {
     const char *state = "quorum, usable";
     if (!json_flag(status, "quorate")) {
         style = STYLE_BAD;
-        state = "NO QUORUM: this part of the cluster starts and changes nothing";
+        state = "NO QUORUM: no VMs are started here, and no changes accepted";
     } else if (!json_flag(status, "usable")) {
         style = STYLE_WARN;
-        state = "quorum, but not usable yet: the members are agreeing on a view";
+        state = "quorate, but not ready: the members are still forming a view";
     }
     fprintf(out->file, "%scluster%s%s%s: %s%s%s", screen_begin(out, STYLE_BOLD),
             name[0] != '\0' ? " " : "", name, screen_end(out), screen_begin(out, style), state,

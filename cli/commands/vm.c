@@ -54,7 +54,7 @@ int command_vm_show(struct cli *cli, char **words) {
         view_field(out, STYLE_PLAIN, "auto start", "no");
     }
     if (strcmp(json_text(vm, "mobility"), "quick") == 0) {
-        view_field(out, STYLE_PLAIN, "moved", "quickly, never live");
+        view_field(out, STYLE_PLAIN, "moved", "quick only, never live");
     } else if (strcmp(json_text(vm, "mobility"), "fixed") == 0) {
         view_field(out, STYLE_PLAIN, "moved", "never");
     }
@@ -73,11 +73,11 @@ int command_vm_remove(struct cli *cli, char **words) {
     char question[160];
     char done[160];
     snprintf(explanation, sizeof(explanation),
-             "the definition of VM %s will be forgotten; its disks stay on their volume "
-             "(clusterctl vm show %s --json keeps a copy of the definition)",
+             "VM %s will be removed from the cluster; its disks are kept (to save its definition "
+             "first: clusterctl vm show %s --json)",
              words[0], words[0]);
     snprintf(question, sizeof(question), "Remove %s? [y/N]", words[0]);
-    snprintf(done, sizeof(done), "%s is removed", words[0]);
+    snprintf(done, sizeof(done), "%s has been removed", words[0]);
     int code = cli_confirm(cli, explanation, question, NULL);
     return code == CLI_DONE ? cli_change(cli, "vm.remove", name_vm(words[0]), done) : code;
 }
@@ -105,8 +105,8 @@ int command_vm_move(struct cli *cli, char **words) {
     bool quick = options_given(options, OPTION_QUICK);
     char done[200];
     if (best == (to != NULL)) {
-        return cli_fail_usage(
-            cli, "vm move", "vm move %s: say where to: either --best-node or --to NODE", words[0]);
+        return cli_fail_usage(cli, "vm move", "vm move %s: give either --best-node or --to NODE",
+                              words[0]);
     }
     if (live && quick) {
         return cli_fail_usage(cli, "vm move", "vm move %s: --live and --quick exclude each other",
@@ -120,7 +120,7 @@ int command_vm_move(struct cli *cli, char **words) {
     if (options_given(options, OPTION_DRY_RUN)) {
         return dry_run(cli, "vm.move", arguments);
     }
-    snprintf(done, sizeof(done), "%s belongs to %s now", words[0],
+    snprintf(done, sizeof(done), "%s now belongs to %s", words[0],
              to != NULL ? to : "its best node");
     return cli_change(cli, "vm.move", arguments, done);
 }

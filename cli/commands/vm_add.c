@@ -78,7 +78,7 @@ static int complete_definition(struct cli *cli, const char *path, char **xml) {
     }
     if (xml_find(*xml, NULL, &root) < 0) {
         return cli_fail(cli, CLI_REFUSED, "write one with: virsh dumpxml --inactive DOMAIN",
-                        "vm add: %s is not XML: it has no element that begins and ends", path);
+                        "vm add: %s is not XML: it contains no complete element", path);
     }
     int found = xml_find(*xml, "name", &place);
     int code = CLI_DONE;
@@ -130,7 +130,7 @@ static int complete_macs(struct cli *cli, char **xml, json_t **ret_made) {
         }
         i++;
         snprintf(path, sizeof(path), "/domain/devices/interface[%d]", i);
-        snprintf(reason, sizeof(reason), "it had no MAC address and keeps this one: %s", mac);
+        snprintf(reason, sizeof(reason), "it had no MAC address and was given %s", mac);
         json_array_append_new(made, json_pack("{ss ss}", "element", path, "reason", reason));
     }
     *ret_made = json_incref(made);
@@ -174,11 +174,11 @@ static int refuse(struct cli *cli, const char *path, const json_t *result, const
     json_t *problems = json_object_get(result, "problems");
     reason = reason[0] != '\0' ? reason : words;
     cli_detail(cli, "problems", problems);
-    int code = cli_fail(cli, CLI_REFUSED,
-                        "change that in the file; which volumes there are: clusterctl volume list",
-                        "vm add: %s cannot be made highly available: %s%s%s", path, element,
-                        element[0] != '\0' ? ": " : "",
-                        reason[0] != '\0' ? reason : "the agent gave no reason");
+    int code =
+        cli_fail(cli, CLI_REFUSED, "change the file; list the volumes with: clusterctl volume list",
+                 "vm add: %s cannot be made highly available: %s%s%s", path, element,
+                 element[0] != '\0' ? ": " : "",
+                 reason[0] != '\0' ? reason : "the agent gave no reason");
     show_findings("and also", problems, 1);
     return code;
 }
@@ -225,7 +225,7 @@ static int validate(struct cli *cli, const char *path, const char *xml, const ch
     }
     int r = run_agent(cli, agent, xml, volumes, &result, words, sizeof(words));
     if (r == -ENOENT || r == -EACCES) {
-        return cli_fail(cli, CLI_FAILED, "install clusterd on this node, its resource agents too",
+        return cli_fail(cli, CLI_FAILED, "install clusterd and its resource agents on this node",
                         "vm add: the agent %s cannot be run: %s", agent, strerror(-r));
     }
     if (r == -ETIMEDOUT) {
@@ -242,7 +242,7 @@ static int validate(struct cli *cli, const char *path, const char *xml, const ch
     json_t *needs = json_object_get(result, "needs");
     if (json_text(needs, "name")[0] == '\0' || json_text(needs, "uuid")[0] == '\0') {
         return cli_fail(cli, CLI_FAILED, "are clusterctl and the agents of the same version?",
-                        "vm add: the agent %s did not say the VM's name and uuid", agent);
+                        "vm add: the agent %s did not report the VM's name and uuid", agent);
     }
     show_findings("warning", json_object_get(result, "warnings"), 0);
     *ret_needs = json_incref(needs);
@@ -281,8 +281,8 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
         json_decref(arguments);
         return code;
     }
-    snprintf(done, sizeof(done), "VM %s is defined; start it with: clusterctl vm start %s", name,
-             name);
+    snprintf(done, sizeof(done), "VM %s has been added; start it with: clusterctl vm start %s",
+             name, name);
     return cli_change(cli, "vm.add", arguments, done);
 }
 

@@ -57,14 +57,15 @@ int command_volume_add(struct cli *cli, char **words) {
             "volume add: the path '%s' is not absolute; it must be the same on all nodes",
             words[1]);
     }
-    snprintf(done, sizeof(done), "volume %s is %s; which nodes see it: clusterctl volume show %s",
-             words[0], words[1], words[0]);
+    snprintf(done, sizeof(done),
+             "volume %s is %s; see which nodes have it: clusterctl volume show %s", words[0],
+             words[1], words[0]);
     return cli_change(cli, "volume.add",
                       json_pack("{s:s, s:s}", "name", words[0], "path", words[1]), done);
 }
 
 int command_volume_remove(struct cli *cli, char **words) {
     char done[160];
-    snprintf(done, sizeof(done), "volume %s is forgotten; what lies on it stays", words[0]);
+    snprintf(done, sizeof(done), "volume %s has been removed; its contents are kept", words[0]);
     return cli_change(cli, "volume.remove", json_pack("{s:s}", "volume", words[0]), done);
 }

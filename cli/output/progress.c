@@ -109,7 +109,7 @@ char *progress_closing_line(const json_t *vm) {
     if (reason[0] != '\0') {
         fprintf(out, ": %s", reason);
     } else if (strcmp(mode, "quick") == 0 && json_text(vm, "live_failure")[0] != '\0') {
-        fprintf(out, ", since live it failed: %s", json_text(vm, "live_failure"));
+        fprintf(out, ", because the live move failed: %s", json_text(vm, "live_failure"));
     }
     fclose(out);
     text_clean(text);

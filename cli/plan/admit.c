@@ -35,7 +35,7 @@ int plan_admit(struct cli *cli, struct plan_run *run) {
         }
         request.work *= 4;
         if (terminal) {
-            fprintf(stderr, "\r\x1b[Klooking further: %" PRIu64 " of %" PRIu64 " cases are open",
+            fprintf(stderr, "\r\x1b[Klooking for more: %" PRIu64 " of %" PRIu64 " cases are open",
                     run->admission->n_unknown, run->admission->n_cases);
             fflush(stderr);
         }

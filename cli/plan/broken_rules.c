@@ -42,7 +42,7 @@ static void put_broken(const struct plan_run *run, const struct placement_broken
         break;
     case PLACEMENT_AT_MOST:
     case PLACEMENT_RULE_KIND_COUNT:
-        snprintf(text, TEXT_MOST, "there is more on its nodes than its limit");
+        snprintf(text, TEXT_MOST, "its nodes hold more than its limit");
         break;
     }
 }
@@ -68,7 +68,7 @@ static void show_hint(const struct screen *screen, const struct plan_run *run) {
         }
     }
     if (used > 0) {
-        fprintf(screen->file, "where they could go: clusterctl plan --vm %s\n", vms);
+        fprintf(screen->file, "see where they could go: clusterctl plan --vm %s\n", vms);
     }
 }
 
@@ -77,8 +77,7 @@ void plan_show_broken(const struct screen *screen, const struct plan_run *run) {
     if (run->n_broken == 0) {
         return;
     }
-    fprintf(screen->file,
-            "hard rules that are broken as the VMs run now (a plan adds to none): %" PRIu32 "\n",
+    fprintf(screen->file, "hard rules that are broken now (a plan breaks no more): %" PRIu32 "\n",
             run->n_broken);
     for (uint32_t i = 0; i < run->n_broken; i++) {
         put_broken(run, &run->broken[i], text);

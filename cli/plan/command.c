@@ -30,7 +30,7 @@ static int read_question(struct cli *cli, enum plan_question *ret) {
             continue;
         }
         if (given != OPTION_COUNT) {
-            return cli_fail_usage(cli, "plan", "plan: --%s and --%s are two questions; ask one",
+            return cli_fail_usage(cli, "plan", "plan: --%s and --%s exclude each other",
                                   option_infos[given].name, option_infos[questions[i].option].name);
         }
         given = questions[i].option;
@@ -49,7 +49,7 @@ static int load_cluster(struct cli *cli, struct cluster_file **ret) {
         error = cluster_file_read(path, ret, message);
         return error == 0 ? CLI_DONE
                           : cli_fail(cli, error == -ENOMEM ? CLI_FAILED : CLI_USAGE,
-                                     "what may stand in such a file: man clusterd-cluster.json",
+                                     "the format is described in: man clusterd-cluster.json",
                                      "plan: %s", message);
     }
     int code = cli_request(cli, "export", NULL, &answer);
@@ -229,7 +229,7 @@ static int answer_admission(struct cli *cli, struct plan_run *run) {
 static int answer_plan(struct cli *cli, struct plan_run *run) {
     bool explain = options_given(&cli->options, OPTION_EXPLAIN);
     char reason[PLAN_REASON_MAX];
-    char problem[PLAN_REASON_MAX + 160] = "interrupted: this was the best plan so far";
+    char problem[PLAN_REASON_MAX + 160] = "interrupted: this is the best plan so far";
     int code = plan_solve(cli, run);
     if (code != CLI_DONE && code != CLI_INTERRUPTED) {
         return code;

@@ -16,7 +16,8 @@ static const char *how(const struct placement_move *move) {
     switch (move->mode) {
     case PLACEMENT_START: return "starts";
     case PLACEMENT_LIVE: return move->asked ? "moves live" : "moves live, to make room";
-    case PLACEMENT_COLD: return move->asked ? "is stopped and started" : "is restarted, for room";
+    case PLACEMENT_COLD:
+        return move->asked ? "is stopped and started" : "is restarted, to make room";
     }
     return "";
 }
@@ -83,10 +84,10 @@ static void show_sum(const struct screen *screen, const struct plan_run *run) {
         fprintf(screen->file, " (%" PRIu32 " to make room)", plan->cost.moves_of_others);
     }
     if (plan->n_moves > 0) {
-        fprintf(screen->file, ", all of it in %s", text_duration(last_ms, time));
+        fprintf(screen->file, ", all within %s", text_duration(last_ms, time));
     }
     if (plan->n_unplaced > 0) {
-        fprintf(screen->file, "; without a place: %" PRIu32, plan->n_unplaced);
+        fprintf(screen->file, "; not placed: %" PRIu32, plan->n_unplaced);
     }
     fputc('\n', screen->file);
 }
@@ -99,19 +100,18 @@ static void show_cost(const struct screen *screen, const struct plan_run *run) {
                 text_megabytes((int64_t)cost->moved_mb, text));
     }
     if (cost->soft_broken > 0) {
-        fprintf(screen->file, "soft rules broken, by weight: %" PRIu64 "\n", cost->soft_broken);
+        fprintf(screen->file, "weight of broken soft rules: %" PRIu64 "\n", cost->soft_broken);
     }
     if (run->request.kind == PLACEMENT_BALANCE) {
-        fprintf(screen->file, "nodes that stay above their threshold: %" PRIu32 "\n",
-                cost->nodes_over);
+        fprintf(screen->file, "nodes still above their threshold: %" PRIu32 "\n", cost->nodes_over);
     } else if (run->plan->n_moves > 0) {
-        fprintf(screen->file, "left free on the fullest node of them: %u.%u %%\n",
+        fprintf(screen->file, "free on the fullest target node: %u.%u %%\n",
                 cost->least_free_permille / 10, cost->least_free_permille % 10);
     }
     if (cost->unplaced > 0) {
-        fputs(run->plan->proven ? "proven: no plan leaves fewer without a place\n"
-                                : "not proven: a plan may exist that leaves fewer; --seconds gives "
-                                  "more time\n",
+        fputs(run->plan->proven ? "proven: no plan places more VMs\n"
+                                : "not proven: a plan that places more VMs may exist; --seconds "
+                                  "gives the search more time\n",
               screen->file);
     }
 }
@@ -157,7 +157,7 @@ static void explain_vm(const struct screen *screen, const struct plan_run *run, 
     view_field(screen, STYLE_PLAIN, "goes to", "%s",
                explanation.chosen == PLACEMENT_NONE ? "nowhere"
                                                     : plan_node_name(run, explanation.chosen));
-    view_field(screen, STYLE_PLAIN, "in short", "%s", text);
+    view_field(screen, STYLE_PLAIN, "summary", "%s", text);
     explain_nodes(screen, run, vm, run->verdicts, &explanation);
 }
 
@@ -188,7 +188,7 @@ void plan_show_run(const struct screen *screen, const struct plan_run *run, bool
         }
     }
     plan_show_broken(screen, run);
-    fputs("this was a plan: nothing has been changed\n", screen->file);
+    fputs("this is only a plan: nothing was changed\n", screen->file);
 }
 
 void plan_show_admission(const struct screen *screen, const struct plan_run *run) {

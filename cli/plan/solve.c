@@ -29,10 +29,10 @@ int plan_fail_engine(struct cli *cli, int error) {
     switch (error) {
     case -ENOTSUP:
         return cli_fail(cli, CLI_REFUSED, NULL,
-                        "plan: the placement engine of this version cannot do that");
+                        "plan: the placement engine of this version does not support this");
     case -E2BIG:
         return cli_fail(cli, CLI_REFUSED, NULL,
-                        "plan: the cluster is larger than the placement engine takes");
+                        "plan: the cluster is too large for the placement engine");
     default:
         return cli_fail(cli, CLI_FAILED, NULL, "plan: the placement engine failed: %s",
                         strerror(-error));
@@ -71,7 +71,7 @@ static void show_progress(struct progress_line *line, const struct placement_pla
     }
     fprintf(stderr,
             "\r\x1b[Klooking for a better plan, %s: %" PRIu32 " down, %" PRIu32
-            " moves; Ctrl-C ends it",
+            " moves; Ctrl-C ends the search",
             text_duration((now_us - line->begun_us) / 1000, since), plan->cost.unplaced,
             plan->cost.moves);
     fflush(stderr);
@@ -138,7 +138,7 @@ void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_
     struct placement_explanation explanation;
     int error = placement_explain(run->solver, vm, run->verdicts, &explanation);
     if (error < 0) {
-        snprintf(text, PLAN_REASON_MAX, "no reason is known (%s)", strerror(-error));
+        snprintf(text, PLAN_REASON_MAX, "reason unknown (%s)", strerror(-error));
         return;
     }
     placement_nowhere_text(problem, vm, run->verdicts, &explanation, text, PLAN_REASON_MAX);

@@ -92,7 +92,7 @@ def test_a_bundle_of_a_node_whose_clusterd_is_dead(cluster, tmp_path):
     cluster.until("n2 has left", lambda: cluster.node_state("n2", via="n1") == "offline")
     path = bundle_of(cluster, "n2", tmp_path)
     inside = contents(path)
-    assert b"status.json: clusterd does not run on this node" in inside["missing.txt"]
+    assert b"status.json: clusterd is not running on this node" in inside["missing.txt"]
     assert "status.json" not in inside and b"clusterd" in inside["clusterd.log"]
     replay(path)
     cluster.lab.ask_init("n2", {"start": "clusterd"})

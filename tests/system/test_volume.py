@@ -87,7 +87,7 @@ def test_a_volume_in_use_is_not_removed(cluster):
 
 
 def test_a_volume_comes_and_goes(cluster):
-    """It is proved on all nodes, shown with them, and forgotten on all; what lies on it stays, but for the heartbeats."""
+    """It is proved on all nodes, shown with them, and forgotten on all; its contents are kept, but for the heartbeats."""
     path = f"{lab_settings.VOLUME_PATH}/second"
     cluster.lab.check("n1", ["mkdir", path])
     cluster.lab.check("n1", ["touch", f"{path}/kept"])
@@ -98,7 +98,7 @@ def test_a_volume_comes_and_goes(cluster):
     assert sorted(cluster.ask("volume", "show", "csv1")["volume"]["vms"]) == ["a", "b"]
     said = cluster.ctl("volume", "show", "csv2")
     assert path in said and all(f"{node}: ok" in said for node in cluster.nodes), said
-    assert cluster.ctl("volume", "remove", "csv2") == "volume csv2 is forgotten; what lies on it stays\n"
+    assert cluster.ctl("volume", "remove", "csv2") == "volume csv2 has been removed; its contents are kept\n"
     for node in cluster.nodes:
         cluster.until(f"{node} knows csv1 only",
                       lambda node=node: [row["name"] for row in cluster.ask("volume", "list", via=node)["volumes"]] == ["csv1"])

@@ -97,7 +97,7 @@ def test_with_a_daemon(cluster, node):
     (name,) = node.left
     assert re.fullmatch(r"clusterd-support-n1-\d{8}-\d{6}\.tar\.gz", name)
     assert done.stdout == name + "\n"
-    assert "not in it" not in done.stderr and "look into it before you give it away" in done.stderr
+    assert "missing: " not in done.stderr and "check the bundle before you share it" in done.stderr
     assert os.stat(node.out / name).st_mode & 0o777 == 0o600
     inside = contents(node.out / name)
     assert {"status.json", "events.json", "operations.json", "config.json", "database.jsonl", "clusterd.conf", "corosync.conf",
@@ -113,9 +113,9 @@ def test_with_a_daemon(cluster, node):
 def test_with_a_dead_daemon(node):
     done = node.run("--output", "dead.tar.gz")
     assert (done.returncode, done.stdout) == (0, "dead.tar.gz\n")
-    assert "not in it: status.json: clusterd does not run on this node" in done.stderr
+    assert "missing: status.json: clusterd is not running on this node" in done.stderr
     inside = contents(node.out / "dead.tar.gz")
-    assert "status.json: clusterd does not run on this node, or does not answer\n" in inside["missing.txt"]
+    assert "status.json: clusterd is not running on this node, or does not answer\n" in inside["missing.txt"]
     assert "status.json" not in inside
     replayed(node, node.out / "dead.tar.gz")
 
@@ -177,7 +177,7 @@ def test_a_file_that_exists_is_not_overwritten(node):
     (node.out / "b").write_text("mine", encoding="utf-8")
     done = node.run("--output", "b")
     assert done.returncode == 1
-    assert "b exists already, and is not overwritten" in done.stderr
+    assert "b exists already and is not overwritten" in done.stderr
     assert node.left == ["b"] and (node.out / "b").read_text(encoding="utf-8") == "mine"
 
 
@@ -185,12 +185,12 @@ def test_a_file_that_comes_meanwhile_is_not_overwritten(node):
     node.program("corosync", f"echo mine >{node.out}/b")
     done = node.run("--output", "b")
     assert done.returncode == 1
-    assert "b exists already, and is not overwritten" in done.stderr
+    assert "b exists already and is not overwritten" in done.stderr
     assert node.left == ["b"] and (node.out / "b").read_text(encoding="utf-8") == "mine\n"
 
 
 @pytest.mark.parametrize("output, why", [("nowhere/b", "cannot write to nowhere: No such file or directory"),
-                                         ("", "--output  is no name of a file")])
+                                         ("", "--output  is not a file name")])
 def test_where_nothing_can_be_written(node, output, why):
     done = node.run("--output", output)
     assert done.returncode in (1, 2) and why in done.stderr
@@ -214,12 +214,12 @@ def test_a_full_disk(node):
         else:
             assert done.returncode == 1 and done.stdout == "left:\n", (pages, done.stdout)
             assert done.stderr.splitlines() == ["clusterctl: support-bundle: cannot write to .: No space left on device",
-                                                "  to do: name a file where there is room: --output FILE"], pages
+                                                "  to do: name a file on a disk with free space: --output FILE"], pages
     assert ends == {0, 1}
 
 
 @pytest.mark.parametrize("how, code, said", [
-    ("interrupt", 130, "interrupted; nothing was left behind"), ("timeout", 5, "not done within 1.0 s; nothing was left behind")])
+    ("interrupt", 130, "interrupted; no files were left behind"), ("timeout", 5, "not finished within 1.0 s; no files were left behind")])
 def test_stopped_in_the_middle(node, tmp_path, how, code, said):
     os.mkfifo(tmp_path / "here")
     os.mkfifo(tmp_path / "never")

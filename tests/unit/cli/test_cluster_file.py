@@ -162,7 +162,7 @@ def test_refused_with_one_line(plan, content, message):
     done, text = plan(content)
     assert done.returncode == 2
     assert message in text and text.count("\n") == 2, text
-    assert text.endswith("  to do: what may stand in such a file: man clusterd-cluster.json\n")
+    assert text.endswith("  to do: the format is described in: man clusterd-cluster.json\n")
     assert json.loads(done.stdout)["error"]["code"] == "usage"
 
 

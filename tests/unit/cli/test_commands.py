@@ -51,7 +51,7 @@ def test_empty_lists(cluster):
                   ok("fence-device.list", devices=[]), ok("operation.list", operations=[]))
     for noun, text in (("vm", "no VMs\n"), ("volume", "no volumes\n"), ("operation", "no operations\n"), ("event", "")):
         assert cluster.run(noun, "list").stdout == text
-    assert "only when its watchdog or your word proves it off" in cluster.run("fence-device", "list").stdout.replace("\n", " ")
+    assert "only after its watchdog or an administrator has confirmed that it is off" in cluster.run("fence-device", "list").stdout.replace("\n", " ")
 
 
 def test_shows(cluster):
@@ -97,14 +97,14 @@ def test_explain(cluster):
 
 @pytest.mark.parametrize("words, request_sent, output", [
     (["volume", "add", "csv1", "/srv/csv1"], {"verb": "volume.add", "name": "csv1", "path": "/srv/csv1"},
-     "volume csv1 is /srv/csv1; which nodes see it: clusterctl volume show csv1\n"),
+     "volume csv1 is /srv/csv1; see which nodes have it: clusterctl volume show csv1\n"),
     (["volume", "remove", "csv1"], {"verb": "volume.remove", "volume": "csv1"},
-     "volume csv1 is forgotten; what lies on it stays\n"),
-    (["fence-device", "remove", "ilo"], {"verb": "fence-device.remove", "name": "ilo"}, "fence device ilo is forgotten\n"),
+     "volume csv1 has been removed; its contents are kept\n"),
+    (["fence-device", "remove", "ilo"], {"verb": "fence-device.remove", "name": "ilo"}, "fence device ilo has been removed\n"),
     (["config", "set", "self_fence_ms", "15000"], {"verb": "config.set", "key": "self_fence_ms", "value": "15000"},
      "self_fence_ms = 15000 on all nodes\n"),
     (["vm", "move", "web1", "--to", "n2"], {"verb": "vm.move", "vm": "web1", "mode": "auto", "to": "n2"},
-     "web1 belongs to n2 now\n"),
+     "web1 now belongs to n2\n"),
 ])
 def test_changes_without_an_operation(cluster, words, request_sent, output):
     cluster.serve(ok(request_sent["verb"], operation=0))
@@ -122,7 +122,7 @@ def test_cancel(cluster):
     cluster.serve(ok("operation.cancel", operation=12, message=""))
     done = cluster.run("operation", "cancel", "12")
     assert done.returncode == 0
-    assert done.stdout.startswith("operation 12 ends as soon as")
+    assert done.stdout.startswith("operation 12 ends when the moves in progress have been aborted")
     assert cluster.requests == [{"verb": "operation.cancel", "operation": 12}]
 
 
@@ -176,7 +176,7 @@ def test_one_machine_is_no_device_of_several_nodes(cluster, words, whom):
     cluster.serve(ok("fence-device.add", operation=0))
     done = cluster.run("fence-device", "add", "d", *words)
     assert done.returncode == 3
-    assert f"{words[1]} switches the one machine at its ip, but d is for {whom}" in done.stderr
+    assert f"{words[1]} controls the machine at its ip, but d is for {whom}" in done.stderr
     assert "--node" in done.stderr and not cluster.requests
 
 
@@ -192,7 +192,7 @@ def test_an_agent_that_does_not_describe_itself(cluster):
     cluster.serve(ok("fence-device.add", operation=0))
     done = cluster.run("fence-device", "add", "d", "--agent", "fence_broken")
     assert done.returncode == 0
-    assert "fence_broken does not describe itself (fence_broken -o metadata: no module named fencing)" in done.stderr
+    assert "fence_broken printed no metadata (fence_broken -o metadata: no module named fencing)" in done.stderr
 
 
 def test_a_fence_device_with_its_secrets_from_a_file(cluster, tmp_path):
@@ -244,8 +244,8 @@ def test_careless_secrets_are_pointed_out(cluster, tmp_path):
 
 
 @pytest.mark.parametrize("content, message", [
-    ("password\n", "line 1: this is not KEY=VALUE"),
-    ("\n=secret\n", "line 2: this is not KEY=VALUE"),
+    ("password\n", "line 1: not of the form KEY=VALUE"),
+    ("\n=secret\n", "line 2: not of the form KEY=VALUE"),
     ("a=1\na=secret\n", "line 2: parameter 'a' is given twice"),
     ("a=secret\xff\n".encode("latin-1"), "line 1: parameter 'a' is not UTF-8 text"),
 ])

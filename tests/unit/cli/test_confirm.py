@@ -11,10 +11,10 @@ def verbs(cluster):
 
 
 @pytest.mark.parametrize("words, meaning", [
-    (["node", "fence", "n2"], "node n2 will be switched off as if its power failed"),
-    (["node", "confirm-off", "n2"], "you confirm that n2 runs nothing; if it still runs, VMs will run twice and their disks "
-                                    "will be destroyed"),
-    (["vm", "remove", "web1"], "the definition of VM web1 will be forgotten; its disks stay on their volume"),
+    (["node", "fence", "n2"], "node n2 will be powered off at once"),
+    (["node", "confirm-off", "n2"], "you are about to confirm that n2 is off; if it is still running, its VMs will "
+                                    "run twice and destroy their disks"),
+    (["vm", "remove", "web1"], "VM web1 will be removed from the cluster; its disks are kept"),
 ])
 def test_dangerous_things_need_yes_where_nobody_can_be_asked(cluster, words, meaning):
     cluster.serve()
@@ -41,8 +41,8 @@ def test_confirm_off_wants_the_nodes_name(cluster):
     cluster.serve(ok("node.confirm-off", operation=0))
     for answer, exit_code in (("y\n", 1), ("n1\n", 1), ("n2\n", 0)):
         terminal = cluster.terminal("node", "confirm-off", "n2")
-        terminal.wait_for("Type the node's name if you have seen that it is off:")
-        assert "if it still runs, VMs will run twice" in terminal.screen()
+        terminal.wait_for("If you have seen that it is off, type the node's name:")
+        assert "if it is still running, its VMs will" in terminal.screen()
         terminal.type(answer)
         assert terminal.end() == exit_code, terminal.screen()
     assert cluster.requests[-1] == {"verb": "node.confirm-off", "node": "n2"}

@@ -126,7 +126,7 @@ def test_no_wait(cluster):
     cluster.serve(ok("node.drain", operation=12))
     done = cluster.run("node", "drain", "n1", "--no-wait")
     assert done.returncode == 0
-    assert done.stdout == "operation 12 has begun; look at it: clusterctl operation show 12 --follow\n"
+    assert done.stdout == "operation 12 has started; watch it with: clusterctl operation show 12 --follow\n"
     assert verbs(cluster) == ["node.drain"]
     as_json = cluster.run("node", "drain", "n1", "--no-wait", "--json")
     assert json.loads(as_json.stdout) == {"ok": True, "operation": 12}
@@ -140,7 +140,7 @@ def test_dry_run(cluster):
     assert done.stdout.splitlines() == [
         "VM    FROM  TO  NOTE",
         "web1  n1    n2  best of 2 possible nodes; runner-up n3",
-        "this was a dry run: nothing has been moved",
+        "dry run: nothing was moved",
     ]
     assert cluster.run("vm", "move", "web1", "--best-node", "--dry-run").stdout == "nothing would be moved\n"
     assert cluster.requests == [{"verb": "node.drain", "node": "n1", "dry_run": True},
@@ -156,9 +156,9 @@ def test_a_dry_run_that_finds_no_place_ends_as_the_command_would(cluster):
     assert done.stdout.splitlines()[1:] == [
         "web1  n1    n2",
         "db1   n1    nowhere  no node can take it: 2 lack memory",
-        "this was a dry run: nothing has been moved",
+        "dry run: nothing was moved",
     ]
-    assert done.stderr == ("clusterctl: it would be refused, as db1 has no place: no node can take it: 2 lack memory\n"
+    assert done.stderr == ("clusterctl: it would be refused: db1: no node can take it: 2 lack memory\n"
                            "  to do: see: clusterctl vm explain db1\n")
     done = cluster.run("node", "drain", "n1", "--dry-run", "--json")
     said = json.loads(done.stdout)
@@ -281,9 +281,9 @@ def test_ctrl_c_says_that_it_goes_on(cluster):
     terminal.type("\x03")
     assert terminal.end() == 130
     screen = terminal.screen()
-    assert "clusterctl: interrupted; operation 12 (drain n1) goes on in the cluster" in screen
-    assert "  to do: look at it: clusterctl operation show 12 --follow\n" in screen
-    assert "         stop it: clusterctl operation cancel 12" in screen
+    assert "clusterctl: interrupted; operation 12 (drain n1) continues in the cluster" in screen
+    assert "  to do: watch it with: clusterctl operation show 12 --follow\n" in screen
+    assert "         cancel it with: clusterctl operation cancel 12" in screen
     assert verbs(cluster)[-1] == "operation.show"  # nothing was cancelled
 
 
@@ -306,14 +306,14 @@ def test_ctrl_c_before_the_answer(cluster):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "interrupted before clusterd answered; it may still carry it out" in err
+    assert "interrupted before clusterd answered; clusterd may still carry it out" in err
 
 
 def test_the_deadline(cluster):
     cluster.serve(*drain(sample("web1", 50)))
     done = cluster.run("node", "drain", "n1", "--timeout", "400ms")
     assert done.returncode == 5
-    assert "the deadline of 400 ms has passed; operation 12 (drain n1) goes on in the cluster" in done.stderr
+    assert "the deadline of 400 ms has passed; operation 12 (drain n1) continues in the cluster" in done.stderr
     as_json = cluster.run("node", "drain", "n1", "--timeout", "400ms", "--json")
     assert as_json.returncode == 5
     assert json.loads(as_json.stdout)["operation"] == RUNNING
@@ -328,7 +328,7 @@ def test_a_restart_of_the_daemon_in_the_middle(cluster):
     assert process.stdout.readline() == "web1: n1 -> n2, 50 %, 812M/s, dirty 120M/s, pass 2, 310 MiB left\n"
     cluster.run("node", "list")
     first.wait()
-    assert "connecting again (the operation goes on in the cluster)" in process.stderr.readline()
+    assert "reconnecting (the operation continues in the cluster)" in process.stderr.readline()
     second = cluster.serve(ok("operation.show", {"wait_ms": 50}, changed(DONE), operation=HALF))
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
@@ -376,18 +376,18 @@ def test_a_daemon_that_does_not_come_back_by_the_deadline(cluster):
     first.wait()
     _, err = process.communicate(timeout=20)
     assert process.returncode == 5
-    assert "operation 12 (drain n1) goes on in the cluster" in err
+    assert "operation 12 (drain n1) continues in the cluster" in err
 
 
 def test_ctrl_c_while_it_tries_to_connect(cluster):
     first = cluster.serve(*drain({"exit": True}))
     process = cluster.start("node", "drain", "n1")
     first.wait()
-    assert "connecting again" in process.stderr.readline()
+    assert "reconnecting" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "interrupted; operation 12 (drain n1) goes on in the cluster" in err
+    assert "interrupted; operation 12 (drain n1) continues in the cluster" in err
 
 
 def test_it_does_not_repeat_a_change_whose_answer_was_lost(cluster):
@@ -395,5 +395,5 @@ def test_it_does_not_repeat_a_change_whose_answer_was_lost(cluster):
     cluster.serve({"verb": "vm.start", "then": [{"exit": True}]})
     done = cluster.run("vm", "start", "web1")
     assert done.returncode == 4
-    assert "whether it carried it out is not known" in done.stderr
+    assert "it is not known whether the command was carried out" in done.stderr
     assert verbs(cluster) == ["subscribe", "vm.start"]

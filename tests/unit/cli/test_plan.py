@@ -135,7 +135,7 @@ def test_a_plan_of_a_file_needs_no_daemon(plan):
 def test_without_a_daemon(cluster):
     for words in (["plan", "--lose", "n1"], ["export"]):
         done = cluster.run(*words)
-        assert done.returncode == 4 and "clusterd does not run on this node" in done.stderr
+        assert done.returncode == 4 and "clusterd is not running on this node" in done.stderr
 
 
 def test_a_daemon_that_refuses(cluster):
@@ -194,7 +194,7 @@ def test_ctrl_c_shows_the_best_plan_so_far(cluster, tmp_path):
     terminal.type("\x03")
     assert terminal.end() == 130
     assert "would start: " in terminal.screen()
-    assert "clusterctl: interrupted: this was the best plan so far" in terminal.screen()
+    assert "clusterctl: interrupted: this is the best plan so far" in terminal.screen()
     assert "looking" not in terminal.screen()
 
 

@@ -34,7 +34,7 @@ def test_add(cluster, words, sent):
     cluster.serve(ok("rule.add", operation=0))
     done = cluster.run("rule", "add", "r", *words)
     assert (done.returncode, done.stdout, done.stderr) == (
-        0, "rule r holds; whether it is kept: clusterctl rule show r\n", "")
+        0, "rule r has been added; see whether it is met: clusterctl rule show r\n", "")
     assert cluster.requests[-1] == {"verb": "rule.add", "name": "r", **sent}
 
 
@@ -43,11 +43,11 @@ def test_a_warning_is_told_beside_the_answer(cluster):
     done = cluster.run("rule", "add", "r", "--apart", "--vms", "a,b")
     assert done.returncode == 0
     assert done.stderr == "clusterctl: warning: rule r keeps VMs down\n"
-    assert done.stdout.startswith("rule r holds")
+    assert done.stdout.startswith("rule r has been added")
 
 
 @pytest.mark.parametrize("words, text", [
-    ([], "say one of --apart"),
+    ([], "give one of --apart"),
     (["--apart", "--on", "--vms", "a,b"], "exclude each other"),
     (["--apart"], "--vms is missing"),
     (["--on", "--vms", "a"], "--nodes is missing"),
@@ -66,7 +66,7 @@ def test_add_refused_at_once(cluster, words, text):
 
 def test_remove(cluster):
     cluster.serve(ok("rule.remove", operation=0))
-    assert cluster.run("rule", "remove", "r").stdout == "rule r is forgotten\n"
+    assert cluster.run("rule", "remove", "r").stdout == "rule r has been removed\n"
     assert cluster.requests[-1] == {"verb": "rule.remove", "rule": "r"}
 
 
@@ -85,26 +85,26 @@ def test_remove(cluster):
 def test_set(cluster, words, sent):
     cluster.serve(ok(sent["verb"], operation=0))
     done = cluster.run(*words)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{words[2]} is changed; nothing moves by it\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{words[2]} has been changed; nothing is moved for it\n", "")
     assert cluster.requests[-1] == sent
 
 
 @pytest.mark.parametrize("words, text", [
-    (["vm", "set", "a"], "say what is to be set"),
+    (["vm", "set", "a"], "give at least one option to set"),
     (["vm", "set", "a", "--auto-start", "maybe"], "neither yes nor no"),
     (["vm", "set", "a", "--mobility", "slow"], "neither live, quick nor fixed"),
     (["vm", "set", "a", "--priority", "1001"], "not a number from 0 to 1000"),
-    (["node", "set", "n1"], "say what is to be set"),
+    (["node", "set", "n1"], "give at least one option to set"),
     (["node", "set", "n1", "--vms-max", "100001"], "not a number from 0 to 100000"),
-    (["node", "set", "n1", "--resource", "vgpu"], "--resource vgpu: write it like vgpu=2"),
-    (["node", "set", "n1", "--resource", ""], "write it like vgpu=2"),
-    (["node", "set", "n1", "--resource", "vgpu=2,"], "write it like vgpu=2"),
-    (["node", "set", "n1", "--resource", "=2"], "write it like vgpu=2"),
+    (["node", "set", "n1", "--resource", "vgpu"], "--resource vgpu: write it as vgpu=2"),
+    (["node", "set", "n1", "--resource", ""], "write it as vgpu=2"),
+    (["node", "set", "n1", "--resource", "vgpu=2,"], "write it as vgpu=2"),
+    (["node", "set", "n1", "--resource", "=2"], "write it as vgpu=2"),
     (["node", "set", "n1", "--resource", "vgpu=-1"], "number from 0 to 1099511627776"),
     (["node", "set", "n1", "--resource", "vgpu=1099511627777"], "number from 0 to 1099511627776"),
-    (["vm", "set", "a", "--resource", "vgpu=two"], "--resource vgpu=two: write it like"),
+    (["vm", "set", "a", "--resource", "vgpu=two"], "--resource vgpu=two: write it as"),
     (["vm", "set", "a", "--resource", "vgpu=1", "--resource", "b=1,vgpu=2"], "--resource vgpu is given twice"),
-    (["vm", "move", "a", "--resource", "vgpu=1"], "option --resource does not belong here"),
+    (["vm", "move", "a", "--resource", "vgpu=1"], "option --resource cannot be used here"),
 ])
 def test_set_refused_at_once(cluster, words, text):
     done = cluster.run(*words)

@@ -194,7 +194,7 @@ def test_watch_survives_a_restart_of_the_daemon(cluster):
     terminal = cluster.terminal("status", "--watch")
     terminal.wait_for(r"epoch 12")
     first.wait()
-    terminal.wait_for(r"connecting again")
+    terminal.wait_for(r"reconnecting")
     second = cluster.serve(ok("status", **changed()))
     terminal.wait_for(r"epoch 13")
     terminal.process.send_signal(signal.SIGINT)

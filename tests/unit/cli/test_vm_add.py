@@ -70,7 +70,7 @@ def test_a_definition_is_sent_with_its_needs(cluster, agent, add):
     cluster.serve(VOLUMES, ok("vm.add", operation=0))
     done = add(WITH_UUID)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "VM web1 is defined; start it with: clusterctl vm start web1\n"
+    assert done.stdout == "VM web1 has been added; start it with: clusterctl vm start web1\n"
     assert agent.call == {"argv": ["validate-all"], "xml": WITH_UUID, "volumes": "csv1=/srv/csv1:csv2=/srv/csv 2",
                           "instance": "new"}
     assert cluster.requests[-1] == {
@@ -130,8 +130,8 @@ def test_a_missing_mac_is_made_and_told_and_nothing_else_changes(cluster, agent,
     assert sent == WITH_UUID.replace("</domain>", "<devices>" + "".join(made) + "</devices></domain>")
     assert agent.call["xml"] == sent
     assert done.stderr.splitlines() == [
-        f"clusterctl: note: /domain/devices/interface[1]: it had no MAC address and keeps this one: {first}",
-        f"clusterctl: note: /domain/devices/interface[3]: it had no MAC address and keeps this one: {third}"]
+        f"clusterctl: note: /domain/devices/interface[1]: it had no MAC address and was given {first}",
+        f"clusterctl: note: /domain/devices/interface[3]: it had no MAC address and was given {third}"]
 
 
 def test_another_name(cluster, agent, add):
@@ -212,7 +212,7 @@ def test_the_cluster_may_refuse_too(cluster, add):
     (WITH_UUID, ["--priority", "1001"], 2, "--priority 1001 is not a number from 0 to 1000"),
     (WITH_UUID, ["--priority", "high"], 2, "--priority high is not a number"),
     (WITH_UUID, ["--possible", "n1,,n2"], 2, "--possible n1,,n2: a name is empty"),
-    (WITH_UUID, ["--resource", "vgpu"], 2, "--resource vgpu: write it like vgpu=2"),
+    (WITH_UUID, ["--resource", "vgpu"], 2, "--resource vgpu: write it as vgpu=2"),
     (WITH_UUID, ["--name", "a b"], 2, "--name a b: a name has up to 63 letters, digits, '.', '_' and '-', and does"),
     (WITH_UUID, ["--name", "../x"], 2, "--name ../x: a name has up to 63 letters"),
 ], ids=["empty", "nul", "large", "text", "open", "priority-range", "priority-word", "possible", "resource", "name-blank", "name-path"])
@@ -257,7 +257,7 @@ def test_a_clusterd_conf_that_cannot_be_understood(cluster, add, tmp_path):
     done = add(WITH_UUID, CLUSTERD_AGENT_DIR=None, CLUSTERD_CONFIG=str(conf))
     assert done.returncode == 1
     assert f"vm add: {conf}:2: unknown key 'agentdir'" in done.stderr
-    assert "correct it; clusterd does not start with it either" in done.stderr
+    assert "correct the file; clusterd would not start with it either" in done.stderr
 
 
 def test_an_agent_that_crashes(cluster, agent, add):
