@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Running a resource agent from the command line, for `validate-all`: the agent is the one place
- * that knows how to read a definition, and what it refuses here the cluster would refuse later.
+ * Running a resource agent from the command line, for `validate-all`. Only the agent knows how to
+ * read a definition, and what it refuses here, the cluster would refuse later.
  */
 #ifndef CLI_AGENT_H
 #define CLI_AGENT_H

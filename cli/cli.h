@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every command of clusterctl has in its hands: the options, the screens, the connection, and
- * the few ways in which a command speaks with the daemon and with the person.
+ * What every command of clusterctl uses: the options, the screens, the connection, and the
+ * functions with which a command talks to the daemon and to the user.
  *
- * A command is a function that returns the exit code. Whatever goes wrong is reported once, where
- * it is found, by cli_fail(), which gives the exit code back; callers pass it on.
+ * A command is a function that returns the exit code. An error is reported once, where it is found,
+ * by cli_fail(), which returns the exit code; callers pass it on.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -69,7 +69,7 @@ void cli_print_json_line(const json_t *document);
  * otherwise false, and the caller shows it in words. */
 bool cli_print_answer(struct cli *cli, json_t *answer);
 
-/* ---- options that several commands have (names.c) ---- */
+/* ---- options that several commands have (option_values.c) ---- */
 
 /* The option's value "n1,n2" as an array; empty without the option. CLI_DONE or reported. */
 int cli_names(struct cli *cli, const char *command, enum option_id id, json_t **ret_names);

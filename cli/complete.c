@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clusterctl _complete -- WORD...: what the last WORD may become, one candidate a line. For the
- * shells' completion.
+ * clusterctl _complete -- WORD...: the candidates for the last WORD, one a line. For the completion
+ * of shells.
  *
- * It reads the same tables as everything else, and asks the daemon for names; when that does not
- * answer quickly there are simply no names. It never writes to standard error and never fails:
- * somebody is typing there.
+ * It uses the same tables as everything else, and asks the daemon for names. If the daemon does not
+ * answer quickly, there are no names. It never writes to standard error and never fails, because
+ * the user is typing there.
  */
 #include "verbs.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asking before what cannot be taken back: see cli.h.
+ * Asking for confirmation before something that cannot be undone: see cli.h.
  */
 #include "cli.h"
 #include "output/text.h"

@@ -8,9 +8,9 @@
  *                                           ▼    │
  *                                        RECONNECTING ─ nobody there in time ─► exit code 4, 5
  *
- * The operation belongs to the cluster: whatever happens to this program, to its connection or to
- * the daemon of this node, it goes on. So everything that ends the waiting early says so, and how
- * to look at it.
+ * The operation belongs to the cluster: it continues whatever happens to this program, its
+ * connection or the daemon of this node. So whatever ends the waiting early says so, and how to
+ * watch the operation.
  */
 #include "cli.h"
 #include "output/progress.h"

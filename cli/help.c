@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Help, read off the tables of verbs and options.
+ * Help, generated from the tables of verbs and options.
  */
 #include "output/text.h"
 #include "verbs.h"

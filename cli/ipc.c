@@ -2,10 +2,9 @@
 /*
  * A connection to this node's clusterd: see ipc.h.
  *
- * libqb keeps answers in shared memory, where they announce themselves by a semaphore and not by
- * the descriptor that announces events and the daemon's death. So waiting for an answer is cut into
- * slices: each wakes up at once for the answer, and between two of them the descriptor is looked
- * at, which finds a dead daemon or Ctrl-C.
+ * libqb announces an answer by a semaphore in shared memory, but events and the death of the daemon
+ * by a file descriptor. So the wait for an answer is cut into slices: each ends at once when the
+ * answer arrives, and between two slices the descriptor is checked for a dead daemon or Ctrl-C.
  */
 #include "ipc.h"
 #include "wire/ipc_limits.h"

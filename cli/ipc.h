@@ -2,9 +2,9 @@
 /*
  * A connection to this node's clusterd: JSON messages over libqb's IPC.
  *
- * It knows messages, not their meaning: one request has one answer, events come in between on a
- * channel of their own, which announces itself on a file descriptor. Everything takes a deadline on
- * CLOCK_BOOTTIME in milliseconds.
+ * It handles messages without knowing their meaning: each request has one answer, and events arrive
+ * on a separate channel with a file descriptor. All deadlines are on CLOCK_BOOTTIME, in
+ * milliseconds.
  */
 #ifndef CLI_IPC_H
 #define CLI_IPC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading members of JSON objects that the daemon sent: what is missing or of another type reads as
- * empty, because a newer or an older daemon may say more or less than this program knows.
+ * Reading members of JSON objects from the daemon. A member that is missing or of another type
+ * reads as empty, because a newer or older daemon may send more or less than this program knows.
  */
 #ifndef CLI_JSON_H
 #define CLI_JSON_H

@@ -2,8 +2,7 @@
 /*
  * All options of all verbs, in one table: an option means the same wherever it is allowed.
  *
- * A verb names those it takes as a set of bits; parsing, help and completion are read off the
- * table.
+ * A verb lists its options as a set of bits; parsing, help and completion use the table.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Saying what went wrong, and writing JSON documents: see cli.h.
+ * Reporting errors, and writing JSON documents: see cli.h.
  *
- * The words go to standard error, always, so that a pipe that reads standard output gets nothing
- * but what it asked for. With --json there is a document on standard output for failures too: a
- * program reads one place only.
+ * Messages always go to standard error, so that a pipe reads only the requested output. With
+ * --json, a failure also writes a document to standard output: a program has to read only one
+ * stream.
  */
 #include "base/check.h"
 #include "cli.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Speaking with the daemon: see cli.h. Here errors of the connection become messages that say what
- * to do.
+ * Talking to the daemon: see cli.h. Here, errors of the connection become messages that say what to
+ * do.
  */
 #include "cli.h"
 #include "output/text.h"

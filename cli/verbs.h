@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of verbs: everything that clusterctl can do, with the words and options that belong to
- * it.
+ * The table of verbs: everything that clusterctl can do, with its arguments and options.
  *
- * Dispatch, usage errors, help and completion are all read off this one table.
+ * Dispatch, usage errors, help and completion all use this table.
  */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H

@@ -2,17 +2,16 @@
 /*
  * admit.c - can any k nodes be lost?
  *
- * Each set of k nodes is a failover of its own, solved with the nodes gone. A plan that starts all
- * is the witness, and is kept; a set for which it is proven that there is none is the
- * counterexample. Proofs are of all plans: a VM that no other node may take, less room altogether
- * than is needed (bound.c), or every state looked at. What neither a plan nor a proof was found for
- * within the work given stays open: the answer is then "unknown", never "yes".
+ * Each set of k nodes is a failover of its own, solved without these nodes. A plan that starts all
+ * VMs is the witness, and is kept. A set for which there is provably no plan is the counterexample.
+ * The proofs hold for all plans: no other node may run the VM, there is too little room in total
+ * (bound.c), or every state was searched. If neither a plan nor a proof is found within the given
+ * work, the case stays open: the answer is then "unknown", never "yes".
  *
- * Losing fewer than k is asked as well: a VM that still runs can be in the way of a rule where one
- * that is started would not be.
+ * Losing fewer than k nodes is examined as well: a VM that keeps running can be in the way of a
+ * rule where a VM that is started would not be.
  *
- * The cases are solved (admit_case.c) by solvers of their own, so that the plan of the caller's
- * stays.
+ * Solvers of their own solve the cases (admit_case.c), so the caller's plan stays valid.
  */
 #include "admit.h"
 

@@ -2,8 +2,8 @@
 /*
  * broken.c - hard rules that are broken as the VMs run now.
  *
- * A plan adds to no break, but it mends none either: nobody asked for those VMs. So they are told
- * beside it.
+ * A plan breaks no rule further, but does not repair broken rules either, because their VMs were
+ * not asked for. So they are reported beside the plan.
  */
 #include "search.h"
 

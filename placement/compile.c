@@ -2,13 +2,13 @@
 /*
  * compile.c - the problem as flat arrays.
  *
- * Memory is one block, laid out twice by the same function: first with no base, to learn the size,
- * then for good. The block is kept from solve to solve and grows only.
+ * Memory is one block. The same function lays it out twice: first without a base, to compute the
+ * size, then for real. The block is kept from solve to solve and only grows.
  *
- * What a VM's own properties and the node's forbid (state, owners, cpu model, volumes, hard node
- * rules) does not change during a search. VMs with equal properties form a class, and each class
- * has one row of bits, one per node. Clusters have few classes; only VMs that the search may put
- * somewhere get one.
+ * Some restrictions do not change during a search: those that follow from properties of the VM and
+ * the node (state, owners, cpu model, volumes, hard node rules). VMs with equal properties form a
+ * class, and each class has a row of bits, one for each node. Clusters have few classes; only VMs
+ * that the search may place get one.
  */
 #include "search.h"
 

@@ -3,8 +3,9 @@
  * explain.c - a VM's verdict on every node.
  *
  * Verdicts are not stored: a plan for 700 VMs on 5,000 nodes would have millions that nobody reads.
- * They are made again when asked for, by replaying the plan up to the VM's own decision; the state
- * remembers how far it got, so that explaining in the plan's order replays each decision once.
+ * They are computed on demand, by replaying the plan up to the decision about the VM. The state
+ * remembers how far the replay got, so explaining in the order of the plan replays each decision
+ * once.
  */
 #include "base/check.h"
 #include "search.h"

@@ -3,10 +3,10 @@
  * internal.h - what the files of the placement library share.
  *
  * The idea: a problem is compiled once into flat arrays (compile.c). The search then works on one
- * assignment, `at`: where each VM will be when the plan has been carried out; putting a VM
- * somewhere changes a handful of numbers (state.c), and is undone as cheaply. Whether and in which
- * order the VMs can get there is a question of its own (sequence.c): the assignment counts each VM
- * once, the sequence counts a VM that moves at both ends.
+ * assignment, `at`: where each VM will be when the plan has been carried out. Placing a VM changes
+ * a handful of numbers (state.c) and is undone as cheaply. Whether and in which order the VMs can
+ * get there is a separate question (sequence.c): the assignment counts each VM once, the sequence
+ * counts a moving VM on both nodes.
  *
  *     check.c     may this input be answered at all?
  *     compile.c   problem -> arrays, sets of allowed nodes, rules of each VM
@@ -32,8 +32,8 @@
  *     explain.c   a VM's verdicts, by replaying the plan up to its decision
  *     line.c      lines for a person: text.c verdicts, change.c what would have to change
  *
- * What one file offers another bears the prefix placement_ too, for a static library has one name
- * space with the program that links it.
+ * Functions that are shared between these files have the prefix placement_, too, because a static
+ * library shares its name space with the program that links it.
  */
 #pragma once
 

@@ -203,8 +203,8 @@ static bool is_perfect(struct pack *p) {
     return placement_cover_spare(p) > 0;
 }
 
-/* Worth it each time that there is no less work to be spent than before, as long as it leads
- * anywhere; true: the plan is made so, and is no worse than what was there. */
+/* Retry whenever at least as much work is available as last time, as long as that helps. True if
+ * the cover produced a plan that is no worse than the current one. */
 static bool cover(struct pack *p) {
     struct placement_solver *s = p->s;
     const uint64_t work = s->work < s->work_end ? (s->work_end - s->work) / 4 * 3 : 0;

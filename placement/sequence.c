@@ -2,17 +2,18 @@
 /*
  * sequence.c - the order of the moves.
  *
- * An assignment says where each VM will be; the sequence says how all get there without any node
- * being overloaded, or a hard anti-affinity broken, on the way. While a VM moves it takes its needs
- * at both ends. So the sequence is simulated: `now` holds what is taken at the moment. In rounds
- * (stages) all steps are taken that are possible with what the round began with; at the end of the
- * round what they left becomes free. When no step is possible and some are left, they wait for each
- * other in a cycle: one of them makes a detour over a third node. If there is none, what is left
- * stays where it is.
+ * An assignment says where each VM will be. The sequence says how all VMs get there without
+ * overloading a node or breaking a hard anti-affinity rule on the way. A VM that moves uses its
+ * amounts on both nodes, so the sequence is simulated: `now` holds the current occupancy.
  *
- * Starts come first in each round, in order of importance: a VM that is down waits for nothing that
- * it does not need. If a cycle cannot be broken that way, once more with the starts last: a node
- * that is to take one is room for a detour as long as it has not started.
+ * In each round (stage), all steps are taken that are possible with the occupancy at its start; at
+ * its end, the sources of the steps become free. If no step is possible and some VMs are left, they
+ * wait for each other in a cycle: one of them makes a detour over a third node. If there is no such
+ * node, the remaining VMs stay where they are.
+ *
+ * Starts come first in each round, in order of importance, so that a VM that is down waits only for
+ * what it needs. If a cycle cannot be broken this way, the simulation is repeated with the starts
+ * last: a node that is to run one has room for a detour until the start.
  */
 #include "base/check.h"
 #include "search.h"
@@ -48,8 +49,8 @@ static void take_amounts(struct now *now, uint32_t vm, uint32_t node, bool add) 
     now->n_vms[node] += add ? 1 : UINT32_MAX;
 }
 
-/* The rules' counts are on loan from the assignment: for hard anti-affinity and limits they hold
- * here what is taken now, both ends of moves included. */
+/* While sequencing, the assignment's rule counters are borrowed: for hard anti-affinity and limits
+ * they count current occupancy, including both ends of moves in flight. */
 static void see(struct now *now, uint32_t vm, uint32_t node, bool there) {
     struct placement_solver *s = now->s;
     if (!(s->flags[vm] & VM_HAS_RULES)) {

@@ -2,12 +2,12 @@
 /*
  * solve.c - from the request to the plan.
  *
- * First each VM goes to its best node, one after the other (greedy.c). If that leaves nothing to be
- * wished for, this is the plan. If not, and the problem is small, every state is looked at
- * (exact.c). Else places are sought for those left over: few of them by pushing others out, with
- * the fewest moves (chain.c); many by filling nodes anew (pack.c); then the plan is improved in
- * parts (part.c). What was found is put in order (sequence.c), and kept unless a better plan comes:
- * placement_improve() goes on where the last call ended.
+ * First, each VM goes to its best node, one after the other (greedy.c). If the result cannot be
+ * improved, it is the plan. Otherwise, a small problem is searched completely (exact.c). In a
+ * larger one, places are sought for the remaining VMs: for few of them by pushing others out, with
+ * the fewest moves (chain.c); for many by refilling nodes (pack.c). Then parts of the plan are
+ * improved (part.c). Each result is put in order (sequence.c) and kept until a better plan is
+ * found; placement_improve() continues where the last call ended.
  */
 #include "chain.h"
 

@@ -2,15 +2,15 @@
 /*
  * state.c - the assignment: where each VM will be.
  *
- * Each VM counts once, where it will be: `used`. What VMs still take where they are now, and will
- * leave, is `held` beside it: only the sequence and the score (does the VM have to wait?) look at
- * it. So an assignment is judged as what it leads to, not by what is left on the way.
+ * Each VM counts once, where it will be: `used`. What VMs still use on nodes that they will leave
+ * is counted separately, in `held`; only the sequence and the score (does the VM have to wait?) use
+ * it. An assignment is thus judged by its result, not by what happens on the way.
  *
- * Rules that count VMs per domain keep (rule, domain) -> count in one hash table, as large as the
- * rules' lists together: a table of all rules by all nodes would not fit for large clusters. A VM
- * that was asked for and still is at its host is not decided yet: it is about to leave, so soft
- * rules and affinity do not see it there; a hard APART does, for there two must not be together
- * even on the way.
+ * Rules that count VMs per domain keep (rule, domain) -> count in one hash table, which is as large
+ * as the lists of all rules together: a table of all rules by all nodes would be too large for
+ * large clusters. A VM in question that is still on its host is undecided. It is about to leave, so
+ * soft rules and affinity do not count it there; a hard APART rule does, because two VMs must not
+ * be together even on the way.
  */
 #include "base/check.h"
 #include "internal.h"

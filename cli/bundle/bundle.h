@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A support bundle while it is being made: a directory of its own, beside the file that it is to
- * become, which nobody but root can look into and which is gone at the end, however it ends.
+ * A support bundle while it is being made: a directory beside the final file, which only root can
+ * read, and which is removed at the end, whatever happens.
  */
 #ifndef CLI_BUNDLE_BUNDLE_H
 #define CLI_BUNDLE_BUNDLE_H

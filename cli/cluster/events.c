@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The events of a cluster file: what is to become of some of its nodes and VMs; see
- * cluster/reader.h. They change the problem that has been read so far; what remains is a request.
+ * The events of a cluster file: what happens to some of its nodes and VMs; see cluster/reader.h.
+ * They change the problem that has been read; the rest becomes a request.
  */
 #include "cluster/reader.h"
 

@@ -2,12 +2,13 @@
 /*
  * A cluster in a file, as a placement problem: the neutral form of clusterd-cluster.json(5).
  *
- * `clusterctl plan` reads all its problems so, those of the live cluster too (clusterd renders its
- * model in this form), and so do the benches: one way from names to the numbers of the engine.
+ * `clusterctl plan` reads all its problems in this form, including the live cluster (clusterd
+ * exports its model in it), and so do the benches: there is one way from names to the numbers of
+ * the engine.
  *
- * Strict: an unknown key, a wrong type, a name that nobody has, a number beyond the engine's limits
- * or a rule that the engine cannot keep ends the reading with one line that names the place. What
- * is read is either all of the file or nothing.
+ * Reading is strict: an unknown key, a wrong type, an unknown name, a number beyond the limits of
+ * the engine or a rule that the engine cannot keep ends it with one line that names the place.
+ * Either the whole file is read or nothing.
  */
 #ifndef CLI_CLUSTER_FILE_H
 #define CLI_CLUSTER_FILE_H

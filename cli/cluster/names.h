@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names and their numbers, in the order in which they came: a hash table in an arena, so that a
- * file with 100,000 VMs is read in one pass.
+ * Names and their numbers, in order of appearance: a hash table in an arena, so that a file with
+ * 100,000 VMs is read in one pass.
  */
 #ifndef CLI_CLUSTER_NAMES_H
 #define CLI_CLUSTER_NAMES_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading a cluster file, the inside: objects by tables of fields, and the line that says what is
- * wrong where.
+ * Reading a cluster file, for the files in this folder: reading objects by tables of fields, and
+ * reporting what is wrong and where.
  *
- * The reader carries its place along ("nodes[3].mem") instead of handing it down: it is looked at
- * only when something is wrong.
+ * The reader stores its current place ("nodes[3].mem") instead of passing it to each function: it
+ * is needed only if something is wrong.
  */
 #ifndef CLI_CLUSTER_READER_H
 #define CLI_CLUSTER_READER_H

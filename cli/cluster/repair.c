@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * BtrPlace's rules against what runs; see cluster/reader.h.
+ * Moving running VMs that break rules of BtrPlace; see cluster/reader.h.
  *
- * clusterd's engine judges what it places and leaves alone what runs. BtrPlace asks for an end in
- * which its rules hold; so VMs that run against one are asked to move: as few as make it true. A
- * hard rule of the engine holds during the moves already, but for TOGETHER, which looks at the end.
+ * clusterd's engine applies rules to the VMs that it places and leaves running VMs alone. BtrPlace
+ * wants its rules to hold at the end, so running VMs that break one are asked to move: as few as
+ * possible. A hard rule of the engine also holds during the moves, except TOGETHER, which holds at
+ * the end.
  */
 #include "cluster/reader.h"
 
@@ -139,8 +140,9 @@ static int repair_limit(struct cluster_reader *r, const struct placement_rule *r
     return 0;
 }
 
-/* The domain goes on: until a plan is carried out, none of the VMs may leave it. Of a part, that is
- * a matter of its nodes; those on one node cannot move, as one of them would go first. */
+/* "Continuous" rules also hold during the plan: none of the VMs may leave the domain. For a part,
+ * restrict the VMs to its nodes. For a single node, pin them: the first to move would break the
+ * rule. */
 static int hold_together(struct cluster_reader *r, struct placement_rule *rule, uint32_t domain) {
     const uint32_t n_nodes = r->file->problem.n_nodes;
     if (rule->scope == PLACEMENT_NODE) {

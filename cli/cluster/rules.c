@@ -2,10 +2,11 @@
 /*
  * The rules of a cluster file; see cluster/reader.h.
  *
- * Some are clusterd's own (apart, together, on, not-on), which judge what is placed and leave alone
- * what runs; the others are BtrPlace's, which must hold in the end: what runs against one of them
- * is asked to move (cluster/repair.c). Each is made of what the engine has: groups that share no
- * node or part are anti-affinity of groups, and a group that keeps to one part is affinity.
+ * Some are rules of clusterd (apart, together, on, not-on), which apply to VMs that are placed and
+ * leave running VMs alone. The others are rules of BtrPlace, which must hold at the end: running
+ * VMs that break one are asked to move (cluster/repair.c). Each is expressed by rules of the
+ * engine: groups that share no node or part become anti-affinity of groups, and a group that stays
+ * within one part becomes affinity.
  */
 #include "cluster/reader.h"
 #include "placement/words.h"

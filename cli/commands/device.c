@@ -2,8 +2,8 @@
 /*
  * clusterctl fence-device ...
  *
- * The parameters of a fence device hold passwords. They come from a file, go to clusterd, and are
- * never shown again: the daemon hides them, and this hides them once more, also in JSON.
+ * The parameters of a fence device contain passwords. They come from a file, go to clusterd, and
+ * are never shown again: the daemon hides them, and this code hides them again, also in JSON.
  */
 #include "cli.h"
 #include "commands/fence_agent.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a fence agent says of itself; see fence_agent.h.
+ * The metadata of a fence agent; see commands/fence_agent.h.
  *
- * Agents of a machine's own controller (IPMI, iDRAC, iLO, Redfish, ...) switch the machine at their
- * ip and pass over a plug, unless they are told port_as_ip: by that parameter they can be known.
- * clusterd cannot ask an agent when it takes a command, so this is looked at here.
+ * Agents for the controller of a single machine (IPMI, iDRAC, iLO, Redfish, ...) control the
+ * machine at their ip and ignore a plug, unless port_as_ip is set: that parameter identifies them.
+ * clusterd cannot run an agent while it handles a command, so this is checked here.
  */
 #include "commands/fence_agent.h"
 #include "child.h"

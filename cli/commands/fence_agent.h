@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A fence agent as it describes itself: what is wrong with a device before it is one.
+ * The metadata of fence agents: checking a fence device before it is added.
  */
 #ifndef CLI_COMMANDS_FENCE_AGENT_H
 #define CLI_COMMANDS_FENCE_AGENT_H

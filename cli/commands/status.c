@@ -2,9 +2,9 @@
 /*
  * clusterctl status: the cluster at a glance, on 80 columns.
  *
- * With --watch it subscribes first and asks for the status then, and again after events: a storm of
- * events costs few requests, because all that came meanwhile is taken together, and a drawing
- * follows another after REDRAW_MS at the earliest.
+ * With --watch, it subscribes first and then asks for the status, and asks again after events. A
+ * storm of events costs few requests, because events that arrive in the meantime are handled
+ * together, and the screen is redrawn at most every REDRAW_MS.
  */
 #include "cli.h"
 #include "output/text.h"

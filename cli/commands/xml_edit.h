@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Small changes to a domain definition that leave all the rest as the administrator wrote it,
- * comments and blanks included: its name, and a uuid or MAC address where there is none.
+ * Small changes to a domain definition that leave the rest as the administrator wrote it, including
+ * comments and blanks: its name, and a UUID or MAC address if there is none.
  *
- * This finds its way through well-formed XML by its brackets. It judges nothing: the agent reads
- * the result with a real parser, and what this misunderstood is seen there.
+ * This code finds its place in well-formed XML by the brackets. It checks nothing: the agent reads
+ * the result with a real parser and finds what went wrong here.
  */
 #ifndef CLI_COMMANDS_XML_EDIT_H
 #define CLI_COMMANDS_XML_EDIT_H

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The progress of an operation as people see it.
+ * Showing the progress of an operation.
  *
- * On a terminal there is one line with a bar for each VM that is on its way, drawn again in place;
- * elsewhere a line whenever a VM has come another tenth of its way. In both cases a VM that is
- * through gets one closing line, which stays.
+ * On a terminal, each moving VM has a line with a bar, which is updated in place. Elsewhere, a line
+ * is written for each tenth of the move. In both cases, one final line is written for each VM.
  */
 #ifndef CLI_OUTPUT_PROGRESS_H
 #define CLI_OUTPUT_PROGRESS_H

@@ -2,8 +2,8 @@
 /*
  * What a stream can show: is it a terminal, how wide, with colour or without.
  *
- * Colour says nothing that the words do not say too; it goes only to a terminal, and not with
- * NO_COLOR or TERM=dumb.
+ * Colours only repeat what the words say. They are used only on a terminal, and not with NO_COLOR
+ * or TERM=dumb.
  */
 #ifndef CLI_OUTPUT_SCREEN_H
 #define CLI_OUTPUT_SCREEN_H

@@ -2,9 +2,8 @@
 /*
  * Tables that fit the screen: see table.h.
  *
- * libsmartcols alone, when it runs out of room, cuts names and states before it breaks long texts,
- * and breaks those in the middle of words. So the widths are decided here, and it is handed cells
- * that fit already.
+ * On its own, libsmartcols cuts names and states before it wraps long texts, and wraps in the
+ * middle of words. So the widths are decided here, and libsmartcols gets cells that fit.
  */
 #include "output/table.h"
 #include "base/check.h"

@@ -2,9 +2,8 @@
 /*
  * Tables that fit the screen, drawn by libsmartcols.
  *
- * Nothing is cut off: what does not fit is broken over several lines, first the texts (TABLE_WRAP),
- * at blanks; then, if that is not enough, the names (TABLE_NAME). Figures and states keep their
- * width.
+ * Nothing is cut off. Cells that do not fit are wrapped: first texts (TABLE_WRAP), at blanks, and
+ * if that is not enough, names (TABLE_NAME). Figures and states keep their width.
  */
 #ifndef CLI_OUTPUT_TABLE_H
 #define CLI_OUTPUT_TABLE_H

@@ -2,8 +2,8 @@
 /*
  * Text for people: durations, sizes, times, wrapped lines, and the word that was probably meant.
  *
- * Nothing here knows the cluster or the terminal; all of it is plain functions from values to text
- * and back.
+ * These are plain functions from values to text and back; they know neither the cluster nor the
+ * terminal.
  */
 #ifndef CLI_OUTPUT_TEXT_H
 #define CLI_OUTPUT_TEXT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hard rules that are broken as the VMs run now, beside each plan: see plan/solve.h.
+ * Hard rules that are broken now, shown with each plan: see plan/solve.h.
  */
 #include "plan/solve.h"
 

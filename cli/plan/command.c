@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clusterctl plan: from words to a request; see plan/solve.h.
+ * clusterctl plan: from the command line to a request; see plan/solve.h.
  */
 #include "plan/solve.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A plan as JSON: see plan/solve.h. What is promised of it stands in clusterctl(8).
+ * A plan as JSON: see plan/solve.h. The format is documented in clusterctl(8).
  */
 #include "plan/solve.h"
 

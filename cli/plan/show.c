@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A plan for people: see plan/solve.h.
+ * A plan as text: see plan/solve.h.
  */
 #include "plan/solve.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Solving in slices, with an eye on the clock and on Ctrl-C: see plan/solve.h.
+ * Solving in slices, so that the time limit and Ctrl-C are noticed: see plan/solve.h.
  */
 #include "plan/solve.h"
 

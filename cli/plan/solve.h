@@ -2,8 +2,8 @@
 /*
  * `clusterctl plan`: a problem, a request, and the best plan that was found in the time given.
  *
- * The engine runs in this process, also for the live cluster: clusterd is asked for its model once,
- * and then left in peace.
+ * The engine runs in this process, also for the live cluster: clusterd is asked for its model only
+ * once.
  */
 #ifndef CLI_PLAN_SOLVE_H
 #define CLI_PLAN_SOLVE_H

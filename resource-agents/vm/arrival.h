@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The last step of a live migration: the copy that has arrived on the target is resumed there.
+ * The last step of a live migration: the copy on the target is resumed.
  *
- * It arrives paused, for libvirt alone cannot tell which copy may run: where the target's answer to
- * FINISH is lost, libvirt lets the source go on, whatever the target does. So the target's copy is
- * resumed only once the source was handed over, which means that libvirt has got that answer and
- * can do nothing but end the source, and that its QEMU has ended:
+ * It arrives paused, because libvirt alone cannot tell which copy may run: if the target's answer
+ * to FINISH is lost, libvirt resumes the source, whatever the target does. So the copy on the
+ * target is resumed only after the source was handed over: libvirt has received that answer, so it
+ * can only end the source, and the source's QEMU has ended:
  *
  *     libvirt's phase "confirm3" and the end of QEMU ---.
  *                                                        >-- handed over --> resume it there
  *     the call says that all went well, source off ----'
  *
- * The first way is the quick one: libvirt looks only every 200 ms whether QEMU has ended, and the
- * guest stands still meanwhile. That the source is gone is not enough: it may have gone on for a
- * moment, and what has arrived is then older than its disk.
+ * The first way is the fast one: libvirt checks only every 200 ms whether QEMU has ended, and the
+ * guest is stopped meanwhile. It is not enough that the source is gone: it may have run for a
+ * moment after the copy, and the copy is then older than its disk.
  *
- * The connection to the target is opened before the migration begins, so that the guest waits for
- * one call and no more. Where that call cannot be made, clusterd gets word that the VM was handed
- * over, and orders the target to resume it. Without that word it never will.
+ * The connection to the target is opened before the migration, so that the guest has to wait for
+ * only one call. If that call fails, clusterd is told that the VM was handed over, and orders the
+ * target to resume it. Without this report, clusterd never resumes it.
  */
 #ifndef AGENTS_VM_ARRIVAL_H
 #define AGENTS_VM_ARRIVAL_H

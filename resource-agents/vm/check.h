@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Can this definition be highly available? It can if every node with its volumes could start it
- * just as it stands and take it over while it runs: nothing in it may hang on one node's hardware,
- * files or services.
+ * unchanged and take it over while it runs: nothing in it may depend on the hardware, files or
+ * services of one node.
  *
- * The check denies by default: a device that no rule knows is refused, for it cannot be judged.
- * Rules stand in tables, one line for each element, in check_devices.c (devices) and check.c (the
- * rest).
+ * The check denies by default: a device that no rule knows is refused. The rules are tables with
+ * one line for each element, in check_devices.c (devices) and check.c (the rest).
  */
 #ifndef AGENTS_VM_CHECK_H
 #define AGENTS_VM_CHECK_H

@@ -2,8 +2,8 @@
 /*
  * A VM's definition: libvirt's domain XML. Pure reading and writing of XML; no libvirt, no files.
  *
- * Each running domain carries its generation (the number that grows with each change of owner) in
- * its metadata, so that a domain found on a node tells by which order it came there:
+ * Each running domain has its generation (the number that grows with each change of owner) in its
+ * metadata. So a domain that is found on a node shows which order put it there:
  *
  *     <metadata>
  *       <clusterd:vm xmlns:clusterd="https://clusterd.org/xmlns/vm/1" generation="7"/>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * watch: disks that are others than those which a VM was started with.
+ * watch: disks that differ from those with which a VM was started.
  *
- * An external snapshot puts a new image over a disk; libvirt tells of it by no event. So it is
- * looked with each report of usage, and at once at the events that come with it or after it: the
- * guest is stopped and goes on, a block job (the commit of the snapshot) ends.
+ * An external snapshot puts a new image over a disk, but libvirt sends no event for it. So the
+ * disks are checked with each report of usage, and at once at events that come with a snapshot or
+ * after it: the guest is paused and resumed, or a block job (the commit of the snapshot) ends.
  */
 #include "watch.h"
 

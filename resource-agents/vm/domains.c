@@ -2,14 +2,17 @@
 /*
  * watch: domains and what happens to them.
  *
- * libvirt tells how a domain ended by an event and its detail; the protocol asks whose wish it was:
- *   STOPPED_SHUTDOWN after SHUTDOWN_GUEST   the guest's own            shutdown
- *   STOPPED_SHUTDOWN after SHUTDOWN_HOST    a signal to QEMU, nobody's crashed
- *   STOPPED_DESTROYED                       an order to libvirt        stopped
- *   STOPPED_CRASHED, STOPPED_FAILED         nobody's                   crashed
- *   STOPPED_MIGRATED, STOPPED_SAVED         an order to libvirt        migrated
- * The receiving half of a migration that ends before it ran was no VM yet: stopped, however it
- * ended.
+ * libvirt reports how a domain ended by an event and its detail; the protocol asks who wanted it:
+ *
+ *   libvirt                                 who wanted it               event
+ *   STOPPED_SHUTDOWN after SHUTDOWN_GUEST   the guest                   shutdown
+ *   STOPPED_SHUTDOWN after SHUTDOWN_HOST    nobody (a signal to QEMU)   crashed
+ *   STOPPED_DESTROYED                       a caller of libvirt         stopped
+ *   STOPPED_CRASHED, STOPPED_FAILED         nobody                      crashed
+ *   STOPPED_MIGRATED, STOPPED_SAVED         a caller of libvirt         migrated
+ *
+ * The receiving half of a migration that ends before it ran was not a VM yet: it is always
+ * "stopped".
  */
 #include "watch.h"
 
@@ -22,7 +25,7 @@
 #include "../shared/ocf.h"
 #include "host.h"
 
-/* The list of what is here tells the machine types, too: they tell where a VM can go. */
+/* The list also reports the machine types, because they determine where a VM can go. */
 static void tell_with_machine(const struct watched *vm, virDomainPtr domain, const char *state,
                               const char *reason) {
     char machine[HOST_MACHINE_SIZE];
@@ -228,8 +231,8 @@ void watched_tell_news(struct watched_list *list, const struct news *news) {
     }
 }
 
-/* libvirt takes a domain off its list before it tells that it stopped, and on a busy node the word
- * may be late: so long a domain has to be missing before it is told without one. */
+/* libvirt removes a domain from its list before it sends the event, which may be late on a busy
+ * node. A domain has to be missing for this time before it is reported without an event. */
 #define EVENT_PATIENCE_MS 2000u
 
 /* True if the domain is to be dropped from the list. */

@@ -3,9 +3,9 @@
  * What happens to one domain while an operation works on it: libvirt's event loop on a thread of
  * its own.
  *
- * For actions that wait for the domain (stop, migrate_from, monitor with wait_job) it replaces
- * polling; for those that block in a job (migrate_to, save) it also reports progress and cancels
- * the job when the operation is to stop.
+ * For actions that wait for the domain (stop, migrate_from, monitor with wait_job), it replaces
+ * polling. For actions that block in a job (migrate_to, save), it also reports progress and cancels
+ * the job if the operation is to stop.
  */
 #ifndef AGENTS_VM_EVENTS_H
 #define AGENTS_VM_EVENTS_H

@@ -19,9 +19,9 @@ const char *host_error(void);
 bool host_error_is_absent(void);
 
 /*
- * True if libvirt's last error is about the VM and the host that was to take it: this QEMU, this
- * libvirt, this CPU cannot have it, and another attempt would end the same. By libvirt's number,
- * not by its words; a number that also stands for what passes is not among them.
+ * True if libvirt's last error says that this host can never take the VM, because of its QEMU, its
+ * libvirt or its CPU: another attempt would end the same way. Decided by libvirt's error number,
+ * not by its text; numbers that are also used for temporary errors do not count.
  */
 bool host_error_is_refusal(void);
 

@@ -20,8 +20,8 @@
 /* Before its deadline an operation gets this long to end by itself: a tenth of its time within
  * these bounds. */
 enum { SOFT_MARGIN_MIN_MS = 50, SOFT_MARGIN_MAX_MS = 3000 };
-/* What must be asked of libvirt before the step that changes something takes milliseconds. One that
- * is to stop before it gets a moment for a word of its own. */
+/* The requests to libvirt before the step that changes something take milliseconds. An operation
+ * that is to stop before that step gets a moment for a final report of its own. */
 enum { BEGIN_MS = 10000, LAST_WORD_MS = 300 };
 
 struct job {

@@ -39,7 +39,7 @@ struct operation {
     char *xml; /* what came on standard input, or NULL */
     size_t xml_len;
     uint64_t started_ms;
-    uint64_t soft_deadline_ms; /* from here on nothing new is begun */
+    uint64_t soft_deadline_ms; /* from here on nothing new is started */
     uint64_t deadline_ms;
 
     virConnectPtr conn;
@@ -76,12 +76,13 @@ static inline enum stop_reason operation_stopped(const struct operation *operati
 bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms);
 
 /*
- * To be asked right before the one step that changes something. False, with the report, if the
- * operation is to stop, or if who ordered it is dead: what it decided may be outdated by now.
+ * Call this right before the one step that changes something. It returns false, with the report
+ * set, if the operation is to stop, or if the process that ordered it is gone: its decision may be
+ * outdated.
  *
- * Of a gated operation that ends before it, the last line says so ("not-begun"): nothing has
- * changed, nor will it. One that does not get there within some seconds ends by itself: libvirt
- * hangs, and whoever ordered it may know another node.
+ * If a gated operation ends before this call, its last line says so ("not-begun"): nothing has been
+ * changed and nothing will be. An operation that does not get here within some seconds ends by
+ * itself: libvirt hangs, and clusterd may have another node.
  */
 bool operation_may_begin(struct operation *operation, const char *what);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Word of an agent that outlives its clusterd. See presence.h. */
+/* Agents that outlive their clusterd. See presence.h. */
 #include "presence.h"
 
 #include <errno.h>

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Word of an agent that outlives its clusterd: the next clusterd asks what became of the VM, and
- * the answer must wait for its end.
+ * Agents that outlive their clusterd: when the next clusterd asks for the state of the VM, the
+ * answer has to wait for the end of such an agent.
  *
- * The agent listens on a socket of an abstract name, which the kernel gives up with the process;
- * who asks connects to it, and is told of the end by the end of the connection. Nothing is left
- * over, whatever it died of.
+ * The agent listens on a socket with an abstract name, which the kernel removes with the process.
+ * Another process connects to it and notices the end of the agent by the end of the connection.
+ * Nothing is left behind, whatever ended the agent.
  */
 #ifndef AGENTS_VM_PRESENCE_H
 #define AGENTS_VM_PRESENCE_H
 
 struct operation;
 
-/* From now on until its end this process may be waited for. -EBUSY: another one is there. */
+/* From now on, others can wait for the end of this process. -EBUSY: there is another one. */
 int presence_announce(struct operation *operation);
 
 /* Waits for the end of such a process of this VM on this node. 0; -ETIME: the operation is to stop.

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The QEMU process of a domain: word of its end, and the end of one that libvirt cannot end in
- * time.
+ * The QEMU process of a domain: noticing its end, and killing it if libvirt cannot end it in time.
  *
- * To destroy a domain libvirt sends SIGTERM first and gives QEMU ten seconds to bring its disks in
- * order. On storage that hangs it never will, and a node that lost its quorum does not have ten
- * seconds before another starts the VM.
+ * To destroy a domain, libvirt first sends SIGTERM and gives QEMU ten seconds to flush its disks.
+ * On storage that hangs, QEMU never finishes, and a node that lost quorum does not have ten seconds
+ * before another node starts the VM.
  */
 #ifndef AGENTS_VM_QEMU_KILL_H
 #define AGENTS_VM_QEMU_KILL_H
@@ -19,8 +18,8 @@
 int qemu_open(const char *name, const char *uuid);
 
 /*
- * True if libvirt has written down that the domain's migration to another node succeeded, and that
- * its copy here has only to be ended.
+ * True if libvirt has recorded that the domain's migration to another node succeeded, and that only
+ * its copy here remains to be ended.
  */
 bool qemu_was_confirmed(const char *name, const char *uuid);
 

@@ -6,10 +6,10 @@
  *   STATE_FILE.part    being written; libvirt marks its header once it is complete
  *   STATE_FILE         complete and on the disk; the domain is gone
  *
- * The second name is this process's word that the guest has not run since: libvirt lets a guest go
- * on whose save its daemon did not see end, be the file complete or not. So it outlives the
- * clusterd that has ordered it, and the next one waits for it (presence.h); nobody else may give
- * that name to what it left behind, but the same order, given again.
+ * With the second name, this process guarantees that the guest has not run since: libvirt resumes a
+ * guest if its daemon did not see the save end, whether the file is complete or not. So this
+ * process outlives the clusterd that ordered it, and the next clusterd waits for it (presence.h).
+ * Nobody else may rename a file that it left behind, except the same order when it is repeated.
  */
 #include "actions.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The volumes a definition is checked against, and which of them a path lies on. Pure: no file is
- * looked at. */
+/* The volumes against which a definition is checked, and which of them a path is on. Pure: no file
+ * is accessed. */
 #ifndef AGENTS_VM_VOLUMES_H
 #define AGENTS_VM_VOLUMES_H
 

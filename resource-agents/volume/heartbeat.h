@@ -2,21 +2,21 @@
 /*
  * Heartbeat files on a volume: the proof that nodes see the same storage.
  *
- * Each node writes PATH/.clusterd/heartbeat.NODE with a nonce that it drew at its start and a
- * number that grows, and reads the files of the others. A write goes to the disk each time (fsync),
- * so that a dead disk under a live cache is noticed.
+ * Each node writes PATH/.clusterd/heartbeat.NODE with a nonce, which it chose at its start, and a
+ * number that grows, and reads the files of the others. Each write is flushed to the disk (fsync),
+ * so that a dead disk under a working cache is noticed.
  *
- * What proves that the storage is the same: that a number grows, of a nonce that was also heard
- * over the network, while we look on. The nonce alone proves only that the storage was the same
- * once: a snapshot, a copy, or half of a mirror that was split holds the nonces of its day, and no
- * age of a file tells it from a node that has just begun, for a copy may have any time stamp. So
- * `moved_ms` is there only when this very process has read a number and later a larger one of the
- * same nonce, and it counts from that moment, by this process's own clock. It asks nothing of the
- * clocks of other nodes or of the storage.
+ * The proof of the same storage is that this process sees the number of a nonce grow which was also
+ * received over the network. The nonce alone proves only that the storage was once the same: a
+ * snapshot, a copy, or half of a split mirror contains the nonces of its time. The age of a file
+ * does not distinguish it from a node that has just started, because a copy may have any time
+ * stamp. So `moved_ms` is present only if this process has read a number and later a larger one of
+ * the same nonce; it counts from that moment, by the clock of this process. The clocks of other
+ * nodes and of the storage do not matter.
  *
- * `age_ms` is for people, as it is there at the first look: since the number last changed, or, for
- * a file seen for the first time, the difference between the storage's time stamps of it and of our
- * own.
+ * `age_ms` is for display, and available from the first reading: the time since the number last
+ * changed, or, for a file seen for the first time, the difference between the storage's time stamps
+ * of this file and of our own.
  */
 #ifndef AGENTS_VOLUME_HEARTBEAT_H
 #define AGENTS_VOLUME_HEARTBEAT_H

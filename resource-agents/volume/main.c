@@ -3,8 +3,7 @@
  * The resource agent `volume`: is a cluster shared volume there, writable, and the same storage
  * that other nodes see?
  *
- * Storage that hangs hangs this process with it, and only this one: clusterd notices that the lines
- * stop.
+ * If the storage hangs, only this process hangs with it; clusterd notices that the lines stop.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +25,7 @@ enum {
     INTERVAL_DEFAULT_MS = 2000,
     INTERVAL_MIN_MS = 50,
     INTERVAL_MAX_MS = 3600 * 1000,
-    HURRY = 10 /* so many times as fast when somebody new has come */
+    HURRY = 10 /* so many times faster while a node is new */
 };
 
 struct volume_params {
