@@ -442,7 +442,7 @@ void libvirtd_start(struct sim *s, uint32_t node);
 void libvirtd_end(struct sim *s, uint32_t node);
 void watch_begin(struct sim *s, uint32_t node);
 
-/* agents.c, migrate.c */
+/* agents.c */
 void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order);
 void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill);
 void agents_of_clusterd_end(struct sim *s, uint32_t node);
@@ -458,7 +458,17 @@ void agent_done(struct sim *s, struct agent *a, enum agent_result result, enum a
                 const char *reason);
 struct item *agent_line(const struct agent *a, enum core_agent_line line);
 const char *agent_refusal(uint8_t how); /* enum sim_refusal: the reason that is told */
+struct copy *agent_copy(struct sim *s, const struct agent *a);
+enum agent_vm_state agent_truth(struct sim *s, const struct agent *a); /* of its VM there */
+/* The process ends and says how; its slot stays, for libvirtd may still work on the job. */
+void agent_process_ends(struct sim *s, struct agent *a, enum agent_result result,
+                        enum agent_vm_state state, const char *reason);
+
+/* jobs.c, migrate.c: what libvirtd does for an agent */
 struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node);
+void job_begin(struct sim *s, uint64_t index, uint64_t serial);
+/* Whether it is of those that tell that they have begun nothing. */
+bool job_says_what_it_begins(const struct agent *a);
 void migrate_begin(struct sim *s, uint64_t index, uint64_t serial);
 /* If it is not too late; the agent ends with that result. */
 void migrate_abort(struct sim *s, struct agent *a, enum agent_result result);
