@@ -42,23 +42,25 @@ static void put_remedy(struct line *line, const struct placement_problem *p, uin
     const bool own = reason == v->reason;
     switch ((unsigned)reason) {
     case PLACEMENT_CURRENT_HOST: placement_line_text(line, "no need to leave its host"); break;
-    case PLACEMENT_IN_TRANSIT: placement_line_text(line, "its move there is to end first"); break;
+    case PLACEMENT_IN_TRANSIT: placement_line_text(line, "the end of its move there"); break;
     case PLACEMENT_NO_AUTO_START: placement_line_text(line, "automatic start of the VM"); break;
-    case PLACEMENT_VM_FIXED: placement_line_text(line, "leave to move the VM"); break;
+    case PLACEMENT_VM_FIXED: placement_line_text(line, "permission to move the VM"); break;
     case PLACEMENT_NOT_RETURN_NODE:
-        placement_line_text(line, "this node as the one that it returns to");
+        placement_line_text(line, "this node as its return node");
         break;
     case PLACEMENT_NOT_POSSIBLE_OWNER:
         placement_line_text(line, "the node among its possible owners");
         break;
     case PLACEMENT_NODE_STATE:
-        placement_line_text(line, "a node that takes VMs (it is ");
+        placement_line_text(line, "a node that accepts VMs (it is ");
         placement_line_text(line, placement_node_state_name(v->node_state));
         placement_line_text(line, ")");
         break;
-    case PLACEMENT_NODE_LEAVING: placement_line_text(line, "a node that is not to be left"); break;
+    case PLACEMENT_NODE_LEAVING:
+        placement_line_text(line, "a node that is not drained or lost");
+        break;
     case PLACEMENT_CPU_MODEL:
-        placement_line_text(line, "a CPU there that can give the VM its model");
+        placement_line_text(line, "a CPU there that provides the VM's CPU model");
         break;
     case PLACEMENT_MACHINE:
         placement_line_text(line, "a hypervisor there that has its machine type");
@@ -67,9 +69,11 @@ static void put_remedy(struct line *line, const struct placement_problem *p, uin
         placement_line_text(line, "volume ");
         placement_line_name(line, p->volume_names != NULL ? p->volume_names[v->volume] : NULL,
                             "number", v->volume);
-        placement_line_text(line, " in reach and in health there");
+        placement_line_text(line, " reachable and healthy there");
         break;
-    case PLACEMENT_EXCLUDED: placement_line_text(line, "another try of what failed there"); break;
+    case PLACEMENT_EXCLUDED:
+        placement_line_text(line, "another attempt of what failed there");
+        break;
     case PLACEMENT_NODE_RULE:
     case PLACEMENT_AFFINITY:
     case PLACEMENT_ANTI_AFFINITY:
@@ -118,9 +122,9 @@ static void put_advantage(struct line *line, const struct placement_problem *p, 
     } else if (v->waits && !c->waits) {
         placement_line_text(line, "room there without waiting for others to leave");
     } else if (v->rank < c->rank) {
-        placement_line_text(line, "nothing for its own sake: ");
+        placement_line_text(line, "nothing for this VM: ");
         placement_line_node(line, p, chosen);
-        placement_line_text(line, " was taken so that others have room");
+        placement_line_text(line, " was chosen to leave room for other VMs");
     } else if (v->free_after_permille < c->free_after_permille) {
         placement_line_text(line, "more than ");
         placement_line_permille(line, c->free_after_permille);

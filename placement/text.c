@@ -23,18 +23,18 @@ static void put_capacity(struct line *line, const struct placement_problem *p, u
 static const char *const reason_names[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_CHOSEN] = "chosen",
     [PLACEMENT_POSSIBLE] = "possible",
-    [PLACEMENT_CURRENT_HOST] = "host until now",
+    [PLACEMENT_CURRENT_HOST] = "previous host",
     [PLACEMENT_IN_TRANSIT] = "on its way there",
     [PLACEMENT_NO_AUTO_START] = "no automatic start",
     [PLACEMENT_VM_FIXED] = "must not be moved",
     [PLACEMENT_NOT_RETURN_NODE] = "not its return node",
     [PLACEMENT_NOT_POSSIBLE_OWNER] = "not a possible owner",
-    [PLACEMENT_NODE_STATE] = "node takes no VMs",
-    [PLACEMENT_NODE_LEAVING] = "node is to be left",
+    [PLACEMENT_NODE_STATE] = "node accepts no VMs",
+    [PLACEMENT_NODE_LEAVING] = "node is drained or lost",
     [PLACEMENT_CPU_MODEL] = "lacks the CPU model",
     [PLACEMENT_MACHINE] = "lacks the machine type",
     [PLACEMENT_VOLUME_MISSING] = "lacks a volume",
-    [PLACEMENT_EXCLUDED] = "left out this time",
+    [PLACEMENT_EXCLUDED] = "excluded this time",
     [PLACEMENT_NODE_RULE] = "forbidden by a node rule",
     [PLACEMENT_AFFINITY] = "forbidden by affinity",
     [PLACEMENT_ANTI_AFFINITY] = "forbidden by anti-affinity",
@@ -43,7 +43,7 @@ static const char *const reason_names[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_NO_RESOURCE] = "not enough of a resource",
     [PLACEMENT_NO_CPU] = "not enough cpu",
     [PLACEMENT_NO_MEMORY] = "not enough memory",
-    [PLACEMENT_OVER_THRESHOLD] = "above its threshold with it",
+    [PLACEMENT_OVER_THRESHOLD] = "would exceed its threshold",
     [PLACEMENT_NO_WAY] = "no way to get there",
 };
 
@@ -56,7 +56,7 @@ static const char *const state_names[PLACEMENT_NODE_STATE_COUNT] = {
     [PLACEMENT_NODE_FENCING] = "being fenced",
     [PLACEMENT_NODE_FENCED] = "fenced",
     [PLACEMENT_NODE_OFFLINE] = "offline",
-    [PLACEMENT_NODE_NO_HYPERVISOR] = "without a hypervisor that answers",
+    [PLACEMENT_NODE_NO_HYPERVISOR] = "without a responding hypervisor",
     [PLACEMENT_NODE_NO_WATCHDOG] = "without a watchdog",
 };
 
@@ -142,8 +142,8 @@ static void put_room(struct line *line, const struct placement_problem *p, uint3
                      const struct placement_verdict *v) {
     const bool for_others = v->rank != PLACEMENT_NONE && v->rank > 0;
     placement_line_text(line, v->reason != PLACEMENT_CHOSEN ? "possible: "
-                              : for_others                  ? "chosen, so that others have room: "
-                                                            : "chosen: ");
+                              : for_others ? "chosen, to leave room for other VMs: "
+                                           : "chosen: ");
     if (v->preferred_rank != PLACEMENT_NONE) {
         placement_line_text(line, "preferred owner ");
         placement_line_number(line, (uint64_t)v->preferred_rank + 1);
@@ -151,7 +151,7 @@ static void put_room(struct line *line, const struct placement_problem *p, uint3
     }
     put_share(line, p, node, v, "after placing");
     if (v->soft_broken > 0) {
-        placement_line_text(line, "; against the wish of ");
+        placement_line_text(line, "; breaks the soft rule ");
         put_rule(line, p, node, v);
     }
 }
@@ -160,7 +160,7 @@ static void put_room(struct line *line, const struct placement_problem *p, uint3
 static void put_host(struct line *line, const struct placement_problem *p, uint32_t node,
                      const struct placement_verdict *v) {
     if (v->obstacles & (reason_bit(PLACEMENT_NODE_STATE) | reason_bit(PLACEMENT_NODE_LEAVING))) {
-        placement_line_text(line, "its host until now");
+        placement_line_text(line, "its previous host");
     } else {
         placement_line_text(line, "its present host: ");
         put_share(line, p, node, v, "with it there");
@@ -174,25 +174,23 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
     case PLACEMENT_CURRENT_HOST: put_host(line, p, node, v); break;
     case PLACEMENT_IN_TRANSIT: placement_line_text(line, "it is on its way there"); break;
     case PLACEMENT_NO_AUTO_START:
-        placement_line_text(line, "the VM is not started by a failover");
+        placement_line_text(line, "a failover does not start the VM");
         break;
     case PLACEMENT_VM_FIXED: placement_line_text(line, "the VM must not be moved"); break;
-    case PLACEMENT_NOT_RETURN_NODE:
-        placement_line_text(line, "not the node that it returns to");
-        break;
+    case PLACEMENT_NOT_RETURN_NODE: placement_line_text(line, "not its return node"); break;
     case PLACEMENT_NOT_POSSIBLE_OWNER:
         placement_line_text(line, "not among its possible owners");
         break;
     case PLACEMENT_NODE_STATE:
         placement_line_text(line, "the node is ");
         placement_line_text(line, placement_node_state_name(v->node_state));
-        placement_line_text(line, " and takes no VMs");
+        placement_line_text(line, " and accepts no VMs");
         break;
     case PLACEMENT_NODE_LEAVING:
-        placement_line_text(line, "the node is to be left or is lost");
+        placement_line_text(line, "the node is being drained or is lost");
         break;
     case PLACEMENT_CPU_MODEL:
-        placement_line_text(line, "the node's CPU cannot give the VM its CPU model");
+        placement_line_text(line, "the node's CPU does not provide the VM's CPU model");
         break;
     case PLACEMENT_MACHINE:
         placement_line_text(line, "it has no machine type ");
@@ -204,10 +202,10 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
         placement_line_text(line, "volume ");
         placement_line_name(line, p->volume_names != NULL ? p->volume_names[v->volume] : NULL,
                             "number", v->volume);
-        placement_line_text(line, " is not in reach or not in health there");
+        placement_line_text(line, " is not reachable or not healthy there");
         break;
     case PLACEMENT_EXCLUDED:
-        placement_line_text(line, "left out this time (it failed there before)");
+        placement_line_text(line, "excluded this time (it failed there before)");
         break;
     case PLACEMENT_NODE_RULE:
     case PLACEMENT_AFFINITY:
@@ -223,10 +221,10 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
         placement_line_number(line, v->capacity);
         break;
     case PLACEMENT_OVER_THRESHOLD:
-        placement_line_text(line, "with it the node would be above its threshold");
+        placement_line_text(line, "the VM would lift the node above its threshold");
         break;
     case PLACEMENT_NO_WAY:
-        placement_line_text(line, "there will be room, but no order of moves that gets it there");
+        placement_line_text(line, "there would be room, but no order of moves gets it there");
         break;
     default: put_lack(line, p, node, v); break;
     }
@@ -279,7 +277,7 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
         placement_line_node(&line, p, e->chosen);
         if (e->for_others) {
             placement_line_text(&line,
-                                " was taken so that others have room; by itself it would be ");
+                                " was chosen to leave room for other VMs; on its own it would be ");
             placement_line_node(&line, p, e->runner_up);
         } else if (e->runner_up == PLACEMENT_NONE) {
             placement_line_text(&line, " is the only possible node");
@@ -293,7 +291,7 @@ size_t placement_explanation_text(const struct placement_problem *p, uint32_t vm
         placement_line_text(&line, "on its way to ");
         placement_line_node(&line, p, e->nearest);
     } else if (e->reason == PLACEMENT_NO_AUTO_START) {
-        placement_line_text(&line, "left down: the VM is not started by a failover");
+        placement_line_text(&line, "stays down: a failover does not start the VM");
     } else if (e->reason == PLACEMENT_VM_FIXED) {
         placement_line_text(&line, "stays: the VM must not be moved");
     } else {

@@ -70,11 +70,11 @@ static const struct verdict_case verdict_cases[] = {
      "vm b memory 1 cpu 1\nrequest place vms b",
      "b", "n1", PLACEMENT_LIMIT_VMS, "limit of VMs reached: 2 of 2"},
     {"node state", "node n1 " ROOM " drained\nvm b memory 1 cpu 1\nrequest place vms b", "b", "n1",
-     PLACEMENT_NODE_STATE, "the node is drained and takes no VMs"},
+     PLACEMENT_NODE_STATE, "the node is drained and accepts no VMs"},
     {"several obstacles: the one that room cannot cure comes first",
      "node n1 memory 1 cpu 1 lost\nvm b memory 2 cpu 2 volumes csv1\nrequest place vms b", "b",
      "n1", PLACEMENT_NODE_STATE,
-     "the node is lost and takes no VMs; also: lacks a volume, not enough cpu, not enough memory"},
+     "the node is lost and accepts no VMs; also: lacks a volume, not enough cpu, not enough memory"},
     {"possible owners are law",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm b memory 1 cpu 1 possible n2\nrequest place vms b",
      "b", "n1", PLACEMENT_NOT_POSSIBLE_OWNER, "not among its possible owners"},
@@ -95,17 +95,17 @@ static const struct verdict_case verdict_cases[] = {
      "chosen: preferred owner 1, 87.5 % free after placing (memory, 7168 MB of 8192 MB)"},
     {"volume",
      "node n1 " ROOM " volumes csv1\nvm b memory 1 cpu 1 volumes csv1,csv2\nrequest place vms b",
-     "b", "n1", PLACEMENT_VOLUME_MISSING, "volume csv2 is not in reach or not in health there"},
+     "b", "n1", PLACEMENT_VOLUME_MISSING, "volume csv2 is not reachable or not healthy there"},
     {"cpu model",
      "node n1 " ROOM " cpu-models haswell\nvm b memory 1 cpu 1 cpu-model skylake\n"
      "request place vms b",
-     "b", "n1", PLACEMENT_CPU_MODEL, "the node's CPU cannot give the VM its CPU model"},
+     "b", "n1", PLACEMENT_CPU_MODEL, "the node's CPU does not provide the VM's CPU model"},
     {"machine type",
      "node n1 " ROOM " machines pc-9\nnode n2 " ROOM " machines pc-9,pc-10\n"
      "vm b memory 1 cpu 1 machine pc-10\nrequest place vms b",
      "b", "n1", PLACEMENT_MACHINE, "it has no machine type pc-10"},
     {"excluded", "node n1 " ROOM "\nvm b memory 1 cpu 1 excluded n1\nrequest place vms b", "b",
-     "n1", PLACEMENT_EXCLUDED, "left out this time (it failed there before)"},
+     "n1", PLACEMENT_EXCLUDED, "excluded this time (it failed there before)"},
     {"present host",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm b memory 1 cpu 1 on n1\nrequest place vms b", "b",
      "n1", PLACEMENT_CURRENT_HOST,
@@ -114,7 +114,7 @@ static const struct verdict_case verdict_cases[] = {
      "node n1 " ROOM " draining\nnode n2 " ROOM "\nvm b memory 1 cpu 1 on n1\n"
      "request drain nodes n1",
      "b", "n1", PLACEMENT_CURRENT_HOST,
-     "its host until now; also: node takes no VMs, node is to be left"},
+     "its previous host; also: node accepts no VMs, node is drained or lost"},
     {"on its way",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm b memory 1 cpu 1 on n1 also-on n2\n"
      "request place vms b",
@@ -156,20 +156,20 @@ static const struct verdict_case verdict_cases[] = {
      "node n1 " ROOM "\nvm a memory 1 cpu 1 on n1\nvm b memory 1024 cpu 1\n"
      "rule web apart soft vms a,b\nrequest place vms b",
      "b", "n1", PLACEMENT_CHOSEN,
-     "chosen: 75.0 % free after placing (cpu, 6 cpu of 8 cpu); against the wish of web: a is "
+     "chosen: 75.0 % free after placing (cpu, 6 cpu of 8 cpu); breaks the soft rule web: a is "
      "there"},
     {"soft rules by weight",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm a memory 1 cpu 1 on n1\nvm c memory 1 cpu 1 on n2\n"
      "vm b memory 1024 cpu 1\nrule light apart soft weight 1 vms a,b\n"
      "rule heavy apart soft weight 5 vms c,b\nrequest place vms b",
      "b", "n1", PLACEMENT_CHOSEN,
-     "chosen: 75.0 % free after placing (cpu, 6 cpu of 8 cpu); against the wish of light: a is "
+     "chosen: 75.0 % free after placing (cpu, 6 cpu of 8 cpu); breaks the soft rule light: a is "
      "there"},
     {"soft affinity draws",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm a memory 1 cpu 1 on n2\nvm b memory 1 cpu 1\n"
      "rule pair together soft vms a,b\nrequest place vms b",
      "b", "n1", PLACEMENT_POSSIBLE,
-     "possible: 87.5 % free after placing (cpu, 7 cpu of 8 cpu); against the wish of pair: its "
+     "possible: 87.5 % free after placing (cpu, 7 cpu of 8 cpu); breaks the soft rule pair: its "
      "other VMs are not there"},
     {"on nodes, hard",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm b memory 1 cpu 1\nrule lic on hard vms b nodes n2\n"
@@ -182,12 +182,12 @@ static const struct verdict_case verdict_cases[] = {
     {"a drained node is no candidate, whatever its state says",
      "node n1 " ROOM "\nnode n2 memory 1 cpu 1\nvm b memory 2 cpu 1 on n1\nvm c memory 1 cpu 1\n"
      "request drain nodes n1 vms c",
-     "c", "n1", PLACEMENT_NODE_LEAVING, "the node is to be left or is lost"},
+     "c", "n1", PLACEMENT_NODE_LEAVING, "the node is being drained or is lost"},
     {"return: only home",
      "node n1 " ROOM "\nnode n2 " ROOM "\nnode n3 " ROOM
      "\nvm b memory 1 cpu 1 on n2 return-to n1\n"
      "request return nodes n1",
-     "b", "n3", PLACEMENT_NOT_RETURN_NODE, "not the node that it returns to"},
+     "b", "n3", PLACEMENT_NOT_RETURN_NODE, "not its return node"},
     {"fixed",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm b memory 1 cpu 1 on n1 fixed\nrequest drain nodes n1",
      "b", "n2", PLACEMENT_VM_FIXED, "the VM must not be moved"},
@@ -198,7 +198,7 @@ static const struct verdict_case verdict_cases[] = {
     {"no automatic start",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm b memory 1 cpu 1 on n1 no-auto-start\n"
      "request failover nodes n1",
-     "b", "n2", PLACEMENT_NO_AUTO_START, "the VM is not started by a failover"},
+     "b", "n2", PLACEMENT_NO_AUTO_START, "a failover does not start the VM"},
 };
 
 static void test_verdict_table(void **state) {
