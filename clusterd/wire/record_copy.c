@@ -4,6 +4,8 @@
  */
 #include "wire/record.h"
 
+#include "base/owned.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,20 +114,20 @@ static void release_field(const struct wire_field *field, void *at) {
     }
     case WIRE_BYTES: {
         struct wire_bytes *bytes = at;
-        free((void *)(uintptr_t)bytes->data);
+        owned_free(bytes->data);
         break;
     }
     case WIRE_IDS: {
         struct wire_ids *ids = at;
-        free((void *)(uintptr_t)ids->v);
+        owned_free(ids->v);
         break;
     }
     case WIRE_STRS: {
         struct wire_strs *strs = at;
         for (uint32_t i = 0; i < strs->n; i++) {
-            free((void *)(uintptr_t)strs->v[i]);
+            owned_free(strs->v[i]);
         }
-        free((void *)(uintptr_t)strs->v);
+        owned_free(strs->v);
         break;
     }
     case WIRE_LIST: {

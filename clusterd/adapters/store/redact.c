@@ -5,6 +5,7 @@
 #include "adapters/store/redact.h"
 
 #include "base/secret.h"
+#include "base/owned.h"
 #include "core/replica/log.h"
 #include "core/model/model.h"
 
@@ -99,16 +100,17 @@ static int redact_model(struct model *m) {
             if (!hidden) {
                 return -ENOMEM;
             }
-            free((void *)(uintptr_t)*at);
+            owned_free(*at);
             *at = hidden;
         }
     }
-    MODEL_EACH(model_vm, vm, &m->vms) {
+    MODEL_EACH(model_vm, found, &m->vms) {
+        struct model_vm *vm = model_row(&m->vms, found);
         char *hidden = redact_xml(vm->xml);
         if (!hidden) {
             return -ENOMEM;
         }
-        free((void *)(uintptr_t)vm->xml);
+        owned_free(vm->xml);
         vm->xml = hidden;
     }
     return 0;

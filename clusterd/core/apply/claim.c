@@ -140,7 +140,7 @@ void claims_view(struct apply *a) {
 }
 
 void claims_node_off(struct apply *a, uint32_t node) {
-    MODEL_EACH(model_vm, vm, &a->m->vms) {
+    APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (ids_contain(&vm->foreign, node)) {
             remove_id(a, &vm->foreign, node);
             vm_touch(a, vm);
@@ -235,7 +235,7 @@ static void told(struct apply *a, struct model_vm *vm, const struct model_node *
 
 void apply_vm_claim(struct apply *a, const void *command) {
     const struct cmd_vm_claim *claim = command;
-    struct model_vm *vm = model_vm_by_id(a->m, claim->vm);
+    struct model_vm *vm = apply_vm_by_id(a, claim->vm);
     const struct model_node *node = model_node_by_id(a->m, claim->node);
     if (!vm || !node || node->incarnation != claim->incarnation ||
         !ids_contain(&a->m->members, node->id)) {

@@ -44,8 +44,8 @@ void apply_volume_add(struct apply *a, const void *command) {
                 add->path);
 }
 
-static struct model_volume *find_volume(struct apply *a, const char *name) {
-    struct model_volume *volume = model_volume_by_name(a->m, name);
+static const struct model_volume *find_volume(struct apply *a, const char *name) {
+    const struct model_volume *volume = model_volume_by_name(a->m, name);
     if (!volume) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no volume '%s'", name),
                      "clusterctl volume list shows them");
@@ -55,7 +55,7 @@ static struct model_volume *find_volume(struct apply *a, const char *name) {
 
 void apply_volume_remove(struct apply *a, const void *command) {
     const struct cmd_volume_remove *remove = command;
-    struct model_volume *volume = find_volume(a, remove->volume);
+    const struct model_volume *volume = find_volume(a, remove->volume);
     if (!volume) {
         return;
     }
@@ -82,13 +82,13 @@ void apply_volume_remove(struct apply *a, const void *command) {
 
 void apply_volume_health(struct apply *a, const void *command) {
     const struct cmd_volume_health *found = command;
-    struct model_volume *volume = model_volume_by_name(a->m, found->volume);
+    const struct model_volume *volume = model_volume_by_name(a->m, found->volume);
     const struct model_node *node = model_node_by_id(a->m, found->node);
     if (!volume || !node || node->incarnation != found->incarnation) {
         apply_refuse(a, REPLY_REFUSED, "there is no such volume any more", "");
         return;
     }
-    struct model_health *health = model_health_of(a->m, volume->id, node->id);
+    struct model_health *health = apply_health_row(a, model_health_of(a->m, volume->id, node->id));
     if (!health) {
         health = model_add(&a->m->health);
         if (!health) {
@@ -167,7 +167,7 @@ void apply_device_add(struct apply *a, const void *command) {
 
 void apply_device_remove(struct apply *a, const void *command) {
     const struct cmd_device_remove *remove = command;
-    struct model_device *device = model_device_by_name(a->m, remove->device);
+    const struct model_device *device = model_device_by_name(a->m, remove->device);
     if (!device) {
         apply_refuse(a, REPLY_NOT_FOUND,
                      outbox_text(a->out, "there is no fence device '%s'", remove->device),
@@ -206,7 +206,7 @@ void apply_config_set(struct apply *a, const void *command) {
         return;
     }
     struct model_setting *row = NULL;
-    MODEL_EACH(model_setting, other, &a->m->settings) {
+    APPLY_EACH(model_setting, other, &a->m->settings) {
         if (strcmp(other->key, set->key) == 0) {
             row = other;
         }

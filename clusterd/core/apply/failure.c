@@ -44,7 +44,7 @@ void vm_forget_failures(struct apply *a, struct model_vm *vm) {
 }
 
 void vms_forget_failures(struct apply *a) {
-    MODEL_EACH(model_vm, vm, &a->m->vms) {
+    APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (vm->state == VM_OFF || vm->state == VM_SAVED) {
             vm_forget_failures(a, vm);
         }
@@ -77,7 +77,7 @@ static void begin_pause(struct apply *a, struct model_vm *vm) {
 
 void apply_vm_retry(struct apply *a, const void *command) {
     const struct cmd_vm_retry *retry = command;
-    struct model_vm *vm = model_vm_by_id(a->m, retry->vm);
+    struct model_vm *vm = apply_vm_by_id(a, retry->vm);
     bool down = vm && (vm->state == VM_OFF || vm->state == VM_SAVED) && vm->order == ORDER_NONE &&
                 vm->wanted == WANTED_RUNNING;
     if (!down || a->origin != model_coordinator(a->m) || vm->serial != retry->serial ||

@@ -6,7 +6,7 @@
 
 void fencing_end(struct apply *a, const struct model_node *node, enum operation_state state,
                  const char *reason) {
-    MODEL_EACH(model_operation, op, &a->m->operations) {
+    APPLY_EACH(model_operation, op, &a->m->operations) {
         if (op->kind == OPERATION_FENCE && op->node == node->id && op->state == OPERATION_RUNNING) {
             operation_end(a, op, state, reason);
         }
@@ -82,7 +82,7 @@ void apply_node_confirm_off(struct apply *a, const void *command) {
 
 void apply_fence_begin(struct apply *a, const void *command) {
     const struct cmd_fence_begin *begin = command;
-    struct model_node *node = model_node_by_id(a->m, begin->node);
+    struct model_node *node = apply_node_by_id(a, begin->node);
     bool wanted = node && (node->state == NODE_LOST || node->state == NODE_SILENT ||
                            node->state == NODE_FENCING || node->fence_asked ||
                            model_node_is_stuck(a->m, node));
@@ -127,7 +127,7 @@ static void fence_failed(struct apply *a, struct model_node *node,
 
 void apply_fence_result(struct apply *a, const void *command) {
     const struct cmd_fence_result *result = command;
-    struct model_node *node = model_node_by_id(a->m, result->node);
+    struct model_node *node = apply_node_by_id(a, result->node);
     if (!node || node->incarnation != result->incarnation ||
         (result->order != 0 && node->fence_order != result->order)) {
         apply_refuse(a, REPLY_REFUSED, "result of a fencing that is no longer waited for", "");

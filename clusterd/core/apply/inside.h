@@ -20,6 +20,21 @@ WIRE_COMMANDS(X)
 
 /* -------------------------------------------------------------------------------- rows.c ---- */
 
+/* As MODEL_EACH, for rows that are written to. What model.h finds is const: only here, in apply/,
+ * are rows changed. */
+#define APPLY_EACH(type, row, table)                                                  \
+    for (struct type *row = (table)->rows, *row##_end = row ? row + (table)->n : row; \
+         row != row##_end; row++)
+
+struct model_node *apply_node_by_id(struct apply *a, uint32_t id);
+struct model_vm *apply_vm_by_id(struct apply *a, uint32_t id);
+struct model_operation *apply_operation_by_id(struct apply *a, uint64_t id);
+/* The same row, to be written to; NULL stays NULL. */
+struct model_node *apply_node_row(struct apply *a, const struct model_node *node);
+struct model_vm *apply_vm_row(struct apply *a, const struct model_vm *vm);
+struct model_health *apply_health_row(struct apply *a, const struct model_health *health);
+struct model_operation *apply_operation_row(struct apply *a, const struct model_operation *op);
+
 void apply_refuse(struct apply *a, enum core_reply_code code, const char *message,
                   const char *hint);
 void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,

@@ -23,12 +23,12 @@ static const struct view_member *find_member(const struct cmd_view *view, uint32
 }
 
 static void update_configured(struct apply *a, const struct cmd_view *view) {
-    MODEL_EACH(model_node, node, &a->m->nodes) {
+    APPLY_EACH(model_node, node, &a->m->nodes) {
         node->configured = 0;
     }
     const struct view_node *nodes = view->nodes.items;
     for (uint32_t i = 0; i < view->nodes.n; i++) {
-        struct model_node *node = model_node_by_id(a->m, nodes[i].id);
+        struct model_node *node = apply_node_by_id(a, nodes[i].id);
         if (!node) {
             node = model_add(&a->m->nodes);
             if (!node) {
@@ -99,7 +99,7 @@ void apply_view(struct apply *a, const void *command) {
     a->m->epoch = view->epoch;
     set_ids(a, &a->m->members, ids, n);
     update_configured(a, view);
-    MODEL_EACH(model_node, node, &a->m->nodes) {
+    APPLY_EACH(model_node, node, &a->m->nodes) {
         const struct view_member *member = find_member(view, node->id);
         if (member) {
             node_came(a, node, member->incarnation);
@@ -224,7 +224,7 @@ static void store_capacity(struct apply *a, struct model_node *node,
 
 void apply_node_report(struct apply *a, const void *command) {
     const struct cmd_node_report *report = command;
-    struct model_node *node = model_node_by_id(a->m, report->node);
+    struct model_node *node = apply_node_by_id(a, report->node);
     if (!node || node->incarnation != report->incarnation ||
         !ids_contain(&a->m->members, node->id)) {
         apply_refuse(a, REPLY_REFUSED, "report of a clusterd that is no member any more", "");
@@ -238,7 +238,7 @@ void apply_node_report(struct apply *a, const void *command) {
     node->kept_epoch = a->m->epoch;
     node->kept_index = node->since_index;
     uint32_t running = 0;
-    MODEL_EACH(model_vm, vm, &a->m->vms) {
+    APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (model_vm_may_run_on(vm, node->id)) {
             adopt_vm(a, vm, report);
             running += vm->state == VM_RUNNING;
@@ -252,7 +252,7 @@ void apply_node_report(struct apply *a, const void *command) {
 
 void apply_node_leave(struct apply *a, const void *command) {
     const struct cmd_node_leave *leave = command;
-    struct model_node *node = model_node_by_id(a->m, leave->node);
+    struct model_node *node = apply_node_by_id(a, leave->node);
     if (!node || node->incarnation != leave->incarnation || model_node_holds_vms(a->m, node->id)) {
         apply_refuse(a, REPLY_REFUSED, "VMs run on the node", "");
         return;
@@ -264,7 +264,7 @@ void apply_node_leave(struct apply *a, const void *command) {
 
 void apply_node_libvirt(struct apply *a, const void *command) {
     const struct cmd_node_libvirt *found = command;
-    struct model_node *node = model_node_by_id(a->m, found->node);
+    struct model_node *node = apply_node_by_id(a, found->node);
     bool answers = found->reason[0] == '\0';
     if (!node || node->incarnation != found->incarnation ||
         !ids_contain(&a->m->members, node->id) || answers == (node->libvirt[0] == '\0')) {
@@ -331,7 +331,7 @@ void apply_node_resume(struct apply *a, const void *command) {
         return;
     }
     struct model_operation *drain =
-        node->operation ? model_operation_by_id(a->m, node->operation) : NULL;
+        node->operation ? apply_operation_by_id(a, node->operation) : NULL;
     if (drain && drain->state == OPERATION_RUNNING) {
         drain->cancelled = 1;
         operation_end(a, drain, OPERATION_CANCELLED, "the node was resumed");
@@ -344,7 +344,7 @@ void apply_node_resume(struct apply *a, const void *command) {
     node->service = SERVICE_ACTIVE;
     node->operation = op->id;
     a->operation = op->id;
-    MODEL_EACH(model_vm, vm, &a->m->vms) {
+    APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (vm->return_to != node->id) {
             continue;
         }

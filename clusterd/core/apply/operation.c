@@ -18,7 +18,7 @@ static void forget_oldest(struct apply *a) {
     if (a->m->operations.n < MODEL_MAX_OPERATIONS) {
         return;
     }
-    MODEL_EACH(model_operation, op, &a->m->operations) {
+    APPLY_EACH(model_operation, op, &a->m->operations) {
         if (op->state != OPERATION_RUNNING) {
             model_remove(&a->m->operations, op);
             return;
@@ -92,7 +92,7 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
     set_text(a, &op->reason, reason);
     struct operation_vm *v = op->vms.items;
     for (uint32_t i = 0; i < op->vms.n; i++) {
-        struct model_vm *vm = model_vm_by_id(a->m, v[i].vm);
+        struct model_vm *vm = apply_vm_by_id(a, v[i].vm);
         if (vm && vm->operation == op->id) {
             vm->operation = 0;
             vm_touch(a, vm);
@@ -102,7 +102,7 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
             set_text(a, &v[i].reason, reason);
         }
     }
-    MODEL_EACH(model_node, node, &a->m->nodes) {
+    APPLY_EACH(model_node, node, &a->m->nodes) {
         if (node->operation == op->id) {
             node->operation = 0;
         }
@@ -146,7 +146,7 @@ static void end_if_all_ended(struct apply *a, struct model_operation *op) {
 
 void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state state,
                       const char *reason) {
-    struct model_operation *op = vm->operation ? model_operation_by_id(a->m, vm->operation) : NULL;
+    struct model_operation *op = vm->operation ? apply_operation_by_id(a, vm->operation) : NULL;
     vm->operation = 0;
     struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
     if (!row || op->state != OPERATION_RUNNING) {
@@ -176,7 +176,7 @@ void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_stat
 
 void apply_operation_cancel(struct apply *a, const void *command) {
     const struct cmd_operation_cancel *cancel = command;
-    struct model_operation *op = model_operation_by_id(a->m, cancel->operation);
+    struct model_operation *op = apply_operation_by_id(a, cancel->operation);
     if (!op) {
         apply_refuse(a, REPLY_NOT_FOUND,
                      outbox_text(a->out, "there is no operation %llu",
@@ -200,7 +200,7 @@ void apply_operation_cancel(struct apply *a, const void *command) {
     op->cancelled = 1;
     a->operation = op->id;
     operation_changed(a, op);
-    MODEL_EACH(model_node, node, &a->m->nodes) {
+    APPLY_EACH(model_node, node, &a->m->nodes) {
         if (node->operation == op->id && op->kind == OPERATION_DRAIN) {
             node->service = SERVICE_ACTIVE;
         }
@@ -209,14 +209,14 @@ void apply_operation_cancel(struct apply *a, const void *command) {
 
 void apply_operation_end(struct apply *a, const void *command) {
     const struct cmd_operation_end *end = command;
-    struct model_operation *op = model_operation_by_id(a->m, end->operation);
+    struct model_operation *op = apply_operation_by_id(a, end->operation);
     if (!op || op->state != OPERATION_RUNNING || end->state < OPERATION_DONE ||
         end->state > OPERATION_CANCELLED) {
         apply_refuse(a, REPLY_REFUSED, "the operation has ended already", "");
         return;
     }
     if (op->kind == OPERATION_DRAIN && end->state == OPERATION_DONE) {
-        struct model_node *node = model_node_by_id(a->m, op->node);
+        struct model_node *node = apply_node_by_id(a, op->node);
         /* It may have been taken back meanwhile, and another drain of the node begun. */
         if (!node || node->service != SERVICE_DRAINING || node->operation != op->id ||
             model_node_holds_vms(a->m, node->id)) {

@@ -68,7 +68,7 @@ static void set_state_file(struct apply *a, struct model_vm *vm) {
 }
 
 static void order_operation(struct apply *a, struct model_vm *vm, const struct cmd_vm_order *o) {
-    struct model_operation *op = o->operation ? model_operation_by_id(a->m, o->operation) : NULL;
+    struct model_operation *op = o->operation ? apply_operation_by_id(a, o->operation) : NULL;
     if (!op || op->state != OPERATION_RUNNING) {
         return;
     }
@@ -115,7 +115,7 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
 
 void apply_vm_order(struct apply *a, const void *command) {
     const struct cmd_vm_order *o = command;
-    struct model_vm *vm = model_vm_by_id(a->m, o->vm);
+    struct model_vm *vm = apply_vm_by_id(a, o->vm);
     if (!vm || !order_spec(o->kind) || a->origin != model_coordinator(a->m) ||
         (vm->generation != o->generation && !MUTANT(older_picture)) ||
         (vm->serial != o->serial && !MUTANT(older_picture)) ||
@@ -144,7 +144,7 @@ void apply_vm_order(struct apply *a, const void *command) {
 
 void apply_vm_renew(struct apply *a, const void *command) {
     const struct cmd_vm_renew *renew = command;
-    struct model_vm *vm = model_vm_by_id(a->m, renew->vm);
+    struct model_vm *vm = apply_vm_by_id(a, renew->vm);
     if (!vm || vm->order == ORDER_NONE || vm->order_index != renew->order) {
         apply_refuse(a, REPLY_REFUSED, "the order does not stand any more", "");
         return;

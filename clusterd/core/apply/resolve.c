@@ -40,7 +40,7 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
     vm_set_running(a, vm, owner);
     apply_event(a, SEVERITY_INFO, "vm-resolved", vm->name, "%s runs on %s", vm->name,
                 model_node_name(a->m, owner));
-    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct model_operation *op = apply_operation_by_id(a, vm->operation);
     if (op && op->kind == OPERATION_STOP) {
         return; /* it is wanted off, and will be ordered so */
     }
@@ -149,7 +149,7 @@ static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
 void vms_node_off(struct apply *a, uint32_t node) {
     struct model_operation *op = NULL;
     uint64_t op_id = 0;
-    MODEL_EACH(model_vm, vm, &a->m->vms) {
+    APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (!model_vm_may_run_on(vm, node)) {
             continue;
         }
@@ -169,7 +169,7 @@ void vms_node_off(struct apply *a, uint32_t node) {
         }
         /* What else was to be done with it (a move) has ended with its node. */
         operation_vm_end(a, vm, OPERATION_FAILED, "its node was lost");
-        op = model_operation_by_id(a->m, op_id);
+        op = apply_operation_by_id(a, op_id);
         struct operation_vm *row = op ? operation_vm_add(a, op, vm) : NULL;
         if (row) {
             row->from = node;

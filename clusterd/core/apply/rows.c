@@ -5,11 +5,41 @@
 #include "core/apply/inside.h"
 #include "wire/names.h"
 
+#include "base/owned.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct model_node *apply_node_row(struct apply *a, const struct model_node *node) {
+    return model_row(&a->m->nodes, node);
+}
+
+struct model_vm *apply_vm_row(struct apply *a, const struct model_vm *vm) {
+    return model_row(&a->m->vms, vm);
+}
+
+struct model_health *apply_health_row(struct apply *a, const struct model_health *health) {
+    return model_row(&a->m->health, health);
+}
+
+struct model_operation *apply_operation_row(struct apply *a, const struct model_operation *op) {
+    return model_row(&a->m->operations, op);
+}
+
+struct model_node *apply_node_by_id(struct apply *a, uint32_t id) {
+    return apply_node_row(a, model_node_by_id(a->m, id));
+}
+
+struct model_vm *apply_vm_by_id(struct apply *a, uint32_t id) {
+    return apply_vm_row(a, model_vm_by_id(a->m, id));
+}
+
+struct model_operation *apply_operation_by_id(struct apply *a, uint64_t id) {
+    return apply_operation_row(a, model_operation_by_id(a->m, id));
+}
 
 void apply_refuse(struct apply *a, enum core_reply_code code, const char *message,
                   const char *hint) {
@@ -51,7 +81,7 @@ void set_text(struct apply *a, const char **field, const char *text) {
         a->error = -ENOMEM;
         return;
     }
-    free((void *)(uintptr_t)*field);
+    owned_free(*field);
     *field = copy;
 }
 
@@ -64,7 +94,7 @@ void set_ids(struct apply *a, struct wire_ids *field, const uint32_t *v, uint32_
     if (n) {
         memcpy(copy, v, n * sizeof(*copy));
     }
-    free((void *)(uintptr_t)field->v);
+    owned_free(field->v);
     *field = (struct wire_ids){.v = copy, .n = n};
 }
 
@@ -145,7 +175,7 @@ void apply_event(struct apply *a, enum severity severity, const char *kind, cons
 }
 
 struct model_node *find_node(struct apply *a, const char *name) {
-    struct model_node *node = model_node_by_name(a->m, name);
+    struct model_node *node = apply_node_row(a, model_node_by_name(a->m, name));
     if (!node) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no node '%s'", name),
                      "clusterctl node list shows the nodes of corosync.conf");
@@ -154,7 +184,7 @@ struct model_node *find_node(struct apply *a, const char *name) {
 }
 
 struct model_vm *find_vm(struct apply *a, const char *name) {
-    struct model_vm *vm = model_vm_by_name(a->m, name);
+    struct model_vm *vm = apply_vm_row(a, model_vm_by_name(a->m, name));
     if (!vm) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no VM '%s'", name),
                      "clusterctl vm list shows them");

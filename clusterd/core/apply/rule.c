@@ -140,7 +140,7 @@ void apply_rule_add(struct apply *a, const void *command) {
 
 void apply_rule_remove(struct apply *a, const void *command) {
     const struct cmd_rule_remove *remove = command;
-    struct model_rule *rule = model_rule_by_name(a->m, remove->rule);
+    const struct model_rule *rule = model_rule_by_name(a->m, remove->rule);
     if (!rule) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no rule '%s'", remove->rule),
                      "clusterctl rule list shows them");

@@ -57,7 +57,7 @@ void apply_vm_set(struct apply *a, const void *command) {
         !apply_node_ids(a, &set->preferred, preferred)) {
         return;
     }
-    struct model_vm *vm = model_vm_by_name(a->m, set->vm);
+    struct model_vm *vm = apply_vm_row(a, model_vm_by_name(a->m, set->vm));
     const struct wire_list *resources =
         resources_of(&set->resources, (set->given & VM_SET_RESOURCES) != 0);
     if (!apply_good_resources(a, &vm->resources, resources)) {
@@ -95,7 +95,7 @@ void apply_vm_set(struct apply *a, const void *command) {
 
 void apply_node_set(struct apply *a, const void *command) {
     const struct cmd_node_set *set = command;
-    struct model_node *node = model_node_by_name(a->m, set->node);
+    struct model_node *node = apply_node_row(a, model_node_by_name(a->m, set->node));
     if (!node) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no node '%s'", set->node),
                      "clusterctl node list shows the nodes");

@@ -164,7 +164,7 @@ void apply_vm_stop(struct apply *a, const void *command) {
     vm->return_to = 0;
     vm_forget_failures(a, vm);
     vm_touch(a, vm);
-    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct model_operation *op = apply_operation_by_id(a, vm->operation);
     if (vm->state == VM_SAVED) {
         vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
     } else if (op && op->kind == OPERATION_STOP) {
@@ -193,7 +193,7 @@ static bool still_fits(struct apply *a, const struct cmd_vm_move *move, const st
 static void begin_move(struct apply *a, struct model_vm *vm, const struct model_node *to,
                        const struct cmd_vm_move *move) {
     begin_vm_operation(a, vm, OPERATION_MOVE);
-    struct model_operation *op = model_operation_by_id(a->m, a->operation);
+    struct model_operation *op = apply_operation_by_id(a, a->operation);
     if (op) {
         op->node = to->id;
         op->mode = move->mode;
@@ -219,7 +219,7 @@ void apply_vm_move(struct apply *a, const void *command) {
     if (!vm || (move->cause != CAUSE_PERSON && !still_fits(a, move, vm))) {
         return;
     }
-    struct model_node *to = model_node_by_name(a->m, move->to);
+    struct model_node *to = apply_node_row(a, model_node_by_name(a->m, move->to));
     if (!to) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no node '%s'", move->to),
                      "clusterctl node list shows the nodes");

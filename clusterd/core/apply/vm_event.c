@@ -14,7 +14,7 @@ static void vm_died(struct apply *a, struct model_vm *vm, const char *kind, cons
 
 void apply_vm_event(struct apply *a, const void *command) {
     const struct cmd_vm_event *e = command;
-    struct model_vm *vm = model_vm_by_id(a->m, e->vm);
+    struct model_vm *vm = apply_vm_by_id(a, e->vm);
     const struct model_node *node = model_node_by_id(a->m, e->node);
     if (!vm || !node || vm->state != VM_RUNNING || vm->owner != e->node ||
         vm->generation != e->generation || node->incarnation != e->incarnation) {

@@ -10,7 +10,7 @@
 /* Its agent was killed at its deadline, or could not find out how it ended: that is told, and
  * libvirt is asked. */
 static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
-    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct model_operation *op = apply_operation_by_id(a, vm->operation);
     struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
     apply_event(a, SEVERITY_WARNING, "vm-unclear", vm->name, "%s of %s on %s ended unclear%s%s",
                 order_kind_name(vm->order), vm->name, model_node_name(a->m, r->node),
@@ -44,7 +44,7 @@ static void end_started(struct apply *a, struct model_vm *vm, const char *why) {
 
 /* Who was to take it never will: its operation tries another node, or leaves it where it is. */
 static void note_refusal(struct apply *a, struct model_vm *vm, uint32_t node) {
-    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct model_operation *op = apply_operation_by_id(a, vm->operation);
     struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
     if (row) {
         add_id(a, &row->refused, node);
@@ -120,7 +120,7 @@ static void stop_reported(struct apply *a, struct model_vm *vm, const struct cmd
 }
 
 static void note_blackout(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
-    struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct model_operation *op = apply_operation_by_id(a, vm->operation);
     struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
     if (row) {
         row->blackout_ms += r->blackout_ms;
@@ -259,7 +259,7 @@ static void (*const reported[])(struct apply *a, struct model_vm *vm,
 
 void apply_vm_report(struct apply *a, const void *command) {
     const struct cmd_vm_report *r = command;
-    struct model_vm *vm = model_vm_by_id(a->m, r->vm);
+    struct model_vm *vm = apply_vm_by_id(a, r->vm);
     const struct model_node *node = model_node_by_id(a->m, r->node);
     if (!vm || !node || vm->order == ORDER_NONE || vm->order_index != r->order ||
         vm->order_node != r->node || node->incarnation != r->incarnation) {

@@ -5,6 +5,7 @@
 #include "core/model/model.h"
 
 #include "base/check.h"
+#include "base/owned.h"
 #include "base/hash.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ void model_finish(struct model *m) {
 #define X(table, type) table_finish(&m->table);
     MODEL_TABLES(X)
 #undef X
-    free((void *)(uintptr_t)m->members.v);
+    owned_free(m->members.v);
     model_init(m);
 }
 
@@ -83,18 +84,28 @@ void *model_add(struct model_table *table) {
     return row;
 }
 
-void model_remove(struct model_table *table, void *row) {
+void model_remove(struct model_table *table, const void *row) {
+    void *own = model_row(table, row);
     size_t size = table->record->size;
-    uint32_t i = (uint32_t)(((uint8_t *)row - (uint8_t *)table->rows) / (ptrdiff_t)size);
-    CHECK(i < table->n);
-    wire_release(table->record, row);
-    memmove(row, (uint8_t *)row + size, (table->n - i - 1) * size);
+    size_t after = (size_t)((uint8_t *)table->rows + table->n * size - (uint8_t *)own) - size;
+    wire_release(table->record, own);
+    memmove(own, (uint8_t *)own + size, after);
     table->n--;
+}
+
+void *model_row(const struct model_table *table, const void *found) {
+    if (!found) {
+        return NULL;
+    }
+    size_t size = table->record->size;
+    size_t offset = (size_t)((const uint8_t *)found - (const uint8_t *)table->rows);
+    CHECK(offset < table->n * size && offset % size == 0);
+    return (uint8_t *)table->rows + offset;
 }
 
 /* ------------------------------------------------------------------------------ look-ups ---- */
 
-struct model_node *model_node_by_id(const struct model *m, uint32_t id) {
+const struct model_node *model_node_by_id(const struct model *m, uint32_t id) {
     MODEL_EACH(model_node, node, &m->nodes) {
         if (node->id == id) {
             return node;
@@ -103,7 +114,7 @@ struct model_node *model_node_by_id(const struct model *m, uint32_t id) {
     return NULL;
 }
 
-struct model_node *model_node_by_name(const struct model *m, const char *name) {
+const struct model_node *model_node_by_name(const struct model *m, const char *name) {
     MODEL_EACH(model_node, node, &m->nodes) {
         if (strcmp(node->name, name) == 0) {
             return node;
@@ -113,7 +124,7 @@ struct model_node *model_node_by_name(const struct model *m, const char *name) {
 }
 
 /* Ids only grow and rows keep their order: the table is sorted by id. */
-struct model_vm *model_vm_by_id(const struct model *m, uint32_t id) {
+const struct model_vm *model_vm_by_id(const struct model *m, uint32_t id) {
     uint32_t low = 0, high = m->vms.n;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -130,7 +141,7 @@ struct model_vm *model_vm_by_id(const struct model *m, uint32_t id) {
     return NULL;
 }
 
-struct model_vm *model_vm_by_name(const struct model *m, const char *name) {
+const struct model_vm *model_vm_by_name(const struct model *m, const char *name) {
     MODEL_EACH(model_vm, vm, &m->vms) {
         if (strcmp(vm->name, name) == 0) {
             return vm;
@@ -139,7 +150,7 @@ struct model_vm *model_vm_by_name(const struct model *m, const char *name) {
     return NULL;
 }
 
-struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid) {
+const struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid) {
     MODEL_EACH(model_vm, vm, &m->vms) {
         if (strcmp(vm->uuid, uuid) == 0) {
             return vm;
@@ -148,7 +159,7 @@ struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid) {
     return NULL;
 }
 
-struct model_volume *model_volume_by_name(const struct model *m, const char *name) {
+const struct model_volume *model_volume_by_name(const struct model *m, const char *name) {
     MODEL_EACH(model_volume, volume, &m->volumes) {
         if (strcmp(volume->name, name) == 0) {
             return volume;
@@ -157,7 +168,7 @@ struct model_volume *model_volume_by_name(const struct model *m, const char *nam
     return NULL;
 }
 
-struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node) {
+const struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node) {
     MODEL_EACH(model_health, health, &m->health) {
         if (health->volume == volume && health->node == node) {
             return health;
@@ -166,7 +177,7 @@ struct model_health *model_health_of(const struct model *m, uint32_t volume, uin
     return NULL;
 }
 
-struct model_device *model_device_by_name(const struct model *m, const char *name) {
+const struct model_device *model_device_by_name(const struct model *m, const char *name) {
     MODEL_EACH(model_device, device, &m->devices) {
         if (strcmp(device->name, name) == 0) {
             return device;
@@ -175,8 +186,8 @@ struct model_device *model_device_by_name(const struct model *m, const char *nam
     return NULL;
 }
 
-struct model_device *model_device_for(const struct model *m, uint32_t node) {
-    struct model_device *for_all = NULL;
+const struct model_device *model_device_for(const struct model *m, uint32_t node) {
+    const struct model_device *for_all = NULL;
     MODEL_EACH(model_device, device, &m->devices) {
         if (ids_contain(&device->nodes, node)) {
             return device;
@@ -188,7 +199,7 @@ struct model_device *model_device_for(const struct model *m, uint32_t node) {
     return for_all;
 }
 
-struct model_rule *model_rule_by_name(const struct model *m, const char *name) {
+const struct model_rule *model_rule_by_name(const struct model *m, const char *name) {
     MODEL_EACH(model_rule, rule, &m->rules) {
         if (strcmp(rule->name, name) == 0) {
             return rule;
@@ -197,7 +208,7 @@ struct model_rule *model_rule_by_name(const struct model *m, const char *name) {
     return NULL;
 }
 
-struct model_operation *model_operation_by_id(const struct model *m, uint64_t id) {
+const struct model_operation *model_operation_by_id(const struct model *m, uint64_t id) {
     MODEL_EACH(model_operation, operation, &m->operations) {
         if (operation->id == id) {
             return operation;

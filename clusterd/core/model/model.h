@@ -302,8 +302,8 @@ struct model {
 /* clang-format on */
 
 /* Loops over the rows of a table, in order:  MODEL_EACH(model_vm, vm, &model->vms) { ... } */
-#define MODEL_EACH(type, row, table)                                                  \
-    for (struct type *row = (table)->rows, *row##_end = row ? row + (table)->n : row; \
+#define MODEL_EACH(type, row, table)                                                        \
+    for (const struct type *row = (table)->rows, *row##_end = row ? row + (table)->n : row; \
          row != row##_end; row++)
 
 void model_init(struct model *m);
@@ -312,21 +312,24 @@ void model_finish(struct model *m);
 /* A zeroed row appended; strings are "". NULL when memory has run out. Valid until the table grows.
  */
 void *model_add(struct model_table *table);
-void model_remove(struct model_table *table, void *row);
+void model_remove(struct model_table *table, const void *row);
+/* The row that a look-up found, to be written to; NULL stays NULL. For apply/, which alone changes
+ * the model, and for who makes a model of its own (snapshots, tests). */
+void *model_row(const struct model_table *table, const void *found);
 
-struct model_node *model_node_by_id(const struct model *m, uint32_t id);
-struct model_node *model_node_by_name(const struct model *m, const char *name);
-struct model_vm *model_vm_by_id(const struct model *m, uint32_t id);
-struct model_vm *model_vm_by_name(const struct model *m, const char *name);
-struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid);
-struct model_volume *model_volume_by_name(const struct model *m, const char *name);
-struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node);
-struct model_device *model_device_by_name(const struct model *m, const char *name);
+const struct model_node *model_node_by_id(const struct model *m, uint32_t id);
+const struct model_node *model_node_by_name(const struct model *m, const char *name);
+const struct model_vm *model_vm_by_id(const struct model *m, uint32_t id);
+const struct model_vm *model_vm_by_name(const struct model *m, const char *name);
+const struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid);
+const struct model_volume *model_volume_by_name(const struct model *m, const char *name);
+const struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node);
+const struct model_device *model_device_by_name(const struct model *m, const char *name);
 /* A device that is for the node; NULL if there is none. In which order they are tried, and which
  * are never used: devices.h. */
-struct model_device *model_device_for(const struct model *m, uint32_t node);
-struct model_rule *model_rule_by_name(const struct model *m, const char *name);
-struct model_operation *model_operation_by_id(const struct model *m, uint64_t id);
+const struct model_device *model_device_for(const struct model *m, uint32_t node);
+const struct model_rule *model_rule_by_name(const struct model *m, const char *name);
+const struct model_operation *model_operation_by_id(const struct model *m, uint64_t id);
 
 /* "n2", or "node 7" if the model does not know it. Valid until the next call with the same id
  * changes the model. */

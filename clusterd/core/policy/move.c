@@ -126,7 +126,7 @@ struct drain_rest {
 
 /* The VMs of the node that can be ordered away now, and how many are left at all. */
 static uint32_t to_be_drained(struct core *c, const struct model_node *node,
-                              struct model_operation *op, uint32_t *vms,
+                              const struct model_operation *op, uint32_t *vms,
                               struct drain_rest *ret_rest) {
     uint32_t n = 0;
     *ret_rest = (struct drain_rest){.standing = ""};
@@ -150,7 +150,8 @@ static uint32_t to_be_drained(struct core *c, const struct model_node *node,
     return n;
 }
 
-static int end_drain(struct core *c, struct model_operation *op, const struct drain_rest *rest) {
+static int end_drain(struct core *c, const struct model_operation *op,
+                     const struct drain_rest *rest) {
     if (rest->given_up == 0) {
         return policy_end(c, op->id, OPERATION_DONE, tell_of_quick(c, op));
     }
@@ -168,8 +169,9 @@ static int end_drain(struct core *c, struct model_operation *op, const struct dr
 }
 
 /* What can be ordered now is. */
-static int carry_out(struct core *c, struct model_operation *op, const struct drain_rest *rest,
-                     const struct planner_plan *plan, uint32_t slots) {
+static int carry_out(struct core *c, const struct model_operation *op,
+                     const struct drain_rest *rest, const struct planner_plan *plan,
+                     uint32_t slots) {
     uint32_t nowhere = 0;
     const char *reason = "", *last = "";
     int err = 0;
@@ -200,7 +202,7 @@ static int carry_out(struct core *c, struct model_operation *op, const struct dr
 }
 
 static int drain_node(struct core *c, const struct model_node *node) {
-    struct model_operation *op = model_operation_by_id(&c->model, node->operation);
+    const struct model_operation *op = model_operation_by_id(&c->model, node->operation);
     uint32_t *vms = arena_array(&c->out.arena, c->model.vms.n, sizeof(*vms));
     if (!vms) {
         return -ENOMEM;
@@ -245,7 +247,7 @@ static const char *why_not_back(struct core *c, const struct operation_vm *row,
 }
 
 /* VMs that were drained away come back, if the node can take them now. */
-static int resume_node(struct core *c, struct model_operation *op) {
+static int resume_node(struct core *c, const struct model_operation *op) {
     const struct operation_vm *v = op->vms.items;
     uint32_t open = 0, away = 0;
     const char *last = "", *why = "";
@@ -285,7 +287,7 @@ static int resume_node(struct core *c, struct model_operation *op) {
                                   tell_of(c, away, last, "is not back", "are not back", why));
 }
 
-static int move_vm(struct core *c, struct model_operation *op) {
+static int move_vm(struct core *c, const struct model_operation *op) {
     const struct operation_vm *row = op->vms.items;
     const struct model_vm *vm = op->vms.n ? model_vm_by_id(&c->model, row->vm) : NULL;
     if (!vm || vm->operation != op->id) {

@@ -9,6 +9,7 @@
 #include "core/replica/replica.h"
 
 #include "base/check.h"
+#include "base/owned.h"
 #include "base/mutant.h"
 #include "core/timeouts.h"
 
@@ -260,7 +261,7 @@ int replica_propose(struct replica *r, struct wire_bytes entry) {
 
 static void drop_sent(struct replica *r, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
-        free((void *)(uintptr_t)r->outgoing[i].data.data);
+        owned_free(r->outgoing[i].data.data);
     }
     memmove(r->outgoing, r->outgoing + n, (r->n_outgoing - n) * sizeof(*r->outgoing));
     r->n_outgoing -= n;

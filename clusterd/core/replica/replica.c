@@ -7,6 +7,7 @@
 #include "core/replica/replica.h"
 
 #include "base/check.h"
+#include "base/owned.h"
 #include "base/mutant.h"
 #include "core/timeouts.h"
 
@@ -61,7 +62,7 @@ int replica_take_lists(struct replica *r, const struct msg_propose *p,
         if (!name) {
             return -ENOMEM;
         }
-        free((void *)(uintptr_t)r->names[peer - r->peers]);
+        owned_free(r->names[peer - r->peers]);
         r->names[peer - r->peers] = name;
     }
     replica_lists_from(replica_peer(r, p->source), &list, &r->lists);
@@ -140,7 +141,7 @@ void replica_finish(struct replica *r) {
     free(r->outgoing);
     free(r->stores);
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        free((void *)(uintptr_t)r->names[i]);
+        owned_free(r->names[i]);
     }
     free(r->names);
     free(r->peers);

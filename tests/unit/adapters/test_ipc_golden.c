@@ -413,7 +413,8 @@ static void test_plans(void **state) {
     assert_string_equal(json_string_value(json_object_get(first, "vm")), "web");
     assert_true(json_is_null(json_object_get(first, "to"))); /* no other node takes VMs */
     json_decref(plan);
-    model_vm_by_name(&model, "web")->wanted = WANTED_STOPPED; /* then it needs no place */
+    struct model_vm *web = model_row(&model.vms, model_vm_by_name(&model, "web"));
+    web->wanted = WANTED_STOPPED; /* then it needs no place */
     plan = plan_of("\"verb\":\"node.drain\",\"node\":\"n1\"", &error);
     assert_non_null(plan);
     json_array_foreach (json_object_get(plan, "plan"), i, first) {

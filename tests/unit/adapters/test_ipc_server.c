@@ -339,7 +339,7 @@ static void test_read_waits_for_the_outlook(void **state) {
     (void)state;
     add_vm();
     struct model *m = (struct model *)(uintptr_t)core_model(core);
-    struct model_vm *vm = model_vm_by_name(m, "web");
+    struct model_vm *vm = model_row(&m->vms, model_vm_by_name(m, "web"));
     vm->state = VM_OFF;
     vm->wanted = WANTED_RUNNING;
     pid_t pid = start(&client);

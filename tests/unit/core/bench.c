@@ -78,11 +78,19 @@ void bench_end(struct bench *b) {
     outbox_finish(&b->out);
 }
 
+struct model_vm *bench_vm(struct bench *b, const char *name) {
+    return model_row(&b->m.vms, model_vm_by_name(&b->m, name));
+}
+
+struct model_node *bench_node(struct bench *b, uint32_t id) {
+    return model_row(&b->m.nodes, model_node_by_id(&b->m, id));
+}
+
 struct model_vm *bench_add_vm(struct bench *b, const char *name, bool start) {
     struct cmd_vm_add add = plain_vm(name);
     add.start = start;
     assert_int_equal(bench_give(b, COMMAND_VM_ADD, &add), REPLY_OK);
-    return model_vm_by_name(&b->m, name);
+    return bench_vm(b, name);
 }
 
 enum core_reply_code bench_order(struct bench *b, const struct model_vm *vm, enum order_kind kind,

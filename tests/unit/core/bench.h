@@ -38,6 +38,9 @@ WIRE_COMMANDS(X)
 void bench_view(struct bench *b, uint32_t n, uint32_t ring);
 void bench_begin(struct bench *b);
 void bench_end(struct bench *b);
+/* Rows to be written to, where a test needs what no command gives. */
+struct model_vm *bench_vm(struct bench *b, const char *name);
+struct model_node *bench_node(struct bench *b, uint32_t id);
 struct model_vm *bench_add_vm(struct bench *b, const char *name, bool start);
 /* A node says what libvirt has of the VM there. */
 enum core_reply_code bench_claim(struct bench *b, const struct model_vm *vm, uint32_t node,

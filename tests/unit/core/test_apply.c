@@ -335,7 +335,7 @@ static void fencing(void **state) {
     bench_begin(&b);
     assert_int_equal(GIVE(&b, DEVICE_ADD, .name = "pdu", .agent = "fence_x"), REPLY_OK);
     struct model_vm *vm = bench_running_vm(&b, "vm1", 3);
-    struct model_node *node = model_node_by_id(&b.m, 3);
+    struct model_node *node = bench_node(&b, 3);
     static const char *const none = "none";
     assert_int_equal(GIVE(&b, NODE_DRAIN, .node = none), REPLY_NOT_FOUND);
     assert_int_equal(GIVE(&b, NODE_RESUME, .node = none), REPLY_NOT_FOUND);

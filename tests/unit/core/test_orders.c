@@ -206,7 +206,7 @@ static void without_libvirt(void **state) {
     struct bench b;
     bench_begin(&b);
     struct model_vm *vm = bench_add_vm(&b, "vm1", true);
-    struct model_node *node = model_node_by_id(&b.m, 1);
+    struct model_node *node = bench_node(&b, 1);
     assert_int_equal(GIVE(&b, NODE_LIBVIRT, .node = 1, .incarnation = 12, .reason = "gone"),
                      REPLY_REFUSED);
     assert_int_equal(GIVE(&b, NODE_LIBVIRT, .node = 1, .incarnation = 11, .reason = ""),
@@ -222,7 +222,7 @@ static void without_libvirt(void **state) {
     assert_int_equal(vm->state, VM_RESOLVING);
     assert_true(model_node_is_stuck(&b.m, node));
     struct model_vm *other = bench_add_vm(&b, "vm2", true);
-    vm = model_vm_by_name(&b.m, "vm1");
+    vm = bench_vm(&b, "vm1");
     assert_int_equal(bench_order(&b, other, ORDER_START, 1, 0), REPLY_REFUSED);
     other->state = VM_RUNNING; /* was there before */
     other->owner = 1;
@@ -323,7 +323,7 @@ static void saved_goes_back(void **state) {
     assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_OFF), REPLY_OK);
     assert_int_equal(vm->state, VM_SAVED);
     assert_true(resolve_goes_back(&b.m, vm));
-    struct model_node *n1 = model_node_by_id(&b.m, 1);
+    struct model_node *n1 = bench_node(&b, 1);
     const enum node_service services[] = {SERVICE_DRAINED, SERVICE_ACTIVE, SERVICE_DRAINING};
     for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
         n1->service = (uint8_t)services[i];

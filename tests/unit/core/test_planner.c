@@ -55,7 +55,7 @@ static int end(void **state) {
 static void node_states(void **state) {
     struct question *q = *state;
     struct model_vm *vm = bench_running_vm(&q->b, "vm1", 1);
-    struct model_node *n2 = model_node_by_id(&q->b.m, 2), *n3 = model_node_by_id(&q->b.m, 3);
+    struct model_node *n2 = bench_node(&q->b, 2), *n3 = bench_node(&q->b, 3);
     ask(q, vm);
     assert_true(q->answer.best == 2 || q->answer.best == 3);
     static const enum node_state states[] = {NODE_NEVER_SEEN, NODE_JOINING, NODE_SILENT, NODE_LOST,
@@ -113,7 +113,6 @@ static void machines(void **state) {
     struct question *q = *state;
     static const char *const older[] = {"x86_64/pc=pc-7", "x86_64/pc-7", "i686/isapc"};
     static const char *const newer[] = {"x86_64/pc=pc-10", "x86_64/pc-7", "x86_64/pc-10"};
-    struct model *m = &q->b.m;
     assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = 1, .incarnation = 11, .memory_mb = 4096,
                           .cpus = 4, .machines = {older, 3}),
                      REPLY_OK);
@@ -140,7 +139,7 @@ static void machines(void **state) {
                               .memory_mb = 512, .vcpus = 1, .machine = cases[i].machine,
                               .arch = cases[i].arch, .start = cases[i].running[0] != 0),
                          REPLY_OK);
-        struct model_vm *vm = model_vm_by_name(m, "vm");
+        struct model_vm *vm = bench_vm(&q->b, "vm");
         if (cases[i].running[0]) {
             assert_int_equal(bench_order(&q->b, vm, ORDER_START, 3, 0), REPLY_OK);
             assert_int_equal(GIVE(&q->b, VM_REPORT, .vm = vm->id, .order = vm->order_index,
@@ -226,7 +225,7 @@ static void what_has_gone(void **state) {
     vm->return_to = 77;
     ask(q, vm);
     assert_int_not_equal(q->answer.best, 0);
-    struct model_health *health = model_health_of(&q->b.m, 1, 2);
+    struct model_health *health = model_row(&q->b.m.health, model_health_of(&q->b.m, 1, 2));
     health->state = VOLUME_FAILED;
     model_remove(&q->b.m.health, model_health_of(&q->b.m, 1, 3));
     ask(q, vm);
@@ -250,8 +249,8 @@ static void any_figures(void **state) {
         for (size_t k = 0; k < ARRAY_SIZE(figures); k++) {
             vm->memory_mb = figures[i];
             vm->vcpus = (uint32_t)figures[i];
-            model_node_by_id(&q->b.m, 2)->memory_mb = figures[k];
-            model_node_by_id(&q->b.m, 2)->cpus = (uint32_t)figures[k];
+            bench_node(&q->b, 2)->memory_mb = figures[k];
+            bench_node(&q->b, 2)->cpus = (uint32_t)figures[k];
             ask(q, vm);
             assert_int_equal(planner_place(&q->b.m, &vm->id, 1, &q->arena, &plan), 0);
             assert_int_equal(planner_drain(&q->b.m, 0, 1, &q->arena, &plan), 0);
@@ -304,8 +303,8 @@ static void an_older_plan(void **state) {
     struct question *q = *state;
     struct model_vm *vm1 = bench_add_vm(&q->b, "vm1", true);
     const uint32_t id1 = vm1->id, id2 = bench_add_vm(&q->b, "vm2", true)->id;
-    vm1 = model_vm_by_id(&q->b.m, id1);
-    struct model_node *n2 = model_node_by_id(&q->b.m, 2);
+    vm1 = model_row(&q->b.m.vms, model_vm_by_id(&q->b.m, id1));
+    struct model_node *n2 = bench_node(&q->b, 2);
     struct older_plan old = {.v = {{.vm = id1, .to = 2, .asked = true, .reason = "a"},
                                    {.vm = id2, .to = 3, .asked = true, .reason = "b"}}};
     verify(q, &old);

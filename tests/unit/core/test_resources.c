@@ -179,7 +179,7 @@ static void starts(void **state) {
     struct model_vm *other = bench_add_vm(b, "b", true);
     assert_int_equal(has(b, "n2", "vgpu", 1), REPLY_OK);
     assert_int_equal(needs(b, "a", "vgpu", 1), REPLY_OK);
-    model_vm_by_name(&b->m, "b")->memory_mb = 3500;
+    bench_vm(b, "b")->memory_mb = 3500;
     assert_int_equal(planner_starts(&b->m, 0, true, &arena, &plan), 0);
     assert_true(plan.n == 2 && plan.n_unplaced == 0);
     for (uint32_t i = 0; i < plan.n; i++) {
@@ -233,8 +233,8 @@ static void balance(void **state) {
     assert_true(plan.n == 0 && plan.nodes_over == 0);
     /* Full of memory it gives the VM to the node that has one. */
     (void)bench_running_vm(b, "b", 1);
-    struct model_vm *second = model_vm_by_name(&b->m, "b");
-    vm = model_vm_by_name(&b->m, "a");
+    struct model_vm *second = bench_vm(b, "b");
+    vm = bench_vm(b, "a");
     vm->memory_mb = second->memory_mb = 2000;
     second->mobility = MOBILITY_FIXED;
     assert_int_equal(planner_balance(&b->m, 1000000, NULL, 0, &arena, &plan), 0);

@@ -177,7 +177,7 @@ static void breaches_are_counted_and_told(void **state) {
                      REPLY_OK);
     assert_int_equal(rule_broken(&b.m, model_rule_by_name(&b.m, "on")), 2);
     bench_view(&b, 2, 2);
-    struct model_node *node = model_node_by_id(&b.m, 3);
+    struct model_node *node = bench_node(&b, 3);
     node->configured = 0;
     assert_int_equal(GIVE(&b, RULE_ADD, .name = "three", .kind = RULE_APART, .scope = SCOPE_NODE,
                           .hard = 1, .vms = {abc, 3}),
@@ -234,8 +234,8 @@ static void the_planner_knows_them(void **state) {
     assert_int_equal(plan.n, 3);
     assert_int_equal(plan.n_unplaced, 0);
     run_on(&b, "a", 1);
-    model_node_by_id(&b.m, 2)->service = SERVICE_DRAINED;
-    model_node_by_id(&b.m, 3)->service = SERVICE_DRAINED;
+    bench_node(&b, 2)->service = SERVICE_DRAINED;
+    bench_node(&b, 3)->service = SERVICE_DRAINED;
     assert_int_equal(planner_starts(&b.m, 0, true, &arena, &plan), 0);
     assert_int_equal(plan.n_unplaced, 1);
     const struct planner_choice *down = &plan.v[plan.n - 1];
@@ -251,7 +251,7 @@ static void what_may_be_set(void **state) {
     (void)state;
     begin(&b);
     run_on(&b, "a", 1);
-    struct model_vm *vm = model_vm_by_name(&b.m, "a");
+    struct model_vm *vm = bench_vm(&b, "a");
     assert_int_equal(GIVE(&b, VM_SET, .vm = "x", .given = VM_SET_PRIORITY), REPLY_NOT_FOUND);
     assert_int_equal(GIVE(&b, VM_SET, .vm = "a"), REPLY_REFUSED);
     assert_int_equal(GIVE(&b, VM_SET, .vm = "a", .given = VM_SET_POSSIBLE, .possible = {ab, 1}),
@@ -320,7 +320,7 @@ static void balance(void **state) {
     begin(&b);
     arena_init(&arena);
     for (size_t i = 0; i < ARRAY_SIZE(abc); i++) {
-        model_vm_by_name(&b.m, abc[i])->memory_mb = 1200;
+        bench_vm(&b, abc[i])->memory_mb = 1200;
         run_on(&b, abc[i], 1);
     }
     assert_int_equal(planner_balance(&b.m, 1000000, NULL, 0, &arena, &plan), 0);
@@ -328,16 +328,16 @@ static void balance(void **state) {
     /* On a preferred owner; moved a while ago; to return: these stay. */
     assert_int_equal(GIVE(&b, VM_SET, .vm = "a", .given = VM_SET_PREFERRED, .preferred = {n1, 1}),
                      REPLY_OK);
-    model_vm_by_name(&b.m, "b")->moved_ms = 999999;
-    model_vm_by_name(&b.m, "c")->return_to = 2;
+    bench_vm(&b, "b")->moved_ms = 999999;
+    bench_vm(&b, "c")->return_to = 2;
     assert_int_equal(planner_balance(&b.m, 1000000, NULL, 0, &arena, &plan), 0);
     assert_int_equal(plan.n, 0);
     assert_int_equal(planner_balance(&b.m, 1000000 + 3600000, NULL, 0, &arena, &plan), 0);
     assert_true(plan.n == 1 && plan.v[0].vm == model_vm_by_name(&b.m, "b")->id);
     /* A busy cpu is one reason, too. */
     for (size_t i = 0; i < ARRAY_SIZE(abc); i++) {
-        model_vm_by_name(&b.m, abc[i])->memory_mb = 100;
-        model_vm_by_name(&b.m, abc[i])->vcpus = 2;
+        bench_vm(&b, abc[i])->memory_mb = 100;
+        bench_vm(&b, abc[i])->vcpus = 2;
     }
     struct planner_load loads[] = {{.node = 1, .cpu_busy_permille = 700}};
     assert_int_equal(planner_balance(&b.m, UINT64_C(1) << 40, loads, 1, &arena, &plan), 0);
