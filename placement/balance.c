@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * balance.c - nodes above their thresholds are brought below, with few and cheap moves.
+ * balance.c - bring nodes below their thresholds, with few and cheap moves.
  *
- * Node after node, the one furthest above first: of all ways to bring it below by moving one VM
- * away, the cheapest; if there is none, by two, by three; if there is none, a VM is swapped for a
- * smaller one of another node; if that does not do, one VM after the other goes, the largest first,
- * as long as it finds a node that stays below its own threshold. A move's cost is its time: memory
- * over bandwidth.
+ * The node furthest above its threshold comes first. The cheapest way to bring it below by moving
+ * one VM away is taken; if there is none, by two or three VMs; if there is none, a VM is swapped
+ * for a smaller one on another node. If that is not enough, VMs leave one after the other, the
+ * largest first, as long as a target node stays below its own threshold. The cost of a move is its
+ * time: memory over bandwidth.
  *
- * Thresholds are about what VMs use (loads), capacities about what they may use (needs): both hold
- * on every node that is given a VM.
+ * Thresholds apply to what VMs use (loads), capacities to what they may use (needs). Both hold on
+ * every node that receives a VM.
  */
 #include "search.h"
 

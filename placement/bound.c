@@ -2,19 +2,21 @@
 /*
  * bound.c - how many VMs must stay without a place, whatever is moved where?
  *
- * What is counted: the amounts of a resource, VMs, VMs as large as one that is down, VMs that a
- * hard rule keeps apart, and what a limit counts. Of each there is only so much on a set of nodes
- * together, however the VMs are spread over them. VMs that can be nowhere else take their part of
- * it first; what is left is enough for so many of those asked for, the smallest ones. The sets are
- * all nodes that take VMs, and those that a VM which is down may use: a licence for two nodes is
- * short though the other ten are empty.
+ * What is counted: amounts of a resource, VMs, VMs at least as large as one that is down, VMs that
+ * a hard rule keeps apart, and what a limit counts. A set of nodes has only so much of each,
+ * however the VMs are spread over it. VMs that can run nowhere else use their part first; the rest
+ * is enough for a certain number of the VMs in question, the smallest ones. The sets are all nodes
+ * that accept VMs, and the nodes that a VM which is down may use: licensed nodes can be full while
+ * others are empty.
  *
- * Order, rules between VMs and how a node's room is cut up are left out, so more may have to stay
- * down than this says, never fewer: it is a proof about every plan that the request allows. What a
- * node holds already beyond its capacity may stay, but nothing is added, so it counts as room.
+ * The order of moves, rules between VMs and the fragmentation of nodes are ignored, so more VMs may
+ * have to stay down than this says, never fewer: it is a proof about every plan that the request
+ * allows. What already exceeds a node's capacity may stay, but nothing is added, so it counts as
+ * room.
  *
- * Level by level of priority: as many as must of the higher levels stay down, the rest take their
- * room. A level's figure holds for plans that leave no more of the higher ones.
+ * Priorities are handled level by level: of the higher levels, only those that must stay down do
+ * so, and the rest use their room. The figure of a level holds for plans that leave no more VMs of
+ * higher levels down.
  */
 #include "search.h"
 

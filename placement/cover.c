@@ -2,14 +2,14 @@
 /*
  * cover.c - where no room is to spare: each node full, each VM on one.
  *
- * If the nodes have no more room together than is needed, a plan is made of choices of VMs that
- * fill a node to the last. Of these there are few. They are all listed, and as many of them are
- * sought as have no VM in common (cover_walk.c).
+ * If the nodes together have no more room than is needed, a plan consists of choices of VMs that
+ * fill a node completely. There are few such choices. All are listed, and as many as possible
+ * without a common VM are selected (cover_walk.c).
  *
- * It is the same if there are just some nodes more than are needed: the rest are full then. The
- * nodes must be alike, but for a few that are larger, and are not filled here. What stays left, or
- * is not accepted by the node that it should go to, is for pack.c: with most of the nodes full it
- * is little, and has all the room that is to spare to itself.
+ * The same works if there are a few more nodes than needed: the others are full then. The nodes
+ * must be equal, except for a few larger ones, which are not filled here. VMs that remain, or that
+ * their node does not accept, are left to pack.c: with most nodes full these are few, and all spare
+ * room is theirs.
  */
 #include "cover.h"
 

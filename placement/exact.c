@@ -2,12 +2,12 @@
 /*
  * exact.c - small problems: every state that can be reached, the best one.
  *
- * A state says where each VM is that may be put somewhere; a number to the base of (nodes + 1)
- * stands for it. From the state as it is now, breadth first, one VM at a time is started or moved:
- * to move one at a time forbids nothing that moving several at once allows, so all that any plan
- * can lead to is found, detours included, each with the fewest steps. The states' costs are
- * compared in the order of the goals. A cluster of three nodes and ten VMs is small enough; what is
- * too large is refused at once and left to the other searches.
+ * A state says where each VM is that the search may place, as a number to the base of (nodes + 1).
+ * The search is breadth first from the current state, and starts or moves one VM at a time. Moving
+ * one at a time excludes nothing that moving several at once allows, so the search finds every
+ * state that a plan can reach, detours included, with the fewest steps. The costs of the states are
+ * compared in the order of the goals. A cluster of three nodes and ten VMs is small enough; a
+ * larger problem is refused at once and left to the other searches.
  */
 #include "search.h"
 

@@ -2,14 +2,14 @@
 /*
  * fill.c - node by node, each filled as well as can be.
  *
- * A node takes the VM that is hardest to place, and then those of the rest that together are worth
- * most and fit (knapsack.c). What a VM is worth is its size or its price (price.c), with a little
- * noise, so that to fill the same nodes again comes out otherwise (pack.c).
+ * A node gets the VM that is hardest to place, and then those of the others that fit and together
+ * are worth most (knapsack.c). The worth of a VM is its size or its price (price.c), with a little
+ * noise, so that refilling the same nodes gives another result (pack.c).
  *
- * Where there is hardly more room than is needed (the slack), a node that is left with more than
- * the slack has spoilt the plan: choices that leave less come first, whatever they are worth. Work
- * is done in two halves: if the first finds nothing within the slack, nothing is cut off for its
- * value in the second.
+ * If there is hardly more room than needed (the slack), a node with more than the slack left has
+ * spoilt the plan: choices that leave less come first, whatever their worth. The work is split in
+ * two halves: if the first half finds nothing within the slack, the second half does not cut off
+ * choices by their worth.
  */
 #include "knapsack.h"
 

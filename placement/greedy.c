@@ -2,10 +2,10 @@
 /*
  * greedy.c - the first answer: who is asked for, in which order, each to its best node.
  *
- * VMs are decided one after the other, never taken back: by priority (higher first), then size
- * (more memory, then more cpu), then index. Each goes to the best of the nodes that can take it
- * (placement_score_better() says what best is). This is quick and spreads the load; where it leaves
- * a VM without a place, the searches come.
+ * VMs are decided one after the other, and decisions are final: by priority (higher first), then
+ * size (more memory, then more cpu), then index. Each goes to the best node that can take it
+ * (placement_score_better() defines best). This is fast and spreads the load. If it leaves a VM
+ * without a place, the searches follow.
  */
 #include "search.h"
 

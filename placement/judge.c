@@ -2,9 +2,9 @@
 /*
  * judge.c - one VM on one node: may it run there, how good would it be, and what is there to say?
  *
- * The VM is nowhere at the moment of the question (placement_take()), so that nothing has to be
- * subtracted. The search asks placement_can_go() (state.c) and the score; the explanation asks for
- * all obstacles and the figures. Tests hold the two together.
+ * The VM is on no node when the question is asked (placement_take()), so that nothing has to be
+ * subtracted. The search uses placement_can_go() (state.c) and the score; the explanation uses all
+ * obstacles and the figures. Tests check that the two agree.
  */
 #include "search.h"
 

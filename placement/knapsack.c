@@ -2,9 +2,9 @@
 /*
  * knapsack.c - which VMs to put on one node: those that fit together and are worth most.
  *
- * Searched depth first with a bound, up to a limit. The bound takes all resources as one (sizes,
- * pack.h), of which the room that is left is filled with what is worth most by size, as if VMs
- * could be cut (Dantzig's bound).
+ * The search is depth first with a bound, up to a limit. The bound treats all resources as one
+ * (sizes, pack.h) and fills the remaining room with the VMs of the highest worth per size, as if
+ * VMs could be divided (Dantzig's bound).
  */
 #include "knapsack.h"
 

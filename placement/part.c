@@ -2,9 +2,9 @@
 /*
  * part.c - the plan is improved in parts (large neighbourhood search).
  *
- * Some nodes are taken, what the plan did on them is taken back and sought anew (chain.c), with
- * fewer VMs left down or fewer moves. What is as good is taken as well: another way to the same may
- * be the beginning of a better one.
+ * Some nodes are selected, the plan for them is undone, and a new one is sought (chain.c), with
+ * fewer VMs left down or fewer moves. An equally good one is accepted as well, because it may lead
+ * to a better one.
  */
 #include "chain.h"
 

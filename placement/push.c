@@ -2,10 +2,10 @@
 /*
  * push.c - where a VM may go, and who has to leave for it: what chain.c may choose from.
  *
- * One or two others are tried in every way there is. More of them are not: of the VMs on a node
- * there are too many sets. One set is made of the largest that are needed, or, where choices are
- * made at random, of some of them; and one of those only whose leaving is no move. That more would
- * have been possible is remembered, for then nothing follows from finding nothing.
+ * All sets of one or two other VMs are tried. Larger sets are too many: one set is made of the
+ * largest VMs that are needed, or, with random choices, of some of them, and one of VMs whose
+ * leaving is not a move. It is recorded that more sets would have been possible, because then a
+ * search without a result proves nothing.
  */
 #include "chain.h"
 

@@ -2,11 +2,10 @@
 /*
  * soften.c - fewer soft rules broken, where each VM has a place already.
  *
- * The greedy answer breaks a soft rule where a VM's turn came too late: the node that would keep it
- * was full, or taken by another that could as well have gone elsewhere. So each VM that breaks one
- * is taken out again: to a node where it breaks less, if there is one now; else it changes places
- * with another VM that was asked for, if both together break less then. No VM that was not asked
- * for is moved.
+ * The greedy answer breaks a soft rule if a VM was decided too late: the right node was full, or
+ * used by another VM that could have gone elsewhere. So each VM that breaks a rule is moved to a
+ * node where it breaks less, if there is one now; otherwise it swaps places with another VM in
+ * question, if the two together break less then. No other VM is moved.
  */
 #include "search.h"
 

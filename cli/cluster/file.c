@@ -76,7 +76,7 @@ static int read_resource(struct cluster_reader *r, const json_t *json, bool *giv
         return reader_no_memory(r);
     }
     if (given[number]) {
-        return reader_fail(r, "%.64s is there twice", raw.name);
+        return reader_fail(r, "%.64s is listed twice", raw.name);
     }
     if (number >= PLACEMENT_RESOURCES_MAX) {
         return reader_fail(r, "there are more than %u", PLACEMENT_RESOURCES_MAX);

@@ -92,7 +92,7 @@ static int read_node(struct cluster_reader *r, uint32_t i, const json_t *json,
     if (added != 0) {
         return added < 0
                    ? reader_no_memory(r)
-                   : reader_fail(r, "%.64s has that name already: nodes[%u]", raw.name, number);
+                   : reader_fail(r, "%.64s already has that name: nodes[%u]", raw.name, number);
     }
     r->failed[i] = raw.state == PLACEMENT_NODE_STATE_COUNT;
     *node = (struct placement_node){
@@ -121,7 +121,7 @@ int cluster_read_nodes(struct cluster_reader *r, const json_t *nodes) {
     size_t n = json_array_size(nodes);
     reader_enter(r, "nodes", CLUSTER_NOWHERE);
     if (n == 0 || n > PLACEMENT_NODES_MAX) {
-        return reader_fail(r, "there are %zu; there may be 1 to %u", n, PLACEMENT_NODES_MAX);
+        return reader_fail(r, "there are %zu; allowed are 1 to %u", n, PLACEMENT_NODES_MAX);
     }
     r->nodes = reader_array(r, n, sizeof(*r->nodes));
     r->failed = reader_array(r, n, sizeof(*r->failed));

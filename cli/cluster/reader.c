@@ -201,7 +201,7 @@ static int fail_unknown(struct cluster_reader *r, const char *key,
     char shown[41];
     (void)snprintf(shown, sizeof(shown), "%s", key);
     r->key = shown;
-    (void)reader_fail(r, "there is no such key here; there are");
+    (void)reader_fail(r, "unknown key; allowed are");
     for (size_t i = 0; i < n_fields; i++) {
         put(r, "%s %s", i > 0 ? "," : "", fields[i].key);
     }
@@ -260,7 +260,7 @@ static int read_set(struct cluster_reader *r, struct cluster_names *names, const
                     bool add, uint32_t max, const json_t *array, struct placement_set *ret) {
     size_t n = json_array_size(array);
     if (n > PLACEMENT_VMS_MAX) {
-        return reader_fail(r, "has %zu names; there may be %u", n, PLACEMENT_VMS_MAX);
+        return reader_fail(r, "has %zu names; allowed are at most %u", n, PLACEMENT_VMS_MAX);
     }
     uint32_t *index = reader_array(r, n, sizeof(*index));
     if (index == NULL) {
@@ -316,7 +316,7 @@ int reader_resources(struct cluster_reader *r, const char *key, const json_t *ob
         uint32_t number = cluster_names_find(&r->resource_names, name);
         int error = 0;
         if (number == CLUSTER_NAMES_NONE || number <= PLACEMENT_CPU) {
-            error = reader_fail(r, "is not among the file's further resources");
+            error = reader_fail(r, "is not among the additional resources of the file");
         } else {
             error = reader_amount(r, value, PLACEMENT_AMOUNT_MAX, &row[number]);
         }

@@ -129,7 +129,7 @@ static int check_key(struct cluster_reader *r, const char *key, bool needed, boo
         return reader_fail(r, "is missing; the rule \"%s\" needs it", types[raw->type].name);
     }
     if (!needed && given) {
-        return reader_fail(r, "means nothing to the rule \"%s\"", types[raw->type].name);
+        return reader_fail(r, "does not apply to the rule \"%s\"", types[raw->type].name);
     }
     return 0;
 }
@@ -164,12 +164,12 @@ static int check_keys(struct cluster_reader *r, const struct raw_rule *raw) {
         return reader_fail(r, "is missing; it lists numbers of node_groups");
     }
     if (!has_parts && raw->parts != NULL) {
-        return reader_fail(r, "mean nothing to the rule \"%s\"%s", type,
+        return reader_fail(r, "do not apply to the rule \"%s\"%s", type,
                            has_scope ? " without the scope \"part\"" : "");
     }
     r->key = "scope";
     if (!has_scope && raw->scope != PLACEMENT_NODE) {
-        return reader_fail(r, "means nothing to the rule \"%s\"", type);
+        return reader_fail(r, "does not apply to the rule \"%s\"", type);
     }
     r->key = "strength";
     if (!own && raw->strength == PLACEMENT_SOFT) {
@@ -177,7 +177,7 @@ static int check_keys(struct cluster_reader *r, const struct raw_rule *raw) {
     }
     r->key = "weight";
     if (raw->weight > 0 && raw->strength == PLACEMENT_HARD) {
-        return reader_fail(r, "means nothing to a hard rule");
+        return reader_fail(r, "does not apply to a hard rule");
     }
     return 0;
 }
@@ -326,11 +326,11 @@ static int check_online(struct cluster_reader *r, const struct raw_rule *raw,
     r->key = "amount";
     return n <= raw->amount
                ? 0
-               : reader_fail(r,
-                             "%u of its nodes would be on, and it allows %" PRIu64
-                             "; no node is turned off by a plan: name those that are to go off in "
-                             "events.offline",
-                             n, raw->amount);
+               : reader_fail(
+                     r,
+                     "%u of its nodes would be on, and it allows %" PRIu64
+                     "; a plan powers no node off: name those to be powered off in events.offline",
+                     n, raw->amount);
 }
 
 static int read_sets(struct cluster_reader *r, const struct raw_rule *raw, const json_t *groups,
@@ -444,7 +444,7 @@ int cluster_read_rules(struct cluster_reader *r, const json_t *rules, const json
     uint32_t n_rules = 0;
     reader_enter(r, "rules", CLUSTER_NOWHERE);
     if (most > PLACEMENT_RULES_MAX) {
-        return reader_fail(r, "there are %zu, groups included; there may be up to %u", most,
+        return reader_fail(r, "there are %zu, groups included; allowed are at most %u", most,
                            PLACEMENT_RULES_MAX);
     }
     r->rules = reader_array(r, most, sizeof(*r->rules));

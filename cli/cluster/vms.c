@@ -81,7 +81,7 @@ static int read_hosts(struct cluster_reader *r, uint32_t i, const struct raw_vm 
         error = find_node(r, "also_on", raw->also_on, &vm->also_on);
     }
     if (error == 0 && vm->also_on != PLACEMENT_NONE && vm->host == PLACEMENT_NONE) {
-        error = reader_fail(r, "a VM without a host is not on its way to another");
+        error = reader_fail(r, "a VM without a host cannot be moving to another node");
     }
     if (error == 0 && vm->also_on != PLACEMENT_NONE && vm->also_on == vm->host) {
         error = reader_fail(r, "%.64s is its host", raw->also_on);
@@ -108,7 +108,7 @@ static int read_cpu_model(struct cluster_reader *r, uint32_t i, const struct raw
     const char *name = bound ? raw->bound_cpu_model : raw->cpu_model;
     r->key = bound ? "bound_cpu_model" : "cpu_model";
     if (bound && raw->cpu_model != NULL) {
-        return reader_fail(r, "a VM with a cpu_model is not bound to another");
+        return reader_fail(r, "a VM with a cpu_model cannot be bound to another");
     }
     if (name == NULL || (bound && r->vms[i].host == PLACEMENT_NONE)) {
         return 0;
@@ -206,7 +206,7 @@ static int read_vm(struct cluster_reader *r, uint32_t i, size_t n, const json_t 
     int added = cluster_names_add(&r->file->vms, &r->file->arena, raw.name, &number);
     if (added != 0) {
         return added < 0 ? reader_no_memory(r)
-                         : reader_fail(r, "%.64s has that name already: vms[%u]", raw.name, number);
+                         : reader_fail(r, "%.64s already has that name: vms[%u]", raw.name, number);
     }
     *vm = (struct placement_vm)PLACEMENT_VM_INIT;
     vm->name = raw.name;
@@ -234,7 +234,7 @@ int cluster_read_vms(struct cluster_reader *r, const json_t *vms) {
     size_t n = json_array_size(vms);
     reader_enter(r, "vms", CLUSTER_NOWHERE);
     if (n > PLACEMENT_VMS_MAX) {
-        return reader_fail(r, "there are %zu; there may be up to %u", n, PLACEMENT_VMS_MAX);
+        return reader_fail(r, "there are %zu; allowed are at most %u", n, PLACEMENT_VMS_MAX);
     }
     r->vms = reader_array(r, n, sizeof(*r->vms));
     r->needs = reader_array(r, n * problem->n_resources, sizeof(*r->needs));

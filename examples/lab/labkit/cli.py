@@ -42,7 +42,7 @@ def _parser():
 
     up = _verb(verbs, "up", run_up, "start a lab")
     _add_up_options(up)
-    _verb(verbs, "down", run_down, "stop it, and remove all of it")
+    _verb(verbs, "down", run_down, "stop the lab and remove everything")
     status = _verb(verbs, "status", run_status, "power, network, storage and membership of each node")
     status.add_argument("--json", action="store_true")
     execute = _verb(verbs, "exec", run_exec, "run a command in a node")
@@ -53,12 +53,12 @@ def _parser():
             ("power-off", Lab.power_off, "cut a node's power"), ("power-on", Lab.power_on, "boot a node"),
             ("cut", Lab.cut, "unplug a node's network"),
             ("stall-storage", Lab.stall_storage, "a node's storage stops answering"),
-            ("resume-storage", Lab.resume_storage, "it answers again (or is attached again)"),
+            ("resume-storage", Lab.resume_storage, "let a node's storage answer again (or attach it again)"),
             ("lose-storage", Lab.lose_storage, "a node's storage is gone"),
-            ("freeze", Lab.freeze, "stop all processes of a node"), ("thaw", Lab.thaw, "let them go on")):
+            ("freeze", Lab.freeze, "stop all processes of a node"), ("thaw", Lab.thaw, "let the processes of a node continue")):
         verb = _verb(verbs, name, _on_node(method), what)
         verb.add_argument("node")
-    heal = _verb(verbs, "heal", run_heal, "plug a node's network in; without a node: all, and end partitions")
+    heal = _verb(verbs, "heal", run_heal, "plug a node's network in; without NODE, all, and end partitions")
     heal.add_argument("node", nargs="?")
     partition = _verb(verbs, "partition", run_partition, "split the network: partition n1,n2 / n3")
     partition.add_argument("parts", nargs="+")

@@ -120,14 +120,14 @@ class Demo:
     # -- the steps --
 
     def start_guests(self):
-        self.line.heading(f"{len(GUESTS)} guests are given to the cluster, which places and starts them")
+        self.line.heading(f"{len(GUESTS)} guests are added to the cluster, which places and starts them")
         for name in GUESTS:
             guests.add(self.lab, guests.Guest(name))
         for name in GUESTS:
             if not self.follower.wait(lambda name=name: self.follower.track(name).tick_times, STEP_TIMEOUT_S):
-                raise errors.LabError(f"guest {name} does not come up; look at: clusterctl status")
+                raise errors.LabError(f"guest {name} does not start; see: clusterctl status")
         self.settle("all guests run", self.all_settled)
-        self.line.say("all of them count on their consoles and write to their disks", placement=self.where())
+        self.line.say("all guests count on their consoles and write to their disks", placement=self.where())
         self.line.say(self.spread())
 
     def moved_live(self, names, began):
@@ -140,7 +140,7 @@ class Demo:
             boots = [at for at in track.boot_times if at > began]
             # Between two ticks lie 0.1 s when nothing happens; what is beyond is the time it stood still.
             stood_ms = max(0, round((gap - 0.1) * 1000))
-            self.line.require(not boots, f"{name} is on {self.where().get(name)}; it stood still for {stood_ms} ms and did not restart",
+            self.line.require(not boots, f"{name} is on {self.where().get(name)}; it was paused for {stood_ms} ms and did not restart",
                               vm=name, node=self.where().get(name), stood_still_ms=stood_ms)
 
     def drain(self, node):
@@ -210,7 +210,7 @@ class Demo:
         self.line.say(self.spread(), placement=self.where())
 
     def verdict(self):
-        self.line.heading("What the witnesses say")
+        self.line.heading("What the guests and the sampler saw")
         said = {name: console.read(self.lab, name) for name in GUESTS}
         writes = sum(entry.acknowledged for entry in said.values())
         self.line.require(not any(entry.lost for entry in said.values()), f"none of {writes} acknowledged writes was lost",
@@ -235,7 +235,7 @@ class Demo:
             self.lose(candidates[-1], "network cut", self.lab.cut)
             self.return_of(candidates[-1])
         else:
-            self.line.require(False, "a second node has guests that could lose it")
+            self.line.require(False, "a second node has guests to lose")
         self.verdict()
 
 
@@ -249,11 +249,11 @@ def run(options):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         if Lab.down(name):
-            timeline.say("all nodes, guests and networks are taken down")
+            timeline.say("all nodes, guests and networks are removed")
     if timeline.faults:
-        timeline.heading(f"{len(timeline.faults)} of these were not as they should be")
+        timeline.heading(f"{len(timeline.faults)} checks failed")
         return 1
-    timeline.heading("All as it should be; nothing is left behind")
+    timeline.heading("All checks passed; nothing is left behind")
     return 0
 
 
@@ -264,7 +264,7 @@ def _run(options, name, timeline):
     Lab.down(name)
     timeline.heading(f"{NODES} nodes: corosync, libvirt, clusterd, one shared volume")
     lab = Lab.up(lab_settings.Settings(name=name, nodes=NODES), build_dir)
-    timeline.say("quorum stands, the volume is the same storage on all of them, a fence device guards them")
+    timeline.say("the cluster has quorum, all nodes see the same volume, and there is a fence device")
     with contextlib.ExitStack() as stack:
         follower = stack.enter_context(console.Follower(lab))
         watch = stack.enter_context(sampler.Sampler(lab))

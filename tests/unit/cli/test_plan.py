@@ -150,7 +150,7 @@ def test_a_daemon_whose_answer_is_strange(cluster):
     cluster.serve(ok("export", cluster={**CLUSTER, "moon": 1}))
     done = cluster.run("plan")
     assert done.returncode == 1
-    assert "plan: clusterd's answer: moon: there is no such key here" in done.stderr
+    assert "plan: clusterd's answer: moon: unknown key" in done.stderr
     assert "are clusterctl and clusterd of the same version?" in done.stderr
 
 

@@ -74,7 +74,8 @@ static const struct verdict_case verdict_cases[] = {
     {"several obstacles: the one that room cannot cure comes first",
      "node n1 memory 1 cpu 1 lost\nvm b memory 2 cpu 2 volumes csv1\nrequest place vms b", "b",
      "n1", PLACEMENT_NODE_STATE,
-     "the node is lost and accepts no VMs; also: lacks a volume, not enough cpu, not enough memory"},
+     "the node is lost and accepts no VMs; also: lacks a volume, not enough cpu, not enough "
+     "memory"},
     {"possible owners are law",
      "node n1 " ROOM "\nnode n2 " ROOM "\nvm b memory 1 cpu 1 possible n2\nrequest place vms b",
      "b", "n1", PLACEMENT_NOT_POSSIBLE_OWNER, "not among its possible owners"},
