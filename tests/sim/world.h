@@ -382,11 +382,14 @@ struct sim {
     uint64_t n_trace;
 };
 
-/* node.c */
+/* node.c, node_life.c */
 struct item *item_new(enum item_kind kind);
 void item_free(struct item *item);
 void node_post(struct sim *s, uint32_t node, enum stream stream, struct item *item, uint64_t us);
 void node_step(struct sim *s, uint32_t node, struct core_event *event);
+void node_drain(struct sim *s, uint32_t node); /* works off what has piled up */
+void node_thaw(struct sim *s, uint64_t node, uint64_t life);
+void node_core_end(struct sim *s, uint64_t pointer, uint64_t b);
 void node_end_clusterd(struct sim *s, uint32_t node);
 void node_restart(struct sim *s, uint64_t node, uint64_t life); /* unless it lives, or shall not */
 uint64_t node_clock_ms(const struct sim *s, uint32_t node);
