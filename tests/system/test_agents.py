@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The agent vm against real libvirtd and QEMU: start, stop, watch, and what only tells; each way it can end."""
 
+import contextlib
 import os
 import re
 import signal
@@ -247,9 +248,10 @@ def test_what_never_reaches_libvirt_has_begun_nothing(world, action):
         shows(vm.do("n1", "destroy"), result="ok", state="off")
 
 
-def test_a_start_that_libvirt_has_is_not_called_unbegun(world):
-    """libvirtd hangs with the start in it: nobody can tell what becomes of it."""
-    busy, late = world.guest("busy"), world.guest("late")
+@contextlib.contextmanager
+def workers_busy(world):
+    """All 20 of libvirtd's workers wait for the monitor of a QEMU that is stopped, and more calls wait behind them."""
+    busy = world.guest("busy")
     busy.start("n1")
     world.kill_qemu("n1", busy.name, "STOP")
     query = ["virsh", "qemu-monitor-command", busy.name, '{"execute":"query-status"}']
@@ -257,41 +259,38 @@ def test_a_start_that_libvirt_has_is_not_called_unbegun(world):
                for _ in range(24)]
     try:
         wait_until(lambda: queue_depth(world) >= 4, 20)
-        final = shows(late.do("n1", "start", generation=1, timeout_ms=3000), result="failed", state="unknown", code=1)
-        assert "detail" not in final, final
+        yield
     finally:
         world.kill_qemu("n1", busy.name, "CONT")
         for caller in callers:
             caller.wait(60)
-    wait_until(lambda: late.name in world.running("n1"), 20)
-
-
-def test_absent_is_said_only_when_no_start_waits_in_libvirtd(world):
-    """libvirtd carries out what it was asked by a client that has gone: also a start that waited for a free worker."""
-    busy, late = world.guest("busy"), world.guest("late")
-    busy.start("n1")
-    world.kill_qemu("n1", busy.name, "STOP")
-    query = ["virsh", "qemu-monitor-command", busy.name, '{"execute":"query-status"}']
-    callers = [subprocess.Popen(world.lab.command("n1", query), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-               for _ in range(24)]  # libvirtd has 20 workers
-    try:
-        wait_until(lambda: queue_depth(world) >= 4, 20)
-        shows(late.do("n1", "start", generation=1, timeout_ms=3000), result="failed", state="unknown", code=1)
-        final = shows(late.do("n1", "monitor", wait_job=1, timeout_ms=3000), result="failed", state="unknown", code=1)
-        assert "earlier requests" in final["reason"], final
-    finally:
-        world.kill_qemu("n1", busy.name, "CONT")
-        for caller in callers:
-            caller.wait(60)
-    wait_until(lambda: late.name in world.running("n1"), 20)
-    shows(late.do("n1", "monitor", wait_job=1), result="ok", state="running", code=0)
-    shows(late.do("n2", "monitor", wait_job=1), result="ok", state="off", code=7)
 
 
 def queue_depth(world):
     """Calls that wait for one of libvirtd's workers."""
     text = world.lab.check("n1", ["virt-admin", "server-threadpool-info", "libvirtd"])
     return int(re.search(r"jobQueueDepth\s*:\s*(\d+)", text).group(1))
+
+
+def test_a_start_that_libvirt_has_is_not_called_unbegun(world):
+    """libvirtd hangs with the start in it: nobody can tell what becomes of it."""
+    late = world.guest("late")
+    with workers_busy(world):
+        final = shows(late.do("n1", "start", generation=1, timeout_ms=3000), result="failed", state="unknown", code=1)
+        assert "detail" not in final, final
+    wait_until(lambda: late.name in world.running("n1"), 20)
+
+
+def test_absent_is_said_only_when_no_start_waits_in_libvirtd(world):
+    """libvirtd carries out what it was asked by a client that has gone: also a start that waited for a free worker."""
+    late = world.guest("late")
+    with workers_busy(world):
+        shows(late.do("n1", "start", generation=1, timeout_ms=3000), result="failed", state="unknown", code=1)
+        final = shows(late.do("n1", "monitor", wait_job=1, timeout_ms=3000), result="failed", state="unknown", code=1)
+        assert "earlier requests" in final["reason"], final
+    wait_until(lambda: late.name in world.running("n1"), 20)
+    shows(late.do("n1", "monitor", wait_job=1), result="ok", state="running", code=0)
+    shows(late.do("n2", "monitor", wait_job=1), result="ok", state="off", code=7)
 
 
 # -- what only tells --
