@@ -17,6 +17,7 @@
 
 #include "core/model/model.h"
 #include "wire/command.h"
+#include "wire/progress.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -139,11 +140,7 @@ struct core_agent {
     uint64_t generation;
     uint64_t blackout_ms;
     uint64_t total_ms;
-    uint32_t percent;
-    uint64_t rate_bps;
-    uint64_t dirty_bps;
-    uint32_t iteration;
-    uint64_t remaining_bytes;
+    PROGRESS_FIELDS(WIRE_MEMBER, core_agent)
     uint64_t memory_total_mb, memory_free_mb;
     uint32_t cpu_busy_permille;
     uint64_t free_mb, total_mb;
@@ -289,8 +286,7 @@ struct core_reply {
 struct core_progress {
     uint64_t operation;
     uint32_t vm;
-    uint32_t percent, iteration;
-    uint64_t rate_bps, dirty_bps, remaining_bytes;
+    PROGRESS_FIELDS(WIRE_MEMBER, core_progress)
 };
 
 struct core_watchdog {

@@ -29,13 +29,8 @@ void usage_note(struct core *c, uint32_t node, const struct msg_heartbeat *h) {
 }
 
 int progress_note(struct core *c, const struct msg_progress *p) {
-    struct core_progress progress = {.operation = p->operation,
-                                     .vm = p->vm,
-                                     .percent = p->percent,
-                                     .iteration = p->iteration,
-                                     .rate_bps = p->rate_bps,
-                                     .dirty_bps = p->dirty_bps,
-                                     .remaining_bytes = p->remaining_bytes};
+    struct core_progress progress = {
+        .operation = p->operation, .vm = p->vm, PROGRESS_FIELDS(PROGRESS_OF, p)};
     outbox_add(&c->out, CORE_ACTION_PROGRESS)->progress = progress;
     uint32_t i = 0, kept = 0;
     for (i = 0; i < c->n_progress; i++) {

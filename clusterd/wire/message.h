@@ -14,6 +14,7 @@
 #ifndef CLUSTERD_WIRE_MESSAGE_H
 #define CLUSTERD_WIRE_MESSAGE_H
 
+#include "wire/progress.h"
 #include "wire/record.h"
 
 #include <stdint.h>
@@ -132,11 +133,7 @@ WIRE_STRUCT(msg_heartbeat);
 #define WIRE_FIELDS_msg_progress(F, S) \
     F(S, U64, operation, 0)            \
     F(S, U32, vm, 0)                   \
-    F(S, U32, percent, 0)              \
-    F(S, U32, iteration, 0)            \
-    F(S, U64, rate_bps, 0)             \
-    F(S, U64, dirty_bps, 0)            \
-    F(S, U64, remaining_bytes, 0)
+    PROGRESS_FIELDS(F, S)
 WIRE_STRUCT(msg_progress);
 
 #define WIRE_MESSAGES(X)            \

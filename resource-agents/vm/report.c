@@ -68,10 +68,10 @@ void report_send(const struct report *report) {
 }
 
 void report_progress(const struct progress *progress) {
-    jsonl_send(json_pack("{s{sI sI sI sI sI}}", "progress", "percent",
-                         (json_int_t)progress->percent, "rate_bps", (json_int_t)progress->rate_bps,
-                         "dirty_bps", (json_int_t)progress->dirty_bps, "iteration",
-                         (json_int_t)progress->iteration, "remaining_bytes",
-                         (json_int_t)progress->remaining_bytes),
-               JSONL_DROPPABLE_MS);
+    json_t *numbers = json_object();
+#define X(S, TYPE, field, LIMIT) \
+    json_object_set_new(numbers, #field, json_integer((json_int_t)(S)->field));
+    PROGRESS_FIELDS(X, progress)
+#undef X
+    jsonl_send(json_pack("{so}", "progress", numbers), JSONL_DROPPABLE_MS);
 }

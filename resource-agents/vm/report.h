@@ -4,6 +4,8 @@
 #ifndef AGENTS_VM_REPORT_H
 #define AGENTS_VM_REPORT_H
 
+#include "wire/progress.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,11 +31,9 @@ struct report {
 };
 
 struct progress {
-    uint64_t percent;
-    uint64_t rate_bps;  /* bytes per second sent */
-    uint64_t dirty_bps; /* bytes per second that the guest writes anew */
-    uint64_t iteration;
-    uint64_t remaining_bytes;
+#define X(S, TYPE, field, LIMIT) uint64_t field;
+    PROGRESS_FIELDS(X, )
+#undef X
 };
 
 const char *vm_result_name(enum vm_result result);

@@ -23,11 +23,9 @@ struct member {
 #define AT(field) offsetof(struct core_agent, field)
 
 static const struct member progress_members[] = {
-    {"percent", MEMBER_U32, AT(percent)},
-    {"rate_bps", MEMBER_U64, AT(rate_bps)},
-    {"dirty_bps", MEMBER_U64, AT(dirty_bps)},
-    {"iteration", MEMBER_U32, AT(iteration)},
-    {"remaining_bytes", MEMBER_U64, AT(remaining_bytes)},
+#define X(S, TYPE, field, LIMIT) {#field, MEMBER_##TYPE, AT(field)},
+    PROGRESS_FIELDS(X, )
+#undef X
 };
 static const struct member result_members[] = {
     {"result", MEMBER_RESULT, AT(result)},        {"state", MEMBER_STATE, AT(state)},

@@ -285,13 +285,18 @@ json_t *render_event(const struct model_event *event) {
 
 json_t *render_progress(const struct model *m, const struct core_progress *progress) {
     const struct model_vm *vm = model_vm_by_id(m, progress->vm);
-    return json_pack("{so so so so so so so}", "operation", json_of_number(progress->operation),
-                     "vm", json_of_text(vm ? vm->name : ""), "percent",
-                     json_of_number(progress->percent), "rate_bps",
-                     json_of_number(progress->rate_bps), "dirty_bps",
-                     json_of_number(progress->dirty_bps), "iteration",
-                     json_of_number(progress->iteration), "remaining_bytes",
-                     json_of_number(progress->remaining_bytes));
+    json_t *json = json_pack("{so so}", "operation", json_of_number(progress->operation), "vm",
+                             json_of_text(vm ? vm->name : ""));
+    int err = json ? 0 : -1;
+#define X(S, TYPE, field, LIMIT) \
+    err = err < 0 ? err : json_object_set_new(json, #field, json_of_number((S)->field));
+    PROGRESS_FIELDS(X, progress)
+#undef X
+    if (err < 0) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
 }
 
 json_t *render_rule(const struct model *m, const struct model_rule *rule) {

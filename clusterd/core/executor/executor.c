@@ -108,11 +108,7 @@ static int send_progress(struct core *c, const struct run *run, const struct cor
         .type = MESSAGE_PROGRESS,
         .body.msg_progress = {.operation = run->operation,
                               .vm = run->subject,
-                              .percent = line->percent,
-                              .iteration = line->iteration,
-                              .rate_bps = line->rate_bps,
-                              .dirty_bps = line->dirty_bps,
-                              .remaining_bytes = line->remaining_bytes},
+                              PROGRESS_FIELDS(PROGRESS_OF, line)},
     };
     if (run->kind == RUN_ORDER && replica_usable(&c->replica)) {
         replica_send(&c->replica, &m, &c->out);
