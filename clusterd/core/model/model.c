@@ -22,6 +22,7 @@ WIRE_DEFINE(operation_vm);
 WIRE_DEFINE(model_operation);
 WIRE_DEFINE(model_event);
 WIRE_DEFINE(model_rule);
+WIRE_DEFINE(model_journal);
 
 /* A snapshot: the counters, then each table's rows. */
 /* clang-format off */
@@ -217,6 +218,15 @@ const struct model_operation *model_operation_by_id(const struct model *m, uint6
     return NULL;
 }
 
+const struct model_journal *model_journal_of_vm(const struct model *m, uint32_t vm) {
+    MODEL_EACH(model_journal, row, &m->journal) {
+        if (row->vm == vm) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
 const char *model_node_name(const struct model *m, uint32_t id) {
     const struct model_node *node = model_node_by_id(m, id);
     return node ? node->name : "a node that is not configured";
@@ -289,6 +299,17 @@ static void table_encode(const struct model_table *table, struct buffer *out) {
     }
 }
 
+/* The last table that has rows, and all before it: a reader tells them apart by their order. */
+static uint32_t tables_to_write(const struct model *m) {
+    uint32_t i = 0, n = MODEL_TABLES_WRITTEN;
+#define X(table, type) \
+    i++;               \
+    n = m->table.n > 0 && i > n ? i : n;
+    MODEL_TABLES(X)
+#undef X
+    return n;
+}
+
 void model_encode(const struct model *m, struct buffer *out) {
     struct model_counters counters = {.epoch = m->epoch,
                                       .index = m->index,
@@ -297,7 +318,12 @@ void model_encode(const struct model *m, struct buffer *out) {
                                       .last_volume = m->last_volume,
                                       .members = m->members};
     wire_encode(&model_counters_record, &counters, out);
-#define X(table, type) table_encode(&m->table, out);
+    uint32_t left = tables_to_write(m);
+#define X(table, type)                \
+    if (left > 0) {                   \
+        table_encode(&m->table, out); \
+        left--;                       \
+    }
     MODEL_TABLES(X)
 #undef X
 }
@@ -316,9 +342,9 @@ static int take_record(struct cursor *c, const struct wire_record *record, void 
     return err;
 }
 
-static int table_decode(struct model_table *table, struct cursor *c) {
-    if (c->left == 0 && table->record == &model_rule_record) {
-        return 0; /* a snapshot of version 1 ends before it */
+static int table_decode(struct model_table *table, struct cursor *c, bool may_be_absent) {
+    if (c->left == 0 && may_be_absent) {
+        return 0;
     }
     if (c->left < 4) {
         return -EBADMSG;
@@ -371,9 +397,12 @@ int model_decode(struct model *m, const uint8_t *data, size_t size) {
     struct cursor c = {.data = data, .left = size};
     arena_init(&c.arena);
     int err = counters_decode(m, &c);
-#define X(table, type)                     \
-    if (err == 0) {                        \
-        err = table_decode(&m->table, &c); \
+    /* A snapshot of version 1 ends before the rules. */
+    uint32_t i = 0;
+#define X(table, type)                                                \
+    i++;                                                              \
+    if (err == 0) {                                                   \
+        err = table_decode(&m->table, &c, i >= MODEL_TABLES_WRITTEN); \
     }
     MODEL_TABLES(X)
 #undef X

@@ -13,6 +13,7 @@
 #ifndef CLUSTERD_CORE_MODEL_MODEL_H
 #define CLUSTERD_CORE_MODEL_MODEL_H
 
+#include "core/model/journal.h"
 #include "core/model/operations.h"
 #include "core/model/orders.h"
 #include "wire/command.h"
@@ -286,7 +287,12 @@ struct model_table {
     X(settings, model_setting)      \
     X(operations, model_operation)  \
     X(events, model_event)          \
-    X(rules, model_rule) /* since version 2 of the protocol */
+    X(rules, model_rule) /* since version 2 of the protocol */ \
+    X(journal, model_journal) /* new tables come last; see MODEL_TABLES_WRITTEN */
+
+/* So many tables are always a part of a snapshot. Those after them are left out while they are
+ * empty, so that a build that does not know them has the same snapshot and the same digest. */
+#define MODEL_TABLES_WRITTEN 9u
 
 struct model {
 #define X(table, type) struct model_table table;
@@ -329,6 +335,8 @@ const struct model_device *model_device_by_name(const struct model *m, const cha
  * are never used: devices.h. */
 const struct model_device *model_device_for(const struct model *m, uint32_t node);
 const struct model_rule *model_rule_by_name(const struct model *m, const char *name);
+/* NULL: nothing is under way for the VM. */
+const struct model_journal *model_journal_of_vm(const struct model *m, uint32_t vm);
 const struct model_operation *model_operation_by_id(const struct model *m, uint64_t id);
 
 /* "n2", or "node 7" if the model does not know it. Valid until the next call with the same id
