@@ -367,7 +367,7 @@ def test_the_man_page_has_every_key(plan):
     for content in ({**GOOD, "?": 1}, with_node(**{"?": 1}), with_vm(**{"?": 1}), with_rule(**{"?": 1}),
                     {**GOOD, "events": {"?": 1}}, {**GOOD, "solve": {"?": 1}}, {**GOOD, "resources": [{"?": 1}]}):
         _, text = plan(content)
-        for key in re.search(r"there are ([^\n]*)", text).group(1).split(", "):
+        for key in re.search(r"allowed are ([^\n]*)", text).group(1).split(", "):
             assert re.search(rf"^\.It (Cm|Xo Cm) {key}\b", page, re.M), f"clusterd-cluster.json(5) lacks {key}"
 
 
