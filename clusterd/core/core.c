@@ -86,6 +86,9 @@ static int apply_committed(struct core *c) {
             return err;
         }
         r->applied_index++;
+        if (!c->replaying && replica_wants_sample(r, a.type, item->epoch)) {
+            replica_sample(r, c->now_ms, &c->out);
+        }
         if (c->replaying) {
             drop_told(c, first);
         } else if (a.origin == c->self && a.incarnation == c->incarnation) {
@@ -118,6 +121,7 @@ static int load_snapshot(struct core *c) {
     }
     model_finish(&c->model);
     c->model = arrived;
+    c->model.speaks = r->speaks;
     c->model.vms.n -= MUTANT(snapshot_short) && c->model.vms.n > 0;
     core_pending_in_snapshot(c);
     answers_give_up(c, UINT64_MAX); /* what became of them is in it */
@@ -178,6 +182,7 @@ static int on_boot(struct core *c, const struct core_boot *boot) {
     if (err < 0) {
         return err;
     }
+    c->model.speaks = c->replica.speaks;
     if (c->replica.refusal) {
         outbox_log(&c->out, SEVERITY_ERROR, "%s", c->replica.refusal);
     }
@@ -391,6 +396,8 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     };
     if (c->booted) {
         replica_list_text(r, ret->list_differs, sizeof(ret->list_differs));
+        replica_state_text(r, ret->state_differs, sizeof(ret->state_differs));
+        replica_version_text(r, ret->version_differs, sizeof(ret->version_differs));
     }
     if (r->refusal) {
         ret->reason = r->refusal;
@@ -399,6 +406,9 @@ void core_get_status(const struct core *c, struct core_status *ret) {
     } else if (!r->quorate) {
         ret->reason = "this node is not part of a majority: see corosync-quorumtool, and the "
                       "network to the other nodes";
+    } else if (!ret->usable && c->booted && replica_is_misfit(r)) {
+        ret->reason = "this node's clusterd is of a version that cannot work with the others': it "
+                      "stays out until it, or theirs, is updated";
     } else if (!ret->usable && c->booted && replica_forgetful(r)) {
         ret->reason = "the database of a node is older than it was (replaced, or restored from a "
                       "backup): that node does not count; start clusterd on more of the others";

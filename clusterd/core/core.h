@@ -50,6 +50,7 @@ struct core_entry {
 
 struct core_stored_state {
     uint64_t promised;       /* highest epoch promised */
+    uint32_t needs;          /* as core_store has it; 0: the lowest */
     uint64_t commit_index;   /* a lower bound: written along with later entries */
     uint64_t snapshot_index; /* 0: no snapshot */
     uint64_t snapshot_epoch;
@@ -77,7 +78,11 @@ struct core_boot {
     const char *migrate_uri; /* "%s": name of the target */
     const char *libvirt_uri;
     uint32_t compact_entries; /* a snapshot after so many; 0: as many as is good */
-    uint64_t solve_in_loop;   /* nodes times VMs; what is more is a job; 0: as many as is good */
+    /* An older build is played: the highest version of the protocol that it speaks; 0: of this one.
+     * And whether it is from before versions were told. */
+    uint32_t speaks;
+    uint8_t tells_no_versions;
+    uint64_t solve_in_loop; /* nodes times VMs; what is more is a job; 0: as many as is good */
     struct core_stored_state state;
 };
 
@@ -226,6 +231,7 @@ struct core_store {
         *snapshot; /* NULL: none. Replaces the snapshot and deletes entries <= its index */
     uint32_t snapshot_size;
     uint64_t snapshot_index, snapshot_epoch, snapshot_chain;
+    uint32_t needs; /* version of the protocol that whoever reads it must speak; 0: unchanged */
     uint64_t truncate_from; /* 0: nothing; else entries >= this index are deleted, before the new
                                ones are added */
     const struct core_entry *entries;
@@ -370,6 +376,10 @@ struct core_status {
     uint64_t stored_index;
     /* How this node's list of nodes (corosync.conf) differs from the cluster's; "": it does not. */
     char list_differs[512];
+    /* Which node's version of the protocol keeps it out of the cluster, and what to do; "". */
+    char version_differs[300];
+    /* Which node has come to another state than the others by the same log; "". */
+    char state_differs[300];
 };
 void core_get_status(const struct core *core, struct core_status *ret_status);
 

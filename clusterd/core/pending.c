@@ -10,6 +10,7 @@
 #include "base/mutant.h"
 #include "core/apply/apply.h"
 #include "core/core_internal.h"
+#include "core/model/version.h"
 #include "core/pending.h"
 #include "core/replica/log.h"
 #include "core/timeouts.h"
@@ -48,8 +49,32 @@ static void remove_pending(struct core *c, uint32_t i) {
     memmove(&c->pending[i], &c->pending[i + 1], (c->n_pending - i) * sizeof(*c->pending));
 }
 
+/* Whether the view speaks the version that it needs; else the client, if there is one, is told. */
+static bool may_propose(struct core *c, uint32_t since, uint64_t client) {
+    char names[200];
+    if (since <= c->replica.protocol || MUTANT(newer_in_old_view)) {
+        return true;
+    }
+    if (client) {
+        replica_who_speaks_less(&c->replica, since, names, sizeof(names));
+        outbox_reply(&c->out, client, REPLY_REFUSED, 0,
+                     outbox_text(&c->out,
+                                 "this cannot be done until all nodes run a clusterd with protocol "
+                                 "%u; %s",
+                                 since, names),
+                     "update clusterd on those nodes, one after the other; then try again");
+    }
+    return false;
+}
+
 int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
                  uint64_t client) {
+    uint32_t since = version_of_command(type, command);
+    bool usable = replica_usable(&c->replica);
+    if (usable && kind != PENDING_REPORT &&
+        !may_propose(c, since, kind == PENDING_CLIENT ? client : 0)) {
+        return 0;
+    }
     struct log_command entry = {
         .type = type,
         .time_ms = c->wall_ms,
@@ -70,6 +95,7 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
         .request = entry.request,
         .kind = kind,
         .type = type,
+        .since = since,
         .client = client,
         .deadline_ms = kind == PENDING_CLIENT ? c->now_ms + TIMEOUT_REQUEST_MS : UINT64_MAX,
         .data = data,
@@ -83,7 +109,7 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
         outbox_reply(&c->out, client, REPLY_OK, 0, "", "");
         p->kind = PENDING_REPORT;
     }
-    return replica_usable(&c->replica) ? send_pending(c, p) : 0;
+    return usable && may_propose(c, since, 0) ? send_pending(c, p) : 0;
 }
 
 bool core_is_pending(const struct core *c, uint32_t type) {
@@ -125,6 +151,12 @@ int core_resend(struct core *c, bool *ret_report_dropped) {
         } else if (p->type == COMMAND_NODE_REPORT) {
             remove_pending(c, i);
             *ret_report_dropped = true;
+        } else if (!may_propose(c, p->since, p->kind == PENDING_CLIENT ? p->client : 0)) {
+            if (p->kind == PENDING_CLIENT) {
+                remove_pending(c, i);
+            } else {
+                i++; /* it is sent when all members know it */
+            }
         } else {
             int err = send_pending(c, p);
             if (err < 0) {

@@ -21,6 +21,7 @@ struct pending {
     uint64_t request; /* number within this incarnation */
     enum pending_kind kind;
     uint32_t type;       /* of the command */
+    uint32_t since;      /* version of the protocol that it needs */
     uint64_t client;     /* REPLY id */
     uint64_t sent_epoch; /* 0: not sent yet */
     uint64_t deadline_ms;

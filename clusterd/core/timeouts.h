@@ -104,6 +104,8 @@
 #define TIMEOUT_STORE_MS 10000u
 /* Without a piece of the suffix or snapshot: begin anew. */
 #define TIMEOUT_CATCHUP_MS 10000u
+/* A clusterd that was started reports for duty when nobody has contradicted its model so long. */
+#define TIMEOUT_CONFIRM_MS 5000u
 /* A member whose clusterd is silent so long is left out. */
 #define TIMEOUT_MEMBER_MS 4000u
 /* corosync sees the node, but no clusterd there: time for a restart before it is fenced. */

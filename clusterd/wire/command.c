@@ -14,7 +14,7 @@ WIRE_DEFINE(report_domain);
 WIRE_DEFINE(report_order);
 WIRE_DEFINE(resource_amount);
 
-#define X(NAME, number, command, flags) WIRE_DEFINE(cmd_##command);
+#define X(NAME, number, command, since, flags) WIRE_DEFINE(cmd_##command);
 WIRE_COMMANDS(X)
 #undef X
 
@@ -22,15 +22,20 @@ WIRE_COMMANDS(X)
 static const struct {
     const struct wire_record *record;
     const char *name;
-    uint32_t flags;
+    uint32_t since, flags;
 } commands[] = {
-#define X(NAME, number, command, flags) [number] = {&cmd_##command##_record, #NAME, flags},
+#define X(NAME, number, command, since, flags) \
+    [number] = {&cmd_##command##_record, #NAME, since, flags},
     WIRE_COMMANDS(X)
 #undef X
 };
 
 const struct wire_record *command_record(uint32_t type) {
     return type < ARRAY_SIZE(commands) ? commands[type].record : NULL;
+}
+
+uint32_t command_since(uint32_t type) {
+    return command_record(type) ? commands[type].since : UINT32_MAX;
 }
 
 const char *command_name(uint32_t type) {

@@ -33,7 +33,8 @@ WIRE_STRUCT(view_node);
     F(S, U64, epoch, 0)                                                                         \
     F(S, LIST, members, view_member)                                                            \
     F(S, IDS, ring, WIRE_MAX_NODES) /* nodes that corosync sees, with or without a clusterd */  \
-    F(S, LIST, nodes, view_node)
+    F(S, LIST, nodes, view_node)                                                                \
+    F(S, U32, protocol, 0) /* that the view speaks; 0: the first one */
 
 #define WIRE_FIELDS_report_domain(F, S)  \
     F(S, STR, uuid, WIRE_MAX_NAME)       \
@@ -272,43 +273,46 @@ WIRE_STRUCT(resource_amount);
  *
  * The numbers are written to disk: never change or reuse one.
  *
+ * After the name, the version of the protocol with which it came (wire/message.h): it is refused
+ * as long as a member speaks less. A field that comes later has its place in core/model/version.c.
+ *
  * TAKES_ROOM: once it is applied, VMs may find less room than before. Whether the reserve still
  * holds is then told with the answer (core/policy/reserve.c).
  */
 #define WIRE_COMMANDS(X) \
-    X(VIEW,             1,  view,             0)          \
-    X(NODE_REPORT,      2,  node_report,      0)          \
-    X(NODE_LEAVE,       3,  node_leave,       0)          \
-    X(NODE_DRAIN,       4,  node_drain,       TAKES_ROOM) \
-    X(NODE_RESUME,      5,  node_resume,      0)          \
-    X(NODE_FENCE,       6,  node_fence,       0)          \
-    X(NODE_CONFIRM_OFF, 7,  node_confirm_off, 0)          \
-    X(FENCE_BEGIN,      8,  fence_begin,      0)          \
-    X(FENCE_RESULT,     9,  fence_result,     0)          \
-    X(VM_ADD,           10, vm_add,           TAKES_ROOM) \
-    X(VM_REMOVE,        11, vm_remove,        0)          \
-    X(VM_START,         12, vm_start,         TAKES_ROOM) \
-    X(VM_STOP,          13, vm_stop,          0)          \
-    X(VM_MOVE,          14, vm_move,          0)          \
-    X(VM_ORDER,         15, vm_order,         0)          \
-    X(VM_RENEW,         16, vm_renew,         0)          \
-    X(VM_REPORT,        17, vm_report,        0)          \
-    X(VM_EVENT,         18, vm_event,         0)          \
-    X(VOLUME_ADD,       19, volume_add,       0)          \
-    X(VOLUME_REMOVE,    20, volume_remove,    0)          \
-    X(VOLUME_HEALTH,    21, volume_health,    0)          \
-    X(DEVICE_ADD,       22, device_add,       0)          \
-    X(DEVICE_REMOVE,    23, device_remove,    0)          \
-    X(CONFIG_SET,       24, config_set,       TAKES_ROOM) \
-    X(OPERATION_CANCEL, 25, operation_cancel, 0)          \
-    X(OPERATION_END,    26, operation_end,    0)          \
-    X(RULE_ADD,         27, rule_add,         TAKES_ROOM) \
-    X(RULE_REMOVE,      28, rule_remove,      0)          \
-    X(VM_SET,           29, vm_set,           TAKES_ROOM) \
-    X(NODE_SET,         30, node_set,         TAKES_ROOM) \
-    X(VM_RETRY,         31, vm_retry,         0)          \
-    X(VM_CLAIM,         32, vm_claim,         0)          \
-    X(NODE_LIBVIRT,     33, node_libvirt,     0)
+    X(VIEW,             1,  view,             1, 0)          \
+    X(NODE_REPORT,      2,  node_report,      1, 0)          \
+    X(NODE_LEAVE,       3,  node_leave,       1, 0)          \
+    X(NODE_DRAIN,       4,  node_drain,       1, TAKES_ROOM) \
+    X(NODE_RESUME,      5,  node_resume,      1, 0)          \
+    X(NODE_FENCE,       6,  node_fence,       1, 0)          \
+    X(NODE_CONFIRM_OFF, 7,  node_confirm_off, 1, 0)          \
+    X(FENCE_BEGIN,      8,  fence_begin,      1, 0)          \
+    X(FENCE_RESULT,     9,  fence_result,     1, 0)          \
+    X(VM_ADD,           10, vm_add,           1, TAKES_ROOM) \
+    X(VM_REMOVE,        11, vm_remove,        1, 0)          \
+    X(VM_START,         12, vm_start,         1, TAKES_ROOM) \
+    X(VM_STOP,          13, vm_stop,          1, 0)          \
+    X(VM_MOVE,          14, vm_move,          1, 0)          \
+    X(VM_ORDER,         15, vm_order,         1, 0)          \
+    X(VM_RENEW,         16, vm_renew,         1, 0)          \
+    X(VM_REPORT,        17, vm_report,        1, 0)          \
+    X(VM_EVENT,         18, vm_event,         1, 0)          \
+    X(VOLUME_ADD,       19, volume_add,       1, 0)          \
+    X(VOLUME_REMOVE,    20, volume_remove,    1, 0)          \
+    X(VOLUME_HEALTH,    21, volume_health,    1, 0)          \
+    X(DEVICE_ADD,       22, device_add,       1, 0)          \
+    X(DEVICE_REMOVE,    23, device_remove,    1, 0)          \
+    X(CONFIG_SET,       24, config_set,       1, TAKES_ROOM) \
+    X(OPERATION_CANCEL, 25, operation_cancel, 1, 0)          \
+    X(OPERATION_END,    26, operation_end,    1, 0)          \
+    X(RULE_ADD,         27, rule_add,         2, TAKES_ROOM) \
+    X(RULE_REMOVE,      28, rule_remove,      2, 0)          \
+    X(VM_SET,           29, vm_set,           2, TAKES_ROOM) \
+    X(NODE_SET,         30, node_set,         2, TAKES_ROOM) \
+    X(VM_RETRY,         31, vm_retry,         4, 0)          \
+    X(VM_CLAIM,         32, vm_claim,         4, 0)          \
+    X(NODE_LIBVIRT,     33, node_libvirt,     4, 0)
 
 enum { TAKES_ROOM = 1u << 0 };
 
@@ -318,7 +322,7 @@ enum command_type {
 #undef X
 };
 
-#define X(NAME, number, command, flags) WIRE_STRUCT(cmd_##command);
+#define X(NAME, number, command, since, flags) WIRE_STRUCT(cmd_##command);
 WIRE_COMMANDS(X)
 #undef X
 /* clang-format on */
@@ -385,5 +389,7 @@ const struct wire_record *command_record(uint32_t type);
 const char *command_name(uint32_t type);
 /* Whether less room may be left for VMs once it is applied. */
 bool command_takes_room(uint32_t type);
+/* The version of the protocol that it came with. */
+uint32_t command_since(uint32_t type);
 
 #endif

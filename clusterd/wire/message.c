@@ -44,7 +44,7 @@ void message_encode(const struct message *message, struct buffer *out) {
     size_t start = out->size;
     buffer_append_u32(out, MESSAGE_MAGIC);
     buffer_append_u32(out, 0);
-    buffer_append_u8(out, MESSAGE_VERSION);
+    buffer_append_u8(out, PROTOCOL_LOWEST);
     buffer_append_u8(out, (uint8_t)message->type);
     buffer_append_u8(out, 0);
     buffer_append_u8(out, 0);
@@ -85,7 +85,7 @@ int message_decode(const uint8_t *data, size_t size, struct arena *arena, struct
         return err;
     }
     const struct wire_record *record =
-        header.version == MESSAGE_VERSION ? message_record(header.type) : NULL;
+        header.version <= PROTOCOL_HIGHEST ? message_record(header.type) : NULL;
     if (!record) {
         return -EPROTONOSUPPORT;
     }

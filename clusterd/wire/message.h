@@ -2,14 +2,19 @@
 /*
  * Messages between the clusterds, sent by CPG. A message is a header and one record.
  *
- *     u32 magic  u32 crc32c of all that follows  u8 version  u8 type  u16 0  u64 incarnation  u64
- * epoch  record
+ *     u32 magic   u32 crc32c of all that follows   u8 version   u8 type   u16 0
+ *     u64 incarnation   u64 epoch   record
  *
  * The sender's node id comes from CPG, not from the message. `epoch` says in which view the sender
  * was: a message of another epoch than the receiver's is dropped where that matters (each type
- * says). The version is the format of what follows the header, and the lowest of what the sender
- * speaks; a receiver that does not know it drops the message and says so. The header is the same in
- * every version, so that it can be said of whom.
+ * says).
+ *
+ * Versions. A build speaks all versions of the protocol from PROTOCOL_LOWEST to PROTOCOL_HIGHEST;
+ * each STATE says which. The header's version is the lowest that the sender speaks: whoever speaks
+ * that one, or a higher one, reads the message, since the header is the same in every version and
+ * records only grow (wire/record.h). So nodes of different versions always understand each other's
+ * STATEs and can agree on a view, which speaks the lowest of its members' highest versions. What a
+ * version added is used when the view speaks it, and not before (core/model/version.h).
  */
 #ifndef CLUSTERD_WIRE_MESSAGE_H
 #define CLUSTERD_WIRE_MESSAGE_H
@@ -20,10 +25,20 @@
 #include <stdint.h>
 
 #define MESSAGE_MAGIC 0x44534c43u /* "CLSD" */
-/* 2: rules of placement, VM_SET, NODE_SET. 3: further resources. 4: what a node says of its libvirt
- * and QEMU, several fence devices for a node. A clusterd that does not know a command, or a part of
- * one, would come to another model by it, so what adds one is a new version. */
-#define MESSAGE_VERSION 4u
+/*
+ * 2: rules of placement, VM_SET, NODE_SET. 3: further resources. 4: what a node says of its libvirt
+ * and QEMU, several fence devices for a node. 5: a STATE says the lowest version and what the log
+ * needs, heartbeats carry the model's digest, the setting state_check.
+ *
+ * A clusterd that does not know a command, or a part of one, would come to another model by it:
+ * what adds one is a new version. Below PROTOCOL_LOWEST no cluster was ever updated node by node.
+ * (A build may lower the highest one: so an update is tried out.)
+ */
+#define PROTOCOL_LOWEST 4u
+#ifndef PROTOCOL_HIGHEST
+#define PROTOCOL_HIGHEST 5u
+#endif
+#define PROTOCOL_VERSIONS_TOLD 5u /* since then, versions are told and compared */
 #define MESSAGE_HEADER_BYTES 28u
 #define MESSAGE_MAX_BYTES (768u * 1024) /* CPG takes 1 MiB less its own headers */
 #define MESSAGE_CHUNK_BYTES (128u * 1024)
@@ -56,7 +71,9 @@ WIRE_STRUCT(state_vote);
     F(S, U32, protocol, 0)    /* highest that it speaks */                        \
     F(S, LIST, floors, state_floor)                                               \
     F(S, U64, list, 0)        /* digest of corosync's list of nodes there */      \
-    F(S, LIST, lists, state_vote)
+    F(S, LIST, lists, state_vote)                                                 \
+    F(S, U32, lowest, 0)      /* version that it speaks; 0: `protocol` alone */   \
+    F(S, U32, needs, 0)       /* version that its log needs; 0: the first */
 WIRE_STRUCT(msg_state);
 
 #define WIRE_FIELDS_propose_member(F, S) \
@@ -126,7 +143,9 @@ WIRE_STRUCT(msg_snapshot);
     F(S, U64, sequence, 0)               \
     F(S, U64, memory_total_mb, 0)        \
     F(S, U64, memory_free_mb, 0)         \
-    F(S, U32, cpu_busy_permille, 0)
+    F(S, U32, cpu_busy_permille, 0)      \
+    F(S, U64, check_index, 0)  /* of the log, where its model came to */ \
+    F(S, U64, check_digest, 0) /* this; 0: it does not say */
 WIRE_STRUCT(msg_heartbeat);
 
 /* Of a migration, for people's eyes: neither stored nor acknowledged. */
@@ -178,8 +197,8 @@ struct message_header {
 /* Appends the whole message. */
 void message_encode(const struct message *message, struct buffer *out);
 /* Strings and bytes point into `data`. -EBADMSG: damaged or malformed; -EPROTONOSUPPORT: whole, but
- * of another version, or of a type that this one does not know (message_header() says which);
- * -ENOMEM. */
+ * of a higher version than this build speaks, or of a type that it does not know (message_header()
+ * says which); -ENOMEM. */
 int message_decode(const uint8_t *data, size_t size, struct arena *arena, struct message *ret);
 /* -EBADMSG: damaged. */
 int message_header(const uint8_t *data, size_t size, struct message_header *ret);

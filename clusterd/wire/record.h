@@ -14,9 +14,8 @@
  *
  * Format: u32 size of what follows, then the fields in their order; integers little endian; STR as
  * u32 size + bytes + NUL. Later versions may only append fields: a decoder that knows fewer skips
- * the rest, one that knows more finds zeros. What a view speaks is the lowest protocol version of
- * its members (see messages.h), so a field that changes the model is not sent before everybody
- * knows it.
+ * the rest, one that knows more finds zeros. A field that changes the model is set only when every
+ * member of the view knows it: see "Versions" in wire/message.h.
  */
 #ifndef CLUSTERD_WIRE_RECORD_H
 #define CLUSTERD_WIRE_RECORD_H

@@ -50,7 +50,7 @@ static void decode(uint8_t *data, size_t size, struct arena *arena) {
     CHECK(err == 0 || err == -EBADMSG || err == -EPROTONOSUPPORT);
     if (err != -EBADMSG) {
         CHECK(message_header(data, size, &header) == 0);
-        CHECK((err == 0) <= (header.version == MESSAGE_VERSION));
+        CHECK((err == 0) <= (header.version <= PROTOCOL_HIGHEST));
     }
     if (err == 0) {
         struct buffer bytes;

@@ -97,6 +97,7 @@ static void apply_store(struct sim *s, uint32_t node, const struct core_store *p
         sim_fail(s, "%s stores a promise lower than the one before", s->names[node]);
     }
     db->promised = put->promised ? put->promised : db->promised;
+    db->needs = put->needs > db->needs ? put->needs : db->needs;
     if (put->truncate_from && !put->snapshot) {
         if (put->truncate_from <= db->commit_index) {
             sim_fail(s, "%s drops committed entries from its disk", s->names[node]);

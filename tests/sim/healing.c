@@ -192,6 +192,7 @@ void sim_mend(struct sim *s) {
             sim_storage(s, i, 0);
         }
         sim_speak_newer(s, i, false);
+        sim_install(s, i, 0, true);
         n->corosync.stuck_until_us = 0;
         if (!(s->there >> i & 1)) {
             continue;

@@ -246,6 +246,8 @@ static void boot(struct sim *s, uint32_t node) {
         .migrate_uri = "qemu+tcp://%s/system",
         .libvirt_uri = "qemu:///system",
         .compact_entries = s->options.compact_entries,
+        .speaks = n->speaks,
+        .tells_no_versions = n->tells_no_versions,
         .solve_in_loop = s->options.solve_in_loop,
     };
     disk_fill_boot(s, node, &event.boot.state, &entries);
@@ -256,6 +258,14 @@ static void boot(struct sim *s, uint32_t node) {
 static void connect_ring(struct sim *s, uint32_t node) {
     struct node *n = &s->nodes[node];
     n->connected = true;
+    if (!n->core && n->speaks && n->disk.db.needs > n->speaks) {
+        /* store/schema.c: nothing is read or changed. */
+        sim_trace(s, "%s: clusterd ends: cluster.db was written by a newer clusterd",
+                  s->names[node]);
+        node_end_clusterd(s, node);
+        n->stopped = true;
+        return;
+    }
     if (!n->core) {
         ring_view_init(&n->view, node, n->pid);
         boot(s, node);

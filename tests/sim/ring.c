@@ -11,6 +11,7 @@
 #include "sim/world.h"
 
 #include "base/check.h"
+#include "wire/message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -444,6 +445,18 @@ void sim_node_list(struct sim *s, uint32_t node, uint32_t list) {
         c->expected = count(list);
         c->quorate = is_quorate(s, node);
         ring_tell_quorum(s, node);
+    }
+}
+
+/* One that was stopped, or that could not be started, is not started. */
+void sim_install(struct sim *s, uint32_t node, uint32_t protocol, bool tells_versions) {
+    protocol = protocol == PROTOCOL_HIGHEST ? 0 : protocol;
+    if (s->nodes[node].speaks != protocol || s->nodes[node].tells_no_versions == tells_versions) {
+        sim_trace(s, "%s: a clusterd that speaks protocol %u is installed", s->names[node],
+                  protocol ? protocol : PROTOCOL_HIGHEST);
+        s->nodes[node].speaks = protocol;
+        s->nodes[node].tells_no_versions = !tells_versions;
+        sim_kill_clusterd(s, node);
     }
 }
 

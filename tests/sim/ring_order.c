@@ -187,7 +187,7 @@ void ring_flush(struct sim *s, uint32_t node) {
 
 /* A clusterd of a later version says so in each header; see wire/message.h. */
 static void make_newer(struct shared *bytes) {
-    bytes->data[8] = MESSAGE_VERSION + 1;
+    bytes->data[8] = PROTOCOL_HIGHEST + 1;
     uint32_t crc = crc32c(bytes->data + 8, bytes->size - 8);
     for (int i = 0; i < 4; i++) {
         bytes->data[4 + i] = (uint8_t)(crc >> (8 * i));

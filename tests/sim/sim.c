@@ -206,6 +206,8 @@ struct sim *sim_create(const struct sim_options *options) {
     for (uint32_t i = 1; i <= s->n; i++) {
         struct node *node = &s->nodes[i];
         node->list = s->there;
+        node->speaks = options->protocol;
+        node->tells_no_versions = options->protocol != 0;
         (void)snprintf(s->names[i], sizeof(s->names[i]), "n%u", i);
         s->view_nodes[i - 1] = (struct view_node){.id = i, .name = s->names[i], .votes = 1};
         node->inbox_last = &node->inbox;

@@ -51,6 +51,7 @@ struct sim_options {
     uint64_t ring_us;         /* from a loss to a new ring: token and consensus; 0: 0.2 to 2.5 s */
     uint64_t boot_us;         /* from power to corosync and clusterd; 0: 0.2 to 3.2 s */
     uint32_t compact_entries; /* a snapshot after so many; 0: as in the daemon */
+    uint32_t protocol;        /* that all nodes speak at first; 0: the newest */
     uint32_t solve_in_loop;   /* nodes times VMs; 0: as in the daemon */
     uint64_t solve_us;        /* how long a solve beside the loop usually takes; 0: 80 ms */
     bool no_fencing;   /* the fence device never works: watchdogs and people are all there is */
@@ -124,6 +125,9 @@ void sim_set_quorum(struct sim *s, uint32_t quorum);
 /* It is taken out of the machine room. */
 void sim_node_gone(struct sim *s, uint32_t node);
 void sim_speak_newer(struct sim *s, uint32_t node, bool newer); /* protocol version */
+/* Its clusterd is replaced by one that speaks that version at most; 0: by the newest. Builds from
+ * before version 5 did not tell their versions. */
+void sim_install(struct sim *s, uint32_t node, uint32_t protocol, bool tells_versions);
 /* So much of what its clusterd sends is damaged, with a right checksum; see garble.c. */
 void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us);
 void sim_jump_wall_clock(struct sim *s, uint32_t node, int64_t ms);

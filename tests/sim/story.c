@@ -64,6 +64,10 @@ static void compact(struct story *t, const struct words *w) {
     t->options.compact_entries = (uint32_t)w->v[0];
 }
 
+static void installed(struct story *t, const struct words *w) {
+    t->options.protocol = (uint32_t)w->v[0];
+}
+
 static void no_fencing(struct story *t, const struct words *w) {
     (void)w;
     t->options.no_fencing = true;
@@ -115,6 +119,7 @@ static const struct pattern head[] = {
     {"solve beside the loop in TIME", solve_beside, NULL},
     {"seed NUMBER", seed, NULL},
     {"compact NUMBER", compact, NULL},
+    {"protocol NUMBER", installed, NULL},
     {"no fencing", no_fencing, NULL},
     {"cpu NODES NAME", story_cpu, NULL},
     {"machine NODES NAME", story_machine, NULL},

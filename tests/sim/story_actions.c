@@ -5,6 +5,7 @@
 #include "sim/story_inner.h"
 
 #include "plain_vm.h"
+#include "wire/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,15 @@ static void gone(struct story *t, const struct words *w) {
 
 static void speaks(struct story *t, const struct words *w) {
     sim_speak_newer(t->sim, (uint32_t)w->v[0], w->v[1] == 0);
+}
+
+static void install(struct story *t, const struct words *w) {
+    for (uint32_t i = 1; i <= t->options.nodes; i++) {
+        if (w->v[0] >> i & 1) {
+            bool tells = w->n > 2 ? w->v[2] != 0 : w->v[1] >= PROTOCOL_HIGHEST;
+            sim_install(t->sim, i, (uint32_t)w->v[1], tells);
+        }
+    }
 }
 
 static void garbles(struct story *t, const struct words *w) {
@@ -431,6 +441,8 @@ const struct pattern story_actions[] = {
     {"list NODES = NODES", node_list, NULL},
     {"gone NODE", gone, NULL},
     {"speaks NODE newer|common", speaks, NULL},
+    {"install NODES protocol NUMBER", install, NULL},
+    {"install NODES protocol NUMBER untold|told", install, NULL},
     {"garble NODE NUMBER for TIME", garbles, NULL},
     {"kill-clusterd NODE", kill_clusterd, NULL},
     {"stop-clusterd NODE", stop_clusterd, NULL},

@@ -79,6 +79,7 @@ struct snapshot {
 
 struct database {
     uint64_t promised, commit_index;
+    uint32_t needs; /* version of the protocol; 0: the lowest */
     struct snapshot snapshot;
     struct log log; /* from the snapshot on */
 };
@@ -190,7 +191,9 @@ struct node {
     bool connected;    /* to corosync */
     bool stopped;      /* by systemctl: not started again by itself */
     uint32_t pid;
-    uint64_t life; /* counts runs of clusterd */
+    uint32_t speaks;        /* version of the protocol that its clusterd speaks; 0: the newest */
+    bool tells_no_versions; /* a build from before versions were told */
+    uint64_t life;          /* counts runs of clusterd */
     uint64_t incarnation;
     uint64_t stuck_until_us;              /* does not run */
     uint32_t dies_after;                  /* so many actions; 0: it does not */

@@ -79,6 +79,24 @@ static void about_list(struct problems *p) {
     }
 }
 
+static void about_versions(struct problems *p) {
+    if (p->view->status.version_differs[0]) {
+        add(p, SEVERITY_ERROR, p->view->status.version_differs,
+            "the same version of clusterd on all nodes; see clusterd(8), UPDATES",
+            "a node cannot work with the others: its clusterd is of another version");
+    }
+}
+
+static void about_states(struct problems *p) {
+    if (p->view->status.state_differs[0]) {
+        add(p, SEVERITY_ERROR, p->view->status.state_differs,
+            "check that node's memory, and that it has the same clusterd; then stop clusterd "
+            "there, "
+            "move cluster.db away and start it again; see clusterd(8), UPDATES",
+            "nodes have come to different states of the cluster");
+    }
+}
+
 static void about_lost_node(struct problems *p, const struct model_node *node,
                             const struct model_device *device) {
     const struct model *m = p->view->model;
@@ -337,6 +355,8 @@ json_t *render_problems(struct ipc_view *view) {
     about_view(&p);
     about_misfit(&p);
     about_list(&p);
+    about_versions(&p);
+    about_states(&p);
     MODEL_EACH(model_node, node, &m->nodes) {
         about_node(&p, node);
     }

@@ -125,13 +125,13 @@ static int write_header(struct export *e) {
                                            "epoch", json_of_number(s->snapshot_epoch)));
     }
     const struct model_node *node = model_node_by_id(&e->model, (uint32_t)e->node);
-    return write_line(e, json_pack("{ss si so so ss si so so so so}", "format", EXPORT_FORMAT,
-                                   "version", EXPORT_VERSION, "node", json_of_number(e->node),
-                                   "name", node ? json_of_text(node->name) : json_null(),
-                                   "clusterd", CLUSTERD_VERSION, "schema", SCHEMA_VERSION,
-                                   "promised", json_of_number(s->promised), "commit_index",
-                                   json_of_number(s->commit_index), "entries",
-                                   json_of_number(s->n_entries), "snapshot", snapshot));
+    return write_line(
+        e, json_pack("{ss si so so ss si so so so so}", "format", EXPORT_FORMAT, "version",
+                     EXPORT_VERSION, "node", json_of_number(e->node), "name",
+                     node ? json_of_text(node->name) : json_null(), "clusterd", CLUSTERD_VERSION,
+                     "schema", s->needs ? (int)s->needs : SCHEMA_VERSION_FIRST, "promised",
+                     json_of_number(s->promised), "commit_index", json_of_number(s->commit_index),
+                     "entries", json_of_number(s->n_entries), "snapshot", snapshot));
 }
 
 static json_t *time_text(uint64_t time_ms) {

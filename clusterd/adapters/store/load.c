@@ -185,6 +185,7 @@ int database_load(struct database *db, struct arena *arena, struct core_stored_s
         error = damaged(&l, "more is committed than the log holds, index", state.commit_index);
     }
     if (error == 0) {
+        state.needs = db->version > SCHEMA_VERSION_FIRST ? db->version : 0;
         *ret_state = state;
         *ret_node = l.node;
     }

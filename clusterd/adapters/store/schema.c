@@ -9,6 +9,7 @@
 
 #include "adapters/store/store.h"
 #include "base/hash.h"
+#include "wire/message.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,6 +137,30 @@ static int read_version(sqlite3 *handle, int *ret_version) {
     return sqlite_errno(code);
 }
 
+static bool is_newer(int version) {
+    return version != 0 && version != SCHEMA_VERSION_FIRST &&
+           (version < 0 || (uint32_t)version > PROTOCOL_HIGHEST);
+}
+
+static void say_newer(const char *path, int version, char *message) {
+    (void)snprintf(message, STORE_MAX_MESSAGE,
+                   "%.300s was written by a newer clusterd: it needs protocol %d, and this one "
+                   "speaks %u at most; nothing was changed; install the newer clusterd on this "
+                   "node again",
+                   path, version, PROTOCOL_HIGHEST);
+}
+
+int database_raise(struct database *db, uint32_t version) {
+    char text[64];
+    if (version <= db->version) {
+        return 0;
+    }
+    (void)snprintf(text, sizeof(text), "PRAGMA user_version = %u", version);
+    int error = sqlite_errno(sqlite3_exec(db->handle, text, NULL, NULL, NULL));
+    db->version = error == 0 ? version : db->version;
+    return error;
+}
+
 static int configure(struct database *db, const char *path, char *message) {
     static const char pragmas[] = "PRAGMA journal_mode = WAL;"
                                   "PRAGMA synchronous = FULL;"
@@ -146,11 +171,8 @@ static int configure(struct database *db, const char *path, char *message) {
                                   "PRAGMA temp_store = MEMORY;";
     int version = 0;
     int error = read_version(db->handle, &version);
-    if (error == 0 && version > SCHEMA_VERSION) {
-        (void)snprintf(message, STORE_MAX_MESSAGE,
-                       "%.300s was written by a newer clusterd (schema %d, this one knows %d): "
-                       "install that version again",
-                       path, version, SCHEMA_VERSION);
+    if (error == 0 && is_newer(version)) {
+        say_newer(path, version, message);
         return -EPROTONOSUPPORT;
     }
     if (error == 0) {
@@ -159,6 +181,7 @@ static int configure(struct database *db, const char *path, char *message) {
     if (error == 0 && version == 0) {
         error = sqlite_errno(sqlite3_exec(db->handle, schema, NULL, NULL, NULL));
     }
+    db->version = version > 0 ? (uint32_t)version : SCHEMA_VERSION_FIRST;
     for (size_t i = 0; error == 0 && i < N_STATEMENTS; i++) {
         error =
             sqlite_errno(sqlite3_prepare_v3(db->handle, statement_texts[i], -1,
@@ -210,13 +233,15 @@ static int begin_reading(struct database *db, const char *path, char *message) {
     }
     if (error < 0) {
         (void)snprintf(message, STORE_MAX_MESSAGE, "%.300s: %s", path, sqlite3_errmsg(db->handle));
-    } else if (version != SCHEMA_VERSION) {
+    } else if (version == 0) {
         (void)snprintf(message, STORE_MAX_MESSAGE,
-                       version == 0 ? "%.300s: clusterd has not written anything there yet"
-                                    : "%.300s was written by a clusterd of another version",
-                       path);
-        error = version == 0 ? -ENODATA : -EPROTONOSUPPORT;
+                       "%.300s: clusterd has not written anything there yet", path);
+        error = -ENODATA;
+    } else if (is_newer(version)) {
+        say_newer(path, version, message);
+        error = -EPROTONOSUPPORT;
     }
+    db->version = version > 0 ? (uint32_t)version : 0;
     return error;
 }
 

@@ -2,7 +2,12 @@
 /*
  * The database: its tables, how it is opened and checked, and loaded. Used by store/store.c only.
  *
- * Version 1 (PRAGMA user_version):
+ * PRAGMA user_version says who can read it: 1 a clusterd of any version, a higher number only one
+ * that speaks that version of the protocol (core/model/version.h), since there are entries in it,
+ * or a snapshot, that came with it. It is raised in the transaction that writes the first of them;
+ * an older clusterd then refuses the database, where it would misread it. So a clusterd can be
+ * replaced by an older one as long as nothing new was made use of.
+ *
  *   meta      key, value, crc            promised, commit_index, node
  *   snapshot  one row: idx, epoch, chain, data, crc
  *   log       idx, epoch, data, crc      from the snapshot's idx + 1 without a gap
@@ -20,7 +25,7 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION_FIRST 1
 
 enum statement {
     STATEMENT_BEGIN,
@@ -37,7 +42,8 @@ enum statement {
 struct database {
     sqlite3 *handle;
     sqlite3_stmt *statements[N_STATEMENTS];
-    int lock_fd; /* held as long as the database is open */
+    int lock_fd;      /* held as long as the database is open */
+    uint32_t version; /* PRAGMA user_version */
 };
 
 /* ret_message: STORE_MAX_MESSAGE bytes, set on error. */
@@ -50,6 +56,9 @@ void database_close(struct database *db);
 /* Everything, checked, into the arena. */
 int database_load(struct database *db, struct arena *arena, struct core_stored_state *ret_state,
                   uint64_t *ret_node, char *ret_message);
+
+/* Within the transaction that is open: from now on only whoever speaks that version reads it. */
+int database_raise(struct database *db, uint32_t version);
 
 uint32_t row_crc(uint64_t a, uint64_t b, uint64_t c, const void *data, size_t size);
 uint32_t meta_crc(const char *key, uint64_t value);

@@ -118,6 +118,9 @@ static int write_job(struct sqlite_store *s, const struct store_job *job) {
     if (error == 0 && put->commit_index) {
         error = write_meta(s, "commit_index", put->commit_index);
     }
+    if (error == 0 && put->needs) {
+        error = database_raise(&s->db, put->needs);
+    }
     if (error == 0 && put->snapshot) {
         error = write_snapshot(s, put);
     }

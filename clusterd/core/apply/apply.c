@@ -5,12 +5,14 @@
 #include "core/apply/inside.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
+#include "core/model/version.h"
 #include "core/replica/log.h"
 
 #include <errno.h>
 
 static const apply_fn apply_table[] = {
-#define X(NAME, number, command, flags) [number] = apply_##command,
+#define X(NAME, number, command, since, flags) [number] = apply_##command,
     WIRE_COMMANDS(X)
 #undef X
 };
@@ -64,7 +66,12 @@ int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *
         err = log_read_entry(data, size, &arena, &entry, &command);
     }
     apply_fn fn = err == 0 ? find_apply(entry.type) : NULL;
-    if (fn) {
+    uint32_t since = fn ? version_of_command(entry.type, command) : 0;
+    if (since > version_of_view(m) && !MUTANT(newer_in_old_view)) {
+        apply_refuse(&a, REPLY_REFUSED, "not every node of the view knew the command",
+                     "update clusterd on all nodes, then try again");
+    } else if (fn) {
+        m->needs = since > PROTOCOL_LOWEST && since > m->needs ? since : m->needs;
         fn(&a, command);
     } else if (err == 0 || err == -EBADMSG) {
         refuse_unreadable(&a);

@@ -195,7 +195,7 @@ static void refuse_value(struct apply *a, enum setting_id id, const struct cmd_c
 void apply_config_set(struct apply *a, const void *command) {
     const struct cmd_config_set *set = command;
     int id = setting_find(set->key);
-    if (id < 0) {
+    if (id < 0 || setting_since((enum setting_id)id) > a->m->speaks) {
         apply_refuse(a, REPLY_NOT_FOUND, outbox_text(a->out, "there is no setting '%s'", set->key),
                      "clusterctl config list shows them");
         return;

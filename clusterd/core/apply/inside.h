@@ -14,7 +14,8 @@ typedef void (*apply_fn)(struct apply *a, const void *command);
 
 /* The functions of all commands, each by the name that WIRE_COMMANDS gives it. It is in the file of
  * what the command is about. */
-#define X(NAME, number, command, flags) void apply_##command(struct apply *a, const void *cmd);
+#define X(NAME, number, command, since, flags) \
+    void apply_##command(struct apply *a, const void *cmd);
 WIRE_COMMANDS(X)
 #undef X
 

@@ -5,6 +5,7 @@
 #include "core/apply/inside.h"
 
 #include "base/mutant.h"
+#include "wire/message.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -97,6 +98,7 @@ void apply_view(struct apply *a, const void *command) {
         ids[n++] = members[i].node;
     }
     a->m->epoch = view->epoch;
+    a->m->protocol = view->protocol > PROTOCOL_LOWEST ? view->protocol : 0;
     set_ids(a, &a->m->members, ids, n);
     update_configured(a, view);
     APPLY_EACH(model_node, node, &a->m->nodes) {

@@ -204,7 +204,8 @@ static bool may_be_here(const struct core *c, const struct domain *d, const stru
 }
 
 static int kill_if_stray(struct core *c, struct domain *d, const struct model_vm *vm) {
-    if (d->state == VM_STATE_OFF || may_be_here(c, d, vm) || executor_leaves_alone(d, vm)) {
+    if (d->state == VM_STATE_OFF || may_be_here(c, d, vm) || executor_leaves_alone(d, vm) ||
+        replica_disagrees(&c->replica)) {
         d->stray_ms = 0;
         return 0;
     }

@@ -161,6 +161,9 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     if (order_makes_copy(vm->order) && vm->order_index > c->replica.stored_index) {
         return 0; /* the end of the STORE is an event */
     }
+    if (replica_disagrees(&c->replica)) {
+        return 0; /* this node's model may be the wrong one; see replica/agree.c */
+    }
     if (!replica_is_current(&c->replica)) {
         return 0; /* the next echo comes as a message, and with it a step */
     }

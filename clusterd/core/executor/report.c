@@ -76,6 +76,9 @@ int executor_report_if_joining(struct core *c) {
     if (c->replica.stored_index < c->replica.base_index + 1) {
         return 0; /* the report says that this much is kept */
     }
+    if (!replica_may_report(&c->replica)) {
+        return 0; /* the next heartbeat may confirm what this node has come to */
+    }
     if (c->watchdog_ms && x->feed_ms == 0) {
         return 0; /* not armed yet: nobody may count on it */
     }

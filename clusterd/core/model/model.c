@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/owned.h"
 #include "base/hash.h"
+#include "wire/message.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,13 +33,15 @@ WIRE_DEFINE(model_journal);
     F(S, U64, last_event, 0)             \
     F(S, U32, last_vm, 0)                \
     F(S, U32, last_volume, 0)            \
-    F(S, IDS, members, WIRE_MAX_NODES)
+    F(S, IDS, members, WIRE_MAX_NODES)   \
+    F(S, U32, protocol, 0)               \
+    F(S, U32, needs, 0)
 WIRE_STRUCT(model_counters);
 WIRE_DEFINE(model_counters);
 /* clang-format on */
 
 void model_init(struct model *m) {
-    *m = (struct model){0};
+    *m = (struct model){.speaks = PROTOCOL_HIGHEST};
 #define X(table, type) m->table.record = &type##_record;
     MODEL_TABLES(X)
 #undef X
@@ -316,7 +319,9 @@ void model_encode(const struct model *m, struct buffer *out) {
                                       .last_event = m->last_event,
                                       .last_vm = m->last_vm,
                                       .last_volume = m->last_volume,
-                                      .members = m->members};
+                                      .members = m->members,
+                                      .protocol = m->protocol,
+                                      .needs = m->needs};
     wire_encode(&model_counters_record, &counters, out);
     uint32_t left = tables_to_write(m);
 #define X(table, type)                \
@@ -390,6 +395,8 @@ static int counters_decode(struct model *m, struct cursor *c) {
     m->last_vm = copy.last_vm;
     m->last_volume = copy.last_volume;
     m->members = copy.members;
+    m->protocol = copy.protocol;
+    m->needs = copy.needs;
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "core/model/settings.h"
 
 #include "base/check.h"
+#include "wire/message.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,6 +26,23 @@ int setting_find(const char *key) {
         }
     }
     return -1;
+}
+
+uint32_t setting_since(enum setting_id id) {
+    static const struct {
+        enum setting_id id;
+        uint32_t since;
+    } newer[] = {
+#define X(key, since) {SETTING_##key, since},
+        SETTINGS_SINCE(X)
+#undef X
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(newer); i++) {
+        if (newer[i].id == id) {
+            return newer[i].since;
+        }
+    }
+    return PROTOCOL_LOWEST;
 }
 
 bool setting_is_named(enum setting_id id) {

@@ -48,7 +48,12 @@ struct setting {
     X(balance_threshold_percent, 80, 10,   100, "%", "share of a node's memory and of its cpu that may be in use before balance acts") \
     X(balance_pause_s,        60,    0,    86400, "s", "so long the cluster must have been calm before balance moves one VM") \
     X(reserve_nodes,          0,     0,    8, "", "so many nodes, any of them, can be lost, and all VMs run again: warn when not; 0: do not ask") \
-    X(balance_stay_s,         3600,  0,    2592000, "s", "so long a VM stays where a person, or balance, has moved it")
+    X(balance_stay_s,         3600,  0,    2592000, "s", "so long a VM stays where a person, or balance, has moved it") \
+    X(state_check,            0,     0,    1, "leave|report", "a node whose copy of the cluster's state differs leaves the cluster, or status only says so")
+
+/* Those that came after the lowest version of the protocol that is still spoken, and with which. */
+#define SETTINGS_SINCE(X) \
+    X(state_check, 5)
 /* clang-format on */
 
 enum setting_id {
@@ -71,6 +76,10 @@ bool setting_is_named(enum setting_id id);
 #define SETTING_TEXT 24u
 const char *setting_text(enum setting_id id, uint64_t value, char text[SETTING_TEXT]);
 
+/* The version of the protocol that it came with. */
+uint32_t setting_since(enum setting_id id);
+
+enum state_check { STATE_CHECK_LEAVE = 0, STATE_CHECK_REPORT };
 enum balance { BALANCE_OFF = 0, BALANCE_ADVISE, BALANCE_AUTO };
 
 #endif

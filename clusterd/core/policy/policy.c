@@ -136,7 +136,7 @@ static int pass(struct core *c) {
 
 int policy_run(struct core *c) {
     struct policy *p = &c->policy;
-    if (!replica_usable(&c->replica) || !core_is_coordinator(c)) {
+    if (!replica_usable(&c->replica) || !core_is_coordinator(c) || replica_disagrees(&c->replica)) {
         p->wakeup_ms = UINT64_MAX;
         p->seen_index = 0;
         return 0;

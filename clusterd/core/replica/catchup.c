@@ -133,38 +133,6 @@ int replica_feed(struct replica *r, struct replica_peer *p, struct outbox *out) 
 
 /* -------------------------------------------------------------------------------- member ---- */
 
-void replica_drop_deferred(struct replica *r) {
-    for (uint32_t i = 0; i < r->n_deferred; i++) {
-        free(r->deferred[i].data);
-    }
-    r->n_deferred = 0;
-    r->deferred_bytes = 0;
-}
-
-int replica_defer(struct replica *r, const struct wire_bytes *entry) {
-    if (r->deferred_bytes + entry->size > REPLICA_DEFER_BYTES) {
-        r->deadline_ms = 0; /* too slow for what comes in: begin anew, nearer to the end */
-        return 0;
-    }
-    if (r->n_deferred == r->deferred_capacity) {
-        uint32_t capacity = r->deferred_capacity ? r->deferred_capacity * 2 : 64;
-        struct log_item *items = realloc(r->deferred, capacity * sizeof(*items));
-        if (!items) {
-            return -ENOMEM;
-        }
-        r->deferred = items;
-        r->deferred_capacity = capacity;
-    }
-    uint8_t *copy = malloc(entry->size ? entry->size : 1);
-    if (!copy) {
-        return -ENOMEM;
-    }
-    memcpy(copy, entry->data, entry->size);
-    r->deferred[r->n_deferred++] = (struct log_item){.data = copy, .size = entry->size};
-    r->deferred_bytes += entry->size;
-    return 0;
-}
-
 static uint64_t epoch_at(const struct log *log, uint64_t index) {
     const struct log_item *item = log_at(log, index);
     return item ? item->epoch : log->base_epoch;
@@ -290,6 +258,9 @@ int replica_on_suffix(struct replica *r, const struct msg_suffix *m, uint64_t no
         store->truncate_from = truncate_from;
         store->entries = stored;
         store->n_entries = n;
+        for (uint32_t i = 0; i < n; i++) {
+            replica_note_needs(r, log_needs(stored[i].data, stored[i].size, out), store);
+        }
     }
     if (taken < 0) {
         return taken == -EBADMSG ? catch_up_anew(r, r->taken_from, "a piece of its log", out)
@@ -353,6 +324,7 @@ int replica_snapshot_loaded(struct replica *r, struct outbox *out) {
     store->snapshot_index = r->arrived_index;
     store->snapshot_epoch = r->arrived_epoch;
     store->snapshot_chain = r->arrived_chain;
+    replica_note_needs(r, r->model->needs, store);
     r->snapshot_bytes = r->incoming.size;
     r->kept_bytes = r->log.bytes;
     buffer_finish(&r->incoming);

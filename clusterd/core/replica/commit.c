@@ -9,7 +9,6 @@
 #include "core/replica/replica.h"
 
 #include "base/check.h"
-#include "base/owned.h"
 #include "base/mutant.h"
 #include "core/timeouts.h"
 
@@ -70,6 +69,9 @@ int replica_append(struct replica *r, const struct wire_bytes *entries, uint32_t
     struct core_store *store = replica_store(r, r->epoch, log_last_index(&r->log), out);
     store->entries = stored;
     store->n_entries = n;
+    for (uint32_t i = 0; i < n; i++) {
+        replica_note_needs(r, log_needs(stored[i].data, stored[i].size, out), store);
+    }
     if (MUTANT(ack_before_stored)) {
         send_ack(r, log_last_index(&r->log), log_last_chain(&r->log), out);
     }
@@ -180,7 +182,7 @@ static int on_entries(struct replica *r, struct replica_peer *peer, const struct
     if (peer->id == r->self && r->n_in_flight > 0) {
         r->n_in_flight--;
     }
-    int err = replica_check_entries(entries, m->entries.n, &out->arena);
+    int err = replica_check_entries(r, entries, m->entries.n, &out->arena);
     if (m->entries.n == 0 || (m->index != 0 && peer->id != r->sequencer)) {
         err = -EBADMSG;
     }
@@ -240,40 +242,6 @@ int replica_active_message(struct replica *r, struct replica_peer *peer, const s
     return 0;
 }
 
-int replica_propose(struct replica *r, struct wire_bytes entry) {
-    if (r->n_outgoing == r->outgoing_capacity) {
-        uint32_t capacity = r->outgoing_capacity ? r->outgoing_capacity * 2 : 16;
-        struct entry_bytes *outgoing = realloc(r->outgoing, capacity * sizeof(*outgoing));
-        if (!outgoing) {
-            return -ENOMEM;
-        }
-        r->outgoing = outgoing;
-        r->outgoing_capacity = capacity;
-    }
-    uint8_t *copy = malloc(entry.size ? entry.size : 1);
-    if (!copy) {
-        return -ENOMEM;
-    }
-    memcpy(copy, entry.data, entry.size);
-    r->outgoing[r->n_outgoing++] = (struct entry_bytes){.data = {.data = copy, .size = entry.size}};
-    return 0;
-}
-
-static void drop_sent(struct replica *r, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
-        owned_free(r->outgoing[i].data.data);
-    }
-    memmove(r->outgoing, r->outgoing + n, (r->n_outgoing - n) * sizeof(*r->outgoing));
-    r->n_outgoing -= n;
-}
-
-void replica_drop_outgoing(struct replica *r) {
-    if (r->n_outgoing > 0) {
-        drop_sent(r, r->n_outgoing);
-    }
-    r->n_in_flight = 0;
-}
-
 /*
  * One message for as many commands as fit: what was decided together is stored together. While
  * messages of ours are on their way, what is proposed waits for the first of them to come back:
@@ -294,7 +262,7 @@ void replica_flush(struct replica *r, struct outbox *out) {
         first += n;
     }
     if (first > 0) {
-        drop_sent(r, first);
+        replica_drop_sent(r, first);
     }
 }
 
@@ -340,6 +308,7 @@ int replica_compact(struct replica *r, const struct model *m, struct outbox *out
     store->snapshot_index = m->index;
     store->snapshot_epoch = item->epoch;
     store->snapshot_chain = item->chain;
+    replica_note_needs(r, m->needs, store);
     r->snapshot_bytes = size;
     trim_log(r, m->index);
     r->kept_bytes = r->log.bytes;

@@ -14,6 +14,7 @@
 
 #include "base/hash.h"
 #include "base/mutant.h"
+#include "core/model/version.h"
 #include "core/replica/log.h"
 #include "wire/command.h"
 
@@ -23,13 +24,14 @@
 /* Epochs and indexes begin at 0 and grow by one: no cluster gets there. */
 #define MOST (UINT64_C(1) << 62)
 
-bool replica_left_out(const struct replica_peer *p) {
-    return p->damaged >= REPLICA_MAX_DAMAGED && p->damaged_incarnation == p->incarnation;
-}
-
-static void say_damaged(const struct replica *r, const struct replica_peer *p, const char *what,
-                        struct outbox *out) {
+void replica_count_damage(const struct replica *r, struct replica_peer *p, const char *what,
+                          struct outbox *out) {
     const char *name = r->names[p - r->peers];
+    if (p->damaged_incarnation != p->incarnation) {
+        p->damaged_incarnation = p->incarnation;
+        p->damaged = 0;
+    }
+    p->damaged++;
     if (p->damaged < REPLICA_MAX_DAMAGED) {
         outbox_log(
             out, SEVERITY_WARNING,
@@ -44,47 +46,13 @@ static void say_damaged(const struct replica *r, const struct replica_peer *p, c
     }
 }
 
-int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
-                    struct outbox *out) {
-    if (p->damaged_incarnation != p->incarnation) {
-        p->damaged_incarnation = p->incarnation;
-        p->damaged = 0;
-    }
-    p->damaged++;
-    say_damaged(r, p, what, out);
-    if (p->id == r->self && replica_left_out(p)) {
-        r->refusal = "messages of this clusterd could not be read, time and again: check this "
-                     "node's memory, then start clusterd again";
-        /* The others may hold what this clusterd said last for its word: this one is of nobody. */
-        struct message m = {.type = MESSAGE_STATE,
-                            .body.msg_state = {.round = ++r->round,
-                                               .promised = r->promised,
-                                               .last_epoch = log_last_epoch(&r->log),
-                                               .protocol = MESSAGE_VERSION}};
-        replica_send(r, &m, out);
-        replica_go_down(r);
-        return 0;
-    }
-    bool outside = r->phase == REPLICA_ACTIVE && !p->in_view;
-    return r->phase == REPLICA_DOWN || outside ? 0
-                                               : replica_enter_exchange(r, r->last_step_ms, out);
-}
-
-int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation,
-                      struct outbox *out) {
-    struct replica_peer *p = replica_peer(r, sender);
-    if (!p || p->incarnation != incarnation) {
-        return 0; /* nobody of this group's: it may say what it likes */
-    }
-    return replica_damaged(r, p, "a message", out);
-}
-
 /* ---- STATE ---- */
 
 uint64_t replica_state_digest(const struct msg_state *s) {
     const struct state_floor *floors = s->floors.items;
-    const uint64_t numbers[] = {s->round,    s->last_epoch,   s->last_index, s->chain,
-                                s->promised, s->commit_index, s->protocol};
+    const uint64_t numbers[] = {s->round,    s->last_epoch, s->last_index,
+                                s->chain,    s->promised,   s->commit_index,
+                                s->protocol, s->lowest,     s->needs};
     uint64_t digest = FNV64_START;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         digest = fnv64_u64(digest, numbers[i]);
@@ -107,7 +75,8 @@ uint64_t replica_state_digest(const struct msg_state *s) {
 
 bool replica_state_makes_sense(const struct msg_state *s) {
     return s->commit_index <= s->last_index && s->last_epoch <= s->promised && s->promised < MOST &&
-           s->last_index < MOST && s->floors.n <= WIRE_MAX_NODES && replica_lists_make_sense(s);
+           s->last_index < MOST && s->floors.n <= WIRE_MAX_NODES && replica_lists_make_sense(s) &&
+           replica_versions_make_sense(s);
 }
 
 /* ---- PROPOSE ---- */
@@ -122,6 +91,10 @@ static int check_first_entry(const struct msg_propose *p, struct arena *arena,
     const struct cmd_view *view = command;
     if (err < 0) {
         return err;
+    }
+    uint32_t told = view->protocol ? view->protocol : PROTOCOL_LOWEST; /* by an older clusterd */
+    if (entry.type == COMMAND_VIEW && told != p->protocol) {
+        return -EBADMSG;
     }
     if (entry.type != COMMAND_VIEW || view->epoch != p->epoch || view->members.n != p->members.n) {
         return -EBADMSG;
@@ -171,7 +144,8 @@ int replica_check_proposal(const struct replica *r, const struct replica_peer *p
     }
     if (!source || source->state.last_epoch != p->base_epoch ||
         source->state.last_index != p->base_index || source->state.chain != p->base_chain ||
-        p->base_index < r->commit_index || (p->epoch != promised + 1 && !MUTANT(epoch_twice))) {
+        p->base_index < r->commit_index || (p->epoch != promised + 1 && !MUTANT(epoch_twice)) ||
+        p->protocol != replica_lowest_protocol(r, &p->members)) {
         return -EBADMSG;
     }
     int err = check_first_entry(p, arena, ret_view);
@@ -180,7 +154,10 @@ int replica_check_proposal(const struct replica *r, const struct replica_peer *p
 
 /* ---- entries ---- */
 
-int replica_check_entries(const struct entry_bytes *entries, uint32_t n, struct arena *arena) {
+/* Also what is newer than the view: members that are older could not read it, or would read it
+ * otherwise. */
+int replica_check_entries(const struct replica *r, const struct entry_bytes *entries, uint32_t n,
+                          struct arena *arena) {
     for (uint32_t i = 0; i < n; i++) {
         struct log_command entry;
         void *command = NULL;
@@ -188,6 +165,10 @@ int replica_check_entries(const struct entry_bytes *entries, uint32_t n, struct 
             log_read_entry(entries[i].data.data, entries[i].data.size, arena, &entry, &command);
         if (err == 0 && entry.type == COMMAND_VIEW) {
             err = -EBADMSG; /* comes by a proposal, or not at all */
+        }
+        if (err == 0 && version_of_command(entry.type, command) > r->protocol &&
+            r->tells_versions && !MUTANT(newer_in_old_view)) {
+            err = -EBADMSG;
         }
         if (err < 0) {
             return err;

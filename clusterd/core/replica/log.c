@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "core/model/version.h"
 #include "wire/command.h"
 
 #include <errno.h>
@@ -36,6 +37,14 @@ int log_read_entry(const uint8_t *data, size_t size, struct arena *arena, struct
     *ret = entry;
     *ret_command = command;
     return 0;
+}
+
+uint32_t log_needs(const uint8_t *data, size_t size, struct outbox *out) {
+    struct log_command entry;
+    void *command = NULL;
+    int err = log_read_entry(data, size, &out->arena, &entry, &command);
+    out->error = err == -ENOMEM ? err : out->error;
+    return err == 0 ? version_of_command(entry.type, command) : 0;
 }
 
 void log_init(struct log *log) {

@@ -11,6 +11,7 @@
 #define CLUSTERD_CORE_REPLICA_LOG_H
 
 #include "core/core.h"
+#include "core/outbox.h"
 #include "wire/message.h"
 #include "wire/record.h"
 
@@ -46,6 +47,9 @@ struct log {
  * clusterd knows; -ENOMEM. */
 int log_read_entry(const uint8_t *data, size_t size, struct arena *arena, struct log_command *ret,
                    void **ret_command);
+
+/* The version of the protocol that an entry needs; 0: it cannot be read. */
+uint32_t log_needs(const uint8_t *data, size_t size, struct outbox *out);
 
 void log_init(struct log *log);
 void log_finish(struct log *log);

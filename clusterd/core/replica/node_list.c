@@ -22,6 +22,7 @@
  */
 #include "core/replica/replica.h"
 
+#include "base/owned.h"
 #include "base/hash.h"
 #include "base/mutant.h"
 #include "core/replica/log.h"
@@ -200,15 +201,11 @@ bool replica_majority(const struct replica *r, const struct node_lists *lists,
     return enough;
 }
 
-static bool counts_in_view(const struct replica *r, const struct replica_peer *p) {
-    (void)r;
-    return p->in_view && !p->forgetful;
-}
-
 bool replica_enough(const struct replica *r, replica_counts_fn *counts, uint64_t more) {
     const struct node_list *list = &r->lists.v[0];
     return replica_majority(r, &r->lists, counts, more) ||
-           (r->small_view && votes_of(r, list, counts) + more >= votes_of(r, list, counts_in_view));
+           (r->small_view &&
+            votes_of(r, list, counts) + more >= votes_of(r, list, replica_counts_in_view));
 }
 
 /* ---- the view's list ---- */
@@ -233,14 +230,65 @@ bool replica_newest_list(const struct replica_peer *source, struct node_list *re
     return true;
 }
 
+int replica_take_lists(struct replica *r, const struct msg_propose *p,
+                       const struct cmd_view *view) {
+    const struct view_node *nodes = view->nodes.items;
+    struct node_list list = {0};
+    for (uint32_t i = 0; i < view->nodes.n; i++) {
+        node_list_add(&list, nodes[i].id, nodes[i].votes);
+        struct replica_peer *peer = replica_add_peer(r, nodes[i].id, nodes[i].name);
+        char *name = peer ? strdup(nodes[i].name) : NULL;
+        if (!name) {
+            return -ENOMEM;
+        }
+        owned_free(r->names[peer - r->peers]);
+        r->names[peer - r->peers] = name;
+    }
+    replica_lists_from(replica_peer(r, p->source), &list, &r->lists);
+    return 0;
+}
+
+/* Of those heard, how many have that very log. */
+static uint32_t with_log(const struct replica *r, const struct msg_state *s) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct msg_state *other = &r->peers[i].state;
+        n += replica_peer_takes_part(r, &r->peers[i]) && other->last_epoch == s->last_epoch &&
+             other->last_index == s->last_index && other->chain == s->chain;
+    }
+    return n;
+}
+
+/* Two that end at the same place are the same log, unless one is damaged, or was told wrongly: the
+ * fewer are wrong. Once there is a plan, of those in its list. */
+const struct replica_peer *replica_highest_log(const struct replica *r) {
+    const struct replica_peer *best = NULL;
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        if (!replica_peer_takes_part(r, p) ||
+            (r->plan.n > 0 && !node_list_has(&r->plan.v[0], p->id))) {
+            continue;
+        }
+        bool level = best && p->state.last_epoch == best->state.last_epoch;
+        if (!best || p->state.last_epoch > best->state.last_epoch ||
+            (level && p->state.last_index != best->state.last_index &&
+             (p->state.last_index > best->state.last_index) != MUTANT(shorter_log)) ||
+            (level && p->state.last_index == best->state.last_index &&
+             with_log(r, &p->state) > with_log(r, &best->state))) {
+            best = p;
+        }
+    }
+    return best;
+}
+
 /* The peer has read the same list from its corosync.conf as this node. */
 static bool agrees(const struct replica *r, const struct replica_peer *p) {
     return replica_counts(r, p) && p->state.list == node_list_digest(&r->own);
 }
 
 void replica_plan(struct replica *r) {
-    const struct replica_peer *source = replica_highest_log(r);
     r->plan.n = 0;
+    const struct replica_peer *source = replica_highest_log(r);
     for (uint32_t tries = 0; source && tries < 2; tries++) {
         struct node_list newest;
         bool fresh = !replica_newest_list(source, &newest);

@@ -16,18 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct replica_peer *replica_add_peer(struct replica *r, uint32_t id, const char *name) {
-    struct replica_peer *p = replica_peer(r, id);
-    char *copy = p || id == 0 || r->n_peers == WIRE_MAX_NODES ? NULL : strdup(name);
-    if (!copy) {
-        return p;
-    }
-    p = &r->peers[r->n_peers];
-    p->id = id;
-    r->names[r->n_peers++] = copy;
-    return p;
-}
-
 /* Those of corosync's list, and those that the cluster goes by, as the database has them. */
 static int load_peers(struct replica *r, const struct core_boot *boot) {
     const struct view_node *nodes = boot->nodes.items;
@@ -51,24 +39,6 @@ static int load_peers(struct replica *r, const struct core_boot *boot) {
     return 0;
 }
 
-int replica_take_lists(struct replica *r, const struct msg_propose *p,
-                       const struct cmd_view *view) {
-    const struct view_node *nodes = view->nodes.items;
-    struct node_list list = {0};
-    for (uint32_t i = 0; i < view->nodes.n; i++) {
-        node_list_add(&list, nodes[i].id, nodes[i].votes);
-        struct replica_peer *peer = replica_add_peer(r, nodes[i].id, nodes[i].name);
-        char *name = peer ? strdup(nodes[i].name) : NULL;
-        if (!name) {
-            return -ENOMEM;
-        }
-        owned_free(r->names[peer - r->peers]);
-        r->names[peer - r->peers] = name;
-    }
-    replica_lists_from(replica_peer(r, p->source), &list, &r->lists);
-    return 0;
-}
-
 static int load_log(struct replica *r, const struct core_stored_state *state) {
     if (state->snapshot_index) {
         log_reset(&r->log, state->snapshot_index, state->snapshot_epoch, state->snapshot_chain);
@@ -84,6 +54,7 @@ static int load_log(struct replica *r, const struct core_stored_state *state) {
         }
     }
     r->promised = state->promised;
+    r->stored_needs = state->needs;
     if (r->promised < log_last_epoch(&r->log)) {
         return -EBADMSG;
     }
@@ -103,6 +74,8 @@ int replica_init(struct replica *r, const struct core_boot *boot, const struct m
     *r = (struct replica){
         .self = boot->node,
         .incarnation = boot->incarnation,
+        .speaks = boot->speaks ? boot->speaks : PROTOCOL_HIGHEST,
+        .tells_versions = !boot->tells_no_versions,
         .model = model,
         .keep_entries = boot->compact_entries ? boot->compact_entries / 4 : REPLICA_KEEP_ENTRIES,
         .deadline_ms = UINT64_MAX,
@@ -148,30 +121,6 @@ void replica_finish(struct replica *r) {
     *r = (struct replica){0};
 }
 
-struct replica_peer *replica_peer(const struct replica *r, uint32_t id) {
-    for (uint32_t i = 0; i < r->n_peers; i++) {
-        if (r->peers[i].id == id) {
-            return &r->peers[i];
-        }
-    }
-    return NULL;
-}
-
-void replica_send(struct replica *r, struct message *m, struct outbox *out) {
-    m->incarnation = r->incarnation;
-    m->epoch = r->epoch;
-    outbox_send(out, m);
-}
-
-void replica_go_down(struct replica *r) {
-    r->phase = REPLICA_DOWN;
-    r->epoch = 0;
-    r->deadline_ms = UINT64_MAX;
-    r->small_cleared = false;
-    replica_drop_deferred(r);
-    r->catching = false;
-}
-
 static uint32_t copy_ids(const struct wire_ids *from, uint32_t *to) {
     uint32_t n = from->n < WIRE_MAX_NODES ? from->n : WIRE_MAX_NODES;
     memcpy(to, from->v, n * sizeof(*to));
@@ -199,8 +148,9 @@ int replica_view(struct replica *r, const struct core_view *view, uint64_t now_m
     return replica_enter_exchange(r, now_ms, out);
 }
 
-static int on_heartbeat(struct replica *r, uint32_t sender, const struct message *m) {
-    if (sender == r->self && m->incarnation == r->incarnation) {
+static int on_heartbeat(struct replica *r, struct replica_peer *peer, const struct message *m,
+                        struct outbox *out) {
+    if (peer->id == r->self && m->incarnation == r->incarnation) {
         uint64_t sequence = m->body.msg_heartbeat.sequence;
         if (sequence > r->heartbeat_sent) {
             return 0; /* we have never said that */
@@ -213,7 +163,9 @@ static int on_heartbeat(struct replica *r, uint32_t sender, const struct message
             r->doubt_until = 0;
         }
     }
-    return 0;
+    return m->incarnation == peer->incarnation
+               ? replica_compare(r, peer, &m->body.msg_heartbeat, out)
+               : 0;
 }
 
 int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
@@ -241,44 +193,13 @@ int replica_message(struct replica *r, uint32_t sender, const struct message *m,
     case MESSAGE_ACK:
     case MESSAGE_SUFFIX:
     case MESSAGE_SNAPSHOT: break;
-    case MESSAGE_HEARTBEAT: return on_heartbeat(r, sender, m);
+    case MESSAGE_HEARTBEAT: return on_heartbeat(r, peer, m, out);
     case MESSAGE_PROGRESS: return 0;
     }
     if (!same_view || r->phase != REPLICA_ACTIVE) {
         return 0; /* of a view that is no more: nobody appends it */
     }
     return replica_active_message(r, peer, m, now_ms, out);
-}
-
-/* Said once of each clusterd: it goes on to send such messages for as long as it runs. */
-void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
-                     struct outbox *out) {
-    struct message_header h;
-    struct replica_peer *peer = replica_peer(r, sender);
-    if (!peer || message_header(data, size, &h) < 0 || peer->foreign_incarnation == h.incarnation) {
-        return;
-    }
-    peer->foreign_incarnation = h.incarnation;
-    const char *name = r->names[peer - r->peers];
-    if (h.version == MESSAGE_VERSION) {
-        outbox_log(out, SEVERITY_WARNING,
-                   "%s sends messages of a kind (%u) that this clusterd does not know: update "
-                   "clusterd on this node",
-                   name, h.type);
-        return;
-    }
-    outbox_log(out, SEVERITY_ERROR,
-               "%s speaks version %u of clusterd's protocol, and this node version %u: they cannot "
-               "work together; update clusterd on %s",
-               name, h.version, MESSAGE_VERSION, h.version < MESSAGE_VERSION ? name : "this node");
-}
-
-static void send_heartbeat(struct replica *r, uint64_t now_ms, struct outbox *out) {
-    struct message m = {.type = MESSAGE_HEARTBEAT, .body.msg_heartbeat = r->usage};
-    m.body.msg_heartbeat.sequence = ++r->heartbeat_sent;
-    r->heartbeat_ms[r->heartbeat_sent % REPLICA_HEARTBEATS] = now_ms;
-    r->heartbeat_due_ms = now_ms + TIMEOUT_HEARTBEAT_MS;
-    replica_send(r, &m, out);
 }
 
 /* A member whose clusterd hangs holds its CPG membership: without it the view must go on. */
@@ -311,7 +232,7 @@ int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct ou
                    TIMEOUT_ASLEEP_MS);
     }
     if (r->members.n > 0 && (slept || now_ms >= r->heartbeat_due_ms)) {
-        send_heartbeat(r, now_ms, out);
+        replica_send_heartbeat(r, now_ms, out);
     }
     for (uint32_t i = 0; slept && i < r->n_stores; i++) {
         r->stores[i].since_ms = now_ms; /* it may have been done while we slept */

@@ -54,11 +54,15 @@
 #define REPLICA_KEEP_BYTES (4u * 1024 * 1024)
 #define REPLICA_FEED_ENTRIES 256u
 #define REPLICA_HEARTBEATS 8u
+#define REPLICA_SAMPLE_EVERY 1024u
 #define REPLICA_DEFER_BYTES (64u * 1024 * 1024)
 /* So many messages of one clusterd that cannot be read, and it is left out. */
 #define REPLICA_MAX_DAMAGED 3u
 /* So often catching up may come to a log that is not the source's: then this node's own is bad. */
 #define REPLICA_MAX_CATCHUPS 10u
+
+/* Why a node's version keeps it out of a view; replica/version.c. */
+enum replica_misfit { MISFIT_NOT = 0, MISFIT_TOO_OLD, MISFIT_TOO_NEW };
 
 /* Lists of nodes that one log goes by at the same time. */
 #define REPLICA_LISTS 6u
@@ -75,6 +79,11 @@ struct node_lists {
     struct node_list v[REPLICA_LISTS + 1];
 };
 
+/* What a model came to at an index of the log; 0: nothing yet. */
+struct replica_sample {
+    uint64_t index, digest;
+};
+
 enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLICA_ACTIVE };
 
 struct replica_peer {
@@ -83,6 +92,10 @@ struct replica_peer {
     uint64_t last_heard_ms; /* it is silent since then, but for our own sleep and other excuses */
     uint64_t spoke_ms;      /* the last message of its clusterd came */
     uint64_t foreign_incarnation; /* whose messages we cannot read: said; 0: none */
+    uint32_t foreign_version;
+    enum replica_misfit misfit;   /* by the STATEs that were heard last */
+    uint32_t misfit_version;      /* that it would have to speak */
+    uint64_t misfit_said;         /* of that incarnation */
     uint64_t damaged_incarnation; /* who sent `damaged` messages that make no sense */
     uint32_t damaged;
     /* its last STATE; `fresh` until a view has made use of it */
@@ -97,7 +110,12 @@ struct replica_peer {
     bool forgetful; /* does not count in it */
     bool promised;
     uint64_t acked_index;
-    bool disagrees; /* its last acknowledgement was of another log */
+    struct replica_sample sample; /* that it told last, in this view; replica/agree.c */
+    uint32_t unlike;              /* so often in a row it was another than others had */
+    uint64_t wrong_incarnation;   /* this clusterd has come to a wrong model, */
+    uint64_t wrong_index;
+    bool wrong_leaves; /* and is left out */
+    bool disagrees;    /* its last acknowledgement was of another log */
     /* catch-up that we, the source, owe it */
     bool feeding;
     uint64_t feed_index;        /* next entry to send */
@@ -115,6 +133,9 @@ struct replica_pending_store {
 struct replica {
     uint32_t self;
     uint64_t incarnation;
+    uint32_t speaks;            /* the highest version of the protocol */
+    bool tells_versions;        /* false: an older build is played */
+    uint32_t protocol;          /* that the view speaks */
     struct replica_peer *peers; /* owned; every node of a list, and who else has sent a STATE */
     const char **names;         /* owned, of the peers */
     uint32_t n_peers;
@@ -134,6 +155,7 @@ struct replica {
     uint64_t commit_index;
     uint64_t applied_index; /* set by the core */
     uint64_t stored_index;
+    uint32_t stored_needs; /* version of the protocol that our database needs, or a lower bound */
 
     uint64_t store_seq;
     struct replica_pending_store *stores; /* owned ring, oldest first */
@@ -187,6 +209,13 @@ struct replica {
         doubt_until; /* usable again when a heartbeat of this sequence has come back; 0: no doubt */
     uint64_t last_step_ms;
     struct msg_heartbeat usage; /* to send along */
+
+    struct replica_sample sample; /* our own */
+    uint64_t beat_index;          /* applied when the last heartbeat was sent */
+    bool confirmed;               /* another node has come to the same as this clusterd */
+    uint64_t differs_index;       /* two members differ there, and nobody knows who is right; 0 */
+    uint32_t differs[2];
+    uint64_t view_ms; /* when the view was agreed upon */
 
     struct entry_bytes *outgoing; /* owned, and their data too: commands that wait to be sent */
     uint32_t n_outgoing, outgoing_capacity;
@@ -256,15 +285,39 @@ struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
  * not. */
 void replica_list_text(const struct replica *r, char *ret_text, size_t size);
 
+/* replica/agree.c. Whether a sample is to be taken of the model that an entry of that type has been
+ * applied to; and taking it. */
+bool replica_wants_sample(const struct replica *r, uint32_t type, uint64_t epoch);
+void replica_sample(struct replica *r, uint64_t now_ms, struct outbox *out);
+/* Members differ, and nobody knows who is right: nothing is to be begun. */
+bool replica_disagrees(const struct replica *r);
+/* This node's model has been confirmed, or as good as that: it may be given VMs. */
+bool replica_may_report(const struct replica *r);
+/* Who has come to another model than the others; "": nobody. */
+void replica_state_text(const struct replica *r, char *ret_text, size_t size);
+/* Why a node's version keeps it out; "": there is none such. */
+void replica_version_text(const struct replica *r, char *ret_text, size_t size);
+/* This node's does. */
+bool replica_is_misfit(const struct replica *r);
+/* "n3 speaks 4": members that speak less than that. */
+void replica_who_speaks_less(const struct replica *r, uint32_t version, char *ret_text,
+                             size_t size);
+
 /* -------------------------------------------------------------------- between replica*.c ---- */
+/* replica/exchange.c */
 int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out);
 void replica_go_down(struct replica *r);
+/* The peer is not worked with until its clusterd is started again: the view is formed anew without
+ * it; or, if it is this node, it refuses to work, and why. */
+int replica_leave_out(struct replica *r, struct replica_peer *p, const char *refusal,
+                      struct outbox *out);
 /* The peer has sent something that makes no sense ("an entry"): said, and the view is formed anew.
  */
 int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
                     struct outbox *out);
-/* It has done so too often, and has not been started again since. */
-bool replica_left_out(const struct replica_peer *p);
+/* replica/damage.c */
+void replica_count_damage(const struct replica *r, struct replica_peer *p, const char *what,
+                          struct outbox *out);
 uint64_t replica_state_digest(const struct msg_state *s);
 bool replica_state_makes_sense(const struct msg_state *s);
 /* 0, -EBADMSG, -ENOMEM. The members' STATEs are those of the rounds that it names. */
@@ -275,7 +328,8 @@ int replica_check_proposal(const struct replica *r, const struct replica_peer *p
 int replica_take_lists(struct replica *r, const struct msg_propose *p, const struct cmd_view *view);
 /* The peer of that id, made if there is none. NULL: no room or no memory. */
 struct replica_peer *replica_add_peer(struct replica *r, uint32_t id, const char *name);
-int replica_check_entries(const struct entry_bytes *entries, uint32_t n, struct arena *arena);
+int replica_check_entries(const struct replica *r, const struct entry_bytes *entries, uint32_t n,
+                          struct arena *arena);
 uint64_t replica_snapshot_digest(uint64_t index, uint64_t epoch, uint64_t chain,
                                  const uint8_t *data, size_t size);
 /* Whether what we sent came back as it was sent. */
@@ -299,15 +353,53 @@ int replica_on_suffix(struct replica *r, const struct msg_suffix *m, uint64_t no
                       struct outbox *out);
 int replica_on_snapshot(struct replica *r, const struct msg_snapshot *m, uint64_t now_ms,
                         struct outbox *out);
+/* replica/waiting.c */
 int replica_defer(struct replica *r, const struct wire_bytes *entry);
 void replica_drop_deferred(struct replica *r);
+void replica_drop_sent(struct replica *r, uint32_t n);
 int replica_finish_catchup(struct replica *r, struct outbox *out);
 /* A STORE with the next number; index and epoch are what it makes durable (index 0: a promise). */
 struct core_store *replica_store(struct replica *r, uint64_t epoch, uint64_t index,
                                  struct outbox *out);
 void replica_send(struct replica *r, struct message *m, struct outbox *out);
+
+/* replica/peers.c */
+/* It has sent too much that makes no sense, and has not been started again since. */
+bool replica_left_out(const struct replica_peer *p);
+/* A log that ends at the first place is lower than one that ends at the second. */
+bool replica_is_before(uint64_t epoch, uint64_t index, uint64_t than_epoch, uint64_t than_index);
+/* Its STATE is about the same configuration as ours. */
+bool replica_peer_heard(const struct replica *r, const struct replica_peer *p);
+/* Likewise, and it is neither left out nor kept out. */
+bool replica_peer_takes_part(const struct replica *r, const struct replica_peer *p);
+/* Its log ends before what it once had. */
+bool replica_peer_forgets(const struct replica *r, const struct replica_peer *p);
+/* It takes part and does not forget. */
 bool replica_counts(const struct replica *r, const struct replica_peer *p);
+/* It is in the view, and its vote counts there. */
+bool replica_counts_in_view(const struct replica *r, const struct replica_peer *p);
 const struct replica_peer *replica_highest_log(const struct replica *r);
+
+/* replica/agree.c */
+int replica_compare(struct replica *r, struct replica_peer *p, const struct msg_heartbeat *beat,
+                    struct outbox *out);
+/* A view has been agreed upon: in it all begin anew. */
+void replica_forget_samples(struct replica *r, uint64_t now_ms);
+void replica_send_heartbeat(struct replica *r, uint64_t now_ms, struct outbox *out);
+/* replica/version.c */
+/* The database is about to hold what needs that. */
+void replica_note_needs(struct replica *r, uint32_t needs, struct core_store *store);
+/* What our log needs; 0: the lowest. */
+uint32_t replica_log_needs(const struct replica *r, struct outbox *out);
+bool replica_versions_make_sense(const struct msg_state *s);
+/* By the STATEs heard: whose version keeps it out. */
+void replica_judge_versions(struct replica *r);
+void replica_say_misfits(struct replica *r, struct outbox *out);
+/* A view goes on, and by its last STATE that node could not be in it. */
+bool replica_cannot_join(const struct replica *r, const struct replica_peer *p, struct outbox *out);
+uint32_t replica_lowest_protocol(const struct replica *r, const struct wire_list *members);
+/* All that it names can be in one view. */
+bool replica_view_fits(const struct replica *r, const struct msg_propose *p);
 
 /* replica/node_list.c */
 typedef bool replica_counts_fn(const struct replica *r, const struct replica_peer *p);

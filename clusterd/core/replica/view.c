@@ -21,185 +21,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------- floors ---- */
-
-static bool is_before(uint64_t epoch, uint64_t index, uint64_t than_epoch, uint64_t than_index) {
-    return epoch < than_epoch || (epoch == than_epoch && index < than_index);
-}
-
-/*
- * Who has reported in an epoch had an entry of it on its disk, whether the report was committed or
- * not. So the end of our log counts, too, which the model does not know yet: the last that a node
- * was told before its clusterd ended is on its disk, and that it was committed is not.
- */
-static void note_reports(struct replica *r, struct outbox *out) {
-    for (uint64_t i = r->applied_index + 1; i <= log_last_index(&r->log); i++) {
-        const struct log_item *item = log_at(&r->log, i);
-        struct log_command entry;
-        struct cmd_node_report report;
-        int err = item ? wire_decode(&log_command_record, item->data, item->size, &out->arena,
-                                     &entry, NULL)
-                       : -EBADMSG;
-        if (err == 0 && entry.type == COMMAND_NODE_REPORT && !MUTANT(end_of_log_unread)) {
-            err = wire_decode(&cmd_node_report_record, entry.body.data, entry.body.size,
-                              &out->arena, &report, NULL);
-            struct replica_peer *p = err == 0 ? replica_peer(r, report.node) : NULL;
-            if (p && is_before(p->kept_epoch, p->kept_index, item->epoch, 1)) {
-                p->kept_epoch = item->epoch;
-                p->kept_index = 1;
-            }
-        }
-        out->error = err == -ENOMEM ? err : out->error;
-    }
-}
-
-/* How far each node's log is known to have gone. */
-static struct wire_list known_floors(struct replica *r, struct outbox *out) {
-    note_reports(r, out);
-    struct state_floor *floors = arena_array(&out->arena, r->n_peers, sizeof(*floors));
-    uint32_t n = 0;
-    for (uint32_t i = 0; floors && i < r->n_peers; i++) {
-        const struct replica_peer *p = &r->peers[i];
-        const struct model_node *node = model_node_by_id(r->model, p->id);
-        struct state_floor floor = {.node = p->id, .epoch = p->kept_epoch, .index = p->kept_index};
-        if (node && is_before(floor.epoch, floor.index, node->kept_epoch, node->kept_index)) {
-            floor.epoch = node->kept_epoch;
-            floor.index = node->kept_index;
-        }
-        if (floor.index > 0) {
-            floors[n++] = floor;
-        }
-    }
-    out->error = floors ? out->error : -ENOMEM;
-    return (struct wire_list){.items = floors, .n = n};
-}
-
-static void leave_view(struct replica *r) {
-    r->epoch = 0;
-    r->small_cleared = false; /* who was off may have been in a view since */
-    r->catching = false;
-    replica_drop_deferred(r);
-    replica_drop_outgoing(r);
-    buffer_clear(&r->incoming);
-    for (uint32_t i = 0; i < r->n_peers; i++) {
-        r->peers[i].in_view = false;
-        r->peers[i].promised = false;
-        r->peers[i].acked_index = 0;
-        r->peers[i].feeding = false;
-    }
-}
-
-int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out) {
-    leave_view(r);
-    r->plan.n = 0;
-    r->phase = REPLICA_EXCHANGE;
-    r->deadline_ms = now_ms + TIMEOUT_EXCHANGE_MS;
-    r->round++;
-    replica_peer(r, r->self)->fresh = false; /* what we said in an earlier round */
-    struct message m = {
-        .type = MESSAGE_STATE,
-        .body.msg_state = {.round = r->round,
-                           .members = r->members,
-                           .last_epoch = log_last_epoch(&r->log),
-                           .last_index = log_last_index(&r->log),
-                           .chain = log_last_chain(&r->log),
-                           .promised = r->promised,
-                           .commit_index = r->commit_index,
-                           .protocol = MESSAGE_VERSION,
-                           .floors = known_floors(r, out),
-                           .list = node_list_digest(&r->own),
-                           .lists = replica_known_lists(r, out)},
-    };
-    r->told = replica_state_digest(&m.body.msg_state);
-    replica_send(r, &m, out);
-    return 0;
-}
-
-static bool same_members(const struct replica *r, const struct replica_peer *p) {
-    return p->state.members.n == r->members.n &&
-           memcmp(p->state_members, r->member_ids, r->members.n * sizeof(uint32_t)) == 0;
-}
-
-/* Its STATE is about the same configuration as ours. */
-static bool heard(const struct replica *r, const struct replica_peer *p) {
-    return p->fresh && ids_contain(&r->members, p->id) && same_members(r, p);
-}
-
-/* By what those heard have told of it: so all of us say the same. */
-static bool forgets(const struct replica *r, const struct replica_peer *p) {
-    for (uint32_t i = 0; i < r->n_peers; i++) {
-        const struct replica_peer *teller = &r->peers[i];
-        for (uint32_t k = 0; heard(r, teller) && k < teller->state.floors.n; k++) {
-            const struct state_floor *floor = &teller->floors[k];
-            if (!MUTANT(forgetful_counts) && floor->node == p->id &&
-                is_before(p->state.last_epoch, p->state.last_index, floor->epoch, floor->index)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* Heard, and not left out. Only who proposes goes by that: who was started later than the others
- * may not know of somebody that it is left out, and its proposal is as good. */
-static bool takes_part(const struct replica *r, const struct replica_peer *p) {
-    return heard(r, p) && !replica_left_out(p);
-}
-
-bool replica_counts(const struct replica *r, const struct replica_peer *p) {
-    return takes_part(r, p) && !forgets(r, p);
-}
-
-const char *replica_forgetful(const struct replica *r) {
-    for (uint32_t i = 0; r->phase == REPLICA_EXCHANGE && i < r->n_peers; i++) {
-        if (heard(r, &r->peers[i]) && forgets(r, &r->peers[i])) {
-            return r->names[i];
-        }
-    }
-    return NULL;
-}
-
-/* Of those heard, how many have that very log. */
-static uint32_t with_log(const struct replica *r, const struct msg_state *s) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < r->n_peers; i++) {
-        const struct msg_state *other = &r->peers[i].state;
-        n += takes_part(r, &r->peers[i]) && other->last_epoch == s->last_epoch &&
-             other->last_index == s->last_index && other->chain == s->chain;
-    }
-    return n;
-}
-
-/* Two that end at the same place are the same log, unless one is damaged, or was told wrongly: the
- * fewer are wrong. Once there is a plan, of those in its list. */
-const struct replica_peer *replica_highest_log(const struct replica *r) {
-    const struct replica_peer *best = NULL;
-    for (uint32_t i = 0; i < r->n_peers; i++) {
-        const struct replica_peer *p = &r->peers[i];
-        if (!takes_part(r, p) || (r->plan.n > 0 && !node_list_has(&r->plan.v[0], p->id))) {
-            continue;
-        }
-        bool level = best && p->state.last_epoch == best->state.last_epoch;
-        if (!best || p->state.last_epoch > best->state.last_epoch ||
-            (level && p->state.last_index != best->state.last_index &&
-             (p->state.last_index > best->state.last_index) != MUTANT(shorter_log)) ||
-            (level && p->state.last_index == best->state.last_index &&
-             with_log(r, &p->state) > with_log(r, &best->state))) {
-            best = p;
-        }
-    }
-    return best;
-}
-
 /* It would be a member if this node proposed now. In the first view of all, only who has read the
  * same list. */
 static bool is_planned(const struct replica *r, const struct replica_peer *p) {
-    return takes_part(r, p) && r->plan.n > 0 && node_list_has(&r->plan.v[0], p->id) &&
+    return replica_peer_takes_part(r, p) && r->plan.n > 0 && node_list_has(&r->plan.v[0], p->id) &&
            (!r->plan_is_first || p->state.list == node_list_digest(&r->own));
 }
 
 static bool counts(const struct replica *r, const struct replica_peer *p) {
-    return is_planned(r, p) && !forgets(r, p);
+    return is_planned(r, p) && !replica_peer_forgets(r, p);
 }
 
 /* Whom the cluster does not know yet does not speak for it. */
@@ -213,8 +43,8 @@ static const char *name_in_list(const struct replica *r, uint32_t id) {
     return node && !node_list_has(&r->own, id) ? node->name : p ? r->names[p - r->peers] : "";
 }
 
-static struct wire_bytes first_entry(struct replica *r, uint64_t epoch, uint64_t wall_ms,
-                                     struct outbox *out) {
+static struct wire_bytes first_entry(struct replica *r, uint64_t epoch, uint32_t protocol,
+                                     uint64_t wall_ms, struct outbox *out) {
     struct view_member members[WIRE_MAX_NODES];
     struct view_node nodes[WIRE_MAX_NODES];
     const struct node_list *list = &r->plan.v[0];
@@ -232,7 +62,8 @@ static struct wire_bytes first_entry(struct replica *r, uint64_t epoch, uint64_t
     struct cmd_view view = {.epoch = epoch,
                             .members = {.items = members, .n = n},
                             .ring = r->ring,
-                            .nodes = {.items = nodes, .n = list->n}};
+                            .nodes = {.items = nodes, .n = list->n},
+                            .protocol = protocol};
     struct log_command entry = {.type = COMMAND_VIEW,
                                 .time_ms = wall_ms,
                                 .origin = r->self,
@@ -245,7 +76,6 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
     struct propose_member members[WIRE_MAX_NODES];
     uint32_t n = 0;
     uint64_t promised = 0;
-    uint32_t protocol = UINT32_MAX;
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
         if (!is_planned(r, p)) {
@@ -254,21 +84,22 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
         members[n++] = (struct propose_member){
             .node = p->id, .incarnation = p->incarnation, .round = p->state.round};
         promised = p->state.promised > promised ? p->state.promised : promised;
-        protocol = p->state.protocol < protocol ? p->state.protocol : protocol;
     }
     const struct replica_peer *source = replica_peer(r, r->plan_source);
     promised -= MUTANT(epoch_twice) && promised > 0;
+    const struct wire_list named = {.items = members, .n = n};
+    uint32_t protocol = replica_lowest_protocol(r, &named);
     struct message m = {
         .type = MESSAGE_PROPOSE,
         .body.msg_propose = {.epoch = promised + 1,
-                             .members = {.items = members, .n = n},
+                             .members = named,
                              .source = source->id,
                              .base_epoch = source->state.last_epoch,
                              .base_index = source->state.last_index,
                              .base_chain = source->state.chain,
                              .protocol = protocol},
     };
-    struct wire_bytes entry = first_entry(r, promised + 1, wall_ms, out);
+    struct wire_bytes entry = first_entry(r, promised + 1, protocol, wall_ms, out);
     m.body.msg_propose.entry = entry;
     replica_send(r, &m, out);
     return 0;
@@ -293,7 +124,7 @@ static bool is_listed(const struct replica *r, uint32_t id) {
 static bool complete(const struct replica *r) {
     for (uint32_t i = 0; i < r->members.n; i++) {
         const struct replica_peer *p = replica_peer(r, r->members.v[i]);
-        if (p && is_listed(r, p->id) && !heard(r, p) && !replica_left_out(p)) {
+        if (p && is_listed(r, p->id) && !replica_peer_heard(r, p) && !replica_left_out(p)) {
             return false;
         }
     }
@@ -308,16 +139,6 @@ static uint32_t lowest_heard(const struct replica *r) {
         }
     }
     return lowest;
-}
-
-bool replica_is_heard(const struct replica *r, uint32_t node) {
-    const struct replica_peer *peer = replica_peer(r, node);
-    return peer && heard(r, peer);
-}
-
-bool replica_takes_part(const struct replica *r, uint32_t node) {
-    const struct replica_peer *peer = replica_peer(r, node);
-    return peer && takes_part(r, peer);
 }
 
 /* A member whose clusterd hangs is not waited for longer than the exchange lasts. */
@@ -380,6 +201,9 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
     if (replica_left_out(peer)) {
         return 0; /* it is not waited for, and does not make us begin anew */
     }
+    if (r->phase != REPLICA_EXCHANGE && replica_cannot_join(r, peer, out)) {
+        return 0; /* likewise */
+    }
     if (!own && r->phase != REPLICA_EXCHANGE && ids_contain(&r->members, peer->id) &&
         node_list_has(&r->lists.v[0], peer->id)) {
         int err = replica_enter_exchange(r, now_ms, out);
@@ -387,7 +211,9 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
             return err;
         }
     }
+    replica_judge_versions(r);
     replica_plan(r);
+    replica_say_misfits(r, out);
     return try_propose(r, wall_ms, out);
 }
 
@@ -402,6 +228,7 @@ int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_
         return replica_enter_exchange(r, now_ms, out);
     }
     r->overdue++;
+    replica_judge_versions(r);
     replica_plan(r);
     uint32_t rank = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
@@ -413,7 +240,7 @@ int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_
         r->deadline_ms = now_ms + TIMEOUT_PROMISE_MS;
         return propose(r, wall_ms, out);
     }
-    if (r->overdue > r->n_peers + 1) {
+    if (r->overdue > r->n_peers + 1 && !replica_is_misfit(r)) {
         r->overdue = 0;
         return replica_enter_exchange(r, now_ms, out);
     }
@@ -441,11 +268,6 @@ static const struct propose_member *find_member(const struct msg_propose *p, uin
         }
     }
     return NULL;
-}
-
-static bool votes_in_view(const struct replica *r, const struct replica_peer *p) {
-    (void)r;
-    return p->in_view && !p->forgetful;
 }
 
 /*
@@ -485,15 +307,16 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
     }
     const struct propose_member *self = find_member(p, r->self);
     if (!self) {
-        /* We were too late. A new round of ours brings us in. */
-        return replica_enter_exchange(r, now_ms, out);
+        /* We were too late, and a new round of ours brings us in; or our version keeps us out. */
+        return replica_is_misfit(r) ? 0 : replica_enter_exchange(r, now_ms, out);
     }
     if (r->phase != REPLICA_EXCHANGE || self->incarnation != r->incarnation ||
         self->round != r->round || (p->epoch <= r->promised && !MUTANT(epoch_twice)) ||
-        (!rounds_are_current(r, p) && !MUTANT(rounds_not_compared))) {
+        (!rounds_are_current(r, p) && !MUTANT(rounds_not_compared)) || !replica_view_fits(r, p)) {
         return 0;
     }
-    if (is_before(p->base_epoch, p->base_index, log_last_epoch(&r->log), log_last_index(&r->log)) &&
+    if (replica_is_before(p->base_epoch, p->base_index, log_last_epoch(&r->log),
+                          log_last_index(&r->log)) &&
         !MUTANT(shorter_log)) {
         /* The proposer has heard less of our log than there is: what nobody else has would be lost.
          */
@@ -516,6 +339,7 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
     r->epoch = p->epoch;
     r->promised = p->epoch;
     r->proposal = digest_of(p);
+    r->protocol = replica_lowest_protocol(r, &p->members);
     r->source = p->source;
     r->sequencer = peer->id;
     r->next_index = p->base_index + 2; /* after the view's first entry */
@@ -526,14 +350,15 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
     for (uint32_t i = 0; i < r->n_peers; i++) {
         struct replica_peer *member = &r->peers[i];
         member->in_view = find_member(p, member->id) != NULL;
-        member->forgetful = member->in_view && forgets(r, member);
+        member->forgetful = member->in_view && replica_peer_forgets(r, member);
         member->promised = false;
         member->acked_index = 0;
         member->disagrees = false;
         member->feeding = false;
         member->last_heard_ms = now_ms;
     }
-    r->small_view = !replica_majority(r, &r->lists, votes_in_view, 0);
+    replica_forget_samples(r, now_ms);
+    r->small_view = !replica_majority(r, &r->lists, replica_counts_in_view, 0);
     if (r->small_view && (!r->small_quorum_allowed || r->lists.n > 1)) {
         return replica_enter_exchange(r, now_ms, out);
     }

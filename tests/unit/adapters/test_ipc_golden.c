@@ -329,6 +329,17 @@ static void test_own_troubles(void **state) {
                    "n1 started with another list of nodes in corosync.conf than this node");
     check("status-list-differs", "status", "", "");
     core_status = usual;
+    (void)snprintf(core_status.version_differs, sizeof(core_status.version_differs),
+                   "n3 speaks protocol 4 at most, and the cluster's log needs 5: it stays out; "
+                   "update clusterd on n3");
+    check("status-version-differs", "status", "", "");
+    core_status = usual;
+    (void)snprintf(core_status.state_differs, sizeof(core_status.state_differs),
+                   "n3 has come to another state of the cluster than the others at index 412 of "
+                   "the log: its memory is bad, or its clusterd is another one; it is left out, "
+                   "and starts nothing");
+    check("status-state-differs", "status", "", "");
+    core_status = usual;
     list_changed = "4 nodes: n1 n2 n3 n4";
     check("status-list-changed", "status", "", "");
     list_changed = "";

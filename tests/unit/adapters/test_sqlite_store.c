@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include "adapters/store/store.h"
+#include "wire/message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -230,14 +231,57 @@ static void test_second_one_is_refused(void **state) {
     sql("SELECT count(*) FROM log"); /* but a backup may read */
 }
 
-static void test_newer_schema(void **state) {
+/* One that this clusterd cannot read is refused in one line, and left as it is. */
+static void test_newer_version(void **state) {
+    char text[64];
     (void)state;
     assert_int_equal(open_store(), 0);
     sqlite_store_close(store);
     store = NULL;
-    sql("PRAGMA user_version = 2");
+    (void)snprintf(text, sizeof(text), "PRAGMA user_version = %u", PROTOCOL_HIGHEST + 1);
+    sql(text);
     assert_int_equal(open_store(), -EPROTONOSUPPORT);
-    assert_non_null(strstr(message, "newer clusterd"));
+    assert_non_null(strstr(message,
+                           "cluster.db was written by a newer clusterd: it needs protocol 6, "
+                           "and this one speaks 5 at most; nothing was changed; install"));
+}
+
+static int user_version(void) {
+    sqlite3 *handle = NULL;
+    sqlite3_stmt *statement = NULL;
+    char path[300];
+    (void)snprintf(path, sizeof(path), "%s/cluster.db", dir);
+    assert_int_equal(sqlite3_open_v2(path, &handle, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(handle, "PRAGMA user_version", -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int version = sqlite3_column_int(statement, 0);
+    (void)sqlite3_finalize(statement);
+    (void)sqlite3_close(handle);
+    return version;
+}
+
+/* A database is as new as the newest of what was ever written into it. */
+static void test_version_follows_the_format(void **state) {
+    const struct core_store plain = {.seq = 1, .promised = 3};
+    const struct core_store newer = {.seq = 2, .promised = 4, .needs = PROTOCOL_HIGHEST};
+    const struct core_store older = {.seq = 3, .promised = 5, .needs = PROTOCOL_LOWEST};
+    (void)state;
+    assert_int_equal(open_store(), 0);
+    assert_int_equal(sqlite_store_state(store)->needs, 0);
+    sqlite_store_put(store, &plain);
+    wait_stored(1);
+    assert_int_equal(user_version(), 1);
+    sqlite_store_put(store, &newer);
+    wait_stored(2);
+    assert_int_equal(user_version(), PROTOCOL_HIGHEST);
+    sqlite_store_put(store, &older);
+    wait_stored(3);
+    assert_int_equal(user_version(), PROTOCOL_HIGHEST);
+    sqlite_store_close(store);
+    store = NULL;
+    assert_int_equal(open_store(), 0);
+    assert_int_equal(sqlite_store_state(store)->needs, PROTOCOL_HIGHEST);
 }
 
 static void damage(const char *text) {
@@ -351,7 +395,8 @@ int main(void) {
         T(test_kill),
         T(test_damage),
         T(test_second_one_is_refused),
-        T(test_newer_schema),
+        T(test_newer_version),
+        T(test_version_follows_the_format),
         T(test_not_a_database),
         T(test_full_disk),
         T(test_belongs_to_one_node),

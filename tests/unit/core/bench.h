@@ -28,7 +28,7 @@ struct bench {
 /* Applies the command; how it was taken is in `last`, too. */
 enum core_reply_code bench_give(struct bench *b, uint32_t type, const void *command);
 
-#define X(NAME, number, command, flags) typedef struct cmd_##command bench_##NAME;
+#define X(NAME, number, command, since, flags) typedef struct cmd_##command bench_##NAME;
 WIRE_COMMANDS(X)
 #undef X
 /* As above:  GIVE(&b, VM_STOP, .vm = "vm1", .force = 1) */

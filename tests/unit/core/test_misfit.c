@@ -102,13 +102,10 @@ static void other_versions_are_told_once(void **state) {
         uint8_t version, type;
         const char *text;
     } cases[] = {
-        {MESSAGE_VERSION + 1, MESSAGE_ACK,
-         "n2 speaks version 5 of clusterd's protocol, and this "
-         "node version 4"},
-        {MESSAGE_VERSION + 1, 200, "update clusterd on this node"},
-        {MESSAGE_VERSION - 1, MESSAGE_ACK, "n2 speaks version 3 of clusterd's protocol"},
-        {MESSAGE_VERSION - 1, MESSAGE_HEARTBEAT, "update clusterd on n2"},
-        {MESSAGE_VERSION, 200,
+        {PROTOCOL_HIGHEST + 1, MESSAGE_ACK,
+         "n2 speaks version 6 of clusterd's protocol and higher, and this node version 5 at most"},
+        {PROTOCOL_HIGHEST + 1, 200, "update clusterd on this node"},
+        {PROTOCOL_HIGHEST, 200,
          "n2 sends messages of a kind (200) that this clusterd does not "
          "know: update clusterd on this node"},
     };

@@ -197,12 +197,13 @@ static void other_versions(void **state) {
         uint8_t version, type;
         int error;
     } cases[] = {
-        {MESSAGE_VERSION, MESSAGE_ACK, 0},
-        {MESSAGE_VERSION + 1, MESSAGE_ACK, -EPROTONOSUPPORT},
-        {MESSAGE_VERSION - 1, MESSAGE_ACK, -EPROTONOSUPPORT},
+        {PROTOCOL_HIGHEST, MESSAGE_ACK, 0},
+        {PROTOCOL_HIGHEST + 1, MESSAGE_ACK, -EPROTONOSUPPORT},
+        {PROTOCOL_LOWEST, MESSAGE_ACK, 0},
+        {PROTOCOL_LOWEST - 1, MESSAGE_ACK, 0}, /* may speak a higher one, too: its STATE says */
         {255, 255, -EPROTONOSUPPORT},
-        {MESSAGE_VERSION, 0, -EPROTONOSUPPORT},
-        {MESSAGE_VERSION, 255, -EPROTONOSUPPORT},
+        {PROTOCOL_HIGHEST, 0, -EPROTONOSUPPORT},
+        {PROTOCOL_HIGHEST, 255, -EPROTONOSUPPORT},
     };
     struct message m = {.type = MESSAGE_ACK, .incarnation = 77, .epoch = 5};
     struct message_header header;

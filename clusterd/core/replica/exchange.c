@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Beginning an exchange: what this node says of itself in its STATE, and what it forgets of the
+ * view that it leaves; see the drawing in replica.h. Also who is sent away (replica/damage.c,
+ * replica/agree.c), since the others then agree anew.
+ */
+#include "core/replica/replica.h"
+
+#include "base/mutant.h"
+#include "core/model/model.h"
+#include "core/replica/log.h"
+#include "core/timeouts.h"
+#include "wire/command.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- what our STATE says ---- */
+
+/*
+ * Who has reported in an epoch had an entry of it on its disk, whether the report was committed or
+ * not. So the end of our log counts, too, which the model does not know yet: the last that a node
+ * was told before its clusterd ended is on its disk, and that it was committed is not.
+ */
+static void note_reports(struct replica *r, struct outbox *out) {
+    for (uint64_t i = r->applied_index + 1; i <= log_last_index(&r->log); i++) {
+        const struct log_item *item = log_at(&r->log, i);
+        struct log_command entry;
+        struct cmd_node_report report;
+        int err = item ? wire_decode(&log_command_record, item->data, item->size, &out->arena,
+                                     &entry, NULL)
+                       : -EBADMSG;
+        if (err == 0 && entry.type == COMMAND_NODE_REPORT && !MUTANT(end_of_log_unread)) {
+            err = wire_decode(&cmd_node_report_record, entry.body.data, entry.body.size,
+                              &out->arena, &report, NULL);
+            struct replica_peer *p = err == 0 ? replica_peer(r, report.node) : NULL;
+            if (p && replica_is_before(p->kept_epoch, p->kept_index, item->epoch, 1)) {
+                p->kept_epoch = item->epoch;
+                p->kept_index = 1;
+            }
+        }
+        out->error = err == -ENOMEM ? err : out->error;
+    }
+}
+
+/* How far each node's log is known to have gone. */
+static struct wire_list known_floors(struct replica *r, struct outbox *out) {
+    note_reports(r, out);
+    struct state_floor *floors = arena_array(&out->arena, r->n_peers, sizeof(*floors));
+    uint32_t n = 0;
+    for (uint32_t i = 0; floors && i < r->n_peers; i++) {
+        const struct replica_peer *p = &r->peers[i];
+        const struct model_node *node = model_node_by_id(r->model, p->id);
+        struct state_floor floor = {.node = p->id, .epoch = p->kept_epoch, .index = p->kept_index};
+        if (node &&
+            replica_is_before(floor.epoch, floor.index, node->kept_epoch, node->kept_index)) {
+            floor.epoch = node->kept_epoch;
+            floor.index = node->kept_index;
+        }
+        if (floor.index > 0) {
+            floors[n++] = floor;
+        }
+    }
+    out->error = floors ? out->error : -ENOMEM;
+    return (struct wire_list){.items = floors, .n = n};
+}
+
+/* ---- leaving, and beginning anew ---- */
+
+static void leave_view(struct replica *r) {
+    r->epoch = 0;
+    r->small_cleared = false; /* who was off may have been in a view since */
+    r->catching = false;
+    replica_drop_deferred(r);
+    replica_drop_outgoing(r);
+    buffer_clear(&r->incoming);
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        r->peers[i].in_view = false;
+        r->peers[i].promised = false;
+        r->peers[i].acked_index = 0;
+        r->peers[i].feeding = false;
+    }
+}
+
+void replica_go_down(struct replica *r) {
+    r->phase = REPLICA_DOWN;
+    r->epoch = 0;
+    r->deadline_ms = UINT64_MAX;
+    r->small_cleared = false;
+    replica_drop_deferred(r);
+    r->catching = false;
+}
+
+int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out) {
+    leave_view(r);
+    r->plan.n = 0;
+    r->phase = REPLICA_EXCHANGE;
+    r->deadline_ms = now_ms + TIMEOUT_EXCHANGE_MS;
+    r->round++;
+    replica_peer(r, r->self)->fresh = false; /* what we said in an earlier round */
+    struct message m = {
+        .type = MESSAGE_STATE,
+        .body.msg_state = {.round = r->round,
+                           .members = r->members,
+                           .last_epoch = log_last_epoch(&r->log),
+                           .last_index = log_last_index(&r->log),
+                           .chain = log_last_chain(&r->log),
+                           .promised = r->promised,
+                           .commit_index = r->commit_index,
+                           .protocol = r->speaks,
+                           .floors = known_floors(r, out),
+                           .list = node_list_digest(&r->own),
+                           .lists = replica_known_lists(r, out)},
+    };
+    if (r->tells_versions) {
+        m.body.msg_state.lowest = PROTOCOL_LOWEST;
+        m.body.msg_state.needs = replica_log_needs(r, out);
+    }
+    r->told = replica_state_digest(&m.body.msg_state);
+    replica_send(r, &m, out);
+    return 0;
+}
+
+int replica_leave_out(struct replica *r, struct replica_peer *p, const char *refusal,
+                      struct outbox *out) {
+    if (p->id == r->self) {
+        r->refusal = refusal;
+        /* The others may hold what this clusterd said last for its word: this one is of nobody. */
+        struct message m = {.type = MESSAGE_STATE,
+                            .body.msg_state = {.round = ++r->round,
+                                               .promised = r->promised,
+                                               .last_epoch = log_last_epoch(&r->log),
+                                               .protocol = r->speaks}};
+        replica_send(r, &m, out);
+        replica_go_down(r);
+        return 0;
+    }
+    bool outside = r->phase == REPLICA_ACTIVE && !p->in_view;
+    return r->phase == REPLICA_DOWN || outside ? 0
+                                               : replica_enter_exchange(r, r->last_step_ms, out);
+}
+
+int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
+                    struct outbox *out) {
+    replica_count_damage(r, p, what, out);
+    if (p->id == r->self && replica_left_out(p)) {
+        return replica_leave_out(r, p,
+                                 "messages of this clusterd could not be read, time and again: "
+                                 "check this node's memory, then start clusterd again",
+                                 out);
+    }
+    bool outside = r->phase == REPLICA_ACTIVE && !p->in_view;
+    return r->phase == REPLICA_DOWN || outside ? 0
+                                               : replica_enter_exchange(r, r->last_step_ms, out);
+}
+
+int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation,
+                      struct outbox *out) {
+    struct replica_peer *p = replica_peer(r, sender);
+    if (!p || p->incarnation != incarnation) {
+        return 0; /* nobody of this group's: it may say what it likes */
+    }
+    return replica_damaged(r, p, "a message", out);
+}
