@@ -105,6 +105,8 @@ ROOMS = {
     "adapters/store": {"adapters"},
     "adapters/ipc": {"adapters", "adapters/store"},
 }
+# Who may change the model: apply/, by committed commands; and who makes a model of its own, to hide what is secret in it.
+WRITERS = {"model_add": {"core/apply"}, "model_remove": {"core/apply"}, "model_row": {"core/apply", "adapters/store"}}
 # The one header that names the state of every part of core; it may include each part's, and so be included by each.
 WHOLE_STATE = "clusterd/core/core_internal.h"
 
@@ -122,6 +124,9 @@ def rooms(tree):
     for user, used, names in uses(tree):
         if not may_use(user, used):
             findings.append(f"{user}: {room_of(user)} may not use {', '.join(names)} of {used} ({room_of(used)})")
+    for user, symbol in all_uses(tree):
+        if symbol in WRITERS and room_of(user) not in WRITERS[symbol] and room_of(user) != "core/model":
+            findings.append(f"{user}: {room_of(user)} may not change the model by {symbol}()")
     return findings
 
 
@@ -157,13 +162,7 @@ def circles(tree):
 
 def uses(tree):
     """(file, file of the same part that it uses, the symbols): from the build's objects whose source is still there."""
-    objects = {}
-    for directory, _, files in os.walk(tree.build or ""):
-        for name in files if ".dir" in directory else ():
-            if source := source_of(tree, os.path.join(directory, name)):
-                objects[os.path.join(directory, name)] = source
-    if not objects:
-        raise Skipped(f"no objects under {tree.build}; build it first: cmake --build --preset dev")
+    objects = objects_of(tree)
     defines, wants = {}, {}
     for path, symbol, kind in nm_all(sorted(objects)):
         source = objects[path]
@@ -179,6 +178,26 @@ def uses(tree):
                 by_file.setdefault(used, []).append(symbol)
         for used, names in sorted(by_file.items()):
             yield user, used, names
+
+
+def objects_of(tree):
+    """Object -> its source, of all that is built and whose source is still there; tests left out."""
+    objects = {}
+    for directory, _, files in os.walk(tree.build or ""):
+        for name in files if ".dir" in directory else ():
+            if source := source_of(tree, os.path.join(directory, name)):
+                objects[os.path.join(directory, name)] = source
+    if not objects:
+        raise Skipped(f"no objects under {tree.build}; build it first: cmake --build --preset dev")
+    return objects
+
+
+def all_uses(tree):
+    """(file, symbol of any file) of every source in the build, tests left out."""
+    objects = objects_of(tree)
+    for path, symbol, kind in nm_all(sorted(objects)):
+        if kind == "U":
+            yield objects[path], symbol
 
 
 def nm_all(paths):

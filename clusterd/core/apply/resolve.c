@@ -125,7 +125,7 @@ void vm_resolve(struct apply *a, struct model_vm *vm) {
 }
 
 static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
-    if (vm->state == VM_MIGRATING) {
+    if (vm->state == VM_MIGRATING && !MUTANT(illegal_transition)) {
         vm_set_resolving(a, vm);
     }
     if (vm->state == VM_RESOLVING) {

@@ -5,7 +5,30 @@
  */
 #include "core/apply/inside.h"
 
+#include "base/check.h"
+
+/*
+ * The drawing, as a table: what may follow each state. No committed command leads anywhere else,
+ * whatever it holds: each is refused before if the state does not fit. Should one do so all the
+ * same, this code is wrong about where a copy runs, and the node stops before it acts on that.
+ */
+#define TO(state) (1u << VM_##state)
+static const uint16_t may_follow[] = {
+    [VM_OFF] = TO(OFF) | TO(STARTING), /* OFF again: it has just been added */
+    [VM_STARTING] = TO(RUNNING) | TO(OFF) | TO(RESOLVING),
+    [VM_RUNNING] = TO(STOPPING) | TO(MIGRATING) | TO(SAVING) | TO(OFF) | TO(RESOLVING),
+    [VM_STOPPING] = TO(OFF) | TO(RUNNING) | TO(RESOLVING),
+    [VM_MIGRATING] = TO(RUNNING) | TO(RESOLVING), /* never OFF: the other side may run it */
+    [VM_SAVING] = TO(SAVED) | TO(RUNNING) | TO(OFF) | TO(RESOLVING),
+    [VM_SAVED] = TO(RESTORING) | TO(OFF),
+    [VM_RESTORING] = TO(RUNNING) | TO(SAVED) | TO(OFF) | TO(RESOLVING),
+    [VM_RESOLVING] = TO(RUNNING) | TO(SAVED) | TO(OFF) | TO(RESOLVING),
+};
+#undef TO
+
 void vm_set_state(struct apply *a, struct model_vm *vm, enum vm_state state) {
+    CHECK(vm->state < ARRAY_SIZE(may_follow) && (may_follow[vm->state] & (1u << state)));
+    CHECK(state == VM_OFF || state == VM_SAVED || vm->owner != 0); /* a copy has a place */
     vm->state = (uint8_t)state;
     vm->since_ms = a->time_ms;
     vm_touch(a, vm);
