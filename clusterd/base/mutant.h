@@ -50,7 +50,6 @@
     X(former_list_ignored, "a view has a majority of its own list of nodes only")        \
     X(newer_in_old_view, "a command is given that a member's clusterd does not know")    \
     X(too_old_comes_in, "a clusterd becomes a member that cannot read all of the log")   \
-    X(digest_ignored, "a node goes on though its model is another one than the others'") \
     X(rules_forgotten, "a hard rule is held by neither the planner nor the model")
 
 #ifdef CLUSTERD_MUTANTS

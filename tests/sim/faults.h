@@ -45,7 +45,7 @@
     X(fence, fence, 3, "a fence device fails, hangs, is slow, is silent")         \
     X(clock, clock, 1, "a wall clock jumps")                                      \
     X(volume, volume, 2, "a node's volume hangs, is gone, is back")               \
-    X(protocol, protocol, 1, "a clusterd of a later version comes and goes")      \
+    X(protocol, protocol, 2, "a clusterd of another version comes or goes")       \
     X(operate, operator, 14, "the administrator does something")                  \
     X(move_and_break, operator, 5, "a VM is moved, and something breaks")         \
     X(start_hangs, volume, 1, "a start hangs, and its clusterd ends")             \

@@ -142,7 +142,18 @@ void happen_clock(struct sim *s, const struct fault *f) {
 }
 
 void happen_protocol(struct sim *s, const struct fault *f) {
-    sim_speak_newer(s, f->node, f->choice % 3 == 0);
+    struct cmd_config_set set = {.key = "state_check",
+                                 .value = f->choice & 64 ? "report" : "leave"};
+    if (f->choice % 4 == 0) {
+        sim_speak_newer(s, f->node, f->choice & 128);
+    } else if (f->choice % 4 == 1) {
+        (void)sim_command(s, 1 + f->choice / 256 % s->n, COMMAND_CONFIG_SET, &set);
+    } else {
+        bool old = f->choice & 128;
+        sim_install(s, f->node, old ? PROTOCOL_LOWEST : PROTOCOL_HIGHEST, !old || f->choice & 32);
+        sim_run(s, 3 * SIM_SECOND + f->us % (3 * SIM_SECOND));
+        (void)sim_command(s, 1 + f->node % s->n, COMMAND_CONFIG_SET, &set); /* which is newer */
+    }
 }
 
 /* Of two nodes the one whose memory is bad may be the only one that has what was decided last, and

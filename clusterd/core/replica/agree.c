@@ -30,7 +30,6 @@
  */
 #include "core/replica/replica.h"
 
-#include "base/mutant.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"
 
@@ -142,7 +141,7 @@ static void note_alike(struct replica *r, struct replica_peer *p) {
 int replica_compare(struct replica *r, struct replica_peer *p, const struct msg_heartbeat *beat,
                     struct outbox *out) {
     p->sample = (struct replica_sample){.index = beat->check_index, .digest = beat->check_digest};
-    if (r->phase != REPLICA_ACTIVE || !tells(p, beat->check_index) || MUTANT(digest_ignored)) {
+    if (r->phase != REPLICA_ACTIVE || !tells(p, beat->check_index)) {
         return 0;
     }
     const struct replica_peer *right = right_one(r, p->sample.index), *unlike = NULL;
@@ -232,7 +231,7 @@ bool replica_may_report(const struct replica *r) {
     }
     const struct replica_peer *self = replica_peer(r, r->self);
     bool contradicted = self->unlike > 0 || replica_disagrees(r);
-    return r->confirmed || !anybody || !r->tells_versions || MUTANT(digest_ignored) ||
+    return r->confirmed || !anybody || !r->tells_versions ||
            (!contradicted && r->last_step_ms >= r->view_ms + TIMEOUT_CONFIRM_MS);
 }
 
