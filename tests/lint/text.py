@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Checks that need nothing but the text."""
 
+import fnmatch
 import os
 import re
 
@@ -112,3 +113,43 @@ def settings(tree):
         return [f"{SETTINGS_HEADER}: no setting found there; what SETTING in tests/lint/text.py looks for has changed"]
     return [f"{SETTINGS_PAGE}: CLUSTER SETTINGS lacks '.It Cm {line}'" for line in sorted(wanted - found)] + [
         f"{SETTINGS_PAGE}: CLUSTER SETTINGS has '{line}', which {SETTINGS_HEADER} has not" for line in sorted(found - wanted)]
+
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
+PLACEHOLDER = re.compile(r"(?<![A-Z])NAME(?![A-Z])")  # docs/: NAME stands for any name
+
+
+def docs(tree):
+    """Every path that docs/*.md and README.md name exists."""
+    files = tree.files()
+    known = set(files) | {os.path.basename(path) for path in files}
+    for path in files:
+        while path := os.path.dirname(path):
+            known.add(path)
+    tops = {path.partition("/")[0] for path in files if "/" in path}
+    documents = [path for path in files if re.fullmatch(r"README\.md|docs/[^/]+\.md", path)]
+    findings = [] if documents else ["README.md: not found, nor anything in docs/"]
+    for document in documents:
+        for number, line in enumerate(tree.read(document).splitlines(), 1):
+            named = [os.path.normpath(os.path.join(os.path.dirname(document), target))
+                     for target in LINK.findall(line) if "://" not in target]
+            named += paths_of(LINK.sub("", line), tops)
+            findings += [f"{document}:{number}: there is no {path}" for path in dict.fromkeys(named) if not is_there(path, known)]
+    return findings
+
+
+def paths_of(line, tops):
+    """What a line names as a path: in backticks all that looks like one; elsewhere, as in a drawing or a command, what
+    begins with a folder of the tree."""
+    for text, marked in ((line, False), (" ".join(re.findall(r"`([^`]*)`", line)), True)):
+        for word in re.split(r"[\s`|,;()<>\"']+", text):
+            path = word.rstrip(".:/")
+            if not re.fullmatch(r"[\w.*\[\]-]+(/[\w.*\[\]-]+)*", path) or path.startswith("build/"):
+                continue
+            if path.partition("/")[0] in tops and "/" in word or marked and re.search(r"/|.\.(c|h|py)$|\.\[ch\]$", path):
+                yield path
+
+
+def is_there(path, known):
+    pattern = PLACEHOLDER.sub("*", path)
+    return path in known or (pattern != path or "*" in path or "[" in path) and bool(fnmatch.filter(known, pattern))
