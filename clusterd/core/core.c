@@ -336,6 +336,15 @@ static void keep_words(struct outbox *out) {
     out->n = kept;
 }
 
+/* What holds between two steps, whatever has come in. */
+static void check_step(const struct core *c) {
+    const struct replica *r = &c->replica;
+    CHECK(r->applied_index <= r->commit_index);
+    CHECK(r->catching || r->commit_index <= log_last_index(&r->log));
+    CHECK(c->model.index == r->applied_index);
+    CHECK(r->promised >= log_last_epoch(&r->log));
+}
+
 int core_step(struct core *c, const struct core_event *event, struct core_actions *ret_actions) {
     outbox_reset(&c->out);
     c->now_ms = event->now_ms;
@@ -357,6 +366,9 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
     }
     if (err == 0) {
         err = c->out.error;
+    }
+    if (err == 0 && c->booted) {
+        check_step(c);
     }
     if (err < 0) {
         keep_words(&c->out);

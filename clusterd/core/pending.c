@@ -7,6 +7,7 @@
  * anybody who counts has been applied too, and what is still pending is in nobody's log: it may be
  * sent again, and is done exactly once.
  */
+#include "base/check.h"
 #include "base/mutant.h"
 #include "core/apply/apply.h"
 #include "core/core_internal.h"
@@ -75,6 +76,7 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
         !may_propose(c, since, kind == PENDING_CLIENT ? client : 0)) {
         return 0;
     }
+    CHECK(command_record(type) != NULL);
     struct log_command entry = {
         .type = type,
         .time_ms = c->wall_ms,
@@ -129,6 +131,7 @@ bool core_applied(struct core *c, const struct apply *a, uint64_t *ret_client) {
         }
         bool waits = p->kind == PENDING_CLIENT;
         uint64_t client = p->client;
+        CHECK(p->kind != PENDING_POLICY || c->policy_inflight > 0);
         c->policy_inflight -= p->kind == PENDING_POLICY;
         remove_pending(c, i);
         if (waits) {

@@ -69,6 +69,7 @@ void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
 }
 
 void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
+    CHECK(owner != 0 && (owner == vm->owner || owner == vm->target));
     if (vm->owner != owner) {
         vm->owner = owner;
         vm->generation = vm->move_generation;

@@ -4,6 +4,8 @@
  * executor/fence.c.
  */
 #include "core/executor/inside.h"
+
+#include "base/check.h"
 #include "core/model/devices.h"
 #include "core/model/settings.h"
 
@@ -12,6 +14,8 @@
 
 int executor_run_device(struct core *c, struct run *run, const struct model_device *device,
                         const char *node, enum core_fence_action what) {
+    CHECK(device->keys.n == device->values.n);
+    CHECK(what == FENCE_STATUS || !device_is_ambiguous(device)); /* it would switch another */
     struct core_param *params = arena_array(&c->out.arena, device->keys.n, sizeof(*params));
     if (!params) {
         return -ENOMEM;

@@ -2,6 +2,7 @@
 /*
  * Orders on VMs: which agent carries one out, with what, by when; and what is reported of it.
  */
+#include "base/check.h"
 #include "base/mutant.h"
 #include "core/executor/inside.h"
 #include "core/model/settings.h"
@@ -45,6 +46,7 @@ static void migrate_params(struct core *c, const struct model_vm *vm, struct age
 }
 
 static int begin_order(struct core *c, const struct model_vm *vm, const struct order_spec *spec) {
+    CHECK(replica_usable(&c->replica) && vm->order_node == c->self);
     struct run *run = executor_add_run(c, RUN_ORDER, vm->id);
     if (!run) {
         return -ENOMEM;

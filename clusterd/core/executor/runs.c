@@ -53,6 +53,7 @@ struct run *executor_run_by_id(struct core *c, uint64_t id) {
 
 void executor_drop_run(struct core *c, struct run *run) {
     struct executor *x = &c->executor;
+    CHECK(run >= x->runs && run < x->runs + x->n_runs);
     uint32_t i = (uint32_t)(run - x->runs);
     x->n_runs--;
     memmove(run, run + 1, (x->n_runs - i) * sizeof(*run));

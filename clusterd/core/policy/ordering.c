@@ -3,6 +3,8 @@
  * What the policy's rules share: proposing a command, an order, a move; and when to look again.
  */
 #include "core/apply/order.h"
+
+#include "base/check.h"
 #include "core/policy/inside.h"
 
 void policy_wake_at(struct core *c, uint64_t when_ms) {
@@ -12,6 +14,7 @@ void policy_wake_at(struct core *c, uint64_t when_ms) {
 }
 
 int policy_propose(struct core *c, uint32_t type, const void *command) {
+    CHECK(core_is_coordinator(c) && replica_usable(&c->replica));
     if (c->policy.budget == 0) {
         policy_wake_at(c, c->now_ms);
         return 0;

@@ -4,6 +4,8 @@
  */
 #include "core/policy/solve.h"
 
+#include "base/check.h"
+
 #include "core/policy/inside.h"
 
 #include <errno.h>
@@ -16,6 +18,7 @@ void solve_drop(struct core *c, enum solve_purpose purpose) {
 
 struct solve_job *solve_take_job(struct core *c, enum solve_purpose purpose) {
     struct solve_job *job = c->jobs[purpose];
+    CHECK(job && job->done); /* until then it is the thread's */
     c->jobs[purpose] = NULL;
     return job;
 }

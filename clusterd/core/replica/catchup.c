@@ -153,6 +153,7 @@ static int take_entry(struct replica *r, const struct suffix_entry *e, uint64_t 
         return -EBADMSG;
     }
     if (own) {
+        CHECK(e->index > r->commit_index); /* what is committed is never dropped */
         log_truncate(&r->log, e->index);
         *truncate_from = e->index;
     }

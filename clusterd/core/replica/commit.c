@@ -129,6 +129,7 @@ static void advance_commit(struct replica *r) {
         }
         r->candidate = index;
         if (replica_enough(r, acked, MUTANT(one_vote_short))) {
+            CHECK(index > r->commit_index && index <= log_last_index(&r->log));
             r->commit_index = index;
         }
     }

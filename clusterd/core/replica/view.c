@@ -9,6 +9,7 @@
  */
 #include "core/replica/replica.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/mutant.h"
 #include "core/timeouts.h"
@@ -337,6 +338,7 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
         return err;
     }
     r->epoch = p->epoch;
+    CHECK(p->epoch > r->promised || MUTANT(epoch_twice)); /* an epoch is promised once */
     r->promised = p->epoch;
     r->proposal = digest_of(p);
     r->protocol = replica_lowest_protocol(r, &p->members);
