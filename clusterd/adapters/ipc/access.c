@@ -2,13 +2,13 @@
 /*
  * Who may do what; see ipc/access.h.
  *
- * The main loop must not wait, and a user's groups by name may have to come over the network
- * (LDAP). So it is asked what the kernel knows: the groups of the connected process, from /proc, as
- * they would count for opening a file. If that process has gone and another one has its number, the
- * other's user must be the same; then nothing is gained by it.
+ * The main loop must not wait, but a lookup of a user's groups by name may go over the network
+ * (LDAP). Therefore clusterd asks the kernel: /proc lists the groups of the connected process, as
+ * they count for opening a file. If that process has gone and another has its pid, the other
+ * process must have the same user; then nobody gains anything.
  *
- * Names of groups are looked up in /etc/group at each connection (the group may be made while
- * clusterd runs).
+ * Group names are looked up in /etc/group at each connection: an administrator may create the group
+ * while clusterd runs.
  */
 #include "adapters/ipc/access.h"
 
@@ -36,7 +36,7 @@ static bool find_group(const char *name, gid_t *ret_gid) {
     return found;
 }
 
-/* The number after `label` in a line of /proc/PID/status: the real user id. */
+/* A line "Uid: REAL EFFECTIVE ...": the kernel gave the effective id of the connection. */
 static bool same_user(const char *line, uid_t uid) {
     unsigned long real = 0, effective = 0;
     return sscanf(line, "Uid: %lu %lu", &real, &effective) == 2 && (uid_t)effective == uid;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who may do what: root and the members of one group may change, the members of a second one may
+ * Access rights: root and the members of one group may change, the members of a second group may
  * read.
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_ACCESS_H
@@ -15,7 +15,7 @@ struct ipc_groups {
     const char *reader_group;
 };
 
-/* pid, uid and gid as the kernel gave them for the connection. Never waits. */
+/* The kernel's pid, uid and gid of the connection. Never waits. */
 enum ipc_access ipc_access_of(const struct ipc_groups *groups, pid_t pid, uid_t uid, gid_t gid);
 
 #endif

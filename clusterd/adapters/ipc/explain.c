@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where a VM could run and why; what a drain or a move would do. The planner is the one that orders
- * are made by, so what is shown here is what would be done.
+ * Explains where a VM could run and why, and what a drain or a move would do. The same planner
+ * makes the orders, so what is shown here is what would be done.
  */
 #include "adapters/ipc/view.h"
 
@@ -77,7 +77,8 @@ int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
     if (error < 0) {
         return plan_error(ret_error, node, error);
     }
-    /* A VM that needs no place is not part of the plan; what remains without one is a refusal. */
+    /* Leave out the VMs that need no place. A VM that needs one and has none is a refusal: keep
+     * it. */
     uint32_t kept = 0;
     for (uint32_t i = 0; i < plan.n; i++) {
         if (plan.v[i].to != 0 || planner_blocks_drain(view->model, &plan.v[i])) {

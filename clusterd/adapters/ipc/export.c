@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The cluster as the planner hands it to the engine, in the form of clusterd-cluster.json(5): what
- * `clusterctl export` writes and `clusterctl plan` reads. It is made from the problem itself, not
- * from the model a second time, so that a plan that is made elsewhere is the plan that would be
- * made here.
+ * The cluster as the planner hands it to the engine, in the format of clusterd-cluster.json(5):
+ * `clusterctl export` writes it and `clusterctl plan` reads it. The source is the planner's
+ * problem, not the model: a plan made elsewhere is the plan that would be made here.
  */
 #include "adapters/ipc/view.h"
 
@@ -51,7 +50,7 @@ static json_t *texts(const char *const *names, const struct placement_set *set) 
     return list;
 }
 
-/* What says nothing is left out: it keeps the file short, and readable by people. */
+/* Zeros are left out: the file stays short and readable. */
 static void put_number(json_t *object, const char *key, uint64_t number) {
     if (number > 0) {
         json_object_set_new(object, key, json_of_number(number));
@@ -84,9 +83,9 @@ static void put_list(json_t *object, const char *key, json_t *list) {
     json_decref(list);
 }
 
-/* Further resources of a row of amounts, by name. Without them a node has none and a VM needs none;
- * but a load without them is what the VM needs, so `needs` (mostly the row itself) says which to
- * write. */
+/* Further resources of a row of amounts, by name. A missing one means: the node has none, the VM
+ * needs none. But a missing load means: the load is what the VM needs. Therefore `needs` (mostly
+ * the row itself) says which ones to write. */
 static void put_resources(json_t *object, const struct placement_problem *p, const uint64_t *row,
                           const uint64_t *needs) {
     json_t *resources = json_object();
@@ -125,15 +124,15 @@ static json_t *render_one_node(const struct planner_problem *planner, uint32_t i
     put_number(object, "bandwidth_mb_s", node->bandwidth_mb_s);
     put_text(object, "site", row->site);
     put_text(object, "rack", row->rack);
-    /* An empty list is no missing one: that would be all. */
+    /* Also write an empty list: a missing list would mean "all". */
     json_object_set_new(object, "volumes", texts(p->volume_names, &node->volumes));
     json_object_set_new(object, "cpu_models", texts(planner->cpu_models, &node->cpu_models));
     json_object_set_new(object, "machines", texts(planner->machines, &node->machines));
     return object;
 }
 
-/* With which it starts, and, if that is another one, with which it runs. A saved one goes on with
- * that, too. */
+/* The machine type with which the VM starts; and the one with which it runs, if that differs. A
+ * saved VM continues with the latter, too. */
 static void put_machine(json_t *object, const struct planner_problem *planner, uint32_t i) {
     const struct placement_vm *vm = &planner->p.vms[i];
     uint32_t start = vm->host == PLACEMENT_NONE ? vm->machine : planner->start_machines[i];
@@ -250,7 +249,7 @@ json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error) {
     struct planner_problem planner;
     int error = planner_problem_init(&planner, view->model, &facts, view->arena);
     if (error < 0) {
-        (void)ipc_fail(ret_error, "failed", "", "the cluster cannot be written down: %s",
+        (void)ipc_fail(ret_error, "failed", "", "the cluster cannot be exported: %s",
                        strerror(-error));
         return NULL;
     }

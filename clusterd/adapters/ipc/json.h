@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Answers of the IPC: what they look like, and errors on their way into one.
+ * The format of IPC answers, and the errors that become answers.
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_JSON_H
 #define CLUSTERD_ADAPTERS_IPC_JSON_H
@@ -20,11 +20,11 @@ struct ipc_error {
     char hint[IPC_MAX_MESSAGE];
 };
 
-/* Fills it in; returns -EINVAL, so that a check can end with it. `hint` may be "". */
+/* Fills in the error and returns -EINVAL, the result of a failed check. `hint` may be "". */
 int ipc_fail(struct ipc_error *error, const char *code, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* {"id":N,"ok":true, ...members of `body`}; takes `body` over (NULL: nothing more). NULL when
+/* {"id":N,"ok":true, ...members of `body`}; takes ownership of `body` (NULL: no members). NULL when
  * memory has run out. */
 json_t *ipc_answer_ok(json_int_t id, json_t *body);
 json_t *ipc_answer_error(json_int_t id, const struct ipc_error *error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is wrong, why, and what to do: the part of `status` that is read first. Computed from the
- * model, never stored, so a problem is gone when its cause is.
+ * The problems in `status`: what is wrong, why, and what to do. They are computed from the model
+ * and never stored; a problem disappears with its cause.
  */
 #include "adapters/ipc/view.h"
 
@@ -12,7 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* libvirt answers in milliseconds; what takes so long will hardly end by itself. */
+/* libvirt answers in milliseconds: a VM that is unresolved for longer needs help. */
 #define RESOLVING_LONG_MS 15000u
 
 struct problems {
@@ -38,28 +38,29 @@ static void about_view(struct problems *p) {
     const struct core_status *s = &p->view->status;
     if (p->view->waiting[0]) {
         add(p, SEVERITY_ERROR, p->view->waiting, "systemctl status corosync",
-            "clusterd takes no part in the cluster");
+            "this node has not joined the cluster");
     } else if (s->corosync_down) {
         add(p, SEVERITY_ERROR, s->reason, "systemctl status corosync",
-            "no quorum: nothing is started or changed here, and what is shown may be old");
+            "no quorum: this node starts and changes nothing, and its data may be out of date");
     } else if (!s->quorate) {
         add(p, SEVERITY_ERROR,
             s->reason && s->reason[0] ? s->reason
                                       : "this node does not see a majority of the votes",
-            "bring more nodes up or repair the network between them: corosync-quorumtool shows who "
-            "is seen",
-            "no quorum: nothing is started or changed here, and what is shown may be old");
+            "start more nodes or repair the network between them; corosync-quorumtool shows which "
+            "nodes are seen",
+            "no quorum: this node starts and changes nothing, and its data may be out of date");
     } else if (!s->usable) {
         add(p, SEVERITY_WARNING, s->reason ? s->reason : "", "",
             "this node has quorum, but may not act yet: %s", s->phase ? s->phase : "not started");
     }
 }
 
-/* Said by this node of itself: it may be another one tomorrow whose corosync was reloaded. */
+/* A node reports this about itself only: each node has its own corosync, and any one may be
+ * reloaded. */
 static void about_misfit(struct problems *p) {
     if (p->view->misfit && p->view->misfit[0]) {
         add(p, SEVERITY_ERROR, p->view->misfit,
-            "change one of them on all nodes, then restart clusterd, one node after the other",
+            "change one of the two on all nodes, then restart clusterd on one node after the other",
             "corosync's configuration does not fit clusterd.conf on this node");
     }
 }
@@ -68,32 +69,30 @@ static void about_list(struct problems *p) {
     const char *now = p->view->list_changed;
     if (p->view->status.list_differs[0]) {
         add(p, SEVERITY_WARNING, p->view->status.list_differs,
-            "the same corosync.conf on all nodes, corosync-cfgtool -R, then restart clusterd on "
-            "each node, one after the other; see clusterd(8)",
+            "put the same corosync.conf on all nodes, run corosync-cfgtool -R, then restart "
+            "clusterd on one node after the other; see clusterd(8)",
             "nodes do not agree on the list of nodes");
     } else if (now && now[0]) {
         add(p, SEVERITY_WARNING, now,
-            "restart clusterd on each node, one after the other; see clusterd(8)",
-            "corosync's list of nodes has changed, and clusterd goes by the one that it started "
-            "with");
+            "restart clusterd on one node after the other; see clusterd(8)",
+            "corosync's list of nodes has changed; clusterd still uses the list from its start");
     }
 }
 
 static void about_versions(struct problems *p) {
     if (p->view->status.version_differs[0]) {
         add(p, SEVERITY_ERROR, p->view->status.version_differs,
-            "the same version of clusterd on all nodes; see clusterd(8), UPDATES",
-            "a node cannot work with the others: its clusterd is of another version");
+            "install the same version of clusterd on all nodes; see clusterd(8), UPDATES",
+            "a node cannot work with the others: it runs another version of clusterd");
     }
 }
 
 static void about_states(struct problems *p) {
     if (p->view->status.state_differs[0]) {
         add(p, SEVERITY_ERROR, p->view->status.state_differs,
-            "check that node's memory, and that it has the same clusterd; then stop clusterd "
-            "there, "
-            "move cluster.db away and start it again; see clusterd(8), UPDATES",
-            "nodes have come to different states of the cluster");
+            "check that node's memory and its version of clusterd; then stop clusterd there, move "
+            "cluster.db away and start clusterd again; see clusterd(8), UPDATES",
+            "nodes disagree about the state of the cluster");
     }
 }
 
@@ -102,12 +101,12 @@ static void about_lost_node(struct problems *p, const struct model_node *node,
     const struct model *m = p->view->model;
     char todo[512];
     if (!model_node_holds_vms(m, node->id)) {
-        return; /* nothing waits for it */
+        return; /* nothing waits for this node */
     }
     (void)snprintf(todo, sizeof(todo),
                    "make sure that %s is off, then: clusterctl node confirm-off %s", node->name,
                    node->name);
-    /* The attempt that is under way has not failed yet. */
+    /* Do not count the attempt that is still running. */
     unsigned failed = node->fence_attempts - (node->fence_order && node->fence_attempts ? 1u : 0u);
     if (failed > 0) {
         char more[640];
@@ -115,14 +114,13 @@ static void about_lost_node(struct problems *p, const struct model_node *node,
         if (failed > 1) {
             (void)snprintf(times, sizeof(times), " %u times", failed);
         }
-        (void)snprintf(more, sizeof(more), "repair what is named, it is tried again; or %s", todo);
+        (void)snprintf(more, sizeof(more), "repair the cause: fencing is tried again; or %s", todo);
         add(p, SEVERITY_ERROR, node->reason, more, "fencing of %s has failed%s: its VMs stay down",
             node->name, times);
     } else if (!device) {
-        const char *why =
-            node->watchdog_ms
-                ? "it has no fence device; its watchdog will have reset it in a moment"
-                : "it has no fence device: nobody can tell whether it still runs them";
+        const char *why = node->watchdog_ms
+                              ? "it has no fence device, but its watchdog will reset it in a moment"
+                              : "it has no fence device: nothing proves that its VMs have stopped";
         add(p, node->watchdog_ms ? SEVERITY_WARNING : SEVERITY_ERROR, why, todo,
             "%s is lost: its VMs stay down", node->name);
     } else {
@@ -134,10 +132,10 @@ static void about_lost_node(struct problems *p, const struct model_node *node,
 
 static void about_libvirt(struct problems *p, const struct model_node *node) {
     char todo[200];
-    (void)snprintf(todo, sizeof(todo), "on %s: systemctl status libvirtd, and restart it",
+    (void)snprintf(todo, sizeof(todo), "on %s: systemctl status libvirtd, then restart libvirtd",
                    node->name);
     add(p, SEVERITY_ERROR, node->libvirt, todo,
-        "libvirt on %s does not answer: it takes no VMs; those that are there run on", node->name);
+        "libvirt on %s does not answer: the node takes no VMs; its VMs keep running", node->name);
 }
 
 static void about_node(struct problems *p, const struct model_node *node) {
@@ -148,14 +146,15 @@ static void about_node(struct problems *p, const struct model_node *node) {
     case NODE_FENCING: about_lost_node(p, node, device); break;
     case NODE_SILENT:
         add(p, SEVERITY_WARNING, "corosync sees the node, but no clusterd answers there",
-            "see the log of clusterd on it", "%s is silent", node->name);
+            "see clusterd's log on that node", "%s is silent", node->name);
         break;
     case NODE_JOINING:
         if (node->libvirt[0]) {
             about_libvirt(p, node);
         } else if (node->reason[0]) {
-            add(p, SEVERITY_WARNING, node->reason, "see the log of clusterd and libvirt on it",
-                "%s takes no VMs yet", node->name);
+            add(p, SEVERITY_WARNING, node->reason,
+                "see the logs of clusterd and libvirt on that node", "%s takes no VMs yet",
+                node->name);
         }
         break;
     case NODE_ONLINE:
@@ -169,13 +168,13 @@ static void about_node(struct problems *p, const struct model_node *node) {
     }
     if (node->configured && m->vms.n > 0 && !device && node->watchdog_ms == 0 &&
         node->state == NODE_ONLINE) {
-        add(p, SEVERITY_WARNING, "no fence device is for it, and it has no watchdog",
+        add(p, SEVERITY_WARNING, "it has neither a fence device nor a watchdog",
             "clusterctl fence-device add; or set watchdog in its clusterd.conf",
             "if %s dies, its VMs will not start elsewhere", node->name);
     }
 }
 
-/* Somebody runs it beside the cluster. */
+/* Somebody runs the VM outside the cluster. */
 static void about_foreign(struct problems *p, const struct model_vm *vm) {
     const struct model *m = p->view->model;
     const struct model_node *node = model_node_by_id(m, vm->foreign.v[0]);
@@ -191,33 +190,33 @@ static void about_foreign(struct problems *p, const struct model_vm *vm) {
                        name, name);
     }
     add(p, vm->wanted == WANTED_RUNNING ? SEVERITY_ERROR : SEVERITY_WARNING,
-        "somebody started it there; while it runs the cluster leaves it alone, and starts it "
-        "nowhere",
+        "somebody started it there; while it runs, the cluster neither touches it nor starts it "
+        "elsewhere",
         todo, "VM %s runs on %s under libvirt, not by the cluster", vm->name, name);
 }
 
-/* Nobody can tell whether it runs: why, and how to get out of that. */
+/* Nobody can tell whether the VM runs: why, and how to find out. */
 static void about_unknown_vm(struct problems *p, const struct model_vm *vm, const char *reason) {
     const struct model *m = p->view->model;
     const struct model_node *owner = model_node_by_id(m, vm->owner);
     char todo[320];
     if (owner && owner->libvirt[0]) {
-        (void)snprintf(todo, sizeof(todo),
-                       "restart libvirtd on %s; or, if its VMs may be started elsewhere: "
-                       "clusterctl node fence %s",
-                       owner->name, owner->name);
+        (void)snprintf(
+            todo, sizeof(todo),
+            "restart libvirtd on %s; or, to start its VMs elsewhere: clusterctl node fence %s",
+            owner->name, owner->name);
         add(p, SEVERITY_ERROR, reason, todo,
-            "whether VM %s runs cannot be found out while libvirt on %s does not answer", vm->name,
+            "nobody can tell whether VM %s runs: libvirt on %s does not answer", vm->name,
             owner->name);
         return;
     }
     (void)snprintf(todo, sizeof(todo), "see the logs of clusterd and libvirt on %s",
                    model_node_name(m, vm->owner));
     add(p, SEVERITY_ERROR, reason, todo,
-        "what %s does cannot be found out: nothing is done with it", vm->name);
+        "the state of VM %s is unknown: the cluster leaves it alone", vm->name);
 }
 
-/* What its definition names is older than what the guest has written since. */
+/* The disks in the definition are older than what the guest has written since. */
 static void about_disks(struct problems *p, const struct model_vm *vm) {
     char todo[512];
     if (vm->state == VM_OFF) {
@@ -236,7 +235,7 @@ static void about_disks(struct problems *p, const struct model_vm *vm) {
                        "remove the VM when it is off, and add it with the new disks",
                        vm->name, model_node_name(p->view->model, vm->owner));
         add(p, SEVERITY_WARNING, vm->other_disks, todo,
-            "VM %s runs with other disks than its definition has: should it end, it stays down",
+            "VM %s runs with other disks than its definition has: if it stops, it stays down",
             vm->name);
     }
 }
@@ -253,21 +252,23 @@ static void about_vm(struct problems *p, const struct model_vm *vm) {
     const char *state = shown_vm_state(p->view, vm, &reason);
     char todo[160];
     (void)snprintf(todo, sizeof(todo),
-                   state[0] == 'f' ? "mend that; to try at once: clusterctl vm start %s"
-                                   : "clusterctl vm explain %s",
+                   state[0] == 'f'
+                       ? "repair the cause; to try again at once: clusterctl vm start %s"
+                       : "clusterctl vm explain %s",
                    vm->name);
     if (vm->state == VM_OFF && vm->other_disks[0] && state[0] == 'b') {
-        return; /* that is its reason */
+        return; /* the disks are the reason, and they are a problem of their own */
     }
     if (state[0] == 'b' || state[0] == 'f') { /* blocked, failed */
         add(p, SEVERITY_ERROR, reason, todo, "VM %s does not run: %s", vm->name, state);
     } else if (vm->state == VM_RESOLVING && p->view->wall_ms >= vm->since_ms + RESOLVING_LONG_MS) {
         about_unknown_vm(p, vm, reason);
     } else if (vm->state == VM_RUNNING && vm->paused) {
-        (void)snprintf(todo, sizeof(todo),
-                       "if it was not you: see its disks' storage, and libvirt's log on %s",
-                       model_node_name(p->view->model, vm->owner));
-        add(p, SEVERITY_WARNING, reason, todo, "VM %s stands still", vm->name);
+        (void)snprintf(
+            todo, sizeof(todo),
+            "if you did not pause it: check the storage of its disks and libvirt's log on %s",
+            model_node_name(p->view->model, vm->owner));
+        add(p, SEVERITY_WARNING, reason, todo, "VM %s is paused", vm->name);
     }
 }
 
@@ -277,8 +278,8 @@ static void about_volume(struct problems *p, const struct model_volume *volume) 
         const struct model_health *health = model_health_of(m, volume->id, node->id);
         if (node->state == NODE_ONLINE && health && health->state != VOLUME_OK &&
             health->state != VOLUME_UNKNOWN) {
-            add(p, SEVERITY_ERROR, health->reason, "see the storage and the mount on that node",
-                "volume %s is %s on %s: no VM that needs it goes there", volume->name,
+            add(p, SEVERITY_ERROR, health->reason, "check the storage and the mount on that node",
+                "volume %s is %s on %s: no VM that needs it can run there", volume->name,
                 volume_state_name(health->state), node->name);
         }
     }
@@ -288,15 +289,15 @@ static void about_device(struct problems *p, const struct model_device *device) 
     char todo[200];
     if (device_is_ambiguous(device)) {
         (void)snprintf(todo, sizeof(todo),
-                       "clusterctl fence-device remove %s; add it anew with {node} in a value, or "
-                       "one for each node",
+                       "clusterctl fence-device remove %s; then add it with {node} in a value, or "
+                       "add one for each node",
                        device->name);
-        add(p, SEVERITY_ERROR, "it switches one machine, but is for several nodes", todo,
+        add(p, SEVERITY_ERROR, "it switches one machine, but is assigned to several nodes", todo,
             "fence device %s is never used", device->name);
     }
 }
 
-/* With `balance advise`: what a person might move. */
+/* With `balance advise`: moves that an administrator might make. */
 static void about_balance(struct problems *p) {
     struct ipc_view *view = p->view;
     const struct model *m = view->model;
@@ -310,7 +311,7 @@ static void about_balance(struct problems *p) {
         }
         (void)snprintf(todo, sizeof(todo), "clusterctl vm move %s --to %s", vm->name,
                        model_node_name(m, choice->to));
-        add(p, SEVERITY_WARNING, "a node uses more than balance_threshold_percent of what it has",
+        add(p, SEVERITY_WARNING, "a node uses more than balance_threshold_percent of its capacity",
             todo, "balance advises to move %s from %s to %s", vm->name,
             model_node_name(m, choice->from), model_node_name(m, choice->to));
     }
@@ -324,13 +325,15 @@ static void about_reserve(struct problems *p) {
     }
     core_get_reserve(p->view->core, &reserve);
     (void)snprintf(todo, sizeof(todo),
-                   "make room, change what is named, or: clusterctl config set reserve_nodes %u",
+                   "free capacity, remove the cause, or: clusterctl config set reserve_nodes %u",
                    reserve.nodes ? reserve.nodes - 1 : 0);
     if (reserve.state == RESERVE_BROKEN) {
-        add(p, SEVERITY_WARNING, reserve.text, todo, "not any %u node%s can be lost", reserve.nodes,
+        add(p, SEVERITY_WARNING, reserve.text, todo,
+            "not all VMs could run again after the loss of %u node%s", reserve.nodes,
             reserve.nodes == 1 ? "" : "s");
     } else if (reserve.state == RESERVE_UNKNOWN) {
-        add(p, SEVERITY_WARNING, reserve.text, "", "whether any %u node%s can be lost is not known",
+        add(p, SEVERITY_WARNING, reserve.text, "",
+            "it is not known whether all VMs could run again after the loss of %u node%s",
             reserve.nodes, reserve.nodes == 1 ? "" : "s");
     }
 }

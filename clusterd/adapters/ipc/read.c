@@ -15,7 +15,7 @@
 
 #define EVENTS_DEFAULT 100u
 
-/* Objects of a whole table, as the named list of an answer. */
+/* The rows of a table as objects, in a named list of the answer. */
 #define LIST_OF(type, table, render)         \
     json_t *list = json_array();             \
     MODEL_EACH(type, row, table) {           \
@@ -116,7 +116,7 @@ static json_t *missing(struct ipc_error *error, const char *what, const char *na
     return NULL;
 }
 
-/* "x86_64/pc-i440fx-7.2"; of an alias what it stands for, "x86_64/pc=pc-i440fx-7.2". */
+/* "x86_64/pc-i440fx-7.2"; an alias with its target: "x86_64/pc=pc-i440fx-7.2". */
 static json_t *machine_names(const struct wire_strs *machines) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < machines->n; i++) {
@@ -135,8 +135,8 @@ static json_t *node_show(struct ipc_view *view, const char *name, struct ipc_err
     return json_pack("{so}", "node", object);
 }
 
-/* Whole only for administrators, as libvirt gives secrets to connections that may write only. NULL
- * when memory has run out. */
+/* Only administrators get the whole definition: libvirt, too, shows secrets only to connections
+ * that may write. NULL when memory has run out. */
 static json_t *definition(const struct ipc_view *view, const char *xml) {
     if (view->secrets) {
         return json_of_text(xml);

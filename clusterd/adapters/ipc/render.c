@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows of the model as JSON; see ipc/view.h. No secret ever leaves: values of secret parameters of
- * fence devices are asterisks here, and a device's row goes nowhere else.
+ * Rows of the model as JSON; see ipc/view.h. No secret ever leaves: secret parameters of fence
+ * devices appear as asterisks, and only this file renders a device's row.
  */
 #include "adapters/ipc/view.h"
 
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A name of a node or null. */
+/* The name of a node, or null. */
 static json_t *node_name(const struct model *m, uint32_t id) {
     return id ? json_of_text(model_node_name(m, id)) : json_null();
 }
@@ -68,7 +68,7 @@ static json_t *node_volumes(const struct model *m, uint32_t node) {
     return object;
 }
 
-/* Of all that its VMs need: of what it has none, too. */
+/* All that the node's VMs need, including resources that the node does not have. */
 static json_t *resources_used_on(const struct model *m, uint32_t node) {
     struct resource_names names;
     uint64_t used[WIRE_MAX_RESOURCES];
@@ -83,7 +83,7 @@ static json_t *resources_used_on(const struct model *m, uint32_t node) {
     return object;
 }
 
-/* Why it is in its state; or why it takes no VMs though it is online. */
+/* Why the node is in its state; or why it takes no VMs although it is online. */
 static const char *shown_node_reason(const struct ipc_view *view, const struct model_node *node) {
     bool away = node->libvirt[0] && (node->state == NODE_ONLINE || node->state == NODE_JOINING);
     const char *text =
@@ -124,7 +124,7 @@ static bool node_in_doubt(const struct model *m, uint32_t id) {
            (node->state == NODE_LOST || node->state == NODE_FENCING || node->state == NODE_SILENT);
 }
 
-/* Where a VM that should run and does not could go, as it was planned last. */
+/* The last planned place of a VM that should run but does not. */
 static const struct planner_choice *planned_choice(const struct ipc_view *view, uint32_t id) {
     const struct planner_plan *plan = view->outlook.starts;
     for (uint32_t i = 0; plan && i < plan->n; i++) {
@@ -145,7 +145,7 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
     if (vm->state != VM_OFF && vm->state != VM_SAVED && lost) {
         const struct model_node *node = model_node_by_id(m, lost);
         const char *text = arena_printf(
-            view->arena, "%s is %s: it starts elsewhere once that node is known to be off",
+            view->arena, "%s is %s: the VM starts elsewhere once that node is known to be off",
             node->name,
             node->state == NODE_FENCING ? "being fenced" : node_state_name(node->state));
         *ret_reason = text ? text : vm->reason;
@@ -165,7 +165,7 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
         return "blocked";
     }
     if (vm->unasked.n > 0) {
-        *ret_reason = "it is being added: the nodes are asked whether it runs there";
+        *ret_reason = "it is being added: every node is asked whether the VM already runs there";
     }
     if (planner_to_be_started(vm)) {
         const struct planner_choice *choice = planned_choice(view, vm->id);
@@ -189,7 +189,7 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
                                         vm->reason[0] ? ": " : "", vm->reason);
         *ret_reason = text ? text : vm->reason;
     } else if (vm->state == VM_RUNNING && vm->wanted == WANTED_RUNNING) {
-        *ret_reason = ""; /* the last thing that went wrong is history */
+        *ret_reason = ""; /* an older failure no longer matters */
     }
     return vm_state_name(vm->state);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests of clients; see ipc/requests.h. All verbs stand in one table, with each argument's name,
- * type, limits and place in the struct it goes to.
+ * Parses requests of clients; see ipc/requests.h. The table of verbs and arguments is in
+ * ipc/verbs.c.
  */
 #include "adapters/ipc/requests.h"
 
@@ -20,7 +20,7 @@
 struct parsing {
     struct ipc_request *request;
     struct ipc_error *error;
-    uint8_t *value; /* the struct that the arguments go to */
+    uint8_t *value; /* the struct that receives the arguments */
 };
 
 static int wrong(struct parsing *p, const char *arg, const char *why) {
@@ -31,7 +31,7 @@ static int no_memory(struct parsing *p) {
     return ipc_fail(p->error, "failed", "", "clusterd is out of memory");
 }
 
-/* Control characters have no place in anything but a definition. */
+/* Only a definition may hold control characters. */
 static bool has_control(const char *text) {
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20 || *text == 0x7f) {
@@ -41,7 +41,7 @@ static bool has_control(const char *text) {
     return false;
 }
 
-/* 8-4-4-4-12 hexadecimal digits: anything else libvirt would not take, on no node. */
+/* 8-4-4-4-12 hexadecimal digits: libvirt would refuse anything else, on every node. */
 static bool is_uuid(const char *text) {
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
     for (size_t i = 0; i < sizeof(form); i++) {
@@ -66,7 +66,7 @@ static int put_text(struct parsing *p, const struct ipc_arg *arg, const json_t *
         return wrong(p, arg->name, "is empty");
     }
     if (arg->type == ARG_NEW_NAME && !name_is_good(text)) {
-        return wrong(p, arg->name, "is no name: a name has " NAME_RULE);
+        return wrong(p, arg->name, "is not a valid name: a name has " NAME_RULE);
     }
     if (arg->type == ARG_UUID && !is_uuid(text)) {
         return wrong(p, arg->name, "is not a UUID");
@@ -96,7 +96,7 @@ static int put_number(struct parsing *p, const struct ipc_arg *arg, const json_t
     return 0;
 }
 
-/* Words that stand for a number: those of the state that it becomes. */
+/* The word for a value of an enum. */
 static const char *word_of(enum arg_type type, uint8_t value) {
     static const struct {
         enum arg_type type;
@@ -146,11 +146,11 @@ static int put_names(struct parsing *p, const struct ipc_arg *arg, const json_t 
         names[i] = json_string_value(item);
         if (!names[i] || names[i][0] == '\0' || json_string_length(item) > WIRE_MAX_NAME ||
             has_control(names[i])) {
-            return wrong(p, arg->name, "holds something that is not a name");
+            return wrong(p, arg->name, "holds an invalid name");
         }
         for (size_t k = 0; k < i; k++) {
             if (strcmp(names[k], names[i]) == 0) {
-                return wrong(p, arg->name, "holds a name twice");
+                return wrong(p, arg->name, "holds the same name twice");
             }
         }
     }
@@ -179,12 +179,12 @@ static int put_params(struct parsing *p, const struct ipc_arg *arg, json_t *valu
     json_object_foreach (value, key, item) {
         keys[i] = key;
         values[i] = json_string_value(item);
-        /* What it is must not be repeated in the message: it may be secret. */
+        /* Never repeat the value in the message: it may be secret. */
         if (!values[i] || json_string_length(item) > WIRE_MAX_TEXT || has_control(values[i])) {
             return wrong(p, key, "must be a string without control characters, and not too long");
         }
         if (!name_is_good(key)) {
-            return wrong(p, key, "is not the name of a parameter");
+            return wrong(p, key, "is not a valid parameter name");
         }
         i++;
     }
@@ -193,7 +193,7 @@ static int put_params(struct parsing *p, const struct ipc_arg *arg, json_t *valu
     return 0;
 }
 
-/* Which names are good the core says (apply/resources.c); here only what would not fit. */
+/* The core checks the names (apply/resources.c); this function only refuses what would not fit. */
 static int put_amounts(struct parsing *p, const struct ipc_arg *arg, json_t *value) {
     size_t n = json_object_size(value);
     if (!json_is_object(value) || n > arg->limit) {
@@ -209,7 +209,7 @@ static int put_amounts(struct parsing *p, const struct ipc_arg *arg, json_t *val
     json_object_foreach (value, key, item) {
         json_int_t number = json_integer_value(item);
         if (key[0] == '\0' || strlen(key) > WIRE_MAX_NAME || has_control(key)) {
-            return wrong(p, arg->name, "holds something that is not a name");
+            return wrong(p, arg->name, "holds an invalid name");
         }
         if (!json_is_integer(item) || number < 0 || (uint64_t)number > WIRE_MAX_AMOUNT) {
             return wrong(p, key, "must be a number, not negative and not too large");
@@ -242,7 +242,7 @@ static int put_arg(struct parsing *p, const struct ipc_arg *arg, json_t *value) 
     case ARG_NEEDS:
         return json_is_object(value)
                    ? put_args(p, ipc_needs_args, ipc_n_needs_args, value, false)
-                   : wrong(p, arg->name, "must be what the vm agent's validate-all says");
+                   : wrong(p, arg->name, "must be the output of the vm agent's validate-all");
     case ARG_BOOL:
     case ARG_DRY_RUN: break;
     case ARG_CHECKED: return 0;
@@ -258,13 +258,13 @@ static int put_arg(struct parsing *p, const struct ipc_arg *arg, json_t *value) 
     return 0;
 }
 
-/* At the top of a request there are "v", "id" and "verb" besides. */
+/* The top level of a request also holds "v", "id" and "verb". */
 static bool is_envelope(const char *key) {
     return strcmp(key, "v") == 0 || strcmp(key, "id") == 0 || strcmp(key, "verb") == 0;
 }
 
-/* A command with a field `given` is told there which of its arguments that may be left out were
- * not: the first of them is bit 0. (An empty list is not the same as none.) */
+/* A command with a field `given` learns which optional arguments the request has: bit 0 is the
+ * first optional one. (An empty list differs from no list.) */
 static void note_given(struct parsing *p, size_t optional) {
     const struct wire_record *record =
         p->request->command ? command_record(p->request->verb->what) : NULL;
@@ -288,9 +288,9 @@ static int put_args(struct parsing *p, const struct ipc_arg *args, size_t n, jso
             known = strcmp(args[i].name, key) == 0;
         }
         if (!known) {
-            return wrong(
-                p, key,
-                "is not an argument of it; are clusterctl and clusterd of the same version?");
+            return wrong(p, key,
+                         "is not an argument of this request; are clusterctl and clusterd of the "
+                         "same version?");
         }
     }
     for (size_t i = 0, optional = 0; i < n; optional += !args[i].required, i++) {
@@ -340,7 +340,7 @@ static int find_verb(struct ipc_request *request, struct ipc_error *error) {
         }
     }
     return ipc_fail(error, "usage", "install clusterctl and clusterd of the same version",
-                    "this clusterd knows no request '%.60s'", name ? name : "");
+                    "this clusterd does not know the request '%.60s'", name ? name : "");
 }
 
 int ipc_request_parse(const char *text, size_t size, struct ipc_request *request,

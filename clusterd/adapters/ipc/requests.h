@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests of clients: JSON text in, a checked verb with its arguments out. Pure, so that it can be
- * fuzzed. A request is taken whole or refused whole: an argument that is not known is an error,
- * never passed over.
+ * Requests of clients: JSON text in, a checked verb with its arguments out. Pure, for the fuzzer. A
+ * request is accepted or refused as a whole: an unknown argument is an error, never ignored.
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_REQUESTS_H
 #define CLUSTERD_ADAPTERS_IPC_REQUESTS_H
@@ -58,20 +57,20 @@ struct ipc_verb {
 };
 
 struct ipc_request {
-    json_int_t id; /* the client's; 0 if it could not be read */
+    json_int_t id; /* the client's; 0 if unreadable */
     const struct ipc_verb *verb;
     bool dry_run;
     void *command;        /* CHANGE: the command's struct, in the arena and in `json` */
-    struct ipc_args args; /* else */
+    struct ipc_args args; /* for the other kinds */
     json_t *json;
     struct arena arena;
 };
 
-/* 0, or -EINVAL with *ret_error; ret_request->id is set as soon as it is known. Either way
- * ipc_request_finish() follows. */
+/* 0, or -EINVAL with *ret_error. ret_request->id is set as soon as it is known. The caller calls
+ * ipc_request_finish() in either case. */
 int ipc_request_parse(const char *text, size_t size, struct ipc_request *ret_request,
                       struct ipc_error *ret_error);
-/* The new owner has it all; *from is as after ipc_request_finish(). */
+/* `to` becomes the owner of everything; *from is as after ipc_request_finish(). */
 void ipc_request_move(struct ipc_request *to, struct ipc_request *from);
 void ipc_request_finish(struct ipc_request *request);
 

@@ -2,17 +2,16 @@
 /*
  * The IPC server; see ipc/server.h.
  *
- * Transport: shared memory, not datagram sockets. A killed client is noticed in both by its setup
- * socket, and what it had half written is not seen in either (a chunk counts only once its header
- * says so); but a datagram is bounded by net.core.wmem_max, 208 KiB where nobody has raised it,
- * which is less than one VM's definition may have. What shared memory costs is three rings of the
- * client's buffer size for each connection: that is why wire/ipc_limits.h keeps it small. A client
- * with access could truncate its rings' file and so end this process with SIGBUS; access is for
- * administrators.
+ * Transport: shared memory, not datagram sockets. Both notice a killed client by its setup socket,
+ * and neither shows a half-written message (a chunk counts only once its header says so). But
+ * net.core.wmem_max bounds a datagram: 208 KiB by default, less than one VM's definition may have.
+ * The price of shared memory: each connection takes three rings of the client's buffer size, so
+ * wire/ipc_limits.h keeps that size small. A client with access could also truncate the file of its
+ * rings, and SIGBUS would end this process; only administrators have access.
  *
- * Reads are answered at once, unless they show what is planned and that must be planned first: then
- * they wait, as changes do, for the core. What goes there has a number of ours; the answer comes
- * back by that number, and by then the client may have gone.
+ * Most reads are answered at once. A read that shows plans may need a new plan first: then it waits
+ * for the core, as changes do. Each request to the core gets a number of the server's own. The
+ * answer comes back with that number; the client may have gone by then.
  */
 #include "adapters/ipc/server.h"
 
@@ -35,9 +34,9 @@ struct pending {
     struct list link;
     uint64_t id;
     json_int_t client_id;
-    struct ipc_session *session; /* NULL: it has gone */
+    struct ipc_session *session; /* NULL: the client has gone */
     bool reads;                  /* `request` is answered from the model when the core says so */
-    struct ipc_request request;  /* owned if it reads */
+    struct ipc_request request;  /* owned if it is a read */
 };
 
 struct ipc_server {
@@ -52,7 +51,7 @@ struct ipc_server {
     uint64_t last_id;
 };
 
-/* libqb's poll functions have no room for a context: the one loop of this process is kept here. */
+/* libqb's poll functions pass no context: keep the only loop of this process here. */
 static qb_loop_t *ipc_loop;
 
 /* ---- requests ---- */
@@ -73,7 +72,7 @@ static void view_init(const struct ipc_server *s, const struct ipc_session *sess
     core_get_outlook(s->source.core, &ret_view->outlook);
 }
 
-/* To the core; the answer comes by ipc_server_reply(). A request that reads is kept until then. */
+/* Hands a request to the core; ipc_server_reply() brings the answer. A read is kept until then. */
 static int forward(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
                    struct ipc_error *error) {
     struct core_event event = {.type = CORE_EVENT_REQUEST};
@@ -108,14 +107,14 @@ static int forward(struct ipc_server *s, struct ipc_session *session, struct ipc
     return 0;
 }
 
-/* A change: 0 and *ret_body for a dry run; 0 and NULL if the core will answer. */
+/* A change. 0 and *ret_body for a dry run; 0 and NULL if the core will answer. */
 static int change(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
                   json_t **ret_body, struct ipc_error *error) {
     struct ipc_view view;
     view_init(s, session, &request->arena, &view);
     if (view.waiting[0]) {
         return ipc_fail(error, "no-quorum", "systemctl status corosync",
-                        "clusterd takes no part in the cluster: %s", view.waiting);
+                        "this node has not joined the cluster: %s", view.waiting);
     }
     if (!request->dry_run) {
         return forward(s, session, request, error);
@@ -160,7 +159,8 @@ static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_
     bool changes = request->verb->kind == IPC_CHANGE && !request->dry_run;
     if ((changes || request->verb->kind == IPC_DEVICE_TEST) &&
         session->access < IPC_ACCESS_CHANGE) {
-        return ipc_fail(error, "permission", "be root, or a member of admin_group in clusterd.conf",
+        return ipc_fail(error, "permission",
+                        "become root, or join the group that admin_group in clusterd.conf names",
                         "%s: you may only read", request->verb->name);
     }
     switch (request->verb->kind) {
@@ -209,7 +209,7 @@ static void pending_free(struct pending *pending) {
     free(pending);
 }
 
-/* Of a read that waited for the outlook. */
+/* The answer to a read that waited for the outlook. */
 static json_t *answer_read(struct ipc_server *s, struct pending *pending) {
     struct ipc_error error;
     json_t *body = NULL;
@@ -276,8 +276,9 @@ static int32_t on_accept(qb_ipcs_connection_t *connection, uid_t uid, gid_t gid)
     }
     enum ipc_access access = ipc_access_of(&s->groups, stats.client_pid, uid, gid);
     if (access == IPC_ACCESS_NONE) {
-        log_info("IPC: user %u (process %d) is in neither group and is refused", (unsigned)uid,
-                 stats.client_pid);
+        log_info("IPC: user %u (process %d) is refused: not root, and in neither admin_group nor "
+                 "reader_group",
+                 (unsigned)uid, stats.client_pid);
         return -EACCES;
     }
     struct ipc_session *session = calloc(1, sizeof(*session));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The IPC server: clients' requests in, answers and events out (JSON over libqb's IPC; see
+ * The IPC server: requests of clients in, answers and events out (JSON over libqb's IPC; see
  * wire/ipc_limits.h).
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_SERVER_H
@@ -13,29 +13,29 @@
 
 struct ipc_server; /* opaque */
 
-/* What is told besides the core. Texts, never NULL; `misfit` and `list_changed` themselves
- * may be. */
+/* What the server needs besides the core. The texts are never NULL; the pointers `misfit` and
+ * `list_changed` may be. */
 struct ipc_source {
     const struct core *core;
     const char *(*cluster)(void *context); /* name of the cluster */
-    const char *(*waiting)(void *context); /* why the core has not booted yet; "" if it has */
-    /* What of corosync's configuration does not fit clusterd.conf, since a reload; "": nothing. */
+    const char *(*waiting)(void *context); /* why the core has not booted yet; "" after boot */
+    /* What in corosync's configuration does not fit clusterd.conf since a reload; "": nothing. */
     const char *(*misfit)(void *context);
-    /* corosync's list of nodes, if a reload has changed it; "": it is as at the start. */
+    /* corosync's list of nodes, if a reload has changed it; "": unchanged since the start. */
     const char *(*list_changed)(void *context);
     void *context;
 };
 
-/* `service`: the name that clients connect to. -EADDRINUSE: somebody else has it. The names of
- * groups are copied. */
+/* `service`: the name that clients connect to. -EADDRINUSE: another process has it. The group names
+ * are copied. */
 int ipc_server_create(qb_loop_t *loop, const char *service, const struct ipc_groups *groups,
                       const struct ipc_source *source, struct event_sink sink,
                       struct ipc_server **ret_server);
-/* Hangs up on all clients. NULL is fine. */
+/* Disconnects all clients. NULL is fine. */
 void ipc_server_destroy(struct ipc_server *server);
 
 void ipc_server_reply(struct ipc_server *server, const struct core_reply *reply);
-/* To all who subscribed. */
+/* To all subscribers. */
 void ipc_server_event(struct ipc_server *server, const struct model_event *event);
 void ipc_server_operation(struct ipc_server *server, uint64_t id);
 void ipc_server_progress(struct ipc_server *server, const struct core_progress *progress);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Connected clients and sending to them; see ipc/sessions.h.
+ * Connected clients, and sending to them; see ipc/sessions.h.
  *
- * libqb may be in the middle of a connection's callback when we find that we cannot send to it, so
- * the hanging up is done by a timer of no length, from a clean stack.
+ * A failed send may happen inside libqb's callback for the same connection. Therefore a zero timer
+ * disconnects the client later, from a clean stack.
  */
 #include "adapters/ipc/sessions.h"
 
@@ -59,7 +59,7 @@ static void doom(struct ipc_sessions *s, struct ipc_session *session, const char
         return;
     }
     session->doomed = true;
-    log_info("a client of the IPC is hung up on: %s", why);
+    log_info("IPC: a client is disconnected: %s", why);
     if (!s->doom_timer &&
         qb_loop_timer_add(s->loop, QB_LOOP_LOW, 0, s, hang_up, &s->doom_timer) < 0) {
         s->doom_timer = 0;
@@ -87,8 +87,7 @@ static void send_message(struct ipc_sessions *s, struct ipc_session *session, se
     }
     ssize_t sent = text ? send_text(session, send_it, text) : -ENOMEM;
     if (sent < 0) {
-        doom(s, session,
-             sent == -EAGAIN ? "it does not read what it is sent" : strerror((int)-sent));
+        doom(s, session, sent == -EAGAIN ? "it does not read its messages" : strerror((int)-sent));
     }
 }
 
@@ -98,8 +97,8 @@ void ipc_session_answer(struct ipc_sessions *s, struct ipc_session *session, jso
     if (text && strlen(text) + sizeof(struct qb_ipc_response_header) + 64 > room) {
         struct ipc_error error;
         (void)ipc_fail(&error, "too-large", "connect again with a larger buffer, or ask for less",
-                       "the answer of %zu bytes is larger than what a client takes (%zu)",
-                       strlen(text), room);
+                       "the answer has %zu bytes, but the client takes only %zu", strlen(text),
+                       room);
         json_t *refusal =
             ipc_answer_error(json_integer_value(json_object_get(message, "id")), &error);
         free(text);

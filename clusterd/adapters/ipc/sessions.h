@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The clients that are connected, and sending to them. A client that does not read what it is sent
- * is hung up on: what libqb's rings hold is all that waits for anybody.
+ * The connected clients, and sending to them. A client that does not read its messages is
+ * disconnected: libqb's rings are the only buffer for a client.
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_SESSIONS_H
 #define CLUSTERD_ADAPTERS_IPC_SESSIONS_H
@@ -21,8 +21,8 @@ struct ipc_session {
     enum ipc_access access;
     uint32_t n_pending; /* requests that the core has not answered yet */
     bool subscribed;
-    bool connected; /* from created to closed */
-    bool doomed;    /* to be hung up on from the loop */
+    bool connected; /* between created and closed */
+    bool doomed;    /* the loop will disconnect it */
 };
 
 struct ipc_sessions {
@@ -37,7 +37,8 @@ void ipc_sessions_finish(struct ipc_sessions *sessions);
 void ipc_session_add(struct ipc_sessions *sessions, struct ipc_session *session);
 void ipc_session_remove(struct ipc_sessions *sessions, struct ipc_session *session);
 
-/* Both take `message` over; NULL is memory that has run out, and hangs up. */
+/* Both take ownership of `message`. NULL means that memory has run out; the client is
+ * disconnected. */
 void ipc_session_answer(struct ipc_sessions *sessions, struct ipc_session *session,
                         json_t *message);
 void ipc_session_event(struct ipc_sessions *sessions, struct ipc_session *session, json_t *message);

@@ -76,7 +76,7 @@ static const struct ipc_arg rule_add_args[] = {
     {"nodes", ARG_NAMES, false, AT(cmd_rule_add, nodes), WIRE_MAX_NODES},
 };
 static const struct ipc_arg rule_remove_args[] = {NAME(cmd_rule_remove, "rule", rule)};
-/* The optional ones in the order of VM_SET_*, NODE_SET_*: see note_given(). */
+/* The optional arguments have the order of VM_SET_* and NODE_SET_*: see note_given(). */
 static const struct ipc_arg vm_set_args[] = {
     NAME(cmd_vm_set, "vm", vm),
     {"priority", ARG_U32, false, AT(cmd_vm_set, priority), WIRE_MAX_PRIORITY},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All requests in one table: each argument's name, type, limit, and its place in the struct it goes
- * to. The parser (ipc/requests.c) knows types, not requests.
+ * The table of requests: each argument's name, type, limit and place in its struct. The parser
+ * (ipc/requests.c) knows types, not requests.
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_VERBS_H
 #define CLUSTERD_ADAPTERS_IPC_VERBS_H
@@ -10,11 +10,10 @@
 
 enum arg_type {
     ARG_TEXT,     /* limit: bytes */
-    ARG_NEW_NAME, /* of something to be made: it becomes part of file names, process names and XML
-                   */
+    ARG_NEW_NAME, /* of a new object: becomes part of file and process names and XML */
     ARG_UUID,
     ARG_BOOL,
-    ARG_MODE, /* words of an enum; likewise those below */
+    ARG_MODE, /* a word of an enum; likewise the next three */
     ARG_RULE_KIND,
     ARG_RULE_SCOPE,
     ARG_MOBILITY,
@@ -22,12 +21,11 @@ enum arg_type {
     ARG_U64,
     ARG_SINCE,
     ARG_NAMES,   /* limit: elements */
-    ARG_PARAMS,  /* an object of strings; offset: keys, limit: elements; values follow right behind
-                    the keys */
+    ARG_PARAMS,  /* object of strings; offset: keys, limit: elements; values lie behind the keys */
     ARG_AMOUNTS, /* an object of numbers; limit: elements */
     ARG_NEEDS,   /* an object with arguments of its own */
     ARG_DRY_RUN,
-    ARG_CHECKED /* of any type, for people: not kept */
+    ARG_CHECKED /* any type, for people: checked, not kept */
 };
 
 struct ipc_arg {

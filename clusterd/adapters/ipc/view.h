@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an answer is made from: the core as it stands at one moment. Made for one request, and gone
- * with it.
+ * The source of an answer: the core as it is at this moment. Made for one request, and gone with
+ * it.
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_VIEW_H
 #define CLUSTERD_ADAPTERS_IPC_VIEW_H
@@ -17,14 +17,14 @@
 
 struct ipc_view {
     const struct model *model;
-    const struct core *core; /* for what only it knows; NULL in tests of the rest */
+    const struct core *core; /* for what only the core knows; NULL in tests of the rest */
     struct core_status status;
     struct core_outlook outlook;
     uint64_t wall_ms;    /* now */
     const char *cluster; /* name of the cluster */
-    bool secrets;        /* for one who may see those in a VM's definition: an administrator */
-    const char *waiting; /* why this clusterd takes no part yet, e.g. no corosync; "" if it does */
-    const char *misfit;  /* of corosync's configuration to clusterd.conf; NULL or "": none */
+    bool secrets;        /* the client may see secrets in definitions: an administrator */
+    const char *waiting; /* why this clusterd has not joined yet, e.g. no corosync; "" if it has */
+    const char *misfit;  /* between corosync's configuration and clusterd.conf; NULL or "": none */
     const char *list_changed; /* corosync's list of nodes, if a reload changed it; NULL or "" */
     struct arena *arena;
 };
@@ -40,8 +40,7 @@ json_t *render_progress(const struct model *model, const struct core_progress *p
 json_t *render_rule(const struct model *model, const struct model_rule *rule);
 json_t *render_setting(const struct model *model, unsigned id);
 
-/* How a VM is for people: its state's name, and *ret_reason: why it is not as wanted ("" if it is).
- */
+/* The state of a VM as people see it; *ret_reason: why it is not as wanted ("" if it is). */
 const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
                            const char **ret_reason);
 const char *shown_node_state(const struct model_node *node);
@@ -54,18 +53,18 @@ json_t *render_reserve(const struct ipc_view *view);
 /* ipc/explain.c */
 json_t *render_explanation(struct ipc_view *view, const struct model_vm *vm,
                            struct ipc_error *ret_error);
-/* Dry runs: what a drain or a move would do, as JSON that the caller owns. Whether it may be done
- * the core alone decides. 0, or -EINVAL and an error. */
+/* Dry runs: what a drain or a move would do, as JSON that the caller owns. The core alone decides
+ * whether it is allowed. 0, or -EINVAL and an error. */
 int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
                struct ipc_error *ret_error);
 int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,
               struct ipc_error *ret_error);
 
-/* ipc/export.c: what the planner sees, as clusterd-cluster.json(5). */
+/* ipc/export.c: the planner's problem in the format of clusterd-cluster.json(5). */
 json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error);
 
 /* ipc/read.c: the body of the answer to a read verb, or NULL and an error. */
-/* Whether its answer shows what is planned, so that the outlook is brought up to date first. */
+/* Whether the answer shows plans: then the outlook must be brought up to date first. */
 bool ipc_read_shows_outlook(const struct ipc_request *request);
 json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
                  struct ipc_error *ret_error);
