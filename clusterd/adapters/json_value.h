@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Texts and numbers as JSON, for whatever clusterd writes as JSON.
+ * Texts and numbers as JSON, for everything that clusterd writes as JSON.
  */
 #ifndef CLUSTERD_ADAPTERS_JSON_VALUE_H
 #define CLUSTERD_ADAPTERS_JSON_VALUE_H
@@ -8,12 +8,12 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* Text of others (agents, devices) in a JSON string: what is not UTF-8 becomes '?', never a missing
- * member. */
+/* Foreign text (from agents, devices) as a JSON string: bytes that are not UTF-8 become '?'; the
+ * member is never missing. */
 json_t *json_of_text(const char *text);
 /* null for "". */
 json_t *json_of_text_or_null(const char *text);
-/* JSON has no number beyond INT64_MAX: a larger one becomes that. */
+/* JSON has no number beyond INT64_MAX: a larger number becomes INT64_MAX. */
 json_t *json_of_number(uint64_t number);
 
 #endif

@@ -2,12 +2,10 @@
 /*
  * The daemon's log; see logging.h.
  *
- * libqb's own messages come through the same targets, but only from warnings up: its debug lines
- * tell about its loop, not about the cluster. Ours are told from its by the "file name" that we
- * give.
+ * libqb's own messages go to the same targets, but only warnings and errors: its debug lines are
+ * about its loop, not about the cluster. The "file name" that clusterd passes tells the two apart.
  *
- * Lines on stderr carry a time of their own, unless systemd's journal stands behind it, which adds
- * one.
+ * Lines on stderr carry a time, except under systemd's journal, which adds its own.
  */
 #include "adapters/logging.h"
 
@@ -25,8 +23,8 @@
 #define LINE_BYTES 2048
 #define CALLSITE_ID 1 /* libqb keeps one record per source and "line" for ever: always the same */
 
-/* The one global of this process besides libqb's: a log that had to be handed to everyone would not
- * be used. */
+/* The only global of this process besides libqb's: nobody would use a log that must be passed
+ * around. */
 static bool opened;
 
 void log_open(enum log_target target, enum log_level level) {
@@ -61,7 +59,7 @@ void log_write(enum log_level level, const char *format, ...) {
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     for (char *p = line; *p; p++) {
-        /* What an agent or a fence device said must not forge lines or control a terminal. */
+        /* Text from an agent or a fence device must not forge lines or control a terminal. */
         if ((unsigned char)*p < 0x20 || *p == 0x7f) {
             *p = ' ';
         }
@@ -74,9 +72,9 @@ void log_write(enum log_level level, const char *format, ...) {
                                 CALLSITE_ID + (unsigned)level, 0, line);
 }
 
-/* The daemon's own, in place of the one in base/check.c, which writes to stderr only. */
+/* Replaces the handler in base/check.c, which writes to stderr only. */
 _Noreturn void check_failed(const char *expression, const char *file, int line) {
-    log_error("internal check failed: %s at %s:%d; clusterd ends, the other nodes take over. "
+    log_error("internal check failed: %s at %s:%d; clusterd stops, the other nodes take over. "
               "Please report this",
               expression, file, line);
     abort();

@@ -2,15 +2,15 @@
 /*
  * The daemon's log: one line per message, to stderr or syslog, through libqb.
  *
- * Only the driver and adapters log; a message names the node, VM, agent or file that it is about
- * and what to do. log_write() may be called from any thread.
+ * Only the driver and the adapters log. A message names its node, VM, agent or file, and what to
+ * do. Any thread may call log_write().
  */
 #ifndef CLUSTERD_ADAPTERS_LOGGING_H
 #define CLUSTERD_ADAPTERS_LOGGING_H
 
 #include "base/log_level.h"
 
-/* Before this, and after log_close(), lines go to stderr as they are. */
+/* Before log_open() and after log_close(), lines go to stderr as they are. */
 void log_open(enum log_target target, enum log_level level);
 void log_close(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tells systemd how far we are ("READY=1", "STOPPING=1"); nothing if it did not ask. */
+/* Reports a state to systemd ("READY=1", "STOPPING=1"); does nothing if systemd did not ask. */
 #ifndef CLUSTERD_ADAPTERS_NOTIFY_H
 #define CLUSTERD_ADAPTERS_NOTIFY_H
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Being there in time; see realtime.h.
+ * Keeps clusterd responsive; see realtime.h.
  *
- * MCL_ONFAULT locks a page when it is first used: what has been needed once stays, and what never
- * is (most of what the libraries map, most of each stack) costs no memory. The lowest real-time
- * priority is enough to go before all guests; corosync, at the highest, goes before us.
- * SCHED_RESET_ON_FORK keeps it from agents.
+ * MCL_ONFAULT locks a page at its first use: used pages stay in RAM; unused ones (most of the
+ * mapped libraries, most of each stack) cost no memory. The lowest real-time priority is enough to
+ * run before all guests; corosync has the highest and runs before clusterd. SCHED_RESET_ON_FORK
+ * keeps the priority from agents.
  */
 #include "adapters/realtime.h"
 
@@ -23,7 +23,8 @@ static void avoid_oom_killer(void) {
     static const char score[] = "-900";
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, score, sizeof(score) - 1) < 0) {
-        log_debug("oom_score_adj: %s", strerror(errno));
+        log_debug("clusterd is not protected from the OOM killer (oom_score_adj): %s",
+                  strerror(errno));
     }
     if (fd >= 0) {
         (void)close(fd);
@@ -33,8 +34,8 @@ static void avoid_oom_killer(void) {
 static void raise_file_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        /* More than this is never needed, and some programs close all descriptors up to the limit
-         * one by one. */
+        /* clusterd never needs more, and some programs close all descriptors up to the limit one by
+         * one. */
         rlim_t wanted = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
         limit.rlim_cur = limit.rlim_cur > wanted ? limit.rlim_cur : wanted;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -54,6 +55,8 @@ void realtime_process(void) {
 void realtime_thread(void) {
     const struct sched_param param = {.sched_priority = sched_get_priority_min(SCHED_RR)};
     if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param) < 0) {
-        log_debug("no real-time scheduling: %s", strerror(errno));
+        log_debug(
+            "no real-time scheduling: %s; under load clusterd may be too slow for its watchdog",
+            strerror(errno));
     }
 }

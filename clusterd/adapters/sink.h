@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where adapters hand in what they have seen.
+ * The way from adapters to the core.
  *
- * post() only queues a copy: the core runs later, from the main loop, never from inside an adapter.
- * So an adapter may post at any point of its own work, and the event and all that it points to need
- * to live only until post() returns. The time of the event is set when the core gets it.
+ * post() only queues a copy: the core runs later, from the main loop, never inside an adapter. An
+ * adapter may post at any point of its own work. The event and all that it points to need to live
+ * only until post() returns. The event's time is set when the core gets it.
  */
 #ifndef CLUSTERD_ADAPTERS_SINK_H
 #define CLUSTERD_ADAPTERS_SINK_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Solving in a thread of its own; see solver.h.
+ * A thread for solving; see solver.h.
  *
- *     main loop ── run ──► queue ──► thread: solve_job_run() ──► done, eventfd ──► main loop:
- * SOLVED
+ *     main loop ── run ──► queue ──► thread: solve_job_run() ──► done, eventfd ──► main loop
+ *                                                                                  SOLVED
  */
 #include "adapters/solver.h"
 
@@ -17,7 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define JOBS_MAX 16u /* the core has one of each purpose under way */
+#define JOBS_MAX 16u /* the core runs at most one job of each purpose */
 #define THREAD_STACK_BYTES ((size_t)1024 * 1024)
 
 struct queued_job {
@@ -37,7 +37,7 @@ struct solver {
     pthread_t thread;
     bool has_thread;
 
-    pthread_mutex_t mutex; /* for what follows */
+    pthread_mutex_t mutex; /* protects the members below */
     pthread_cond_t wakeup;
     struct job_queue waiting, done;
     bool closing;
@@ -95,7 +95,8 @@ static int32_t on_done(int32_t fd, int32_t revents, void *data) {
     return 0;
 }
 
-/* Not in real time, as the loop is: attributes say so, or it would inherit that. */
+/* Unlike the loop, the thread is not real-time. The attributes say so; otherwise it would inherit
+ * that. */
 static int start_thread(struct solver *s) {
     pthread_attr_t attributes;
     const struct sched_param ordinary = {0};

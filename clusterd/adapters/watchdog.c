@@ -2,10 +2,10 @@
 /*
  * The watchdog; see watchdog.h.
  *
- * The kernel's API: opening arms, any byte keeps alive, 'V' before close disarms, the timeout is
- * set by ioctl in whole seconds. Where the node has no such device (a virtual one), a program can
- * serve the same over a unix stream socket or a FIFO: connecting or opening arms, the bytes mean
- * the same, and "M<milliseconds>\n" sets the timeout.
+ * The kernel's API: opening arms, any byte keeps alive, 'V' before close disarms, an ioctl sets the
+ * timeout in whole seconds. On a node without such a device (a virtual one), a program can serve
+ * the same over a Unix stream socket or a FIFO: connecting or opening arms, the bytes mean the
+ * same, and "M<milliseconds>\n" sets the timeout.
  */
 #include "adapters/watchdog.h"
 
@@ -32,7 +32,7 @@ struct watchdog {
     int fd;      /* -1: not open */
     bool complained;
     bool was_armed;
-    uint64_t failing_since_ms; /* 0: it is fed */
+    uint64_t failing_since_ms; /* 0: feeding works */
 };
 
 static int find_type(const char *path, mode_t *ret_type, char *message, size_t size) {
@@ -44,8 +44,8 @@ static int find_type(const char *path, mode_t *ret_type, char *message, size_t s
     }
     mode_t type = st.st_mode & (mode_t)S_IFMT;
     if (type != S_IFCHR && type != S_IFSOCK && type != S_IFIFO) {
-        (void)snprintf(message, size,
-                       "watchdog %s: neither a device, nor a unix socket, nor a FIFO", path);
+        (void)snprintf(message, size, "watchdog %s: it must be a device, a Unix socket or a FIFO",
+                       path);
         return -EINVAL;
     }
     if (type == S_IFSOCK && strlen(path) >= sizeof(address.sun_path)) {
@@ -67,8 +67,7 @@ int watchdog_create(const char *path, uint64_t timeout_ms, struct watchdog **ret
     if (w && path[0]) {
         w->path = strdup(path);
         error = w->path ? find_type(path, &w->type, ret_message, size) : -ENOMEM;
-        /* A device counts whole seconds; promised is what it will do, which is never less than what
-         * was asked for. */
+        /* A device counts whole seconds: its timeout is rounded up, never less than asked for. */
         w->timeout_ms = w->type == S_IFCHR ? (timeout_ms + 999) / 1000 * 1000 : timeout_ms;
     }
     if (error < 0) {
@@ -122,13 +121,15 @@ static int set_timeout(struct watchdog *w) {
     }
     int seconds = (int)(w->timeout_ms / 1000);
     if (ioctl(w->fd, WDIOC_SETTIMEOUT, &seconds) < 0) {
-        log_error("watchdog %s: cannot be set to %d s: %s; set watchdog_ms to what it can do",
+        log_error("watchdog %s: its timeout cannot be set to %d s: %s; set watchdog_ms to a value "
+                  "that the device supports",
                   w->path, seconds, strerror(errno));
         return -EPROTO;
     }
     int actual = seconds;
     if (ioctl(w->fd, WDIOC_GETTIMEOUT, &actual) == 0 && actual > seconds) {
-        log_error("watchdog %s: set to %d s, but it will wait %d s; set watchdog_ms = %d000",
+        log_error("watchdog %s: clusterd asked for %d s, but the device uses %d s; set watchdog_ms "
+                  "= %d000",
                   w->path, seconds, actual, actual);
         return -EPROTO;
     }
@@ -149,7 +150,7 @@ static int arm(struct watchdog *w) {
     error = set_timeout(w);
     if (error == 0) {
         w->was_armed = true;
-        log_info("watchdog %s: armed, it resets this node after %llu ms without a sign of life",
+        log_info("watchdog %s: armed; it resets this node when clusterd is silent for %llu ms",
                  w->path, (unsigned long long)w->timeout_ms);
         return 0;
     }
@@ -162,8 +163,8 @@ static int arm(struct watchdog *w) {
     return error;
 }
 
-/* The others count on it: one that never was armed, or has not been fed for so long that it should
- * have reset this node, is none. */
+/* The other nodes rely on the watchdog. One that was never armed, or should have reset this node by
+ * now, is none. */
 static int judge_failure(struct watchdog *w, int error) {
     uint64_t now_ms = clock_now_ms();
     w->failing_since_ms = w->failing_since_ms ? w->failing_since_ms : now_ms;
@@ -181,8 +182,7 @@ int watchdog_feed(struct watchdog *w) {
         error = put(w, "k");
     }
     if (error < 0 && error != -EAGAIN && !fresh && error != -EPROTO) {
-        /* Its server has gone and may be back: one new try, so that a restart of it costs no feed.
-         */
+        /* The program that serves it may have restarted: one new try, and no feed is missed. */
         (void)close(w->fd);
         w->fd = -1;
         error = arm(w);
@@ -200,7 +200,7 @@ int watchdog_feed(struct watchdog *w) {
     return 0;
 }
 
-/* Whether it may still count down for a clusterd that ran before this one. */
+/* Whether the watchdog may still count down for an earlier clusterd. */
 static bool armed_by_predecessor(const struct watchdog *w) {
     struct stat st;
     char path[64], state[16] = "";

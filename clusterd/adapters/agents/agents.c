@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Resource agents; see agents.h. How they are called and what they say is in the brief of
- * resource-agents/.
+ * Runs resource agents; see agents.h. resource-agents/README.md says how they are called and what
+ * they print.
  *
- * An operation's last line says how it ended. It is kept until the process has ended, because only
- * then is the operation over; and a process that ends without one has failed, whatever its exit
- * code, but for `monitor`, where OCF gives 0 and 7 a meaning of their own.
+ * An operation's last line says how it ended. The line is kept until the process has ended: only
+ * then is the operation over. A process that ends without such a line has failed, whatever its exit
+ * code. Except `monitor`: OCF gives its codes 0 and 7 a meaning of their own.
  */
 #include "adapters/agents/agents.h"
 
@@ -43,10 +43,10 @@ struct agent_run {
     char label[LABEL_BYTES]; /* "vm start web1", for the log */
     bool is_monitor;
     bool outlives_us;
-    struct core_agent final; /* of the last line; line is NONE if there was none */
+    struct core_agent final; /* of the last line; NONE if there was no line */
     char final_reason[WIRE_MAX_TEXT + 1];
     char final_machine[WIRE_MAX_NAME + 1];
-    uint64_t log_window_ms; /* when the lines below began to count */
+    uint64_t log_window_ms; /* start of the window that `logged` counts in */
     unsigned logged;
 };
 
@@ -69,7 +69,7 @@ static void post_agent(struct agents *agents, const struct core_agent *agent) {
 static void take_line(struct agent_run *run, struct agent_line *line) {
     line->agent.run = run->run;
     if (line->agent.line == AGENT_DONE) {
-        /* It outlives the line's JSON, which the texts lie in: those that it has are copied. */
+        /* The strings outlive the line's JSON: copy them. */
         run->final = line->agent;
         (void)snprintf(run->final_reason, sizeof(run->final_reason), "%s", line->agent.reason);
         (void)snprintf(run->final_machine, sizeof(run->final_machine), "%s", line->agent.machine);
@@ -84,7 +84,7 @@ static void take_line(struct agent_run *run, struct agent_line *line) {
     }
 }
 
-/* An agent that cannot stop talking must not fill the disk with log. */
+/* An agent that never stops talking must not fill the disk with log. */
 static void log_words(struct agent_run *run, const char *text) {
     uint64_t now_ms = clock_now_ms();
     if (now_ms - run->log_window_ms >= LOG_WINDOW_MS) {
@@ -94,8 +94,8 @@ static void log_words(struct agent_run *run, const char *text) {
     if (run->logged < LOG_MAX_LINES) {
         log_info("agent %s: %s", run->label, text);
     } else if (run->logged == LOG_MAX_LINES) {
-        log_warning("agent %s: says too much; what follows within %u s is left out", run->label,
-                    LOG_WINDOW_MS / 1000);
+        log_warning("agent %s: too many lines; more of them are not logged within these %u s",
+                    run->label, LOG_WINDOW_MS / 1000);
     }
     run->logged += run->logged <= LOG_MAX_LINES;
 }
@@ -117,7 +117,7 @@ static void on_line(void *context, enum process_stream stream, const char *text,
     int error = cut ? -EMSGSIZE : agent_line_decode(text, size, &line, &why);
     if (error < 0) {
         char words[300];
-        (void)snprintf(words, sizeof(words), "its line is passed over, %s: %.200s", why, text);
+        (void)snprintf(words, sizeof(words), "ignored a line, %s: %.200s", why, text);
         log_words(run, words);
         return;
     }
@@ -136,8 +136,8 @@ static void judge_end(const struct agent_run *run, const struct process_end *end
     ret_done->reason = reason;
     (void)snprintf(reason, size, "%s", has_final ? run->final_reason : "");
     if (end->timed_out) {
-        /* It may have said how it ended just before; that it hung on afterwards does not unsay it.
-         */
+        /* The agent may have reported its result just before the deadline; hanging afterwards does
+         * not change the result. */
         if (!has_final || run->final.result != RESULT_OK) {
             ret_done->result = RESULT_TIMEOUT;
             (void)snprintf(reason, size, "agent %s: killed at its deadline%s", run->label,
@@ -152,7 +152,7 @@ static void judge_end(const struct agent_run *run, const struct process_end *end
                                  (run->is_monitor && end->exit_code == OCF_NOT_RUNNING));
         if (run->final.result == RESULT_OK && end->signal == 0 && !expected) {
             ret_done->result = RESULT_FAILED;
-            (void)snprintf(reason, size, "agent %s: says ok and exits with code %d", run->label,
+            (void)snprintf(reason, size, "agent %s: reports ok, but exits with code %d", run->label,
                            end->exit_code);
         }
         return;
@@ -167,8 +167,8 @@ static void judge_end(const struct agent_run *run, const struct process_end *end
         ret_done->result = RESULT_OK;
         ret_done->state = end->exit_code == OCF_SUCCESS ? VM_STATE_RUNNING : VM_STATE_OFF;
     } else {
-        (void)snprintf(reason, size, "agent %s: ended with code %d and did not say how", run->label,
-                       end->exit_code);
+        (void)snprintf(reason, size, "agent %s: exited with code %d and reported no result",
+                       run->label, end->exit_code);
     }
 }
 
@@ -194,8 +194,8 @@ static const struct process_handlers handlers = {.line = on_line, .ended = on_en
 
 /* ---- start ---- */
 
-/* What the agent must not inherit: our supervisor's sockets, and parameters that only we may give.
- */
+/* The agent must not inherit the supervisor's sockets, nor parameters that only clusterd may
+ * set. */
 static bool inherited(const char *variable) {
     static const char *const dropped[] = {"OCF_", "NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_",
                                           "MAINPID="};

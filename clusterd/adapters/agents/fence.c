@@ -6,28 +6,30 @@
  *     OFF ───────────────► VERIFY ─────────────────────────────► ok
  *      │                   │ ▲ │ no answer: does it know `status`?
  *      │                   │ │ └──► METADATA ── no ────────────► ok, "not verified: no status"
- *      │                on │ │         │ yes, or nothing to be read
+ *      │                on │ │         │ yes, or unreadable
  *      │ exit ≠ 0          ▼ │ timer   ▼
  *      │                  PAUSE ◄──────┘          deadline ────► failed
  *      │               off
  *      └──────► FOUND ─────────────────────────────────────────► ok, "already off"
  *                 └──────── anything else ─────────────────────► failed, with what `off` said
  *
- *     STATUS (a test of the device): on, off: ok. Else METADATA; no status there: MONITOR, 0: ok.
- * Else failed.
+ *     a test of the device:
+ *     STATUS ── on, off ────────────────────────────────────────► ok
+ *       └── else ──► METADATA ── no status ──► MONITOR ── 0 ────► ok
+ *                       └── else ───────────────┴── else ───────► failed
  *
- * An answer is what `status` says on standard output, "Status: OFF" with exit code 2 or "Status:
- * ON" with 0: both must say the same. A code alone says nothing: 2 is also what a shell gives for a
- * script that it cannot read, Python for one that it cannot find, an agent for a parameter that it
- * does not like; and 0 is what a program gives that knows no actions at all. For the same reason an
- * agent counts as having no `status` only when its metadata offers `off` and no `status`.
+ * An answer is what `status` prints, together with its exit code: "Status: OFF" with 2, or "Status:
+ * ON" with 0. A code alone says nothing. 2 is also a shell's code for a script that it cannot read,
+ * Python's for one that it cannot find, an agent's for a parameter that it does not like; and 0 is
+ * the code of a program that knows no actions at all. For the same reason, an agent counts as
+ * having no `status` only if its metadata offers `off` and no `status`.
  *
- * `off` comes first, not `status`: agents look at the status themselves before they switch, and
- * asking twice would cost the lost VMs the time of one more agent. A node found off after a failed
- * `off` is off all the same.
+ * `off` comes first, not `status`: agents check the status themselves before they switch, and one
+ * more agent run would delay the recovery of the VMs. A node that is off after a failed `off` is
+ * off all the same.
  *
- * What is told to people comes from stderr, with every secret value blotted out before anything
- * else sees it.
+ * The message for people comes from stderr. Every secret value in it is masked before anything else
+ * sees it.
  */
 #include "adapters/agents/fence.h"
 
@@ -71,17 +73,17 @@ struct fence {
 struct fence_run {
     struct list link;
     struct fence *fence;
-    struct arena arena; /* the order's strings, from its beginning to its end: they are secret */
+    struct arena arena; /* the order's strings, which are secret */
     struct core_fence_order order;
     enum stage stage;
     struct process *process;
     qb_loop_timer_handle timer;
     uint64_t deadline_ms;
-    bool knows_status;          /* the agent's metadata has it, or cannot be read */
+    bool knows_status;          /* the agent's metadata has it, or is unreadable */
     enum fence_said said_power; /* by this process */
     struct buffer metadata;
     char said[MESSAGE_BYTES];     /* last line of stderr of this process, masked */
-    char off_said[MESSAGE_BYTES]; /* of the `off` that failed, or a test's `status` */
+    char off_said[MESSAGE_BYTES]; /* of the failed `off`, or of a test's `status` */
     int off_code;
 };
 
@@ -174,7 +176,7 @@ static void on_pause(void *data) {
 static void pause_then_verify(struct fence_run *run) {
     run->stage = STAGE_PAUSE;
     if (clock_now_ms() + PAUSE_MS >= run->deadline_ms) {
-        finish(run, false, "off was done, but its status does not say so by the deadline",
+        finish(run, false, "off was sent, but the status did not confirm it before the deadline",
                run->said);
         return;
     }
@@ -186,9 +188,9 @@ static void pause_then_verify(struct fence_run *run) {
     }
 }
 
-/* ---- the drawing ---- */
+/* ---- the steps of the drawing ---- */
 
-/* Of a `status`: its words, if its exit code says the same. */
+/* The answer of `status`: its words, if its exit code agrees. */
 static enum core_power answer(const struct fence_run *run, int code) {
     if (run->said_power == SAID_OFF && code == FENCE_EXIT_OFF) {
         return POWER_OFF;
@@ -227,15 +229,16 @@ static void after_found(struct fence_run *run, int code) {
     finish(run, false, what, run->off_said[0] ? run->off_said : run->said);
 }
 
-/* A test: the agent knows `status`, and gave no answer. */
+/* A test: the agent knows `status`, but gave no answer. */
 static void no_answer(struct fence_run *run) {
     char what[128];
     if (run->off_code != FENCE_EXIT_OK && run->off_code != FENCE_EXIT_OFF) {
         finish(run, false, "status failed", run->off_said);
         return;
     }
-    (void)snprintf(what, sizeof(what), "status ended with code %d and does not say \"Status: %s\"",
-                   run->off_code, run->off_code == FENCE_EXIT_OFF ? "OFF" : "ON");
+    (void)snprintf(what, sizeof(what),
+                   "status exited with code %d and did not print \"Status: %s\"", run->off_code,
+                   run->off_code == FENCE_EXIT_OFF ? "OFF" : "ON");
     finish(run, false, what, run->off_said);
 }
 
@@ -248,7 +251,7 @@ static void after_metadata(struct fence_run *run, int code) {
     bool testing = run->order.action == FENCE_STATUS;
     run->knows_status = offers;
     if (!testing && !offers) {
-        finish(run, true, "off, as the agent says; it has no status to verify it by", "");
+        finish(run, true, "off, according to the agent; it has no status action to verify it", "");
     } else if (!testing) {
         pause_then_verify(run);
     } else if (!offers) {
@@ -289,11 +292,11 @@ static void on_ended(void *context, const struct process_end *end) {
     case STAGE_METADATA: after_metadata(run, code); break;
     case STAGE_MONITOR:
         finish(run, code == FENCE_EXIT_OK,
-               code == FENCE_EXIT_OK ? "the device answers; it cannot tell a node's status"
+               code == FENCE_EXIT_OK ? "the device answers; it cannot report a node's status"
                                      : "monitor failed",
                run->said);
         break;
-    case STAGE_PAUSE: break; /* no process runs then */
+    case STAGE_PAUSE: break; /* no process runs in this stage */
     }
 }
 
@@ -310,14 +313,14 @@ static void on_line(void *context, enum process_stream stream, const char *text,
             buffer_append_u8(&run->metadata, '\n');
         }
     }
-    /* Some agents give their reason on stdout; what is on stderr goes before it. */
+    /* Some agents print their reason on stdout; a reason on stderr takes precedence. */
     bool wanted = stream == PROCESS_STDERR || (run->stage != STAGE_METADATA && !run->said[0]);
-    /* ClusterLabs' library ends with it when it has said what is wrong. */
+    /* ClusterLabs' library prints this after the actual error. */
     bool hint = strstr(text, "Please use '-h' for usage") != NULL;
     if (size == 0 || !wanted || hint) {
         return;
     }
-    /* Masked before it is cut, or half a secret could stay at the edge. */
+    /* Mask before cutting: otherwise half a secret could remain at the edge. */
     char *line = strdup(text);
     if (!line) {
         return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Fence agents: FENCE in, CORE_EVENT_FENCE out, exactly one for each order. Any ClusterLabs fence
- * agent works. Retries are the core's; here one order is carried out, within its time.
+ * agent works. An order is carried out once, within its time; the core repeats orders.
  */
 #ifndef CLUSTERD_ADAPTERS_AGENTS_FENCE_H
 #define CLUSTERD_ADAPTERS_AGENTS_FENCE_H
@@ -15,7 +15,7 @@ struct fence; /* opaque */
 /* -ENOMEM. `agent_dir` is copied. */
 int fence_create(qb_loop_t *loop, const char *agent_dir, struct event_sink sink,
                  struct fence **ret_fence);
-/* Kills all that run. NULL is fine. */
+/* Kills all running agents. NULL is fine. */
 void fence_destroy(struct fence *fence);
 void fence_run(struct fence *fence, const struct core_fence_order *order);
 

@@ -2,9 +2,9 @@
 /*
  * The texts of fence agents; see fence_text.h.
  *
- * How the node is named to the device: `plug` is the name of today, `port` the one before it, and
- * an agent that knows neither says so and goes on. `nodename` is what Pacemaker gives to each agent
- * too, so all of them bear it.
+ * Parameters that name the node to the device: `plug` is today's name, `port` the older one; an
+ * agent that does not know one of them says so and continues. Pacemaker gives `nodename` to every
+ * agent, so all agents accept it.
  */
 #include "adapters/agents/fence_text.h"
 
@@ -69,7 +69,7 @@ int fence_input(const struct core_fence_order *order, const char *action, struct
             return -EINVAL;
         }
         if (param_is(param, ours)) {
-            continue; /* what to do, and to whom, is not the device's to say */
+            continue; /* the device's parameters must not say what to do, or to which node */
         }
         named = named || param_is(param, naming) || strstr(param->value, NODE_MARK) != NULL;
         append_line(out, param->key, param->value, order->node);
@@ -81,7 +81,7 @@ int fence_input(const struct core_fence_order *order, const char *action, struct
     return out->failed ? -ENOMEM : 0;
 }
 
-/* A secret as the agent was told it; NULL if the parameter is none. In the arena. */
+/* A secret in the form that the agent got; NULL if the parameter is not secret. In the arena. */
 static char *secret_of(const struct core_param *param, const char *node, struct arena *arena,
                        bool *ret_failed) {
     struct buffer sent;
@@ -125,7 +125,7 @@ void fence_mask(const struct core_fence_order *order, char *text) {
     if (!secrets || failed) {
         text[0] = '\0'; /* rather no words than a secret among them */
     }
-    /* Or of a secret that begins with another one, the end would stay. */
+    /* Longest first: a secret may begin with a shorter one, and its end would remain. */
     if (n > 1) {
         qsort(secrets, n, sizeof(*secrets), longer_first);
     }

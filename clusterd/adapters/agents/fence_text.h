@@ -10,23 +10,23 @@
 
 #include <stdbool.h>
 
-/* fence_[a-z0-9_]+: no path, nothing but a fence agent. */
+/* fence_[a-z0-9_]+: not a path, nothing but a fence agent. */
 bool fence_agent_name_valid(const char *name);
 
 /*
- * The agent's stdin: action, nodename, and the parameters with {node} replaced. Where none of them
- * names the node, plug and port do. -EINVAL: a parameter that would smuggle in another line,
- * *ret_why says which kind.
+ * The agent's stdin: action, nodename, and the parameters with {node} replaced. If no parameter
+ * names the node, plug and port do. -EINVAL: a parameter would smuggle in another line; *ret_why
+ * says which kind.
  */
 int fence_input(const struct core_fence_order *order, const char *action, struct buffer *out,
                 const char **ret_why);
 
-/* Blots out every secret value in the text. */
+/* Masks every secret value in the text. */
 void fence_mask(const struct core_fence_order *order, char *text);
 
 /*
- * What `status` prints, as ClusterLabs' library and its kin do: "Status: ON" or "Status: OFF", as a
- * line of its own. Begin with SAID_NOTHING and give it each line of standard output.
+ * The answer of `status`, as ClusterLabs' library prints it: "Status: ON" or "Status: OFF" on a
+ * line of its own. Begin with SAID_NOTHING and pass each line of standard output.
  */
 enum fence_said { SAID_NOTHING = 0, SAID_ON, SAID_OFF, SAID_BOTH /* or something else */ };
 enum fence_said fence_status_line(enum fence_said before, const char *line);

@@ -2,8 +2,8 @@
 /*
  * Decodes the lines of resource agents; see agents/lines.h.
  *
- * A member that is missing is zero or ""; one of a wrong type, or a number that is negative or too
- * large, makes the whole line wrong: half a line believed is worse than a line refused.
+ * A missing member is zero or "". A wrong type, or a number that is negative or too large, makes
+ * the whole line invalid: refusing a line is better than believing half of it.
  */
 #include "adapters/agents/lines.h"
 
@@ -212,7 +212,7 @@ static int read_host(const json_t *part, struct agent_line *line) {
     return error;
 }
 
-/* What the core must know of how it failed; other details are for people. */
+/* The details of a failure that the core needs; the others are for people. */
 static void read_detail(const json_t *value, struct core_agent *agent) {
     const char *detail = json_string_value(value);
     agent->state_lost =
@@ -230,7 +230,7 @@ static int read_event(const char *name, struct agent_line *line) {
                                 &line->agent);
         }
     }
-    return 0; /* of a newer agent */
+    return 0; /* from a newer agent */
 }
 
 static int read_line(struct agent_line *line, const char **ret_why) {
@@ -238,24 +238,24 @@ static int read_line(struct agent_line *line, const char **ret_why) {
     const json_t *root = line->json;
     const json_t *part = NULL;
     if ((part = json_object_get(root, "event"))) {
-        *ret_why = "an event with a wrong member";
+        *ret_why = "an event with an invalid member";
         return json_is_string(part) ? read_event(json_string_value(part), line) : -EBADMSG;
     }
     if ((part = json_object_get(root, "progress"))) {
-        *ret_why = "progress with a wrong member";
+        *ret_why = "progress with an invalid member";
         agent->line = AGENT_PROGRESS;
         return json_is_object(part)
                    ? read_members(progress_members, ARRAY_SIZE(progress_members), part, agent)
                    : -EBADMSG;
     }
     if (json_object_get(root, "result")) {
-        *ret_why = "a final line with a wrong member";
+        *ret_why = "a final line with an invalid member";
         agent->line = AGENT_DONE;
         read_detail(json_object_get(root, "detail"), agent);
         return read_members(result_members, ARRAY_SIZE(result_members), root, agent);
     }
     if (json_object_get(root, "volume")) {
-        *ret_why = "a volume line with a wrong member";
+        *ret_why = "a volume line with an invalid member";
         agent->line = AGENT_VOLUME;
         part = json_object_get(root, "seen");
         int error = part ? read_seen(part, line) : 0;
@@ -263,10 +263,10 @@ static int read_line(struct agent_line *line, const char **ret_why) {
                          : read_members(volume_members, ARRAY_SIZE(volume_members), root, agent);
     }
     if ((part = json_object_get(root, "cpu"))) {
-        *ret_why = "a wrong list of CPU models or machine types";
+        *ret_why = "an invalid list of CPU models or machine types";
         return read_host(part, line);
     }
-    return 0; /* of a newer agent */
+    return 0; /* from a newer agent */
 }
 
 int agent_line_decode(const char *text, size_t size, struct agent_line *ret_line,

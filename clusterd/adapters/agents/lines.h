@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What resource agents say: one line of JSON in, one struct core_agent out. Pure, so that it can be
- * fuzzed: an agent is another process, and what it writes is not to be trusted.
+ * The output of resource agents: one line of JSON in, one struct core_agent out. Pure, for the
+ * fuzzer: an agent is another process, and its output is not trusted.
  */
 #ifndef CLUSTERD_ADAPTERS_AGENTS_LINES_H
 #define CLUSTERD_ADAPTERS_AGENTS_LINES_H
@@ -25,7 +25,7 @@ struct agent_line {
 };
 
 /*
- * -EBADMSG: not JSON, or not what an agent says; *ret_why is a constant that says which. -ENOMEM. A
+ * -EBADMSG: not JSON, or not a line of an agent; *ret_why is a constant that says which. -ENOMEM. A
  * line that only newer agents know is 0 with AGENT_LINE_NONE. After 0 the caller calls
  * agent_line_finish().
  */

@@ -2,17 +2,17 @@
 /*
  * One child process; see process.h.
  *
- * - It is started with vfork(): clusterd's pages, locked or not, are not copied, so starting costs
- * the same whatever the daemon holds. Between vfork() and exec the child runs in our memory: it
- * makes system calls and writes nothing but its own variables (and `exec_error`, which is how we
- * learn that exec failed).
- * - stdin is a memory file that holds all the input: there is no pipe to keep filled, and a child
- * that never reads costs nothing.
- * - The end is an event on a pidfd. The group is killed before the leader is reaped, when its
- * number cannot have been given to another group yet; so nothing that an agent left in the
- * background survives it.
- * - PR_SET_PDEATHSIG makes it die with us, unless it takes that back; the check after it catches a
- * parent that died just before.
+ * - vfork() starts it: clusterd's pages, locked or not, are not copied, and a start costs the same
+ *   however large the daemon is. Between vfork() and exec the child runs in clusterd's memory: it
+ *   makes system calls and writes nothing but its own variables (and `exec_error`, which reports a
+ *   failed exec).
+ * - stdin is a memory file with all of the input: no pipe must be kept filled, and a child that
+ * never
+ *   reads costs nothing.
+ * - A pidfd reports the end. The group is killed before the leader is reaped: until then, no other
+ *   group can have its number. Nothing that an agent left in the background survives.
+ * - PR_SET_PDEATHSIG makes the child die with clusterd, unless the child takes that back. The check
+ *   after it catches a parent that died just before.
  */
 #include "adapters/agents/process.h"
 
@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 #define READ_BYTES ((size_t)16 * 1024)
-#define READS_AT_END 256 /* at most 4 MiB are still read once it has ended */
+#define READS_AT_END 256 /* at most 4 MiB are still read after the end */
 
 struct stream {
     int fd; /* -1: at its end */
@@ -47,7 +47,7 @@ struct process {
     pid_t pid; /* of the process and its group; 0 once it is reaped */
     int pidfd;
     struct stream streams[2];
-    qb_loop_timer_handle timer; /* the deadline; after SIGKILL, the patience with an undead one */
+    qb_loop_timer_handle timer; /* the deadline; after SIGKILL, the wait for its death */
     bool timed_out;
     bool killed;
 };
@@ -83,7 +83,7 @@ static void take_bytes(struct process *p, enum process_stream which, const char 
         size_t n = newline ? (size_t)(newline - data) : size;
         size_t room = PROCESS_MAX_LINE - s->line.size;
         size_t keep = n < room ? n : room;
-        /* A NUL would end the text early and hide what follows it. */
+        /* A NUL would end the text early and hide the rest. */
         const char *nul = memchr(data, 0, keep);
         if (nul) {
             keep = (size_t)(nul - data);
@@ -101,7 +101,7 @@ static void take_bytes(struct process *p, enum process_stream which, const char 
     }
 }
 
-/* Reads once. 1: there may be more, 0: nothing there now, -1: at its end. */
+/* Reads once. 1: there may be more; 0: nothing right now; -1: the end. */
 static int read_some(struct process *p, enum process_stream which) {
     struct stream *s = &p->streams[which];
     char data[READ_BYTES];
@@ -209,8 +209,8 @@ void process_kill(struct process *p, int signal) {
     }
 }
 
-/* An undead child is reaped by nobody until it dies; its zombie then costs one line in the process
- * table. The kernel gives it to init when clusterd ends. */
+/* Nobody reaps a child that does not die, until it does; its zombie then costs one entry in the
+ * process table. When clusterd ends, the kernel gives it to init. */
 void process_destroy(struct process *p) {
     pid_t pid = p ? p->pid : 0;
     process_leave(p);
@@ -235,7 +235,7 @@ void process_leave(struct process *p) {
 
 /* ---- start ---- */
 
-/* A file in memory with the input, at its beginning. */
+/* A memory file with the input, positioned at its beginning. */
 static int input_open(const struct process_spec *spec, int *ret_fd) {
     if (!spec->input || spec->input_size == 0) {
         int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -261,13 +261,13 @@ static int input_open(const struct process_spec *spec, int *ret_fd) {
 
 struct child {
     const struct process_spec *spec;
-    int fds[3]; /* all >= 3, so that dup2() in order overwrites none of them */
+    int fds[3]; /* all >= 3: dup2() in order overwrites none of them */
     pid_t parent;
     sigset_t mask;
     volatile int exec_error;
 };
 
-/* Runs in the child, in our memory: system calls only. */
+/* Runs in the child, in clusterd's memory: system calls only. */
 static void child_run(struct child *c) {
     static const char oom_score[] = "0";
     (void)setpgid(0, 0);
@@ -285,7 +285,7 @@ static void child_run(struct child *c) {
             _exit(127);
         }
     }
-    /* clusterd protects itself from the OOM killer; what it starts is as good a victim as any. */
+    /* clusterd protects itself from the OOM killer; its children get no such protection. */
     int oom_fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (oom_fd >= 0) {
         ssize_t ignored = write(oom_fd, oom_score, sizeof(oom_score) - 1);
@@ -304,7 +304,7 @@ static int child_start(struct child *c, pid_t *ret_pid) {
     c->parent = getpid();
     (void)sigprocmask(SIG_SETMASK, &all, &c->mask);
     sigset_t ours = c->mask;
-    (void)sigemptyset(&c->mask); /* the child starts with nothing blocked */
+    (void)sigemptyset(&c->mask); /* the child starts without blocked signals */
     pid_t pid = vfork();
     if (pid == 0) {
         child_run(c);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One child process: started in a process group of its own, read line by line, killed at its
- * deadline, told about when it has ended. Agents and fence agents are built on it. Nothing here
- * ever waits.
+ * One child process: started in its own process group, read line by line, killed at its deadline;
+ * its end is reported. Agents and fence agents use it. Nothing here ever waits.
  */
 #ifndef CLUSTERD_ADAPTERS_AGENTS_PROCESS_H
 #define CLUSTERD_ADAPTERS_AGENTS_PROCESS_H
@@ -26,13 +25,12 @@ struct process_end {
 };
 
 struct process_handlers {
-    /* One line without its newline, ending in NUL, without any other NUL; valid until the call
-     * returns. A line over PROCESS_MAX_LINE comes as its first bytes, with `cut` set; the rest is
-     * dropped. */
+    /* One line without its newline, ending in NUL, with no other NUL; valid until the call
+     * returns. A line over PROCESS_MAX_LINE comes as its first bytes, with `cut` set; the rest
+     * is dropped. */
     void (*line)(void *context, enum process_stream stream, const char *text, size_t size,
                  bool cut);
-    /* The last call; everything that it wrote has been handed over. The process is destroyed after
-     * it by its owner. */
+    /* The last call; all output has been handed over. The owner destroys the process afterwards. */
     void (*ended)(void *context, const struct process_end *end);
 };
 
@@ -40,22 +38,23 @@ struct process_spec {
     const char *path;
     char *const *argv;
     char *const *envp;
-    const char *input; /* what it finds on stdin; NULL: nothing */
+    const char *input; /* the content of its stdin; NULL: nothing */
     size_t input_size;
     uint64_t timeout_ms; /* 0: none */
 };
 
 #define PROCESS_UNDEAD_MS 2000u
 
-/* Copies all it needs. A program that cannot be run is an error here: -ENOENT, -EACCES, ... */
+/* Copies all it needs. Fails if the program cannot be run: -ENOENT, -EACCES, ... */
 int process_start(qb_loop_t *loop, const struct process_spec *spec,
                   const struct process_handlers *handlers, void *context,
                   struct process **ret_process);
-/* To the whole group. */
+/* Sends the signal to the whole group. */
 void process_kill(struct process *process, int signal);
-/* Kills the group if it still runs, and forgets it; no handler is called any more. NULL is fine. */
+/* Kills the group if it still runs, and frees the process; no handler is called afterwards. NULL is
+ * fine. */
 void process_destroy(struct process *process);
-/* Forgets it, and lets it go on. NULL is fine. */
+/* Frees the process, but lets it run. NULL is fine. */
 void process_leave(struct process *process);
 
 #endif

@@ -25,7 +25,8 @@ static int cs_errno(cs_error_t code) {
     }
 }
 
-/* -EINVAL: there is such a key, but it does not fit. *ret_text is untouched if there is none. */
+/* -EINVAL: the key exists, but its value does not fit. *ret_text is untouched if there is no such
+ * key. */
 static int read_text(cmap_handle_t handle, const char *key, char *ret_text, size_t size) {
     char *value = NULL;
     if (cmap_get_string(handle, key, &value) != CS_OK) {
@@ -85,7 +86,7 @@ static int check_nodes(const struct corosync_config *c, char *message) {
             if (c->nodes[k].id == c->nodes[i].id ||
                 strcmp(c->nodes[k].name, c->nodes[i].name) == 0) {
                 (void)snprintf(message, COROSYNC_MAX_MESSAGE,
-                               "corosync.conf: two nodes are called %s or have node id %u",
+                               "corosync.conf: two nodes have the name %s or the node id %u",
                                c->nodes[i].name, c->nodes[i].id);
                 return -EINVAL;
             }
@@ -113,8 +114,8 @@ static int read_nodes(cmap_handle_t handle, struct corosync_config *c, char *mes
             continue;
         }
         if (position >= WIRE_MAX_NODES) {
-            (void)snprintf(message, COROSYNC_MAX_MESSAGE, "corosync.conf: more than %u nodes",
-                           WIRE_MAX_NODES);
+            (void)snprintf(message, COROSYNC_MAX_MESSAGE,
+                           "corosync.conf: the nodelist has more than %u nodes", WIRE_MAX_NODES);
             error = -EINVAL;
         } else if (!listed[position]) {
             listed[position] = true;
@@ -141,7 +142,7 @@ static int read_quorum_flags(struct corosync_config *c, char *message) {
     votequorum_callbacks_t callbacks = {0};
     int error = cs_errno(votequorum_initialize(&handle, &callbacks));
     if (error < 0) {
-        /* quorum without a provider is always quorate: then any lonely node would run all VMs */
+        /* quorum without a provider is always quorate: any lonely node would run all VMs */
         (void)snprintf(message, COROSYNC_MAX_MESSAGE,
                        "corosync.conf: clusterd needs  quorum { provider: corosync_votequorum }");
         return error == -EAGAIN ? error : -EINVAL;
@@ -171,7 +172,8 @@ int corosync_config_read(struct corosync_config *ret_config, char *ret_message) 
     }
     (void)read_text(handle, "totem.cluster_name", c->cluster_name, sizeof(c->cluster_name));
     c->quorum_device = read_text(handle, "quorum.device.model", text, sizeof(text)) == 0;
-    /* Not what corosync.conf says: the token grows with the nodes, the consensus with the token. */
+    /* The effective values, not those of corosync.conf: the token grows with the nodes, the
+     * consensus with the token. */
     (void)cmap_get_uint32(handle, "runtime.config.totem.token", &c->token_ms);
     (void)cmap_get_uint32(handle, "runtime.config.totem.consensus", &c->consensus_ms);
     error = read_nodes(handle, c, ret_message);

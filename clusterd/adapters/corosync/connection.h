@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two connections to corosync that belong together: CPG, joined to our group, and quorum,
- * tracked. They are opened and closed as one; what comes over them goes to the callbacks. Used by
- * corosync/ring.c only.
+ * The two connections to corosync: CPG, joined to clusterd's group, and quorum, tracked. They are
+ * opened and closed together, and call the callbacks. Only corosync/ring.c uses this.
  */
 #ifndef CLUSTERD_ADAPTERS_COROSYNC_CONNECTION_H
 #define CLUSTERD_ADAPTERS_COROSYNC_CONNECTION_H
@@ -25,18 +24,18 @@ struct corosync_callbacks {
     cpg_deliver_fn_t deliver;
     cpg_confchg_fn_t members;
     quorum_v1_quorum_notification_fn_t quorum;
-    qb_loop_poll_dispatch_fn cpg_readable; /* the context is theirs too */
+    qb_loop_poll_dispatch_fn cpg_readable; /* with the same context */
     qb_loop_poll_dispatch_fn quorum_readable;
     void *context;
 };
 
 void corosync_connection_init(struct corosync_connection *c, qb_loop_t *loop);
-/* -EAGAIN, -ENOTCONN: not now. The caller closes it then. */
+/* -EAGAIN, -ENOTCONN: not now; the caller closes the connection then. */
 int corosync_connection_open(struct corosync_connection *c,
                              const struct corosync_callbacks *callbacks);
 void corosync_connection_close(struct corosync_connection *c);
 
-/* 0; -EAGAIN: later; -ENOTCONN: it is broken. */
+/* 0; -EAGAIN: later; -ENOTCONN: the connection is broken. */
 int corosync_connection_send(struct corosync_connection *c, const uint8_t *data, size_t size);
 
 #endif

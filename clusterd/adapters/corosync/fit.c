@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Numbers and addresses of corosync's configuration; see corosync/fit.h.
+ * Checks numbers and addresses of corosync's configuration; see corosync/fit.h.
  */
 #include "adapters/corosync/fit.h"
 
@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is proposed for corosync.conf: no more than corosync's own default of former versions, which
- * bears a busy network, and such that consensus may stay 1.2 times the token. */
+/* The proposal for corosync.conf: at most the default of former corosync versions, which bears a
+ * busy network, and low enough that consensus can stay 1.2 times the token. */
 #define TOKEN_PROPOSED_MS 1000u
 
 static uint64_t for_the_rest_ms(void) {
@@ -41,7 +41,7 @@ bool fit_watchdog(const struct corosync_config *c, uint64_t watchdog_ms, char *r
     (void)snprintf(
         ret_message, size,
         "watchdog_ms %llu is too short for corosync's token %u ms and consensus %u ms: when one "
-        "node dies, the watchdogs of all others would reset them; set watchdog_ms to at least %llu "
+        "node died, the watchdogs would reset all others too; set watchdog_ms to at least %llu "
         "in clusterd.conf, or in corosync.conf  totem { token: %llu  token_coefficient: 0  "
         "consensus: %llu }",
         (unsigned long long)watchdog_ms, c->token_ms, c->consensus_ms,

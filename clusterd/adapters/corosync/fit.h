@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether corosync's configuration fits what clusterd was told, and what it goes on with.
+ * Whether corosync's configuration fits clusterd.conf, and whether a reload has changed the nodes.
  */
 #ifndef CLUSTERD_ADAPTERS_COROSYNC_FIT_H
 #define CLUSTERD_ADAPTERS_COROSYNC_FIT_H
@@ -11,13 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The least watchdog_ms, in whole seconds, with which the loss of one node costs no other its
- * power: the timeline of those who stay in core/timeouts.h. */
+/* The least watchdog_ms, in whole seconds, with which the loss of one node resets no other node:
+ * see the timeline of the survivors in core/timeouts.h. */
 uint64_t fit_least_watchdog_ms(uint64_t token_ms, uint64_t consensus_ms);
-/* False: it is shorter; ret_message says so with the numbers that fit. No watchdog (0) fits. */
+/* False: watchdog_ms is too short; ret_message has the numbers that fit. No watchdog (0) always
+ * fits. */
 bool fit_watchdog(const struct corosync_config *c, uint64_t watchdog_ms, char *ret_message,
                   size_t size);
-/* What corosync's package brings: one node, at an address that no other node reaches. */
+/* The example of corosync's package: one node, at an address that no other node can reach. */
 bool fit_is_package_example(const struct corosync_config *c);
 
 /* Whether both have the same nodes with the same votes. */

@@ -5,19 +5,19 @@
  *                    initialize, join
  *     DOWN ────────────────────────────────► JOINING ── own join seen, quorum told ──► UP
  *      ▲  retry timer, 50 ms doubling to 1 s    │                                      │
- *      └────────────────────────────────────────┴── any error of any call, hang-up ────┘  VIEW
- * without members
+ *      └────────────────────────────────────────┴── any error of any call, hang-up ────┘
+ *                                                   VIEW without members
  *
- * Corosync tells nobody when it starts, so while it is down there is nothing but trying again;
- * connecting to a socket that is not there costs a few microseconds.
+ * Corosync does not announce its start. While it is down, clusterd keeps trying: a connect to a
+ * socket that does not exist costs a few microseconds.
  *
- * A send that corosync cannot take (its own queue is full, or it is forming a ring) waits here, and
- * is tried again after 1 ms, then after each delivery, because deliveries are what makes room. No
- * event tells of the end of flow control.
+ * A message that corosync cannot take (its queue is full, or it is forming a ring) waits here. It
+ * is tried again after 1 ms, then after each delivery: deliveries make room, and no event announces
+ * the end of flow control.
  *
- * Two processes of one node in the group are two clusterd. The younger one steps back; since
- * corosync may see the end of a killed clusterd a moment after the start of the next, it gives the
- * elder DUPLICATE_MS to go.
+ * Two processes of one node in the group are two clusterd. The younger one steps back. After a kill
+ * and a restart, corosync may see the end of the old clusterd a moment after the start of the new
+ * one: the younger waits DUPLICATE_MS for the elder to go.
  */
 #include "adapters/corosync/ring.h"
 
@@ -55,8 +55,8 @@ struct corosync_ring {
     char logged[COROSYNC_MAX_MESSAGE]; /* the problem that was logged last */
 
     struct corosync_connection connection;
-    struct corosync_watch *watch; /* NULL: without it, a reload is seen when we connect anew */
-    bool broken;                  /* a call failed: to be closed when the loop is back */
+    struct corosync_watch *watch; /* NULL: then only a new connection shows a reload */
+    bool broken;                  /* a call failed: close from the loop */
     struct ring_view view;
 
     struct send_queue queue;
@@ -68,7 +68,7 @@ static void connect_ring(void *data);
 
 /* ---- views ---- */
 
-/* Tells the core, if there is something new. */
+/* Tells the core if there is news. */
 static void tell_view(struct corosync_ring *r, bool down) {
     struct core_event event = {.type = CORE_EVENT_VIEW};
     if (!r->is_dead && ring_view_news(&r->view, down, &event.view)) {
@@ -143,7 +143,7 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32
     (void)group;
     if (!r || r->is_dead || size > UINT32_MAX ||
         (node == r->config.node && pid != (uint32_t)getpid())) {
-        return; /* of a clusterd that ran here before */
+        return; /* of a former clusterd on this node */
     }
     const struct core_event event = {
         .type = CORE_EVENT_MESSAGE,
@@ -224,24 +224,23 @@ void corosync_ring_send(struct corosync_ring *r, const uint8_t *data, size_t siz
     if (error == 0) {
         return;
     }
-    /* Without memory a message is lost, as it is when corosync dies: then a new view sorts out what
-     * is where. */
+    /* Without memory the message is lost, as it is when corosync dies: a new view sorts out who has
+     * what. */
     if (r->queue.bytes + size > QUEUE_MAX_BYTES || send_queue_push(&r->queue, data, size) < 0) {
-        log_error(
-            "corosync has not taken any message for so long that %zu MiB wait; leaving the group",
-            r->queue.bytes >> 20);
+        log_error("corosync takes no messages, and %zu MiB wait to be sent; leaving the group",
+                  r->queue.bytes >> 20);
         r->broken = true;
     }
-    /* A broken connection is closed from the loop: we may be inside one of corosync's callbacks. */
+    /* Close a broken connection from the loop: this may run inside one of corosync's callbacks. */
     start_timer(r, r->broken ? 0 : SEND_RETRY_MS, flush, &r->send_timer);
 }
 
 /* ---- dispatch ---- */
 
 static void lost(struct corosync_ring *r, const char *what, cs_error_t code) {
-    (void)snprintf(r->problem, sizeof(r->problem), "corosync has gone (%s: %s)", what,
-                   cs_strerror(code));
-    log_error("%s: this node has no quorum until it is back", r->problem);
+    (void)snprintf(r->problem, sizeof(r->problem), "the connection to corosync is lost (%s: %s)",
+                   what, cs_strerror(code));
+    log_error("%s: this node has no quorum until corosync is back", r->problem);
     go_down(r);
 }
 
@@ -281,9 +280,10 @@ static int config_check(struct corosync_ring *r) {
         return error;
     }
     if (r->is_ready && config.node != r->config.node) {
-        (void)snprintf(r->problem, sizeof(r->problem),
-                       "corosync's node id has changed from %u to %u while clusterd ran",
-                       r->config.node, config.node);
+        (void)snprintf(
+            r->problem, sizeof(r->problem),
+            "corosync's node id has changed from %u to %u while clusterd ran; restart clusterd",
+            r->config.node, config.node);
         return -EXDEV;
     }
     if (r->is_ready) {
@@ -291,7 +291,7 @@ static int config_check(struct corosync_ring *r) {
     } else {
         r->config = config;
         for (uint32_t i = 0; i < config.n_nodes; i++) {
-            /* The names moved with the struct; each still lies at the same place in it. */
+            /* The names moved with the struct: each keeps its place inside it. */
             r->config.nodes[i].name =
                 (const char *)&r->config + (config.nodes[i].name - (const char *)&config);
         }
@@ -299,7 +299,8 @@ static int config_check(struct corosync_ring *r) {
     return 0;
 }
 
-/* corosync has reloaded its configuration. What is gone now is gone: the others tell. */
+/* corosync has reloaded its configuration. If corosync is gone by now, the other callbacks say
+ * so. */
 static void on_reload(void *context) {
     struct corosync_ring *r = context;
     struct corosync_config config;
@@ -308,8 +309,8 @@ static void on_reload(void *context) {
     if (error == 0) {
         r->handlers.changed(r->handlers.context, &r->config, &config);
     } else if (error == -EINVAL) {
-        log_error("corosync has reloaded its configuration, which clusterd cannot use: %s; it goes "
-                  "on with the one before",
+        log_error("corosync has loaded a configuration that clusterd cannot use: %s; clusterd "
+                  "keeps the former one",
                   message);
     }
 }
@@ -317,10 +318,10 @@ static void on_reload(void *context) {
 static int open_all(struct corosync_ring *r) {
     int error = config_check(r);
     if (error == 0 && !r->is_ready) {
-        /* What is told now is the boot; the core must have it before any view. */
+        /* This call boots the core, which must come before any view. */
         error = r->handlers.ready(r->handlers.context, &r->config);
         if (error < 0) {
-            r->is_dead = true; /* whoever refused it has said why and ends the process */
+            r->is_dead = true; /* the handler has logged the reason and ends the process */
             return error;
         }
         r->is_ready = true;
@@ -333,7 +334,8 @@ static int open_all(struct corosync_ring *r) {
                                                  .quorum_readable = on_quorum_fd,
                                                  .context = r};
     if (error == 0 && corosync_watch_create(r->loop, on_reload, r, &r->watch) < 0) {
-        log_warning("corosync's configuration cannot be followed: a reload is not noticed");
+        log_warning(
+            "corosync's configuration cannot be watched: clusterd will not notice a reload");
     }
     return error == 0 ? corosync_connection_open(&r->connection, &callbacks) : error;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The view of this node: what CPG and quorum last told, put together. Pure.
+ * The view of this node: the last word of CPG and the last word of quorum, combined. Pure.
  */
 #ifndef CLUSTERD_ADAPTERS_COROSYNC_RING_VIEW_H
 #define CLUSTERD_ADAPTERS_COROSYNC_RING_VIEW_H
@@ -26,29 +26,29 @@ struct ring_picture {
 
 struct ring_view {
     uint32_t node, pid;                                /* own */
-    struct ring_process processes[RING_MAX_PROCESSES]; /* of our group */
+    struct ring_process processes[RING_MAX_PROCESSES]; /* of clusterd's group */
     uint32_t n_processes;
     uint32_t ring[WIRE_MAX_NODES]; /* quorum's, ascending */
     uint32_t n_ring;
     uint8_t quorate;
-    bool joined;      /* we are among the processes */
-    bool quorum_told; /* ring and quorate mean something */
-    bool told;        /* `last` was told to the core */
+    bool joined;      /* this process is among them */
+    bool quorum_told; /* ring and quorate are valid */
+    bool told;        /* the core knows `last` */
     struct ring_picture last;
 };
 
 void ring_view_init(struct ring_view *v, uint32_t node, uint32_t pid);
-/* Nothing is known any more; what was told last stays. */
+/* Forgets what CPG and quorum said; `last` stays. */
 void ring_view_forget(struct ring_view *v);
 void ring_view_set_processes(struct ring_view *v, const struct ring_process *processes, uint32_t n);
 void ring_view_set_quorum(struct ring_view *v, bool quorate, const uint32_t *ring, uint32_t n);
-/* Another process of this node is in the group. */
+/* The group has another process of this node. */
 bool ring_view_has_duplicate(const struct ring_view *v);
 
 /*
- * Whether there is something new to tell; *ret_view then points into `v` until the next call. As
- * long as we are not in the group, or quorum has not told, or there is a duplicate, there is
- * nothing, unless `down`: then a view without members.
+ * Whether there is news; *ret_view then points into `v` until the next call. There is none while
+ * this process is not in the group, quorum has said nothing, or there is a duplicate. With `down`
+ * the news is a view without members.
  */
 bool ring_view_news(struct ring_view *v, bool down, struct core_view *ret_view);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages that corosync could not take yet, in their order.
+ * The messages that corosync could not take yet, in order.
  */
 #ifndef CLUSTERD_ADAPTERS_COROSYNC_SEND_QUEUE_H
 #define CLUSTERD_ADAPTERS_COROSYNC_SEND_QUEUE_H
@@ -21,7 +21,7 @@ struct send_queue {
 };
 
 void send_queue_init(struct send_queue *q);
-/* Forgets all. */
+/* Drops all messages. */
 void send_queue_clear(struct send_queue *q);
 /* Copies. -ENOMEM. */
 int send_queue_push(struct send_queue *q, const uint8_t *data, size_t size);

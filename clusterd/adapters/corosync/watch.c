@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Follows cmap; see corosync/watch.h.
+ * Watches cmap; see corosync/watch.h.
  *
- * During a reload each key changes by itself. The end is told by two keys that go back to 0, first
- * the configuration's own, then totem's, after which runtime.config.totem holds what is used.
+ * During a reload each key changes on its own. Two keys mark the end when they go back to 0: first
+ * the configuration's, then totem's. After the latter, runtime.config.totem holds the effective
+ * values.
  */
 #include "adapters/corosync/watch.h"
 
@@ -52,7 +53,7 @@ static int32_t on_readable(int32_t fd, int32_t revents, void *data) {
     struct corosync_watch *w = data;
     cs_error_t code = cmap_dispatch(w->cmap, CS_DISPATCH_ALL);
     if ((code != CS_OK && code != CS_ERR_TRY_AGAIN) || (revents & (POLLHUP | POLLERR | POLLNVAL))) {
-        (void)qb_loop_poll_del(w->loop, fd); /* corosync has gone: the ring notices, too */
+        (void)qb_loop_poll_del(w->loop, fd); /* corosync is gone: the ring notices, too */
         w->fd = -1;
         return 0;
     }

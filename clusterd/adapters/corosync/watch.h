@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tells when corosync has taken over another configuration (corosync-cfgtool -R) while it runs.
+ * Reports when a running corosync has loaded a new configuration (corosync-cfgtool -R).
  */
 #ifndef CLUSTERD_ADAPTERS_COROSYNC_WATCH_H
 #define CLUSTERD_ADAPTERS_COROSYNC_WATCH_H
@@ -9,7 +9,7 @@
 
 struct corosync_watch; /* opaque */
 
-/* -ENOMEM, -ENOTCONN. `changed` is called from the loop when a reload is over. */
+/* -ENOMEM, -ENOTCONN. The loop calls `changed` after a reload. */
 int corosync_watch_create(qb_loop_t *loop, void (*changed)(void *context), void *context,
                           struct corosync_watch **ret_watch);
 void corosync_watch_destroy(struct corosync_watch *watch); /* NULL is fine */

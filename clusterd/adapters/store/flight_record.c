@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The database as JSON lines; see export.h.
+ * The database as JSON lines; see flight_record.h.
  */
 #include "adapters/store/flight_record.h"
 
@@ -24,8 +24,8 @@ struct export {
     FILE *out;
     struct core_stored_state state;
     uint64_t node;
-    struct model model;     /* after the last entry of all */
-    uint64_t index, digest; /* after the last one that is known to be committed */
+    struct model model;     /* after the last entry */
+    uint64_t index, digest; /* after the last entry known to be committed */
     struct buffer scratch;
     char *message;
 };
@@ -42,7 +42,7 @@ static json_t *hex(uint64_t number) {
     return json_string(text);
 }
 
-/* ---- what the log comes to ---- */
+/* ---- the model that the log leads to ---- */
 
 static int replay_log(struct export *e) {
     const struct core_stored_state *s = &e->state;
@@ -66,7 +66,7 @@ static int replay_log(struct export *e) {
     return error;
 }
 
-/* From the snapshot on, with all secrets in it. */
+/* From the snapshot on, with all secrets. */
 static int replay(struct export *e) {
     const struct core_stored_state *s = &e->state;
     int error = s->snapshot ? model_decode(&e->model, s->snapshot, s->snapshot_size) : 0;
@@ -97,7 +97,7 @@ static int write_line(struct export *e, json_t *line) {
     return error;
 }
 
-/* Gives `line` the bytes that redaction has left in the scratch buffer. */
+/* Adds the redacted bytes from the scratch buffer to `line`. */
 static json_t *with_bytes(struct export *e, json_t *line) {
     char *text = base64_encode(e->scratch.data, e->scratch.size);
     bool good = text && line &&
@@ -151,7 +151,7 @@ static json_t *origin_name(const struct export *e, uint32_t origin) {
     return node ? json_of_text(node->name) : json_null();
 }
 
-/* The part for people comes from the entry that is written, not from the one in the database. */
+/* The readable part comes from the redacted entry, not from the one in the database. */
 static int write_entry(struct export *e, const struct core_entry *entry) {
     struct arena arena;
     struct log_command command;
@@ -209,7 +209,7 @@ int export_write(const char *state_dir, FILE *out, char *ret_message) {
     model_init(&e.model);
     buffer_init(&e.scratch);
     error = database_load(&db, &arena, &e.state, &e.node, ret_message);
-    /* At once: as long as somebody reads, clusterd cannot shorten its write-ahead log. */
+    /* Close at once: while somebody reads, clusterd cannot shorten its write-ahead log. */
     database_close(&db);
     if (error == 0) {
         error = replay(&e);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Loads the database, and believes nothing that it has not checked; see store/schema.h.
+ * Loads the database and checks all of it; see store/schema.h.
  *
- * What must hold: each row's CRC; the log follows the snapshot without a gap; epochs never fall; no
- * epoch is above what was promised. A node whose database does not hold to it must not vote with
+ * What must hold: each row's CRC is right; the log follows the snapshot without a gap; epochs never
+ * fall; no epoch is above the promised one. A node whose database breaks a rule must not vote with
  * it.
  */
 #include "adapters/store/schema.h"
@@ -40,7 +40,7 @@ static int prepare(struct loading *l, const char *text, sqlite3_stmt **ret_state
     return error;
 }
 
-/* 1: a row, 0: no more, or an error. */
+/* 1: a row; 0: the end; or an error. */
 static int step(struct loading *l, sqlite3_stmt *statement) {
     int code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
@@ -129,7 +129,7 @@ static int load_entry(struct loading *l, sqlite3_stmt *statement, uint64_t index
         return damaged(l, "a log entry has a wrong checksum, index", index);
     }
     if (ret_entry->epoch < last_epoch || ret_entry->epoch > l->state->promised) {
-        return damaged(l, "a log entry has an impossible epoch, index", index);
+        return damaged(l, "a log entry has an invalid epoch, index", index);
     }
     return 0;
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All values, and not only those whose key sounds secret: the table of such keys may have a hole,
+/* Hide all values, not only those of keys that sound secret: the table of such keys may have a gap,
  * and the keys alone tell a helper enough. */
 static int hide_values(struct arena *arena, struct wire_strs *values) {
     const char **hidden = arena_array(arena, values->n + 1u, sizeof(*hidden));
@@ -28,7 +28,7 @@ static int hide_values(struct arena *arena, struct wire_strs *values) {
 }
 
 static int hide_xml(struct arena *arena, const char **xml) {
-    /* An empty definition is refused: it stays empty, and no other becomes so. */
+    /* An empty definition is refused: it must stay empty, and no other may become empty. */
     char *hidden = redact_xml(*xml);
     *xml = hidden ? arena_strdup(arena, hidden) : NULL;
     free(hidden);
@@ -91,7 +91,7 @@ int redact_entry(const struct core_entry *entry, struct buffer *out) {
     return err;
 }
 
-/* The rows own their texts: these are put in place of them. */
+/* The rows own their texts: replace them in place. */
 static int redact_model(struct model *m) {
     MODEL_EACH(model_device, device, &m->devices) {
         for (uint32_t i = 0; i < device->values.n; i++) {

@@ -2,9 +2,9 @@
 /*
  * A domain definition without secrets; see redact.h.
  *
- * One pass over the text, without a parser's library: only what tells tags, attributes and texts
- * apart is looked at. It keeps by list and hides all else, because libvirt's format grows: a new
- * element with a secret in it must not get through an old list. Unsure means hidden.
+ * One pass over the text, without a parser library: it only tells tags, attributes and texts apart.
+ * A list says what stays, and all else is hidden: libvirt's format grows, and a new element with a
+ * secret must not pass an old list. When in doubt, hide.
  *
  *     <graphics type='vnc' passwd='********'/>     an attribute that sounds secret
  *     <description>********</description>          a text of an element that is not in the list
@@ -41,7 +41,7 @@ static bool is_one_of(const char *name, size_t size, const char *const *list, si
     return false;
 }
 
-/* Elements whose text is worth having and no secret. */
+/* Elements whose text is useful and never secret. */
 static bool text_element(const char *name, size_t size) {
     static const char *const names[] = {
         "name",   "uuid",        "memory",    "currentMemory", "maxMemory",      "vcpu",  "type",
@@ -51,7 +51,7 @@ static bool text_element(const char *name, size_t size) {
     return is_one_of(name, size, names, ARRAY_SIZE(names));
 }
 
-/* Foreign namespaces (qemu:commandline) and what carries a guest's or a program's own data. */
+/* Foreign namespaces (qemu:commandline), and elements with a guest's or a program's own data. */
 static bool shut_element(const char *name, size_t size) {
     static const char *const names[] = {"metadata", "sysinfo",     "cookies",
                                         "secret",   "commandline", "override"};
@@ -68,9 +68,9 @@ static void hide(struct redaction *r, size_t n) {
     r->at += n;
 }
 
-/* A value of `n` bytes: kept, but for the password that may be in an address, and what follows a
- * question mark: of an address that is often a token. What is written in numbers of characters
- * cannot be looked through. */
+/* A value of `n` bytes. It stays, without a password in an address, and without everything after a
+ * question mark: in an address that is often a token. Numeric character references cannot be
+ * checked: hide them. */
 static void keep_value(struct redaction *r, size_t n) {
     size_t head = 0;
     size_t secret = 0;
@@ -94,7 +94,7 @@ static void keep_value(struct redaction *r, size_t n) {
     }
 }
 
-/* Name and value of something that libvirt passes on: what it is, only the other side knows. */
+/* Name and value of something that libvirt passes on: only the other side knows what it is. */
 static bool is_value_of_any(const char *element, size_t size, const char *name, size_t n) {
     static const char *const elements[] = {"property", "parameter"};
     static const char *const value = "value";
@@ -102,9 +102,9 @@ static bool is_value_of_any(const char *element, size_t size, const char *name, 
            is_one_of(name, n, &value, 1);
 }
 
-/* name = 'value', from the name on, of an element. */
+/* The attribute name = 'value' of an element, from its name on. */
 static bool attribute(struct redaction *r, const char *element, size_t size, bool shut) {
-    static const char *const query = "query";             /* of an address: often a token */
+    static const char *const query = "query";             /* in an address: often a token */
     static const char *const default_namespace = "xmlns"; /* names would mean something else */
     const char *name = r->at;
     size_t n = strcspn(name, NAME_END);
@@ -172,8 +172,7 @@ static bool close_tag(struct redaction *r) {
     return true;
 }
 
-/* A comment and its like: nothing of it stays but where it was, or the texts around it would become
- * one. */
+/* A comment or the like: only its place stays. Otherwise the texts around it would become one. */
 static bool skip(struct redaction *r, const char *first, const char *last) {
     const char *end = strstr(r->at + strlen(first), last);
     if (!end) {
@@ -210,7 +209,7 @@ static bool piece(struct redaction *r) {
         return skip(r, "<![CDATA[", "]]>");
     }
     if (r->at[1] == '!') {
-        return false; /* a DTD: libvirt has no use for it */
+        return false; /* a DTD: libvirt does not need it */
     }
     if (r->at[1] == '?') {
         return skip(r, "<?", "?>");
@@ -225,8 +224,8 @@ char *redact_xml(const char *xml) {
     while (good && *r.at) {
         good = piece(&r);
     }
-    /* Each piece leaves something, so a definition that is not empty stays so: an empty one would
-     * be refused when it is replayed. */
+    /* Each piece leaves something, and a definition never becomes empty: a replay would refuse an
+     * empty one. */
     good = good && r.shut == 0 && r.out.size <= WIRE_MAX_XML;
     buffer_append_u8(&r.out, 0);
     if (!good) {

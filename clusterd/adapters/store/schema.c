@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opens the database, makes or checks its schema, prepares the statements; see store/schema.h.
+ * Opens the database, creates or checks its schema, prepares the statements; see store/schema.h.
  *
  * A lock file, not sqlite's own exclusive mode, keeps a second clusterd out: `sqlite3 cluster.db
  * .backup` must work while clusterd runs.
@@ -105,8 +105,8 @@ static int lock_take(const char *state_dir, int *ret_fd, char *message) {
 static int file_make(const char *state_dir, const char *path, char *message) {
     if (mkdir(state_dir, 0700) < 0 && errno != EEXIST) {
         int error = -errno;
-        (void)snprintf(message, STORE_MAX_MESSAGE, "state_dir %.300s cannot be made: %s", state_dir,
-                       strerror(-error));
+        (void)snprintf(message, STORE_MAX_MESSAGE, "state_dir %.300s cannot be created: %s",
+                       state_dir, strerror(-error));
         return error;
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -202,8 +202,8 @@ int database_open(const char *state_dir, struct database *ret_database, char *re
         error = lock_take(state_dir, &db.lock_fd, ret_message);
     }
     if (error == 0) {
-        /* NOMUTEX: it is used by one thread at a time, at first the one that loads, then the one
-         * that stores. */
+        /* NOMUTEX: one thread at a time uses it, first the one that loads, then the one that
+         * stores. */
         error = sqlite_errno(
             sqlite3_open_v2(path, &db.handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
         if (error < 0) {
@@ -213,7 +213,7 @@ int database_open(const char *state_dir, struct database *ret_database, char *re
     }
     if (error == 0) {
         (void)sqlite3_extended_result_codes(db.handle, 1);
-        (void)sqlite3_busy_timeout(db.handle, 2000); /* a backup that just begins or ends */
+        (void)sqlite3_busy_timeout(db.handle, 2000); /* a backup is just beginning or ending */
         error = configure(&db, path, ret_message);
     }
     if (error < 0) {
@@ -224,7 +224,7 @@ int database_open(const char *state_dir, struct database *ret_database, char *re
     return 0;
 }
 
-/* The transaction is for all that is read until the database is closed. */
+/* The transaction covers everything that is read until the database is closed. */
 static int begin_reading(struct database *db, const char *path, char *message) {
     int version = 0;
     int error = sqlite_errno(sqlite3_exec(db->handle, "BEGIN", NULL, NULL, NULL));

@@ -2,11 +2,12 @@
 /*
  * Stable storage; see store/store.h.
  *
- *     main loop ── put ──► queue ──► thread: BEGIN, all of the queue, COMMIT (fsync) ──►
- * stored_seq, eventfd ──► main loop
+ *     main loop ── put ──► queue ──► thread: BEGIN, all of the queue, COMMIT (fsync)
+ *                                      │
+ *     main loop ◄── eventfd ───────────┘ stored_seq
  *
- * The WAL is carried over into the database by the same thread, after STORED has been told and when
- * nobody waits, unless it has grown so large that it must be done now.
+ * The same thread copies the WAL into the database: after STORED has been reported and when nobody
+ * waits, unless the WAL has grown so large that it must be done now.
  */
 #include "adapters/store/store.h"
 
@@ -25,10 +26,10 @@
 #include <unistd.h>
 
 #define THREAD_STACK_BYTES ((size_t)256 * 1024)
-#define WAL_IDLE_PAGES 1000 /* 4 MiB: checkpoint when there is nothing else to do */
+#define WAL_IDLE_PAGES 1000 /* 4 MiB: checkpoint when idle */
 #define WAL_MAX_PAGES 16000 /* 64 MiB: checkpoint now */
 
-/* A copy of a core_store and of all that it points to, in one piece of memory. */
+/* A copy of a core_store and of all that it points to, in one block of memory. */
 struct store_job {
     struct store_job *next;
     struct core_store put;
@@ -39,7 +40,7 @@ struct store_job {
 struct sqlite_store {
     qb_loop_t *loop;
     struct event_sink sink;
-    struct database db; /* the thread's alone once that runs */
+    struct database db; /* belongs to the thread once it runs */
     struct arena loaded;
     struct core_stored_state state;
     uint64_t node;
@@ -47,13 +48,13 @@ struct sqlite_store {
     pthread_t thread;
     bool has_thread;
 
-    pthread_mutex_t mutex; /* for what follows */
+    pthread_mutex_t mutex; /* protects the members below */
     pthread_cond_t wakeup;
     struct store_job *first, **last;
     uint64_t stored_seq;
     int error;
     bool closing;
-    int wal_pages; /* the thread's alone */
+    int wal_pages; /* belongs to the thread */
 };
 
 /* ---- thread ---- */
@@ -72,7 +73,7 @@ static void bind_u64(struct sqlite_store *s, enum statement which, int column, u
 
 static void bind_blob(struct sqlite_store *s, enum statement which, int column, const uint8_t *data,
                       uint32_t size) {
-    /* A NULL pointer would be bound as SQL's NULL. */
+    /* sqlite would bind a NULL pointer as SQL's NULL. */
     (void)sqlite3_bind_blob64(s->db.statements[which], column, data ? (const void *)data : "", size,
                               SQLITE_STATIC);
 }
@@ -163,9 +164,9 @@ static int on_wal(void *data, sqlite3 *handle, const char *name, int pages) {
 static void checkpoint(struct sqlite_store *s) {
     int code = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (code != SQLITE_OK && code != SQLITE_BUSY) {
-        log_warning("cluster.db: checkpoint: %s", sqlite3_errmsg(s->db.handle));
+        log_warning("cluster.db: checkpoint failed: %s", sqlite3_errmsg(s->db.handle));
     }
-    s->wal_pages = 0; /* also if it did not work: the next commit counts them anew */
+    s->wal_pages = 0; /* also after a failure: the next commit counts anew */
 }
 
 static void tell(struct sqlite_store *s) {
@@ -185,7 +186,7 @@ static uint64_t free_jobs(struct store_job *jobs) {
     return last_seq;
 }
 
-/* With the mutex held: waits for work; NULL: it is over. */
+/* With the mutex held: waits for work. NULL: the end. */
 static struct store_job *take_jobs(struct sqlite_store *s) {
     while (!s->first && !s->closing) {
         if (s->wal_pages > WAL_IDLE_PAGES) {
@@ -303,9 +304,9 @@ int sqlite_store_claim(struct sqlite_store *s, uint32_t node, char *ret_message)
     }
     if (s->node != 0) {
         (void)snprintf(ret_message, STORE_MAX_MESSAGE,
-                       "cluster.db belongs to node id %llu and this is node id %u: a copied disk, "
-                       "or corosync.conf has "
-                       "changed; move the file away, and the node gets all data from the others",
+                       "cluster.db belongs to node id %llu, but this is node id %u: the disk was "
+                       "copied, or corosync.conf has changed; move the file away, and this node "
+                       "gets all data from the others",
                        (unsigned long long)s->node, node);
         return -EXDEV;
     }

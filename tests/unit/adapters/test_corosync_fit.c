@@ -78,7 +78,7 @@ static void whole_line(void **state) {
     assert_string_equal(
         message,
         "watchdog_ms 5000 is too short for corosync's token 3650 ms and consensus 4380 ms: when "
-        "one node dies, the watchdogs of all others would reset them; set watchdog_ms to at least "
+        "one node died, the watchdogs would reset all others too; set watchdog_ms to at least "
         "11000 in clusterd.conf, or in corosync.conf  totem { token: 1000  token_coefficient: 0  "
         "consensus: 1200 }");
 }

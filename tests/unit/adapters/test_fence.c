@@ -90,7 +90,7 @@ static void test_stays_on(void **state) {
     (void)state;
     const struct core_fence *f = order(FENCE_OFF, "off) exit 0;; status) " SAY_ON, 700);
     assert_false(f->ok);
-    assert_non_null(strstr(f->message, "status does not say so"));
+    assert_non_null(strstr(f->message, "the status did not confirm it"));
 }
 
 static void test_already_off(void **state) {
@@ -129,7 +129,7 @@ static void test_no_status(void **state) {
         "off) exit 0;; metadata) echo '<actions><action name=\"off\"/></actions>';; *) exit 1;;",
         10000);
     assert_true(f->ok);
-    assert_non_null(strstr(f->message, "no status to verify"));
+    assert_non_null(strstr(f->message, "no status action to verify"));
     assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\nmetadata bmc-n2\n");
 }
 
@@ -192,7 +192,7 @@ static void test_broken_agents_are_no_evidence(void **state) {
         assert_non_null(strstr(f->message, "off failed with code 2: "));
         f = order_of(FENCE_STATUS, broken[i], 10000);
         assert_false(f->ok);
-        assert_non_null(strstr(f->message, "status ended with code 2 and does not say"));
+        assert_non_null(strstr(f->message, "status exited with code 2 and did not print"));
     }
 }
 

@@ -153,7 +153,7 @@ static void test_refusals(void **state) {
         {"fence-device.add", "\"name\":\"d\",\"agent\":\"fence_x\",\"params\":{\"a\":1}",
          "must be a string"},
         {"fence-device.add", "\"name\":\"d\",\"agent\":\"fence_x\",\"params\":{\"a b\":\"1\"}",
-         "name of a parameter"},
+         "valid parameter name"},
         {"fence-device.add", "\"name\":\"d\",\"agent\":\"fence_x\",\"nodes\":[\"n1\",\"n1\"]",
          "twice"},
         {"fence-device.add", "\"name\":\"d\",\"agent\":\"fence_x\",\"nodes\":\"n1\"",
@@ -174,12 +174,12 @@ static void test_refusals(void **state) {
         {"node.set", "\"node\":\"a\",\"resources\":{\"vgpu\":\"1\"}", "must be a number"},
         {"vm.set", "\"vm\":\"a\",\"resources\":{\"vgpu\":1.5}", "must be a number"},
         {"vm.set", "\"vm\":\"a\",\"resources\":{\"vgpu\":1099511627777}", "not too large"},
-        {"vm.set", "\"vm\":\"a\",\"resources\":{\"\":1}", "not a name"},
-        {"vm.set", "\"vm\":\"a\",\"resources\":{\"a\\nb\":1}", "not a name"},
+        {"vm.set", "\"vm\":\"a\",\"resources\":{\"\":1}", "an invalid name"},
+        {"vm.set", "\"vm\":\"a\",\"resources\":{\"a\\nb\":1}", "an invalid name"},
         {"vm.set",
          "\"vm\":\"a\",\"resources\":{"
          "\"a123456789-123456789-123456789-123456789-123456789-123456789-xyz\":1}",
-         "not a name"},
+         "an invalid name"},
         {"config.get", "\"v\":2,\"key\":\"x\"", "not a JSON object"},
     };
     (void)state;
