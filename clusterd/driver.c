@@ -2,12 +2,12 @@
 /*
  * The driver; see driver.h.
  *
- * The queue is worked off from a timer of no length, so from a clean stack: libqb runs it in the
- * next turn of its loop, before it looks for new input. A burst of messages is thus queued first
- * and stepped through in one go, and all that these steps store goes into one transaction.
+ * A zero timer empties the queue, from a clean stack: libqb runs it in the next turn of its loop,
+ * before it looks for new input. A burst of messages is queued first and then stepped through in
+ * one go, and everything that these steps store goes into one transaction.
  *
  * The core's wakeup is a timerfd on CLOCK_BOOTTIME: a machine that wakes from sleep runs its
- * overdue timers at once, where libqb's own (CLOCK_MONOTONIC) would wait for the rest of their
+ * overdue timers at once. libqb's own timers (CLOCK_MONOTONIC) would wait for the rest of their
  * time.
  */
 #include "driver.h"
@@ -24,7 +24,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define EVENTS_IN_A_ROW 512 /* then others of the loop get their turn */
+#define EVENTS_IN_A_ROW 512 /* then others in the loop get their turn */
 
 struct driver {
     qb_loop_t *loop;
@@ -33,7 +33,7 @@ struct driver {
     struct event_queue queue;
     qb_loop_timer_handle pump_timer;
     int wakeup_fd;
-    uint64_t wakeup_ms; /* that the timer is set to; UINT64_MAX: off */
+    uint64_t wakeup_ms; /* the timer's setting; UINT64_MAX: off */
     bool booted;
     bool stepping;
     bool exiting;
@@ -127,7 +127,7 @@ static void act(struct driver *d, const struct core_action *action) {
         if (!action->watchdog.feed) {
             watchdog_disarm(a->watchdog);
         } else if (watchdog_feed(a->watchdog) < 0) {
-            driver_exit(d, -EPROTO, "the watchdog cannot be relied on");
+            driver_exit(d, -EPROTO, "the watchdog does not work");
         }
         break;
     case CORE_ACTION_SOLVE: solver_run(a->solver, action->solve.id, action->solve.job); break;
@@ -141,7 +141,7 @@ static void set_wakeup(struct driver *d, uint64_t wakeup_ms) {
     }
     struct itimerspec when = {0};
     if (wakeup_ms != UINT64_MAX) {
-        /* 0 would switch it off; a time that has passed fires at once. */
+        /* 0 would switch the timer off; a time in the past fires at once. */
         when.it_value.tv_sec = (time_t)(wakeup_ms / 1000);
         when.it_value.tv_nsec = (long)(wakeup_ms % 1000) * 1000000 + 1;
     }
@@ -156,7 +156,7 @@ static int step(struct driver *d, struct core_event *event) {
     event->now_ms = clock_now_ms();
     event->wall_ms = clock_wall_ms();
     int error = core_step(d->core, event, &actions);
-    /* Also after an error: the core may have said why. */
+    /* Act after an error, too: the core may have said why. */
     for (uint32_t i = 0; i < actions.n && !d->exiting; i++) {
         act(d, &actions.v[i]);
     }
@@ -192,7 +192,7 @@ static int32_t on_wakeup(int32_t fd, int32_t revents, void *data) {
     if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count)) {
         const struct core_event event = {.type = CORE_EVENT_TIMEOUT,
                                          .timeout = {.due_ms = d->wakeup_ms}};
-        d->wakeup_ms = UINT64_MAX; /* it has fired: the same time again must be set again */
+        d->wakeup_ms = UINT64_MAX; /* it has fired: setting the same time again must work */
         post(d, &event);
     }
     return 0;

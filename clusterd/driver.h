@@ -6,8 +6,8 @@
  *                             ▲                          │
  *                             └── wakeup timer ◄─────────┘ wakeup_ms
  *
- * One event after the other, never one inside another: what an adapter posts while actions are
- * carried out is queued.
+ * Events run one after the other, never one inside another: events that adapters post during
+ * actions are queued.
  */
 #ifndef CLUSTERD_DRIVER_H
 #define CLUSTERD_DRIVER_H
@@ -27,7 +27,7 @@
 
 struct driver; /* opaque */
 
-/* All of them outlive the last step; none is owned. */
+/* All of them outlive the last step; the driver owns none. */
 struct driver_adapters {
     struct corosync_ring *ring;
     struct sqlite_store *store;
@@ -38,7 +38,7 @@ struct driver_adapters {
     struct solver *solver;
 };
 
-/* -ENOMEM or another errno of making a timer. */
+/* -ENOMEM, or an errno of making a timer. */
 int driver_create(qb_loop_t *loop, struct core *core, struct driver **ret_driver);
 void driver_destroy(struct driver *driver); /* NULL is fine */
 
@@ -46,12 +46,12 @@ struct event_sink driver_sink(struct driver *driver);
 /* Before the loop runs. */
 void driver_attach(struct driver *driver, const struct driver_adapters *adapters);
 
-/* The core's first event; carried out at once. What was posted before it waits until then. Negative
- * errno: it cannot begin. */
+/* The core's first event, carried out at once; events posted earlier wait for it. Negative errno:
+ * the core cannot start. */
 int driver_boot(struct driver *driver, const struct core_boot *boot);
 bool driver_booted(const struct driver *driver);
 
-/* Stops the loop; the first call's error and message are kept. */
+/* Stops the loop. The first call's error and message are kept. */
 void driver_exit(struct driver *driver, int error, const char *message);
 /* Why the loop was stopped: 0 or a negative errno. */
 int driver_error(const struct driver *driver);

@@ -2,7 +2,7 @@
 /*
  * A queue of events; see event_queue.h.
  *
- * An event and what it points to go into one block of memory: pack_event() is run twice, first to
+ * An event and all that it points to go into one block of memory. pack_event() runs twice: first to
  * count, then to copy.
  */
 #include "event_queue.h"
@@ -16,11 +16,11 @@
 #include <string.h>
 
 struct packer {
-    unsigned char *data; /* NULL: only counting */
+    unsigned char *data; /* NULL: count only */
     size_t used;
 };
 
-/* The address of the copy; the data's own while counting. */
+/* The address of the copy; while counting, of the data itself. */
 static const void *pack(struct packer *p, const void *data, size_t size) {
     const size_t align = _Alignof(max_align_t);
     size_t at = p->used;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Events that wait for the core, each with a copy of all that it points to.
+ * The events that wait for the core, each with a copy of all that it points to.
  */
 #ifndef CLUSTERD_EVENT_QUEUE_H
 #define CLUSTERD_EVENT_QUEUE_H
@@ -20,7 +20,7 @@ struct event_queue {
 
 void event_queue_init(struct event_queue *q);
 void event_queue_finish(struct event_queue *q);
-/* -ENOMEM. Not for BOOT, which is stepped at once. */
+/* -ENOMEM. Not for BOOT: it is stepped at once. */
 int event_queue_push(struct event_queue *q, const struct core_event *event);
 /* NULL: none. The caller frees it with queued_event_free(). */
 struct queued_event *event_queue_pop(struct event_queue *q);

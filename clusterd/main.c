@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clusterd: puts the parts together, runs the loop, takes them apart.
+ * clusterd: creates the parts, connects them, runs the loop, destroys them.
  *
  * The order at the start: configuration, pid file, database, then everything that listens, then
- * corosync. The core boots when corosync has said who we are; until then clients are answered, and
- * told what is waited for.
+ * corosync. The core boots when corosync has said who this node is. Until then clients get answers,
+ * and learn what clusterd waits for.
  */
 #include "adapters/clock.h"
 #include "config/config.h"
@@ -36,10 +36,10 @@ struct daemon {
     struct driver *driver;
     struct driver_adapters adapters;
     char cluster_name[WIRE_MAX_NAME + 1];
-    char watchdog_misfit[COROSYNC_MAX_MESSAGE]; /* "": it fits corosync's times */
-    char list_changed[COROSYNC_MAX_MESSAGE];    /* corosync's list; "": it is as at the start */
+    char watchdog_misfit[COROSYNC_MAX_MESSAGE]; /* "": the watchdog fits corosync's times */
+    char list_changed[COROSYNC_MAX_MESSAGE];    /* corosync's list; "": unchanged since the start */
     int pid_fd;
-    int exit_code; /* of a failure that has one of its own; 0: none */
+    int exit_code; /* the failure's own exit code; 0: none */
 };
 
 static int fail(struct daemon *d, int exit_code, const char *message) {
@@ -58,7 +58,7 @@ static uint64_t random_incarnation(void) {
     return number;
 }
 
-/* A refusal is for a person to mend: the next start would come to it again. */
+/* Refuses to start. An administrator must repair the cause: the next start would fail as well. */
 static int refuse(struct daemon *d, const char *message) {
     d->exit_code = EXIT_CONFIG;
     driver_exit(d->driver, -EINVAL, message);
@@ -69,14 +69,14 @@ static bool is_new(const struct core_stored_state *state) {
     return state->promised == 0 && state->snapshot_index == 0 && state->n_entries == 0;
 }
 
-/* Corosync has told its configuration. */
+/* Corosync has reported its configuration. */
 static int on_ready(void *context, const struct corosync_config *corosync) {
     struct daemon *d = context;
     char message[STORE_MAX_MESSAGE];
     memcpy(d->cluster_name, corosync->cluster_name, sizeof(d->cluster_name));
     if (is_new(sqlite_store_state(d->adapters.store)) && fit_is_package_example(corosync)) {
         return refuse(d, "corosync runs with the example of its package (one node, 127.0.0.1): "
-                         "write /etc/corosync/corosync.conf for all nodes, systemctl restart "
+                         "write /etc/corosync/corosync.conf for all nodes, run systemctl restart "
                          "corosync, then start clusterd");
     }
     if (!fit_watchdog(corosync, watchdog_timeout_ms(d->adapters.watchdog), message,
@@ -112,8 +112,8 @@ static int on_ready(void *context, const struct corosync_config *corosync) {
     return error;
 }
 
-/* Corosync's times may have become too long for the watchdog. Another node may count on its being
- * armed with what it was reported with, so nothing is done but said. */
+/* Corosync's times may have become too long for the watchdog. Only report that: other nodes may
+ * rely on the timeout that this node reported. */
 static void check_watchdog(struct daemon *d, const struct corosync_config *corosync) {
     char message[COROSYNC_MAX_MESSAGE] = "";
     (void)fit_watchdog(corosync, watchdog_timeout_ms(d->adapters.watchdog), message,
@@ -135,8 +135,8 @@ static void on_changed(void *context, const struct corosync_config *before,
         fit_nodes_text(now, text, sizeof(text));
     }
     if (text[0] && strcmp(text, d->list_changed) != 0) {
-        log_warning("corosync's list of nodes has changed (%s): restart clusterd on each node, one "
-                    "after the other, to go by it",
+        log_warning("corosync's list of nodes has changed (%s): to use it, restart clusterd on one "
+                    "node after the other",
                     text);
     }
     memcpy(d->list_changed, text, sizeof(text));
@@ -189,8 +189,8 @@ static int write_pid_file(struct daemon *d) {
     char path[CONFIG_MAX_TEXT + 32];
     char message[CONFIG_MAX_TEXT + 128];
     if (mkdir(d->config.run_dir, 0755) < 0 && errno != EEXIST) {
-        (void)snprintf(message, sizeof(message), "run_dir %s cannot be made: %s", d->config.run_dir,
-                       strerror(errno));
+        (void)snprintf(message, sizeof(message), "run_dir %s cannot be created: %s",
+                       d->config.run_dir, strerror(errno));
         return fail(d, EXIT_CONFIG, message);
     }
     (void)snprintf(path, sizeof(path), "%s/clusterd.pid", d->config.run_dir);
@@ -238,7 +238,9 @@ static int open_ipc(struct daemon *d) {
     if (error == -EADDRINUSE) {
         return fail(d, EXIT_DUPLICATE, "another clusterd runs on this node: it answers clusterctl");
     }
-    return error < 0 ? fail(d, EXIT_BROKEN, "no IPC: clusterctl could not connect") : 0;
+    return error < 0
+               ? fail(d, EXIT_BROKEN, "the IPC server cannot start: clusterctl could not connect")
+               : 0;
 }
 
 static int open_adapters(struct daemon *d) {
@@ -296,15 +298,15 @@ static void close_all(struct daemon *d) {
     fence_destroy(d->adapters.fence);
     sqlite_store_close(d->adapters.store);
     watchdog_destroy(d->adapters.watchdog);
-    solver_destroy(d->adapters.solver); /* before the core, whose job it may be running */
+    solver_destroy(d->adapters.solver); /* before the core: it may own the running job */
     driver_destroy(d->driver);
     core_destroy(d->core);
     if (d->loop) {
         qb_loop_destroy(d->loop);
     }
     if (d->pid_fd >= 0) {
-        /* It stays, empty: the lock says whether somebody runs, and a file that was removed could
-         * be locked by one while another one makes it anew. */
+        /* The file stays, empty: the lock says whether a clusterd runs. After a removal, one
+         * process could lock the removed file while another creates it anew. */
         if (ftruncate(d->pid_fd, 0) < 0) {
             log_warning("pid file: %s", strerror(errno));
         }
@@ -337,7 +339,7 @@ static int run(struct daemon *d) {
     return d->exit_code ? d->exit_code : error < 0 ? EXIT_BROKEN : EXIT_STOPPED;
 }
 
-/* Where the database is that is to be exported, without starting anything. */
+/* The directory of the database to export, found without starting anything. */
 static int export(struct daemon *d, const struct options *options) {
     char message[STORE_MAX_MESSAGE];
     if (!options->state_dir && read_config(d, options) < 0) {

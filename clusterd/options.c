@@ -17,15 +17,15 @@ static const char help[] =
     "The cluster manager of this node. It stays in the foreground; systemd or the like starts it.\n"
     "\n"
     "  -c, --config FILE  configuration (default " CONFIG_DEFAULT_PATH
-    "; may be missing if not given)\n"
+    "; the default file may be missing)\n"
     "  -f, --foreground   stay in the foreground (it always does)\n"
-    "      --export       write what the database holds to standard output, as JSON lines without\n"
-    "                     secrets, and end; a clusterd that runs is not disturbed\n"
+    "      --export       print the database as JSON lines without secrets, and exit; a running\n"
+    "                     clusterd is not disturbed\n"
     "      --state-dir DIR  with --export: the directory of the database\n"
-    "  -V, --version      print the version and end\n"
-    "  -h, --help         print this and end\n"
+    "  -V, --version      print the version and exit\n"
+    "  -h, --help         print this help and exit\n"
     "\n"
-    "Exit status: 0 stopped as asked; 1 could not go on; 2 wrong options; 3 wrong configuration;\n"
+    "Exit status: 0 stopped on request; 1 failed; 2 wrong options; 3 wrong configuration;\n"
     "4 another clusterd runs on this node; 5 the database cannot be used.\n";
 
 bool options_parse(int argc, char **argv, struct options *ret_options, int *ret_exit_code) {
@@ -63,12 +63,13 @@ bool options_parse(int argc, char **argv, struct options *ret_options, int *ret_
         }
     }
     if (optind < argc) {
-        (void)fprintf(stderr, "clusterd: %s: it takes no arguments\n", argv[optind]);
+        (void)fprintf(stderr, "clusterd: unexpected argument: %s\n", argv[optind]);
         *ret_exit_code = EXIT_USAGE;
         return false;
     }
     if (ret_options->state_dir && !ret_options->export) {
-        (void)fputs("clusterd: --state-dir is for --export; set state_dir in clusterd.conf\n",
+        (void)fputs("clusterd: --state-dir works only with --export; otherwise set state_dir in "
+                    "clusterd.conf\n",
                     stderr);
         *ret_exit_code = EXIT_USAGE;
         return false;

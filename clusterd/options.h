@@ -6,22 +6,22 @@
 #include <stdbool.h>
 
 enum exit_code {
-    EXIT_STOPPED = 0,   /* by SIGTERM or SIGINT, in good order */
-    EXIT_BROKEN = 1,    /* it could not go on; the log says why */
+    EXIT_STOPPED = 0,   /* SIGTERM or SIGINT, orderly */
+    EXIT_BROKEN = 1,    /* it could not continue; the log says why */
     EXIT_USAGE = 2,     /* wrong options */
     EXIT_CONFIG = 3,    /* clusterd.conf, or corosync's configuration, is wrong */
     EXIT_DUPLICATE = 4, /* another clusterd runs on this node */
-    EXIT_DATABASE = 5   /* cluster.db is damaged, of a newer version, or another node's */
+    EXIT_DATABASE = 5   /* cluster.db is damaged, or from a newer version, or from another node */
 };
 
 struct options {
     const char *config_path;
-    bool config_given;     /* then it must exist */
-    bool export;           /* write what the database holds to standard output, and end */
-    const char *state_dir; /* with it, in place of the configured one; NULL: that */
+    bool config_given;     /* then the file must exist */
+    bool export;           /* print the database to standard output, and exit */
+    const char *state_dir; /* with it, instead of the configured one; NULL: not given */
 };
 
-/* false: the process is to end with *ret_exit_code; all has been said. */
+/* false: exit with *ret_exit_code; everything has been said. */
 bool options_parse(int argc, char **argv, struct options *ret_options, int *ret_exit_code);
 
 #endif

@@ -33,8 +33,8 @@ void arena_finish(struct arena *a) {
 }
 
 void arena_reset(struct arena *a) {
-    /* The oldest block is an ordinary one unless the very first request was huge; keep only that.
-     */
+    /* The oldest block is an ordinary one, unless the first request was huge; keep only that
+     * one. */
     while (a->blocks && (a->blocks->next || a->blocks->capacity > ARENA_BLOCK_BYTES)) {
         struct arena_block *next = a->blocks->next;
         free(a->blocks);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory that lives until the arena is reset: what one step of the core, or one decoded message,
- * needs. Nobody frees a piece of it; arena_reset() takes all back at once and keeps the first block
+ * Memory that lives until the arena is reset: for one step of the core, or for one decoded message.
+ * Nobody frees a piece of it. arena_reset() takes everything back at once and keeps the first block
  * for the next use.
  */
 #ifndef CLUSTERD_BASE_ARENA_H
@@ -25,7 +25,7 @@ void *arena_array(struct arena *a, size_t count, size_t size);
 void *arena_copy(struct arena *a, const void *data, size_t size);
 /* A copy of the string; NULL stays NULL. */
 char *arena_strdup(struct arena *a, const char *text);
-/* As snprintf, into memory of the arena. */
+/* Like snprintf, into the arena's memory. */
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What happens when a check fails: one line on stderr, then abort(). Weak, so that a program may
- * bring its own.
+ * The default for a failed check: one line on stderr, then abort(). Weak: a program may replace it.
  */
 #include "base/check.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Two hashes: CRC-32C against damage on a wire or a disk (Castagnoli's polynomial, RFC 3720), and
- * FNV-1a 64 as the digest by which nodes notice that their logs or models differ. Neither is meant
+ * FNV-1a 64 as the digest by which nodes notice that their logs or models differ. Neither protects
  * against an attacker.
  */
 #ifndef CLUSTERD_BASE_HASH_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A doubly linked list whose links lie in what is listed. The head is a link too: an empty list
+ * A doubly linked list with the links inside the elements. The head is a link too: an empty list
  * points to itself.
  */
 #ifndef CLUSTERD_BASE_LIST_H
@@ -29,18 +29,18 @@ static inline void list_append(struct list *list, struct list *link) {
     list->prev = link;
 }
 
-/* Taking out what is in no list (any more) does nothing, once it was initialised. */
+/* Removing an element that is in no list does nothing, provided that its link was initialised. */
 static inline void list_remove(struct list *link) {
     link->next->prev = link->prev;
     link->prev->next = link->next;
     list_init(link);
 }
 
-/* What the link lies in. */
+/* The element around a link. */
 #define list_entry(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 #define list_for_each(at, head) for (struct list *at = (head)->next; at != (head); at = at->next)
-/* The body may take out `at`. */
+/* The body may remove `at`. */
 #define list_for_each_safe(at, head)                                          \
     for (struct list *at = (head)->next, *at##_next = at->next; at != (head); \
          at = at##_next, at##_next = at->next)

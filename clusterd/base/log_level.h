@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the daemon's log goes, and which messages it holds: words of clusterd.conf.
+ * The targets and levels of the daemon's log: words of clusterd.conf.
  */
 #ifndef CLUSTERD_BASE_LOG_LEVEL_H
 #define CLUSTERD_BASE_LOG_LEVEL_H

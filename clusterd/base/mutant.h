@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Deliberate faults, to see whether the simulator finds them (tests/run mutants). In any other
- * build MUTANT() is false and leaves no trace; a build with them links no clusterd, for only the
- * simulator brings `mutant_active`.
+ * Deliberate faults, to test whether the simulator finds them (tests/run mutants). In any other
+ * build MUTANT() is false and leaves no trace. A build with mutants links no clusterd: only the
+ * simulator defines `mutant_active`.
  */
 #ifndef CLUSTERD_BASE_MUTANT_H
 #define CLUSTERD_BASE_MUTANT_H

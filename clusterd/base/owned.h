@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory that is const for whoever reads it, and that its owner frees.
+ * Memory that is const for its readers and freed by its owner.
  */
 #ifndef CLUSTERD_BASE_OWNED_H
 #define CLUSTERD_BASE_OWNED_H
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* As free(). The one place where const is cast away from what we own. */
+/* Like free(). The only place that casts const away, and only from owned memory. */
 static inline void owned_free(const void *memory) {
     free((void *)(uintptr_t)memory);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Secrets of fence devices; see secret.h. A key that sounds secret is secret: too many is harmless,
- * too few is not. So parts of words are looked for, as they occur in the parameters of Debian's
- * fence-agents: `auth` is a method in one agent and a password's name in another, and hides both;
- * `identity_file`, `login` and `username` are no secrets, and hiding them would only keep people
- * from finding their mistake.
+ * Secrets of fence devices; see secret.h. A key that sounds secret is secret: hiding too much is
+ * harmless, hiding too little is not. The table holds parts of words from the parameters of
+ * Debian's fence-agents. `auth` is a method in one agent and part of a password's name in another;
+ * both are hidden. `identity_file`, `login` and `username` are not secret: hiding them would only
+ * keep people from finding their mistake.
  */
 #include "base/secret.h"
 
@@ -36,11 +36,11 @@ static bool holds(const char *text, size_t size, const char *part) {
 bool secret_name(const char *name, size_t size) {
     static const char *const parts[] = {
         "pass",   /* passwd, password, passphrase, passwd_script, snmp_priv_passwd */
-        "pwd",    /* and "password" written short */
+        "pwd",    /* short for password */
         "secret", /* secret_key */
         "key",    /* access_key, apikey, api_key, tlskey, private_key */
         "kg",     /* hexadecimal_kg: IPMI's BMC key */
-        "hidden", /* hidden_page: all that keeps others from fence_eps' device */
+        "hidden", /* hidden_page: all that protects fence_eps' device */
         "token",  "community", "auth", "cred", "cookie", "psk", "private",
     };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -101,7 +101,7 @@ static bool in_key(char c) {
     return in_word(c) || c == '-' || c == '.';
 }
 
-/* Where in the line the value begins of a name that sounds secret; NULL: there is none. */
+/* Where in the line the value of a secret-sounding name begins; NULL: there is none. */
 static char *line_value(char *line) {
     for (char *at = line; *at;) {
         size_t n = 0;

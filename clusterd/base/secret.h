@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is secret: parameters of fence devices, lines of configuration and of logs; and how it is
- * kept out of texts for people.
+ * What is secret (parameters of fence devices, lines of configuration and logs), and how texts for
+ * people hide it.
  */
 #ifndef CLUSTERD_BASE_SECRET_H
 #define CLUSTERD_BASE_SECRET_H
@@ -12,27 +12,27 @@
 #define SECRET_SHOWN "********"
 
 /*
- * Whether a parameter is secret: by its name (passwd, hexadecimal_kg, snmp_priv_passwd, api_token,
- * community, ...), and then all of its value is; or because its value is an address with a password
- * in it (https://user:password@host), and then that is. *ret_at and *ret_size say which part of the
+ * Whether a parameter is secret. By its name (passwd, hexadecimal_kg, snmp_priv_passwd, api_token,
+ * community, ...): then all of its value is. Or by its value, an address with a password
+ * (https://user:password@host): then the password is. *ret_at and *ret_size say which part of the
  * value; both may be NULL.
  */
 bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *ret_size);
 
 /*
- * Replaces each occurrence of `secret` in `text` by asterisks. One of less than four bytes is
- * replaced where it stands as a word of its own: within words it would blot out half of each text,
- * and by what is left it could be guessed.
+ * Replaces each `secret` in `text` by asterisks. A secret of less than four bytes is only replaced
+ * where it is a word of its own: inside words, it would spoil half of each text, and the rest would
+ * give it away.
  */
 void secret_mask(char *text, const char *secret);
 
 /*
- * For lines whose secrets nobody knows beforehand (configuration, logs): of each line, what follows
- * a word that sounds secret and a ':' or '=' becomes asterisks, up to the end of the line, and so
- * do passwords in addresses. Too much rather than too little.
+ * For lines with unknown secrets (configuration, logs). On each line, everything after a word that
+ * sounds secret and a ':' or '=' becomes asterisks, up to the end of the line; so do passwords in
+ * addresses. Rather too much than too little.
  */
 void secret_mask_lines(char *text);
-/* Whether a name sounds like one of a secret. */
+/* Whether a name sounds secret. */
 bool secret_name(const char *name, size_t size);
 
 #endif

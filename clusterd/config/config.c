@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clusterd.conf; see config.h. libinih splits the lines; what a key may hold stands in one table.
+ * clusterd.conf; see config.h. libinih splits the lines; one table says what each key may hold.
  *
- * libinih has habits that would hide mistakes: it cuts lines at 200 bytes, it takes an indented
- * line for more of the value above, it says nothing about sections without keys, and passes over
- * what follows a section on its line. The lines are looked at for these first.
+ * libinih has habits that would hide mistakes: it cuts lines at 200 bytes, takes an indented line
+ * as more of the value above, says nothing about sections without keys, and ignores the rest of a
+ * section line. Therefore the lines are checked for these first.
  */
 #include "config/config.h"
 
@@ -183,8 +183,7 @@ static int set_value(const struct key *key, struct config *config, const char *v
     return 0;
 }
 
-/* libinih's handler: 1 is success. The line of the first failure is what ini_parse_string()
- * returns. */
+/* libinih's handler: 1 is success. ini_parse_string() returns the line of the first failure. */
 static int handle_pair(void *user, const char *section, const char *name, const char *value) {
     struct reading *r = user;
     for (size_t i = 0; i < ARRAY_SIZE(keys) && !r->failed; i++) {
@@ -212,7 +211,7 @@ static int handle_pair(void *user, const char *section, const char *name, const 
     return 0;
 }
 
-/* A line that begins with '[', of n bytes. NULL: it is a section that there is. */
+/* Checks a line of n bytes that begins with '['. NULL: it is a known section. */
 static const char *wrong_section(const char *line, size_t n) {
     static const char *const sections[] = {"[clusterd]", "[node]"};
     for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
@@ -220,13 +219,13 @@ static const char *wrong_section(const char *line, size_t n) {
         if (n >= at && strncmp(line, sections[i], at) == 0) {
             at += strspn(line + at, " \t\r");
             bool rest = at < n && line[at] != ';' && line[at] != '#';
-            return rest ? "a section is a line of its own" : NULL;
+            return rest ? "a section must stand alone on its line" : NULL;
         }
     }
-    return "unknown section; there are [clusterd] and [node]";
+    return "unknown section; the sections are [clusterd] and [node]";
 }
 
-/* What libinih would pass over; see the top. `text` is changed and restored. */
+/* Finds what libinih would ignore; see the top of this file. `text` is changed and restored. */
 static int check_lines(const char *text, struct reading *r, int *ret_line) {
     int line = 1;
     for (const char *at = text; *at; line++) {
@@ -237,7 +236,7 @@ static int check_lines(const char *text, struct reading *r, int *ret_line) {
         if (n > LINE_MAX_BYTES) {
             why = "the line is too long";
         } else if (!empty && blank > 0) {
-            why = "the line begins with a blank";
+            why = "the line begins with white space";
         } else if (at[0] == '[') {
             why = wrong_section(at, n);
         }
@@ -279,7 +278,7 @@ int config_read(struct config *config, const char *path, char *ret_message, size
         (void)snprintf(ret_message, size, "%s: %s", path, strerror(-error));
         return error;
     }
-    char why[256] = "not understood: key = value or [section] is expected";
+    char why[256] = "expected: key = value, or [section]";
     struct reading r = {.config = config, .path = path, .message = why, .size = sizeof(why)};
     int line = 0;
     error = check_lines(text, &r, &line);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clusterd.conf: what differs from node to node. Anything that is not understood is an error that
- * names file and line: a typing error must not become a default. clusterctl reads it, too, for the
- * directories of the agents.
+ * clusterd.conf: the settings that differ from node to node. Anything unknown is an error that
+ * names file and line: a typing error must not become a default. clusterctl also reads it, for the
+ * agents' directories.
  */
 #ifndef CLUSTERD_CONFIG_CONFIG_H
 #define CLUSTERD_CONFIG_CONFIG_H
@@ -37,14 +37,14 @@ struct config {
 void config_init(struct config *config); /* all defaults */
 
 /*
- * Reads the file over the defaults. A file that does not exist is -ENOENT, for the caller to judge.
- * On any error ret_message (size bytes) holds one line with file and line, and *config is not to be
- * used.
+ * Reads the file over the defaults. -ENOENT: the file does not exist; the caller decides whether
+ * that matters. On any error ret_message (size bytes) holds one line with file and line, and
+ * *config must not be used.
  */
 int config_read(struct config *config, const char *path, char *ret_message, size_t size);
 
-/* Capacity for VMs where the file says none: the machine's memory less 1 GiB for the host, and its
- * online cpus. */
+/* Capacity for VMs if the file says nothing: the machine's memory less 1 GiB for the host, and its
+ * online CPUs. */
 void config_default_capacity(struct config *config);
 
 #endif

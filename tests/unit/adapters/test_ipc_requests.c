@@ -134,7 +134,7 @@ static void test_refusals(void **state) {
     static const struct {
         const char *verb, *args, *part;
     } cases[] = {
-        {"vm.explode", "", "no request 'vm.explode'"},
+        {"vm.explode", "", "does not know the request 'vm.explode'"},
         {"vm.start", "", "'vm' is missing"},
         {"vm.start", "\"vm\":null", "'vm' is missing"},
         {"vm.start", "\"vm\":\"\"", "is empty"},
