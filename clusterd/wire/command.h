@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Commands: what may stand in the replicated log, and so all that can ever change the model.
+ * Commands: the entries of the replicated log. Nothing else ever changes the model.
  *
- * A command says what somebody asks for or has seen; whether it is accepted is decided when it is
- * applied, by the same rules on every node (core/apply/). "By name" fields come from people
- * (IPC), "by id" ones from clusterd itself.
+ * A command says what somebody asks for or has seen. Whether it is accepted is decided when it is
+ * applied, by the same rules on every node (core/apply/). Fields "by name" come from people (IPC),
+ * fields "by id" from clusterd itself.
  */
 #ifndef CLUSTERD_WIRE_COMMAND_H
 #define CLUSTERD_WIRE_COMMAND_H
@@ -34,13 +34,13 @@ WIRE_STRUCT(view_node);
     F(S, LIST, members, view_member)                                                            \
     F(S, IDS, ring, WIRE_MAX_NODES) /* nodes that corosync sees, with or without a clusterd */  \
     F(S, LIST, nodes, view_node)                                                                \
-    F(S, U32, protocol, 0) /* that the view speaks; 0: the first one */
+    F(S, U32, protocol, 0) /* version of the view; 0: the first one */
 
 #define WIRE_FIELDS_report_domain(F, S)  \
     F(S, STR, uuid, WIRE_MAX_NAME)       \
     F(S, U64, generation, 0)             \
     F(S, U8, state, 0) /* enum agent_vm_state */ \
-    F(S, STR, machine, WIRE_MAX_NAME) /* type that it runs with; "": not known */
+    F(S, STR, machine, WIRE_MAX_NAME) /* machine type that it runs with; "": unknown */
 WIRE_STRUCT(report_domain);
 
 #define WIRE_FIELDS_report_order(F, S) \
@@ -59,21 +59,22 @@ WIRE_STRUCT(report_order);
     F(S, STR, version, WIRE_MAX_NAME)     \
     F(S, STRS, cpu_models, 512)           \
     F(S, LIST, domains, report_domain)    \
-    F(S, LIST, orders, report_order) /* that its agents are still carrying out */ \
+    F(S, LIST, orders, report_order) /* that its agents still carry out */ \
     F(S, STRS, machines, 1024) /* machine types: "ARCH/NAME", "ARCH/ALIAS=NAME" */
 
-#define WIRE_FIELDS_cmd_node_libvirt(F, S) /* its libvirt does not answer, or does again */ \
+#define WIRE_FIELDS_cmd_node_libvirt(F, S) /* libvirt stopped answering, or answers again */ \
     F(S, U32, node, 0)                   \
     F(S, U64, incarnation, 0)            \
     F(S, STR, reason, WIRE_MAX_TEXT) /* "": it answers */
 
-#define WIRE_FIELDS_cmd_node_leave(F, S) /* clusterd stops in good order; its VMs have been moved or stopped */ \
+#define WIRE_FIELDS_cmd_node_leave(F, S) /* orderly stop; its VMs were moved or stopped */ \
     F(S, U32, node, 0)                   \
     F(S, U64, incarnation, 0)
 
 /* ---- nodes, asked for by people ---- */
 
-/* So much of a further resource (hugepages, vGPUs, SR-IOV ports): what a node has, what a VM needs. */
+/* An amount of a further resource (hugepages, vGPUs, SR-IOV ports): the node's capacity or the VM's
+ * need. */
 #define WIRE_FIELDS_resource_amount(F, S) \
     F(S, STR, name, WIRE_MAX_NAME)        \
     F(S, U64, amount, WIRE_MAX_AMOUNT)
@@ -91,7 +92,7 @@ WIRE_STRUCT(resource_amount);
     F(S, STR, node, WIRE_MAX_NAME)     \
     F(S, U32, given, 0) /* of NODE_SET_* */ \
     F(S, U32, vms_max, WIRE_MAX_VMS_MAX) /* 0: no limit */ \
-    F(S, LIST, resources, resource_amount) /* only those to be changed; 0: it has none any more */
+    F(S, LIST, resources, resource_amount) /* only those to change; 0: removes it */
 
 /* ---- fencing, by the coordinator ---- */
 
@@ -99,17 +100,17 @@ WIRE_STRUCT(resource_amount);
     F(S, U32, node, 0)                       \
     F(S, U64, incarnation, 0)                \
     F(S, STR, device, WIRE_MAX_NAME)         \
-    F(S, U32, by, 0) /* the coordinator, which runs the agent */
+    F(S, U32, by, 0) /* the coordinator; it runs the agent */
 
 #define WIRE_FIELDS_cmd_fence_result(F, S)            \
     F(S, U32, node, 0)                                \
     F(S, U64, incarnation, 0)                         \
-    F(S, U64, order, 0) /* index of the FENCE_BEGIN it answers; 0: watchdog */ \
+    F(S, U64, order, 0) /* index of its FENCE_BEGIN; 0: watchdog */ \
     F(S, U8, evidence, 0) /* enum fence_evidence; NONE: the attempt failed */  \
     F(S, STR, device, WIRE_MAX_NAME)                  \
     F(S, STR, message, WIRE_MAX_TEXT)                 \
-    F(S, U8, more, 1) /* the attempt failed, and another device's turn has come */ \
-    F(S, STR, then, WIRE_MAX_NAME + 100) /* of several devices: what follows, for people */
+    F(S, U8, more, 1) /* the attempt failed; the next device's turn */ \
+    F(S, STR, then, WIRE_MAX_NAME + 100) /* with several devices: what follows, in words */
 
 /* ---- VMs, asked for by people ---- */
 
@@ -127,7 +128,7 @@ WIRE_STRUCT(resource_amount);
     F(S, STRS, preferred, WIRE_MAX_NODES) /* in this order */          \
     F(S, U8, start, 1)                           \
     F(S, LIST, resources, resource_amount) \
-    F(S, STR, machine, WIRE_MAX_NAME) /* as the definition has it: may be an alias, or "" */ \
+    F(S, STR, machine, WIRE_MAX_NAME) /* as in the definition: may be an alias, or "" */ \
     F(S, STR, arch, WIRE_MAX_NAME)
 
 #define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
@@ -143,10 +144,10 @@ WIRE_STRUCT(resource_amount);
     F(S, STR, to, WIRE_MAX_NAME) /* "": the best possible node */  \
     F(S, U8, mode, 2) /* enum move_mode */                         \
     F(S, U8, cause, 0) /* enum move_cause */                       \
-    F(S, U64, serial, 0) /* not by a person: of the VM, when it was thought of */ \
-    F(S, STR, reason, WIRE_MAX_TEXT) /* likewise: why, for people */
+    F(S, U64, serial, 0) /* the policy's: the VM's last change at the decision */ \
+    F(S, STR, reason, WIRE_MAX_TEXT) /* the policy's: why, in words */
 
-/* What of a VM may be changed while it exists: only what `given` names. */
+/* Changes of an existing VM: only what `given` names. */
 #define WIRE_FIELDS_cmd_vm_set(F, S)     \
     F(S, STR, vm, WIRE_MAX_NAME)         \
     F(S, U32, given, 0) /* of VM_SET_* */ \
@@ -156,25 +157,25 @@ WIRE_STRUCT(resource_amount);
     F(S, STRS, possible, WIRE_MAX_NODES)  \
     F(S, STRS, preferred, WIRE_MAX_NODES) \
     F(S, LIST, resources, resource_amount) /* as of NODE_SET */ \
-    F(S, U8, accept_disks, 1) /* what its definition has may be started all the same */
+    F(S, U8, accept_disks, 1) /* the disks in the definition may be used all the same */
 
 /* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
 
 #define WIRE_FIELDS_cmd_vm_order(F, S)                                                  \
     F(S, U32, vm, 0)                                                                    \
-    F(S, U64, generation, 0) /* the VM's generation when the order was thought of */    \
-    F(S, U64, serial, 0)     /* the VM's last change then: an order on an older picture is refused */ \
+    F(S, U64, generation, 0) /* the VM's generation at the decision */    \
+    F(S, U64, serial, 0)     /* the VM's last change then: an order on older facts is refused */ \
     F(S, U8, kind, 0)        /* enum order_kind */                                      \
     F(S, U32, node, 0)       /* who acts */                                             \
     F(S, U32, target, 0)     /* MIGRATE: where to */                                    \
     F(S, U64, operation, 0)  /* 0: none */                                              \
     F(S, STR, reason, WIRE_MAX_TEXT)
 
-#define WIRE_FIELDS_cmd_vm_renew(F, S) /* an order of an earlier epoch stands in this one too */ \
+#define WIRE_FIELDS_cmd_vm_renew(F, S) /* an order of an earlier epoch is valid in this one too */ \
     F(S, U32, vm, 0)                   \
     F(S, U64, order, 0)
 
-/* A VM has failed wherever it may run: it waits; or it has waited long enough, and is tried again. */
+/* A VM has failed on every possible node: it waits. Or it has waited long enough: try again. */
 #define WIRE_FIELDS_cmd_vm_retry(F, S) \
     F(S, U32, vm, 0)                   \
     F(S, U64, serial, 0) /* as of VM_ORDER */ \
@@ -191,12 +192,12 @@ WIRE_STRUCT(resource_amount);
     F(S, U64, total_ms, 0)              \
     F(S, U8, state_lost, 1) /* RESTORE: there is no saved state, or it was used */ \
     F(S, STR, reason, WIRE_MAX_TEXT)    \
-    F(S, U8, refused, 1) /* MIGRATE, RESTORE: the node that was to take the VM never will */ \
+    F(S, U8, refused, 1) /* MIGRATE, RESTORE: the target never will take the VM */ \
     F(S, U8, not_begun, 1) /* nothing was changed, nor will be */ \
     F(S, STR, machine, WIRE_MAX_NAME) /* START: as of report_domain */ \
-    F(S, U8, handed_over, 1) /* MIGRATE: it is the target's, where it stands still */
+    F(S, U8, handed_over, 1) /* MIGRATE: the target has the VM, still paused */
 
-#define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by us */ \
+#define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by clusterd */ \
     F(S, U32, vm, 0)                   \
     F(S, U32, node, 0)                 \
     F(S, U64, generation, 0)           \
@@ -205,16 +206,16 @@ WIRE_STRUCT(resource_amount);
     F(S, STR, reason, WIRE_MAX_TEXT)
 
 /*
- * What a node finds of a VM when it is asked before the VM is added (model_vm.unasked), and later
- * when that changes: whether libvirt runs it there of its own.
+ * What a node finds when it is asked about a VM that is being added (model_vm.unasked), and later
+ * changes: whether libvirt runs the VM there outside the cluster.
  */
 #define WIRE_FIELDS_cmd_vm_claim(F, S) \
     F(S, U32, vm, 0)                   \
     F(S, U32, node, 0)                 \
     F(S, U64, incarnation, 0)          \
-    F(S, U8, result, 0) /* enum agent_result; not OK: the VM cannot be added, and why */ \
+    F(S, U8, result, 0) /* enum agent_result; not OK: why the VM cannot be added */ \
     F(S, U8, state, 0)  /* enum agent_vm_state on that node */ \
-    F(S, STR, reason, WIRE_MAX_TEXT) /* OK: what was found or done besides */
+    F(S, STR, reason, WIRE_MAX_TEXT) /* OK: a remark */
 
 /* ---- volumes, fence devices, settings, operations ---- */
 
@@ -224,14 +225,14 @@ WIRE_STRUCT(resource_amount);
 
 #define WIRE_FIELDS_cmd_volume_remove(F, S) F(S, STR, volume, WIRE_MAX_NAME)
 
-#define WIRE_FIELDS_cmd_volume_health(F, S) /* what a node finds of a volume; sent when it changes */ \
+#define WIRE_FIELDS_cmd_volume_health(F, S) /* a node's view of a volume; sent when it changes */ \
     F(S, STR, volume, WIRE_MAX_NAME)        \
     F(S, U32, node, 0)                      \
     F(S, U64, incarnation, 0)               \
     F(S, U8, state, 0) /* enum volume_state */ \
-    F(S, STR, nonce, WIRE_MAX_NAME) /* what that node writes into its heartbeat file */ \
+    F(S, STR, nonce, WIRE_MAX_NAME) /* that node's mark in its heartbeat file */ \
     F(S, STR, reason, WIRE_MAX_TEXT)        \
-    F(S, IDS, sees, WIRE_MAX_NODES) /* whose heartbeats move there */
+    F(S, IDS, sees, WIRE_MAX_NODES) /* whose heartbeats advance there */
 
 #define WIRE_FIELDS_cmd_device_add(F, S)       \
     F(S, STR, name, WIRE_MAX_NAME)             \
@@ -253,7 +254,7 @@ WIRE_STRUCT(resource_amount);
     F(S, U8, kind, 0)  /* enum rule_kind */  \
     F(S, U8, scope, 0) /* enum rule_scope */ \
     F(S, U8, hard, 1)                     \
-    F(S, U32, weight, WIRE_MAX_WEIGHT) /* 0: 1 */ \
+    F(S, U32, weight, WIRE_MAX_WEIGHT) /* 0 means 1 */ \
     F(S, STRS, vms, WIRE_MAX_RULE_VMS)    \
     F(S, STRS, nodes, WIRE_MAX_NODES)
 
@@ -261,23 +262,24 @@ WIRE_STRUCT(resource_amount);
 
 #define WIRE_FIELDS_cmd_operation_cancel(F, S) F(S, U64, operation, 0)
 
-#define WIRE_FIELDS_cmd_operation_end(F, S) /* by the policy: nothing more can be done for it */ \
+#define WIRE_FIELDS_cmd_operation_end(F, S) /* by the policy: the operation cannot go further */ \
     F(S, U64, operation, 0)                 \
     F(S, U8, state, 0) /* enum operation_state */ \
     F(S, STR, reason, WIRE_MAX_TEXT)
 
 /*
- * The commands. A row declares all of one: its struct cmd_NAME, encoder and decoder (by the fields
- * above), its number in the log, the prototype of apply_NAME() and its place in the dispatch. What
- * is left to write is WIRE_FIELDS_cmd_NAME above and apply_NAME() in core/apply/.
+ * The commands. A row declares everything about one command: its struct cmd_NAME, encoder and
+ * decoder (from the fields above), its number in the log, the prototype of apply_NAME() and the
+ * dispatch. Only WIRE_FIELDS_cmd_NAME above and apply_NAME() in core/apply/ remain to be written.
  *
  * The numbers are written to disk: never change or reuse one.
  *
- * After the name, the version of the protocol with which it came (wire/message.h): it is refused
- * as long as a member speaks less. A field that comes later has its place in core/model/version.c.
+ * The column after the name is the version of the protocol that added the command (wire/message.h):
+ * the command is refused while a member speaks less. A field that was added later has its place in
+ * core/model/version.c.
  *
- * TAKES_ROOM: once it is applied, VMs may find less room than before. Whether the reserve still
- * holds is then told with the answer (core/policy/reserve.c).
+ * TAKES_ROOM: after it, VMs may find less room than before. The answer then says whether the
+ * reserve still holds (core/policy/reserve.c).
  */
 #define WIRE_COMMANDS(X) \
     X(VIEW,             1,  view,             1, 0)          \
@@ -327,7 +329,7 @@ WIRE_COMMANDS(X)
 #undef X
 /* clang-format on */
 
-/* Values that travel inside commands. 0 is never a value that means something good. */
+/* Values inside commands. 0 never means something good. */
 enum agent_vm_state {
     VM_STATE_UNKNOWN = 0,
     VM_STATE_OFF,
@@ -346,11 +348,11 @@ enum agent_event {
     VM_EVENT_RESUMED,
     VM_EVENT_MIGRATED,    /* left this node, or was saved */
     VM_EVENT_SURRENDERED, /* destroyed by its own node, which had no usable view */
-    VM_EVENT_DISKS /* runs, with other disks than it was started with ("reason"), or not any more */
+    VM_EVENT_DISKS /* runs with other disks ("reason") than at its start, or no longer does */
 };
 enum fence_evidence { EVIDENCE_NONE = 0, EVIDENCE_AGENT, EVIDENCE_WATCHDOG, EVIDENCE_ADMIN };
-/* Who wants a VM moved. */
-enum move_cause { CAUSE_PERSON = 0, CAUSE_ROOM /* for VMs without a place */, CAUSE_BALANCE };
+/* Who wants the VM moved. */
+enum move_cause { CAUSE_PERSON = 0, CAUSE_ROOM /* for VMs with no place */, CAUSE_BALANCE };
 enum move_mode { MOVE_AUTO = 0, MOVE_LIVE, MOVE_QUICK };
 enum volume_state {
     VOLUME_UNKNOWN = 0,
@@ -360,11 +362,11 @@ enum volume_state {
     VOLUME_DIFFERENT
 };
 enum rule_kind { RULE_NONE = 0, RULE_APART, RULE_TOGETHER, RULE_ON, RULE_NOT_ON };
-/* Of APART and TOGETHER; from narrow to wide: what is one node is one rack, and one site. */
+/* For APART and TOGETHER, from narrow to wide: one node is in one rack, one rack in one site. */
 enum rule_scope { SCOPE_NONE = 0, SCOPE_NODE, SCOPE_RACK, SCOPE_SITE };
 enum vm_mobility {
-    MOBILITY_LIVE = 0, /* as the VM is: live where that can be */
-    MOBILITY_QUICK,    /* never live: saved and restored only */
+    MOBILITY_LIVE = 0, /* live where the VM allows it */
+    MOBILITY_QUICK,    /* never live: only saved and restored */
     MOBILITY_FIXED     /* stays where it runs */
 };
 enum {
@@ -387,9 +389,9 @@ enum operation_state {
 /* The record of a command type; NULL if there is no such command. */
 const struct wire_record *command_record(uint32_t type);
 const char *command_name(uint32_t type);
-/* Whether less room may be left for VMs once it is applied. */
+/* Whether it may leave less room for VMs. */
 bool command_takes_room(uint32_t type);
-/* The version of the protocol that it came with. */
+/* The version of the protocol that added it. */
 uint32_t command_since(uint32_t type);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How large and how many: each limit once, for clusterd, clusterctl and the agents. What a field of
- * a record may hold is said with one of these.
+ * Sizes and counts: each limit once, for clusterd, clusterctl and the agents. The limits of record
+ * fields are made of these.
  */
 #ifndef CLUSTERD_WIRE_LIMITS_H
 #define CLUSTERD_WIRE_LIMITS_H
@@ -12,15 +12,16 @@
 #define WIRE_MAX_NAME 63u   /* names of nodes, VMs, volumes, devices, settings */
 #define WIRE_MAX_TEXT 1023u /* reasons and messages for people */
 #define WIRE_MAX_PATH 1023u
-/* A VM's definition. It travels in a message with others (MESSAGE_MAX_BYTES), and in the request of
- * a client. */
+/* A VM's definition. It shares a message with others (MESSAGE_MAX_BYTES), and travels in a client's
+ * request. */
 #define WIRE_MAX_XML (256u * 1024)
 #define WIRE_MAX_NODES 64u
 #define WIRE_MAX_PRIORITY 1000u  /* of a VM */
-#define WIRE_MAX_VMS_MAX 100000u /* that a node may be limited to */
+#define WIRE_MAX_VMS_MAX 100000u /* the highest limit of a node */
 #define WIRE_MAX_RULE_VMS 1000u  /* named by one rule */
 #define WIRE_MAX_WEIGHT 1000000u /* of a soft rule */
-/* Further resources: names in the whole cluster, and of one of them. As the placement engine. */
+/* Further resources: names in the whole cluster, and the amount of one. The same as the placement
+ * engine's limits. */
 #define WIRE_MAX_RESOURCES 30u
 #define WIRE_MAX_AMOUNT UINT64_C(1099511627776) /* 2^40 */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The rule for names that people give: to VMs, volumes, fence devices and rules. Names become parts
- * of files, of command lines and of XML.
+ * of file names, command lines and XML.
  */
 #ifndef CLUSTERD_WIRE_NAMES_H
 #define CLUSTERD_WIRE_NAMES_H

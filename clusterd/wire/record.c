@@ -2,8 +2,8 @@
 /*
  * The one encoder and decoder; see record.h for the format.
  *
- * The decoder trusts nothing: every length is compared with what is left before anything is read or
- * allocated, and an array is only allocated when its elements could really be there (each takes at
+ * The decoder trusts nothing. It compares every length with the remaining bytes before it reads or
+ * allocates anything. It allocates an array only if the elements could be there (each takes at
  * least four bytes).
  */
 #include "wire/record.h"
@@ -14,8 +14,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* -------------------------------------------------------------------------------------------------
- * encode ---- */
+/* ---- encode ---- */
 
 static void encode_str(const char *text, uint64_t limit, struct buffer *out) {
     size_t size = text ? strlen(text) : 0;
@@ -91,8 +90,7 @@ void wire_encode(const struct wire_record *record, const void *value, struct buf
     }
 }
 
-/* -------------------------------------------------------------------------------------------------
- * decode ---- */
+/* ---- decode ---- */
 
 struct reader {
     const uint8_t *data;
@@ -237,7 +235,7 @@ static int read_field(struct reader *r, const struct wire_field *field, void *at
     return -EBADMSG;
 }
 
-/* What a sender of an earlier version did not know of: nothing, which is "" for a string. */
+/* The value of a field that an earlier version does not send: zero, and "" for a string. */
 static void set_absent(const struct wire_field *field, void *at) {
     if (field->type == WIRE_STR) {
         *(const char **)at = "";

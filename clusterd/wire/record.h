@@ -2,7 +2,7 @@
 /*
  * Records: one list of fields gives the C struct, its encoder, its bounds-checked decoder, its deep
  * copy and its JSON names. Everything that leaves a process (messages, log entries, snapshots) is
- * made of records, so there is one decoder to read and to fuzz.
+ * made of records: there is only one decoder to read and to fuzz.
  *
  * A list of fields is a macro  WIRE_FIELDS_name(F, S)  with one  F(S, TYPE, field, LIMIT)  a field:
  *     U8 U32 U64   LIMIT: largest value allowed, 0 = any
@@ -12,9 +12,9 @@
  *     STRS         struct wire_strs, an array of strings; LIMIT: elements
  *     LIST         struct wire_list of records; LIMIT: the element's record name
  *
- * Format: u32 size of what follows, then the fields in their order; integers little endian; STR as
- * u32 size + bytes + NUL. Later versions may only append fields: a decoder that knows fewer skips
- * the rest, one that knows more finds zeros. A field that changes the model is set only when every
+ * Format: u32 size of the rest, then the fields in order; integers little endian; STR as u32 size +
+ * bytes + NUL. Later versions may only append fields: a decoder that knows fewer fields skips the
+ * rest, one that knows more finds zeros. A field that changes the model is set only when every
  * member of the view knows it: see "Versions" in wire/message.h.
  */
 #ifndef CLUSTERD_WIRE_RECORD_H
@@ -112,10 +112,10 @@ struct wire_record {
 void wire_encode(const struct wire_record *record, const void *value, struct buffer *out);
 
 /*
- * Decodes one record from the start of data into *ret_value (a struct of record->size bytes). STR,
- * BYTES point into `data`, which must outlive the value; arrays are taken from the arena. ret_used:
- * bytes consumed; may be NULL, and then the record must fill `size` exactly. -EBADMSG: malformed
- * (nothing is half decoded for the caller to use); -ENOMEM.
+ * Decodes one record from the start of data into *ret_value (a struct of record->size bytes). STR
+ * and BYTES point into `data`, which must outlive the value; arrays are taken from the arena.
+ * ret_used: bytes consumed; with NULL, the record must fill `size` exactly. -EBADMSG: malformed,
+ * and *ret_value must not be used; -ENOMEM.
  */
 int wire_decode(const struct wire_record *record, const uint8_t *data, size_t size,
                 struct arena *arena, void *ret_value, size_t *ret_used);

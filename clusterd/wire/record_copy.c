@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Deep copies of records on the heap: how a decoded command becomes a row of the model.
+ * Deep copies of records on the heap: this is how a decoded command becomes a row of the model.
  */
 #include "wire/record.h"
 
@@ -11,7 +11,7 @@
 #include <string.h>
 
 static void *duplicate(const void *data, size_t size) {
-    /* malloc(0) may be NULL without being a failure: always ask for something. */
+    /* malloc(0) may return NULL without a failure: always ask for something. */
     void *p = malloc(size ? size : 1);
     if (p && size) {
         memcpy(p, data, size);
@@ -52,7 +52,7 @@ static int copy_list(const struct wire_record *element, const struct wire_list *
     return 0;
 }
 
-/* On failure `to` may be half filled, but can be released. */
+/* On failure `to` may be half filled; it can be released. */
 static int copy_field(const struct wire_field *field, const void *from, void *to) {
     switch (field->type) {
     case WIRE_U8: memcpy(to, from, sizeof(uint8_t)); return 0;
