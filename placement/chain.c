@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chain.c - few VMs, little room: depth first, each by pushing others out, fewest moves first.
+ * chain.c - few VMs, little room: depth-first search that pushes other VMs out, fewest moves first.
  *
- * VMs that are pending are placed one after the other, the one with the fewest nodes first. A VM
- * goes to a node that has room, or from which others are pushed out (push.c), which are then
- * pending like the rest. What this search has placed it does not touch again.
+ * The pending VMs are placed one after the other; the VM with the fewest possible nodes comes
+ * first. A VM goes to a node that has room, or to one from which others are pushed out (push.c).
+ * Those become pending too. The search never touches again what it has placed.
  *
- * At first all VMs that are asked for are pending, and only running ones are pushed out, each at
- * the cost of a move. Every plan can be found that way: take any, place each VM where the plan has
- * it, and push out what the plan moves away when it is in the way. So to search to the end without
- * success, and with nothing left out, shows that there is no plan with so few moves and so few VMs
- * left down. (At the end; whether the moves can be carried out is the sequence's question.) With
- * more moves there may be one: that no plan at all leaves fewer down is proven by this search only
- * where the request allows no more moves than were tried. The number of VMs left down begins with
- * what must be (bound.c); it, and below it the number of moves, grow (iterative deepening), level
- * by level of priority. Each depth is searched narrowly first: the best few choices of each VM;
- * then with more; then with all of them, if the work suffices. Where a level is not solved, those
- * above it keep their places, and the rest go where there is room.
+ * At first all VMs of the request are pending. Only running VMs are pushed out, each at the cost of
+ * a move. Every plan can be found in this way: take any plan, place each VM where the plan has it,
+ * and push out the VMs that are in the way and that the plan moves. A complete search without
+ * success therefore proves that no plan has so few moves and leaves so few VMs down. (In the end
+ * state; the sequence checks whether the moves can be carried out.) A plan with more moves may
+ * exist: that no plan at all leaves fewer down is proven only if the request allows no more moves
+ * than were tried.
+ *
+ * The number of VMs left down starts at the lower bound (bound.c). It grows, and for each number
+ * the moves grow (iterative deepening), level by level of priority. Each depth is searched narrowly
+ * first: the best few choices of each VM, then more, then all, as far as the work lasts. If a level
+ * is not solved, the levels above it keep their places, and the rest go where there is room.
  */
 #include "chain.h"
 
@@ -25,7 +26,7 @@
 #define MANY_LEFT 2u
 #define FEW_MOVES 2u
 
-/* scale[r]: an average node's amount of it counts 2^20 x 2^10. */
+/* scale[r]: the amount on an average node counts 2^20 x 2^10. */
 static void scales(struct chain *c) {
     const struct placement_solver *s = c->s;
     for (uint32_t r = 0; r < s->n_resources; r++) {
@@ -55,7 +56,7 @@ static void sort_options(struct option *options, uint32_t n) {
     }
 }
 
-/* How many nodes have room for it, not looking further than `enough_nodes`. */
+/* How many nodes have room for the VM; stops counting at `enough_nodes`. */
 static uint32_t count_nodes(struct chain *c, uint32_t vm, uint32_t enough_nodes) {
     struct placement_solver *s = c->s;
     uint32_t n = 0;
@@ -67,7 +68,7 @@ static uint32_t count_nodes(struct chain *c, uint32_t vm, uint32_t enough_nodes)
     return n;
 }
 
-/* The pending VM with the fewest nodes; of several the largest. */
+/* The pending VM with the fewest nodes; among equals the largest. */
 static uint32_t choose(struct chain *c, uint32_t *ret_nodes) {
     uint32_t chosen = 0, fewest = UINT32_MAX;
     uint64_t largest = 0;
@@ -85,7 +86,7 @@ static uint32_t choose(struct chain *c, uint32_t *ret_nodes) {
     return chosen;
 }
 
-/* The VM to the node, those in the way out; and back if that leads nowhere. */
+/* Places the VM on the node and pushes the VMs in the way out; undoes that if it leads nowhere. */
 static bool try_option(struct chain *c, uint32_t vm, const struct option *option) {
     struct placement_solver *s = c->s;
     const uint32_t n_pending = c->n_pending;
@@ -114,7 +115,7 @@ static bool try_option(struct chain *c, uint32_t vm, const struct option *option
     return false;
 }
 
-/* Leave the VM down (a running one: where it is). */
+/* Leaves the VM down (a running one: where it is). */
 static bool try_leaving(struct chain *c, uint32_t vm) {
     struct placement_solver *s = c->s;
     if (!(s->flags[vm] & VM_ASKED)) {
@@ -186,8 +187,8 @@ void placement_chain_unlock(struct placement_solver *s) {
     }
 }
 
-/* From the beginning: all asked for of the levels in question are out. Those of the levels below
- * are, too: where they will be is not known yet, and must not be in the way. */
+/* Starts from the beginning: all VMs asked for of the current levels are out. Those of the levels
+ * below are out, too: their places are not known yet and must not be in the way. */
 static void begin(struct chain *c) {
     struct placement_solver *s = c->s;
     placement_chain_clear(c);
@@ -207,8 +208,7 @@ static void begin(struct chain *c) {
     }
 }
 
-/* Of the pending ones of a level one that no node can take; else the largest; NONE: there is none.
- */
+/* A pending VM of the level that no node can take; else the largest one. NONE: there is none. */
 static uint32_t largest_pending(const struct chain *c, uint32_t level) {
     uint32_t found = PLACEMENT_NONE;
     uint64_t largest = 0;
@@ -224,7 +224,7 @@ static uint32_t largest_pending(const struct chain *c, uint32_t level) {
     return found;
 }
 
-/* As many as may be are left at once, the largest: then the rest is the easiest to place. */
+/* Leaves as many as allowed, the largest first: the rest is then the easiest to place. */
 static void leave_largest(struct chain *c) {
     struct placement_solver *s = c->s;
     for (uint32_t level = 0; level < c->n_levels; level++) {
@@ -248,7 +248,7 @@ static bool leaves_any(const struct chain *c) {
     return any;
 }
 
-/* A shot at the depth, which proves nothing if it finds nothing. */
+/* A quick try at the depth; finding nothing proves nothing. */
 static bool search_without_largest(struct chain *c, uint64_t work) {
     const uint64_t work_end = c->s->work_end;
     c->width = 4;
@@ -261,7 +261,7 @@ static bool search_without_largest(struct chain *c, uint64_t work) {
     return found;
 }
 
-/* One depth: so many VMs left down, so many moves; narrowly, then with all choices. */
+/* One depth (so many VMs left down, so many moves): narrowly, then with all choices. */
 static bool search_depth(struct chain *c, uint64_t work, bool *ret_complete) {
     static const uint32_t widths[] = {2, 4, 10, UINT32_MAX};
     const uint64_t work_end = c->s->work_end;
@@ -289,8 +289,8 @@ uint32_t placement_chain_moves_max(const struct placement_solver *s) {
     return s->request.moves_max > 0 ? s->request.moves_max : UINT32_MAX;
 }
 
-/* VMs of the level that stay down whatever is done; `bounded`: of the levels above as few do as
- * must be, as far as is known, so that what is known of this one holds. */
+/* VMs of the level that stay down in any case. `bounded`: the levels above leave no more down than
+ * their known lower bounds; only then does this level's bound hold. */
 static uint32_t least_left(const struct placement_solver *s, uint32_t level, bool bounded) {
     uint32_t n = bounded && s->bound_for != PLACEMENT_NONE ? s->least_down[level] : 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
@@ -300,7 +300,7 @@ static uint32_t least_left(const struct placement_solver *s, uint32_t level, boo
     return n;
 }
 
-/* Where all are, kept for the case that what comes next is not solved. */
+/* Keeps all places, in case that the next search finds nothing. */
 static void keep_places(struct placement_solver *s) {
     memcpy(s->packed, s->at, s->problem->n_vms * sizeof(*s->at));
 }
@@ -319,8 +319,8 @@ static void restore_places(struct placement_solver *s) {
     }
 }
 
-/* Where many of a level are left, to count up from what must be takes too long: one less is left at
- * a time, always the largest, as long as that succeeds with few moves. */
+/* If many of a level are left, counting up from the lower bound takes too long. Count down instead:
+ * leave one less, always the largest, as long as that succeeds with few moves. */
 static bool count_down(struct chain *c, uint32_t level, uint32_t leaves, uint32_t least,
                        uint64_t work) {
     const uint32_t most = placement_chain_moves_max(c->s);
@@ -344,7 +344,7 @@ static bool count_down(struct chain *c, uint32_t level, uint32_t leaves, uint32_
 }
 
 /* All depths of one level of priority, up to `leaves` VMs left down. Returns whether one was found;
- * *ret_fewest: nothing better was passed over. */
+ * *ret_fewest stays true only if nothing better was skipped. */
 static bool search_level(struct chain *c, uint32_t level, uint32_t leaves, uint64_t work,
                          bool *ret_fewest) {
     const struct placement_solver *s = c->s;
@@ -373,8 +373,8 @@ static bool search_level(struct chain *c, uint32_t level, uint32_t leaves, uint6
     return false;
 }
 
-/* VMs of the level without a place in the plan so far; `better`: more of the levels above have one
- * now, so that any number is good enough. */
+/* VMs of the level without a place in the plan so far. `better`: the levels above have more places
+ * now; then any number will do. */
 static uint32_t count_left(const struct placement_solver *s, uint32_t level, bool better) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
@@ -391,7 +391,7 @@ uint32_t *placement_chain_nodes(struct chain *c) {
     return (uint32_t *)(void *)(c->options + OPTIONS_MAX) + OUTS_MAX;
 }
 
-/* The options' stack and the list of nodes, in the room for searches. */
+/* Puts the stack of options and the list of nodes into the solver's search memory. */
 bool placement_chain_begin(struct chain *c, struct placement_solver *s) {
     const uint32_t n_nodes = s->problem->n_nodes;
     *c = (struct chain){.s = s};
@@ -411,10 +411,10 @@ bool placement_chain_begin(struct chain *c, struct placement_solver *s) {
     return true;
 }
 
-/* ---- all levels */
+/* ---- all levels ---- */
 
-/* As it was kept; the asked ones of the levels below go where there is room, the most important
- * first. */
+/* Restores the kept places; then the VMs asked for of the levels below go where there is room, the
+ * most important first. */
 static void fill_up(struct placement_solver *s) {
     restore_places(s);
     for (uint32_t i = 0; i < s->n_decisions; i++) {
@@ -432,8 +432,8 @@ static void fill_up(struct placement_solver *s) {
     memset(s->packed, 0xff, s->problem->n_vms * sizeof(*s->packed));
 }
 
-/* There is no more to be moved than was tried; and an affinity, which sees who stays where it is,
- * does not depend on the order in which this search comes to its VMs. */
+/* True if no more moves are allowed than were tried, and no hard affinity exists. An affinity sees
+ * who stays where it is, so its result depends on the order of this search. */
 static bool tried_all_moves(const struct placement_solver *s) {
     bool together = false;
     for (uint32_t r = 0; r < s->problem->n_rules; r++) {

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cover_walk.c - of choices of VMs, each of which fills a node, many with no VM in common.
+ * cover_walk.c - from choices of VMs that each fill a node, pick many that share no VM.
  *
- * Again and again a VM that has no place is drawn, and a choice that it is in. It is taken if it
- * costs no more than one other that was taken before; seldom, if it costs two. (In the manner of
- * WalkSAT: Selman, Kautz and Cohen, Noise strategies for improving local search, AAAI 1994.) So the
- * few VMs that are without wander until they go together.
+ * The walk repeats: draw a VM without a place, and a choice that contains it. Take the choice if
+ * that drops at most one choice taken before; seldom, if it drops two. (Like WalkSAT: Selman, Kautz
+ * and Cohen, Noise strategies for improving local search, AAAI 1994.) The few VMs without a place
+ * thus wander until they fit together.
  *
- * Triplets for 167 nodes, of 4,000 that fill one, are all found so within some millions of steps.
- * Depth first with dancing links (Knuth, 2000), which was here before, did not find them; nor did
- * a walk with weights of VMs, like those of clauses, as surely. If the last few are not found, what
- * there is still fills nearly all nodes, which depth first does not give either.
+ * Triplets for 167 nodes, out of 4,000 that fill one, are all found within some millions of steps.
+ * An earlier version, depth first with dancing links (Knuth, 2000), did not find them; a walk with
+ * weights of VMs, like those of clauses, was less reliable. If the last few are not found, the
+ * result still fills nearly all nodes; depth first does not give that either.
  */
 #include "cover.h"
 
-#define WALK_WORK 8000000u /* before it is begun anew: some walks lead nowhere */
-#define SELDOM 22000u      /* one in so many: with twice as many, or half, it takes longer */
+#define WALK_WORK 8000000u /* then the walk starts anew: some walks lead nowhere */
+#define SELDOM 22000u      /* one in so many; twice or half as many take longer */
 
-/* For each VM the choices that it is in; none is taken. */
+/* For each VM the choices that contain it; none is taken. */
 static void index_choices(struct cover *x) {
     const struct pack *p = x->p;
     const size_t n_cells = (size_t)x->n_choices * CHOICE_VMS;
@@ -52,7 +52,7 @@ static void index_choices(struct cover *x) {
     x->n_hopeless = p->n_left - x->n_without;
 }
 
-/* Those that were taken, and have a VM in common with it; more than `most` are not told. */
+/* The taken choices that share a VM with this one; reports at most `most` + 1. */
 static uint32_t find_in_way(const struct cover *x, uint32_t choice, uint32_t most,
                             uint32_t *ret_choices) {
     const uint32_t *vms = &x->vms_of[(size_t)choice * CHOICE_VMS];
@@ -95,7 +95,7 @@ static void give_back_choice(struct cover *x, uint32_t choice) {
     x->n_taken--;
 }
 
-/* By numbers of nodes: the choices are listed anew before the best plan is carried out. */
+/* As node numbers: the choices are listed anew before the best plan is carried out. */
 static void remember(struct cover *x) {
     const struct pack *p = x->p;
     p->s->work += p->n_left / 4;
@@ -143,7 +143,7 @@ static void walk(struct cover *x, uint64_t work) {
     }
 }
 
-/* A quarter of the work is kept. It ends early if all is placed that can be. */
+/* Keeps a quarter of the work. Ends early when everything that can be placed has a place. */
 void placement_cover_walk(struct cover *x) {
     const struct pack *p = x->p;
     const struct placement_solver *s = p->s;

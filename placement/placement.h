@@ -3,8 +3,8 @@
  * placement.h - where shall these VMs run? The whole public interface of the placement library.
  *
  * A pure function: problem and request in, plan out; then, for any VM that was asked for, the
- * verdict on every node with its figures. The library knows no cluster, no names that matter, no
- * clock, no I/O; it keeps nothing between two calls that would change an answer. The same input
+ * verdict on every node with its figures. The library knows no cluster, no clock, no I/O; names
+ * only appear in texts. Nothing that it keeps between two calls changes an answer. The same input
  * and the same amount of work give the same answer, bit for bit, on every machine.
  *
  *     struct placement_solver *solver;
@@ -16,25 +16,25 @@
  *     placement_verdict_text(&problem, vm, node, &verdicts[node], line, sizeof(line));
  *     placement_solver_destroy(solver);
  *
- * Things are named by their index in the problem's arrays. PLACEMENT_NONE is "no such thing"; note
- * that 0 is a valid index, so start a VM from PLACEMENT_VM_INIT. All else may start as zero.
+ * Everything is named by its index in the problem's arrays. PLACEMENT_NONE means "none"; 0 is a
+ * valid index, so start a VM from PLACEMENT_VM_INIT. All else may start as zero.
  *
- * Goals, most important first; each is never given up for a later one:
- *   1. VMs left unplaced: as few as possible of the highest priority, then of the next...
+ * Goals, most important first; none is ever given up for a later one:
+ *   1. unplaced VMs: as few as possible of the highest priority, then of the next...
  *   2. weights of soft rules broken at the end of the plan, see placement_cost.soft_broken;
- *   3. cost of moves: of running VMs that the request does not ask for as few as possible, then
- *      little time (memory over bandwidth);
+ *   3. cost of moves: few moves of running VMs that the request does not ask for, then little time
+ *      (memory over bandwidth);
  *   4. preferred owners in their order; then balance: much room left on the nodes that get VMs.
  *
  * Time is counted in work, not in seconds: one unit is about one VM tried on one node (10 to 50
  * ns). The caller has the clock. A plan is valid after placement_solve() and better after each
- * placement_improve(); none is ever invalid.
+ * placement_improve(); it is never invalid in between.
  *
  * Memory. All arrays in problem and request belong to the caller, who keeps them unchanged until
- * the last placement_explain() about them. The plan belongs to the solver and is valid until its
- * next placement_solve(), placement_improve() or its destruction. The solver allocates only in
- * create and at the beginning of a solve that needs more room than any before; never in a loop.
- * One solver serves one thread at a time; it may be handed from one thread to another.
+ * the last placement_explain() about them. The plan belongs to the solver. It is valid until the
+ * solver's next placement_solve(), placement_improve() or its destruction. The solver allocates
+ * only in create, and at the beginning of a solve that needs more memory than any before; never in
+ * a loop. One solver serves one thread at a time; another thread may take it over.
  */
 #pragma once
 
@@ -55,14 +55,16 @@
 #define PLACEMENT_AMOUNT_MAX (UINT64_C(1) << 40)
 #define PLACEMENT_OVERCOMMIT_MAX 1000000u /* permille */
 
-/* Defaults for what a problem leaves open; used for predicted times and the cost of moves only. */
+/* Defaults for values that a problem leaves open; used only for predicted times and the cost of
+ * moves. */
 #define PLACEMENT_BANDWIDTH 1000u /* MB/s: 10 Gbit/s with its overhead */
 #define PLACEMENT_START_MS 500u   /* from the order to start a VM until it runs */
 
-/* Enough for every line that the text functions write, names of up to 64 bytes included. */
+/* Enough for every line of the text functions, with names of up to 64 bytes. */
 #define PLACEMENT_TEXT_MAX 512u
 
-/* A set or a list of indices: order matters only where it is said. n == 0: index may be NULL. */
+/* A set or a list of indices; the order matters only where a comment says so. n == 0: index may be
+ * NULL. */
 struct placement_set {
     const uint32_t *index;
     uint32_t n;
@@ -70,21 +72,22 @@ struct placement_set {
 
 /* ------------------------------------------------------------------------------ problem */
 
-/* Resources 0 and 1 are always these two; further ones (hugepages, vGPU, SR-IOV ports) follow. */
+/* Resources 0 and 1 are always these two; further resources (hugepages, vGPU, SR-IOV ports)
+ * follow. */
 enum placement_resource_index {
     PLACEMENT_MEMORY = 0, /* MB; hard, never overcommitted */
     PLACEMENT_CPU = 1, /* thousandths of a cpu; a vcpu counts 1000; see cpu_overcommit_permille */
 };
 
-/* How a resource is called in texts. */
+/* The name of a resource in texts. */
 struct placement_resource {
     const char *name;  /* "memory" */
-    const char *unit;  /* "MB"; "" for things that are counted */
+    const char *unit;  /* "MB"; "" for countable things */
     uint32_t per_unit; /* amounts are given in 1/per_unit of the unit: 1000 for cpu; 0 means 1 */
 };
 
-/* Only ACCEPTS takes a VM that is not there yet. The others differ in the text alone. VMs that run
- * on a node count there in every state. */
+/* Only an ACCEPTS node takes new VMs; the other states differ only in the text. VMs that run on a
+ * node count there in every state. */
 enum placement_node_state {
     PLACEMENT_NODE_ACCEPTS,
     PLACEMENT_NODE_JOINING, /* in the view, not ready yet */
@@ -102,7 +105,7 @@ enum placement_node_state {
 struct placement_node {
     const char *name; /* for texts only; may be NULL */
     enum placement_node_state state;
-    /* Small integers, each below n_nodes. A rack's number is cluster-wide; "none configured" is a
+    /* Small integers, each below n_nodes. Racks are numbered cluster-wide; "none configured" is a
      * number like any other. */
     uint32_t site, rack;
     uint32_t cpu_overcommit_permille; /* VMs may get this much of the physical cpu; 0 means 1000 */
@@ -110,20 +113,20 @@ struct placement_node {
     /* BALANCE: the share of each resource that may be in use (loads); 0: no threshold. */
     uint32_t threshold_permille;
     uint32_t bandwidth_mb_s;      /* of migrations, in and out together; 0: PLACEMENT_BANDWIDTH */
-    struct placement_set volumes; /* volumes in reach and in health */
+    struct placement_set volumes; /* reachable, healthy volumes */
     struct placement_set cpu_models; /* guest cpu models that this node can run; see vm.cpu_model */
     struct placement_set machines;   /* machine types that its hypervisor has; see vm.machine */
 };
 
 enum placement_mobility {
     PLACEMENT_MOVABLE_LIVE,
-    PLACEMENT_MOVABLE_COLD, /* only saved and restored (quick), or stopped and started */
-    PLACEMENT_FIXED,        /* must not leave its host while that lives; a drain reports it */
+    PLACEMENT_MOVABLE_COLD, /* only by save and restore (quick), or stop and start */
+    PLACEMENT_FIXED,        /* stays while its host lives; a drain reports it */
 };
 
-/* A VM whose `host` is NONE runs nowhere and takes nothing. One with a host takes its needs there,
- * and at `also_on` too (the other end of a move in progress), in full. Such a VM is taken as about
- * to arrive at also_on: what needs the room that it leaves gets a later stage than 0. */
+/* A VM whose `host` is NONE runs nowhere and takes nothing. A VM with a host takes its full needs
+ * there, and also at `also_on` (the other end of a move in progress). Such a VM is about to arrive
+ * at also_on: whatever needs the room that it leaves gets a stage later than 0. */
 struct placement_vm {
     const char *name;   /* for texts only; may be NULL */
     int32_t priority;   /* higher is placed first */
@@ -132,13 +135,13 @@ struct placement_vm {
     enum placement_mobility mobility;
     uint32_t host;
     uint32_t also_on;
-    uint32_t return_to; /* where it was before a drain or failover; see PLACEMENT_RETURN */
-    uint32_t cpu_model; /* must be among the node's cpu_models; NONE: runs on any */
-    uint32_t machine;   /* must be among the node's machines; NONE: every node has it */
+    uint32_t return_to;             /* its place before a drain or failover; see PLACEMENT_RETURN */
+    uint32_t cpu_model;             /* must be among the node's cpu_models; NONE: runs on any */
+    uint32_t machine;               /* must be among the node's machines; NONE: every node has it */
     struct placement_set volumes;   /* the node must reach all of them */
-    struct placement_set possible;  /* possible owners, law; empty: every node */
+    struct placement_set possible;  /* possible owners, binding; empty: every node */
     struct placement_set preferred; /* preferred owners, tried in this order before any other */
-    struct placement_set excluded;  /* not there in this request (where its start just failed) */
+    struct placement_set excluded;  /* not there in this request (a start just failed there) */
 };
 
 #define PLACEMENT_VM_INIT                                                               \
@@ -148,22 +151,23 @@ struct placement_vm {
     }
 
 enum placement_rule_kind {
-    /* Anti-affinity: no two of `vms` in one domain (node, rack, site or part), but for those of one
-     * group (group_of). Hard: during moves too, a VM that moves being in both its domains. Where
-     * two are together already, they may stay; none is added. Soft, at the end: broken once by each
-     * group beyond the first in a domain. */
+    /* Anti-affinity: no two of `vms` in one domain (node, rack, site or part), except those of one
+     * group (group_of). Hard: also during moves, when a moving VM is in both domains. Where two are
+     * together already, they may stay; none is added. Soft: each group beyond the first in a domain
+     * breaks it once, at the end. */
     PLACEMENT_APART,
-    /* Affinity: all of `vms` in one domain. Hard, at the end: VMs that are placed or moved go where
-     * others of the rule stay; if none stays, all into one domain. Soft: broken once by each domain
-     * beyond the first. */
+    /* Affinity: all of `vms` in one domain. Hard: at the end. Placed or moved VMs go where others
+     * of the rule stay; if none stays, all go into one domain. Soft: each domain beyond the first
+     * breaks it once. */
     PLACEMENT_TOGETHER,
-    /* Soft: broken once by each VM that is elsewhere (there). */
+    /* Soft: each VM that is elsewhere (there) breaks it once. */
     PLACEMENT_ON_NODES,     /* `vms` on `nodes` */
     PLACEMENT_NOT_ON_NODES, /* `vms` off `nodes` */
-    /* A limit over several nodes, as of a licence or a power feed: of `vms`, those on `nodes` need
-     * at most `amount` of `resource` together, or (NONE) are at most so many. Always hard, during
-     * moves too: one that moves counts (once) as long as either end is among the nodes. Where it is
-     * exceeded already they may stay; none is added, or moved from one of the nodes to another. */
+    /* A limit over several nodes, as of a licence or a power feed: those of `vms` that are on
+     * `nodes` need at most `amount` of `resource` together, or (NONE) are at most so many. Always
+     * hard, also during moves: a moving VM counts (once) while either end is among the nodes. If
+     * the limit is exceeded already, the VMs may stay; none is added, or moved from one of the
+     * nodes to another. */
     PLACEMENT_AT_MOST,
     PLACEMENT_RULE_KIND_COUNT
 };
@@ -185,14 +189,15 @@ struct placement_rule {
     enum placement_strength strength;
     uint32_t weight; /* of a soft rule, against other soft rules; 0 means 1 */
     struct placement_set vms;
-    /* APART: for each entry of `vms` the number of its group, below vms.n; of a VM that is named
-     * twice the first entry's. NULL: each is a group of its own. */
+    /* APART: for each entry of `vms` the number of its group, below vms.n; if a VM is named twice,
+     * its first entry counts. NULL: each VM is a group of its own. */
     const uint32_t *group_of;
     struct placement_set nodes; /* of ON_NODES, NOT_ON_NODES and AT_MOST */
     uint32_t resource;          /* of AT_MOST, or NONE */
     uint64_t amount;            /* of AT_MOST, up to PLACEMENT_AMOUNT_MAX */
     /* PART: for each of the problem's nodes the number of its part, below n_nodes; NONE: in no
-     * part, which is a domain of its own to APART, and to a hard TOGETHER forbidden. Else NULL. */
+     * part. For APART such a node is a domain of its own; a hard TOGETHER forbids it. Otherwise
+     * NULL. */
     const uint32_t *part_of;
 };
 
@@ -205,39 +210,39 @@ struct placement_problem {
     uint32_t n_cpu_models; /* cpu model numbers are below this */
     uint32_t n_machines;   /* machine type numbers are below this */
     uint32_t n_resources;  /* at least 2: memory and cpu */
-    /* Amounts of resource r: capacities[node * n_resources + r] is what VMs may use of the node
-     * (physical, before overcommit), needs[vm * n_resources + r] what a VM takes. */
+    /* Amounts of resource r: VMs may use capacities[node * n_resources + r] of the node (physical,
+     * before overcommit); a VM takes needs[vm * n_resources + r]. */
     const uint64_t *capacities;
     const uint64_t *needs;
-    /* What a VM uses in truth, as measured; shape and units of needs; NULL: needs. Only BALANCE
-     * looks at it: what a VM may take is reserved whether it uses it or not. */
+    /* The measured usage of a VM, in shape and units of needs; NULL: needs. Only BALANCE uses it: a
+     * VM's needs are reserved whether it uses them or not. */
     const uint64_t *loads;
     const struct placement_resource *resources; /* n_resources; NULL: built-in names */
     const char *const *volume_names;            /* n_volumes, for texts only; may be NULL */
     const char *const *machine_names;           /* n_machines, likewise */
-    uint64_t seed; /* of all random choices, which are made only in looking for better plans */
+    uint64_t seed; /* for all random choices, which only the search for better plans makes */
 };
 
 /* ------------------------------------------------------------------------------ request */
 
 enum placement_kind {
-    /* Each of `vms` to its best node: one that runs nowhere is started, one that runs is moved
-     * away from its host, which is no candidate. Also the request behind "explain" and behind a
-     * move to a node named by the user: solve, explain, and look at that node's verdict. */
+    /* Each of `vms` to its best node: a VM that runs nowhere is started; a running one is moved
+     * away from its host, which is not a candidate. Also the request behind "explain" and behind a
+     * move to a node that the user names: solve, explain, and look at that node's verdict. */
     PLACEMENT_PLACE,
-    /* `nodes` are gone (whatever their state says). The VMs that ran there, and `vms`, hold
-     * nothing any more and are to start elsewhere; a host of theirs is no candidate. To allow a
-     * restart in place, give the VM with host NONE. */
+    /* `nodes` are gone (whatever their state says). The VMs that ran there, and `vms`, hold nothing
+     * any more and must start elsewhere; their hosts are not candidates. To allow a restart in
+     * place, give the VM with host NONE. */
     PLACEMENT_FAILOVER,
-    /* `nodes` are to be emptied (whatever their state says: a dry run needs no change of state):
-     * the VMs that run there, and `vms`, move away. VMs that are on their way off are left. */
+    /* `nodes` must be emptied (whatever their state says: a dry run changes no state): the VMs that
+     * run there, and `vms`, move away. VMs that are already leaving are not asked for. */
     PLACEMENT_DRAIN,
     /* Each of `vms`, and of those whose return_to is among `nodes`, goes back to its return_to if
-     * it can; no other node is a candidate. One that is there already needs nothing. */
+     * it can; no other node is a candidate. A VM that is there already needs nothing. */
     PLACEMENT_RETURN,
-    /* Bring every node's loads under its threshold with few and cheap moves, of any VM that may be
-     * moved live; `vms` not empty: of these alone; `nodes` not empty: off these alone. No VM is
-     * unplaced; nodes that stay above are counted in placement_cost.nodes_over. */
+    /* Brings every node's loads under its threshold with few and cheap moves of VMs that may be
+     * moved live. `vms` not empty: only these; `nodes` not empty: only off these. No VM is
+     * unplaced; placement_cost.nodes_over counts the nodes that stay above. */
     PLACEMENT_BALANCE,
     PLACEMENT_KIND_COUNT
 };
@@ -246,13 +251,13 @@ struct placement_request {
     enum placement_kind kind;
     struct placement_set vms;
     struct placement_set nodes;
-    /* Running VMs that may be moved live may be moved out of the way of those asked for, as few as
-     * possible, in the order of the goals. Means nothing to BALANCE. */
+    /* Running VMs that may be moved live may make room for those asked for: as few as possible, in
+     * the order of the goals. No meaning for BALANCE. */
     bool may_move_others;
     uint32_t
-        moves_max; /* of running VMs that were not asked for; of BALANCE: of all; 0: no limit */
-    /* Work to be done before placement_solve() returns, beyond the first answer; 0: a default that
-     * ends within some 20 ms (PLACEMENT_WORK), mostly at once; UINT64_MAX: none. */
+        moves_max; /* of running VMs that were not asked for; for BALANCE: of all; 0: no limit */
+    /* Work beyond the first answer before placement_solve() returns. 0: a default that ends within
+     * about 20 ms (PLACEMENT_WORK), mostly at once; UINT64_MAX: none. */
     uint64_t work;
 };
 
@@ -261,18 +266,18 @@ struct placement_request {
 /* --------------------------------------------------------------------------------- plan */
 
 enum placement_mode {
-    PLACEMENT_START, /* it runs nowhere (any more): start it */
+    PLACEMENT_START, /* it does not run (any more): start it */
     PLACEMENT_LIVE,
     PLACEMENT_COLD,
 };
 
-/* A move may begin when all moves of lower stages are done, and those that are in progress already
- * if its stage is not 0; those of one stage may run in any order or all at once, and nothing is
- * overloaded at any moment. A VM is moved more than once if that breaks a cycle: first to another
- * node, in a later stage to its place. */
+/* A move may begin when all moves of lower stages are done; unless its stage is 0, moves in
+ * progress at the beginning must be done, too. The moves of one stage may run in any order or all
+ * at once; nothing is overloaded at any moment. A VM moves more than once if that breaks a cycle:
+ * first to another node, in a later stage to its place. */
 struct placement_move {
     uint32_t vm;
-    uint32_t from; /* its host, of a failover its lost host; NONE: it ran nowhere */
+    uint32_t from; /* its host; in a failover its lost host; NONE: it ran nowhere */
     uint32_t to;
     uint32_t stage;
     enum placement_mode mode;
@@ -281,15 +286,15 @@ struct placement_move {
                         * share its bandwidth; starts take their start_ms, all at once. */
 };
 
-/* What a solver says about one VM on one node. From PLACEMENT_CURRENT_HOST on: why not, ordered
- * from what cannot be changed by making room to what can. */
+/* A solver's verdict about one VM on one node. From PLACEMENT_CURRENT_HOST on: why not. First come
+ * reasons that no free room can change, last those that it can. */
 enum placement_reason {
     PLACEMENT_CHOSEN,
     PLACEMENT_POSSIBLE,        /* could run there, another node was chosen */
-    PLACEMENT_CURRENT_HOST,    /* it is there now (failover: it was there when it was lost) */
+    PLACEMENT_CURRENT_HOST,    /* runs there now (failover: when it was lost) */
     PLACEMENT_IN_TRANSIT,      /* it is on its way there */
-    PLACEMENT_NO_AUTO_START,   /* of the VM: the failover leaves it down */
-    PLACEMENT_VM_FIXED,        /* of the VM: it must not be moved */
+    PLACEMENT_NO_AUTO_START,   /* about the VM: the failover leaves it down */
+    PLACEMENT_VM_FIXED,        /* about the VM: it must not be moved */
     PLACEMENT_NOT_RETURN_NODE, /* RETURN: not the node that it goes back to */
     PLACEMENT_NOT_POSSIBLE_OWNER,
     PLACEMENT_NODE_STATE,   /* the node takes no VM; verdict.node_state says why */
@@ -307,7 +312,7 @@ enum placement_reason {
     PLACEMENT_NO_CPU,
     PLACEMENT_NO_MEMORY,
     PLACEMENT_OVER_THRESHOLD, /* BALANCE: it would lift the node above its threshold */
-    PLACEMENT_NO_WAY,         /* there will be room, but no order of moves that gets the VM there */
+    PLACEMENT_NO_WAY,         /* there will be room, but no order of moves gets the VM there */
     PLACEMENT_REASON_COUNT
 };
 
@@ -315,16 +320,16 @@ struct placement_unplaced {
     uint32_t vm;
     uint32_t node; /* the nearest miss: fewest obstacles, then the mildest; or NONE */
     enum placement_reason
-        reason; /* the first obstacle there, or what holds for the VM everywhere */
+        reason; /* the first obstacle there, or the VM's own obstacle everywhere */
 };
 
-/* Compared from top to bottom, less is better, but for the last. */
+/* Compared from top to bottom; less is better, except for the last. */
 struct placement_cost {
     uint32_t unplaced;    /* (by priority, see above) */
     uint32_t nodes_over;  /* BALANCE: nodes that stay above their threshold */
     uint64_t soft_broken; /* weights of soft rules broken at the end; of rules that
                            * name a VM asked for (BALANCE: of all) */
-    uint32_t moves;       /* of VMs that run, asked for or not; starts are no moves */
+    uint32_t moves;       /* of running VMs, asked for or not; starts are no moves */
     uint32_t moves_of_others;
     uint64_t moved_mb;            /* memory of the moved */
     uint64_t move_ms;             /* sum of their predicted times */
@@ -338,51 +343,47 @@ struct placement_plan {
     uint32_t n_moves, n_unplaced;
     struct placement_cost cost;
     /* No plan that the request allows leaves fewer VMs unplaced, by priority. False: there may be
-     * one, though the search has found none. */
+     * one, but the search has found none. */
     bool proven;
 };
 
 /* -------------------------------------------------------------------------- explanation */
 
-/* One VM on one node, judged at the moment of the VM's own decision: with all that runs, others
- * that the plan moves in their new places, and all VMs that were decided before it (of higher
- * priority; then larger) in the places that the plan gives them. A VM that is left without a place
- * is judged at the plan's end. Rooms that VMs leave count as free. A hard APART sees VMs that are
- * not decided yet at their hosts, other rules do not.
- *
- * What makes a possible node better than another: least soft_broken; then preferred owners in
- * their order; then that it need not wait; then most free_after_permille; then most free memory in
- * MB; then lowest index. The
- * chosen node is the best of them (rank 0), unless it was taken for the sake of VMs decided later:
- * then a better one has rank 0, and the text says so.
- */
+/* One VM on one node, judged at the moment of the VM's own decision: with all that runs, with
+ * others that the plan moves in their new places, and with all VMs decided before it (of higher
+ * priority; then larger) in their planned places. An unplaced VM is judged at the end of the plan.
+ * Room that VMs leave counts as free. A hard APART sees undecided VMs at their hosts; other rules
+ * ignore them.  The better of two possible nodes: least soft_broken; then preferred owners in their
+ * order; then no need to wait; then most free_after_permille; then most free memory in MB; then
+ * lowest index. The chosen node is the best one (rank 0), unless it was taken for the sake of VMs
+ * decided later: then a better node has rank 0, and the text says so. */
 struct placement_verdict {
     enum placement_reason reason;
     uint32_t obstacles; /* every reason that forbids, as 1u << reason; 0 if CHOSEN or POSSIBLE */
-    uint32_t rank;      /* among the possible ones, 0: the best; or NONE */
-    /* The resource that lacks; else the scarcest there after placing. For LIMIT_VMS: NONE. */
+    uint32_t rank;      /* among the possible nodes, 0: the best; or NONE */
+    /* The missing resource; else the scarcest there after placing. For LIMIT_VMS: NONE. */
     uint32_t resource;
     uint64_t capacity; /* after overcommit */
-    uint64_t have;     /* free (LIMIT_VMS: VMs there); where the VM runs now: without itself */
+    uint64_t have;     /* free (LIMIT_VMS: VMs there); at the VM's own host: without the VM */
     uint64_t need;
-    /* The smallest share left over, if it were placed there: over memory, cpu and those further
+    /* The smallest share left over after placing the VM there: over memory, CPU and the further
      * resources that it needs. 0 if it does not fit. At its host: as it is. */
     uint32_t free_after_permille;
     uint64_t free_after_mb;
-    bool waits;              /* there is room only when VMs that are about to leave have left */
+    bool waits;              /* there is room only after VMs that are about to leave */
     uint64_t soft_broken;    /* weights of soft rules broken there */
     uint32_t preferred_rank; /* 0: first of its preferred owners; NONE: not one */
     uint32_t volume;         /* the first one missing, or NONE */
-    uint32_t rule;           /* the first hard rule, else the first soft one, broken; or NONE */
-    uint32_t other_vm;       /* a VM that is in the way of an APART `rule`, or NONE */
+    uint32_t rule;           /* the first hard, else soft rule that it breaks; or NONE */
+    uint32_t other_vm;       /* a VM that keeps it out by an APART `rule`, or NONE */
     enum placement_node_state node_state;
 };
 
 struct placement_explanation {
     uint32_t chosen;     /* node, or NONE */
     uint32_t runner_up;  /* node, or NONE; if none was chosen: NONE */
-    bool for_others;     /* the runner-up is better for this VM; others find room by the choice */
-    uint32_t n_possible; /* the chosen included */
+    bool for_others;     /* the runner-up is better for this VM; the choice makes room for others */
+    uint32_t n_possible; /* including the chosen one */
     uint32_t nearest;    /* nothing chosen: the nearest miss as in placement_unplaced, or NONE */
     enum placement_reason reason;               /* CHOSEN, or as in placement_unplaced */
     uint32_t by_reason[PLACEMENT_REASON_COUNT]; /* number of nodes with each verdict */
@@ -396,52 +397,56 @@ struct placement_solver;
 int placement_solver_create(struct placement_solver **ret_solver);
 void placement_solver_destroy(struct placement_solver *solver);
 
-/* Returns 0 also when VMs stay unplaced: the plan says which and why.
- * -EINVAL   an index, a number or a combination in problem or request makes no sense
- * -E2BIG    beyond the limits above
- * -ENOMEM
- * After an error the solver holds no plan and can be used again. */
+/*
+ * Returns 0 also when VMs stay unplaced: the plan says which and why.
+ *   -EINVAL   an index, a number or a combination in problem or request makes no sense
+ *   -E2BIG    beyond the limits above
+ *   -ENOMEM
+ * After an error the solver holds no plan and can be used again.
+ */
 int placement_solve(struct placement_solver *solver, const struct placement_problem *problem,
                     const struct placement_request *request,
                     const struct placement_plan **ret_plan);
 
-/* As placement_solve(), but others are moved only for VMs that would have no place, not for a soft
- * rule alone: it is solved without them first; if VMs are left, with them, from there on. Only what
- * leaves fewer, by priority, is worth moves of others, and as few of them as possible count before
- * soft rules; placement_improve() goes on like that. It is how clusterd asks, and whoever wants to
- * know what clusterd would do. */
+/* Like placement_solve(), but others are moved only for VMs that would have no place, never for a
+ * soft rule alone. It first solves without moves of others; if VMs remain, it continues with such
+ * moves. Only fewer unplaced VMs, by priority, justify moves of others; as few such moves as
+ * possible come before soft rules. placement_improve() continues in the same way. clusterd asks in
+ * this way; so must everyone who wants to know what clusterd would do. */
 int placement_solve_sparing(struct placement_solver *solver,
                             const struct placement_problem *problem,
                             const struct placement_request *request,
                             const struct placement_plan **ret_plan);
 
-/* Look for a better plan for about `work` units. Returns 1 if more work may find a better one, 0 if
- * nothing is left to be tried; the plan is the best so far. -EINVAL: there is no solved problem;
- * -ENOMEM: no memory for this search, the plan stands. */
+/* Searches for a better plan with about `work` units. Returns 1 if more work may find a better one,
+ * 0 if nothing is left to try; the plan is the best so far. -EINVAL: there is no solved problem;
+ * -ENOMEM: no memory for this search, the plan stays valid. */
 int placement_improve(struct placement_solver *solver, uint64_t work,
                       const struct placement_plan **ret_plan);
 
-/* About one VM of the last solve. ret_verdicts: the caller's array of n_nodes; may be NULL, as
- * ret_explanation may.  -ENOENT: the VM was not asked for (a RETURN of one that is there, a DRAIN
- * of one on its way off); -EINVAL: there is no solved problem, or no such VM.
- * Cheap in the order of the plan's moves; another order costs one pass over all VMs each. */
+/* About one VM of the last solve. ret_verdicts: the caller's array of n_nodes; it and
+ * ret_explanation may be NULL. -ENOENT: the VM was not asked for (RETURN: it is there already;
+ * DRAIN: it is already leaving). -EINVAL: there is no solved problem, or no such VM. Cheap in the
+ * order of the plan's moves; otherwise each call costs one pass over all VMs. */
 int placement_explain(struct placement_solver *solver, uint32_t vm,
                       struct placement_verdict *ret_verdicts,
                       struct placement_explanation *ret_explanation);
 
-/* Write one line for a person, without full stop, always terminated and cut off at size; names
- * are the problem's. Return the length that was written.
+/*
+ * Write one line for people, without a full stop, always terminated and cut off at size; names are
+ * the problem's. Return the length written.
  *   "not enough memory: needs 2048 MB, 1024 MB free of 8192 MB"
- *   "chosen: 43.7 % free after placing (memory, 3584 MB of 8192 MB)" */
+ *   "chosen: 43.7 % free after placing (memory, 3584 MB of 8192 MB)"
+ */
 size_t placement_verdict_text(const struct placement_problem *problem, uint32_t vm, uint32_t node,
                               const struct placement_verdict *verdict, char *ret_text, size_t size);
-/* Of a whole VM: "best of 2 possible nodes; runner-up n3" or
- * "no node can take it: 2 lack memory, 1 is draining or down; nearest: n2" */
+/* About a whole VM: "best of 2 possible nodes; runner-up n3" or "no node can take it: 2 lack
+ * memory, 1 is draining or down; nearest: n2" */
 size_t placement_explanation_text(const struct placement_problem *problem, uint32_t vm,
                                   const struct placement_explanation *explanation, char *ret_text,
                                   size_t size);
-/* Why the VM has no place, for one line: the explanation, and the words of the one verdict in which
- * there is something to be changed (a rule that forbids; a resource or machine type that lacks). */
+/* Why the VM has no place, in one line: the explanation, and the text of the one verdict that
+ * somebody can change (a rule that forbids; a missing resource or machine type). */
 #define PLACEMENT_NOWHERE_MAX (3 * PLACEMENT_TEXT_MAX)
 size_t placement_nowhere_text(const struct placement_problem *problem, uint32_t vm,
                               const struct placement_verdict *verdicts,
@@ -450,7 +455,7 @@ size_t placement_nowhere_text(const struct placement_problem *problem, uint32_t 
 /* Short words for tables: "no memory", "draining". Never NULL. */
 const char *placement_reason_name(enum placement_reason reason);
 const char *placement_node_state_name(enum placement_node_state state);
-/* What would have to change for this node to be chosen, as a line: "1024 MB more free memory
+/* The change that would make this node the chosen one, in one line: "1024 MB more free memory
  * there", "a place before n2 among the preferred owners". Empty for the chosen node. */
 size_t placement_change_text(const struct placement_problem *problem, uint32_t vm, uint32_t node,
                              const struct placement_verdict *verdicts,
@@ -459,54 +464,54 @@ size_t placement_change_text(const struct placement_problem *problem, uint32_t v
 
 /* ------------------------------------------------------------------------- broken rules */
 
-/* A hard rule that is broken as the VMs run now. A plan adds to no break, but mends none either. */
+/* A hard rule that the VMs break as they run now. A plan makes no break worse, but repairs none
+ * either. */
 struct placement_broken {
     uint32_t rule;
     uint32_t vm;    /* a VM that breaks it; of AT_MOST: NONE */
-    uint32_t other; /* APART and TOGETHER: another one, with which it does; or NONE */
+    uint32_t other; /* APART and TOGETHER: another VM, with which it breaks the rule; or NONE */
 };
 
-/* All of them; ret_broken: the caller's array of n_rules. -ENOMEM, or as placement_solve(). */
+/* All broken rules; ret_broken: the caller's array of n_rules. -ENOMEM, or as placement_solve(). */
 int placement_broken_rules(const struct placement_problem *problem,
                            struct placement_broken *ret_broken, uint32_t *ret_n);
 
 /* ---------------------------------------------------------------------------- admission */
 
-/* Can any k nodes, or fewer, be lost, and every VM that ran on them and is started by a failover
- * runs again? */
+/* Can the cluster lose any k nodes, or fewer, so that every VM that ran on them and that a failover
+ * starts runs again? */
 enum placement_answer {
-    PLACEMENT_YES,     /* for every case there is a plan (a witness) */
-    PLACEMENT_NO,      /* proven: for `lost` there is none */
-    PLACEMENT_UNKNOWN, /* neither within the work given; `lost` is the first open case */
+    PLACEMENT_YES,     /* every case has a plan (a witness) */
+    PLACEMENT_NO,      /* proven: `lost` has none */
+    PLACEMENT_UNKNOWN, /* neither within the given work; `lost` is the first open case */
 };
 
 struct placement_admit_request {
-    uint32_t k;           /* how many nodes are lost at once; 0 is a YES */
+    uint32_t k;           /* how many nodes are lost at once; 0 is always YES */
     bool may_move_others; /* a plan may move running VMs out of the way */
-    /* As in placement_request; over all cases. */
+    /* As in placement_request; for all cases together. */
     uint64_t work;
 };
 
 struct placement_admission {
     enum placement_answer answer;
-    uint64_t n_cases, n_yes, n_no,
-        n_unknown; /* sets of 1 to k nodes; those not looked at: unknown */
-    /* NO and UNKNOWN: the nodes of the first such case, and the first VM that has no place. */
+    uint64_t n_cases, n_yes, n_no, n_unknown; /* sets of 1 to k nodes; the rest of them: unknown */
+    /* NO and UNKNOWN: the nodes of the first such case, and the first VM without a place. */
     struct placement_set lost; /* the solver's, as a plan */
     uint32_t vm;
-    /* Why, as in placement_unplaced; `resource` that lacks or `rule` that forbids, or NONE. If
-     * the rest has too little of a resource altogether: `short_of` says how much. */
+    /* Why, as in placement_unplaced; the missing `resource` or the forbidding `rule`, or NONE. If
+     * the rest has too little of a resource altogether, `short_of` says how much. */
     enum placement_reason reason;
     uint32_t resource, rule;
     uint64_t short_of;
 };
 
-/* Errors as placement_solve(). Nodes that can be lost: those that run VMs or accept them. */
+/* Errors as placement_solve(). The nodes that can be lost are those that run VMs or accept them. */
 int placement_admit(struct placement_solver *solver, const struct placement_problem *problem,
                     const struct placement_admit_request *request,
                     const struct placement_admission **ret_admission);
 
 /* The kept plan for the loss of exactly these nodes, after an admission of the same problem that
- * found one (of the first 100,000 cases); valid as a plan is. -ENOENT: none is kept. */
+ * found one (for the first 100,000 cases); valid as long as a plan. -ENOENT: none is kept. */
 int placement_admit_witness(struct placement_solver *solver, const struct placement_set *lost,
                             const struct placement_plan **ret_plan);

@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * price.c - what it is worth to place a VM: its price, in what it takes of the nodes.
+ * price.c - the price of each VM: what its place is worth, in units of nodes.
  *
- * A VM's size says what it takes. Not what it spoils: two VMs of the same size cost differently if
- * one goes well with others and the other leaves a rest that nobody can use. The right prices are
- * the dual ones of the linear program that covers each VM with choices of VMs for a node: at these
- * no choice is worth more than a node, and all that are part of a good plan are worth nearly that.
- * (Gilmore and Gomory's column generation, Operations Research 9, 1961, whose bound is nearly
- * always the optimum, rounded up.)
+ * A VM's size says how much it takes, but not what it spoils: of two VMs of the same size, one may
+ * go well with others while the other leaves a rest that nobody can use. The right prices are the
+ * dual prices of the linear program that covers each VM with choices of VMs for a node: then no
+ * choice is worth more than a node, and all choices of a good plan are worth nearly a node.
+ * (Gilmore and Gomory's column generation, Operations Research 9, 1961; its bound, rounded up, is
+ * nearly always the optimum.)
  *
- * They are found without a linear program, by the incremental subgradient method (Nedic and
- * Bertsekas, SIAM Journal on Optimization 12, 2001): node by node, each takes the choice that is
- * worth most from a pool, whoever else takes the same VMs; what is taken gets cheaper at once.
- * After a sweep over the nodes all get dearer, so that the sum is as before. What two nodes take
- * gets cheaper so, and what none takes dearer; the steps become smaller. Between sweeps the pool
- * gets for each VM the best choice with it at the prices of the moment, as far as it is found with
- * the work to be spent. The prices are the mean of the last sweeps.
+ * No linear program is needed: the incremental subgradient method finds them (Nedic and Bertsekas,
+ * SIAM Journal on Optimization 12, 2001). Node by node, each takes the most valuable choice from a
+ * pool, no matter who else takes the same VMs; the VMs taken get cheaper at once. After a sweep
+ * over the nodes, all VMs get dearer until the sum is as before. Thus VMs that two nodes take get
+ * cheaper, and VMs that none takes get dearer; the steps become smaller. Between sweeps the pool
+ * gets, for each VM, the best choice with it at the current prices, as far as the work lasts. The
+ * result is the mean of the last sweeps' prices.
  */
 #include "knapsack.h"
 
 #include <string.h>
 
 #define ROUNDS 32u     /* of new choices */
-#define LAST_ROUNDS 8u /* whose mean counts */
+#define LAST_ROUNDS 8u /* their mean is the result */
 #define SWEEPS 3u      /* in each round */
-#define DOUBT 64u      /* of all prices, this part may be wrong, since choices are missing */
+#define DOUBT 64u      /* this part of the prices may be wrong: choices are missing */
 #define CHOICE_VMS 13u
 #define CHOICES_PER_VM 8u
 #define CHOICE_WORK_LEAST 800u
 #define CHOICE_WORK_MOST 40000u
-#define NODE_TRIES 8u      /* to find one for a VM */
-#define CHOICE_TRIES 1024u /* to find one that a node can hold */
+#define NODE_TRIES 8u      /* to find a node for a VM */
+#define CHOICE_TRIES 1024u /* to find a choice that a node can hold */
 
 /* VMs that can be on one node together. */
 struct choice {
-    uint64_t value; /* no less than their prices together */
+    uint64_t value; /* at least the sum of their prices */
     uint32_t n;
     uint32_t next;            /* in the pool, with the same first VM; NONE: the last one */
     uint32_t vms[CHOICE_VMS]; /* ascending */
@@ -43,10 +43,10 @@ struct choice {
 struct pricing {
     struct pack *p;
     uint64_t *prices; /* per VM */
-    uint32_t *with;   /* per VM: a choice of which it is the first VM; see choice.next */
-    uint32_t *idle;   /* per VM: in how many rounds nothing new was found for it, the last ones */
+    uint32_t *with;   /* per VM: a choice that begins with it; see choice.next */
+    uint32_t *idle;   /* per VM: the last so many rounds found nothing new */
     struct choice *pool;
-    uint32_t *heap; /* indices of the pool, the choice of the highest value first */
+    uint32_t *heap; /* indices of the pool, the highest value first */
     uint32_t n_pool, n_max, n_heap;
     uint64_t sum; /* of all prices */
     uint64_t work_end;
@@ -166,7 +166,7 @@ static bool may_take(const struct placement_solver *s, uint32_t vm, uint32_t nod
     return placement_allowed(s, vm, node) && placement_fits(s, vm, node);
 }
 
-/* A node that may take the VM: the one at hand if it may. NONE: none was found. */
+/* A node that may take the VM: `node` if it may. NONE: none was found. */
 static uint32_t node_for(struct placement_solver *s, uint32_t vm, uint32_t node) {
     for (uint32_t i = 0; i < NODE_TRIES; i++) {
         if (may_take(s, vm, node)) {
@@ -177,7 +177,7 @@ static uint32_t node_for(struct placement_solver *s, uint32_t vm, uint32_t node)
     return PLACEMENT_NONE;
 }
 
-/* Those that may go to the node, in the order of the search. */
+/* The VMs that may go to the node, in the order of the search. */
 static void list_for(struct pricing *x, struct knapsack *k, uint32_t node) {
     struct pack *p = x->p;
     k->n_list = 0;
@@ -193,7 +193,7 @@ static void list_for(struct pricing *x, struct knapsack *k, uint32_t node) {
     p->s->work += p->n_left / 2;
 }
 
-/* The best choice for the node with the VM, which is in the list. */
+/* The best choice for the node that contains the VM, which is in the list. */
 static void seek_choice(struct pricing *x, struct knapsack *k, uint32_t vm, uint32_t node,
                         uint32_t work) {
     struct pack *p = x->p;
@@ -217,7 +217,7 @@ static void seek_choice(struct pricing *x, struct knapsack *k, uint32_t vm, uint
     p->s->work += (work - k->work) / 4 + 4;
 }
 
-/* For each VM, but less and less often for one for which nothing new is found. */
+/* For each VM; rarer and rarer if the VM's searches find nothing new. */
 static void seek_choices(struct pricing *x, uint32_t work) {
     struct pack *p = x->p;
     struct knapsack k = {.p = p, .list = p->list, .by_value = true, .best_within = true};
@@ -263,8 +263,8 @@ static bool can_hold(const struct pricing *x, uint32_t node, const struct choice
     return s->n_vms_on[node] + choice->n <= s->vms_max[node];
 }
 
-/* Prices only fall during a sweep: values in the heap are too high at most, and a choice that is
- * first by its value of the moment is the best. */
+/* Prices only fall during a sweep, so values in the heap are never too low: a choice that is first
+ * by its current value is the best. */
 static const struct choice *best_choice(struct pricing *x, uint32_t node) {
     const struct choice *best = NULL;
     const uint32_t n_heap = x->n_heap;
@@ -288,7 +288,7 @@ static const struct choice *best_choice(struct pricing *x, uint32_t node) {
     return best;
 }
 
-/* Returns what the choices of all nodes were worth together. */
+/* Returns the sum of the values of all nodes' choices. */
 static uint64_t sweep(struct pricing *x, uint64_t step) {
     struct pack *p = x->p;
     uint64_t filled = 0;
@@ -320,8 +320,8 @@ size_t placement_price_room(uint32_t n_vms) {
     return n_vms > LISTED_VMS_MAX ? 0 : n_vms * per_vm;
 }
 
-/* A step of each search for a choice, in all rounds, about: soon two VMs of three rest, and a unit
- * of work is 4 steps. */
+/* About one step of every search, over all rounds: soon two of three VMs rest, and a unit of work is
+ * 4 steps. */
 static uint64_t work_by_step(const struct pack *p) {
     return (ROUNDS * (uint64_t)p->n_left + 11) / 12;
 }
