@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A package for the Debian release that it is built on: cmake --build --preset release --target package
 #
-# It brings with it what a node needs, so that a node needs no compiler and no list of packages. The libraries come from the
-# programs themselves (dpkg-shlibdeps). Everything else that a node runs is named here; a comment says why it is not obvious.
+# It brings what a node needs: no compiler, no list of packages. dpkg-shlibdeps finds the libraries of the programs. This
+# file names everything else that a node runs; comments explain the entries that are not obvious.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME clusterd)
 set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
@@ -25,7 +25,7 @@ set(depends
     qemu-system-x86
     qemu-utils
     fence-agents
-    # fence_ipmilan runs it; Debian 12 lets a node go without.
+    # fence_ipmilan runs it; Debian 12 does not require it.
     ipmitool
     systemd)
 list(JOIN depends ", " CPACK_DEBIAN_PACKAGE_DEPENDS)
