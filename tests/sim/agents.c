@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The resource agents, as resource-agents/README.md describes them: processes that give libvirtd a
- * job (jobs.c) and tell how it ended. A process that is killed takes back nothing that libvirtd has
+ * job (jobs.c) and report how it ended. Killing a process takes nothing back that libvirtd has
  * begun.
  *
- * A slot is both, the process and its job: `process` says whether somebody still listens.
+ * A slot is the process and its job: `process` says whether somebody still listens.
  */
 #include "sim/world.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What must be true after every step, seen by somebody who sees everything: two copies, a lost
- * write, a start that nobody ordered, an entry that is committed and not kept, evidence that is not
- * so. The log as it was first committed anywhere is the truth that all others are held against.
+ * The invariants after every step, checked with full knowledge: two copies, a lost write, a start
+ * that nobody ordered, a committed entry that is lost, false evidence. The reference for all logs
+ * is the log as it was first committed anywhere.
  */
 #include "sim/world.h"
 

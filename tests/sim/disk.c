@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Each node's database, as store/store.c treats it: what arrives while a transaction is
- * being committed goes into the next; STORED tells what is safe. A crash leaves the transaction
- * under way done or not done, never half, and loses what waits. A disk may be slow, full or broken;
- * a database may be put back from an older copy, or be lost.
+ * Each node's database, as store/store.c treats it: what arrives during a commit goes into the next
+ * transaction; STORED says what is safe. A crash leaves the running transaction done or not done,
+ * never half, and loses what waits. A disk may be slow, full or broken; a database may be lost, or
+ * replaced by an older copy.
  */
 #include "sim/world.h"
 

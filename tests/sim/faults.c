@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults, drawn and named; see faults.h. What each one does is in faults_nodes.c, faults_disks.c
- * and faults_guests.c.
+ * Faults, drawn and named; see faults.h. faults_nodes.c, faults_disks.c and faults_guests.c say
+ * what each one does.
  */
 #include "sim/faults_inner.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults: what a seed does to its cluster, drawn beforehand as a list, so that a run can be
- * repeated with a part of the list (shrink.c), or written down as a story.
+ * Faults: the list of what a seed does to its cluster. The list is drawn beforehand, so a run can
+ * be repeated with a part of it (shrink.c) or written down as a story.
  */
 #ifndef TESTS_SIM_FAULTS_H
 #define TESTS_SIM_FAULTS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults of what is stored: databases that are lost or replaced, volumes that hang.
+ * Faults of storage: databases that are lost or replaced, volumes that hang.
  */
 #include "sim/faults_inner.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults of libvirt and its guests, and what the administrator does meanwhile.
+ * Faults of libvirt and its guests, and what the administrator does during them.
  */
 #include "sim/faults_inner.h"
 

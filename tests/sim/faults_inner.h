@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of the faults: one function for each, and what several of them share.
+ * The inside of the faults: one function for each fault, and shared helpers.
  */
 #ifndef TESTS_SIM_FAULTS_INNER_H
 #define TESTS_SIM_FAULTS_INNER_H

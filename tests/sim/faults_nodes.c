@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Faults of nodes: their power and network, their processes, time.
+ * Faults of nodes: power, network, processes, time.
  */
 #include "sim/faults_inner.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an administrator does with libvirt, beside the cluster: he adds a VM that runs already,
- * starts by hand one that the cluster has stopped, and makes a snapshot of one. Whatever goes wrong
- * meanwhile, it must never run twice, nor be destroyed while the cluster runs it nowhere (check.c),
- * nor be started from a disk older than what it has written (agents.c).
+ * What an administrator does with libvirt outside the cluster: adds a VM that already runs, starts
+ * a VM by hand that the cluster has stopped, makes a snapshot. Whatever goes wrong meanwhile: the
+ * VM must never run twice, must not be destroyed while the cluster runs it nowhere (check.c), and
+ * must not be started from a disk older than what it has written (agents.c).
  */
 #include "sim/world.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A node whose memory is bad, or whose clusterd is a faulty build: now and then something in a
- * message is wrong before its checksum is made, so that the checksum is right.
+ * A node with bad memory or a faulty build of clusterd: now and then something in a message is
+ * damaged before its checksum is made, and the checksum is right.
  *
- * What is damaged so that it can be read and says something else (a VM that runs counts as off) is
- * beyond what any receiver can notice; of a change that comes by a message of its own, only what
- * cannot be read any more is sent.
+ * No receiver can notice damage that stays readable and says something else (a running VM counts as
+ * off). Therefore, of the changes that come as messages of their own, only unreadable ones are
+ * sent.
  */
 #include "sim/world.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guests, and libvirt as the one who tells of them: which QEMU runs where, in truth.
+ * Guests, and libvirt's reports of them: which QEMU really runs where.
  *
- * Each VM has a disk, and the disk a version that grows whenever memory of another origin begins to
- * write to it. A copy whose memory belongs to an older version would destroy the disk if it ran: so
- * a paused source of a migration whose target has run, or a saved state used twice, is found also
- * when no two copies run at the same moment.
+ * Each VM has a disk, and the disk has a version. The version grows whenever memory of another
+ * origin begins to write to the disk. A copy whose memory belongs to an older version would destroy
+ * the disk. This finds a paused migration source whose target has run, or a saved state used twice,
+ * even if no two copies run at the same moment.
  */
 #include "sim/world.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What must be true in the end: once everything is mended and some time has passed, every VM that
- * is wanted and has a possible node runs, where the model says; no node waits; every operation has
- * ended; all nodes are one; and it took no hand to get there.
+ * The invariants at the end, after all is repaired and some time has passed: every wanted VM with a
+ * possible node runs, where the model says; no node waits; every operation has ended; all nodes
+ * form one view; and nobody had to help.
  */
 #include "sim/world.h"
 

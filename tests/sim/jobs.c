@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The jobs that agents give to libvirtd: a VM is started, restored, saved, stopped, resumed, asked
- * for. Each has a beginning, at which it may be refused, and an end some time later. What a dying
- * libvirtd leaves is for the next one, or for nobody. Migrations are in migrate.c.
+ * The jobs that agents give to libvirtd: start, restore, save, stop, resume or query a VM. A job
+ * may be refused at its beginning; its end comes some time later. The jobs of a dying libvirtd go
+ * to the next one, or to nobody. Migrations are in migrate.c.
  */
 #include "sim/world.h"
 

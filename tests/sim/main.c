@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The simulator's command line: many seeds, on all processors; what a violation was, and how to see
- * it again.
+ * The simulator's command line: runs many seeds on all processors, reports violations, and says how
+ * to reproduce them.
  */
 #include "sim/mutants.h"
 #include "sim/replay.h"

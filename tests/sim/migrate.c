@@ -3,14 +3,15 @@
  * Live migration, from libvirtd to libvirtd, phase by phase (the drawing is in
  * resource-agents/vm/migrate.c). It can break in each:
  *
- *   before PERFORMED   the source runs on; the target's half copy is removed, sooner or later
- *   PERFORMED          the source stands still; if the target cannot be told to finish, the source
- *                      goes on, or, if its libvirtd died, stays paused
- *   FINISHED           the target's copy is complete, and paused; if the word of it is lost,
- * libvirt lets the source go on; if the source's libvirtd died, it stays paused, or is ended by the
- * next one CONFIRMED          the source is gone; the agent asks the target to resume its copy,
- * also when its clusterd has died. What it has asked for may be done after its own death, and what
- * it has not, never
+ *   before PERFORMED   the source continues; the target's half copy is removed, sooner or later
+ *   PERFORMED          the source is paused; if the target cannot be told to finish, the source
+ *                      continues; if the source's libvirtd died, it stays paused
+ *   FINISHED           the target's copy is complete, and paused; if that message is lost, libvirt
+ *                      resumes the source; if the source's libvirtd died, the source stays paused,
+ *                      or the next libvirtd ends it
+ *   CONFIRMED          the source is gone; the agent asks the target to resume its copy, even if
+ *                      its clusterd has died. Requests of a dead agent may still be carried out;
+ *                      it makes no new ones
  */
 #include "sim/world.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Mutants; see mutants.h. Each is hunted in a process of its own: a core that is wrong may also
- * fail one of its own checks, which ends the process, and counts.
+ * Mutants; see mutants.h. Each mutant is hunted in a separate process: a faulty core may also fail
+ * one of its own checks, which ends the process, and counts as found.
  */
 #include "sim/mutants.h"
 

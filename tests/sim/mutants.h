@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The check that the check works: with each deliberate fault (base/mutant.h) in the core, the
- * simulator must find a violation.
+ * Tests the test: the simulator must find a violation for each deliberate fault in the core
+ * (base/mutant.h).
  */
 #ifndef TESTS_SIM_MUTANTS_H
 #define TESTS_SIM_MUTANTS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A node's clusterd: events into the core, actions out of it. What the daemon's driver.c and main.c
- * do, in virtual time. How it begins and ends is in node_life.c.
+ * A node's clusterd: events into the core, actions out of it. In virtual time, it does what
+ * driver.c and main.c do in the daemon. Start and end are in node_life.c.
  */
 #include "sim/world.h"
 

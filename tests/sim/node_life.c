@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A node's clusterd is started, stopped, killed, and ends by itself; it is frozen and starved.
+ * A node's clusterd starts, stops, is killed, exits by itself, is frozen and starved.
  */
 #include "sim/world.h"
 

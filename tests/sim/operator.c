@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The administrator: commands on any node, and what came of them. Set-up, and random wishes.
+ * The administrator: commands on any node and their results; set-up; random requests.
  */
 #include "sim/world.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Power: on, off, fence devices that pull it, watchdogs that cut it.
+ * Power: on, off, fence devices that cut it, watchdogs that reset.
  */
 #include "sim/world.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The flight recorder's player; see replay.h, and adapters/export.h for the tape.
+ * The flight recorder's player; see replay.h, and store/flight_record.h for the tape.
  */
 #include "sim/replay.h"
 

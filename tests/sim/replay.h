@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The flight recorder's player: what a real node has recorded (clusterctl support-bundle, or
- * clusterd --export) goes through the same code again, and must come to the same state.
+ * The flight recorder's player: the recording of a real node (clusterctl support-bundle, or
+ * clusterd --export) runs through the same code again and must lead to the same state.
  */
 #ifndef TESTS_SIM_REPLAY_H
 #define TESTS_SIM_REPLAY_H

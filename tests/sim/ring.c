@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * corosync, first half: who is in which ring, who is in the group (CPG), who has a quorum
- * (votequorum). The order of messages within a ring is ring_order.c's.
+ * corosync, first half: who is in which ring, who is in the group (CPG), who has quorum
+ * (votequorum). The order of messages within a ring is in ring_order.c.
  *
- * When somebody is out of reach, the ring orders nothing more; after token and consensus, those who
- * reach each other form a new one. Before it is told, everybody gets what his part of the old ring
- * has got (extended virtual synchrony). Group and quorum are told over two sockets, so either may
- * come first.
+ * While a node is out of reach, the ring orders nothing more. After token and consensus, the nodes
+ * that reach each other form a new ring. Before they learn of it, every node gets what its part of
+ * the old ring has received (extended virtual synchrony). Group and quorum are reported over two
+ * sockets; either may come first.
  */
 #include "sim/world.h"
 

@@ -2,11 +2,12 @@
 /*
  * corosync, second half: one order of all messages of a ring.
  *
- * A message waits at its sender until the token comes by; then it has its place, and arrives at
- * each member in its own time. It is delivered when it and all before it have arrived: agreed
- * order, not safe delivery, so a sender may get its own message back when nobody else has it. What
- * a broken ring leaves is handed out when the next ring is formed: all that any member of the part
- * has, but after the first message that the part lacks, only those of its own members.
+ * A message waits at its sender for the token. The token gives it its place; then it arrives at
+ * each member in its own time. It is delivered when it and all messages before it have arrived:
+ * agreed order, not safe delivery. A sender may get its own message back when no other node has it.
+ * When the next ring forms, the messages of the broken ring are handed out: all that any member of
+ * the part has; but after the first message that the part lacks, only messages of the part's own
+ * members.
  */
 #include "sim/world.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules of placement: wishes for them at random, and the promise of the hard ones. No two VMs that
- * a hard rule keeps apart may be on one node, by the model, unless they were so when the rule was
- * made and have been ever since.
+ * Rules of placement: random ones, and the invariant of the hard ones. By the model, no two VMs
+ * that a hard rule keeps apart may be on one node, unless they were there when the rule was made
+ * and have stayed together since.
  */
 #include "sim/world.h"
 

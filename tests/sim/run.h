@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One run: a cluster is set up, faults happen to it, it is healed and must come to rest; as often
- * as the time asked for allows.
+ * One run: set up a cluster, let faults happen, heal it and wait until it is at rest; repeat as
+ * often as the given time allows.
  */
 #ifndef TESTS_SIM_RUN_H
 #define TESTS_SIM_RUN_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Shrinking; see shrink.h. Delta debugging over the list of faults (Zeller and Hildebrandt): leave
- * out halves, then quarters, ... as long as the same kind of violation remains; then shorten the
- * pauses, and take VMs and nodes away.
+ * out halves, then quarters, ... as long as the same kind of violation remains. Then shorten the
+ * pauses, and remove VMs and nodes.
  */
 #include "sim/shrink.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Shrinking: of a seed that violates a property, a small part that violates it too.
+ * Shrinking: find a small part of a violating seed that still violates the property.
  */
 #ifndef TESTS_SIM_SHRINK_H
 #define TESTS_SIM_SHRINK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Time, chance and the loop; see sim.h. Everything that will happen lies in one heap, ordered by
- * its moment and then by when it was thought of; so a run is a function of its options alone.
+ * Time, chance and the loop; see sim.h. All future events lie in one heap, ordered by their time
+ * and then by their creation. A run is a function of its options alone.
  */
 #include "sim/world.h"
 

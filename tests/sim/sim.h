@@ -2,18 +2,19 @@
 /*
  * The simulator: a whole cluster in one process, in virtual time, from a seed.
  *
- *   The nodes' clusterd is the core that the daemon links (core, wire, placement), and the pure
- * part of its corosync adapter (ring_view.c), object code for object code. Everything around it is
- * the world's: corosync, disks, libvirt and its guests, fencing, watchdogs, the administrator,
- * time. The world knows what truly runs where, and checks after every step that nothing is lost and
- *   nothing runs twice (check.c); after healing, that everything runs again (healing.c).
+ * The nodes' clusterd is the core that the daemon links (core, wire, placement), and the pure part
+ * of its corosync adapter (ring_view.c), object code for object code. The world simulates
+ * everything around it: corosync, disks, libvirt and its guests, fencing, watchdogs, the
+ * administrator, time. The world knows what really runs where. After every step it checks that
+ * nothing is lost and nothing runs twice (check.c); after healing, that everything runs again
+ * (healing.c).
  *
- * A seed replays exactly. Every choice is drawn from one stream, which a fuzzer may bring along.
+ * A seed replays exactly: every choice is drawn from one stream, which a fuzzer may supply.
  * (Models: TigerBeetle's VOPR, FoundationDB's simulation, cowsql/raft's test cluster.)
  *
- * What the world does not do, because it is outside of the contract: a fence device that says "off"
- * of a node that is on and that corosync does not hear (of one that it does hear, see
- * FENCE_CROSSED); an administrator who confirms what is not so.
+ * Outside the contract, and not simulated: a fence device that says "off" about a running node that
+ * corosync does not hear (about one that corosync hears, see FENCE_CROSSED); an administrator who
+ * confirms something false.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Stories, read and played; see story.h.
+ * Reads and plays stories; see story.h.
  */
 #include "sim/story_inner.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Scenarios told as stories: what happens to a cluster, one thing a line (scenarios/README.md has
- * the words), and beside it, in NAME.trace, what the cluster then said and did. The story is played
- * in a calm simulation with all of its checks on; what it says and does is compared line by line.
+ * Scenarios as stories: what happens to a cluster, one thing a line (scenarios/README.md lists the
+ * words), and beside it, in NAME.trace, what the cluster then said and did. A calm simulation plays
+ * the story with all checks on, and compares the result with the trace line by line.
  */
 #ifndef TESTS_SIM_STORY_H
 #define TESTS_SIM_STORY_H

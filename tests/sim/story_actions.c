@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a story does: to the world, and as its administrator.
+ * The actions of a story: on the world, and as its administrator.
  */
 #include "sim/story_inner.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a story waits for, expects, and finds said. What runs where is the world's truth; what a
- * state is, the word of the node that has applied most.
+ * The conditions of a story: what it waits for, expects, and finds said. The world says what really
+ * runs where; the node that has applied most says what a state is.
  */
 #include "sim/story_inner.h"
 

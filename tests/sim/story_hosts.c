@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Nodes that are not alike, told in stories: their storages, CPU models and machine types, and what
- * corosync.conf says of the quorum.
+ * Nodes that differ, in stories: their storages, CPU models and machine types, and the quorum
+ * options of corosync.conf.
  */
 #include "sim/story_inner.h"
 

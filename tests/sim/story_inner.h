@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of the stories: lines and their patterns, what is told of them.
+ * The inside of the stories: lines, their patterns, and their reports.
  */
 #ifndef TESTS_SIM_STORY_INNER_H
 #define TESTS_SIM_STORY_INNER_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules in a story: made, removed, and found to keep a VM down.
+ * Rules in a story: added, removed, and found to keep a VM down.
  */
 #include "sim/story_inner.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The trace of a story: its own lines, and below each what the cluster said and did until the next.
- * Numbers that a harmless change moves (times, log indexes) are left out, so that a difference
- * means something.
+ * The trace of a story: its lines, and below each what the cluster said and did until the next
+ * line. Numbers that a harmless change moves (times, log indexes) are left out: a difference means
+ * something.
  */
 #include "sim/story_inner.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Words: whether a line looks like a pattern, and what it says then.
+ * Words: whether a line matches a pattern, and its values.
  */
 #include "sim/story_inner.h"
 

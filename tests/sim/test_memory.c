@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory runs out. A core whose allocation fails says -ENOMEM and asks for nothing more, and its
- * clusterd ends; after its restart the cluster goes on, no property violated, and comes to rest.
+ * Memory runs out. A core with a failed allocation returns -ENOMEM and asks for nothing more; its
+ * clusterd ends. After its restart the cluster continues, violates no property, and comes to rest.
  *
- * To fail the first, the second, the third ... of a run's million allocations would take a million
- * runs. So each way to an allocation (the innermost callers, as a digest) fails once, whichever run
- * comes by it first, in the middle of a simulated cluster to which everything else happens as well.
- * What is called outside of a step is small, and is swept from the first allocation to the last.
+ * Failing each of a run's million allocations, one a run, would take a million runs. Instead, each
+ * path to an allocation (the innermost callers, as a digest) fails once, in the run that reaches it
+ * first, in the middle of a simulated cluster with all other faults. The few functions called
+ * outside of a step are swept from the first allocation to the last.
  */
 #include "sim/run.h"
 #include "sim/world.h"

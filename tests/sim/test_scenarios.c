@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_scenarios.c - each scenario named (or all of scenarios/) is played and compared with its
+ * test_scenarios.c - plays each named scenario (or all of scenarios/) and compares it with its
  * trace.
  *
- * test_scenarios [NAME ...]; the exit status is 0 if all held.
+ * test_scenarios [NAME ...]; the exit status is 0 if all agree.
  */
 #include "sim/story.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_story.c - the stories' language is strict, and a story that is not true does not pass.
+ * test_story.c - the stories' language is strict, and a false story does not pass.
  */
 #include "sim/story.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The cluster's volume: which storage each node has at its path, and the agent that writes a
- * heartbeat there and tells of the others'. As a rule all nodes have the same storage; if one has
- * another, or a copy, its agent finds other files there, or files that do not move.
+ * heartbeat there and reports those of the others. Normally all nodes have the same storage. If one
+ * has another storage, or a copy, its agent finds other files there, or files that do not change.
  */
 #include "sim/world.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The simulator's inside: what its files share. Tests and the command line see sim.h.
+ * The inside of the simulator: shared by its files. Tests and the command line use sim.h.
  */
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
