@@ -320,8 +320,8 @@ size_t placement_price_room(uint32_t n_vms) {
     return n_vms > LISTED_VMS_MAX ? 0 : n_vms * per_vm;
 }
 
-/* About one step of every search, over all rounds: soon two of three VMs rest, and a unit of work is
- * 4 steps. */
+/* About one step of every search, over all rounds: soon two of three VMs rest, and a unit of work
+ * is 4 steps. */
 static uint64_t work_by_step(const struct pack *p) {
     return (ROUNDS * (uint64_t)p->n_left + 11) / 12;
 }

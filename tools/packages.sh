@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Installs the Debian packages that a part of clusterd needs, only those that are missing, and starts nothing.
+# Installs the missing Debian packages that a part of clusterd needs, and starts nothing.
 #
-# Debian starts and enables the services that a package brings. That is wrong here: the lab must not touch the host's
-# corosync or libvirt, and a build machine wants neither. Three things keep them down:
-#   1. While apt runs, /usr/sbin/policy-rc.d answers 101 ("do not"). invoke-rc.d and deb-systemd-invoke, the two ways in
-#      which a package's scripts start anything, both ask it. What was there before is put back, also after a signal;
-#      after a SIGKILL the next run puts it back.
-#   2. The policy says nothing about enabling, so a unit would start at the next boot. Units (and init scripts) of
-#      packages that this run installed are disabled again. Those of packages that were there before stay as they are.
-#   3. needrestart is told to keep out, so services of the host are not restarted behind its owner's back.
+# Debian starts and enables the services of a package. That is wrong here: the lab must not touch the host's corosync or
+# libvirt, and a build machine needs neither. Three measures keep them down:
+#   1. While apt runs, /usr/sbin/policy-rc.d answers 101 ("do not"). Packages' scripts start services through invoke-rc.d
+#      or deb-systemd-invoke, and both ask it. The former file is restored, also after a signal; after a SIGKILL the next
+#      run restores it.
+#   2. The policy does not cover enabling: a unit would start at the next boot. This run therefore disables the units (and
+#      init scripts) of the packages that it installed. Those of packages that were there before stay as they are.
+#   3. needrestart is suspended: it must not restart services of the host unasked.
 set -u -o pipefail
 export LC_ALL=C PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}"
 
@@ -54,10 +54,10 @@ Sets: $(set_names)
 EOF
 }
 
-# The number of this Debian; testing and sid have none, and are newer than all that have.
+# The number of this Debian release; testing and sid have none, and are newer than all numbered ones.
 release() { (VERSION_ID='' && . /etc/os-release 2>/dev/null; echo "${VERSION_ID%%.*}") | grep -E '^[0-9]+$' || echo 999; }
 
-# The table above in two forms: the names of the sets, and one set's packages on this release, or its reason.
+# The table above in two forms: the names of the sets; and one set's packages on this release, or its reason.
 set_names() { awk -F'|' '$1 ~ /[a-z]/ { gsub(/ /, "", $1); printf "%s%s", sep, $1; sep = " " } END { print "" }' <<<"$table"; }
 set_why() { awk -F'|' -v s="$1" '{ n = $1; gsub(/ /, "", n) } n == s { sub(/^ /, "", $2); print $2 }' <<<"$table"; }
 set_packages() {
@@ -86,7 +86,7 @@ mark='# clusterd tools/packages.sh: for the time of one apt-get; it may be remov
 policy_is_ours() { [ -f "$policy" ] && grep -qF "$mark" "$policy" 2>/dev/null; }
 
 policy_restore() {
-    # Ours goes, what was there comes back (also as the symbolic link that it may have been).
+    # Removes our file and restores the former one (even if it was a symbolic link).
     if policy_is_ours; then
         rm -f "$policy"
     fi
@@ -104,8 +104,8 @@ policy_forbid() {
     printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy.new" && chmod 755 "$policy.new" && mv "$policy.new" "$policy"
 }
 
-# Units and init scripts that a package brings, by name. Those of the system itself, which a minimal image may get as
-# dependencies, are left as the system wants them: they belong to it, not to us.
+# Units and init scripts of a package, by name. Those of the system itself, which a minimal image may get as dependencies,
+# stay as the system wants them.
 units_of() {
     case "$1" in systemd | systemd-* | udev | dbus | dbus-* | logrotate | polkitd) return ;; esac
     dpkg -L "$1" 2>/dev/null | sed -nE 's,^(/usr)?/lib/systemd/system/([^/@]+\.(service|socket|timer|path))$,\2,p' | sort -u
@@ -126,7 +126,7 @@ disable_new() {
             else
                 say "could not disable $unit (of $package): it would start at the next boot; run: systemctl disable $unit"
             fi
-            # Nothing should run; a package whose scripts go round policy-rc.d is stopped by name.
+            # Nothing should run; stop a package by name if its scripts bypass policy-rc.d.
             if [ -d /run/systemd/system ] && systemctl is-active --quiet "$unit"; then
                 systemctl stop "$unit" >>"$log" 2>&1
                 say "stopped: $unit (of $package), which started in spite of policy-rc.d"
@@ -148,7 +148,7 @@ apt() {
 
 apt_install() { [ "$stopped" = no ] && apt install --no-install-recommends "$@"; }
 
-# Package lists may be absent (a fresh image) or too old (the file is gone from the mirror): each has one cure.
+# Package lists may be absent (a fresh image) or too old (the mirror has dropped the file): one remedy for each.
 apt_update_once() {
     [ "$updated$stopped" = nono ] || return 1
     updated=yes
@@ -174,7 +174,7 @@ lock() {
     flock -w 900 9 || die "another packages.sh has been at work for 15 minutes (/run/lock/clusterd-packages.lock); try again later"
 }
 
-# What a run that was killed has left is put back, also when there is nothing to install: unless another is at work just now.
+# Restores what a killed run has left, even if there is nothing to install; not while another run is active.
 clear_up() {
     [ "$(id -u)" -eq 0 ] && policy_is_ours || return 0
     lock_open
@@ -207,15 +207,15 @@ install() {
     done
 
     before=$(names)
-    # A signal waits until apt-get has come to its end (it is a foreground child). What apt-get did until then is treated as
-    # always: nothing of it shall start by itself.
+    # A signal waits for the end of apt-get (a foreground child). Whatever apt-get did until then is treated as always:
+    # nothing of it may start by itself.
     trap 'stopped=yes' INT TERM HUP QUIT
     trap policy_restore EXIT
     policy_forbid || die "cannot write $policy; is /usr mounted read-only?"
     candidates_known "${list[@]}" || apt_update_once || log_fail "apt-get update failed; check the network and /etc/apt/sources.list"
     apt_install "${list[@]}" || { apt_update_once && apt_install "${list[@]}"; }
     local rc=$?
-    # Also after a failure: what did get installed shall not start by itself.
+    # After a failure, too: installed packages must not start by themselves.
     mapfile -t new < <(comm -13 <(echo "$before") <(names))
     disable_new "${new[@]}"
     policy_restore
@@ -229,8 +229,8 @@ install() {
     rm -f "$log"
 }
 
-# The guests need a kernel image and its modules, the host needs neither: an installed kernel would become what the host
-# boots next. So the package is only unpacked.
+# The guests need a kernel image and its modules; the host does not: an installed kernel would become the host's next boot
+# kernel. Therefore the package is only unpacked.
 kernel() {
     local dir=$1 image work rc
     [ -d "$dir" ] || mkdir -p "$dir" || die "cannot make $dir"
@@ -257,16 +257,16 @@ kernel() {
 kernel_depends() { apt-cache depends --important "$1" 2>/dev/null | sed -nE "s/.*Depends: ($2)\$/\1/p"; }
 kernel_name() { kernel_depends linux-image-cloud-amd64 'linux-image-[0-9].*' | head -n 1; }
 
-# Since Debian 14 the image is an empty package: kernel, modules and their lists are in three others, on which it depends.
+# Since Debian 14 the image is an empty package: kernel, modules and their lists are in three packages that it depends on.
 kernel_fetch() {
     local -a more
     mapfile -t more < <(kernel_depends "$1" 'linux-(base|binary|modules)-[0-9].*')
-    # apt fetches as user _apt where that user may write; in a private directory it fetches as root and says so.
+    # apt fetches as user _apt if that user may write there; in a private directory it fetches as root and says so.
     (cd "$2" && rm -f ./*.deb && apt download -o APT::Sandbox::User=root "$1" "${more[@]}")
 }
 
-# Debian 12 has boot/vmlinuz-REL and lib/modules/REL, 13 has usr/lib/modules/REL, and 14 the kernel in there, too. Here they
-# become the first in any case; the kernel comes last, as it says that all is there.
+# Debian 12 has boot/vmlinuz-REL and lib/modules/REL, 13 has usr/lib/modules/REL, and 14 has the kernel there, too. The result
+# always has the layout of 12. The kernel comes last: its presence means that everything is there.
 kernel_unpack() {
     local package modules kernel rel
     for package in "$1"/*.deb; do

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rules of the house: who may include whom, and what the pure parts may call.
+"""The rules of the house: which part may include which, and what the pure parts may call.
 
     base <- wire <- core <- driver        placement <- core        adapters see core and what lies below it
     cli and agents see base and wire only; cli sees placement and config (clusterd.conf) too
 
-The include check reads every #include; the symbol check reads what the compiler left undefined in the archives, so that
-a declaration written by hand instead of an #include does not get past it. Within core and adapters each folder is a room
-with a rule of its own, held the same two ways; and no file may use, by way of others, a file that uses it.
+The include check reads every #include. The symbol check reads the undefined symbols in the archives: it also finds a
+declaration written by hand instead of an #include. Within core and adapters each folder is a room with a rule of its own,
+enforced in the same two ways. And no circles: no file may use, directly or through others, a file that uses it.
 """
 
 import os
@@ -20,13 +20,13 @@ MAY_SEE = {
     "wire": {"wire", "base"},
     "placement": {"placement", "base"},
     "core": {"core", "placement", "wire", "base"},
-    # clusterd.conf: clusterd and clusterctl read it. core has the one limit that it needs, in timeouts.h.
+    # clusterd and clusterctl read clusterd.conf. Its only limit from core is in timeouts.h.
     "config": {"config", "core", "base"},
-    # ipc/export.c writes down the problem that core hands to the engine: its types, no call.
+    # ipc/export.c writes the problem that core hands to the engine: it uses placement's types, but no function.
     "adapters": {"adapters", "config", "core", "placement", "wire", "base"},
     "driver": {"driver", "adapters", "config", "core", "placement", "wire", "base"},
-    # `clusterctl plan` runs the engine in its own process: nothing waits in clusterd while it thinks, and it does so for a
-    # cluster in a file where no clusterd runs. placement knows no cluster, so clusterctl learns nothing that is not its own.
+    # `clusterctl plan` runs the engine in its own process: clusterd does not wait for it, and a cluster in a file needs no
+    # clusterd at all. placement knows no cluster, so clusterctl learns nothing beyond its own business.
     "cli": {"cli", "config", "placement", "wire", "base"},
     "agents": {"agents", "wire", "base"},
     "examples": {"examples"},

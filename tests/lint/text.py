@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks that need nothing but the text."""
+"""Checks that need only the text."""
 
 import fnmatch
 import os
@@ -18,7 +18,7 @@ def code_files(tree):
 
 
 def spdx(tree):
-    """Every source says its licence in its first three lines."""
+    """Every source names its licence in its first three lines."""
     return [f"{path}:1: no 'SPDX-License-Identifier: GPL-2.0-or-later' in the first three lines"
             for path in code_files(tree)
             if not any("SPDX-License-Identifier: GPL-2.0-or-later" in line for line in tree.read(path).splitlines()[:3])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks that call a tool: formatter, static analysers, shellcheck, mandoc."""
+"""Checks that run a tool: formatter, static analysers, shellcheck, mandoc."""
 
 import json
 import os
@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tree import Skipped, run
 
-# The path-sensitive analyser explores 225000 states of each function if it is let; a tenth of that finds what it finds
-# here, in a sixth of the time.
+# By default the path-sensitive analyser explores 225000 states of each function. A tenth of that finds the same here, in a
+# sixth of the time.
 ANALYSER = [f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=20000")]
 FORMAT_VERSION = "14"
-# What later versions than those of Debian 12 and 13 find, and is none: an array that a loop fills counts as not initialised; an
-# index behind CHECK() as unbounded, a divisor behind its own test as zero; a macro that leaves one half of a comma unused.
+# False findings of versions later than those of Debian 12 and 13: an array that a loop fills counts as not initialised, an index
+# behind CHECK() as unbounded, a divisor behind its own test as zero; a macro leaves one half of a comma unused.
 NEWER_CPPCHECK = (((2, 10), "--suppress=uninitvar"), ((2, 17), "--suppress=arrayIndexOutOfBoundsCond"),
                   ((2, 17), "--suppress=zerodiv"), ((2, 17), "--suppress=constStatement"))
 NEWER_TIDY = (((19, 99), "--checks=-clang-analyzer-security.ArrayBound,-clang-analyzer-core.DivideZero"),)
@@ -27,7 +27,7 @@ def relative(tree, text):
 
 
 def formatter():
-    """The program that writes as the sources are written. What another version would change is no fault of theirs."""
+    """The formatter of the version that the sources follow. Changes by another version are not findings."""
     for program in (f"clang-format-{FORMAT_VERSION}", "clang-format"):
         try:
             said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tree that is checked: which files it has, of what kind, and to which part of the house each belongs."""
+"""The tree under check: its files, their kinds, and the part of the house that each belongs to."""
 
 import os
 import re
 import subprocess
 
-# Longest prefix first; the first that fits names the part.
+# Longest prefix first; the first match names the part.
 PARTS = (
     ("clusterd/base/", "base"),
     ("clusterd/wire/", "wire"),
@@ -19,7 +19,7 @@ PARTS = (
     ("tests/", "tests"),
     ("examples/", "examples"),
 )
-# Files at the top of core that are a room of their own; everything else in a folder belongs to the folder's room.
+# Files at the top of core that form rooms of their own; every other file belongs to the room of its folder.
 ROOM_FILES = {"core.h": "core/shared", "outbox.h": "core/shared", "outbox.c": "core/shared", "timeouts.h": "core/shared",
               "core_internal.h": "core/inside", "context.h": "core/inside", "context.c": "core/inside",
               "pending.h": "core/inside", "pending.c": "core/inside", "usage.h": "core/inside", "usage.c": "core/inside"}
@@ -27,7 +27,7 @@ SKIPPED_DIRS = {".git", "build", "__pycache__", ".pytest_cache", ".cache", "node
 
 
 class Skipped(Exception):
-    """A check cannot say anything here, and why; that is no finding."""
+    """A check cannot run here, and why; this is not a finding."""
 
 
 class Tree:
