@@ -13,8 +13,8 @@
 
 enum { OUTPUT_MAX = 1024 * 1024 };
 
-/* The members of all lines that are JSON objects, later ones over earlier ones. NULL if there is
- * none. */
+/* The members of all JSON objects among the lines; later lines override earlier ones. NULL if there
+ * are none. */
 static json_t *parse_lines(char *output) {
     json_t *result = NULL;
     char *rest = NULL;
@@ -33,7 +33,7 @@ static json_t *parse_lines(char *output) {
     return result;
 }
 
-/* What the agent wrote, up to OUTPUT_MAX; the caller frees it. NULL: errno says why. */
+/* The agent's output, up to OUTPUT_MAX; the caller frees it. NULL: see errno. */
 static char *read_output(int fd) {
     char *output = calloc(1, OUTPUT_MAX);
     if (output != NULL && pread(fd, output, OUTPUT_MAX - 1, 0) < 0) {
@@ -62,7 +62,7 @@ int agent_run(const struct agent_call *call, json_t **ret_result, char *ret_word
                                    .words = CHILD_LAST_LINE};
     int r = child_run(&run, ret_words, size);
     char *output = r >= 0 ? read_output(fd) : NULL;
-    /* The agent's answer counts, not its exit status: "not ok" is an answer too. */
+    /* The agent's answer counts, not its exit status: "not ok" is an answer, too. */
     r = r >= 0 && output == NULL ? -errno : r >= 0 ? 0 : r;
     close(fd);
     json_t *result = r == 0 ? parse_lines(output) : NULL;

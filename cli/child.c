@@ -26,13 +26,13 @@ enum { WORDS_MAX = 4096 };
 
 struct child {
     pid_t pid;
-    int input;        /* we write; -1: it has none, or has got all of it */
-    int output;       /* we read */
-    int words;        /* its standard error; we read */
+    int input;        /* for writing; -1: no input, or all written */
+    int output;       /* for reading */
+    int words;        /* its standard error; for reading */
     int end;          /* readable when it has ended */
-    const char *rest; /* of the input: what is still to be written */
+    const char *rest; /* the part of the input that is not written yet */
     size_t words_used;
-    char text[WORDS_MAX]; /* what it wrote to standard error; more is thrown away */
+    char text[WORDS_MAX]; /* the start of its standard error; the rest is dropped */
 };
 
 static void close_fd(int *fd) {
@@ -53,7 +53,8 @@ static void search_everywhere(void) {
 static _Noreturn void child_main(const struct child_call *call, const int fds[3], pid_t parent) {
     sigset_t none;
     sigemptyset(&none);
-    /* A group of its own, so that the deadline reaches its children too. It dies with us. */
+    /* A process group of its own: the deadline reaches its children, too. It dies with
+     * clusterctl. */
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
@@ -126,7 +127,7 @@ static void give_input(struct child *child) {
     if (wrote > 0) {
         child->rest += wrote;
     }
-    /* A program need not read all that it is given. */
+    /* A program need not read all of its input. */
     if ((wrote < 0 && errno != EAGAIN) || *child->rest == '\0') {
         close_fd(&child->input);
     }
@@ -168,7 +169,7 @@ static void take_words(struct child *child) {
     child->text[child->words_used] = '\0';
 }
 
-/* Serves its pipes until it has closed them and has ended. */
+/* Serves the pipes until the program has closed them and has ended. */
 static int child_serve(struct child *child, const struct child_call *call) {
     while (child->output >= 0 || child->words >= 0 || child->end >= 0) {
         bool piped = child->output >= 0 || child->words >= 0;
@@ -215,7 +216,7 @@ static int child_finish(struct child *child, int r) {
     }
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
     }
-    /* Whatever it left behind. */
+    /* Kills what it left behind. */
     kill(-child->pid, SIGKILL);
     if (r < 0) {
         return r;
@@ -242,7 +243,7 @@ int child_run(const struct child_call *call, char *ret_words, size_t size) {
     if (r < 0) {
         return r;
     }
-    /* Writing to one that does not read must not end us. */
+    /* Writing to a program that does not read must not end clusterctl. */
     void (*old_handler)(int) = signal(SIGPIPE, SIG_IGN);
     r = child_finish(&child, child_serve(&child, call));
     signal(SIGPIPE, old_handler);

@@ -20,12 +20,12 @@
 
 enum cli_exit {
     CLI_DONE = 0,
-    CLI_FAILED = 1,        /* it was tried, and did not succeed */
+    CLI_FAILED = 1,        /* it was tried and failed */
     CLI_USAGE = 2,         /* the command line is wrong; nothing was sent */
-    CLI_REFUSED = 3,       /* the cluster said no; nothing was changed */
-    CLI_UNREACHED = 4,     /* no quorum, or clusterd not reached */
-    CLI_DEADLINE = 5,      /* --timeout passed; what was begun goes on in the cluster */
-    CLI_INTERRUPTED = 130, /* Ctrl-C while waiting; what was begun goes on in the cluster */
+    CLI_REFUSED = 3,       /* the cluster refused; nothing was changed */
+    CLI_UNREACHED = 4,     /* no quorum, or clusterd is unreachable */
+    CLI_DEADLINE = 5,      /* --timeout passed; the operation continues in the cluster */
+    CLI_INTERRUPTED = 130, /* Ctrl-C while waiting; the operation continues in the cluster */
 };
 
 struct cli {
@@ -34,12 +34,12 @@ struct cli {
     struct screen err;   /* standard error */
     const char *service; /* libqb's name of the daemon */
     struct ipc *ipc;     /* owned; NULL when not connected */
-    size_t ipc_size;     /* of messages that the connection can take */
+    size_t ipc_size;     /* size of messages that the connection can take */
     bool subscribed;     /* on this connection */
     int64_t deadline_ms; /* of the whole command; IPC_NO_DEADLINE without --timeout */
     int64_t timeout_ms;  /* as given, for messages; 0 without --timeout */
     int signal_fd;       /* readable after Ctrl-C and its like; -1 before cli_catch_signals() */
-    int resize_fd;       /* readable after the window's size changed; -1 likewise */
+    int resize_fd;       /* readable after a resize of the window; -1 likewise */
     json_t *details; /* owned; its members go into the JSON document of a failure; may be NULL */
     bool interrupted;
     bool json;
@@ -69,7 +69,7 @@ void cli_print_json_line(const json_t *document);
  * otherwise false, and the caller shows it in words. */
 bool cli_print_answer(struct cli *cli, json_t *answer);
 
-/* ---- options that several commands have (option_values.c) ---- */
+/* ---- options that several commands share (option_values.c) ---- */
 
 /* The option's value "n1,n2" as an array; empty without the option. CLI_DONE or reported. */
 int cli_names(struct cli *cli, const char *command, enum option_id id, json_t **ret_names);
@@ -79,20 +79,20 @@ int cli_number(struct cli *cli, const char *command, enum option_id id, int64_t 
 /* --resource NAME=AMOUNT,... into `arguments`, all of them; nothing without the option. */
 int cli_resources(struct cli *cli, const char *command, json_t *arguments);
 
-/* ---- speaking with the daemon (session.c) ---- */
+/* ---- talking to the daemon (session.c) ---- */
 
-/* Connects if that has not been done yet. CLI_DONE or reported. */
+/* Connects if there is no connection yet. CLI_DONE or reported. */
 int cli_connect(struct cli *cli);
 /* Sends `verb` with the members of `arguments` (stolen; NULL for none) and waits for the answer. On
  * CLI_DONE the answer is {"ok":true,...} and the caller's; anything else has been reported. */
 int cli_request(struct cli *cli, const char *verb, json_t *arguments, json_t **ret_answer);
-/* The same on a connection that stands, and silently: 0 with an answer that may be {"ok":false}, or
- * the negative errno of ipc_request(), after which the connection is closed. */
+/* The same on an open connection, silently. 0: an answer, which may be {"ok":false}. Or the
+ * negative errno of ipc_request(); then the connection is closed. */
 int cli_try_request(struct cli *cli, const char *verb, json_t *arguments, json_t **ret_answer);
-/* Asks for events, those after `since` again if it is not negative. CLI_DONE or reported. */
+/* Subscribes to events; `since` not negative: those after it are sent again. CLI_DONE or
+ * reported. */
 int cli_subscribe(struct cli *cli, int64_t since);
-/* From now on Ctrl-C, SIGTERM and SIGHUP no longer end the program by themselves; cli_wait() tells
- * of them. */
+/* From now on Ctrl-C, SIGTERM and SIGHUP no longer end the program; cli_wait() reports them. */
 void cli_catch_signals(struct cli *cli);
 
 enum cli_wait {
@@ -105,30 +105,29 @@ enum cli_wait {
 /* Waits for the next event until `until_ms`. With CLI_WAIT_EVENT the caller owns *ret_event. Ctrl-C
  * also sets cli->interrupted. A broken connection is closed. */
 enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event);
-/* After CLI_WAIT_BROKEN: tries to connect again until `until_ms`, silently. CLI_DONE;
- * CLI_INTERRUPTED; CLI_UNREACHED when the time is over or the daemon does not want to talk to us
- * any more. */
+/* After CLI_WAIT_BROKEN: tries to reconnect until `until_ms`, silently. CLI_DONE; CLI_INTERRUPTED;
+ * CLI_UNREACHED when the time is over or the daemon refuses us now. */
 int cli_reconnect(struct cli *cli, int64_t until_ms);
 
-/* For what watches until it is stopped: says that the connection broke, connects again however long
- * that takes, and subscribes. CLI_DONE, CLI_INTERRUPTED, or reported. */
+/* For commands that watch until they are stopped: reports the broken connection, reconnects however
+ * long that takes, and subscribes. CLI_DONE, CLI_INTERRUPTED, or reported. */
 int cli_resubscribe(struct cli *cli, int64_t since);
-/* Reports that --timeout has ended the watching. */
+/* Reports that --timeout has ended the watch. */
 int cli_fail_watched(struct cli *cli);
 
-/* ---- changing something and waiting for its end (follow.c) ---- */
+/* ---- changing something and waiting for the result (follow.c) ---- */
 
-/* Sends a change. If its answer carries an operation, shows the progress and waits for the end,
- * unless --no-wait. `done` (a sentence without the full stop) is said when there was nothing to
- * wait for. Returns the exit code. */
+/* Sends a change. If the answer names an operation, shows its progress and waits for the end,
+ * unless --no-wait. Without an operation, prints `done` (a sentence without the full stop). Returns
+ * the exit code. */
 int cli_change(struct cli *cli, const char *verb, json_t *arguments, const char *done);
-/* Shows the progress of an operation that runs already, until its end. */
+/* Shows the progress of a running operation, until its end. */
 int cli_follow(struct cli *cli, int64_t operation);
 
-/* ---- asking the person (confirm.c) ---- */
+/* ---- asking the user (confirm.c) ---- */
 
-/* Explains what is about to happen and asks. With `word` the person has to type it; without, y or
- * n. CLI_DONE if it may be done (or --yes was given). */
+/* Explains what is about to happen and asks. With `word` the user must type it; otherwise y or n.
+ * CLI_DONE if confirmed (or --yes was given). */
 int cli_confirm(struct cli *cli, const char *explanation, const char *question, const char *word);
 
 #endif

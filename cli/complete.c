@@ -21,7 +21,7 @@ static void candidate(const char *prefix, const char *before, const char *word) 
     }
 }
 
-/* Names as the daemon has them: request, and where in the answer they stand. */
+/* Names from the daemon: the request, and their place in the answer. */
 static const struct name_source {
     enum word_kind kind;
     const char *verb;
@@ -110,7 +110,7 @@ static void complete_options(uint64_t options, const char *word) {
     }
 }
 
-/* The option that takes `word` as its value: OPTION_COUNT if it takes none or is none. */
+/* The option that takes `word` as its value; OPTION_COUNT if there is none. */
 static enum option_id option_with_value(const char *word) {
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_info *info = &option_infos[i];
@@ -124,7 +124,7 @@ static enum option_id option_with_value(const char *word) {
     return OPTION_COUNT;
 }
 
-/* The words before the last that are no options and no values of options. Returns how many, at most
+/* The words before the last one, without options and their values. Returns how many, at most
  * `max`. */
 static size_t plain_words(int argc, char **argv, const char **ret_words, size_t max) {
     size_t count = 0;

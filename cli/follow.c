@@ -27,8 +27,8 @@ struct follow {
     struct cli *cli;
     int64_t id;
     struct progress progress;
-    json_t *last;     /* owned; the operation as it was last seen */
-    int64_t limit_ms; /* until when it must have been seen; IPC_NO_DEADLINE once it has */
+    json_t *last;     /* owned; the last seen state of the operation */
+    int64_t limit_ms; /* it must be seen before this; IPC_NO_DEADLINE once it was */
 };
 
 /* "operation 12 (drain n1)" */
@@ -83,8 +83,8 @@ static bool follow_ended(const struct follow *follow) {
     return follow->last != NULL && strcmp(state, "running") != 0;
 }
 
-/* Asks for the operation as it stands. FOLLOWING, or the exit code. With a broken connection
- * cli->ipc is NULL then. */
+/* Asks for the operation's current state. FOLLOWING, or the exit code. If the connection broke,
+ * cli->ipc is NULL. */
 static int follow_show(struct follow *follow) {
     struct cli *cli = follow->cli;
     json_auto *answer = NULL;
@@ -101,8 +101,8 @@ static int follow_show(struct follow *follow) {
         follow_take(follow, json_object_get(answer, "operation"));
     } else if (strcmp(json_text(error, "code"), "not-found") != 0 ||
                follow->limit_ms == IPC_NO_DEADLINE || ipc_left_ms(follow->limit_ms) == 0) {
-        /* A daemon that has just started may not have caught up with the others yet: then it tells
-         * of the operation later, and there is a limit to wait for that. Any other error is one. */
+        /* A daemon that has just started may not have caught up with the others yet: then it
+         * reports the operation later, but not after the limit. Any other error is final. */
         return cli_fail_answer(cli, error);
     }
     return FOLLOWING;
@@ -216,7 +216,7 @@ int cli_follow(struct cli *cli, int64_t operation) {
     return code;
 }
 
-/* It is done, or has begun; but something is worse for it. */
+/* It is done, or has begun; but it has made something worse. */
 static void show_warning(const json_t *answer) {
     text_auto *warning = strdup(json_text(answer, "warning"));
     if (warning != NULL && warning[0] != '\0') {
@@ -230,7 +230,7 @@ int cli_change(struct cli *cli, const char *verb, json_t *arguments, const char 
     json_auto *answer = NULL;
     bool wait = !options_given(&cli->options, OPTION_NO_WAIT);
     if (wait) {
-        /* Before the request: otherwise a quick operation could be over before anybody listens. */
+        /* Subscribe before the request: a quick operation could end before anybody listens. */
         int code = cli_subscribe(cli, -1);
         if (code != CLI_DONE) {
             return code;

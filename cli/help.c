@@ -31,7 +31,7 @@ static void help_option(FILE *out, enum option_id id) {
     help_item(out, name, info->help);
 }
 
-/* The verb's own options first: they are what somebody looks for. */
+/* The verb's own options first: users look for these. */
 static void help_options(FILE *out, uint64_t options) {
     fputs("\nOptions:\n", out);
     for (int common = 0; common < 2; common++) {
@@ -113,7 +113,7 @@ static void help_usage(FILE *out, const struct verb *verb) {
 
 void help_verb(FILE *out, const struct verb *verb) {
     help_usage(out, verb);
-    /* The summary as a sentence: the table has it without a capital and a full stop. */
+    /* The summary as a sentence: with a capital letter and a full stop. */
     fprintf(out, "\n%c%s.\n", toupper((unsigned char)verb->summary[0]), verb->summary + 1);
     if (verb->details != NULL) {
         fputc('\n', out);

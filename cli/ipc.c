@@ -23,7 +23,7 @@ enum { ANSWER_SLICE_MS = 200 };
 
 struct ipc {
     qb_ipcc_connection_t *connection; /* owned */
-    char *buffer;                     /* owned; what is received lands here */
+    char *buffer;                     /* owned; the receive buffer */
     size_t buffer_size;
     int64_t last_id;
     int fd; /* of the connection */
@@ -52,25 +52,25 @@ static bool readable(int fd) {
     return fd >= 0 && poll(&poll_fd, 1, 0) > 0;
 }
 
-/* libqb says the same thing with several numbers, some with their sign turned round. */
+/* libqb reports one error by several numbers, some with the sign reversed. */
 static int connect_error(int error) {
     switch (abs(error)) {
     case ECONNREFUSED: /* an abstract socket that nobody has bound */
-    case ENOENT:       /* the same, where libqb is told to use sockets in the file system */
-    case ENOTCONN:     /* it ended while we connected */
+    case ENOENT:       /* the same, if libqb uses sockets in the file system */
+    case ENOTCONN:     /* the daemon ended during the connect */
     case ECONNRESET:
     case EPIPE: return -ECONNREFUSED;
     case EACCES:
     case EPERM: return -EACCES;
-    case EAGAIN: /* its queue of new connections is full: it takes none */
+    case EAGAIN: /* its queue of new connections is full */
     case ETIMEDOUT: return -ETIMEDOUT;
     case 0: return -EIO;
     default: return -abs(error);
     }
 }
 
-/* Any user can bind a free name, also clusterd's while it does not run; he would be told the
- * passwords of fence devices. The kernel vouches for who answered. */
+/* Any user can bind a free name, also clusterd's while clusterd does not run; that user would get
+ * the passwords of fence devices. The kernel says who answered. */
 static int check_server(qb_ipcc_connection_t *connection) {
     pid_t pid = 0;
     uid_t uid = 0;
@@ -95,7 +95,7 @@ static int connection_open(const char *name, size_t size, int64_t deadline_ms,
         ready = poll(&poll_fd, 1, ipc_left_ms(deadline_ms));
     } while (ready < 0 && errno == EINTR);
     if (ready <= 0) {
-        /* libqb has no way to give up half a connection: it frees the memory, but the socket stays
+        /* libqb cannot abandon half a connection: it frees the memory, but the socket remains
          * ours. */
         int fd = poll_fd.fd;
         qb_ipcc_disconnect(connection);
@@ -170,7 +170,7 @@ static int send_request(struct ipc *ipc, const char *text, int64_t deadline_ms) 
         if (sent != -EAGAIN) {
             return sent == -EMSGSIZE ? -EMSGSIZE : -ENOTCONN;
         }
-        /* clusterd has asked its clients to hold back; there is no event for the end of that. */
+        /* clusterd has asked its clients to slow down; no event reports the end of that. */
         if (ipc_left_ms(deadline_ms) == 0) {
             return -ETIMEDOUT;
         }
@@ -181,8 +181,7 @@ static int send_request(struct ipc *ipc, const char *text, int64_t deadline_ms) 
     }
 }
 
-/* The JSON after the header of a message of `size` bytes. The daemon may end it with a NUL or not.
- */
+/* The JSON after the header of a message of `size` bytes, with or without a final NUL. */
 static int parse_message(const struct ipc *ipc, size_t size, json_t **ret_message) {
     size_t header = sizeof(struct qb_ipc_response_header);
     if (size < header || size > ipc->buffer_size) {
@@ -198,7 +197,7 @@ static int parse_message(const struct ipc *ipc, size_t size, json_t **ret_messag
     return 0;
 }
 
-/* Answers to requests that nobody waits for any more (one was interrupted) are passed over. */
+/* Skips answers to requests that nobody waits for (interrupted ones). */
 static int receive_answer(struct ipc *ipc, int64_t id, int64_t deadline_ms, json_t **ret_answer) {
     while (true) {
         int left = ipc_left_ms(deadline_ms);

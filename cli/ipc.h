@@ -19,7 +19,7 @@ struct ipc;
 #define IPC_NO_DEADLINE INT64_MAX
 
 int64_t ipc_now_ms(void);
-/* What is left until the deadline, as poll() wants it: -1 for none, never less than 0. */
+/* The rest until the deadline, for poll(): -1 for none, never below 0. */
 int ipc_left_ms(int64_t deadline_ms);
 
 /* Connects to the service `name`, for messages of up to `size` bytes.
@@ -32,8 +32,8 @@ int ipc_left_ms(int64_t deadline_ms);
 int ipc_connect(const char *name, size_t size, int64_t deadline_ms, struct ipc **ret_ipc);
 void ipc_disconnect(struct ipc *ipc);
 
-/* Waiting for an answer ends with -EINTR as soon as this descriptor (a signalfd) is readable; -1
- * for none. */
+/* Waiting for an answer ends with -EINTR once this descriptor (a signalfd) is readable; -1 for
+ * none. */
 void ipc_set_interrupt(struct ipc *ipc, int fd);
 
 /* Sends `request` (borrowed; gets "v" and "id") and waits for its answer, which the caller owns.

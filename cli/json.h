@@ -40,7 +40,7 @@ static inline void json_text_free(char **text) {
     *text = NULL;
 }
 
-/* Given back at the end of the block. */
+/* Released at the end of the block. */
 #define json_auto json_t __attribute__((cleanup(json_put)))
 #define text_auto char __attribute__((cleanup(json_text_free)))
 

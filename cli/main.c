@@ -14,7 +14,7 @@
 
 enum { PROBLEM_MAX = 256, KEEP_GOING = -1 };
 
-/* Options may stand before the noun, between noun and verb, and after the verb. Those before the
+/* Options may come before the noun, between noun and verb, and after the verb. Those before the
  * verb are the common ones. On KEEP_GOING *argc and *argv begin with the next word. */
 static int take_options(struct cli *cli, const char *command, uint64_t allowed,
                         enum options_order order, int *argc, char ***argv) {
@@ -69,7 +69,7 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **a
     return code != KEEP_GOING ? code : verb->run(cli, argv);
 }
 
-/* `noun` is NULL if it is the noun that nobody knows. */
+/* `noun` is NULL if the noun itself is unknown. */
 static int fail_unknown(struct cli *cli, const char *noun, const char *word) {
     const char *nearest = verb_nearest(noun, word);
     const char *before = noun != NULL ? noun : "";
@@ -154,7 +154,7 @@ int main(int argc, char **argv) {
     const char *service = getenv("CLUSTERD_IPC_SERVICE");
     int code = CLI_DONE;
     setlocale(LC_ALL, "");
-    /* Figures and times look the same everywhere; only the character set is the user's. */
+    /* Numbers and times look the same everywhere; only the character set is the user's. */
     setlocale(LC_NUMERIC, "C");
     screen_init(&cli.out, stdout);
     screen_init(&cli.err, stderr);
@@ -166,8 +166,8 @@ int main(int argc, char **argv) {
     }
     ipc_disconnect(cli.ipc);
     json_decref(cli.details);
-    /* A full disk or a closed pipe shows only now; a program that reads half a document must hear
-     * of it. */
+    /* A full disk or a closed pipe shows only now; a program must learn that it got half a
+     * document. */
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("clusterctl: cannot write to standard output\n", stderr);
         code = code == CLI_DONE ? CLI_FAILED : code;

@@ -17,7 +17,7 @@ int node_config_read(struct cli *cli, const char *command, struct config *ret_co
     config_init(ret_config);
     int r = config_read(ret_config, node_config_path(), message, sizeof(message));
     if (r == 0 || r == -ENOENT || r == -EACCES) {
-        return CLI_DONE; /* if it could not be read, nothing was changed by it */
+        return CLI_DONE; /* an unreadable file changed nothing */
     }
     return cli_fail(cli, CLI_FAILED, "correct the file; clusterd would not start with it either",
                     "%s: %s", command, message);

@@ -11,8 +11,8 @@
 /* The path: $CLUSTERD_CONFIG, or where clusterd looks for it. */
 const char *node_config_path(void);
 
-/* Reads it. What it does not say, or all if there is no file or this user may not read it, is the
- * default. CLI_DONE or reported. `command` is for the message. */
+/* Reads it, with defaults for missing values; all defaults if there is no file, or this user may
+ * not read it. CLI_DONE or reported. `command` is for the message. */
 int node_config_read(struct cli *cli, const char *command, struct config *ret_config);
 
 #endif

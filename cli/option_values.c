@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AMOUNT_MAX (INT64_C(1) << 40) /* as the cluster has it */
+#define AMOUNT_MAX (INT64_C(1) << 40) /* in the cluster's form */
 
 int cli_names(struct cli *cli, const char *command, enum option_id id, json_t **ret_names) {
     json_auto *names = json_array();
@@ -44,7 +44,7 @@ int cli_number(struct cli *cli, const char *command, enum option_id id, int64_t 
     return CLI_DONE;
 }
 
-/* What is a good name the cluster says: it knows. */
+/* The cluster decides which names are valid: it knows them. */
 static int add_amount(struct cli *cli, const char *command, char *word, json_t *amounts) {
     char *equals = strchr(word, '=');
     int64_t amount = 0;

@@ -129,7 +129,7 @@ bool options_given(const struct options *options, enum option_id id) {
 
 const char *options_value(const struct options *options, enum option_id id) {
     const char *value = NULL;
-    CHECK(option_infos[id].argument != WORD_NONE); /* it is never given with a value */
+    CHECK(option_infos[id].argument != WORD_NONE); /* it never takes a value */
     for (size_t i = 0; i < options->count; i++) {
         if (options->uses[i].id == id) {
             value = options->uses[i].value;
@@ -148,8 +148,8 @@ const char *options_next(const struct options *options, enum option_id id, size_
     return NULL;
 }
 
-/* Says which option is unknown here, and what was probably meant: one that is near in its letters
- * and allowed, or the news that another verb has it. */
+/* Reports an option that is unknown here, and a suggestion: a similar allowed option, or the verb
+ * that has it. */
 static void describe_unknown(const char *word, uint64_t allowed, char *problem, size_t size) {
     const char *best = NULL;
     size_t distance = SIZE_MAX;
@@ -180,7 +180,7 @@ static size_t fill_tables(uint64_t allowed, enum options_order order,
     if (order == OPTIONS_UNTIL_WORD) {
         shorts[used++] = '+';
     }
-    shorts[used++] = ':'; /* getopt stays silent; the messages are ours */
+    shorts[used++] = ':'; /* getopt stays silent; the messages are clusterctl's */
     for (int i = 0; i < OPTION_COUNT; i++) {
         if ((allowed & OPTION_BIT(i)) == 0) {
             continue;
@@ -218,7 +218,7 @@ int options_parse(struct options *options, int argc, char **argv, uint64_t allow
     struct option longs[OPTION_COUNT + 1];
     char shorts[2 * OPTION_COUNT + 3];
     fill_tables(allowed, order, longs, shorts);
-    optind = 0; /* begins anew: this runs twice in one process */
+    optind = 0; /* starts over: this runs twice in one process */
     opterr = 0;
     while (true) {
         int code = getopt_long(argc, argv, shorts, longs, NULL);

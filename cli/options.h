@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a word stands for, so that it can be named in help and completed. */
+/* The meaning of a word, for help and completion. */
 enum word_kind {
     WORD_NONE,
     WORD_NODE,
@@ -24,7 +24,7 @@ enum word_kind {
     WORD_KEY,
     WORD_AGENT,
     WORD_FILE,
-    WORD_FILE_OPTIONAL, /* as the last word of a verb; NULL if it is not there */
+    WORD_FILE_OPTIONAL, /* as the last word of a verb; NULL if absent */
     WORD_PATH,
     WORD_NAME,
     WORD_VALUE,
@@ -118,23 +118,23 @@ struct options {
     } uses[OPTION_USES_MAX];
 };
 
-/* "NODE", "VM", "DURATION": how help calls it. */
+/* "NODE", "VM", "DURATION": the word in help texts. */
 const char *word_kind_title(enum word_kind kind);
 
 bool options_given(const struct options *options, enum option_id id);
-/* The value given last; NULL if none was. */
+/* The last given value; NULL if there is none. */
 const char *options_value(const struct options *options, enum option_id id);
-/* The values of an option that may come several times: begin with *at 0; NULL after the last. */
+/* The values of a repeatable option: begin with *at 0; NULL after the last. */
 const char *options_next(const struct options *options, enum option_id id, size_t *at);
 
 enum options_order {
-    OPTIONS_UNTIL_WORD, /* stop at the first word: what follows belongs to a verb */
-    OPTIONS_ANYWHERE    /* words and options may be mixed; the words end up at the end of argv */
+    OPTIONS_UNTIL_WORD, /* stop at the first word: the rest belongs to a verb */
+    OPTIONS_ANYWHERE    /* words and options may be mixed; the words move to the end of argv */
 };
 
 /* Parses argv[1]... for the options in `allowed` and adds them to `options`. On success *ret_first
- * is the index of the first word. -EINVAL: `ret_problem` (of `size` bytes) says what is wrong,
- * naming the word and the nearest right one. */
+ * is the index of the first word. -EINVAL: `ret_problem` (of `size` bytes) names the bad word and
+ * the most similar valid one. */
 int options_parse(struct options *options, int argc, char **argv, uint64_t allowed,
                   enum options_order order, int *ret_first, char *ret_problem, size_t size);
 

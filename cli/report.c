@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The codes of the IPC's error answers and what they mean to a shell. */
+/* The error codes of the IPC, and their exit codes. */
 static const struct {
     const char *code;
     enum cli_exit exit;
@@ -82,8 +82,8 @@ void cli_detail(struct cli *cli, const char *key, json_t *value) {
     }
 }
 
-/* Messages carry text from the daemon and from files: nothing of it may move the cursor, and a
- * message is one line. */
+/* Messages carry text from the daemon and from files: none of it may move the cursor, and a message
+ * is one line. */
 static void make_one_line(char *text) {
     text_clean(text);
     for (; *text != '\0'; text++) {

@@ -15,9 +15,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* How long things may take where --timeout does not say so. A daemon that is alive accepts a
- * connection at once, and answers a change when it is committed, which takes milliseconds, or says
- * itself why that is impossible. */
+/* Time limits without --timeout. A healthy daemon accepts a connection at once. It answers a change
+ * when it is committed, after milliseconds, or says why that is impossible. */
 enum {
     CONNECT_TIMEOUT_MS = 5000,
     ANSWER_TIMEOUT_MS = 30000,
@@ -25,8 +24,8 @@ enum {
     RECONNECT_MOST_MS = 1000
 };
 
-/* A connection costs the daemon a multiple of this in memory, so it is asked for only when an
- * answer needs it. */
+/* The daemon spends a multiple of this in memory for a connection: ask for it only if an answer
+ * needs it. */
 #define LARGE_SIZE ((size_t)32 * 1024 * 1024)
 
 static int64_t sooner(int64_t one_ms, int64_t other_ms) {
@@ -123,7 +122,7 @@ static int fail_request(struct cli *cli, const char *verb, int error) {
     }
 }
 
-/* One request on the connection that stands, which is closed when that fails. */
+/* One request on the open connection; closes the connection after a failure. */
 static int session_ask(struct cli *cli, json_t *request, json_t **ret_answer) {
     int64_t until_ms = cli->deadline_ms;
     if (cli->timeout_ms == 0) {
@@ -141,7 +140,7 @@ static bool answer_is_too_large(const json_t *answer) {
     return strcmp(json_text(json_object_get(answer, "error"), "code"), "too-large") == 0;
 }
 
-/* The same connection again, with more room. What was subscribed to is subscribed to again. */
+/* The same connection again, with a larger buffer; subscribes again if it was subscribed. */
 static int session_grow(struct cli *cli) {
     json_auto *answer = NULL;
     json_auto *subscribe = json_pack("{s:s}", "verb", "subscribe");
@@ -200,7 +199,7 @@ int cli_subscribe(struct cli *cli, int64_t since) {
     return cli_request(cli, "subscribe", arguments, &answer);
 }
 
-/* A descriptor that reads as these signals instead of their doing anything; 0 ends the list. */
+/* A descriptor that reports these signals and keeps them from acting; 0 ends the list. */
 static int signals_as_descriptor(const int signals[]) {
     sigset_t set;
     sigemptyset(&set);
@@ -235,8 +234,8 @@ enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event) {
                            {.fd = cli->resize_fd, .events = POLLIN},
                            {.fd = ipc_fd(cli->ipc), .events = POLLIN}};
     while (true) {
-        /* Signals first: a stream of events must not drown Ctrl-C. Then what may have come before
-         * we waited. */
+        /* Signals first: a stream of events must not drown Ctrl-C. Then events that may have
+         * arrived before the wait. */
         if (poll(fds, 1, 0) > 0) {
             cli->interrupted = true;
             return CLI_WAIT_INTERRUPTED;
@@ -264,8 +263,8 @@ enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event) {
     }
 }
 
-/* No event tells that an abstract socket has been bound again, so this tries, less and less often.
- */
+/* No event reports that an abstract socket has been bound again. Therefore try, less and less
+ * often. */
 int cli_reconnect(struct cli *cli, int64_t until_ms) {
     int pause_ms = RECONNECT_FIRST_MS;
     session_close(cli);
@@ -297,7 +296,7 @@ int cli_resubscribe(struct cli *cli, int64_t since) {
     fputs("clusterctl: the connection to clusterd was lost; reconnecting\n", stderr);
     int code = cli_reconnect(cli, cli->deadline_ms);
     if (code == CLI_UNREACHED) {
-        /* Either the time is over, or trying once more says what is wrong. */
+        /* Either the time is over, or another try tells what is wrong. */
         return ipc_left_ms(cli->deadline_ms) == 0 ? cli_fail_watched(cli) : cli_connect(cli);
     }
     return code == CLI_DONE ? cli_subscribe(cli, since) : code;

@@ -19,7 +19,7 @@ struct verb {
     const char *name; /* NULL: the noun alone is the command ("status") */
     enum word_kind words[VERB_WORDS_MAX];
     uint64_t options;    /* besides OPTIONS_COMMON */
-    const char *usage;   /* what stands after the words instead of "[OPTION]...", or NULL */
+    const char *usage;   /* replaces "[OPTION]..." after the words, or NULL */
     const char *summary; /* after the name in lists */
     const char *details; /* paragraphs of help, or NULL */
     /* Runs it with exactly as many words as the table says. Returns the exit code. */
@@ -42,7 +42,7 @@ bool verb_noun_exists(const char *noun);
 /* "vm move": for messages and help. */
 const char *verb_title(const struct verb *verb, char title[64]);
 size_t verb_word_count(const struct verb *verb);
-/* The nearest right noun, or verb of the noun; NULL if none is near. */
+/* The most similar noun, or verb of the noun; NULL if none is similar. */
 const char *verb_nearest(const char *noun, const char *word);
 
 /* ---- help (help.c) ---- */
@@ -93,8 +93,8 @@ int command_vm_set(struct cli *cli, char **words);
 int command_node_set(struct cli *cli, char **words);
 int command_support_bundle(struct cli *cli, char **words);
 
-/* `clusterctl _complete -- WORD...`: prints what the last word may become; never fails. Not in the
- * table. */
+/* `clusterctl _complete -- WORD...`: prints the completions of the last word; never fails. Not in
+ * the table. */
 int command_complete(struct cli *cli, int argc, char **argv);
 
 #endif

@@ -15,7 +15,7 @@ static void show_settings(const struct screen *screen, const json_t *settings) {
     json_t *setting = NULL;
     struct table *table = table_create(screen, columns, sizeof(columns) / sizeof(columns[0]));
     json_array_foreach (settings, i, setting) {
-        /* A setting that nobody has changed is dim. */
+        /* Unchanged settings are dim. */
         bool changed = !json_flag(setting, "default");
         table_row(table);
         table_cell(table, STYLE_BOLD, "%s", json_text(setting, "key"));
@@ -44,7 +44,7 @@ int command_config_get(struct cli *cli, char **words) {
     json_auto *answer = NULL;
     int code = cli_request(cli, "config.get", json_pack("{s:s}", "key", words[0]), &answer);
     if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
-        /* Nothing but the value: it is mostly for a script. */
+        /* Only the value: mostly for scripts. */
         printf("%s\n", json_text(answer, "value"));
     }
     return code;

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Whether it should not stand on a command line. */
+/* Whether the parameter should not appear on a command line. */
 static bool param_is_secret(const char *key) {
     static const char *const parts[] = {"passw",     "passphrase",  "secret", "token",
                                         "community", "private_key", "api_key"};
@@ -41,7 +41,7 @@ static char *params_text(const json_t *params) {
     }
     json_object_foreach ((json_t *)(uintptr_t)params, key, value) {
         fprintf(out, "%s%s=%s", size > 0 ? " " : "", key, json_text(params, key));
-        fflush(out); /* brings `size` up to date */
+        fflush(out); /* updates `size` */
     }
     fclose(out);
     return text;
@@ -87,7 +87,7 @@ int command_device_list(struct cli *cli, char **words) {
     return CLI_DONE;
 }
 
-/* Adds one "key=value" to `params`. Says where it came from, but never what the value is. */
+/* Adds one "key=value" to `params`. Messages say where it came from, never its value. */
 static int add_param(struct cli *cli, json_t *params, char *text, const char *where) {
     char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {

@@ -20,7 +20,7 @@ static void show_event(struct cli *cli, const json_t *event) {
     }
 }
 
-/* Shows what is later than *last, and moves *last on: after a reconnection events come again. */
+/* Shows events after *last, and advances *last: after a reconnection events come again. */
 static void show_later(struct cli *cli, const json_t *event, int64_t *last) {
     if (json_is_object(event) && json_number(event, "seq") > *last) {
         *last = json_number(event, "seq");
@@ -37,7 +37,7 @@ static int follow_events(struct cli *cli, int64_t last) {
         switch (cli_wait(cli, cli->deadline_ms, &message)) {
         case CLI_WAIT_EVENT: show_later(cli, json_object_get(message, "event"), &last); break;
         case CLI_WAIT_RESIZED: break;
-        case CLI_WAIT_INTERRUPTED: return CLI_DONE; /* that is how following ends */
+        case CLI_WAIT_INTERRUPTED: return CLI_DONE; /* following ends like that */
         case CLI_WAIT_TIME: return cli_fail_watched(cli);
         case CLI_WAIT_BROKEN:
             code = cli_resubscribe(cli, last);
@@ -70,7 +70,7 @@ int command_event_list(struct cli *cli, char **words) {
         if (code != CLI_DONE || (!follow && cli_print_answer(cli, answer))) {
             return code;
         }
-        last = 0; /* if there is none yet: none must be missed from here on */
+        last = 0; /* if there is none yet: miss none from here on */
     }
     json_array_foreach (json_object_get(answer, "events"), i, event) {
         show_later(cli, event, &last);

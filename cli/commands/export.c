@@ -19,8 +19,8 @@ static bool write_cluster(FILE *file, const json_t *cluster) {
     return json_dumpf(cluster, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF;
 }
 
-/* Into a file beside it first, so that a file that is there is replaced as a whole or not at all;
- * what is no regular file (a pipe, /dev/stdout) is written to as it is. */
+/* Writes a temporary file beside it first: an existing file is replaced as a whole or not at all.
+ * Writes directly to anything that is not a regular file (a pipe, /dev/stdout). */
 static int write_file(struct cli *cli, const char *path, const json_t *cluster) {
     text_auto *beside = NULL;
     struct stat status;

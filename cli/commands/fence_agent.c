@@ -38,12 +38,12 @@ bool fence_agent_takes(const char *metadata, const char *parameter) {
     return false;
 }
 
-/* A name and nothing else; of any other clusterd says what is wrong. */
+/* A bare name. clusterd says what is wrong with any other. */
 static bool is_name(const char *agent) {
     return strncmp(agent, "fence_", 6) == 0 && strchr(agent, '/') == NULL;
 }
 
-/* "": it gave none, and a warning has been written. The caller frees it. */
+/* "": there is none, and a warning has been written. The caller frees it. */
 static char *metadata_of(struct cli *cli, const char *agent, const char *path) {
     char words[300] = "";
     const char *const argv[] = {path, "-o", "metadata", NULL};
@@ -74,7 +74,7 @@ static char *metadata_of(struct cli *cli, const char *agent, const char *path) {
     return text;
 }
 
-/* Whether something in the parameters depends on the node. */
+/* Whether any parameter depends on the node. */
 static bool names_node(const json_t *params) {
     const char *key = NULL;
     json_t *value = NULL;
@@ -86,7 +86,7 @@ static bool names_node(const json_t *params) {
     return false;
 }
 
-/* Whether the agent knows by its ip alone what to switch, or by nothing at all. */
+/* Whether the agent identifies the machine by its ip alone, or by nothing at all. */
 static bool passes_over_plug(const char *metadata) {
     return fence_agent_takes(metadata, "port_as_ip") ||
            !(fence_agent_takes(metadata, "plug") || fence_agent_takes(metadata, "port") ||

@@ -15,7 +15,7 @@
 int fence_agent_check(struct cli *cli, const char *device, const char *agent, const json_t *nodes,
                       const json_t *params);
 
-/* Whether the metadata, as XML, have a parameter of that name. */
+/* Whether the metadata (XML) has a parameter of that name. */
 bool fence_agent_takes(const char *metadata, const char *parameter);
 
 #endif

@@ -25,7 +25,7 @@ int command_node_list(struct cli *cli, char **words) {
     return code;
 }
 
-/* What it has, and what its VMs need though it has none of it. */
+/* The resources that the node has, and those that its VMs need although it has none. */
 static void show_resources(const struct screen *out, const json_t *node) {
     json_t *has = json_object_get(node, "resources");
     json_t *used = json_object_get(node, "resources_used");

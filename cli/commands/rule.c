@@ -104,7 +104,7 @@ int command_rule_show(struct cli *cli, char **words) {
     return CLI_DONE;
 }
 
-/* The one of these options that was given; NULL if none or several were. */
+/* The given one of these options; NULL if none or several were given. */
 static const char *only_one(const struct options *options, const enum option_id *ids, size_t n,
                             size_t *ret_given) {
     const char *only = NULL;
@@ -118,7 +118,7 @@ static const char *only_one(const struct options *options, const enum option_id 
     return *ret_given == 1 ? only : NULL;
 }
 
-/* What makes no sense together is said here, before anything is sent. */
+/* Refuses contradictory options before anything is sent. */
 static int check(struct cli *cli, const char *name, const char **ret_kind) {
     static const enum option_id kinds[] = {OPTION_APART, OPTION_TOGETHER, OPTION_ON, OPTION_NOT_ON};
     const struct options *options = &cli->options;

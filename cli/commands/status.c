@@ -34,15 +34,15 @@ static void show_cluster_line(const struct screen *out, const json_t *status) {
     fprintf(out->file, "%scluster%s%s%s: %s%s%s", screen_begin(out, STYLE_BOLD),
             name[0] != '\0' ? " " : "", name, screen_end(out), screen_begin(out, style), state,
             screen_end(out));
-    /* The long states leave no room on the line, and a cluster without quorum has no coordinator.
-     */
+    /* Long state names leave no room on the line, and a cluster without quorum has no
+     * coordinator. */
     fprintf(out->file, "%s", style == STYLE_GOOD ? "; " : "\n");
     fprintf(out->file, "coordinator %s; epoch %" PRId64 "\n",
             coordinator[0] != '\0' ? coordinator : "none", json_number(status, "epoch"));
 }
 
-/* "TITLE text", the text broken at the screen's edge and set in under itself. Nothing for an empty
- * text. */
+/* "TITLE text": the text is broken at the screen's edge and indented under itself. Nothing for an
+ * empty text. */
 static void show_part(const struct screen *out, const char *title, const char *text) {
     text_auto *clean = strdup(text);
     if (clean == NULL || clean[0] == '\0') {
@@ -64,7 +64,7 @@ static void show_problem(const struct screen *out, const json_t *problem) {
     show_part(out, "  to do: ", json_text(problem, "todo"));
 }
 
-/* That it is broken stands among the problems. */
+/* The list of problems shows broken rules. */
 static void show_reserve(const struct screen *out, const json_t *reserve) {
     int64_t nodes = json_number(reserve, "nodes");
     if (nodes > 0 && strcmp(json_text(reserve, "state"), "ok") == 0) {
@@ -103,8 +103,8 @@ static void show_status(const struct screen *out, const json_t *status) {
     }
 }
 
-/* Draws over what stands there, without clearing first, so that nothing flickers; what does not fit
- * is left out. */
+/* Draws over the old screen, without clearing it first: nothing flickers. Lines that do not fit are
+ * left out. */
 static void redraw(const struct screen *out, const json_t *status) {
     char *text = NULL;
     size_t size = 0;
@@ -144,7 +144,7 @@ static void show_again(struct cli *cli, json_t *status, bool first) {
     }
 }
 
-/* Waits until something has happened and it is time to draw. CLI_DONE then, or the exit code. */
+/* Waits until something has happened and it is time to draw. Then CLI_DONE, or the exit code. */
 static int watch_wait(struct cli *cli, int64_t drawn_ms) {
     int64_t until_ms = cli->deadline_ms;
     while (true) {
@@ -185,7 +185,7 @@ static int watch_status(struct cli *cli) {
             code = watch_wait(cli, asked_ms);
         }
     }
-    /* Ctrl-C is the way to end watching. */
+    /* Ctrl-C is the normal way to end a watch. */
     return code == CLI_INTERRUPTED ? CLI_DONE : code;
 }
 

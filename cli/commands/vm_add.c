@@ -54,7 +54,7 @@ static int read_definition(struct cli *cli, const char *path, char *xml) {
     return CLI_DONE;
 }
 
-/* Puts `text` in place of [begin, end) of *xml. */
+/* Replaces [begin, end) of *xml by `text`. */
 static int edit(struct cli *cli, char **xml, size_t begin, size_t end, const char *text) {
     char *edited = xml_replace(*xml, begin, end, text);
     if (edited == NULL) {
@@ -65,8 +65,8 @@ static int edit(struct cli *cli, char **xml, size_t begin, size_t end, const cha
     return CLI_DONE;
 }
 
-/* Gives the definition the name that --name says, and a uuid if it has none: libvirt would make up
- * another one on each node, and the VM would not be known again after a move. */
+/* Sets the name given by --name, and a uuid if the definition has none: libvirt would invent a
+ * different one on each node, and the VM would not be recognised after a move. */
 static int complete_definition(struct cli *cli, const char *path, char **xml) {
     struct xml_place root;
     struct xml_place place;
@@ -90,7 +90,7 @@ static int complete_definition(struct cli *cli, const char *path, char **xml) {
     }
     if (code != CLI_DONE || xml_find(*xml, "uuid", &place) != -ENOENT ||
         xml_find(*xml, "name", &place) < 0) {
-        return code; /* what is missing or wrong still, the agent says better */
+        return code; /* the agent reports missing or wrong parts better */
     }
     if (xml_make_uuid(uuid) < 0) {
         return cli_fail(cli, CLI_FAILED, NULL, "vm add: no random numbers for a uuid");
@@ -99,7 +99,7 @@ static int complete_definition(struct cli *cli, const char *path, char **xml) {
     return edit(cli, xml, place.end, place.end, element);
 }
 
-/* One that the definition does not have yet. */
+/* An address that the definition does not have yet. */
 static int make_mac(const char *xml, char mac[XML_MAC_SIZE]) {
     int r = 0;
     do {
@@ -108,8 +108,8 @@ static int make_mac(const char *xml, char mac[XML_MAC_SIZE]) {
     return r;
 }
 
-/* Gives each network interface a MAC address if it has none: libvirt would make up another one at
- * each start, and the guest would not know its network again. *ret_made tells of them. */
+/* Gives each network interface a MAC address if it has none: libvirt would invent a new one at each
+ * start, and the guest would not recognise its network. *ret_made lists them. */
 static int complete_macs(struct cli *cli, char **xml, json_t **ret_made) {
     static const char *const names[] = {"devices", "interface", "mac"};
     json_auto *made = json_array();
@@ -134,10 +134,10 @@ static int complete_macs(struct cli *cli, char **xml, json_t **ret_made) {
         json_array_append_new(made, json_pack("{ss ss}", "element", path, "reason", reason));
     }
     *ret_made = json_incref(made);
-    return CLI_DONE; /* what is no XML, the agent says better */
+    return CLI_DONE; /* the agent reports invalid XML better */
 }
 
-/* "csv1=/srv/csv1:csv2=/srv/csv2", as the agent wants it. The caller frees it. */
+/* "csv1=/srv/csv1:csv2=/srv/csv2", the form that the agent expects. The caller frees it. */
 static char *volume_paths(const json_t *volumes) {
     char *text = NULL;
     size_t size = 0;
@@ -155,7 +155,7 @@ static char *volume_paths(const json_t *volumes) {
     return text;
 }
 
-/* Lines of {"element","reason"}, from `first` on: what else is wrong, or what is only doubtful. */
+/* Prints lines of {"element","reason"}, from `first` on: further errors, or warnings. */
 static void show_findings(const char *title, const json_t *findings, size_t first) {
     for (size_t i = first; i < json_array_size(findings); i++) {
         const json_t *finding = json_array_get(findings, i);
@@ -194,7 +194,7 @@ static int find_agent(struct cli *cli, char *path, size_t size) {
     return code;
 }
 
-/* Runs the agent at `path`; returns what agent_run() does. */
+/* Runs the agent at `path`; returns the result of agent_run(). */
 static int run_agent(struct cli *cli, const char *agent, const char *xml, const char *volumes,
                      json_t **ret_result, char *ret_words, size_t size) {
     const char *name = options_value(&cli->options, OPTION_NAME);

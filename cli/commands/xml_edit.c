@@ -12,13 +12,13 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* What stands between '<' and '>', and is no element. A '<' or '>' inside counts for nothing. */
+/* Text between '<' and '>' that is not an element. A '<' or '>' inside it does not count. */
 static const struct {
     const char *begin;
     const char *end;
 } asides[] = {{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"<!", ">"}};
 
-/* If an aside begins at `at`, where it ends; `at` if none does; NULL if it does not end. */
+/* If an aside begins at `at`: its end, or NULL if it does not end. Otherwise `at`. */
 static const char *skip_aside(const char *at) {
     for (size_t i = 0; i < sizeof(asides) / sizeof(asides[0]); i++) {
         size_t length = strlen(asides[i].begin);
@@ -30,7 +30,7 @@ static const char *skip_aside(const char *at) {
     return at;
 }
 
-/* The '>' that ends the tag at `at`: one that stands in no quoted value. NULL if there is none. */
+/* The '>' that ends the tag at `at`, outside of quoted values. NULL if there is none. */
 static const char *tag_end(const char *at) {
     char quote = '\0';
     for (; *at != '\0'; at++) {
@@ -57,8 +57,8 @@ static bool tag_is(const char *tag, const char *name) {
  */
 static int find(const char *xml, size_t from, size_t limit, const char *name,
                 struct xml_place *ret_place, bool *ret_empty) {
-    size_t depth = 0;  /* of the elements that are open at `at` */
-    bool open = false; /* the element that is looked for has begun */
+    size_t depth = 0;  /* of the open elements at `at` */
+    bool open = false; /* the wanted element has begun */
     struct xml_place place = {0};
     const char *at = xml + from;
     while ((at = strchr(at, '<')) != NULL && at < xml + limit) {
