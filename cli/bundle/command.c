@@ -98,7 +98,7 @@ static void remove_scratch(struct bundle *b) {
     }
     DIR *directory = b->content >= 0 ? fdopendir(b->content) : NULL;
     for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
-        unlinkat(dirfd(directory), entry->d_name, 0); /* but for . and .. all are files */
+        unlinkat(dirfd(directory), entry->d_name, 0); /* all but . and .. are files */
     }
     if (directory != NULL) {
         closedir(directory);
@@ -134,10 +134,10 @@ static int run_tar(struct bundle *b, int file) {
     return fsync(file) < 0 ? bundle_fail_write(b, -errno) : CLI_DONE;
 }
 
-/* Never over a file that came meanwhile. */
+/* Never overwrites a file that has appeared meanwhile. */
 static int put_in_place(struct bundle *b, const char *packed) {
     int r = renameat2(AT_FDCWD, packed, AT_FDCWD, b->output, RENAME_NOREPLACE) < 0 ? -errno : 0;
-    if (r == -EINVAL || r == -ENOSYS) { /* not on this file system */
+    if (r == -EINVAL || r == -ENOSYS) { /* not possible on this file system */
         r = link(packed, b->output) < 0 ? -errno : 0;
     }
     return r == -EEXIST ? fail_exists(b) : r < 0 ? bundle_fail_write(b, r) : CLI_DONE;

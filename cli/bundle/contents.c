@@ -31,7 +31,7 @@ enum {
     DAEMON_TIMEOUT_MS = 10000,
     EXPORT_TIMEOUT_MS = 120000,
     PROGRAM_TIMEOUT_MS = 10000,
-    TEXT_LIMIT = 2 * 1024 * 1024, /* of a text: its last part */
+    TEXT_LIMIT = 2 * 1024 * 1024, /* of a text: only its last part is kept */
     WORDS_MAX = 512
 };
 
@@ -71,7 +71,7 @@ int bundle_ask_daemon(struct bundle *b) {
     struct cli *cli = b->cli;
     const struct cli before = *cli;
     int code = CLI_DONE;
-    /* A daemon that is dead or hangs is what bundles are made of: it gets a moment, and no more. */
+    /* Bundles are often made because a daemon is dead or hangs: it gets a moment, no more. */
     cli->quiet = true;
     cli->timeout_ms = DAEMON_TIMEOUT_MS;
     cli->deadline_ms = bundle_deadline_ms(b, DAEMON_TIMEOUT_MS);
@@ -100,7 +100,7 @@ static int create(const struct bundle *b, const char *name) {
     return openat(b->content, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 }
 
-/* In the bundle's directory. CLI_DONE or reported. */
+/* Opens a file in the bundle's directory. CLI_DONE or reported. */
 static int write_text(const struct bundle *b, const char *name, const char *text) {
     size_t size = strlen(text);
     int fd = create(b, name);
@@ -117,7 +117,7 @@ static int write_text(const struct bundle *b, const char *name, const char *text
     return error < 0 ? bundle_fail_write(b, error) : CLI_DONE;
 }
 
-/* The end of what is in `fd`, from the beginning of a line; the caller frees it. NULL: errno. */
+/* The end of the file `fd`, from the beginning of a line; the caller frees it. NULL: see errno. */
 static char *read_end(int fd) {
     struct stat st;
     if (fstat(fd, &st) < 0) {
@@ -136,7 +136,7 @@ static char *read_end(int fd) {
         return NULL;
     }
     for (size_t i = 0; i < used; i++) {
-        text[i] = text[i] == '\0' ? '?' : text[i]; /* the masking must not end there */
+        text[i] = text[i] == '\0' ? '?' : text[i]; /* a NUL must not end the masking */
     }
     const char *line = from > 0 ? strchr(text, '\n') : NULL;
     if (line != NULL) {
@@ -145,7 +145,7 @@ static char *read_end(int fd) {
     return text;
 }
 
-/* What is in `fd`, without secrets. */
+/* The content of `fd`, without secrets. */
 static int copy_masked(struct bundle *b, int fd, const char *name) {
     text_auto *text = read_end(fd);
     if (text == NULL) {
@@ -185,8 +185,8 @@ static void note_failure(struct bundle *b, const char *name, const char *program
     note(b, name, why);
 }
 
-/* Its output into `fd`. -1: it succeeded; CLI_DONE: it did not, and that is noted; else reported.
- */
+/* The program's output goes to `fd`. -1: it succeeded; CLI_DONE: it failed, and that is noted;
+ * otherwise reported. */
 static int run_into(struct bundle *b, const char *const *argv, int fd, int64_t timeout_ms,
                     const char *name) {
     char words[WORDS_MAX];
@@ -227,7 +227,7 @@ static const char *from_environment(const char *variable, const char *usual) {
     return given != NULL && given[0] != '\0' ? given : usual;
 }
 
-/* Straight into its file: it may be large, and clusterd has taken the secrets out. */
+/* Directly into its file: it may be large, and clusterd has removed the secrets. */
 static int add_database(struct bundle *b) {
     static const char name[] = "database.jsonl";
     const char *config = getenv("CLUSTERD_CONFIG");
@@ -242,12 +242,12 @@ static int add_database(struct bundle *b) {
         return bundle_fail_write(b, -errno);
     }
     if (code == CLI_DONE) {
-        unlinkat(b->content, name, 0); /* half of it would be taken for all */
+        unlinkat(b->content, name, 0); /* half of it would be taken for all of it */
     }
     return code < 0 ? CLI_DONE : code;
 }
 
-/* Programs that only say their version: none of them speaks with what may hang. */
+/* Programs that only print their version: none of them contacts anything that may hang. */
 static int add_versions(struct bundle *b) {
     static const char *const programs[][3] = {
         {"clusterd", "--version", NULL}, {"corosync", "-v", NULL},

@@ -55,7 +55,7 @@ static int read_nodes(struct cluster_reader *r, const struct raw_events *raw,
     return error;
 }
 
-/* Where there are events, they say which of the VMs without a host are to run. */
+/* If there are events, they say which of the VMs without a host must run. */
 static int read_vms(struct cluster_reader *r, const struct raw_events *raw) {
     const struct cluster_names *names = &r->file->vms;
     struct placement_set ready = {0}, stop = {0};
@@ -78,7 +78,7 @@ static int read_vms(struct cluster_reader *r, const struct raw_events *raw) {
     return 0;
 }
 
-/* What is used on each node, VMs on their way at both ends. */
+/* The use of each node; VMs on their way count at both ends. */
 static uint64_t *use_of_nodes(struct cluster_reader *r) {
     const struct placement_problem *p = &r->file->problem;
     const uint32_t n_resources = p->n_resources;
@@ -111,7 +111,7 @@ static bool is_overloaded(const struct cluster_reader *r, const uint64_t *used, 
 
 static int read_resize(struct cluster_reader *r, const json_t *json, uint32_t *ret_vm) {
     const uint32_t n_resources = r->file->problem.n_resources;
-    /* Beyond what a file can say: the need stays as it was. */
+    /* More than a file can express: the need stays as it was. */
     struct raw_resize raw = {.cpu = UINT64_MAX, .mem = UINT64_MAX};
     int error = reader_object(r, json, resize_fields,
                               sizeof(resize_fields) / sizeof(resize_fields[0]), &raw);
@@ -129,7 +129,7 @@ static int read_resize(struct cluster_reader *r, const json_t *json, uint32_t *r
     return reader_resources(r, "resources", raw.resources, row);
 }
 
-/* New needs. A node that cannot hold its VMs any more gives away those that were changed, in the
+/* Applies new needs. A node that can no longer hold its VMs gives away the changed ones, in the
  * order of the file, until it can. */
 static int read_resizes(struct cluster_reader *r, const json_t *resizes) {
     const uint32_t n_resources = r->file->problem.n_resources;

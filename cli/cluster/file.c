@@ -62,7 +62,7 @@ static const struct cluster_field solve_fields[] = {
 static const char *const first_names[] = {[PLACEMENT_MEMORY] = "mem", [PLACEMENT_CPU] = "cpu"};
 static const char *const first_texts[] = {[PLACEMENT_MEMORY] = "memory", [PLACEMENT_CPU] = "cpu"};
 
-/* The first two are always there; the file may say in which units it has them, and name more. */
+/* The first two always exist; the file may give their units, and name more. */
 static int read_resource(struct cluster_reader *r, const json_t *json, bool *given) {
     struct raw_resource raw = {0};
     uint32_t number = 0;
@@ -138,7 +138,7 @@ static int read_solve(struct cluster_reader *r, const json_t *solve) {
     return error;
 }
 
-/* Nodes that do not list their volumes reach all of them, and so with cpu models and machines. */
+/* Nodes that do not list their volumes reach all of them; likewise CPU models and machine types. */
 static int fill_all(struct cluster_reader *r) {
     struct placement_problem *problem = &r->file->problem;
     uint32_t n = r->volumes.n > r->cpu_models.n ? r->volumes.n : r->cpu_models.n;
@@ -169,8 +169,7 @@ static int fill_all(struct cluster_reader *r) {
     return 0;
 }
 
-/* Whether a VM is on one of the nodes: then they are emptied, else they take no VMs, and that is
- * all. */
+/* If a VM is on one of the nodes, they are emptied; otherwise they only take no VMs. */
 static bool any_runs_there(struct cluster_reader *r, const struct placement_set *nodes,
                            bool *leaving) {
     for (uint32_t i = 0; i < nodes->n; i++) {
@@ -264,7 +263,7 @@ int cluster_file_take(json_t *root, const char *path, struct cluster_file **ret_
     return 0;
 }
 
-/* Examples are passed around like that. A text cannot begin with this byte. */
+/* Examples are often distributed compressed. A text cannot begin with this byte. */
 static bool is_compressed(FILE *stream) {
     int first = getc(stream);
     (void)ungetc(first, stream);
@@ -312,7 +311,7 @@ static bool has_machine(const struct placement_node *node, uint32_t machine) {
     return found;
 }
 
-/* Wherever it could start it could go as it runs, too: as in planner/machine.c. */
+/* It may also run wherever it could start: as in planner/machine.c. */
 static bool starts_only_where_it_can_go(const struct placement_problem *p, uint32_t start,
                                         uint32_t running) {
     for (uint32_t i = 0; i < p->n_nodes; i++) {

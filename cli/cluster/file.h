@@ -22,37 +22,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Enough for every line that is written about a file. */
+/* Enough for every message about a file. */
 #define CLUSTER_FILE_MESSAGE_MAX 512u
-/* Of a time to think: a day. */
+/* A limit for solving times: a day. */
 #define CLUSTER_FILE_SECONDS_MAX 86400u
 
 struct cluster_file {
     struct placement_problem problem; /* all of it belongs to the file */
-    /* What the file itself asks for: VMs without a host to be placed, nodes to be emptied. */
+    /* The file's own request: VMs without a host to place, nodes to empty. */
     struct placement_request request;
-    bool drain_moves_others; /* as request.may_move_others, when nodes are emptied */
-    uint32_t solve_ms;       /* how long to look for better plans, unless somebody says otherwise */
+    bool drain_moves_others; /* like request.may_move_others, when nodes are emptied */
+    uint32_t solve_ms;       /* how long to look for better plans, by default */
     struct cluster_names nodes;
     struct cluster_names vms;
 
     struct placement_vm *vm_rows; /* the problem's */
     bool *bound;                  /* of VMs: by bound_cpu_model */
     uint32_t *start_machines;     /* of VMs: the machine type of a start, or NONE */
-    struct arena arena;           /* what all of the above is made of */
+    struct arena arena;           /* the memory of everything above */
     json_t *root;                 /* owned: the names are its texts */
 };
 
 /* Reads a file. 0, or with a line about it in ret_message (of CLUSTER_FILE_MESSAGE_MAX bytes):
- *   -EINVAL  what stands in it is wrong;  -ENOMEM;  another errno: it cannot be read
- * The caller ends with cluster_file_destroy(). */
+ * -EINVAL: the content is wrong; -ENOMEM; another errno: it cannot be read. The caller ends with
+ * cluster_file_destroy(). */
 int cluster_file_read(const char *path, struct cluster_file **ret_file, char *ret_message);
-/* The same from JSON that is there already (stolen); `path` is how messages call it. */
+/* The same from JSON in memory (stolen); messages call it `path`. */
 int cluster_file_take(json_t *root, const char *path, struct cluster_file **ret_file,
                       char *ret_message);
-/* The question is what a loss would do: VMs start anew then, so that none is bound to the CPU or
- * the machine type with which it runs; and one that is so bound makes no room, as it might start
- * anywhere. */
+/* The question is what a loss would do. VMs then start anew: none is bound to the CPU or machine
+ * type with which it runs. A VM that is so bound makes no room, as it might start anywhere. */
 void cluster_file_unbind(struct cluster_file *file);
 /* NULL is fine. */
 void cluster_file_destroy(struct cluster_file *file);

@@ -12,7 +12,7 @@
 
 enum { CAPACITY_FIRST = 64 };
 
-/* The slot that holds the name or, if there is none, where it belongs. */
+/* The slot of the name or, if there is none, the free slot for it. */
 static uint32_t *slot_of(const struct cluster_names *names, const char *name) {
     uint32_t mask = 2 * names->capacity - 1;
     uint64_t hash = fnv64(FNV64_START, name, strlen(name));
@@ -28,7 +28,7 @@ uint32_t cluster_names_find(const struct cluster_names *names, const char *name)
     return slot > 0 ? slot - 1 : CLUSTER_NAMES_NONE;
 }
 
-/* The old arrays stay in the arena: all of them together are no larger than the last. */
+/* The old arrays stay in the arena: together they are no larger than the last. */
 static int grow(struct cluster_names *names, struct arena *arena) {
     uint32_t capacity = names->capacity > 0 ? 2 * names->capacity : CAPACITY_FIRST;
     const char **texts = arena_array(arena, capacity, sizeof(*texts));
@@ -53,7 +53,7 @@ int cluster_names_add(struct cluster_names *names, struct arena *arena, const ch
     if (names->n == names->capacity && grow(names, arena) < 0) {
         return -ENOMEM;
     }
-    CHECK(names->n < names->capacity); /* a full table would be searched without end */
+    CHECK(names->n < names->capacity); /* a search in a full table would never end */
     uint32_t *slot = slot_of(names, name);
     if (*slot > 0) {
         *ret_number = *slot - 1;

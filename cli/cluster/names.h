@@ -12,7 +12,7 @@
 
 #define CLUSTER_NAMES_NONE UINT32_MAX
 
-/* Begins as zero. */
+/* Starts as zero. */
 struct cluster_names {
     const char **names; /* n, in the arena; the texts are the caller's */
     uint32_t n;
@@ -22,7 +22,7 @@ struct cluster_names {
 
 /* The name's number, or CLUSTER_NAMES_NONE. */
 uint32_t cluster_names_find(const struct cluster_names *names, const char *name);
-/* *ret_number is that of the name, which is added if it is new. 1: it was there already; 0;
+/* *ret_number is the number of the name, which is added if it is new. 1: it existed; 0: added;
  * -ENOMEM. `name` must live as long as the table. */
 int cluster_names_add(struct cluster_names *names, struct arena *arena, const char *name,
                       uint32_t *ret_number);

@@ -17,8 +17,8 @@ struct raw_node {
     const json_t *volumes, *cpu_models, *machines, *resources;
 };
 
-/* As the engine has them; the last is the file's own: the node is known to run nothing, so what it
- * ran is to be started elsewhere. */
+/* The engine's states. The last one is the file's own: the node is known to run nothing, and its
+ * VMs must start elsewhere. */
 static const char *const states[] = {
     PLACEMENT_WORDS_OF_STATES,
     [PLACEMENT_NODE_STATE_COUNT] = "failed",
@@ -45,7 +45,7 @@ static const struct cluster_field fields[] = {
     {"resources", FIELD_OBJECT, false, AT(resources), 0, NULL},
 };
 
-/* The number of a site or rack; without a name they are all in the same. There are never more than
+/* The number of a site or rack; nodes without one share a number. There are never more than
  * nodes. */
 static int place_number(struct cluster_reader *r, struct cluster_names *places, const char *name,
                         uint32_t *ret) {

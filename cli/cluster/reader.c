@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Appends to the message, which is cut off where it is full. */
+/* Appends to the message, which is cut off when it is full. */
 __attribute__((format(printf, 2, 3))) static void put(struct cluster_reader *r, const char *format,
                                                       ...) {
     size_t used = strlen(r->message);
@@ -255,7 +255,7 @@ int reader_find(struct cluster_reader *r, const struct cluster_names *names, con
     return 0;
 }
 
-/* Takes the names of an array one after the other; `add`: new ones are welcome, up to `max`. */
+/* Reads the names of an array one by one; `add`: adds new ones, up to `max`. */
 static int read_set(struct cluster_reader *r, struct cluster_names *names, const char *what,
                     bool add, uint32_t max, const json_t *array, struct placement_set *ret) {
     size_t n = json_array_size(array);

@@ -19,8 +19,8 @@ struct cluster_reader {
     const char *path;
     char *message; /* of CLUSTER_FILE_MESSAGE_MAX bytes */
 
-    /* The place: section[index].within.key.sub[element]; what is NULL or CLUSTER_NOWHERE is left
-     * out. */
+    /* The place: section[index].within.key.sub[element], without parts that are NULL or
+     * CLUSTER_NOWHERE. */
     const char *section;
     size_t index;
     const char *within;
@@ -28,7 +28,7 @@ struct cluster_reader {
     const char *sub;
     size_t element;
 
-    /* The problem while it is being made. */
+    /* The problem under construction. */
     struct placement_node *nodes;
     struct placement_vm *vms;
     struct placement_rule *rules;
@@ -39,23 +39,23 @@ struct cluster_reader {
     struct cluster_names volumes;
     struct cluster_names cpu_models, machines;
     struct cluster_names resource_names;
-    struct cluster_names sites; /* on loan for racks too */
-    bool *failed;               /* of nodes: nothing runs there, whatever VMs say */
-    bool *goes_off;             /* of nodes: it is to be emptied and turned off */
-    bool *every_volume;         /* of nodes: the file does not list its volumes */
+    struct cluster_names sites; /* also used for racks */
+    bool *failed;               /* per node: nothing runs there, whatever VMs say */
+    bool *goes_off;             /* per node: to be emptied and turned off */
+    bool *every_volume;         /* per node: the file does not list its volumes */
     bool *every_cpu_model, *every_machine;
-    bool *waits; /* of VMs: it has no host, and is to be given one */
-    bool *off;   /* of VMs: it is asleep or to stay off; only events.ready wakes it */
-    bool *moves; /* of VMs: it runs and must leave its host */
+    bool *waits; /* per VM: it has no host and needs one */
+    bool *off;   /* per VM: asleep or to stay off; only events.ready wakes it */
+    bool *moves; /* per VM: it runs and must leave its host */
 };
 
-/* Fills in the message; returns -EINVAL, so that a check can end with it. */
+/* Fills in the message and returns -EINVAL, the result of a failed check. */
 int reader_fail(struct cluster_reader *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int reader_no_memory(struct cluster_reader *r);
-/* Zeroed, of the file's arena; NULL after reader_no_memory(). At least one element. */
+/* Zeroed memory of the file's arena, for at least one element; NULL after reader_no_memory(). */
 void *reader_array(struct cluster_reader *r, size_t count, size_t size);
-/* From now on things are about section[index], or about `section` alone. */
+/* Sets the current place: section[index], or only `section`. */
 void reader_enter(struct cluster_reader *r, const char *section, size_t index);
 
 enum cluster_field_type {
@@ -69,7 +69,7 @@ enum cluster_field_type {
     FIELD_WORD,         /* uint32_t: which of `words` */
     FIELD_ARRAY,        /* const json_t *, borrowed */
     FIELD_OBJECT,       /* const json_t *, borrowed */
-    FIELD_ANY,          /* passed over */
+    FIELD_ANY,          /* ignored */
 };
 
 struct cluster_field {
@@ -81,38 +81,37 @@ struct cluster_field {
     const char *const *words; /* ends with NULL */
 };
 
-/* Fills `target` from the object's members; those that are missing stay as they are. */
+/* Fills `target` from the object's members; missing ones stay as they are. */
 int reader_object(struct cluster_reader *r, const json_t *object,
                   const struct cluster_field *fields, size_t n_fields, void *target);
 /* A number of JSON in [0, max]. */
 int reader_amount(struct cluster_reader *r, const json_t *value, uint64_t max, uint64_t *ret);
-/* A text that may be a name. */
+/* A text that is a valid name. */
 int reader_name(struct cluster_reader *r, const json_t *value, const char **ret);
-/* The number of a name that must be there; `what` is "node", "VM". */
+/* The number of an existing name; `what` is "node", "VM". */
 int reader_find(struct cluster_reader *r, const struct cluster_names *names, const char *what,
                 const char *name, uint32_t *ret);
 /* The same for an array of names; NULL is an empty one. `key` for messages. */
 int reader_find_set(struct cluster_reader *r, const struct cluster_names *names, const char *what,
                     const char *key, const json_t *array, struct placement_set *ret);
-/* An array of names, new ones welcome. */
+/* An array of names; adds new ones. */
 int reader_add_set(struct cluster_reader *r, struct cluster_names *names, const char *key,
                    uint32_t max, const json_t *array, struct placement_set *ret);
 /* Amounts of the further resources, {"hugepages":512}, into a row of n_resources; NULL for none. */
 int reader_resources(struct cluster_reader *r, const char *key, const json_t *object,
                      uint64_t *row);
 
-/* The parts of a file, in the order in which they are read. Each 0 or a negative errno, with the
- * message. */
+/* The parts of a file, in reading order. Each returns 0, or a negative errno with the message. */
 int cluster_read_nodes(struct cluster_reader *r, const json_t *nodes);  /* cluster/nodes.c */
 int cluster_read_vms(struct cluster_reader *r, const json_t *vms);      /* cluster/vms.c */
 int cluster_read_events(struct cluster_reader *r, const json_t *events, /* cluster/events.c */
                         struct placement_set *ret_offline);
 int cluster_read_rules(struct cluster_reader *r, const json_t *rules, /* cluster/rules.c */
                        const json_t *groups);
-/* A rule of BtrPlace must hold in the end: those of its VMs that run against it are to move; what
- * it says of the time in between (`continuous`) is made part of it. -ENOMEM. cluster/repair.c */
+/* A rule of BtrPlace must hold at the end: its VMs that break it must move. What it demands in
+ * between (`continuous`) becomes part of it. -ENOMEM. cluster/repair.c */
 int cluster_rule_repair(struct cluster_reader *r, struct placement_rule *rule, bool continuous);
-/* The same for rules that each keep a group in one part, no two in the same. */
+/* The same for rules that keep each group in one part, and no two groups in the same part. */
 int cluster_groups_repair(struct cluster_reader *r, struct placement_rule *rules, uint32_t n,
                           bool continuous);
 

@@ -17,7 +17,7 @@ static uint32_t domain_of(const struct placement_rule *rule, uint32_t node) {
     return rule->scope == PLACEMENT_PART ? rule->part_of[node] : node;
 }
 
-/* How many of the rule's VMs run in each domain; those in no part are the last. */
+/* How many of the rule's VMs run in each domain; the last count is for VMs in no part. */
 static uint32_t *count_domains(struct cluster_reader *r, const struct placement_rule *rule) {
     const uint32_t n_nodes = r->file->problem.n_nodes;
     uint32_t *counts = reader_array(r, (size_t)n_nodes + 1, sizeof(*counts));
@@ -51,7 +51,7 @@ static void repair_nodes(struct cluster_reader *r, const struct placement_rule *
     }
 }
 
-/* A VM of a rule where it runs. */
+/* A VM of a rule, and where it runs. */
 struct seat {
     uint32_t host, group, vm;
     uint64_t share; /* of a limit's amount */
@@ -72,7 +72,7 @@ static int by_share(const void *left, const void *right) {
                                 : (a->vm > b->vm) - (a->vm < b->vm);
 }
 
-/* Those of the rule's VMs that run. */
+/* The running VMs of the rule. */
 static struct seat *take_seats(struct cluster_reader *r, const struct placement_rule *rule,
                                uint32_t *ret_n) {
     struct seat *seats = reader_array(r, rule->vms.n, sizeof(*seats));
@@ -87,7 +87,8 @@ static struct seat *take_seats(struct cluster_reader *r, const struct placement_
     return seats;
 }
 
-/* Where groups share a node the one with most VMs there stays; a VM without a group is one. */
+/* Where groups share a node, the group with most VMs there stays; a VM without a group counts as
+ * one. */
 static int repair_apart(struct cluster_reader *r, const struct placement_rule *rule) {
     uint32_t n;
     struct seat *seats = take_seats(r, rule, &n);
@@ -111,7 +112,7 @@ static int repair_apart(struct cluster_reader *r, const struct placement_rule *r
     return 0;
 }
 
-/* The largest first, until no more is taken than may be. */
+/* Moves the largest first, until the rest is within the limit. */
 static int repair_limit(struct cluster_reader *r, const struct placement_rule *rule) {
     const uint32_t n_resources = r->file->problem.n_resources;
     bool *among = reader_array(r, r->file->problem.n_nodes, sizeof(*among));
@@ -167,7 +168,7 @@ static int hold_together(struct cluster_reader *r, struct placement_rule *rule, 
     return nodes != NULL ? 0 : -ENOMEM;
 }
 
-/* To where most of them are, but for domains that are `taken`; what they go to is, after that. */
+/* They go to the domain with most of them, except `taken` ones; the chosen domain becomes taken. */
 static int repair_together(struct cluster_reader *r, struct placement_rule *rule, bool continuous,
                            bool *taken) {
     const uint32_t n_nodes = r->file->problem.n_nodes;

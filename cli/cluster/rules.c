@@ -26,7 +26,7 @@ enum rule_type {
     RULE_FENCE,
     RULE_BAN,
     RULE_AMONG,
-    RULE_ROOT, /* no rule to the engine: its VMs are fixed */
+    RULE_ROOT, /* not a rule of the engine: its VMs are fixed */
     RULE_LONELY,
     RULE_SPLIT,
     RULE_SPLIT_AMONG,
@@ -120,8 +120,7 @@ static int read_type(struct cluster_reader *r, const json_t *json, uint32_t *ret
                        text);
 }
 
-/* A key that the type needs, or has no use for: one that is there by mistake would be passed over.
- */
+/* A key that the type needs, or does not use: ignoring a mistaken key would hide the mistake. */
 static int check_key(struct cluster_reader *r, const char *key, bool needed, bool given,
                      const struct raw_rule *raw) {
     r->key = key;
@@ -224,7 +223,7 @@ static int read_parts(struct cluster_reader *r, const json_t *parts, const json_
     return 0;
 }
 
-/* Groups of VMs: all of them, and for each the number of its group. */
+/* Groups of VMs: all of them in one list, and the number of each VM's group. */
 static int read_groups(struct cluster_reader *r, const json_t *groups,
                        struct placement_rule *rule) {
     const struct cluster_names *names = &r->file->vms;
@@ -257,7 +256,7 @@ static int read_groups(struct cluster_reader *r, const json_t *groups,
             return error;
         }
     }
-    /* Empty groups are none: their numbers are not below the number of VMs. */
+    /* Empty groups do not count: group numbers must be below the number of VMs. */
     for (uint32_t i = 0, number = 0, last = 0; i < n; i++) {
         number += i > 0 && group_of[i] != last ? 1 : 0;
         last = group_of[i];
@@ -277,7 +276,7 @@ static uint32_t *all_vms(struct cluster_reader *r) {
     return vms;
 }
 
-/* The rule's VMs are one group, and all others another. */
+/* The rule's VMs form one group, all others another. */
 static int apart_from_all_others(struct cluster_reader *r, struct placement_rule *rule) {
     const uint32_t n = r->file->problem.n_vms;
     uint32_t *vms = all_vms(r);
@@ -353,7 +352,7 @@ static void add_rule(struct cluster_reader *r, uint32_t *n_rules,
     r->rules[(*n_rules)++] = *rule;
 }
 
-/* Each group together in one part, and no two groups in the same. */
+/* Each group in one part, and no two groups in the same part. */
 static int add_split_among(struct cluster_reader *r, const struct placement_rule *apart,
                            bool continuous, uint32_t *n_rules) {
     struct placement_rule *first = &r->rules[*n_rules];
@@ -430,7 +429,8 @@ static int read_rule(struct cluster_reader *r, const json_t *json, const json_t 
     }
 }
 
-/* A rule of the file is one of the engine's, but for groups that are each kept together. */
+/* A rule of the file is one rule of the engine, except when several groups are each kept
+ * together. */
 static size_t rules_at_most(const json_t *rules) {
     size_t n = json_array_size(rules);
     for (size_t i = 0; i < json_array_size(rules); i++) {

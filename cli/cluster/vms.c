@@ -70,7 +70,7 @@ static int find_node(struct cluster_reader *r, const char *key, const char *name
     return name == NULL ? 0 : reader_find(r, &r->file->nodes, "node", name, ret);
 }
 
-/* Where it runs. What ran on a failed node runs no more; what sleeps takes nothing. */
+/* The VM's host. A VM of a failed node no longer runs; a sleeping VM takes nothing. */
 static int read_hosts(struct cluster_reader *r, uint32_t i, const struct raw_vm *raw) {
     struct placement_vm *vm = &r->vms[i];
     int error = find_node(r, "host", raw->host, &vm->host);
@@ -101,7 +101,7 @@ static int read_hosts(struct cluster_reader *r, uint32_t i, const struct raw_vm 
     return 0;
 }
 
-/* One that runs is bound to the CPU that it found there, until it starts anew elsewhere. */
+/* A running VM is bound to the CPU of its start, until it starts anew elsewhere. */
 static int read_cpu_model(struct cluster_reader *r, uint32_t i, const struct raw_vm *raw) {
     uint32_t *ret = &r->vms[i].cpu_model;
     bool bound = raw->bound_cpu_model != NULL;
@@ -133,7 +133,8 @@ static int read_machine(struct cluster_reader *r, const char *key, const char *n
                : reader_fail(r, "there are more than %u of them in all", PLACEMENT_MACHINES_MAX);
 }
 
-/* With which it starts, and with which it runs: an alias means another one on each node. */
+/* The machine types of a start and of the running VM: an alias has a different meaning on each
+ * node. */
 static int read_machines(struct cluster_reader *r, uint32_t i, const struct raw_vm *raw) {
     uint32_t *start = &r->file->start_machines[i];
     *start = PLACEMENT_NONE;
@@ -164,7 +165,7 @@ static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_vm *
     return error == 0 ? read_machines(r, i, raw) : error;
 }
 
-/* What it uses in truth; of those that say nothing, as much as they may use. */
+/* The measured use; VMs without a figure count with all that they may use. */
 static int read_load(struct cluster_reader *r, uint32_t i, size_t n, const json_t *json) {
     const uint32_t n_resources = r->file->problem.n_resources;
     struct raw_load raw = {0};

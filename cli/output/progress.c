@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Elsewhere than on a terminal a VM that does not get on still shows that it lives, this often. */
+/* Without a terminal, a VM without progress still shows a line this often. */
 enum { PLAIN_LINE_MS = 10000, NAME_MOST = 16, ROUTE_MOST = 16, BAR_LEAST = 8, BAR_MOST = 40 };
 
 struct progress_row {
@@ -64,7 +64,7 @@ static bool vm_is_through(const json_t *vm) {
     return false;
 }
 
-/* How it moves; "" where that says nothing: a start, or a choice that is still open. */
+/* How it moves; "" if that says nothing: a start, or an open choice. */
 static const char *mode_of(const json_t *vm) {
     const char *mode = json_text(vm, "mode");
     return strcmp(mode, "auto") == 0 ? "" : mode;
@@ -179,7 +179,7 @@ static void write_plain_line(struct progress *progress, struct progress_row *row
 void progress_sample(struct progress *progress, const json_t *sample) {
     struct progress_row *row = progress_row_for(progress, json_text(sample, "vm"));
     if (row->closed) {
-        return; /* it was on its way when the VM was through already */
+        return; /* a late sample: the VM had already finished */
     }
     bool first = row->sample == NULL;
     json_decref(row->sample);
@@ -252,8 +252,7 @@ int64_t progress_draw(struct progress *progress) {
         if (progress->rows[i].closed) {
             continue;
         }
-        /* What has scrolled off the top cannot be drawn again, so all bars must stay on the screen.
-         */
+        /* Lines that have scrolled off cannot be redrawn: all bars must stay on the screen. */
         if (progress->drawn >= screen->rows - 2) {
             hidden++;
             continue;

@@ -23,29 +23,28 @@ struct progress {
     const struct screen *screen;
     struct progress_row *rows; /* owned */
     size_t count;
-    int name_columns; /* as wide as the names so far, within reason */
+    int name_columns; /* the longest name so far, within limits */
     int route_columns;
     int drawn;        /* lines on the terminal that the next drawing replaces */
-    bool pending;     /* something has changed since the last drawing */
-    int64_t drawn_ms; /* when that was */
+    bool pending;     /* changes since the last drawing */
+    int64_t drawn_ms; /* time of the last drawing */
 };
 
 void progress_init(struct progress *progress, const struct screen *screen);
 void progress_finish(struct progress *progress);
 
-/* Takes over the state of all VMs from an operation object; writes the closing lines of those that
- * are through. */
+/* Takes the state of all VMs from an operation object; writes the final lines of finished VMs. */
 void progress_operation(struct progress *progress, const json_t *operation);
-/* Takes over one sample, {"vm","percent","rate_bps",...}. */
+/* Takes one sample, {"vm","percent","rate_bps",...}. */
 void progress_sample(struct progress *progress, const json_t *sample);
 
-/* Draws the bars, unless that was done a moment ago. Returns when it wants to be called again: a
- * time on ipc_now_ms()'s clock, or IPC_NO_DEADLINE. */
+/* Draws the bars, unless they were drawn a moment ago. Returns the time of the next call on
+ * ipc_now_ms()'s clock, or IPC_NO_DEADLINE. */
 int64_t progress_draw(struct progress *progress);
-/* Takes the bars off the terminal, so that something else can be written. */
+/* Removes the bars from the terminal, for other output. */
 void progress_erase(struct progress *progress);
 
-/* One line about where a VM goes and how that ended; the caller frees it. Never NULL. */
+/* One line: where a VM goes and how that ended; the caller frees it. Never NULL. */
 char *progress_closing_line(const json_t *vm);
 
 #endif

@@ -53,7 +53,7 @@ void screen_resize(struct screen *screen) {
         screen->rows = size.ws_row > 0 ? size.ws_row : ROWS_DEFAULT;
     } else if (!screen->terminal && getenv("COLUMNS") != NULL &&
                text_parse_number(getenv("COLUMNS"), 1, 10000, &columns) == 0) {
-        /* Not exported by shells: who sets it wants wider lines in a file or a pipe. */
+        /* Shells do not export it: a user who sets it wants wider lines in a file or a pipe. */
         screen->columns = (int)columns;
     }
     if (screen->columns < COLUMNS_MIN) {

@@ -17,7 +17,7 @@ struct screen {
     FILE *file;
     bool terminal; /* the cursor can be moved: progress bars and redrawing make sense */
     bool colour;
-    int columns; /* lines are made to fit this; 80 where nobody says otherwise */
+    int columns; /* the width of lines; 80 by default */
     int rows;
 };
 

@@ -17,9 +17,8 @@
 
 enum { SEPARATOR = 2, COLUMNS_MOST = 16, WIDE_ENOUGH = 10000 };
 
-/* How far columns give way, step by step, until the table fits: texts that are still easy to read,
- * names of usual length, and at last, on a screen that is too narrow for this table, whatever there
- * is. */
+/* How far columns shrink, step by step, until the table fits: to readable texts, to names of usual
+ * length, and at last, on a very narrow screen, to anything. */
 static const struct {
     enum table_kind kind;
     int least;
@@ -106,7 +105,7 @@ void table_cell(struct table *table, enum style style, const char *format, ...) 
     table->cells[table->cell_count++] = (struct cell){text, style};
 }
 
-/* Takes the widest columns of this kind down until all fit into `room`, but none below `least`. */
+/* Shrinks the widest columns of this kind until all fit into `room`, none below `least`. */
 static void shrink(const struct table *table, enum table_kind kind, int least, int room,
                    int widths[]) {
     int total = 0;
@@ -142,7 +141,7 @@ static void measure(const struct table *table, int widths[]) {
     }
 }
 
-/* The cell's text in lines that fit; the caller frees it. */
+/* The cell's text in fitting lines; the caller frees it. */
 static char *broken(const char *text, int width) {
     char *lines = NULL;
     size_t size = 0;
@@ -206,8 +205,7 @@ void table_print(struct table *table) {
         table_out_of_memory();
     }
     scols_unref_table(scols);
-    /* The last column is padded with blanks; a line that is pasted into a report ends where its
-     * text ends. */
+    /* The last column is padded with blanks; cut them off: a line is often pasted into a report. */
     for (char *line = text; *line != '\0';) {
         size_t length = strcspn(line, "\n");
         size_t shown = length;

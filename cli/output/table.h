@@ -21,17 +21,16 @@ struct table_column {
 
 struct table;
 
-/* Never NULL: running out of memory ends the program with a message. `columns` must outlive the
- * table. */
+/* Never NULL: without memory the program ends with a message. `columns` must outlive the table. */
 struct table *table_create(const struct screen *screen, const struct table_column *columns,
                            size_t count);
 void table_destroy(struct table *table);
 
-/* Begins the next row; then table_cell() fills it from left to right, all of it. */
+/* Begins the next row; table_cell() then fills every cell from left to right. */
 void table_row(struct table *table);
 void table_cell(struct table *table, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Writes the table to its screen. Destroys nothing. */
+/* Writes the table to its screen; the table stays. */
 void table_print(struct table *table);
 
 #endif

@@ -211,7 +211,7 @@ void text_nearer(const char *word, const char *candidate, const char **best,
                  size_t *best_distance) {
     size_t length = strlen(word);
     size_t distance = text_distance(word, candidate);
-    /* A beginning of the right word ("migr" for "migrate") is near however much is missing. */
+    /* A prefix ("migr" for "migrate") counts as similar, however much is missing. */
     if (length >= 2 && strncmp(word, candidate, length) == 0) {
         distance = 1;
     }

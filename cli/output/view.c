@@ -76,7 +76,7 @@ void view_vms(const struct screen *screen, const json_t *vms) {
     table_destroy(table);
 }
 
-/* "ok on 3 of 3 nodes", and which see it otherwise. The caller frees it. */
+/* "ok on 3 of 3 nodes", and the nodes that disagree. The caller frees it. */
 static char *volume_state(const json_t *volume, const json_t *nodes, bool *ret_ok) {
     char *text = NULL;
     size_t size = 0;
@@ -173,7 +173,7 @@ void view_event(const struct screen *screen, const json_t *event) {
     const char *severity = json_text(event, "severity");
     const char *subject = json_text(event, "subject");
     const char *message = json_text(event, "message");
-    /* A message names its subject mostly itself. */
+    /* Most messages name their subject themselves. */
     bool named = subject[0] == '\0' || strstr(message, subject) != NULL;
     if (asprintf(&line, "%s %s %s %s: %s%s%s", text_clock(json_number(event, "time_ms"), when),
                  json_text(event, "node"), severity, json_text(event, "kind"), named ? "" : subject,

@@ -11,13 +11,13 @@
 
 void view_nodes(const struct screen *screen, const json_t *nodes);
 void view_vms(const struct screen *screen, const json_t *vms);
-/* `nodes` tells which of them see a volume; NULL if that is not known. */
+/* `nodes` gives the nodes that see a volume; NULL if unknown. */
 void view_volumes(const struct screen *screen, const json_t *volumes, const json_t *nodes);
 void view_operations(const struct screen *screen, const json_t *operations);
 /* One line: "2025-03-04 10:11:12.345  n1  error  message". */
 void view_event(const struct screen *screen, const json_t *event);
 
-/* "name         text", the text broken at the screen's edge. Empty text shows nothing at all. */
+/* "name         text", the text broken at the screen's edge. Shows nothing for an empty text. */
 void view_field(const struct screen *screen, enum style style, const char *name, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
 /* The same for an array of names, or for an object of name: text. */

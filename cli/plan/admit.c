@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The engine begins anew with each call, so each gets four times the work of the one before: of the
- * time, most goes into the last. */
+/* The engine starts over with each call: each call gets four times the work of the one before, and
+ * most of the time goes into the last. */
 #define WORK_FIRST 1000000u
 #define WORK_MOST (UINT64_C(1) << 50)
 
@@ -27,7 +27,7 @@ int plan_admit(struct cli *cli, struct plan_run *run) {
         if (error < 0) {
             return plan_fail_engine(cli, error);
         }
-        /* The next one takes about four times as long as all before it. */
+        /* The next call takes about four times as long as all before it. */
         bool no_time = 4 * run->solve_us > run->limit_us || request.work >= WORK_MOST;
         if (run->admission->answer != PLACEMENT_UNKNOWN || no_time ||
             plan_is_over(cli, begun_us + run->limit_us)) {
@@ -52,7 +52,7 @@ const char *plan_answer_name(enum placement_answer answer) {
     return names[answer];
 }
 
-/* "n1, n2 and n3", cut off where the text is full. */
+/* "n1, n2 and n3", cut off when the text is full. */
 static void put_lost(const struct plan_run *run, char text[PLACEMENT_TEXT_MAX]) {
     const struct placement_set *lost = &run->admission->lost;
     size_t used = 0;
@@ -64,7 +64,7 @@ static void put_lost(const struct plan_run *run, char text[PLACEMENT_TEXT_MAX]) 
     }
 }
 
-/* Amounts stand in thousandths, or whatever the file says, of the unit. */
+/* Amounts are in thousandths of the unit, or whatever the file says. */
 static void put_short(const struct plan_run *run, char text[PLACEMENT_TEXT_MAX]) {
     const struct placement_admission *a = run->admission;
     const struct placement_problem *problem = &run->file->problem;

@@ -47,7 +47,7 @@ static void put_broken(const struct plan_run *run, const struct placement_broken
     }
 }
 
-/* The VMs of which each, somewhere else, could mend a rule; each once. */
+/* The VMs that could repair a rule by a move; each once. */
 static bool named_before(const struct plan_run *run, uint32_t i) {
     for (uint32_t k = 0; k < i; k++) {
         if (run->broken[k].vm == run->broken[i].vm) {

@@ -39,7 +39,7 @@ static int read_question(struct cli *cli, enum plan_question *ret) {
     return CLI_DONE;
 }
 
-/* The cluster of --file, or the live one as clusterd has it at this moment. */
+/* The cluster of --file, or the current live cluster. */
 static int load_cluster(struct cli *cli, struct cluster_file **ret) {
     json_auto *answer = NULL;
     char message[CLUSTER_FILE_MESSAGE_MAX];
@@ -64,7 +64,7 @@ static int load_cluster(struct cli *cli, struct cluster_file **ret) {
                           "plan: %s", message);
 }
 
-/* "n1,n2" and, of an option given twice, all of them. */
+/* "n1,n2"; all values of a repeated option. */
 static int read_names(struct cli *cli, enum option_id option, struct cluster_file *file,
                       const struct cluster_names *names, const char *what,
                       struct placement_set *ret) {
@@ -124,7 +124,7 @@ static int read_seconds(struct cli *cli, int64_t *ret_us) {
     return CLI_DONE;
 }
 
-/* What needs no cluster, before one is asked for. */
+/* Checks that need no cluster come before asking for one. */
 static int read_options(struct cli *cli, struct plan_run *run, int64_t *ret_seed) {
     int64_t k = 0;
     int code = read_question(cli, &run->question);
@@ -141,7 +141,7 @@ static int read_options(struct cli *cli, struct plan_run *run, int64_t *ret_seed
     return code;
 }
 
-/* One that runs is moved as in a drain. */
+/* A running VM is moved as in a drain. */
 static int read_vms(struct cli *cli, struct plan_run *run) {
     struct placement_request *request = &run->request;
     int code = read_names(cli, OPTION_VM, run->file, &run->file->vms, "VM", &request->vms);

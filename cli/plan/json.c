@@ -22,7 +22,7 @@ static json_t *json_move(const struct plan_run *run, const struct placement_move
                      (json_int_t)move->ready_ms);
 }
 
-/* Where each VM that was asked for ends: of one that moves twice, its second move. */
+/* The final place of each VM that was asked for; for a VM that moves twice, the second move. */
 static json_t *json_placed(const struct plan_run *run) {
     json_t *placed = json_object();
     for (uint32_t i = 0; i < run->plan->n_moves; i++) {

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A slice should take about this long, so that Ctrl-C and the deadline are seen in time. */
+/* The time of a slice: short enough for Ctrl-C and the deadline. */
 enum { SLICE_US = 10000, SHOW_FIRST_US = 500000, SHOW_EACH_US = 200000 };
 #define SLICE_WORK_FIRST 100000u
 #define SLICE_WORK_MOST (UINT64_C(1) << 32)
@@ -48,8 +48,8 @@ bool plan_is_over(struct cli *cli, int64_t until_us) {
     return plan_now_us() >= until_us || ipc_left_ms(cli->deadline_ms) == 0;
 }
 
-/* Nothing can become better: all that can run does, nothing that runs is disturbed for it, and no
- * wish is left. */
+/* Nothing can get better: everything that can run does, no running VM is disturbed, and no wish is
+ * open. */
 static bool is_best(const struct plan_run *run) {
     const struct placement_cost *cost = &run->plan->cost;
     return run->plan->proven && run->request.kind != PLACEMENT_BALANCE && cost->soft_broken == 0 &&

@@ -12,7 +12,7 @@
 #include "cluster/file.h"
 #include "placement/placement.h"
 
-/* What is asked for: one of these. */
+/* The question: one of these. */
 enum plan_question { PLAN_OF_FILE, PLAN_LOSE, PLAN_DRAIN, PLAN_BALANCE, PLAN_ADMIT, PLAN_VM };
 
 struct plan_run {
@@ -20,18 +20,18 @@ struct plan_run {
     struct cluster_file *file;                   /* owned */
     struct placement_request request;            /* its sets are in the file's arena */
     uint32_t k;                                  /* PLAN_ADMIT */
-    int64_t limit_us;                            /* for looking for better plans */
+    int64_t limit_us;                            /* time for better plans */
     struct placement_solver *solver;             /* owned */
     const struct placement_plan *plan;           /* the solver's */
     const struct placement_admission *admission; /* likewise, of PLAN_ADMIT */
-    struct placement_verdict *verdicts;          /* owned: room for one on each node */
-    int64_t solve_us;                            /* what the engine took, by the clock */
+    struct placement_verdict *verdicts;          /* owned: one for each node */
+    int64_t solve_us;                            /* time that the engine took */
     struct placement_broken *broken;             /* owned: hard rules, as the VMs run now */
     uint32_t n_broken;
 };
 
 int64_t plan_now_us(void);
-/* Solves, and improves until nothing is left to be tried, the time is over, or Ctrl-C. CLI_DONE,
+/* Solves, then improves until nothing is left to try, the time is over, or Ctrl-C. CLI_DONE,
  * CLI_INTERRUPTED with the best plan so far, or reported. */
 int plan_solve(struct cli *cli, struct plan_run *run);
 int plan_admit(struct cli *cli, struct plan_run *run);
@@ -40,14 +40,15 @@ int plan_fail_engine(struct cli *cli, int error);
 /* Whether it is time to end: cli->interrupted is set by Ctrl-C. */
 bool plan_is_over(struct cli *cli, int64_t until_us);
 
-/* Names, for all that is shown. */
+/* Names for the output. */
 const char *plan_node_name(const struct plan_run *run, uint32_t node);
 const char *plan_vm_name(const struct plan_run *run, uint32_t vm);
-/* Why a VM stays down, in one line. Of rules it names the first that forbids, as clusterd does:
- * that is what can be changed. */
+/* Why a VM stays down, in one line. Names the first rule that forbids, as clusterd does: it can be
+ * changed. */
 #define PLAN_REASON_MAX PLACEMENT_NOWHERE_MAX
 void plan_reason(const struct plan_run *run, uint32_t vm, char text[PLAN_REASON_MAX]);
-/* Where an asked VM ends: NULL if it is not asked for or has no place. The last move counts. */
+/* The final place of a VM that was asked for; NULL: not asked for, or no place. The last move
+ * counts. */
 const struct placement_move *plan_last_move(const struct placement_plan *plan, uint32_t move);
 
 /* For people (plan/show.c). */
