@@ -14,9 +14,9 @@
 #include "ocf.h"
 
 static pthread_mutex_t output_lock = PTHREAD_MUTEX_INITIALIZER;
-static int output_broken; /* negative errno once a line was cut */
+static int output_broken; /* negative errno after a line was cut */
 
-/* Waits for room for PIPE_BUF bytes until the time due_ms. */
+/* Waits until the pipe has room for PIPE_BUF bytes, at most until due_ms. */
 static int wait_for_room(uint64_t due_ms) {
     for (;;) {
         struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};

@@ -14,7 +14,7 @@
 
 /* How long a line may wait for its reader. */
 enum {
-    JSONL_DROPPABLE_MS = 0,    /* progress: the next one says the same, only newer */
+    JSONL_DROPPABLE_MS = 0,    /* progress: the next line says the same, only newer */
     JSONL_IMPORTANT_MS = 5000, /* a result or an event */
 };
 
@@ -26,11 +26,11 @@ enum {
  */
 int jsonl_send(json_t *value, int wait_ms);
 
-/* True once nobody can read our output any more: who gave the order is dead. */
+/* True once nobody reads our output any more: the process that gave the order is dead. */
 bool jsonl_reader_gone(void);
 
-/* A JSON string of text with every byte that is not valid UTF-8 replaced by '?': libvirt's messages
- * may quote anything. */
+/* A JSON string of text, with '?' for every byte that is not valid UTF-8: libvirt's messages may
+ * quote anything. */
 json_t *jsonl_text(const char *text);
 
 #endif

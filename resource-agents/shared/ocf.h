@@ -24,18 +24,18 @@ enum ocf_exit {
 
 enum ocf_parent { OCF_DIES_WITH_PARENT, OCF_OUTLIVES_PARENT };
 
-/* Settles what its parent's death means to this process, and makes it survive closed pipes. 0 or a
- * negative errno. To be called by the main thread. */
+/* Decides what the parent's death means for this process, and makes it survive closed pipes. 0 or a
+ * negative errno. Only for the main thread. */
 int ocf_process_setup(enum ocf_parent parent);
 
-/* Value of OCF_RESKEY_<name>, or fallback where it is not set or empty. It belongs to the
+/* The value of OCF_RESKEY_<name>, or fallback if it is unset or empty. It belongs to the
  * environment. */
 const char *ocf_param(const char *name, const char *fallback);
 
-/* As ocf_param, for a decimal number of at most max. -EINVAL: not a number; -ERANGE: above max. */
+/* Like ocf_param, for a decimal number up to max. -EINVAL: not a number; -ERANGE: above max. */
 int ocf_param_u64(const char *name, uint64_t fallback, uint64_t max, uint64_t *ret_value);
 
-/* Reads standard input to its end. -EFBIG beyond limit bytes. *ret_text is NUL-terminated; the
+/* Reads standard input to its end. -EFBIG: more than limit bytes. *ret_text is NUL-terminated; the
  * caller frees it. */
 int ocf_read_input(size_t limit, char **ret_text, size_t *ret_len);
 
@@ -48,8 +48,8 @@ const char *ocf_node(void);
 /* One line of human text to stderr, which is clusterd's log. */
 void ocf_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Turns text into one line of printable characters, in place: libvirt and QEMU put line breaks into
- * their messages. */
+/* Turns text into one line of printable characters, in place: messages of libvirt and QEMU contain
+ * line breaks. */
 void ocf_one_line(char *text);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the agent can do with one VM: each a worker for operation_run(). main.c has the table. */
+/* The actions on one VM: each is a worker for operation_run(). main.c has the table. */
 #ifndef AGENTS_VM_ACTIONS_H
 #define AGENTS_VM_ACTIONS_H
 
@@ -17,14 +17,14 @@ void action_migrate_from(struct operation *operation);
 void action_save(struct operation *operation);
 void action_restore(struct operation *operation);
 
-/* Without a VM: these print by themselves and return the exit code. */
+/* Actions without a VM: they print by themselves and return the exit code. */
 int action_validate_all(const struct params *params, const char *xml, size_t xml_len);
 int action_meta_data(const struct params *params, const char *xml, size_t xml_len);
 int action_host_cpu(const struct params *params, const char *xml, size_t xml_len);
 int action_watch(const struct params *params, const char *xml, size_t xml_len);
 
-/* For actions that begin with the definition on standard input: it must be of the VM that the
- * parameters name. */
+/* For actions that read the definition from standard input: it must describe the VM of the
+ * parameters. */
 int read_definition(struct operation *operation, struct definition *ret_definition);
 
 /*

@@ -12,7 +12,7 @@
 #include "qemu_kill.h"
 
 enum {
-    /* A target that hangs is given up after (count + 1) intervals; clusterd knows what to do. */
+    /* A target that hangs is given up after (count + 1) intervals; clusterd then decides. */
     KEEPALIVE_S = 2,
     KEEPALIVE_COUNT = 3,
     RESUME_WAIT_MS = 10000,
@@ -23,7 +23,7 @@ static void changed(struct arrival *arrival) {
     pthread_mutex_unlock(&arrival->operation->lock);
 }
 
-/* All of it is there: libvirt names it, which saves a call later. */
+/* Everything has arrived. libvirt names the copy, which saves a call later. */
 static int on_target(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *data) {
     struct arrival *arrival = data;
     char uuid[VIR_UUID_STRING_BUFLEN];
@@ -63,7 +63,7 @@ static void on_source_ended(int watch, int fd, int events, void *data) {
     }
 }
 
-/* Without it libvirt's own word, which comes later, has to do. */
+/* Without it libvirt's own report, which comes later, must do. */
 static void follow_source(struct arrival *arrival) {
     const struct params *params = arrival->operation->params;
     int fd = qemu_open(params->name, arrival->uuid);
@@ -75,7 +75,7 @@ static void follow_source(struct arrival *arrival) {
     }
 }
 
-/* libvirt's name for the copy over there; the event may have brought it. */
+/* libvirt's name for the copy on the target; the event may have brought it. */
 static virDomainPtr copy_there(struct arrival *arrival) {
     return arrival->domain != NULL ? arrival->domain
                                    : virDomainLookupByUUIDString(arrival->conn, arrival->uuid);

@@ -36,11 +36,11 @@ struct arrival {
 
     /* Guarded by the operation's lock; each change is signalled by its `changed`. */
     virDomainPtr domain; /* as the target's event named it; NULL: no event yet */
-    bool handed_over;    /* the target's copy is the VM now, and stands still */
-    bool over;           /* the migration is: what is not known by now will not be */
+    bool handed_over;    /* the target's copy is the VM now, still paused */
+    bool over;           /* the migration is over: nothing more will be learned */
     bool done;           /* the thread has nothing more to do */
-    uint64_t resumed_ms; /* when the guest went on over there; 0: it did not */
-    char why[512];       /* why not, where it was tried */
+    uint64_t resumed_ms; /* when the guest continued on the target; 0: it did not */
+    char why[512];       /* why not, after a try */
 };
 
 /*
@@ -49,11 +49,11 @@ struct arrival {
  */
 int arrival_begin(struct arrival *arrival, struct operation *operation, char *why, size_t why_size);
 
-/* libvirt says that all went well and that the source is off: so it is resumed at last. */
+/* libvirt reports success and the source is off: resume the copy at last. */
 void arrival_complete(struct arrival *arrival);
 
-/* Waits until the copy was resumed, or it is clear that it will not be. True if it was handed over,
- * be it resumed or not. */
+/* Waits until the copy was resumed, or never will be. True if it was handed over, resumed or
+ * not. */
 bool arrival_end(struct arrival *arrival);
 
 #endif

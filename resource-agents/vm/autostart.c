@@ -33,7 +33,7 @@ void autostarts_clear(struct autostarts *list) {
     *list = (struct autostarts){0};
 }
 
-/* What libvirt has now. False: it cannot be asked, or there is no memory. */
+/* The current list of libvirt. False: libvirt cannot be asked, or memory has run out. */
 static bool read_now(virConnectPtr conn, struct autostarts *ret_list) {
     virDomainPtr *domains = NULL;
     struct autostarts now = {0};
@@ -62,7 +62,7 @@ void autostarts_tell(struct autostarts *list, virConnectPtr conn) {
     struct autostarts now;
 
     if (!read_now(conn, &now)) {
-        return; /* the connection's end is told by itself; else the next look finds it */
+        return; /* a lost connection is reported elsewhere; otherwise the next check finds it */
     }
     for (size_t i = 0; i < now.count; i++) {
         if (!contains(list, now.items[i].uuid)) {

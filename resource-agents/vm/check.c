@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Can this definition be highly available? The frame, and all that is not a device. See check.h. */
+/* Can this definition be highly available? The frame, and everything but the devices. See
+ * check.h. */
 #include "check.h"
 
 #include <errno.h>
@@ -49,8 +50,7 @@ static void check_identity(struct check *check, const struct definition *definit
     }
 }
 
-/* What libvirt does by itself when the guest stops: it must not hide the guest's end from clusterd.
- */
+/* libvirt's own reaction when the guest stops: it must not hide the guest's end from clusterd. */
 static void check_lifecycle(struct check *check, const struct definition *definition) {
     static const struct {
         const char *element;
@@ -83,7 +83,7 @@ static void check_lifecycle(struct check *check, const struct definition *defini
     }
 }
 
-/* UEFI variables: without a path of its own libvirt puts them into /var/lib/libvirt of the node. */
+/* UEFI variables: without an explicit path libvirt stores them in /var/lib/libvirt of the node. */
 static void check_nvram(struct check *check, const xmlNode *os) {
     const xmlNode *loader = xml_child(os, "loader");
     const xmlNode *nvram = xml_child(os, "nvram");
@@ -153,7 +153,8 @@ static void check_boot(struct check *check, const struct definition *definition)
     }
 }
 
-/* The features that a guest must get, as text: "vmx, avx512f". Returns the first one's element. */
+/* The features that a guest must get, as text: "vmx, avx512f". Returns the element of the first
+ * one. */
 static const xmlNode *required_features(const xmlNode *cpu, char *text, size_t size) {
     const xmlNode *first = NULL;
     size_t used = 0;
@@ -161,7 +162,7 @@ static const xmlNode *required_features(const xmlNode *cpu, char *text, size_t s
     text[0] = '\0';
     for (const xmlNode *node = xml_child(cpu, "feature"); node != NULL; node = xml_next(node)) {
         const char *name = xml_attr(node, "name");
-        /* Without a policy libvirt takes it for "require". */
+        /* Without a policy libvirt assumes "require". */
         bool needed = xml_attr(node, "policy") == NULL || xml_attr_is(node, "policy", "require") ||
                       xml_attr_is(node, "policy", "force");
         if (!needed || name == NULL) {

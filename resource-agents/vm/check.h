@@ -19,20 +19,19 @@
 struct check {
     const struct volumes *known;
     json_t *problems; /* [{"element","reason"}]: each makes the VM impossible */
-    json_t
-        *warnings; /* the same, for what holds only if the administrator sees to it on every node */
-    json_t *volumes; /* names of the volumes that the definition lies on */
-    json_t *disks;   /* paths of its disks */
-    bool incomplete; /* memory ran out: something may be missing above */
+    json_t *warnings; /* the same, for what the administrator must ensure on every node */
+    json_t *volumes;  /* names of the volumes that the definition uses */
+    json_t *disks;    /* paths of its disks */
+    bool incomplete;  /* memory ran out: the lists above may be incomplete */
 };
 
-/* Checks all of the definition; the arrays of *ret_check say what was found. check_finish() frees
+/* Checks the whole definition; the arrays of *ret_check hold the findings. check_finish() frees
  * them. -ENOMEM. */
 int check_definition(const struct definition *definition, const struct volumes *known,
                      struct check *ret_check);
 void check_finish(struct check *check);
 
-/* For the rules: what they find, with the element it is about. */
+/* For the rules: report a finding, with its element. */
 void check_refuse(struct check *check, const xmlNode *element, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void check_warn(struct check *check, const xmlNode *element, const char *format, ...)
@@ -42,14 +41,14 @@ void check_warn(struct check *check, const xmlNode *element, const char *format,
 void check_on_volume(struct check *check, const xmlNode *element, const char *what,
                      const char *path);
 
-/* The path must lie on a volume or be part of what is installed on every node (below /usr). */
+/* The path must lie on a volume or be installed on every node (below /usr). */
 void check_installed_or_on_volume(struct check *check, const xmlNode *element, const char *what,
                                   const char *path);
 
 /* All elements of <devices>. */
 void check_devices(struct check *check, const xmlNode *devices);
 
-/* Appends to one of the arrays. It takes over the reference to item. */
+/* Appends to one of the arrays and takes over the reference to item. */
 void check_append(struct check *check, json_t *array, json_t *item);
 
 /* A disk: its sources, its backing chain, its mirror (check_disk.c). */

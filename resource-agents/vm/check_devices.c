@@ -6,7 +6,7 @@
 
 #include "xml.h"
 
-/* Where a character device leads to. `device` is the element that has the type. */
+/* The target of a character device. `device` is the element with the type. */
 static void check_chardev(struct check *check, const xmlNode *device, const char *type) {
     static const char *const anywhere[] = {"pty",          "null",     "vc",        "tcp",
                                            "udp",          "spicevmc", "spiceport", "stdio",
@@ -193,8 +193,8 @@ static void check_crypto(struct check *check, const xmlNode *crypto) {
     }
 }
 
-/* A kind of device has a rule, or a reason why it can never be, or neither: then any of it will do.
- */
+/* A kind of device has a rule, or a reason why it is never allowed, or neither: then it is always
+ * allowed. */
 static const struct device_rule {
     const char *name;
     void (*rule)(struct check *check, const xmlNode *device);

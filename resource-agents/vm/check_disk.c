@@ -7,7 +7,7 @@
 #include "../shared/jsonl.h"
 #include "xml.h"
 
-/* Why a kind of source hangs on one node; NULL where it does not. */
+/* Why this kind of source depends on one node; NULL if it does not. */
 static const char *local_source(const char *type) {
     static const struct {
         const char *type;
@@ -129,7 +129,7 @@ void check_disk(struct check *check, const xmlNode *disk) {
             "a block copy runs on this disk; end it first (virsh blockjob --abort or --pivot)");
     }
     const xmlNode *backing = xml_child(disk, "backingStore");
-    /* An empty <backingStore/> ends the chain. A chain that is told only in the images is not seen
+    /* An empty <backingStore/> ends the chain. A chain recorded only in the images is not visible
      * here. */
     for (; backing != NULL && xml_child(backing, "source") != NULL;
          backing = xml_child(backing, "backingStore")) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the rules find, and the volumes that a definition uses. See check.h. */
+/* The rules' findings, and the volumes that a definition uses. See check.h. */
 #include "check.h"
 
 #include <limits.h>
@@ -12,7 +12,7 @@
 
 void check_append(struct check *check, json_t *array, json_t *item) {
     if (json_array_append_new(array, item) < 0) {
-        check->incomplete = true; /* a refusal that is lost must not become an approval */
+        check->incomplete = true; /* a lost refusal must not become an approval */
     }
 }
 
@@ -80,7 +80,7 @@ void check_installed_or_on_volume(struct check *check, const xmlNode *element, c
     char normal[PATH_MAX];
 
     if (path_normalize(path, normal, sizeof(normal)) == 0 && path_is_in(normal, "/usr")) {
-        return; /* packages put it there, on every node alike */
+        return; /* packages install it, the same on every node */
     }
     check_on_volume(check, element, what, path);
 }

@@ -35,7 +35,7 @@ static bool is_saved(virDomainPtr domain) {
     return virDomainHasManagedSaveImage(domain, 0) == 1;
 }
 
-/* Says in `note` that it was so. -EIO: reported. */
+/* Notes in `note` that there was one. -EIO: reported. */
 static int clear_autostart(struct operation *operation, char *note, size_t size) {
     int autostart = 0;
 
@@ -82,7 +82,7 @@ static void claim_own(struct operation *operation) {
     report_set(report, VM_OK, "%s", note);
 }
 
-/* Another VM of that name. */
+/* Another VM with that name. */
 static void judge_namesake(struct operation *operation, virDomainPtr namesake) {
     struct report *report = &operation->report;
     const char *name = operation->params->name;
@@ -111,7 +111,7 @@ void action_claim(struct operation *operation) {
     if (host_connect(operation) < 0) {
         return;
     }
-    /* What waits in libvirtd's queue may still start it; two rounds, as a monitor takes. */
+    /* A call that waits in libvirtd's queue may still start it; two rounds, as for a monitor. */
     for (int round = 0; round < 2; round++) {
         if (host_pass_queue(operation) < 0) {
             return;

@@ -75,7 +75,7 @@ int definition_uuid(const struct definition *definition, char ret_uuid[DEFINITIO
     return uuid_normalize(text, ret_uuid);
 }
 
-/* Our element among the metadata, or NULL. */
+/* clusterd's element in the metadata, or NULL. */
 xmlNode *definition_mark(const struct definition *definition) {
     xmlNode *node = xml_first_element(xml_child(definition->domain, "metadata"));
     while (node != NULL) {
@@ -155,7 +155,7 @@ static uint64_t unit_bytes(const char *unit) {
     return 0;
 }
 
-/* Memory in MiB, rounded up: what is needed must not be told too small. */
+/* Memory in MiB, rounded up: the reported need must not be too small. */
 static int read_memory(const xmlNode *memory, uint64_t *ret_mb) {
     const uint64_t mib = 1024 * 1024;
     uint64_t amount;
@@ -217,7 +217,7 @@ int definition_needs(const struct definition *definition, json_t *volumes, json_
         *ret_element = vcpu;
         return -EINVAL;
     }
-    (void)definition_uuid(definition, uuid); /* where it is missing, check_definition() says so */
+    (void)definition_uuid(definition, uuid); /* check_definition() reports a missing one */
     json_t *needs = json_pack("{so so sI sI sO ss so so so sO}", "name",
                               jsonl_text(definition_name(definition)), "uuid", jsonl_text(uuid),
                               "memory_mb", (json_int_t)memory_mb, "vcpus", (json_int_t)vcpus,

@@ -23,8 +23,8 @@
 #define DEFINITION_PREFIX "clusterd"
 
 enum {
-    /* More than the cluster stores: what an administrator has checked here may be large because of
-     * what virsh dumpxml adds, and is told what is wrong with it, not that it is large. */
+    /* More than the cluster stores: a definition that an administrator checks may be large because
+     * of what virsh dumpxml adds; the check should name its faults, not its size. */
     DEFINITION_SIZE_MAX = 4 * WIRE_MAX_XML,
     DEFINITION_NAME_MAX = 128,
     DEFINITION_UUID_SIZE = 37,
@@ -35,13 +35,13 @@ struct definition {
     xmlNode *domain; /* the root */
 };
 
-/* Parses text. -EINVAL with one line in reason: it is not the XML of a domain. definition_finish
- * frees it. */
+/* Parses text. -EINVAL with one line in reason: it is not a domain's XML. definition_finish frees
+ * it. */
 int definition_parse(const char *text, size_t len, struct definition *ret_definition, char *reason,
                      size_t reason_size);
 void definition_finish(struct definition *definition);
 
-/* The domain's name, or "" where there is none. */
+/* The domain's name, or "" if it has none. */
 const char *definition_name(const struct definition *definition);
 
 /* The UUID in its usual form. -ENOENT: there is none; -EINVAL: it is not a UUID. */
@@ -66,14 +66,14 @@ int definition_set_mark(struct definition *definition, uint64_t generation,
  */
 void definition_changed_disks(const struct definition *definition, char *text, size_t size);
 
-/* Our element in the metadata, or NULL. */
+/* clusterd's element in the metadata, or NULL. */
 xmlNode *definition_mark(const struct definition *definition);
 
-/* Generation in the metadata; 0 where there is none. */
+/* The generation in the metadata; 0 if there is none. */
 uint64_t definition_generation(const struct definition *definition);
 
-/* Generation in what virDomainGetMetadata() returns: our element alone. 0 where it is not readable.
- */
+/* The generation in the result of virDomainGetMetadata(): clusterd's element alone. 0 if
+ * unreadable. */
 uint64_t metadata_generation(const char *text);
 
 /* The XML as text, which the caller frees with free(). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Actions that only tell something: validate-all (pure reading of XML), host-cpu and meta-data. */
+/* Actions that only report: validate-all (pure reading of XML), host-cpu and meta-data. */
 #include "actions.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "host.h"
 #include "xml.h"
 
-/* The final line of validate-all. Takes over the references to problems and warnings, which may be
+/* The final line of validate-all. Takes over the references to problems and warnings; both may be
  * NULL. */
 static int end_validation(const char *element, const char *reason, json_t *problems,
                           json_t *warnings) {
@@ -99,7 +99,7 @@ static json_t *usable_models(const xmlNode *capabilities) {
     return models;
 }
 
-/* More of them is no list that the cluster keeps: then nothing is said, and all are assumed. */
+/* The cluster keeps no longer list: then report none, and all are assumed. */
 enum { MACHINES_MAX = 1024 };
 
 /*
@@ -108,7 +108,7 @@ enum { MACHINES_MAX = 1024 };
  */
 static json_t *machine_types(const xmlNode *capabilities) {
     json_t *machines = json_array();
-    char text[64]; /* longer is no name of the cluster's */
+    char text[64]; /* a longer one is not a valid name in the cluster */
 
     for (const xmlNode *guest = xml_child(capabilities, "guest"); guest != NULL;
          guest = xml_next(guest)) {
@@ -132,7 +132,7 @@ static json_t *machine_types(const xmlNode *capabilities) {
     return machines;
 }
 
-/* What QEMU with that kind of virtualization offers, parsed; NULL if it is not to be had here. */
+/* What QEMU offers with that kind of virtualization, parsed; NULL if unavailable. */
 static xmlDoc *offers(virConnectPtr conn, const char *virt) {
     char reason[128];
     xmlDoc *doc = NULL;

@@ -15,7 +15,7 @@
 #include "../shared/jsonl.h"
 #include "definition.h"
 
-/* False: libvirt does not say. */
+/* False: libvirt does not tell. */
 static bool read_changed(virDomainPtr domain, char *text, size_t size) {
     struct definition definition;
     char reason[128];

@@ -43,7 +43,7 @@ static void tell(const char *event, const struct watched *vm, const char *state,
                          (int)vm->foreign, "state", state, "reason", jsonl_text(reason)));
 }
 
-/* The state's name in "domain" lines, which knows two more than the final line of an operation. */
+/* The state's name in "domain" lines; these know two more names than an operation's final line. */
 static void tell_domain(struct watched *vm, virDomainPtr domain, int state, int reason) {
     struct host_state known = host_state_of(state, reason);
     const char *name = agent_vm_state_name(known.state);
@@ -89,7 +89,7 @@ int watched_tell_all(struct watched_list *list, virConnectPtr conn) {
 static void on_started(struct watched *vm, virDomainPtr domain, int detail) {
     static const char *const reasons[] = {
         [VIR_DOMAIN_EVENT_STARTED_BOOTED] = "booted",
-        [VIR_DOMAIN_EVENT_STARTED_MIGRATED] = "incoming", /* told otherwise below */
+        [VIR_DOMAIN_EVENT_STARTED_MIGRATED] = "incoming", /* reported differently below */
         [VIR_DOMAIN_EVENT_STARTED_RESTORED] = "restored",
         [VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT] = "from-snapshot",
         [VIR_DOMAIN_EVENT_STARTED_WAKEUP] = "woken",
@@ -180,8 +180,7 @@ static void tell_lifecycle(struct watched_list *list, const struct news *news) {
         exit(OCF_ERR_GENERIC);
     }
     if (vm == NULL) {
-        return; /* defined, or on its way up: libvirt tells that its cpus run before it tells that
-                   it started */
+        return; /* defined, or starting: libvirt reports running CPUs before it reports the start */
     }
     switch (news->event) {
     case VIR_DOMAIN_EVENT_STARTED: on_started(vm, news->domain, news->detail); break;
@@ -232,10 +231,10 @@ void watched_tell_news(struct watched_list *list, const struct news *news) {
 }
 
 /* libvirt removes a domain from its list before it sends the event, which may be late on a busy
- * node. A domain has to be missing for this time before it is reported without an event. */
+ * node. A domain must be missing for this time before it is reported without an event. */
 #define EVENT_PATIENCE_MS 2000u
 
-/* True if the domain is to be dropped from the list. */
+/* True if the domain must be dropped from the list. */
 static bool is_lost(struct watched *vm) {
     const uint64_t now_ms = ocf_now_ms();
     if (vm->seen || vm->missing_since_ms == 0) {
@@ -258,7 +257,7 @@ void watched_sweep(struct watched_list *list, virConnectPtr conn) {
 
     int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
     if (n < 0) {
-        return; /* the connection's end is told by itself */
+        return; /* the end of the connection is reported elsewhere */
     }
     for (size_t i = 0; i < list->count; i++) {
         list->items[i].seen = false;

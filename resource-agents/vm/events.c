@@ -15,7 +15,7 @@
 #include "job.h"
 #include "operation.h"
 
-/* Five lines a second at most, says the protocol. */
+/* The protocol allows five lines a second at most. */
 enum { PROGRESS_MS = 250, CANCEL_RETRY_MS = 20 };
 
 int events_init(struct events *events) {
@@ -30,10 +30,10 @@ int events_prepare(void) {
 
 void events_wake(struct events *events) {
     uint64_t one = 1;
-    (void)!write(events->wake_fd, &one, sizeof(one)); /* a full counter wakes just as well */
+    (void)!write(events->wake_fd, &one, sizeof(one)); /* a full counter wakes as well */
 }
 
-/* Every change goes through here. */
+/* Every change goes through this function. */
 static void begin_change(struct operation *operation) {
     pthread_mutex_lock(&operation->lock);
     operation->events.changes++;
@@ -124,7 +124,7 @@ static void on_press(int timer, void *data) {
     pthread_mutex_unlock(&operation->lock);
     virEventUpdateTimeout(timer, stopped ? -1 : every_ms);
     if (!stopped) {
-        (void)virDomainShutdown(operation->domain); /* one that fails is followed by the next */
+        (void)virDomainShutdown(operation->domain); /* the next one follows a failed one */
     }
 }
 

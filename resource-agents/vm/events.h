@@ -15,7 +15,7 @@
 
 struct operation;
 
-/* Guarded by the operation's lock, but for wake_fd. */
+/* Guarded by the operation's lock, except wake_fd. */
 struct events {
     uint64_t changes; /* grows with each event */
     bool stopped;     /* the domain is gone from here */
@@ -42,10 +42,10 @@ enum events_mode {
 /* Begins to follow the operation's domain. 0 or -EIO; libvirt's last error says why. */
 int events_start(struct operation *operation, enum events_mode mode);
 
-/* Presses the domain's power button, at once and again every every_ms, until it has stopped. */
+/* Presses the domain's power button, now and then every every_ms, until the domain has stopped. */
 void events_press_button(struct operation *operation, int every_ms);
 
-/* Wakes the thread, as the operation is to stop. Safe at any time from any thread. */
+/* Wakes the thread when the operation must stop. Safe at any time, from any thread. */
 void events_wake(struct events *events);
 
 #endif

@@ -13,8 +13,8 @@
 #include "job.h"
 #include "xml.h"
 
-/* libvirtd needs about a second to start again; more of a recovery's time is not spent on waiting
- * for it. */
+/* libvirtd needs about a second to restart; do not spend more of a recovery's time on waiting for
+ * it. */
 enum { CONNECT_WAIT_MS = 5000, CONNECT_RETRY_MS = 50 };
 
 static void silent(void *data, virErrorPtr error) {
@@ -42,13 +42,13 @@ bool host_error_is_absent(void) {
 bool host_error_is_refusal(void) {
     switch (virGetLastErrorCode()) {
     case VIR_ERR_CONFIG_UNSUPPORTED: /* "unsupported configuration": no such machine type, ... */
-    case VIR_ERR_CPU_INCOMPATIBLE:   /* its CPU has not what the guest's wants */
-    case VIR_ERR_XML_ERROR: /* a libvirt that does not know what stands there */ return true;
+    case VIR_ERR_CPU_INCOMPATIBLE:   /* its CPU lacks a feature of the guest's CPU */
+    case VIR_ERR_XML_ERROR: /* a libvirt that does not know an element */ return true;
     default: return false;
     }
 }
 
-/* Errors that another try may cure: nobody listens yet, or libvirtd went away in the middle. */
+/* Errors that another try may cure: nobody listens yet, or libvirtd ended during the call. */
 static bool may_pass(void) {
     int code = virGetLastErrorCode();
     return code == VIR_ERR_SYSTEM_ERROR || code == VIR_ERR_RPC || code == VIR_ERR_INTERNAL_ERROR;
@@ -106,8 +106,8 @@ int host_find(struct operation *operation) {
 
 int host_pass_queue(struct operation *operation) {
     operation_step(operation, "waiting for earlier requests in libvirtd");
-    /* A call of libvirt's usual priority that does nothing: its workers take such calls in their
-     * order. The format is one that no driver knows, so the answer is always a refusal. */
+    /* A call of ordinary priority that does nothing: libvirtd's workers take such calls in order.
+     * No driver knows the format, so the answer is always a refusal. */
     char *text = virConnectDomainXMLToNative(operation->conn, "none", "<domain/>", 0);
     free(text);
     if (text == NULL && may_pass()) {
@@ -159,7 +159,7 @@ struct host_state host_state_of(int state, int reason) {
     case VIR_DOMAIN_PAUSED: return paused_state(reason);
     case VIR_DOMAIN_PMSUSPENDED:
         return (struct host_state){AGENT_VM_PAUSED, "suspended", "suspended by the guest itself"};
-    /* With on_crash=preserve QEMU stays and holds memory and disks. */
+    /* With on_crash=preserve QEMU stays and keeps memory and disks. */
     case VIR_DOMAIN_CRASHED:
         return (struct host_state){AGENT_VM_PAUSED, "crashed", "crashed and preserved"};
     case VIR_DOMAIN_SHUTOFF: return (struct host_state){AGENT_VM_OFF, NULL, "off"};
@@ -249,7 +249,7 @@ void host_settle(struct operation *operation) {
     if (r == 0) {
         (void)host_read_state(operation, &text);
     }
-    /* Looking must not change what the operation itself had to say. */
+    /* Looking must not change the operation's own message. */
     saved.state = operation->report.state;
     saved.detail = operation->report.detail;
     saved.generation = operation->report.generation;

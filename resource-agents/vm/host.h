@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libvirt on this node: the connection, the domain, and what libvirt says about it, in words of the
- * agent protocol. */
+/* libvirt on this node: the connection, the domain, and libvirt's answers about it in the words of
+ * the agent protocol. */
 #ifndef AGENTS_VM_HOST_H
 #define AGENTS_VM_HOST_H
 
@@ -9,7 +9,7 @@
 
 #include "operation.h"
 
-/* Keeps libvirt's messages off stderr: each is reported once, by who asked. */
+/* Keeps libvirt's messages off stderr: the caller reports each one once. */
 void host_silence(void);
 
 /* libvirt's last error of this thread, as one line. Static storage of the thread. */
@@ -44,10 +44,10 @@ int host_find(struct operation *operation);
  */
 int host_pass_queue(struct operation *operation);
 
-/* Connects and finds, for actions that begin so. */
+/* Connects and finds the domain, for actions that begin with both. */
 int host_open(struct operation *operation);
 
-/* One word and one sentence for a state of libvirt's. */
+/* One word and one sentence for a state of libvirt. */
 struct host_state {
     enum agent_vm_state state;
     const char *detail;
@@ -55,11 +55,10 @@ struct host_state {
 };
 struct host_state host_state_of(int state, int reason);
 
-/* True if the domain is the receiving half of a migration that goes on: paused, not yet a VM of its
- * own. */
+/* True if the domain is the receiving half of a running migration: paused, not yet a VM. */
 bool host_is_incoming(virDomainPtr domain, int state, int reason);
 
-/* Reads the domain's state and generation into the report; *ret_text says in words what it is. 0,
+/* Reads the domain's state and generation into the report; *ret_text describes the state. 0,
  * -ENOENT or -EIO. */
 int host_read_state(struct operation *operation, const char **ret_text);
 
@@ -70,12 +69,11 @@ int host_read_state(struct operation *operation, const char **ret_text);
  */
 void host_settle(struct operation *operation);
 
-/* The generation in a domain's metadata; 0 where there is none. */
+/* The generation in a domain's metadata; 0 if there is none. */
 uint64_t host_generation(virDomainPtr domain, bool *ret_foreign);
 
-/* The machine type that the domain runs with: an alias in its definition ("pc") is resolved by
- * then.
- * "" where that is not to be had. */
+/* The machine type of the running domain: an alias in its definition ("pc") is resolved by then. ""
+ * if unavailable. */
 enum { HOST_MACHINE_SIZE = 64 };
 void host_machine(virDomainPtr domain, char ret_machine[HOST_MACHINE_SIZE]);
 

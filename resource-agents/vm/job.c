@@ -38,7 +38,7 @@ int job_progress(virDomainPtr domain, struct progress *ret_progress) {
         return -ENOENT;
     }
     if (progress.percent > 99) {
-        progress.percent = 99; /* the last per cent is the switch-over */
+        progress.percent = 99; /* the last percent is the switch-over */
     }
     *ret_progress = progress;
     return 0;

@@ -8,8 +8,8 @@
 
 #include "report.h"
 
-/* Progress of the running job. -ENOENT: none runs, or it has nothing to say yet; -EIO: libvirt's
- * last error says why. */
+/* Progress of the running job. -ENOENT: no job, or no figures yet; -EIO: libvirt's last error says
+ * why. */
 int job_progress(virDomainPtr domain, struct progress *ret_progress);
 
 /* The running job's kind (enum virDomainJobOperation); -ENOENT: none runs; -EIO. */

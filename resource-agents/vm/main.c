@@ -23,11 +23,11 @@ static const struct action {
     const char *name;
     unsigned int required; /* enum params_required */
     enum input input;
-    /* One of the two: on a VM, with deadline and final line; or by itself. */
+    /* One of the two: works on a VM, with deadline and final line; or runs by itself. */
     void (*operation)(struct operation *operation);
     int (*plain)(const struct params *params, const char *xml, size_t xml_len);
-    bool gated;             /* all that it changes comes after operation_may_begin() */
-    enum ocf_parent parent; /* what clusterd's death means to it */
+    bool gated;             /* changes things only after operation_may_begin() */
+    enum ocf_parent parent; /* what clusterd's death means for it */
 } vm_actions[] = {
     {"start", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_start, NULL, true,
      OCF_DIES_WITH_PARENT},
@@ -66,7 +66,7 @@ static void usage(void) {
             "\nParameters: OCF_RESKEY_name, OCF_RESKEY_uuid, ...; `vm meta-data` lists them.\n");
 }
 
-/* For what goes wrong before an operation exists. */
+/* For errors before an operation exists. */
 static int fail_early(const char *action, const char *why, enum ocf_exit code) {
     struct report report = {.state = AGENT_VM_UNKNOWN, .blackout_ms = -1};
 
@@ -78,7 +78,7 @@ static int fail_early(const char *action, const char *why, enum ocf_exit code) {
 
 static int run(const struct action *action, const struct params *params, char *xml, size_t xml_len,
                uint64_t started_ms) {
-    static struct operation operation; /* threads may use it up to the end of the process */
+    static struct operation operation; /* threads may use it until the process ends */
 
     if (action->plain != NULL) {
         return action->plain(params, xml, xml_len);
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
         return fail_early(action->name, reason, OCF_ERR_ARGS);
     }
     host_silence();
-    xmlInitParser(); /* before there are threads */
+    xmlInitParser(); /* before any thread exists */
     if (action->input == DEFINITION) {
         r = ocf_read_input(DEFINITION_SIZE_MAX, &xml, &xml_len);
         if (r < 0) {

@@ -20,7 +20,7 @@
 #include "definition.h"
 #include "xml.h"
 
-/* What identifies a disk's image: a path, a name on a server. "" for an empty drive. */
+/* Identifies a disk's image: a path, a name on a server. "" for an empty drive. */
 static const char *source_of(const xmlNode *disk) {
     static const char *const names[] = {"file", "dev", "dir", "volume", "name", "path"};
     const xmlNode *source = xml_child(disk, "source");
@@ -34,7 +34,7 @@ static const char *source_of(const xmlNode *disk) {
     return "";
 }
 
-/* Media come and go, and nobody boots a guest from an older CD by it. */
+/* Media come and go, and an older CD harms no guest. */
 static bool is_disk(const xmlNode *disk) {
     const char *device = xml_attr(disk, "device");
     return device == NULL || strcmp(device, "disk") == 0 || strcmp(device, "lun") == 0;
@@ -73,7 +73,7 @@ static int add_disks(xmlNode *mark, const struct definition *definition) {
     return r;
 }
 
-/* The disks of the mark before, which was taken out of the document. */
+/* The disks of the former mark, which was removed from the document. */
 static int move_disks(xmlNode *mark, xmlNode *former) {
     xmlNode *child = xml_first_element(former);
 
@@ -96,8 +96,8 @@ static xmlNode *new_mark(const struct definition *definition) {
     if (metadata == NULL) {
         metadata = xmlNewChild(definition->domain, NULL, (const xmlChar *)"metadata", NULL);
     }
-    /* libvirt keeps one element for each namespace, so a definition's other metadata stays beside
-     * ours. */
+    /* libvirt keeps one element for each namespace: a definition's other metadata stays beside the
+     * mark. */
     xmlNode *mark =
         metadata != NULL ? xmlNewChild(metadata, NULL, (const xmlChar *)"vm", NULL) : NULL;
     xmlNs *ns = mark != NULL ? xmlNewNs(mark, (const xmlChar *)DEFINITION_NAMESPACE,
@@ -113,7 +113,7 @@ static xmlNode *new_mark(const struct definition *definition) {
 int definition_set_mark(struct definition *definition, uint64_t generation,
                         enum definition_disks disks) {
     char number[24];
-    CHECK(generation > 0); /* 0 is "none": clusterd would take the VM for somebody else's */
+    CHECK(generation > 0); /* 0 means "none": clusterd would take the VM for a foreign one */
     xmlNode *former = definition_mark(definition);
 
     if (former != NULL) {

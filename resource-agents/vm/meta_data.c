@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The agent's self-description, in the XML that the OCF resource agent API lays down. */
+/* The agent's self-description, in the XML of the OCF resource agent API. */
 #include "actions.h"
 
 #include <stdio.h>

@@ -35,7 +35,7 @@
 #include "job.h"
 #include "presence.h"
 
-/* The job's last figures come as an event of their own, before the call's answer as a rule. */
+/* The job's final figures come as a separate event, normally before the call's answer. */
 enum { FIGURES_WAIT_MS = 300 };
 
 /*
@@ -62,8 +62,8 @@ static bool memory_uri(const char *target_uri, char *ret_uri, size_t size) {
     return n > 0 && (size_t)n < size;
 }
 
-/* The XML for the target: the running one, as libvirt completed it, with the new generation. The
- * caller frees it. */
+/* The XML for the target: the running definition as libvirt completed it, with the new generation.
+ * The caller frees it. */
 static int target_xml(struct operation *operation, char **ret_xml) {
     const unsigned int flags = VIR_DOMAIN_XML_MIGRATABLE | VIR_DOMAIN_XML_SECURE;
     struct definition definition;
@@ -100,7 +100,7 @@ static int fill_params(const struct params *params, const char *xml,
         r = virTypedParamsAddString(&list, &count, &max, VIR_MIGRATE_PARAM_URI, uri);
     }
     if (r == 0 && params->bandwidth_mbps > 0) {
-        /* libvirt counts in MiB/s; a limit must not become 0, which means none. */
+        /* libvirt counts in MiB/s; a limit must not become 0, which means no limit. */
         unsigned long long mib = params->bandwidth_mbps * bytes_per_megabit / (1024 * 1024);
         r = virTypedParamsAddULLong(&list, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH,
                                     mib > 0 ? mib : 1);
@@ -152,7 +152,7 @@ static void read_blackout(struct operation *operation, const struct arrival *arr
     pthread_mutex_unlock(&operation->lock);
 }
 
-/* The target's copy is the VM. Has the guest gone on over there? */
+/* The target's copy is the VM. Does the guest run there? */
 static void judge_arrival(struct operation *operation, const struct arrival *arrival) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
@@ -170,7 +170,7 @@ static void judge_arrival(struct operation *operation, const struct arrival *arr
                params->name, ocf_node(), params->target, arrival->why);
 }
 
-/* libvirt says that the VM moved. Is the source really gone? */
+/* libvirt reports that the VM moved. Is the source really gone? */
 static void judge_success(struct operation *operation, struct arrival *arrival) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
@@ -197,7 +197,7 @@ static void judge_failure(struct operation *operation, struct arrival *arrival) 
 
     snprintf(why, sizeof(why), "%s", host_error());
     if (arrival_end(arrival)) {
-        judge_arrival(operation, arrival); /* only the word of it was lost */
+        judge_arrival(operation, arrival); /* only the answer was lost */
         return;
     }
     report->refused = stop == STOP_NONE && host_error_is_refusal();
@@ -218,7 +218,7 @@ static void judge_failure(struct operation *operation, struct arrival *arrival) 
     }
     const char *now = "; it is not known where it runs now";
     switch (report->state) {
-    case AGENT_VM_RUNNING: now = ""; break; /* it is where it was: nothing to do about it */
+    case AGENT_VM_RUNNING: now = ""; break; /* it is where it was: nothing to do */
     case AGENT_VM_PAUSED:
         now = "; it is paused here and may run there: ask both nodes before it is resumed or "
               "destroyed";
@@ -230,7 +230,7 @@ static void judge_failure(struct operation *operation, struct arrival *arrival) 
                params->target, why, now);
 }
 
-/* Things that forbid a migration before it begins. */
+/* Reasons against a migration, checked before it begins. */
 static bool may_begin(struct operation *operation) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
@@ -301,7 +301,7 @@ static void migrate(struct operation *operation, struct arrival *arrival) {
 
 void action_migrate_to(struct operation *operation) {
     const struct params *params = operation->params;
-    static struct arrival arrival; /* its thread may use it up to the end of the process */
+    static struct arrival arrival; /* its thread may use it until the process ends */
     char why[512];
 
     if (events_prepare() < 0) {

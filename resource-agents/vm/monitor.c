@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* monitor, migrate_from and resume: what is true on this node, now or as soon as it is. */
+/* monitor, migrate_from and resume: the state on this node, now or as soon as it is final. */
 #include "actions.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "job.h"
 #include "presence.h"
 
-/* Not every end of a job sends an event on every side, so it is looked again at times. */
+/* Not every end of a job sends an event on both sides: check again at intervals. */
 enum { LOOK_AGAIN_MS = 500 };
 
 static void tell_generation(const struct report *report) {
@@ -29,7 +29,7 @@ static void cannot_read(struct operation *operation) {
                operation->params->name, ocf_node(), host_error());
 }
 
-/* Waits until the domain changes, or for a while; false once the operation is to end. */
+/* Waits for a change of the domain, or for a while; false once the operation must end. */
 static bool wait_for_change(struct operation *operation, uint64_t seen) {
     pthread_mutex_lock(&operation->lock);
     operation_wait(operation, seen, ocf_now_ms() + LOOK_AGAIN_MS);
@@ -49,7 +49,7 @@ static bool wait_for_job(struct operation *operation) {
         uint64_t seen = changes_seen(operation);
         int kind = job_kind(operation->domain);
         if (kind < 0) {
-            return true; /* no job, or no domain any more; what follows will tell */
+            return true; /* no job, or no domain any more; the next step will show */
         }
         operation_step(operation, "waiting for the VM's job");
         if (!wait_for_change(operation, seen)) {
@@ -61,7 +61,7 @@ static bool wait_for_job(struct operation *operation) {
     }
 }
 
-/* Connects with events if the action waits for any. 0, -ENOENT (absent) or another negative errno
+/* Connects, with events if the action waits for any. 0, -ENOENT (absent) or another negative errno
  * (reported). */
 static int open_following(struct operation *operation) {
     if (events_prepare() < 0) {
@@ -96,14 +96,14 @@ static int look_behind_queue(struct operation *operation) {
     return r;
 }
 
-/* What is true now, and that it will not stay so. */
+/* The current state, which will change. */
 static void tell_busy(struct operation *operation) {
     const char *text;
 
     if (host_open(operation) == 0) {
         (void)host_read_state(operation, &text);
     } else {
-        operation->report.state = AGENT_VM_UNKNOWN; /* not there yet, or not any more */
+        operation->report.state = AGENT_VM_UNKNOWN; /* not there yet, or gone already */
     }
     report_set(&operation->report, VM_FAILED,
                "%s on %s: its migration or save, ordered by clusterd, is still in progress (%s)",

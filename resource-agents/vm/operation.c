@@ -17,11 +17,11 @@
 #include "../shared/jsonl.h"
 #include "../shared/ocf.h"
 
-/* Before its deadline an operation gets this long to end by itself: a tenth of its time within
+/* An operation gets this long before its deadline to end by itself: a tenth of its time within
  * these bounds. */
 enum { SOFT_MARGIN_MIN_MS = 50, SOFT_MARGIN_MAX_MS = 3000 };
-/* The requests to libvirt before the step that changes something take milliseconds. An operation
- * that is to stop before that step gets a moment for a final report of its own. */
+/* The requests to libvirt before the changing step take milliseconds. An operation that must stop
+ * before that step gets a moment for its own final report. */
 enum { BEGIN_MS = 10000, LAST_WORD_MS = 300 };
 
 struct job {
@@ -104,7 +104,7 @@ static void set_stop(struct operation *operation, enum stop_reason stop) {
     int expected = STOP_NONE;
 
     if (!atomic_compare_exchange_strong(&operation->stop, &expected, (int)stop)) {
-        return; /* the first reason stands */
+        return; /* the first reason counts */
     }
     pthread_mutex_lock(&operation->lock);
     pthread_cond_broadcast(&operation->changed);
@@ -112,7 +112,7 @@ static void set_stop(struct operation *operation, enum stop_reason stop) {
     events_wake(&operation->events);
 }
 
-/* Nothing has been changed by it, nor will be once it is to stop. */
+/* It has changed nothing, and will change nothing once it must stop. */
 static bool has_changed_nothing(struct operation *operation) {
     pthread_mutex_lock(&operation->lock);
     bool begun = operation->begun;
@@ -177,7 +177,7 @@ static int prepare(struct operation *operation, sigset_t *ret_signals) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    /* Blocked before any thread exists, so that none of libvirt's gets them. */
+    /* Blocked before any thread exists: none of libvirt's threads gets them. */
     int r = pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (r != 0) {
         return -r;
@@ -210,7 +210,7 @@ static void set_deadlines(struct operation *operation) {
         operation->deadline_ms - (margin < timeout_ms ? margin : timeout_ms);
 }
 
-/* The worker still owns its report and may write it: this is another. */
+/* The worker still owns its report and may write to it: use another one. */
 static struct report late_report(struct operation *operation) {
     struct report late = {.result = VM_FAILED,
                           .state = AGENT_VM_UNKNOWN,
@@ -276,7 +276,7 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
     if (report->result != VM_OK) {
         ocf_log("%s", report->reason);
     }
-    /* Threads may still be inside libvirt, and its connection needs no farewell: the kernel closes
+    /* Threads may still be inside libvirt; its connection needs no orderly close: the kernel closes
      * it at once. */
     _exit(report->exit_code);
 }

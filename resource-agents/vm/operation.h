@@ -36,7 +36,7 @@ enum stop_reason { STOP_NONE, STOP_CANCELLED, STOP_OUT_OF_TIME };
 
 struct operation {
     const struct params *params;
-    char *xml; /* what came on standard input, or NULL */
+    char *xml; /* the content of standard input, or NULL */
     size_t xml_len;
     uint64_t started_ms;
     uint64_t soft_deadline_ms; /* from here on nothing new is started */
@@ -44,27 +44,26 @@ struct operation {
 
     virConnectPtr conn;
     virDomainPtr domain;
-    struct report report; /* the worker's until it is done */
+    struct report report; /* owned by the worker until it is done */
     _Atomic(const char *) step;
     atomic_bool destroying;
     atomic_int stop; /* enum stop_reason */
     bool gated;      /* nothing is changed before operation_may_begin() */
 
-    pthread_mutex_t
-        lock; /* guards events; `changed` is signalled with each change of it and of stop */
+    pthread_mutex_t lock; /* guards events; each change of events and of stop signals `changed` */
     pthread_cond_t changed;
     struct events events;
-    bool begun; /* guarded by the lock, too: operation_may_begin() has said so */
+    bool begun; /* guarded by the lock, too: the answer of operation_may_begin() */
     int done_fd;
 };
 
-/* Runs work on a thread of its own and sees it through to the final line. Returns the exit code. */
+/* Runs work on its own thread until the final line is written. Returns the exit code. */
 int operation_run(struct operation *operation, void (*work)(struct operation *operation));
 
-/* Names what is done next, for the message should it hang. The text must be static. */
+/* Names the next step, for the message if it hangs. The text must be static. */
 void operation_step(struct operation *operation, const char *step);
 
-/* Why the operation is to stop, or STOP_NONE. */
+/* Why the operation must stop, or STOP_NONE. */
 static inline enum stop_reason operation_stopped(const struct operation *operation) {
     return (enum stop_reason)atomic_load(&operation->stop);
 }
@@ -86,11 +85,11 @@ bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms)
  */
 bool operation_may_begin(struct operation *operation, const char *what);
 
-/* To be called where something is changed. A gated operation that changes something without having
- * asked would carry out what a dead clusterd has decided: it ends here, as a failed CHECK. */
+/* Call this before each change. A gated operation that changes something without having asked would
+ * carry out a dead clusterd's decision: it ends here, as a failed CHECK. */
 void operation_check_begun(struct operation *operation);
 
-/* Why the operation did not go on, for a reason: "cancelled" or "its time of N ms was over". */
+/* Why the operation stopped: "cancelled" or "its time of N ms was over". */
 const char *operation_stop_text(const struct operation *operation);
 
 #endif

@@ -10,7 +10,7 @@
 struct params {
     const char *uri;
     const char *name;
-    char uuid[37]; /* "" where none is given */
+    char uuid[37]; /* "" if there is none */
     uint64_t timeout_ms;
     uint64_t generation;
     uint64_t grace_ms;
@@ -18,7 +18,7 @@ struct params {
     uint64_t max_downtime_ms;
     uint64_t usage_ms;
     bool auto_converge;
-    bool shared; /* the disks are on shared storage whatever libvirt thinks of the file system */
+    bool shared; /* the disks are on shared storage, whatever libvirt thinks of the file system */
     bool wait_job;
     const char *target;
     const char *target_uri;
@@ -26,7 +26,7 @@ struct params {
     const char *volumes;
 };
 
-/* Parameters that an action cannot do without, as bits. */
+/* Parameters that an action requires, as bits. */
 enum params_required {
     PARAMS_VM = 1,         /* name */
     PARAMS_GENERATION = 2, /* generation, not 0 */
@@ -34,7 +34,7 @@ enum params_required {
     PARAMS_STATE_FILE = 8, /* state_file, absolute */
 };
 
-/* Reads all parameters; those required (bits) must be there. -EINVAL with one line in reason. */
+/* Reads all parameters; the required ones (bits) must exist. -EINVAL with one line in reason. */
 int params_read(unsigned int required, struct params *ret_params, char *reason, size_t reason_size);
 
 #endif

@@ -14,7 +14,7 @@
 #include "../shared/ocf.h"
 #include "operation.h"
 
-/* Anybody may have taken the name: only a process of our own user counts. */
+/* Anybody may have taken the name: only a process of our user counts. */
 static bool is_ours(int fd) {
     struct ucred peer;
     socklen_t size = sizeof(peer);
@@ -26,7 +26,7 @@ static int open_socket(const struct params *params, struct sockaddr_un *ret_name
                        socklen_t *ret_size) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
 
-    /* Its first byte is NUL: a name of no file system. */
+    /* The first byte is NUL: not a name in a file system. */
     int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "clusterd-vm-%s",
                      params->uuid[0] != '\0' ? params->uuid : params->name);
     if (n < 0 || (size_t)n >= sizeof(name.sun_path) - 1) {
@@ -41,7 +41,7 @@ static int open_socket(const struct params *params, struct sockaddr_un *ret_name
     return fd;
 }
 
-/* A connection to who is there; -ECONNREFUSED: nobody. */
+/* A connection to that process; -ECONNREFUSED: there is none. */
 static int connect_to(const struct params *params) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     socklen_t size = 0;
@@ -68,7 +68,7 @@ int presence_announce(struct operation *operation) {
     }
     int fd = open_socket(operation->params, &name, &size);
     if (fd >= 0 && bind(fd, (const struct sockaddr *)&name, size) == 0 && listen(fd, 8) == 0) {
-        return 0; /* it is closed by the end of the process */
+        return 0; /* the end of the process closes it */
     }
     ocf_log("%s on %s: cannot create a socket: %s; if clusterd is restarted now, it will not wait "
             "for this operation",
@@ -88,7 +88,7 @@ int presence_await(struct operation *operation) {
     }
     operation_step(operation, "waiting for the end of an earlier operation of clusterd");
     while (r == 0) {
-        /* The second one is left unread: it wakes the events thread, too. */
+        /* The second one stays unread: it wakes the events thread, too. */
         struct pollfd fds[] = {{.fd = fd, .events = POLLIN},
                                {.fd = operation->events.wake_fd, .events = POLLIN}};
         r = poll(fds, 2, -1) < 0 && errno != EINTR ? -errno : 0;

@@ -15,8 +15,8 @@ struct operation;
 /* From now on, others can wait for the end of this process. -EBUSY: there is another one. */
 int presence_announce(struct operation *operation);
 
-/* Waits for the end of such a process of this VM on this node. 0; -ETIME: the operation is to stop.
- */
+/* Waits for the end of such a process of this VM on this node. 0; -ETIME: the operation must
+ * stop. */
 int presence_await(struct operation *operation);
 
 #endif

@@ -16,10 +16,10 @@
 /* Where libvirt's QEMU driver keeps the PID and status files of qemu:///system. */
 static const char state_dir[] = "/run/libvirt/qemu";
 
-/* Enough for all the arguments that libvirt gives to QEMU; the UUID is among the first. */
+/* Enough for all arguments that libvirt gives to QEMU; the UUID is among the first. */
 enum { ARGUMENTS_MAX = 65536, STATUS_MAX = 2 * 1024 * 1024 };
 
-/* Reads a file's beginning. The number of bytes, or a negative errno. */
+/* Reads the beginning of a file. The number of bytes, or a negative errno. */
 static ssize_t read_file(const char *path, char *text, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -52,7 +52,7 @@ static int read_pid(const char *name, pid_t *ret_pid) {
     return 0;
 }
 
-/* Has the process the UUID as one of its arguments? */
+/* Does the process have the UUID as one of its arguments? */
 static bool is_of_domain(pid_t pid, const char *uuid) {
     static char arguments[ARGUMENTS_MAX];
     char path[64];
@@ -78,7 +78,7 @@ int qemu_open(const char *name, const char *uuid) {
     if (r < 0) {
         return r;
     }
-    /* Held before it is looked at: the number could else become another process in between. */
+    /* Open it before checking it: the number could otherwise become another process in between. */
     int fd = pidfd_open(pid, 0);
     if (fd < 0) {
         return errno == ESRCH ? -ENOENT : -errno;
@@ -90,7 +90,7 @@ int qemu_open(const char *name, const char *uuid) {
     return fd;
 }
 
-/* libvirt replaces the file as a whole, so what is read is of one moment. */
+/* libvirt replaces the whole file: the content is from one moment. */
 bool qemu_was_confirmed(const char *name, const char *uuid) {
     static char status[STATUS_MAX];
     char path[PATH_MAX];

@@ -31,7 +31,7 @@ static struct news *new_news(enum news_kind kind, virDomainPtr domain) {
 
     if (news == NULL || virDomainRef(domain) < 0) {
         ocf_log("vm watch on %s: out of memory", ocf_node());
-        exit(OCF_ERR_GENERIC); /* who starts us again gets the whole list */
+        exit(OCF_ERR_GENERIC); /* the process that restarts us gets the whole list */
     }
     news->kind = kind;
     news->domain = domain;
@@ -108,7 +108,7 @@ int queue_follow(struct news_queue *queue, virConnectPtr conn) {
 }
 
 void queue_unfollow(struct news_queue *queue, virConnectPtr conn) {
-    /* The connection may be broken; then only this side forgets, which is all that is needed. */
+    /* If the connection is broken, only this side forgets; that is enough. */
     if (queue->lifecycle_id >= 0) {
         (void)virConnectDomainEventDeregisterAny(conn, queue->lifecycle_id);
     }

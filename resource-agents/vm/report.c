@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an operation tells clusterd. See report.h. */
+/* An operation's reports to clusterd. See report.h. */
 #include "report.h"
 
 #include "base/check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an operation tells clusterd: progress lines while it lasts, and one final line with the
- * truth about the VM. */
+/* An operation's reports to clusterd: progress lines, and one final line with the truth about the
+ * VM. */
 #ifndef AGENTS_VM_REPORT_H
 #define AGENTS_VM_REPORT_H
 
@@ -11,7 +11,7 @@
 
 enum vm_result { VM_OK, VM_FAILED, VM_CANCELLED };
 
-/* What libvirt says about the domain on this node. Unknown: it could not be asked. */
+/* libvirt's view of the domain on this node. Unknown: libvirt could not be asked. */
 enum agent_vm_state { AGENT_VM_UNKNOWN, AGENT_VM_RUNNING, AGENT_VM_PAUSED, AGENT_VM_OFF };
 
 /* The detail of an operation that ended before it changed anything. */
@@ -21,12 +21,12 @@ struct report {
     enum vm_result result;
     enum agent_vm_state state;
     char reason[768];    /* one line: what, where, why, what to do; "" if there is nothing to say */
-    const char *detail;  /* one word of ours for the state ("incoming", "io-error"), or NULL */
+    const char *detail;  /* a word of clusterd's for the state ("incoming", "io-error"), or NULL */
     uint64_t generation; /* of the domain found; 0: none found */
     char machine[64];    /* the machine type that it runs with; "": not known */
-    int64_t blackout_ms; /* how long the guest stood still; -1: not measured */
+    int64_t blackout_ms; /* how long the guest was paused; -1: not measured */
     uint64_t total_ms;
-    bool refused;  /* the node that was to take the VM never will, whoever tries it how often */
+    bool refused;  /* the node can never take the VM, however often it is tried */
     int exit_code; /* set with the result; monitor has one of its own */
 };
 
@@ -39,14 +39,14 @@ struct progress {
 const char *vm_result_name(enum vm_result result);
 const char *agent_vm_state_name(enum agent_vm_state state);
 
-/* Sets result, exit code and reason at once. The reason is made one line. */
+/* Sets result, exit code and reason together. The reason becomes one line. */
 void report_set(struct report *report, enum vm_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The final line. It waits for a slow reader, but not for ever. */
 void report_send(const struct report *report);
 
-/* A progress line; dropped where the reader does not keep up. */
+/* A progress line; dropped if the reader does not keep up. */
 void report_progress(const struct progress *progress);
 
 #endif

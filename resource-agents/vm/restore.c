@@ -31,7 +31,7 @@ static void fail(struct operation *operation, const char *what, const char *why)
                operation->params->name, ocf_node(), what, why);
 }
 
-/* The guest runs: its state has no use any more, and must have none. */
+/* The guest runs: its saved state must never be used again. */
 static void remove_claimed(struct operation *operation, const char *claimed) {
     if (unlink(claimed) < 0 && errno != ENOENT) {
         report_set(&operation->report, VM_OK,
@@ -40,8 +40,8 @@ static void remove_claimed(struct operation *operation, const char *claimed) {
     }
 }
 
-/* The XML in the state with our generation, after a check that it is what was ordered. The caller
- * frees it. */
+/* The XML in the state with the order's generation, after a check that it belongs to the order. The
+ * caller frees it. */
 static int prepare_xml(struct operation *operation, char **ret_xml) {
     const struct params *params = operation->params;
     struct definition definition;
@@ -78,7 +78,7 @@ static int prepare_xml(struct operation *operation, char **ret_xml) {
     return r;
 }
 
-/* No state file: used up by an earlier order, or never there. */
+/* No state file: an earlier order used it, or it never existed. */
 static void explain_missing(struct operation *operation, const char *claimed) {
     if (state_file_exists(claimed)) {
         operation->report.detail = "state-used";
@@ -95,7 +95,7 @@ static void explain_missing(struct operation *operation, const char *claimed) {
     fail(operation, operation->params->state_file, "no saved state; start the VM from its disks");
 }
 
-/* libvirt failed to restore. If nothing of it is here, the state is as good as before. */
+/* libvirt failed to restore. If no domain is here, the state is as good as before. */
 static void judge_failure(struct operation *operation, const char *claimed) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;

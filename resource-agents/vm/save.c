@@ -53,7 +53,7 @@ static void finish(struct operation *operation, const char *part) {
     report_set(report, VM_OK, "%s", "");
 }
 
-/* The domain is not here: was it saved by an order before this one? */
+/* The domain is not here: has an earlier order saved it? */
 static void finish_earlier(struct operation *operation, const char *part) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
@@ -85,7 +85,7 @@ static void finish_earlier(struct operation *operation, const char *part) {
     }
 }
 
-/* False, with the report, if the file that is there may not be replaced. */
+/* False, with the report, if the existing file must not be replaced. */
 static bool may_replace(struct operation *operation) {
     const char *file = operation->params->state_file;
     struct report *report = &operation->report;
@@ -108,7 +108,7 @@ static bool may_replace(struct operation *operation) {
                    operation->params->name, ocf_node(), file, info.generation, report->generation);
         return false;
     }
-    return true; /* this generation runs, so its older state is of no use to anyone */
+    return true; /* this generation runs: nobody needs its older state */
 }
 
 static bool may_begin(struct operation *operation) {

@@ -104,7 +104,7 @@ static void remove_claimed(const char *parent, const char *path) {
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
         if (strncmp(entry->d_name, name, len) == 0 &&
             strncmp(entry->d_name + len, STATE_FILE_CLAIM, sizeof(STATE_FILE_CLAIM) - 1) == 0) {
-            (void)unlinkat(dirfd(dir), entry->d_name, 0); /* it is only room that is lost */
+            (void)unlinkat(dirfd(dir), entry->d_name, 0); /* only disk space is lost */
         }
     }
     closedir(dir);

@@ -25,10 +25,10 @@
 #include "qemu_kill.h"
 
 enum {
-    PRESS_AGAIN_MS = 3000, /* a guest that still boots does not hear the button */
+    PRESS_AGAIN_MS = 3000, /* a guest that is still booting ignores the button */
     ABORT_WAIT_MS = 5000,
     DESTROY_PATIENCE_MS = 1500, /* QEMU needs a few ms to end, unless its storage hangs */
-    DESTROY_NEEDS_MS = 2500,    /* that, and a kill: what a stop leaves of its time */
+    DESTROY_NEEDS_MS = 2500,    /* that, and a kill: the part of a stop's time kept for them */
 };
 
 static void end_off(struct operation *operation, const char *how) {
@@ -74,7 +74,7 @@ static int destroy_impatiently(struct operation *operation) {
     return r;
 }
 
-/* Power off at once. A domain that is gone by then is as good. */
+/* Powers off at once. A domain that has gone by then is as good. */
 static void destroy(struct operation *operation, const char *how) {
     const struct params *params = operation->params;
 
@@ -98,7 +98,7 @@ static struct events events_now(struct operation *operation) {
     return events;
 }
 
-/* The domain ended while we wanted it to: by itself, or by leaving for another node? */
+/* The domain ended during the stop: by itself, or by leaving for another node? */
 static void judge_end(struct operation *operation, int detail) {
     if (detail == VIR_DOMAIN_EVENT_STOPPED_MIGRATED || detail == VIR_DOMAIN_EVENT_STOPPED_SAVED) {
         operation->report.state = AGENT_VM_OFF;
@@ -115,7 +115,7 @@ static void judge_end(struct operation *operation, int detail) {
                            : "");
 }
 
-/* A job keeps libvirt from pressing the button, and a stop is wanted more than a migration. */
+/* A job keeps libvirt from pressing the button, and a stop has precedence over a migration. */
 static void abort_job(struct operation *operation) {
     uint64_t due_ms = ocf_now_ms() + ABORT_WAIT_MS;
 
@@ -186,7 +186,7 @@ static void stop_gracefully(struct operation *operation) {
     destroy(operation, "the guest did not shut down in time and was powered off");
 }
 
-/* Finds the domain for a stop. False if there is nothing more to do. */
+/* Finds the domain for a stop. False if there is nothing left to do. */
 static bool find(struct operation *operation) {
     int r = host_open(operation);
     if (r == -ENOENT) {

@@ -11,7 +11,8 @@
 void watch_tell(json_t *line) {
     int r = jsonl_send(line, JSONL_IMPORTANT_MS);
     if (r < 0) {
-        /* A lost event would never be reported. Whoever starts us again gets the whole list. */
+        /* A lost event would never be reported. The process that restarts us gets the whole
+         * list. */
         ocf_log("vm watch on %s: ends, because nobody reads its events: %s", ocf_node(),
                 strerror(-r));
         _exit(OCF_ERR_GENERIC);

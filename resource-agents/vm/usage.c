@@ -22,8 +22,7 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* "Available" is what could be given to VMs without swapping; "free" would count the page cache as
- * used. */
+/* "Available" could be given to VMs without swapping; "free" would count the page cache as used. */
 static struct memory read_memory(void) {
     struct memory memory = {0, 0};
     char line[128];
@@ -43,7 +42,7 @@ static struct memory read_memory(void) {
     return memory;
 }
 
-/* Clock ticks of all cpus since boot. */
+/* Clock ticks of all CPUs since boot. */
 static int read_ticks(uint64_t *ret_busy, uint64_t *ret_total) {
     /* user nice system idle iowait irq softirq steal; guests are counted in user */
     uint64_t t[8] = {0};
@@ -102,7 +101,7 @@ static json_t *vm_usage(struct watched *vm, const virDomainStatsRecord *record,
                      (json_int_t)permille, "memory_mb", (json_int_t)(kib / 1024));
 }
 
-/* Never waits for a domain that is busy: figures of the last time are better than a late event. */
+/* Never waits for a busy domain: older figures are better than a late event. */
 static json_t *all_vms_usage(struct watched_list *list, virConnectPtr conn, uint64_t elapsed_ns) {
     virDomainStatsRecordPtr *records = NULL;
     json_t *vms = json_array();
@@ -134,5 +133,5 @@ void usage_tell(struct usage *usage, struct watched_list *list, virConnectPtr co
         json_object_set_new(line, "vms", all_vms_usage(list, conn, now - usage->when_ns));
         usage->when_ns = now;
     }
-    (void)jsonl_send(line, JSONL_DROPPABLE_MS); /* the next one is as good */
+    (void)jsonl_send(line, JSONL_DROPPABLE_MS); /* the next line will do as well */
 }

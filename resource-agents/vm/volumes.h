@@ -19,12 +19,12 @@ struct volumes {
     struct volume items[VOLUMES_MAX];
 };
 
-/* Reads "name=path:name=path"; "" is no volume. -EINVAL: not of that form; -E2BIG. volumes_finish
- * frees it. */
+/* Reads "name=path:name=path"; "" means no volume. -EINVAL: not of that form; -E2BIG.
+ * volumes_finish frees it. */
 int volumes_parse(const char *text, struct volumes *ret_volumes);
 void volumes_finish(struct volumes *volumes);
 
-/* The volume that path lies on (the innermost, where one lies in another), or NULL. */
+/* The volume of a path (the innermost, if one lies inside another), or NULL. */
 const struct volume *volumes_find(const struct volumes *volumes, const char *path);
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* watch: the connection, kept up, and the teller. See watch.h. */
+/* watch: keeps the connection, and the teller. See watch.h. */
 #include "watch.h"
 
 #include <errno.h>
@@ -19,18 +19,18 @@
 enum {
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 2000,
-    OPEN_PATIENCE_MS = 5000, /* an open that takes longer is told as "disconnected" */
-    FIRST_USAGE_MS = 500,    /* long enough to tell a rate */
-    /* For so long after its start libvirtd may still be finding out which QEMUs live. */
+    OPEN_PATIENCE_MS = 5000, /* a longer open is reported as "disconnected" */
+    FIRST_USAGE_MS = 500,    /* long enough for a rate */
+    /* After its start, libvirtd may still look for living QEMUs for so long. */
     SETTLING_MS = 5000,
     SETTLING_SWEEP_MS = 250,
     /* A libvirtd that hangs is dropped after (count + 1) intervals; one that dies is noticed at
-       once. */
+     * once. */
     KEEPALIVE_S = 2,
     KEEPALIVE_COUNT = 2,
 };
 
-/* Where libvirtd, or the daemons that it was split into, make their sockets. */
+/* The directories where libvirtd, or the daemons that replace it, create their sockets. */
 static const char socket_dir[] = "/run/libvirt";
 
 struct watch {
@@ -38,9 +38,9 @@ struct watch {
     struct news_queue queue;
     int patience_timer;
     atomic_bool
-        told_disconnected; /* the main thread tells it, too, while the teller hangs in an open */
+        told_disconnected; /* the main thread reports it, too, while the teller hangs in an open */
 
-    /* The teller's own. */
+    /* The teller's own members. */
     struct watched_list list;
     struct autostarts autostarts;
     struct usage usage;
@@ -130,7 +130,7 @@ static bool is_about_definition(const struct news *news) {
            (news->event == VIR_DOMAIN_EVENT_DEFINED || news->event == VIR_DOMAIN_EVENT_UNDEFINED);
 }
 
-/* Tells what happens until the connection breaks. */
+/* Reports events until the connection breaks. */
 static void follow(struct watch *watch, virConnectPtr conn) {
     uint64_t settled_ms = ocf_now_ms() + SETTLING_MS;
     uint64_t sweep_ms = ocf_now_ms() + SETTLING_SWEEP_MS;
@@ -159,7 +159,7 @@ static void follow(struct watch *watch, virConnectPtr conn) {
     tell_disconnected(watch, close_text(reason));
 }
 
-/* One connection from its beginning to its end. */
+/* One connection from beginning to end. */
 static void use_connection(struct watch *watch, virConnectPtr conn) {
     char reason[600];
 

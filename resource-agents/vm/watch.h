@@ -60,18 +60,18 @@ struct news_queue {
 
 void queue_init(struct news_queue *queue);
 
-/* Asks for events of this connection and its end. -EIO: libvirt's last error says why. */
+/* Subscribes to this connection's events and its end. -EIO: libvirt's last error says why. */
 int queue_follow(struct news_queue *queue, virConnectPtr conn);
 
-/* Ends that, whether it succeeded or not, and empties the queue. */
+/* Unsubscribes, after success or failure, and empties the queue. */
 void queue_unfollow(struct news_queue *queue, virConnectPtr conn);
 
-/* The next news, which news_free() frees; NULL at due_ms, when woken, or once the queue is closed
+/* The next item, which news_free() frees; NULL at due_ms, when woken, or once the queue is closed
  * and empty. */
 struct news *queue_take(struct news_queue *queue, uint64_t due_ms);
 void news_free(struct news *news);
 
-/* True once the connection broke; *ret_reason is one of enum virConnectCloseReason. */
+/* True once the connection broke; *ret_reason is an enum virConnectCloseReason. */
 bool queue_closed(struct news_queue *queue, int *ret_reason);
 
 /* Makes queue_take() return. */
@@ -79,7 +79,7 @@ void queue_wake(struct news_queue *queue);
 
 /* -- watched.c: the list of domains -- */
 
-/* What must be remembered of a domain, for once it stopped libvirt cannot be asked any more. */
+/* What must be remembered of a domain: once it has stopped, libvirt cannot be asked any more. */
 struct watched {
     char uuid[VIR_UUID_STRING_BUFLEN];
     char *name;
@@ -105,15 +105,15 @@ struct watched_list {
 
 /* NULL: it is not in the list. */
 struct watched *watched_find(struct watched_list *list, virDomainPtr domain);
-/* Its entry, which is added if there is none; NULL: no memory. */
+/* Its entry, added if there is none; NULL: no memory. */
 struct watched *watched_remember(struct watched_list *list, virDomainPtr domain);
 /* Moves the last entry into its place. */
 void watched_forget(struct watched_list *list, struct watched *vm);
 void watched_clear(struct watched_list *list);
 
-/* -- domains.c: what there is, and what happened to it, as lines -- */
+/* -- domains.c: the domains and their events, as lines -- */
 
-/* Tells all domains that there are, then "listed". -EIO: libvirt's last error says why. */
+/* Reports all existing domains, then "listed". -EIO: libvirt's last error says why. */
 int watched_tell_all(struct watched_list *list, virConnectPtr conn);
 
 void watched_tell_news(struct watched_list *list, const struct news *news);
@@ -124,11 +124,11 @@ void watched_tell_news(struct watched_list *list, const struct news *news);
  */
 void watched_sweep(struct watched_list *list, virConnectPtr conn);
 
-/* -- disks.c: disks that are others than those which a VM was started with -- */
+/* -- disks.c: disks that differ from those at a VM's start -- */
 
-/* Tells of the domain what has changed, if clusterd started it and it runs here. */
+/* Reports the domain's changes, if clusterd started it and it runs here. */
 void watched_tell_disks(struct watched *vm, virDomainPtr domain);
-/* Looks at all of them. */
+/* Checks all of them. */
 void watched_tell_all_disks(struct watched_list *list, virConnectPtr conn);
 
 /* -- autostart.c: definitions that libvirt starts by itself -- */
@@ -139,11 +139,11 @@ struct autostarted {
 };
 
 struct autostarts {
-    struct autostarted *items; /* as they were told last */
+    struct autostarted *items; /* as last reported */
     size_t count;
 };
 
-/* Tells what has changed. */
+/* Reports the changes. */
 void autostarts_tell(struct autostarts *list, virConnectPtr conn);
 void autostarts_clear(struct autostarts *list);
 
@@ -155,10 +155,10 @@ struct usage {
     uint64_t when_ns; /* of the domains' cpu_ns */
 };
 
-/* Takes the first sample; the first line tells what happened since. */
+/* Takes the first sample; the first line reports the use since then. */
 void usage_begin(struct usage *usage);
 
-/* One line of usage; conn is NULL while libvirt is not reached: then it has no "vms". */
+/* One line of usage. conn is NULL while libvirt is unreachable: the line then has no "vms". */
 void usage_tell(struct usage *usage, struct watched_list *list, virConnectPtr conn);
 
 #endif

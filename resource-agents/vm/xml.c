@@ -12,7 +12,7 @@
 #include "../shared/ocf.h"
 
 int xml_parse(const char *text, size_t len, xmlDoc **ret_doc, char *reason, size_t reason_size) {
-    /* Entities stay unexpanded, so a document type cannot make the text grow before it is refused
+    /* Entities stay unexpanded: a document type cannot make the text grow before it is refused
      * below. */
     const int options =
         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS;
@@ -163,7 +163,7 @@ void xml_path(const xmlNode *node, char *path, size_t size) {
         path_step(node, step, sizeof(step));
         size_t len = strlen(step);
         if (len > start) {
-            break; /* deeper than libvirt's format: the end of the path is what names the element */
+            break; /* deeper than libvirt's format: the end of the path names the element */
         }
         start -= len;
         memcpy(path + start, step, len);

@@ -15,7 +15,7 @@
 #include <libxml/tree.h>
 
 /* Parses text; no network, no external or internal document type. -EINVAL with one line in reason.
- * Free: xmlFreeDoc. */
+ * Free with xmlFreeDoc. */
 int xml_parse(const char *text, size_t len, xmlDoc **ret_doc, char *reason, size_t reason_size);
 
 /* First child element of that name, or NULL; parent may be NULL. */
@@ -28,7 +28,7 @@ xmlNode *xml_next(const xmlNode *node);
 xmlNode *xml_first_element(const xmlNode *parent);
 xmlNode *xml_next_element(const xmlNode *node);
 
-/* True for one of libvirt's elements of that name. */
+/* True for a libvirt element of that name. */
 bool xml_is(const xmlNode *node, const char *name);
 
 /* Value of an attribute, or NULL; node may be NULL. */
@@ -37,8 +37,7 @@ const char *xml_attr(const xmlNode *node, const char *name);
 /* True if the attribute is there and has that value. */
 bool xml_attr_is(const xmlNode *node, const char *name, const char *value);
 
-/* The element's text without white space around it, "" where there is none; NULL for a NULL node.
- */
+/* The element's text without white space around it, "" if there is none; NULL for a NULL node. */
 const char *xml_text(const xmlNode *node);
 
 /*
@@ -47,7 +46,7 @@ const char *xml_text(const xmlNode *node);
  */
 void xml_path(const xmlNode *node, char *path, size_t size);
 
-/* A whole decimal number; false if text is NULL or anything else. */
+/* A whole decimal number; false for NULL or anything else. */
 bool xml_number(const char *text, uint64_t *ret_value);
 
 #endif

@@ -50,7 +50,7 @@ static int write_all(int fd, const char *text, size_t len) {
     return 0;
 }
 
-/* Writes text as name in dir, all of it or nothing, and on the disk. */
+/* Writes text as name in dir, completely or not at all, and flushed to the disk. */
 static int replace_file(int dir, const char *name, const char *text) {
     char temporary[NAME_MAX + 8];
 
@@ -67,7 +67,7 @@ static int replace_file(int dir, const char *name, const char *text) {
         r = -errno;
     }
     if (close(fd) < 0 && r == 0) {
-        r = -errno; /* a network file system may tell only now */
+        r = -errno; /* a network file system may report errors only now */
     }
     if (r == 0 && renameat(dir, temporary, dir, name) < 0) {
         r = -errno;
@@ -96,7 +96,7 @@ static int write_own(struct heartbeat *heartbeat, int dir) {
     return r;
 }
 
-/* Reads a small file of JSON; NULL if it is not one. *ret_mtime_ms is the storage's time stamp. */
+/* Reads a small JSON file; NULL if it is not one. *ret_mtime_ms is the storage's time stamp. */
 static json_t *read_json(int dir, const char *name, int64_t *ret_mtime_ms) {
     char text[FILE_MAX];
     struct stat st;
@@ -135,7 +135,7 @@ static struct heartbeat_peer *find_peer(struct heartbeat *heartbeat, const char 
     return peer;
 }
 
-/* One file of another node; own_ms is the storage's time stamp of our own, written a moment ago. */
+/* One file of another node; own_ms is the storage's time stamp of our own file, just written. */
 static void read_peer(struct heartbeat *heartbeat, int dir, const char *name, int64_t own_ms) {
     const char *node;
     const char *nonce;
@@ -154,7 +154,7 @@ static void read_peer(struct heartbeat *heartbeat, int dir, const char *name, in
         bool first = peer->nonce[0] == '\0';
         bool same = strcmp(peer->nonce, nonce) == 0;
         if (first || peer->seq != (uint64_t)seq || !same) {
-            /* One that is smaller was put there by somebody else than its node. */
+            /* A smaller number was put there by somebody other than the file's node. */
             peer->moved = same && (uint64_t)seq > peer->seq;
             peer->met_ms = same ? peer->met_ms : ocf_now_ms();
             peer->seq = (uint64_t)seq;
@@ -267,7 +267,7 @@ int heartbeat_room(const char *path, uint64_t *ret_free_mb, uint64_t *ret_total_
     if (statvfs(path, &room) < 0) {
         return -errno;
     }
-    /* In two steps, so that a volume of exabytes does not overflow. */
+    /* In two steps: a volume of exabytes must not overflow. */
     *ret_free_mb = (uint64_t)((double)room.f_bavail * (double)room.f_frsize / (double)mib);
     *ret_total_mb = (uint64_t)((double)room.f_blocks * (double)room.f_frsize / (double)mib);
     return 0;

@@ -50,19 +50,19 @@ struct heartbeat {
     struct heartbeat_peer peers[HEARTBEAT_NODES_MAX];
 };
 
-/* Writes our file and reads the others'. Negative errno, and in reason what failed where. */
+/* Writes our file and reads the others. A negative errno; then reason says what failed where. */
 int heartbeat_beat(struct heartbeat *heartbeat, char *reason, size_t reason_size);
 
-/* What was seen of others at the last beat: [{"node","nonce","age_ms","moved_ms"}]; the last one
- * only where a number was seen to grow. */
+/* The others at the last beat: [{"node","nonce","age_ms","moved_ms"}]; moved_ms only if a number
+ * was seen to grow. */
 json_t *heartbeat_seen(const struct heartbeat *heartbeat);
 
-/* Whether somebody was met less than within_ms ago and has not moved yet: beating faster for that
- * time gives both their proof sooner. A file that nobody writes any more does not hold us up for
- * long. */
+/* Whether another node appeared less than within_ms ago and has not moved yet: faster beats during
+ * that time give both their proof sooner. A file that nobody writes any more does not hold us up
+ * for long. */
 bool heartbeat_hurries(const struct heartbeat *heartbeat, uint64_t within_ms);
 
-/* Free and total room of the volume in MiB. Negative errno. */
+/* Free and total space of the volume in MiB. Negative errno. */
 int heartbeat_room(const char *path, uint64_t *ret_free_mb, uint64_t *ret_total_mb);
 
 #endif

@@ -69,12 +69,12 @@ static int beat(const struct volume_params *params, struct heartbeat *heartbeat,
     return 0;
 }
 
-/* Sleeps until due_ms, or until nobody reads our lines any more: then it returns false. */
+/* Sleeps until due_ms. False: nobody reads our lines any more. */
 static bool sleep_until(uint64_t due_ms) {
     for (uint64_t now = ocf_now_ms(); now < due_ms; now = ocf_now_ms()) {
         struct pollfd output = {.fd = STDOUT_FILENO, .events = 0};
         if (poll(&output, 1, (int)(due_ms - now)) > 0) {
-            return false; /* only errors are reported without being asked for */
+            return false; /* poll() always reports errors */
         }
     }
     return true;
@@ -101,7 +101,7 @@ static int action_watch(const struct volume_params *params) {
         bool hurries = heartbeat_hurries(&heartbeat, 2 * params->interval_ms);
         due_ms += hurries ? hurry_ms : params->interval_ms;
         if (due_ms < ocf_now_ms()) {
-            due_ms = ocf_now_ms(); /* the storage was slow; do not catch up what is past */
+            due_ms = ocf_now_ms(); /* the storage was slow; do not catch up missed beats */
         }
         if (!sleep_until(due_ms)) {
             return OCF_SUCCESS;
@@ -109,8 +109,8 @@ static int action_watch(const struct volume_params *params) {
     }
 }
 
-/* Once, for whoever asks: it must not disturb the heartbeat of the watch that runs beside it, so it
- * has no nonce. */
+/* A single check. It must not disturb the heartbeat of a watch that runs beside it: it has no
+ * nonce. */
 static int action_monitor(const struct volume_params *params) {
     struct heartbeat heartbeat = {.path = params->path, .node = params->node, .nonce = NULL};
     json_t *line;
@@ -120,8 +120,8 @@ static int action_monitor(const struct volume_params *params) {
     return r < 0 ? OCF_ERR_GENERIC : OCF_SUCCESS;
 }
 
-/* File systems that no other node can see. A local disk can be told from a shared one only by the
- * heartbeats. */
+/* File systems that no other node can see. For local disks, only the heartbeats show that they are
+ * not shared. */
 static const char *private_file_system(const char *path) {
     static const struct {
         unsigned long magic;
@@ -205,7 +205,7 @@ static int action_meta_data(const struct volume_params *params) {
     return fflush(stdout) == 0 ? OCF_SUCCESS : OCF_ERR_GENERIC;
 }
 
-/* clusterd mounts nothing: a volume is "started" if it is there, and there is nothing to stop. */
+/* clusterd mounts nothing: a volume is "started" if it is there; there is nothing to stop. */
 static int action_stop(const struct volume_params *params) {
     (void)params;
     return OCF_SUCCESS;
@@ -224,7 +224,7 @@ static const struct {
     {"meta-data", false, action_meta_data},
 };
 
-/* Reads the parameters; returns what is wrong with them, or NULL. */
+/* Reads the parameters; returns an error text, or NULL. */
 static const char *read_params(struct volume_params *params) {
     params->name = ocf_param("name", NULL);
     params->path = ocf_param("path", NULL);
