@@ -7,7 +7,7 @@
  * net.core.wmem_max bounds a datagram: 208 KiB by default, less than one VM's definition may have.
  * The price of shared memory: each connection takes three rings of the client's buffer size, so
  * wire/ipc_limits.h keeps that size small. A client with access could also truncate the file of its
- * rings, and SIGBUS would end this process; only administrators have access.
+ * rings, and SIGBUS would end this process: access is for trusted users.
  *
  * Most reads are answered at once. A read that shows plans may need a new plan first: then it waits
  * for the core, as changes do. Each request to the core gets a number of the server's own. The
