@@ -39,6 +39,7 @@
     X(old_echo, "the watchdog is fed on an echo of any age")                             \
     X(lags_and_begins, "a clusterd that lags behind begins what was ordered long ago")   \
     X(one_side_asked, "after a broken migration only the source is asked")               \
+    X(digest_ignored, "that nodes have come to different models counts for nothing")     \
     X(illegal_transition, "a VM on its way is off at once when one of its nodes is")     \
     X(unclear_is_unbegun, "a start that ended without a word counts as never begun")     \
     X(arrival_resumed, "a migrated copy is resumed though its source may run")           \

@@ -279,7 +279,7 @@ static void check_model(struct sim *s, uint32_t node) {
         rules_check(s, m);
         check_off(s, m);
     }
-    if (m->index % DIGEST_EVERY == 0 || s->options.digests) {
+    if (!s->nodes[node].flipped && (m->index % DIGEST_EVERY == 0 || s->options.digests)) {
         check_digest(s, node, m);
     }
 }

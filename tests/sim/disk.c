@@ -276,5 +276,6 @@ void sim_disk_wipe(struct sim *s, uint32_t node) {
         sim_trace(s, "%s: its database is lost", s->names[node]);
         database_finish(&d->db);
         d->tampered = true;
+        s->nodes[node].flipped = false;
     }
 }

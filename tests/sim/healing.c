@@ -66,7 +66,8 @@ static const char *models_rest(struct sim *s) {
     uint32_t first = (uint32_t)__builtin_ctz(s->there);
     uint64_t digest = model_digest(core_model(s->nodes[first].core));
     for (uint32_t i = first + 1; i <= s->n; i++) {
-        if (s->there >> i & 1 && model_digest(core_model(s->nodes[i].core)) != digest) {
+        if (s->there >> i & 1 && !s->nodes[i].flipped &&
+            model_digest(core_model(s->nodes[i].core)) != digest) {
             return says(s, "%s and %s are not of one state", s->names[first], s->names[i]);
         }
     }

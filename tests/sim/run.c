@@ -4,6 +4,8 @@
  */
 #include "sim/run.h"
 
+#include "core/model/settings.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -56,6 +58,29 @@ static void one_round(struct sim *s, const struct fault_plan *plan) {
     }
 }
 
+static bool is_noticed(struct sim *s, const void *arg) {
+    return sim_flip_is_noticed(s, *(const uint32_t *)arg);
+}
+
+/* The last act: a wrong model among right ones must be found as soon as something changes, or the
+ * next order by it may be wrong. */
+static void flip_and_wait(struct sim *s, const struct run_options *o, struct run_result *ret) {
+    const struct model *m = sim_model(s);
+    uint32_t node = (uint32_t)(o->seed % ret->nodes) + 1;
+    if (!m || m->vms.n == 0 || setting_get(m, SETTING_state_check) != STATE_CHECK_LEAVE) {
+        return;
+    }
+    sim_flip(s, node, (uint32_t)(o->seed % ret->vms) + 1);
+    const struct cmd_config_set change = {.key = "max_downtime_ms", .value = "400"};
+    sim_command(s, node, COMMAND_CONFIG_SET, &change);
+    if (sim_has_flipped(s, node) && !sim_run_until(s, is_noticed, &node, 30 * SIM_SECOND) &&
+        !sim_violation(s)) {
+        (void)snprintf(ret->violation, sizeof(ret->violation),
+                       "the model of %s differs from the others', and nobody has noticed",
+                       sim_node_name(s, node));
+    }
+}
+
 void run_once(const struct run_options *o, bool print_trace, struct run_result *ret) {
     struct sim_options options = run_settings(o);
     struct sim *s = sim_create(&options);
@@ -76,6 +101,9 @@ void run_once(const struct run_options *o, bool print_trace, struct run_result *
         if (o->plan || sim_now(s) >= o->hours * 3600 * SIM_SECOND) {
             break;
         }
+    }
+    if (o->seed % 8 == 3 && !o->plan && !ret->violation[0] && !sim_violation(s)) {
+        flip_and_wait(s, o, ret);
     }
     if (sim_violation(s)) {
         (void)snprintf(ret->violation, sizeof(ret->violation), "%s", sim_violation(s));

@@ -318,3 +318,26 @@ uint64_t sim_fence_call_us(const struct sim *s, uint32_t call) {
     CHECK(call < s->fence_calls && call < SIM_FENCE_CALLS);
     return s->fence_call_us[call];
 }
+
+void sim_flip(struct sim *s, uint32_t node, uint32_t vm) {
+    struct node *n = &s->nodes[node];
+    struct model *m = n->core ? (struct model *)(uintptr_t)core_model(n->core) : NULL;
+    struct model_vm *row = m ? model_row(&m->vms, model_vm_by_name(m, sim_vm_name(s, vm))) : NULL;
+    if (row) {
+        sim_trace(s, "%s: a bit of its model turns over", s->names[node]);
+        row->priority ^= 1;
+        n->flipped = true;
+    }
+}
+
+bool sim_has_flipped(const struct sim *s, uint32_t node) {
+    return s->nodes[node].flipped;
+}
+
+bool sim_flip_is_noticed(const struct sim *s, uint32_t node) {
+    struct core_status status;
+    if (!s->nodes[node].alive || !sim_status(s, node, &status)) {
+        return true; /* it was fenced as one that takes no part */
+    }
+    return !status.usable || status.state_differs[0] != '\0';
+}

@@ -195,6 +195,12 @@ void sim_agents_of(struct sim *s, uint32_t node, const char *action, enum sim_ag
 
 /* Everything that was broken is mended, everything that was off is on. */
 void sim_mend(struct sim *s);
+/* A bit of the model of its clusterd turns over, in the row of that VM: the log is right, and what
+ * the node has come to is not. Nothing but its own model is wrong until its database is wiped. */
+void sim_flip(struct sim *s, uint32_t node, uint32_t vm);
+bool sim_has_flipped(const struct sim *s, uint32_t node);
+/* Whether its clusterd has left, or, where nobody can tell who is right, holds still and says so. */
+bool sim_flip_is_noticed(const struct sim *s, uint32_t node);
 
 /* ---- the administrator ---- */
 

@@ -98,6 +98,10 @@ static void install(struct story *t, const struct words *w) {
     }
 }
 
+static void flip(struct story *t, const struct words *w) {
+    sim_flip(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1]);
+}
+
 static void garbles(struct story *t, const struct words *w) {
     sim_garble(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1], w->v[2]);
 }
@@ -444,6 +448,7 @@ const struct pattern story_actions[] = {
     {"install NODES protocol NUMBER", install, NULL},
     {"install NODES protocol NUMBER untold|told", install, NULL},
     {"garble NODE NUMBER for TIME", garbles, NULL},
+    {"flip NODE VM", flip, NULL},
     {"kill-clusterd NODE", kill_clusterd, NULL},
     {"stop-clusterd NODE", stop_clusterd, NULL},
     {"start-clusterd NODE", start_clusterd, NULL},

@@ -201,6 +201,7 @@ struct node {
     uint32_t garble_percent;              /* of its messages are damaged, */
     uint64_t garbles_until_us;
     bool garbled;      /* and one was, in this life of clusterd */
+    bool flipped;      /* its model has a bit that is wrong (sim_flip) */
     uint64_t ran_us;   /* when it last did anything */
     uint64_t knows_us; /* when the last own message that it has worked through was sent */
     uint64_t doubt_us; /* it has slept until then, and nothing sent after has come back; 0 */
