@@ -58,5 +58,5 @@ def test_on_a_terminal_until_ctrl_c(built):
         terminal.type("\x03")
         assert terminal.end(timeout_s=60) == 130
         assert [line for line in terminal.lines if len(line) > COLUMNS] == []
-        assert "all nodes, guests and networks are taken down" in terminal.text
+        assert "all nodes, guests and networks are removed" in terminal.text
     assert nothing_is_left()
