@@ -119,7 +119,7 @@ def test_drain_is_refused_for_lack_of_room(cluster):
         cluster.add_guest(name, "--possible", node, memory_mb=300)
     cluster.at_rest()
     where = cluster.where()
-    said = refused(cluster, "node", "drain", "n1", names=["n1", "memory", "clusterctl vm explain"])
+    said = refused(cluster, "node", "drain", "n1", names=["n1", "memory", "clusterctl node drain n1 --dry-run"])
     assert any(f" {name} " in said for name in "abc"), said
     assert cluster.where() == where and cluster.node_state("n1") == "online" and not cluster.status()["operations"]
     code, plan = run(cluster, "node", "drain", "n1", "--dry-run")
