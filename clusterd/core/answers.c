@@ -69,8 +69,8 @@ void answers_give_up(struct core *c, uint64_t before_ms) {
             continue;
         }
         outbox_reply(&c->out, c->adds[i].client, REPLY_NO_QUORUM, 0,
-                     "the nodes have not all said whether the VM runs there; it may still be added",
-                     "look with clusterctl vm list before you try again");
+                     "not all nodes have said whether the VM runs there; it may still be added",
+                     "check with clusterctl vm list before you try again");
         drop(c, i);
     }
 }

@@ -63,7 +63,7 @@ static bool may_propose(struct core *c, uint32_t since, uint64_t client) {
                                  "this cannot be done until all nodes run a clusterd with protocol "
                                  "%u; %s",
                                  since, names),
-                     "update clusterd on those nodes, one after the other; then try again");
+                     "update clusterd on those nodes, one at a time; then try again");
     }
     return false;
 }
@@ -181,7 +181,7 @@ void core_pending_in_snapshot(struct core *c) {
         outbox_reply(&c->out, p->client, REPLY_NO_QUORUM, 0,
                      "the cluster lost its view before the change was confirmed; it may have been "
                      "carried out",
-                     "look with clusterctl status before you try again");
+                     "check with clusterctl status before you try again");
         remove_pending(c, i);
     }
 }
@@ -202,7 +202,7 @@ void core_expire(struct core *c) {
                 &c->out, p->client, REPLY_NO_QUORUM, 0,
                 "the cluster lost its view before the change was confirmed; it may still be "
                 "carried out",
-                "look with clusterctl status before you try again");
+                "check with clusterctl status before you try again");
         } else {
             outbox_reply(&c->out, p->client, REPLY_NO_QUORUM, 0,
                          "the cluster has no usable view: nothing was changed",

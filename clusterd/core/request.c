@@ -34,7 +34,7 @@ static int request_move(struct core *c, const struct core_request *request) {
         return propose(c, request, &move); /* apply says so */
     }
     if (move.mode == MOVE_LIVE && vm->mobility == MOBILITY_QUICK) {
-        return refuse(c, request, outbox_text(&c->out, "%s is not to be moved live", vm->name),
+        return refuse(c, request, outbox_text(&c->out, "%s may not be moved live", vm->name),
                       outbox_text(&c->out,
                                   "move it with --quick, or clusterctl vm set %s "
                                   "--mobility live",
@@ -221,12 +221,11 @@ static int request_fence(struct core *c, const struct core_request *request) {
     if (!device || devices_count(&c->model, node->id) > 0) {
         return propose(c, request, fence);
     }
-    return refuse(c, request,
-                  outbox_text(&c->out,
-                              "fence device %s switches one machine, but is for several nodes",
-                              device->name),
-                  "add it anew with {node} in a value; or power the node off by hand and "
-                  "confirm-off");
+    return refuse(
+        c, request,
+        outbox_text(&c->out, "fence device %s switches one machine, but is for several nodes",
+                    device->name),
+        "add it again with {node} in a value; or power the node off by hand and confirm-off");
 }
 
 int core_request(struct core *c, const struct core_request *request) {

@@ -135,12 +135,12 @@ def test_a_vm_with_a_snapshot_stays_down(cluster):
     cluster.added.add("snap")
     assert cluster.where()["snap"] == "n1"
     snapshot(cluster, "n1", "snap", "s1")
-    cluster.until("status warns", lambda: cluster.problem("VM snap runs with other disks", "/snap/s1 now"))
+    cluster.until("status warns", lambda: cluster.problem("VM snap runs with disks that differ", "/snap/s1 now"))
     cluster.lab.check("n1", ["virsh", "blockcommit", "snap", "vda", "--active", "--pivot", "--wait"])
     cluster.until("status is quiet again", lambda: not cluster.problem("snap"))
 
     image = snapshot(cluster, "n1", "snap", "s2")
-    cluster.until("status warns again", lambda: cluster.problem("VM snap runs with other disks", image))
+    cluster.until("status warns again", lambda: cluster.problem("VM snap runs with disks that differ", image))
     assert cluster.follower.wait_ticks("snap", 2)
     cluster.power_off("n1")
     cluster.until("it is blocked", lambda: cluster.vm("snap", via="n2")["state"] == "blocked")

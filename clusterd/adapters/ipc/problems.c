@@ -222,12 +222,12 @@ static void about_disks(struct problems *p, const struct model_vm *vm) {
     if (vm->state == VM_OFF) {
         (void)snprintf(
             todo, sizeof(todo),
-            "put its data where the definition has it (qemu-img commit), then: clusterctl "
-            "vm set %s --accept-disks and vm start; or remove it, and add it with the new "
+            "copy its data to the disks of the definition (qemu-img commit), then: clusterctl "
+            "vm set %s --accept-disks and vm start; or remove it and add it with the new "
             "disks",
             vm->name);
         add(p, vm->wanted == WANTED_RUNNING ? SEVERITY_ERROR : SEVERITY_WARNING, vm->other_disks,
-            todo, "VM %s is not started: it ran with other disks than its definition has",
+            todo, "VM %s is not started: it ran with disks that differ from its definition",
             vm->name);
     } else {
         (void)snprintf(todo, sizeof(todo),
@@ -235,7 +235,7 @@ static void about_disks(struct problems *p, const struct model_vm *vm) {
                        "remove the VM when it is off, and add it with the new disks",
                        vm->name, model_node_name(p->view->model, vm->owner));
         add(p, SEVERITY_WARNING, vm->other_disks, todo,
-            "VM %s runs with other disks than its definition has: if it stops, it stays down",
+            "VM %s runs with disks that differ from its definition: if it stops, it stays down",
             vm->name);
     }
 }

@@ -160,7 +160,7 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
     }
     if (vm->state == VM_OFF && vm->other_disks[0] && vm->wanted == WANTED_RUNNING) {
         const char *text = arena_printf(
-            view->arena, "it ran with other disks than its definition has: %s", vm->other_disks);
+            view->arena, "it ran with disks that differ from its definition: %s", vm->other_disks);
         *ret_reason = text ? text : vm->reason;
         return "blocked";
     }

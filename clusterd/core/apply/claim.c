@@ -93,7 +93,7 @@ static void admit(struct apply *a, struct model_vm *vm) {
     bool start = vm->wanted == WANTED_RUNNING;
     apply_event(a, SEVERITY_INFO, "vm-added", vm->name, "VM %s was added (%llu MB, %u vcpus%s%s)%s",
                 vm->name, (unsigned long long)vm->memory_mb, vm->vcpus, vm->resources.n ? ", " : "",
-                apply_resources_text(a, &vm->resources), start ? " and is to run" : "");
+                apply_resources_text(a, &vm->resources), start ? " and will be started" : "");
     if (start) {
         begin_vm_operation(a, vm, OPERATION_START);
     }
@@ -130,7 +130,7 @@ void claims_view(struct apply *a) {
         for (uint32_t k = 0; k < vm->unasked.n; k++) {
             if (!ids_contain(&a->m->members, vm->unasked.v[k])) {
                 refuse(a, vm,
-                       outbox_text(a->out, "%s went away while it was asked whether %s runs there",
+                       outbox_text(a->out, "%s went away before it could say whether %s runs there",
                                    model_node_name(a->m, vm->unasked.v[k]), vm->name),
                        "add it again");
                 break;
@@ -150,12 +150,12 @@ void claims_node_off(struct apply *a, uint32_t node) {
 
 bool claims_allow(struct apply *a, const struct model_vm *vm) {
     if (vm->unasked.n) {
-        apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out,
-                                 "%s is just being added: the nodes are asked whether it "
-                                 "runs there",
-                                 vm->name),
-                     "try again in a moment");
+        apply_refuse(
+            a, REPLY_REFUSED,
+            outbox_text(a->out,
+                        "%s is being added: the nodes are being asked whether it runs there",
+                        vm->name),
+            "try again in a moment");
         return false;
     }
     if (vm->foreign.n && !MUTANT(foreign_unheard)) {
@@ -195,7 +195,7 @@ static void answered(struct apply *a, struct model_vm *vm, const struct model_no
                outbox_text(a->out, "%s: %s", node->name,
                            claim->reason[0] ? claim->reason
                                             : "it cannot say whether the VM runs there"),
-               "mend that, then add it again");
+               "fix that, then add it again");
         return;
     }
     remove_id(a, &vm->unasked, node->id);
@@ -219,7 +219,7 @@ static void told(struct apply *a, struct model_vm *vm, const struct model_node *
     if (!runs) {
         remove_id(a, &vm->foreign, node->id);
         apply_event(a, SEVERITY_INFO, "vm-foreign", vm->name,
-                    "%s does not run on %s under libvirt any more", vm->name, node->name);
+                    "%s no longer runs on %s under libvirt", vm->name, node->name);
     } else if (vm->state == VM_OFF) {
         add_id(a, &vm->foreign, node->id);
         const char *reason = outbox_text(a->out, "%s runs on %s under libvirt, not by the cluster",
@@ -239,7 +239,7 @@ void apply_vm_claim(struct apply *a, const void *command) {
     const struct model_node *node = model_node_by_id(a->m, claim->node);
     if (!vm || !node || node->incarnation != claim->incarnation ||
         !ids_contain(&a->m->members, node->id)) {
-        apply_refuse(a, REPLY_REFUSED, "the VM, or the node's clusterd, is there no more", "");
+        apply_refuse(a, REPLY_REFUSED, "the VM or the node's clusterd is gone", "");
         return;
     }
     bool runs = is_foreign_state(claim->state);

@@ -29,7 +29,7 @@ void apply_volume_add(struct apply *a, const void *command) {
         return;
     }
     if (a->m->volumes.n >= MODEL_MAX_VOLUMES) {
-        apply_refuse(a, REPLY_REFUSED, "the cluster has as many volumes as it can have", "");
+        apply_refuse(a, REPLY_REFUSED, "the cluster has the maximum number of volumes", "");
         return;
     }
     struct model_volume *volume = model_add(&a->m->volumes);

@@ -16,8 +16,7 @@ void vm_set_disks(struct apply *a, struct model_vm *vm, const char *text) {
     if (text[0]) {
         apply_event(
             a, SEVERITY_WARNING, "vm-disks", vm->name,
-            "%s runs with other disks than its definition has (%s): should it end, it stays "
-            "down",
+            "%s runs with disks that differ from its definition (%s): once it ends, it stays down",
             vm->name, text);
     } else {
         apply_event(a, SEVERITY_INFO, "vm-disks", vm->name,
@@ -31,10 +30,10 @@ void vm_hold_by_disks(struct apply *a, struct model_vm *vm) {
         return;
     }
     apply_event(a, SEVERITY_ERROR, "vm-stays-down", vm->name,
-                "%s stays down: it ran with other disks than its definition has (%s)", vm->name,
+                "%s stays down: it ran with disks that differ from its definition (%s)", vm->name,
                 vm->other_disks);
     operation_vm_end(a, vm, OPERATION_FAILED,
-                     outbox_text(a->out, "it ran with other disks than its definition has: %s",
+                     outbox_text(a->out, "it ran with disks that differ from its definition: %s",
                                  vm->other_disks));
 }
 
@@ -42,14 +41,15 @@ bool disks_allow(struct apply *a, const struct model_vm *vm) {
     if (vm->other_disks[0] == '\0' || vm->state != VM_OFF || MUTANT(older_disks)) {
         return true;
     }
-    apply_refuse(a, REPLY_REFUSED,
-                 outbox_text(a->out, "%s ran with other disks than its definition has: %s",
-                             vm->name, vm->other_disks),
-                 outbox_text(a->out,
-                             "put its data where the definition has it (qemu-img commit), then: "
-                             "clusterctl vm set %s --accept-disks; or remove it, and add it with "
-                             "the new disks",
-                             vm->name));
+    apply_refuse(
+        a, REPLY_REFUSED,
+        outbox_text(a->out, "%s ran with disks that differ from its definition: %s", vm->name,
+                    vm->other_disks),
+        outbox_text(
+            a->out,
+            "copy its data to the disks of the definition (qemu-img commit), then: clusterctl vm "
+            "set %s --accept-disks; or remove it and add it with the new disks",
+            vm->name));
     return false;
 }
 
@@ -60,9 +60,10 @@ bool disks_may_be_accepted(struct apply *a, const char *name) {
     }
     apply_refuse(a, REPLY_REFUSED,
                  outbox_text(a->out,
-                             "%s runs with other disks than its definition has: what that "
-                             "names is older",
+                             "%s runs with disks that differ from its definition: the disks of the "
+                             "definition are older",
                              name),
-                 outbox_text(a->out, "clusterctl vm stop %s first, and put its data there", name));
+                 outbox_text(a->out, "clusterctl vm stop %s first, then copy its data to them",
+                             name));
     return false;
 }

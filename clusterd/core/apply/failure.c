@@ -28,7 +28,7 @@ void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node) {
         vm->failures = 0;
         add_id(a, &vm->avoid, node);
         apply_event(a, SEVERITY_WARNING, "vm-avoids", vm->name,
-                    "%s has failed too often on %s: it goes elsewhere", vm->name,
+                    "%s has failed too often on %s: it will be started elsewhere", vm->name,
                     model_node_name(a->m, node));
     }
     vm_touch(a, vm);
@@ -71,8 +71,8 @@ static void begin_pause(struct apply *a, struct model_vm *vm) {
     vm->retries++;
     vm->retry_ms = a->time_ms + pause;
     apply_event(a, SEVERITY_WARNING, "vm-waits", vm->name,
-                "%s did not start on any node that may take it: next try in %llu s", vm->name,
-                (unsigned long long)(pause + 999) / 1000);
+                "%s failed to start on every node that may take it: next attempt in %llu s",
+                vm->name, (unsigned long long)(pause + 999) / 1000);
 }
 
 void apply_vm_retry(struct apply *a, const void *command) {
@@ -82,7 +82,7 @@ void apply_vm_retry(struct apply *a, const void *command) {
                 vm->wanted == WANTED_RUNNING;
     if (!down || a->origin != model_coordinator(a->m) || vm->serial != retry->serial ||
         vm->avoid.n == 0 || vm->waits == retry->wait) {
-        apply_refuse(a, REPLY_REFUSED, "a retry thought of on an older picture", "");
+        apply_refuse(a, REPLY_REFUSED, "the retry was decided on an older state", "");
         return;
     }
     if (retry->wait) {

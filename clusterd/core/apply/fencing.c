@@ -88,7 +88,7 @@ void apply_fence_begin(struct apply *a, const void *command) {
                            model_node_is_stuck(a->m, node));
     if (!wanted || node->incarnation != begin->incarnation ||
         begin->by != model_coordinator(a->m)) {
-        apply_refuse(a, REPLY_REFUSED, "the node need not be fenced any more", "");
+        apply_refuse(a, REPLY_REFUSED, "the node no longer needs to be fenced", "");
         return;
     }
     node->fence_attempts++;
@@ -130,7 +130,7 @@ void apply_fence_result(struct apply *a, const void *command) {
     struct model_node *node = apply_node_by_id(a, result->node);
     if (!node || node->incarnation != result->incarnation ||
         (result->order != 0 && node->fence_order != result->order)) {
-        apply_refuse(a, REPLY_REFUSED, "result of a fencing that is no longer waited for", "");
+        apply_refuse(a, REPLY_REFUSED, "result of a fencing that nobody waits for", "");
         return;
     }
     if (result->evidence != EVIDENCE_NONE) {

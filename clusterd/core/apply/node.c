@@ -73,14 +73,14 @@ static void node_gone(struct apply *a, struct model_node *node, bool in_ring) {
         apply_event(a, SEVERITY_WARNING, "node-silent", node->name,
                     "clusterd on %s does not answer, but its corosync does", node->name);
         node_set_state(a, node, NODE_SILENT,
-                       "its corosync answers, its clusterd does not: see its log there");
+                       "its corosync answers, its clusterd does not: see clusterd's log there");
         return;
     }
     if (model_node_holds_vms(a->m, node->id)) {
         apply_event(a, SEVERITY_ERROR, "node-lost", node->name,
-                    "%s is gone without a word: it will be fenced, then its VMs start elsewhere",
+                    "contact with %s is lost: it will be fenced, then its VMs start elsewhere",
                     node->name);
-        node_set_state(a, node, NODE_LOST, "gone without a word; not yet fenced");
+        node_set_state(a, node, NODE_LOST, "contact lost; not yet fenced");
     } else {
         apply_event(a, SEVERITY_WARNING, "node-offline", node->name,
                     "%s is gone; no VM ran there, so it is not fenced", node->name);
@@ -178,7 +178,7 @@ static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node
     }
     if (!domain || domain->state == VM_STATE_OFF) {
         apply_event(a, SEVERITY_WARNING, "vm-missing", vm->name,
-                    "%s has come back and does not tell of %s, which ran there: libvirt is asked",
+                    "%s is back and did not report %s, which ran there: libvirt is being asked",
                     model_node_name(a->m, vm->owner), vm->name);
         if (MUTANT(untold_is_gone)) {
             vm_set_off(a, vm, "");
@@ -229,7 +229,7 @@ void apply_node_report(struct apply *a, const void *command) {
     struct model_node *node = apply_node_by_id(a, report->node);
     if (!node || node->incarnation != report->incarnation ||
         !ids_contain(&a->m->members, node->id)) {
-        apply_refuse(a, REPLY_REFUSED, "report of a clusterd that is no member any more", "");
+        apply_refuse(a, REPLY_REFUSED, "report of a clusterd that is no longer a member", "");
         return;
     }
     store_capacity(a, node, report);
@@ -270,7 +270,8 @@ void apply_node_libvirt(struct apply *a, const void *command) {
     bool answers = found->reason[0] == '\0';
     if (!node || node->incarnation != found->incarnation ||
         !ids_contain(&a->m->members, node->id) || answers == (node->libvirt[0] == '\0')) {
-        apply_refuse(a, REPLY_REFUSED, "that is known of its libvirt, or it is another clusterd",
+        apply_refuse(a, REPLY_REFUSED,
+                     "the state of its libvirt is known already, or its clusterd was restarted",
                      "");
         return;
     }
@@ -281,9 +282,10 @@ void apply_node_libvirt(struct apply *a, const void *command) {
         vms_forget_failures(a); /* what failed without it may work now */
         return;
     }
-    apply_event(a, SEVERITY_WARNING, "libvirt-away", node->name,
-                "libvirt on %s does not answer (%s): its VMs run on, but it takes none", node->name,
-                found->reason);
+    apply_event(
+        a, SEVERITY_WARNING, "libvirt-away", node->name,
+        "libvirt on %s does not answer (%s): its VMs keep running, but it takes no new ones",
+        node->name, found->reason);
 }
 
 /* ----------------------------------------------------------------------- asked by people ---- */

@@ -220,8 +220,8 @@ void apply_operation_end(struct apply *a, const void *command) {
         /* It may have been taken back meanwhile, and another drain of the node begun. */
         if (!node || node->service != SERVICE_DRAINING || node->operation != op->id ||
             model_node_holds_vms(a->m, node->id)) {
-            apply_refuse(a, REPLY_REFUSED, "VMs are on the node again, or the drain is another",
-                         "");
+            apply_refuse(a, REPLY_REFUSED,
+                         "VMs are on the node again, or this is a different drain", "");
             return;
         }
         node->service = SERVICE_DRAINED;

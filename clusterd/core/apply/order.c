@@ -120,7 +120,7 @@ void apply_vm_order(struct apply *a, const void *command) {
         (vm->generation != o->generation && !MUTANT(older_picture)) ||
         (vm->serial != o->serial && !MUTANT(older_picture)) ||
         (!order_fits(a->m, vm, o) && !MUTANT(older_picture))) {
-        apply_refuse(a, REPLY_REFUSED, "order on an older picture", "");
+        apply_refuse(a, REPLY_REFUSED, "the order was decided on an older state", "");
         return;
     }
     enter_ordered_state(a, vm, o);
@@ -146,7 +146,7 @@ void apply_vm_renew(struct apply *a, const void *command) {
     const struct cmd_vm_renew *renew = command;
     struct model_vm *vm = apply_vm_by_id(a, renew->vm);
     if (!vm || vm->order == ORDER_NONE || vm->order_index != renew->order) {
-        apply_refuse(a, REPLY_REFUSED, "the order does not stand any more", "");
+        apply_refuse(a, REPLY_REFUSED, "the order is no longer valid", "");
         return;
     }
     vm->order_epoch = a->epoch;

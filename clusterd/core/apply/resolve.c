@@ -45,7 +45,7 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
         return; /* it is wanted off, and will be ordered so */
     }
     const struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
-    const char *why = row && row->reason[0] ? row->reason : "the migration did not come to its end";
+    const char *why = row && row->reason[0] ? row->reason : "the migration did not finish";
     /* One that was being restored belongs to the target already. */
     bool away = moved || (row && row->from != 0 && row->from != owner);
     bool done = away || !op || !operation_has(op->kind, OPERATION_MOVES);

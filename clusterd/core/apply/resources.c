@@ -19,8 +19,8 @@ static bool name_is_good(struct apply *a, const char *name) {
     if (strcmp(name, "memory") == 0 || strcmp(name, "mem") == 0 || strcmp(name, "cpu") == 0) {
         apply_refuse(a, REPLY_REFUSED,
                      outbox_text(a->out,
-                                 "'%s' is no further resource: the cluster knows memory "
-                                 "and cpus of nodes and VMs already",
+                                 "'%s' is not a further resource: the cluster already knows the "
+                                 "memory and cpus of nodes and VMs",
                                  name),
                      "a VM's definition says what it needs of them");
         return false;
@@ -28,7 +28,8 @@ static bool name_is_good(struct apply *a, const char *name) {
     if (name[0] != '\0' && strchr(letters, name[0]) && name[strspn(name, plain)] == '\0') {
         return true;
     }
-    apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "'%s' is no name for a resource", name),
+    apply_refuse(a, REPLY_REFUSED,
+                 outbox_text(a->out, "'%s' is not a valid name for a resource", name),
                  "use up to 63 lower case letters, digits and '-', a letter first");
     return false;
 }
@@ -147,7 +148,7 @@ void apply_warn_of_resources(struct apply *a, const struct model_node *node,
         if (used[i] > has) {
             a->warning = outbox_text(a->out,
                                      "%s has %s %llu, and its VMs need %llu now: they stay there "
-                                     "until they are moved or started anew",
+                                     "until they are moved or restarted",
                                      node->name, names.v[i], (unsigned long long)has,
                                      (unsigned long long)used[i]);
         }

@@ -52,7 +52,8 @@ bool apply_good_name(struct apply *a, const char *what, const char *name) {
     if (name_is_good(name)) {
         return true;
     }
-    apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "'%s' is no name for a %s", name, what),
+    apply_refuse(a, REPLY_REFUSED,
+                 outbox_text(a->out, "'%s' is not a valid name for a %s", name, what),
                  "a name has " NAME_RULE);
     return false;
 }

@@ -45,13 +45,13 @@ static bool shape_is_good(struct apply *a, const struct cmd_rule_add *add) {
     const char *wrong = NULL;
     const char *hint = "see clusterctl rule add --help";
     if (!of_vms && !of_nodes) {
-        wrong = "it is neither apart nor together, on or not-on";
+        wrong = "its kind must be apart, together, on or not-on";
     } else if (of_vms && (add->scope < SCOPE_NODE || add->scope > SCOPE_SITE)) {
-        wrong = "its scope is neither node nor rack nor site";
+        wrong = "its scope must be node, rack or site";
     } else if (of_vms && add->vms.n < 2) {
         wrong = "it names fewer than two VMs";
     } else if (of_vms && add->nodes.n > 0) {
-        wrong = "VMs are apart or together on any nodes: it must name none";
+        wrong = "apart and together hold on all nodes: it must name none";
     } else if (of_nodes && (add->vms.n == 0 || add->nodes.n == 0)) {
         wrong = "it must name VMs and nodes";
     } else if (of_nodes && add->scope != SCOPE_NONE) {
@@ -76,7 +76,7 @@ static bool rule_is_new(struct apply *a, const struct cmd_rule_add *add) {
         return false;
     }
     if (a->m->rules.n >= MODEL_MAX_RULES) {
-        apply_refuse(a, REPLY_REFUSED, "the cluster has as many rules as it can have",
+        apply_refuse(a, REPLY_REFUSED, "the cluster has the maximum number of rules",
                      "remove rules that are not needed: clusterctl rule list");
         return false;
     }
@@ -94,8 +94,8 @@ static void warn(struct apply *a, const struct model_rule *rule) {
                         rule_scope_name(rule->scope), domains == 1 ? "" : "s");
     } else if (rule->hard && broken > 0) {
         a->warning = outbox_text(a->out,
-                                 "rule %s is broken as VMs run now, %u time%s; they stay where "
-                                 "they are until they are moved or started anew",
+                                 "rule %s is broken by where VMs run now (%u time%s); they stay "
+                                 "where they are until they are moved or restarted",
                                  rule->name, broken, broken == 1 ? "" : "s");
     }
 }
@@ -166,7 +166,7 @@ static bool forget_in(struct apply *a, struct model_rule *rule, const struct mod
         return true;
     }
     set_ids(a, &rule->vms, left, n);
-    apply_event(a, SEVERITY_INFO, "rule-changed", rule->name, "rule %s does not name %s any more",
+    apply_event(a, SEVERITY_INFO, "rule-changed", rule->name, "rule %s no longer names %s",
                 rule->name, vm->name);
     return false;
 }

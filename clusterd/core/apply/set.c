@@ -26,7 +26,7 @@ static bool vm_set_is_good(struct apply *a, const struct cmd_vm_set *set) {
         return false;
     }
     if (set->given == 0 || (set->given == VM_SET_RESOURCES && set->resources.n == 0)) {
-        apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "%s: nothing is to be set", set->vm),
+        apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "%s: nothing to set", set->vm),
                      "clusterctl vm set --help shows what can be");
         return false;
     }
@@ -42,8 +42,8 @@ static void warn_of_place(struct apply *a, const struct model_vm *vm,
     const struct model_node *node = model_node_by_id(a->m, vm->owner);
     if (vm->possible.n > 0 && !ids_contain(&vm->possible, vm->owner)) {
         a->warning = outbox_text(a->out,
-                                 "%s runs on %s, which is none of its possible owners now: it "
-                                 "stays there until it is moved or started anew",
+                                 "%s runs on %s, which is no longer one of its possible owners: it "
+                                 "stays there until it is moved or restarted",
                                  vm->name, model_node_name(a->m, vm->owner));
     } else if (node) {
         apply_warn_of_resources(a, node, resources);
@@ -87,7 +87,7 @@ void apply_vm_set(struct apply *a, const void *command) {
     apply_event(a, SEVERITY_INFO, "vm-set", vm->name,
                 "%s: priority %u, %s, moved %s; possible owners: %u named, preferred: %u%s%s",
                 vm->name, vm->priority,
-                vm->no_auto_start ? "not started by itself" : "started by itself",
+                vm->no_auto_start ? "not started automatically" : "started automatically",
                 vm->mobility == MOBILITY_FIXED ? "never" : vm_mobility_name(vm->mobility),
                 vm->possible.n, vm->preferred.n, resources->n ? "; needs " : "",
                 apply_resources_text(a, resources));
@@ -104,7 +104,7 @@ void apply_node_set(struct apply *a, const void *command) {
     const struct wire_list *resources =
         resources_of(&set->resources, (set->given & NODE_SET_RESOURCES) != 0);
     if (!(set->given & NODE_SET_VMS_MAX) && resources->n == 0) {
-        apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "%s: nothing is to be set", set->node),
+        apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "%s: nothing to set", set->node),
                      "clusterctl node set --help shows what can be");
         return;
     }

@@ -27,7 +27,7 @@ static bool vm_add_is_good(struct apply *a, const struct cmd_vm_add *add) {
         return false;
     }
     if (add->xml[0] == '\0' || add->memory_mb == 0 || add->vcpus == 0) {
-        apply_refuse(a, REPLY_REFUSED, "the definition is empty, or names no memory or vcpus",
+        apply_refuse(a, REPLY_REFUSED, "the definition is empty or lacks memory or vcpus",
                      "see clusterctl vm add --help");
         return false;
     }
@@ -35,12 +35,12 @@ static bool vm_add_is_good(struct apply *a, const struct cmd_vm_add *add) {
         if (!model_volume_by_name(a->m, add->volumes.v[i])) {
             apply_refuse(a, REPLY_NOT_FOUND,
                          outbox_text(a->out, "there is no volume '%s'", add->volumes.v[i]),
-                         "clusterctl volume add makes one known");
+                         "clusterctl volume add adds one");
             return false;
         }
     }
     if (a->m->vms.n >= MODEL_MAX_VMS) {
-        apply_refuse(a, REPLY_REFUSED, "the cluster has as many VMs as it can have", "");
+        apply_refuse(a, REPLY_REFUSED, "the cluster has the maximum number of VMs", "");
         return false;
     }
     return true;
@@ -137,12 +137,12 @@ void apply_vm_start(struct apply *a, const void *command) {
         /* A stop that has not been ordered yet is taken back. */
         const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
         if (op && op->kind == OPERATION_STOP) {
-            operation_vm_end(a, vm, OPERATION_CANCELLED, "a start was asked for");
+            operation_vm_end(a, vm, OPERATION_CANCELLED, "start requested");
         }
         return;
     }
     apply_event(a, SEVERITY_INFO, "vm-start", vm->name, "%s is to run", vm->name);
-    operation_vm_end(a, vm, OPERATION_CANCELLED, "a start was asked for");
+    operation_vm_end(a, vm, OPERATION_CANCELLED, "start requested");
     begin_vm_operation(a, vm, OPERATION_START);
 }
 
@@ -154,8 +154,7 @@ void apply_vm_stop(struct apply *a, const void *command) {
     }
     if (vm->state == VM_SAVED && !stop->force) {
         apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out, "%s is saved: stopping it throws its memory away",
-                                 vm->name),
+                     outbox_text(a->out, "%s is saved: stopping it discards its memory", vm->name),
                      outbox_text(a->out, "clusterctl vm stop %s --force does so", vm->name));
         return;
     }
@@ -166,12 +165,12 @@ void apply_vm_stop(struct apply *a, const void *command) {
     vm_touch(a, vm);
     struct model_operation *op = apply_operation_by_id(a, vm->operation);
     if (vm->state == VM_SAVED) {
-        vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
+        vm_set_off(a, vm, "stopped while it was saved; its memory was discarded");
     } else if (op && op->kind == OPERATION_STOP) {
         a->operation = op->id;
         return;
     }
-    operation_vm_end(a, vm, OPERATION_CANCELLED, "a stop was asked for");
+    operation_vm_end(a, vm, OPERATION_CANCELLED, "stop requested");
     if (vm->state == VM_OFF) {
         set_text(a, &vm->reason, "");
         return;
@@ -185,7 +184,7 @@ static bool still_fits(struct apply *a, const struct cmd_vm_move *move, const st
     bool fits = a->origin == model_coordinator(a->m) && vm->serial == move->serial &&
                 vm->state == VM_RUNNING;
     if (!fits) {
-        apply_refuse(a, REPLY_REFUSED, "a move thought of on an older picture", "");
+        apply_refuse(a, REPLY_REFUSED, "the move was decided on an older state", "");
     }
     return fits;
 }
@@ -227,7 +226,7 @@ void apply_vm_move(struct apply *a, const void *command) {
     }
     if (vm->operation) {
         apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out, "operation %llu already does something with %s",
+                     outbox_text(a->out, "operation %llu is already in progress for %s",
                                  (unsigned long long)vm->operation, vm->name),
                      "wait for it, or clusterctl operation cancel");
         return;
@@ -236,7 +235,7 @@ void apply_vm_move(struct apply *a, const void *command) {
         vm->owner = to->id;
         vm->generation = a->index;
         vm_touch(a, vm);
-        apply_event(a, SEVERITY_INFO, "vm-moved", vm->name, "%s, which is off, belongs to %s now",
+        apply_event(a, SEVERITY_INFO, "vm-moved", vm->name, "%s is off; it belongs to %s now",
                     vm->name, to->name);
         return;
     }
@@ -244,14 +243,14 @@ void apply_vm_move(struct apply *a, const void *command) {
         apply_refuse(a, REPLY_REFUSED,
                      outbox_text(a->out, "%s is %s: only a VM that runs or is off can be moved",
                                  vm->name, vm_state_name(vm->state)),
-                     "clusterctl vm show tells what it waits for");
+                     "clusterctl vm show says what it is waiting for");
         return;
     }
     if (vm->paused) {
         apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out, "%s stands still (%s): only a guest that runs is moved",
+                     outbox_text(a->out, "%s stands still (%s): only a running guest can be moved",
                                  vm->name, vm->reason),
-                     outbox_text(a->out, "mend what has stopped it, or clusterctl vm stop %s",
+                     outbox_text(a->out, "fix what has stopped it, or clusterctl vm stop %s",
                                  vm->name));
         return;
     }

@@ -18,13 +18,13 @@ void apply_vm_event(struct apply *a, const void *command) {
     const struct model_node *node = model_node_by_id(a->m, e->node);
     if (!vm || !node || vm->state != VM_RUNNING || vm->owner != e->node ||
         vm->generation != e->generation || node->incarnation != e->incarnation) {
-        apply_refuse(a, REPLY_REFUSED, "event of a copy that is not the present one", "");
+        apply_refuse(a, REPLY_REFUSED, "event of a copy that is not the current one", "");
         return;
     }
     switch ((enum agent_event)e->kind) {
     case VM_EVENT_CRASHED: vm_died(a, vm, "vm-crashed", "crashed", e->reason); break;
     case VM_EVENT_STOPPED:
-        vm_died(a, vm, "vm-destroyed", "was destroyed by somebody else than clusterd", e->reason);
+        vm_died(a, vm, "vm-destroyed", "was destroyed by something other than clusterd", e->reason);
         break;
     case VM_EVENT_SURRENDERED:
         apply_event(a, SEVERITY_WARNING, "vm-surrendered", vm->name,
@@ -42,10 +42,10 @@ void apply_vm_event(struct apply *a, const void *command) {
         /* Where to, nobody told us: not to be started again by a machine. */
         vm->wanted = WANTED_STOPPED;
         apply_event(a, SEVERITY_ERROR, "vm-taken", vm->name,
-                    "%s was migrated or saved on %s by somebody else than clusterd", vm->name,
+                    "%s was migrated or saved on %s by something other than clusterd", vm->name,
                     node->name);
         vm_set_off(a, vm,
-                   "migrated or saved by somebody else than clusterd: make sure that it runs "
+                   "migrated or saved by something other than clusterd: make sure that it runs "
                    "nowhere, then clusterctl vm start");
         break;
     case VM_EVENT_PAUSED:

@@ -12,16 +12,16 @@
 static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     struct model_operation *op = apply_operation_by_id(a, vm->operation);
     struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
-    apply_event(a, SEVERITY_WARNING, "vm-unclear", vm->name, "%s of %s on %s ended unclear%s%s",
-                order_kind_name(vm->order), vm->name, model_node_name(a->m, r->node),
-                r->reason[0] ? ": " : "", r->reason);
+    apply_event(a, SEVERITY_WARNING, "vm-unclear", vm->name,
+                "%s of %s on %s ended without a clear result%s%s", order_kind_name(vm->order),
+                vm->name, model_node_name(a->m, r->node), r->reason[0] ? ": " : "", r->reason);
     if (row) {
         set_text(a, &row->reason, r->reason);
     }
     vm_set_unclear(a, vm,
-                   outbox_text(a->out, "%s on %s ended unclear: %s", order_kind_name(vm->order),
-                               model_node_name(a->m, r->node),
-                               r->reason[0] ? r->reason : "nothing was said"));
+                   outbox_text(a->out, "%s on %s ended without a clear result: %s",
+                               order_kind_name(vm->order), model_node_name(a->m, r->node),
+                               r->reason[0] ? r->reason : "no reason was given"));
 }
 
 /* A quick move may end on another node than was asked for, when that one could not restore the VM,
@@ -89,7 +89,7 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
         return;
     }
     if (vm->wanted == WANTED_STOPPED) { /* asked for while it was being restored */
-        vm_set_off(a, vm, "stopped while it was saved; its memory was thrown away");
+        vm_set_off(a, vm, "stopped while it was saved; its memory was discarded");
         return;
     }
     /* The saved state is still there: another node may be able to read it. */
@@ -178,7 +178,7 @@ static void save_reported(struct apply *a, struct model_vm *vm, const struct cmd
         note_blackout(a, vm, r);
         vm_remember_return(a, vm);
         if (vm->wanted == WANTED_STOPPED) {
-            vm_set_off(a, vm, "stopped while it was being saved; its memory was thrown away");
+            vm_set_off(a, vm, "stopped while it was being saved; its memory was discarded");
             return;
         }
         vm_clear_order(a, vm);
@@ -263,7 +263,7 @@ void apply_vm_report(struct apply *a, const void *command) {
     const struct model_node *node = model_node_by_id(a->m, r->node);
     if (!vm || !node || vm->order == ORDER_NONE || vm->order_index != r->order ||
         vm->order_node != r->node || node->incarnation != r->incarnation) {
-        apply_refuse(a, REPLY_REFUSED, "report on an order that does not stand any more", "");
+        apply_refuse(a, REPLY_REFUSED, "report on an order that is no longer valid", "");
         return;
     }
     struct cmd_vm_report as_before;

@@ -94,7 +94,7 @@ void vm_set_resolving(struct apply *a, struct model_vm *vm) {
     vm->probe_owner = VM_STATE_UNKNOWN;
     vm->probe_target = VM_STATE_UNKNOWN;
     vm->unclear = ORDER_NONE;
-    set_text(a, &vm->reason, "what runs where is being asked of libvirt");
+    set_text(a, &vm->reason, "libvirt is being asked what runs where");
     vm_set_state(a, vm, VM_RESOLVING);
 }
 
@@ -131,8 +131,7 @@ void vm_leave_down(struct apply *a, struct model_vm *vm, uint32_t node) {
     }
     vm->wanted = WANTED_STOPPED;
     set_text(a, &vm->reason,
-             outbox_text(a->out,
-                         "it was lost with %s, and is not started by itself (auto start is off)",
+             outbox_text(a->out, "it was lost with %s and stays down (auto start is off)",
                          model_node_name(a->m, node)));
     vm_touch(a, vm);
     operation_vm_end(a, vm, OPERATION_FAILED, "its node was lost");

@@ -57,7 +57,7 @@ int executor_claim_done(struct core *c, struct run *run, const struct core_agent
     const char *reason = outbox_text(&c->out, "%s", line->reason ? line->reason : "");
     if (!ok && !ids_contain(&vm->unasked, c->self)) {
         outbox_log(&c->out, SEVERITY_WARNING,
-                   "what libvirt has of %s here could not be looked at: %s", vm->name, reason);
+                   "libvirt could not be asked about %s on this node: %s", vm->name, reason);
         return 0;
     }
     if (ok && reason[0] == '\0' && !ids_contain(&vm->unasked, c->self)) {

@@ -67,7 +67,7 @@ int executor_test_device(struct core *c, const struct core_request *request) {
                            outbox_text(&c->out,
                                        "%s switches one machine, but is for %s: it is never used",
                                        device->name, nodes),
-                           "remove it, and add it anew with {node} in a value, or for one node");
+                           "remove it and add it again with {node} in a value, or for one node");
     }
     struct run *run = executor_add_run(c, RUN_TEST, node->id);
     if (!run) {

@@ -94,8 +94,8 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     case AGENT_DISCONNECTED:
         if (x->connected || x->libvirt_reason[0] == '\0') {
             outbox_log(&c->out, SEVERITY_WARNING,
-                       "libvirt does not answer (%s): VMs run on, but none can be started, moved "
-                       "or stopped here; see libvirtd's log",
+                       "libvirt does not answer (%s): VMs keep running, but none can be started, "
+                       "moved or stopped here; see libvirtd's log",
                        line->reason ? line->reason : "");
         }
         x->connected = false;
@@ -220,7 +220,7 @@ static int kill_if_stray(struct core *c, struct domain *d, const struct model_vm
         return 0;
     }
     d->stray_ms = c->now_ms; /* and again, should the destroy not work */
-    return executor_kill_domain(c, d, "the cluster does not let it run on this node");
+    return executor_kill_domain(c, d, "the cluster does not allow it to run on this node");
 }
 
 /* libvirt has told of the present copy, running or ended. */
@@ -253,7 +253,7 @@ static int report_unlisted(struct core *c) {
                                   .uuid = vm->uuid,
                                   .name = vm->name,
                                   .generation = vm->generation,
-                                  .reason = "libvirt does not know it any more"};
+                                  .reason = "libvirt no longer knows it"};
         int err = note_domain(c, &line);
         if (err < 0) {
             return err;

@@ -55,7 +55,7 @@ static int keep_watching(struct core *c) {
 
 static int on_watch_done(struct core *c, struct run *run, const struct core_agent *line) {
     outbox_log(&c->out, SEVERITY_WARNING,
-               "the agent that watches libvirt ended (%s); it is started again", line->reason);
+               "the agent that watches libvirt ended (%s); it is restarted", line->reason);
     (void)snprintf(c->executor.libvirt_reason, sizeof(c->executor.libvirt_reason),
                    "the agent that watches it ended: %s", line->reason);
     executor_drop_run(c, run);
@@ -86,7 +86,7 @@ static int on_done(struct core *c, struct run *run, const struct core_agent *lin
     case RUN_HOST_CPU:
         if (!c->executor.cpu_known) {
             outbox_log(&c->out, SEVERITY_WARNING,
-                       "libvirt did not tell which CPU models it offers (%s): all are assumed",
+                       "libvirt did not say which CPU models it offers (%s): all are assumed",
                        line->reason);
             c->executor.cpu_known = true;
         }

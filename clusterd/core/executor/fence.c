@@ -172,8 +172,8 @@ static int settle(struct core *c, struct run *run, bool *ret_gone) {
     const char *name = model_node_name(&c->model, done.subject);
     const char *message =
         is_on ? outbox_text(&c->out,
-                            "the device says that %s is off, but %s is still heard: it switches "
-                            "another machine, check its plug",
+                            "the device says that %s is off, but %s is still heard: the device "
+                            "switches another machine; check its plug",
                             name, name)
               : outbox_text(&c->out, "%s", done.said);
     return conclude(c, &done, !is_on, message);
@@ -203,7 +203,7 @@ static void test_ended(struct core *c, const struct run *run, const struct core_
                      outbox_text(&c->out,
                                  "the device says that %s is off, but %s is alive: wrong plug?",
                                  name, name),
-                     outbox_text(&c->out, "clusterctl fence-device list shows what %s is told",
+                     outbox_text(&c->out, "clusterctl fence-device list shows the parameters of %s",
                                  run->device));
         return;
     }

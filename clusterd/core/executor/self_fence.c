@@ -150,7 +150,7 @@ int executor_self_stop(struct core *c) {
     if (!x->self_stopping) {
         x->self_stopping = true;
         outbox_log(&c->out, SEVERITY_ERROR,
-                   "this node is not part of a usable view: its VMs are destroyed here, they will "
+                   "this node is not part of a usable view: its VMs are destroyed here and will "
                    "run elsewhere");
     }
     kill_orders(c);

@@ -144,11 +144,10 @@ static enum volume_state judge(struct core *c, struct volume_watch *w, const cha
         return w->told && w->told_state == VOLUME_OK ? VOLUME_OK : VOLUME_UNKNOWN;
     }
     w->different = true;
-    *ret_reason =
-        others ? "the other nodes and this one do not see each other's heartbeats move: another "
-                 "storage, or a copy, is mounted at this path"
-               : "it was found to be another storage than that of the nodes that are gone now; if "
-                 "it is the right one all the same, restart clusterd on this node";
+    *ret_reason = others ? "this node and the others do not see each other's heartbeats: different "
+                           "storage, or a copy, is mounted at this path"
+                         : "this storage differed from that of nodes that are gone now; if it is "
+                           "the right one, restart clusterd on this node";
     return VOLUME_DIFFERENT;
 }
 

@@ -140,8 +140,9 @@ static const char *instead_of(const char *key) {
         {"pcmk_host_map", "add one device for each node, with --node NODE and its --param plug=; "
                           "or put {node} into a value"},
         {"pcmk_host_argument", "put {node} into the value of that parameter"},
-        {"pcmk_host", "--node says for which node a device is; without it, it is for all"},
-        {"pcmk_delay", "leave it out: of two halves clusterd lets the lower id shoot first"},
+        {"pcmk_host", "--node says which node a device is for; without it, it is for all"},
+        {"pcmk_delay",
+         "leave it out: in a split, clusterd lets the node with the lower id fence first"},
     };
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strncmp(key, words[i].begin, strlen(words[i].begin)) == 0) {
@@ -170,13 +171,14 @@ const char *devices_refusal(const struct model *m, const struct cmd_device_add *
     for (uint32_t i = 0; i < add->keys.n; i++) {
         if (strncmp(add->keys.v[i], "pcmk_", 5) == 0) {
             *ret_hint = instead_of(add->keys.v[i]);
-            return outbox_text(out, "%s is Pacemaker's own: no fence agent knows it",
+            return outbox_text(out, "%s is a Pacemaker parameter: no fence agent knows it",
                                add->keys.v[i]);
         }
     }
     if (switches_nothing(add->agent)) {
-        *ret_hint = "choose the agent of what switches the node's power";
-        return outbox_text(out, "%s switches nothing off: its word is no evidence", add->agent);
+        *ret_hint = "choose the agent of the device that switches the node's power";
+        return outbox_text(out, "%s does not switch anything off: its answer is no evidence",
+                           add->agent);
     }
     for (uint32_t i = 0; i < add->nodes.n && device.nodes.n < WIRE_MAX_NODES; i++) {
         const struct model_node *node = model_node_by_name(m, add->nodes.v[i]);
@@ -188,7 +190,7 @@ const char *devices_refusal(const struct model *m, const struct cmd_device_add *
         return NULL;
     }
     *ret_hint = "put {node} into its value, or add one device for each node, with --node";
-    return outbox_text(out, "%s of %s is that of one machine, but the device is for %s",
+    return outbox_text(out, "%s of %s names one machine, but the device is for %s",
                        fixed_outlet(add->agent, &add->keys, &add->values), add->name,
                        device_nodes_text(m, &device, out));
 }

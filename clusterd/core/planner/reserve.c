@@ -67,8 +67,8 @@ static const char *broken_text(const struct planner_problem *pr,
     }
     if (found->short_of > 0 && found->resource != PLACEMENT_CPU) {
         return arena_printf(pr->arena,
-                            "if %s %s lost, %s has no place: the rest lacks %llu%s of %s", names,
-                            found->lost.n == 1 ? "is" : "are", vm,
+                            "if %s %s lost, %s has no place: the other nodes lack %llu%s of %s",
+                            names, found->lost.n == 1 ? "is" : "are", vm,
                             (unsigned long long)found->short_of,
                             found->resource == PLACEMENT_MEMORY ? " MB" : "",
                             pr->p.resources[found->resource].name);
@@ -85,7 +85,7 @@ static int take(const struct planner_problem *pr, const struct placement_admissi
         text = broken_text(pr, found);
     } else if (found->answer == PLACEMENT_UNKNOWN) {
         const char *names = lost_names(pr, &found->lost);
-        text = names ? arena_printf(pr->arena, "%llu of %llu cases are not decided; the first: %s",
+        text = names ? arena_printf(pr->arena, "%llu of %llu cases are undecided; the first: %s",
                                     (unsigned long long)found->n_unknown,
                                     (unsigned long long)found->n_cases, names)
                      : NULL;

@@ -19,7 +19,7 @@
 #define LIVE_ATTEMPTS 2u
 #define ALL_ATTEMPTS 3u
 #define RETURN_ATTEMPTS 2u
-#define STANDS_STILL_HINT "mend what has stopped it (clusterctl vm show), or stop it"
+#define STANDS_STILL_HINT "fix what has stopped it (clusterctl vm show), or stop it"
 
 static bool orders_stand(const struct core *c, uint64_t operation) {
     MODEL_EACH(model_vm, vm, &c->model.vms) {
@@ -291,7 +291,7 @@ static int move_vm(struct core *c, const struct model_operation *op) {
     const struct operation_vm *row = op->vms.items;
     const struct model_vm *vm = op->vms.n ? model_vm_by_id(&c->model, row->vm) : NULL;
     if (!vm || vm->operation != op->id) {
-        return policy_end(c, op->id, OPERATION_FAILED, "the VM is no longer there to be moved");
+        return policy_end(c, op->id, OPERATION_FAILED, "the VM is gone and cannot be moved");
     }
     if (stands_still(vm)) {
         return policy_end(c, op->id, OPERATION_FAILED,

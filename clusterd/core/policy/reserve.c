@@ -64,9 +64,10 @@ static void answer_known(struct core *c, uint64_t index) {
         warning = outbox_text(&c->out, "this breaks the reserve (reserve_nodes %u): %s",
                               nodes_to_lose(c), text_of(r));
     } else if (r->state == RESERVE_UNKNOWN) {
-        warning = outbox_text(&c->out,
-                              "whether the reserve (reserve_nodes %u) still holds is not known: %s",
-                              nodes_to_lose(c), text_of(r));
+        warning =
+            outbox_text(&c->out,
+                        "it is not known whether the reserve (reserve_nodes %u) still holds: %s",
+                        nodes_to_lose(c), text_of(r));
     }
     for (uint32_t i = 0; i < r->n_held;) {
         if (r->held[i].index <= index) {
@@ -81,10 +82,10 @@ static void answer_late(struct core *c, bool all) {
     struct reserve *r = &c->reserve;
     for (uint32_t i = 0; i < r->n_held;) {
         if (all || c->now_ms >= r->held[i].deadline_ms) {
-            answer(c, i,
-                   all ? ""
-                       : "what this does to the reserve is not known yet: clusterctl status will "
-                         "say");
+            answer(
+                c, i,
+                all ? ""
+                    : "the effect on the reserve is not known yet: clusterctl status will show it");
         } else {
             r->wakeup_ms =
                 r->held[i].deadline_ms < r->wakeup_ms ? r->held[i].deadline_ms : r->wakeup_ms;

@@ -138,7 +138,7 @@ static void add_vms(void) {
     struct model_vm *quiet = add_vm(6, "quiet", VM_OFF, 0);
     quiet->wanted = WANTED_STOPPED;
     set_ids(&quiet->foreign, 1, 3); /* somebody runs it there under libvirt */
-    set(&add_vm(7, "doubt", VM_RESOLVING, 1)->reason, "what runs where is being asked of libvirt");
+    set(&add_vm(7, "doubt", VM_RESOLVING, 1)->reason, "libvirt is being asked what runs where");
 }
 
 static void add_rule(const char *name, enum rule_kind kind, bool hard) {

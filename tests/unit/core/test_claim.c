@@ -93,7 +93,7 @@ static void a_node_goes(void **state) {
     assert_non_null(model_vm_by_id(&b.m, first));
     assert_null(model_vm_by_id(&b.m, second));
     assert_string_equal(b.last.added->message,
-                        "n3 went away while it was asked whether vm2 runs there");
+                        "n3 went away before it could say whether vm2 runs there");
     one = model_row(&b.m.vms, model_vm_by_id(&b.m, first));
     (void)off(&b, one, 1);
     (void)off(&b, one, 2);

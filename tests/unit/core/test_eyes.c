@@ -162,7 +162,7 @@ static void device_with_one_outlet_for_all(void **state) {
     struct sim *s = cluster_ready(3, 1, SEED);
     assert_int_equal(cluster_request(s, 2, COMMAND_DEVICE_ADD, &add), REPLY_REFUSED);
     assert_string_equal(cluster_last_message(s),
-                        "plug of one is that of one machine, but the device is for all nodes");
+                        "plug of one names one machine, but the device is for all nodes");
     assert_null(model_device_by_name(cluster_model(s, 2), "one"));
     cluster_finish(s);
 }

@@ -107,11 +107,11 @@ static void names(void **state) {
     static const struct {
         const char *name, *text;
     } bad[] = {
-        {"", "no name for a resource"},      {"2gpu", "no name for a resource"},
-        {"-gpu", "no name for a resource"},  {"vGPU", "no name for a resource"},
-        {"v_gpu", "no name for a resource"}, {"v gpu", "no name for a resource"},
-        {"memory", "knows memory and cpus"}, {"mem", "knows memory and cpus"},
-        {"cpu", "knows memory and cpus"},
+        {"", "not a valid name for a resource"},      {"2gpu", "not a valid name for a resource"},
+        {"-gpu", "not a valid name for a resource"},  {"vGPU", "not a valid name for a resource"},
+        {"v_gpu", "not a valid name for a resource"}, {"v gpu", "not a valid name for a resource"},
+        {"memory", "knows the memory and cpus"},      {"mem", "knows the memory and cpus"},
+        {"cpu", "knows the memory and cpus"},
     };
     struct bench *b = *state;
     (void)bench_add_vm(b, "a", true);
@@ -279,7 +279,8 @@ static void reserve(void **state) {
     assert_int_equal(planner_problem_init(&pr, &b->m, &facts, &arena), 0);
     assert_int_equal(planner_admit(&pr, &question, &found), 0);
     assert_int_equal(found.answer, PLACEMENT_NO);
-    assert_string_equal(found.text, "if n1 is lost, a has no place: the rest lacks 1 of vgpu");
+    assert_string_equal(found.text,
+                        "if n1 is lost, a has no place: the other nodes lack 1 of vgpu");
 }
 
 int main(void) {

@@ -40,8 +40,8 @@ static void shapes(void **state) {
         enum core_reply_code code;
         const char *text;
     } cases[] = {
-        {{.name = "-x", .kind = RULE_APART}, REPLY_REFUSED, "no name for a rule"},
-        {{.name = "r"}, REPLY_REFUSED, "neither apart nor"},
+        {{.name = "-x", .kind = RULE_APART}, REPLY_REFUSED, "not a valid name for a rule"},
+        {{.name = "r"}, REPLY_REFUSED, "must be apart, together"},
         {{.name = "r", .kind = RULE_APART, .vms = {ab, 2}}, REPLY_REFUSED, "scope"},
         {{.name = "r", .kind = RULE_APART, .scope = 9, .vms = {ab, 2}}, REPLY_REFUSED, "scope"},
         {{.name = "r", .kind = RULE_APART, .scope = SCOPE_NODE, .vms = {ab, 1}},
@@ -166,7 +166,7 @@ static void breaches_are_counted_and_told(void **state) {
     run_on(&b, "b", 1);
     run_on(&b, "c", 2);
     assert_int_equal(apart(&b, "apart", true), REPLY_OK);
-    assert_non_null(strstr(b.last.warning, "is broken as VMs run now, 1 time;"));
+    assert_non_null(strstr(b.last.warning, "is broken by where VMs run now (1 time);"));
     assert_int_equal(GIVE(&b, RULE_ADD, .name = "t", .kind = RULE_TOGETHER, .scope = SCOPE_NODE,
                           .vms = {abc, 3}),
                      REPLY_OK);
@@ -259,7 +259,7 @@ static void what_may_be_set(void **state) {
     assert_int_equal(GIVE(&b, VM_SET, .vm = "a", .given = VM_SET_POSSIBLE | VM_SET_PRIORITY,
                           .priority = 7, .possible = {n2, 1}),
                      REPLY_OK);
-    assert_non_null(strstr(b.last.warning, "none of its possible owners"));
+    assert_non_null(strstr(b.last.warning, "no longer one of its possible owners"));
     assert_true(vm->priority == 7 && vm->possible.n == 1 && vm->preferred.n == 0);
     assert_int_equal(GIVE(&b, VM_SET, .vm = "a", .given = VM_SET_POSSIBLE | VM_SET_PREFERRED,
                           .preferred = {n1, 1}),
