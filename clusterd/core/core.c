@@ -59,7 +59,7 @@ void core_destroy(struct core *c) {
 
 /* --------------------------------------------------------------------------------- apply ---- */
 
-/* Events of what was applied in an earlier life have been told then. */
+/* Events applied in an earlier run of clusterd have been reported already. */
 static void drop_told(struct core *c, uint32_t first) {
     uint32_t kept = first;
     for (uint32_t i = first; i < c->out.n; i++) {
@@ -323,8 +323,8 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-/* A core that gives up says why, and does nothing more: what it was about to store or send may lack
- * a part, and nothing of it was promised yet. */
+/* A core that gives up says why and does nothing more. Its pending actions may be incomplete, and
+ * none of them has been promised yet. */
 static void keep_words(struct outbox *out) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < out->n; i++) {
@@ -375,7 +375,8 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
     }
     *ret_actions = (struct core_actions){.v = c->out.v, .n = c->out.n, .wakeup_ms = UINT64_MAX};
     if (err == 0) {
-        /* The policy goes on when its commands have been applied, which is an event of its own. */
+        /* The policy continues once its commands have been applied, which is an event of its
+         * own. */
         uint64_t policy_ms = c->policy_inflight ? UINT64_MAX : c->policy.wakeup_ms;
         ret_actions->wakeup_ms =
             earlier(earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),

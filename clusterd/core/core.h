@@ -2,15 +2,17 @@
 /*
  * The core: everything clusterd decides, as one function from an event to actions.
  *
- *     event ──► replica  (views, log, acknowledgements, commit, catch-up)
+ *     event ──► replica   views, log, acknowledgements, commit, catch-up
  *                  │ committed entries
  *                  ▼
- *               apply ──► model ──┬──► policy    on the coordinator: what should be ordered?  ──►
- * commands └──► executor  on every node: what must this node do?       ──► agents
+ *               apply ──► model ──┬──► policy     on the coordinator: what should be ordered?
+ *                                 │               └──► commands, back to the replica
+ *                                 └──► executor   on every node: what must this node do?
+ *                                                 └──► agents
  *
- * It has no clock, no I/O, no threads, no globals: time is a field of the event, and what the world
- * must do is an action. So the simulator runs this very object code. (Idea: cowsql/raft's
- * raft_step; TigerBeetle's VOPR.)
+ * The core has no clock, no I/O, no threads and no globals. Time is a field of the event, and
+ * whatever the world must do is an action. So the simulator runs this very object code. (Idea:
+ * cowsql/raft's raft_step; TigerBeetle's VOPR.)
  */
 #ifndef CLUSTERD_CORE_CORE_H
 #define CLUSTERD_CORE_CORE_H
@@ -29,18 +31,18 @@ struct core; /* opaque */
 
 enum core_event_type {
     CORE_EVENT_BOOT = 1, /* first, once */
-    CORE_EVENT_VIEW,     /* corosync: who is there, and is it a quorum */
-    CORE_EVENT_MESSAGE,  /* delivered by CPG, our own too */
-    CORE_EVENT_STORED,   /* a STORE, and all before it, is on stable storage */
-    CORE_EVENT_AGENT,    /* a line from, or the end of, a resource agent */
+    CORE_EVENT_VIEW,     /* corosync: the members, and whether they have a quorum */
+    CORE_EVENT_MESSAGE,  /* delivered by CPG; our own messages too */
+    CORE_EVENT_STORED,   /* this STORE and all before it are on stable storage */
+    CORE_EVENT_AGENT,    /* a line of a resource agent, or its end */
     CORE_EVENT_FENCE,    /* the end of a fence agent */
     CORE_EVENT_REQUEST,  /* a client wants a change */
-    CORE_EVENT_TIMEOUT,  /* the time asked for by ret->wakeup_ms has come */
+    CORE_EVENT_TIMEOUT,  /* the time given by ret->wakeup_ms has come */
     CORE_EVENT_STOP,     /* SIGTERM: leave in good order */
     CORE_EVENT_SOLVED    /* a job of SOLVE has been run */
 };
 
-/* What sqlite holds, as loaded at start. */
+/* What sqlite held at start. */
 struct core_entry {
     uint64_t index;
     uint64_t epoch;
@@ -50,8 +52,8 @@ struct core_entry {
 
 struct core_stored_state {
     uint64_t promised;       /* highest epoch promised */
-    uint32_t needs;          /* as core_store has it; 0: the lowest */
-    uint64_t commit_index;   /* a lower bound: written along with later entries */
+    uint32_t needs;          /* as in core_store; 0: the lowest */
+    uint64_t commit_index;   /* a lower bound: it is written along with later entries */
     uint64_t snapshot_index; /* 0: no snapshot */
     uint64_t snapshot_epoch;
     uint64_t snapshot_chain; /* chain digest of the log at snapshot_index */
@@ -66,7 +68,7 @@ struct core_boot {
     uint64_t incarnation; /* random, not 0 */
     const char *version;
     struct wire_list nodes; /* struct view_node: corosync's node list */
-    uint8_t two_node;       /* votequorum options that allow a small quorum */
+    uint8_t two_node;       /* votequorum options that let a small quorum form */
     uint8_t last_man_standing;
     uint8_t quorum_device;
     uint8_t wait_for_all;
@@ -74,21 +76,21 @@ struct core_boot {
     uint32_t cpus;
     const char *site;
     const char *rack;
-    uint64_t watchdog_ms;    /* 0: none; else the timeout that the watchdog is armed with */
+    uint64_t watchdog_ms;    /* 0: none; else the timeout for which the watchdog is armed */
     const char *migrate_uri; /* "%s": name of the target */
     const char *libvirt_uri;
-    uint32_t compact_entries; /* a snapshot after so many; 0: as many as is good */
-    /* An older build is played: the highest version of the protocol that it speaks; 0: of this one.
-     * And whether it is from before versions were told. */
+    uint32_t compact_entries; /* entries between snapshots; 0: the default */
+    /* For tests, which play an older build: the highest protocol version it speaks (0: the one of
+     * this build), and whether it predates the announcement of versions. */
     uint32_t speaks;
     uint8_t tells_no_versions;
-    uint64_t solve_in_loop; /* nodes times VMs; what is more is a job; 0: as many as is good */
+    uint64_t solve_in_loop; /* nodes times VMs; above this a solve becomes a job; 0: the default */
     struct core_stored_state state;
 };
 
 struct core_view {
-    struct wire_ids members; /* CPG members that are in the quorum's ring, ascending */
-    struct wire_ids ring;    /* nodes of the quorum's ring, ascending */
+    struct wire_ids members; /* CPG members in the ring that has the quorum, ascending */
+    struct wire_ids ring;    /* nodes of the ring that has the quorum, ascending */
     uint8_t quorate;
 };
 
@@ -101,7 +103,7 @@ struct core_message {
 enum core_agent_line {
     AGENT_LINE_NONE = 0,
     AGENT_PROGRESS,     /* progress_* */
-    AGENT_DONE,         /* the process has ended; result, state, reason, ... */
+    AGENT_DONE,         /* the process has ended: result, state, reason, ... */
     AGENT_CONNECTED,    /* vm watch */
     AGENT_DISCONNECTED, /* reason */
     AGENT_DOMAIN,       /* an existing domain: uuid, generation, state */
@@ -111,7 +113,7 @@ enum core_agent_line {
     AGENT_VOLUME,     /* volume watch: volume_ok, seen[], free_mb, total_mb, reason */
     AGENT_CPU_MODELS, /* vm host-cpu: models, machines */
     AGENT_AUTOSTART,  /* a definition here: uuid, autostart */
-    AGENT_DISKS       /* a domain here: uuid, generation, reason: which disks have changed; "" */
+    AGENT_DISKS       /* a domain here: uuid, generation, reason: the disks that have changed; "" */
 };
 
 #define CORE_NEVER_MOVED UINT64_MAX
@@ -120,8 +122,8 @@ enum core_agent_line {
 struct core_seen {
     const char *node;
     const char *nonce;
-    /* Since the agent saw the number in it grow, by its own clock. It has not: CORE_NEVER_MOVED,
-     * and then the file may be a copy of the node's file as it was once. */
+    /* Time since the agent saw the number grow, by the agent's own clock. CORE_NEVER_MOVED: it has
+     * not grown, and the file may be an old copy of the node's file. */
     uint64_t moved_ms;
 };
 
@@ -133,12 +135,13 @@ struct core_agent {
     uint8_t state;  /* enum agent_vm_state */
     uint8_t domain_event;
     uint8_t volume_ok;
-    uint8_t foreign;     /* DOMAIN, STARTED: it has no generation, certainly */
-    uint8_t autostart;   /* libvirt starts it by itself when the node boots */
-    uint8_t state_lost;  /* vm restore: there is no saved state, or it was used before */
-    uint8_t refused;     /* vm migrate_to, restore: the node that was to take it never will */
-    uint8_t handed_over; /* vm migrate_to: the target's copy is the VM, and could not be resumed */
-    uint8_t not_begun;   /* it never came to what it was to do: nothing has changed */
+    uint8_t foreign;     /* DOMAIN, STARTED: it certainly has no generation */
+    uint8_t autostart;   /* libvirt starts it when the node boots */
+    uint8_t state_lost;  /* vm restore: there is no saved state, or it has been used already */
+    uint8_t refused;     /* vm migrate_to, restore: the target can never take the VM */
+    uint8_t handed_over; /* vm migrate_to: the target's copy is the VM now, but could not be
+                            resumed */
+    uint8_t not_begun;   /* the agent never got to its task: nothing has changed */
     const char *uuid;
     const char *name;
     const char *reason;
@@ -152,23 +155,23 @@ struct core_agent {
     const struct core_seen *seen;
     uint32_t n_seen;
     struct wire_strs models, machines;
-    const char *machine; /* DONE, DOMAIN: that the VM runs with; "" or NULL: not known */
+    const char *machine; /* DONE, DOMAIN: the machine type the VM runs with; "" or NULL: unknown */
 };
 
 enum core_power { POWER_UNKNOWN = 0, POWER_ON, POWER_OFF };
 
 struct core_fence {
     uint64_t run;
-    uint8_t ok;    /* the agent has done it, and where it can tell, its status says off; a test: it
-                      has answered */
-    uint8_t power; /* of a test: what it has answered */
+    uint8_t ok;    /* the agent succeeded, and its status, if it has one, says off; for a test: it
+                      answered */
+    uint8_t power; /* of a test: the answer */
     const char *message; /* one line, free of secrets */
 };
 
 enum core_request_kind {
     REQUEST_COMMAND = 1,
     REQUEST_DEVICE_TEST,
-    REQUEST_OUTLOOK /* bring core_get_outlook() up to date; REPLY says that it is, OK */
+    REQUEST_OUTLOOK /* bring core_get_outlook() up to date; REPLY OK says that it is */
 };
 
 struct core_request {
@@ -182,14 +185,14 @@ struct core_request {
 struct core_event {
     enum core_event_type type;
     uint64_t now_ms;  /* CLOCK_BOOTTIME */
-    uint64_t wall_ms; /* UTC; for people only, nothing is decided by it */
+    uint64_t wall_ms; /* UTC; for people only: no decision uses it */
     union {
         struct core_boot boot;
         struct core_view view;
         struct core_message message;
         struct {
             uint64_t seq;
-            int error; /* 0, or a negative errno: the node cannot go on */
+            int error; /* 0, or a negative errno: the node cannot continue */
         } stored;
         struct core_agent agent;
         struct core_fence fence;
@@ -198,8 +201,8 @@ struct core_event {
             uint64_t id;
         } solved;
         struct {
-            uint64_t due_ms; /* TIMEOUT: the wakeup_ms that it answers; how late it is tells how far
-                                this clusterd lags behind */
+            uint64_t due_ms; /* TIMEOUT: the wakeup_ms that it answers. The delay shows how far this
+                                clusterd lags behind. */
         } timeout;
     };
 };
@@ -213,16 +216,16 @@ enum core_action_type {
     CORE_ACTION_KILL_AGENT,
     CORE_ACTION_FENCE,
     CORE_ACTION_REPLY,
-    CORE_ACTION_EVENT,     /* a new row of the model's events: log it, tell subscribers */
+    CORE_ACTION_EVENT,     /* a new row of the model's events: log it and tell subscribers */
     CORE_ACTION_OPERATION, /* this operation has changed: tell subscribers */
-    CORE_ACTION_PROGRESS,  /* of a VM that moves: tell subscribers */
-    CORE_ACTION_LOG,       /* about this node alone, not replicated */
+    CORE_ACTION_PROGRESS,  /* of a moving VM: tell subscribers */
+    CORE_ACTION_LOG,       /* about this node only, not replicated */
     CORE_ACTION_WATCHDOG,
-    CORE_ACTION_EXIT, /* CORE_EVENT_STOP is done, or the node must not go on */
-    CORE_ACTION_SOLVE /* solve_job_run() it elsewhere than in the loop, then SOLVED */
+    CORE_ACTION_EXIT, /* CORE_EVENT_STOP is done, or the node must not continue */
+    CORE_ACTION_SOLVE /* run solve_job_run() outside the loop, then send SOLVED */
 };
 
-/* All of it in one transaction, in this order; it may share a transaction with other STOREs. */
+/* One transaction, in this order. Several STOREs may share a transaction. */
 struct core_store {
     uint64_t seq;          /* grows by one; STORED confirms up to and including it */
     uint64_t promised;     /* 0: unchanged */
@@ -231,8 +234,8 @@ struct core_store {
         *snapshot; /* NULL: none. Replaces the snapshot and deletes entries <= its index */
     uint32_t snapshot_size;
     uint64_t snapshot_index, snapshot_epoch, snapshot_chain;
-    uint32_t needs; /* version of the protocol that whoever reads it must speak; 0: unchanged */
-    uint64_t truncate_from; /* 0: nothing; else entries >= this index are deleted, before the new
+    uint32_t needs; /* the protocol version that a reader of the store must speak; 0: unchanged */
+    uint64_t truncate_from; /* 0: nothing; else entries >= this index are deleted before the new
                                ones are added */
     const struct core_entry *entries;
     uint32_t n_entries;
@@ -247,17 +250,17 @@ struct core_run_agent {
     const char *agent;               /* "vm", "volume" */
     const char *action;              /* "start" */
     const char *instance;            /* name of the VM or volume */
-    const struct core_param *params; /* OCF_RESKEY_ is put before each key */
+    const struct core_param *params; /* each key gets the prefix OCF_RESKEY_ */
     uint32_t n_params;
     const char *input;   /* for stdin; NULL: none */
-    uint64_t timeout_ms; /* SIGKILL to its process group then; 0: lives until killed. Ends:
-                            AGENT_DONE, RESULT_TIMEOUT */
-    uint8_t outlives;    /* it is not to be killed when this clusterd ends */
+    uint64_t timeout_ms; /* then its process group gets SIGKILL and AGENT_DONE says RESULT_TIMEOUT;
+                            0: no limit */
+    uint8_t outlives;    /* the agent is not killed when this clusterd ends */
 };
 
 struct core_kill_agent {
     uint64_t run;
-    uint8_t force; /* 0: SIGTERM (cancel, tell the truth); 1: SIGKILL */
+    uint8_t force; /* 0: SIGTERM (cancel, and report the outcome); 1: SIGKILL */
 };
 
 enum core_fence_action { FENCE_OFF = 1, FENCE_STATUS };
@@ -266,7 +269,7 @@ struct core_fence_order {
     uint64_t run;
     const char *agent;               /* "fence_ipmilan" */
     const char *node;                /* replaces {node} in values */
-    enum core_fence_action action;   /* OFF: then verified by status where the agent can */
+    enum core_fence_action action;   /* OFF: then checked by status if the agent has it */
     const struct core_param *params; /* secret */
     uint32_t n_params;
     uint64_t timeout_ms;
@@ -286,7 +289,7 @@ struct core_reply {
     uint64_t operation;  /* to wait for; 0: none */
     const char *message; /* one line; "" when OK */
     const char *hint;    /* what to do; may be "" */
-    const char *warning; /* OK: it is done, but breaks something; one line, or "" */
+    const char *warning; /* with OK: done, but it breaks something; one line, or "" */
 };
 
 struct core_progress {
@@ -300,7 +303,7 @@ struct core_watchdog {
 };
 
 struct solve_job; /* opaque */
-/* Runs it to its end, in any thread; it touches nothing but the job. */
+/* Runs the job to its end, in any thread. It touches nothing but the job. */
 void solve_job_run(struct solve_job *job);
 
 struct core_action {
@@ -329,22 +332,23 @@ struct core_action {
         struct core_watchdog watchdog;
         struct {
             uint64_t id;
-            struct solve_job *job; /* the core's; untouched by it until SOLVED, see solve.h */
+            struct solve_job *job; /* the core's, which does not touch it until SOLVED; see
+                                      solve.h */
         } solve;
         struct {
-            int error; /* 0: asked for; else negative errno */
+            int error; /* 0: as requested; else a negative errno */
             const char *message;
         } exit;
     };
 };
 
-/* Everything in it belongs to the core and is valid until the next core_step(). Actions are to be
- * done in order. */
+/* Everything here belongs to the core and is valid until the next core_step(). The caller carries
+ * out the actions in order. */
 struct core_actions {
     const struct core_action *v;
     uint32_t n;
-    uint64_t wakeup_ms; /* CORE_EVENT_TIMEOUT is wanted at this now_ms at the latest; UINT64_MAX:
-                           not at all */
+    uint64_t wakeup_ms; /* the caller sends CORE_EVENT_TIMEOUT at this now_ms at the latest;
+                           UINT64_MAX: never */
 };
 
 /* -ENOMEM. */
@@ -352,15 +356,19 @@ int core_create(struct core **ret_core);
 void core_destroy(struct core *core); /* NULL is fine */
 
 /*
- * Handles one event. 0, or a negative errno after which the core must not be used any more (the
- * process ends; what it promised is on disk; of actions there are only LOG and EXIT, which say
- * why): -ENOMEM, -EBADMSG (the store is damaged), -EIO (it does not store), -ETIME (it does not
- * answer), -ENOTRECOVERABLE (this node's log contradicts the others').
+ * Handles one event. Returns 0, or a negative errno. After an error the core must not be used any
+ * more: the process ends. What the core promised is on disk, and the only actions are LOG and EXIT,
+ * which say why.
+ *
+ * -ENOMEM
+ * -EBADMSG           the store is damaged
+ * -EIO               the store fails
+ * -ETIME             the store does not answer
+ * -ENOTRECOVERABLE   this node's log contradicts the others'
  */
 int core_step(struct core *core, const struct core_event *event, struct core_actions *ret_actions);
 
-/* ------------------------------------------------------------------------------------- for readers
- * (IPC, tests) ---- */
+/* ----------------------------------------------------- for readers (IPC, tests) ---- */
 
 const struct model *core_model(const struct core *core);
 
@@ -368,52 +376,54 @@ const struct model *core_model(const struct core *core);
 struct core_status {
     uint32_t node;
     uint8_t quorate;
-    uint8_t corosync_down; /* not even this node is in a ring */
-    uint8_t usable;        /* this node may act: a committed view, and nothing doubtful */
+    uint8_t corosync_down; /* this node itself is in no ring */
+    uint8_t usable;        /* this node may act: its view is committed, and nothing is in doubt */
     const char *phase;     /* "ready", "no quorum", "forming a view", "catching up", ... */
-    const char *reason;    /* why not usable, what to do; "" if it is */
+    const char *reason;    /* if not usable: why, and what to do; else "" */
     uint64_t epoch, last_index, commit_index, applied_index;
     uint64_t stored_index;
     /* How this node's list of nodes (corosync.conf) differs from the cluster's; "": it does not. */
     char list_differs[512];
-    /* Which node's version of the protocol keeps it out of the cluster, and what to do; "". */
+    /* Which node's protocol version keeps it out of the cluster, and what to do; "". */
     char version_differs[300];
-    /* Which node has come to another state than the others by the same log; "". */
+    /* Which node has a different state from the others after the same log; "". */
     char state_differs[300];
 };
 void core_get_status(const struct core *core, struct core_status *ret_status);
 
-/* Last usage that the node told (broadcast, not replicated); false: none yet. */
+/* The last usage the node broadcast (not replicated); false: none yet. */
 struct core_usage {
     uint64_t memory_total_mb, memory_free_mb;
     uint32_t cpu_busy_permille;
 };
 bool core_get_usage(const struct core *core, uint32_t node, struct core_usage *ret_usage);
 
-/* How busy the nodes' cpus are, as balance sees it: fills ret[WIRE_MAX_NODES], returns how many. */
+/* How busy the nodes' CPUs are, as balance sees it. Fills ret[WIRE_MAX_NODES], returns the
+ * count. */
 struct planner_load;
 uint32_t core_get_loads(const struct core *core, struct planner_load *ret);
-/* What is planned and not decided: as it was last asked for (REQUEST_OUTLOOK). The plans are the
- * core's, until the next step. */
+/* Plans that are not decided yet, as of the last REQUEST_OUTLOOK. The plans belong to the core and
+ * are valid until the next step. */
 struct planner_plan;
 struct core_outlook {
-    const struct planner_plan *starts; /* of VMs that are down and should run; NULL: not known */
-    const struct planner_plan *advice; /* the moves that `balance advise` names; NULL: none */
+    const struct planner_plan *starts; /* for VMs that are down and should run; NULL: unknown */
+    const struct planner_plan *advice; /* the moves that `balance advise` suggests; NULL: none */
 };
-/* Whether it is of the present model, or there is nothing to ask: then nobody has to request it. */
+/* Whether the outlook matches the present model, or is not needed. Then nobody has to request
+ * it. */
 bool core_outlook_is_known(const struct core *core);
 void core_get_outlook(const struct core *core, struct core_outlook *ret_outlook);
 
-/* Whether any `nodes` nodes can be lost, as this node last found; see reserve.h. */
+/* Whether any `nodes` nodes can be lost, by this node's last check; see reserve.h. */
 enum core_reserve_state { RESERVE_OFF = 0, RESERVE_OK, RESERVE_BROKEN, RESERVE_UNKNOWN };
 struct core_reserve {
     uint32_t nodes;                /* 0: no reserve is kept */
-    enum core_reserve_state state; /* OFF with nodes: it has not been looked at yet */
-    const char *text;              /* BROKEN, UNKNOWN: by what, in one line */
+    enum core_reserve_state state; /* OFF while nodes > 0: not checked yet */
+    const char *text;              /* BROKEN, UNKNOWN: the reason, in one line */
 };
 void core_get_reserve(const struct core *core, struct core_reserve *ret_reserve);
 
-/* Progress of the VM's migration, as last heard; false: none. */
+/* The last known progress of the VM's migration; false: none. */
 bool core_get_progress(const struct core *core, uint32_t vm, struct core_progress *ret_progress);
 
 #endif

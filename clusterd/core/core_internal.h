@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state that the parts of the core share. Nobody outside of core/ includes this. Each part
- * declares what it does in a header of its own.
+ * The state that the parts of the core share. Nothing outside core/ includes this. Each part
+ * declares its functions in its own header.
  */
 #ifndef CLUSTERD_CORE_CORE_INTERNAL_H
 #define CLUSTERD_CORE_CORE_INTERNAL_H
@@ -26,11 +26,11 @@
 
 struct core {
     bool booted;
-    bool replaying; /* at boot: what is applied has been told before */
+    bool replaying; /* at boot: the events of what is applied have been reported already */
     bool stopping;
     bool was_usable; /* this node has been in a usable view since clusterd started */
     uint64_t now_ms, wall_ms;
-    uint64_t prompt_ms; /* the last TIMEOUT that came in time; 0: none yet */
+    uint64_t prompt_ms; /* the last TIMEOUT that was on time; 0: none yet */
 
     uint32_t self;
     uint64_t incarnation;
@@ -63,7 +63,7 @@ struct core {
     struct {
         uint32_t node;
         struct core_usage usage;
-        uint32_t cpu_mean; /* sixteenths of a permille, over the last ten reports or so */
+        uint32_t cpu_mean; /* sixteenths of a permille, over about the last ten reports */
     } usage[WIRE_MAX_NODES];
     uint32_t n_usage;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The actions of one step, as they are collected. All that they point to lies in the outbox's
- * arena, which is emptied at the beginning of the next step.
+ * The actions of one step. Everything they point to lies in the outbox's arena, which is emptied at
+ * the beginning of the next step.
  */
 #ifndef CLUSTERD_CORE_OUTBOX_H
 #define CLUSTERD_CORE_OUTBOX_H
@@ -16,7 +16,7 @@ struct outbox {
     uint32_t n, capacity;
     struct buffer scratch;    /* for encoding */
     int error;                /* sticky: -ENOMEM */
-    struct core_action spare; /* what outbox_add() gives when memory has run out */
+    struct core_action spare; /* what outbox_add() returns when memory has run out */
 };
 
 void outbox_init(struct outbox *out);
@@ -24,8 +24,8 @@ void outbox_finish(struct outbox *out);
 void outbox_reset(struct outbox *out);
 /* A zeroed action of that type. Never NULL; see `error`. Valid until the next outbox_add(). */
 struct core_action *outbox_add(struct outbox *out, enum core_action_type type);
-/* The answer to a client's request; all that it points to must live as long as the step. Valid
- * until the next outbox_add(): a warning may be added till then. */
+/* The answer to a client's request. Everything it points to must live as long as the step. Valid
+ * until the next outbox_add(); a warning may be added until then. */
 struct core_reply *outbox_reply(struct outbox *out, uint64_t id, enum core_reply_code code,
                                 uint64_t operation, const char *message, const char *hint);
 void outbox_send(struct outbox *out, const struct message *message);

@@ -2,10 +2,10 @@
 /*
  * Commands on their way: sent, not yet applied.
  *
- * A command sent in one view and delivered in the next is dropped by all members alike. So when the
- * first entry of a new view has been applied here, everything of an earlier view that was stored by
- * anybody who counts has been applied too, and what is still pending is in nobody's log: it may be
- * sent again, and is done exactly once.
+ * A command sent in one view and delivered in the next is dropped by all members alike. Once the
+ * first entry of a new view has been applied here, every entry of an earlier view that any counting
+ * member stored has been applied too. What is still pending then is in nobody's log: it may be sent
+ * again and still takes effect exactly once.
  */
 #include "base/check.h"
 #include "base/mutant.h"
@@ -50,7 +50,7 @@ static void remove_pending(struct core *c, uint32_t i) {
     memmove(&c->pending[i], &c->pending[i + 1], (c->n_pending - i) * sizeof(*c->pending));
 }
 
-/* Whether the view speaks the version that it needs; else the client, if there is one, is told. */
+/* Whether the view speaks the version that the command needs. If not, a waiting client is told. */
 static bool may_propose(struct core *c, uint32_t since, uint64_t client) {
     char names[200];
     if (since <= c->replica.protocol || MUTANT(newer_in_old_view)) {
@@ -158,7 +158,7 @@ int core_resend(struct core *c, bool *ret_report_dropped) {
             if (p->kind == PENDING_CLIENT) {
                 remove_pending(c, i);
             } else {
-                i++; /* it is sent when all members know it */
+                i++; /* sent once all members know it */
             }
         } else {
             int err = send_pending(c, p);
@@ -187,8 +187,8 @@ void core_pending_in_snapshot(struct core *c) {
 }
 
 /*
- * A client is not kept waiting for a quorum that may never come. Its request is not sent again
- * after that: applied hours later, it would hit a cluster in a different state.
+ * A client does not wait for a quorum that may never come. Its request is not sent again after
+ * that: applied hours later, it would hit a cluster in a different state.
  */
 void core_expire(struct core *c) {
     for (uint32_t i = 0; i < c->n_pending;) {

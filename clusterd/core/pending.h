@@ -12,8 +12,8 @@ struct apply;
 struct core;
 
 enum pending_kind {
-    PENDING_POLICY, /* the policy decides anew in each view: dropped with its view */
-    PENDING_REPORT, /* something that happened here: sent again in the next view */
+    PENDING_POLICY, /* the policy decides again in each view: dropped with its view */
+    PENDING_REPORT, /* something happened here: sent again in the next view */
     PENDING_CLIENT  /* likewise, and a client waits for the answer */
 };
 
@@ -21,7 +21,7 @@ struct pending {
     uint64_t request; /* number within this incarnation */
     enum pending_kind kind;
     uint32_t type;       /* of the command */
-    uint32_t since;      /* version of the protocol that it needs */
+    uint32_t since;      /* the protocol version that it needs */
     uint64_t client;     /* REPLY id */
     uint64_t sent_epoch; /* 0: not sent yet */
     uint64_t deadline_ms;
@@ -35,16 +35,17 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
                  uint64_t client);
 /* Whether a command of that type is under way from here. */
 bool core_is_pending(const struct core *c, uint32_t type);
-/* A command of this clusterd's was applied, so it is pending no more. True: *ret_client waits for
- * the answer. */
+/* A command of this clusterd was applied and is no longer pending. Returns true if a client waits;
+ * *ret_client is that client. */
 bool core_applied(struct core *c, const struct apply *a, uint64_t *ret_client);
-/* Sends what was sent in an earlier view, or could not be sent while this node had none.
- * *ret_report_dropped: a report of this node was dropped instead; what runs here is reported anew
- * in each view. -ENOMEM. */
+/* Sends the commands of an earlier view, and those that waited for a view. A report of this node is
+ * not sent again, because what runs here is reported in each view: *ret_report_dropped says that
+ * one was dropped. -ENOMEM. */
 int core_resend(struct core *c, bool *ret_report_dropped);
-/* The state came as a snapshot: what was sent before may be in it, and is not sent again. */
+/* The state came as a snapshot, which may include the commands sent before: they are not sent
+ * again. */
 void core_pending_in_snapshot(struct core *c);
-/* Answers the clients whose time is over. */
+/* Answers the clients whose deadline has passed. */
 void core_expire(struct core *c);
 /* The next deadline; UINT64_MAX: none. */
 uint64_t core_pending_deadline(const struct core *c);

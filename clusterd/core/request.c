@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a client asks for: the checks that need the planner are made here, on the node that took the
- * request, against its model. They are for the client's sake (a refusal at once, with the reason);
- * what must hold is checked again when the command is applied or ordered.
+ * Requests of clients. The node that took the request makes the checks that need the planner,
+ * against its own model. These checks serve the client: a refusal comes at once and gives the
+ * reason. Whatever must hold is checked again when the command is applied or ordered.
  */
 #include "core/core_internal.h"
 #include "core/model/devices.h"
@@ -31,7 +31,7 @@ static int request_move(struct core *c, const struct core_request *request) {
     struct cmd_vm_move move = *(const struct cmd_vm_move *)request->value;
     const struct model_vm *vm = model_vm_by_name(&c->model, move.vm);
     if (!vm) {
-        return propose(c, request, &move); /* apply says so */
+        return propose(c, request, &move); /* apply reports it */
     }
     if (move.mode == MOVE_LIVE && vm->mobility == MOBILITY_QUICK) {
         return refuse(c, request, outbox_text(&c->out, "%s may not be moved live", vm->name),
@@ -143,10 +143,10 @@ static bool has_machine(const struct cmd_vm_add *add, const struct model_node *n
 }
 
 /*
- * What only one of its possible owners has (a CPU, a machine type) makes the VM as mortal as that
- * node; what none has, still-born. Whoever names a single possible owner has chosen that mortality.
- * CPUs that are what the host has (host-passthrough, ...) can start anywhere: the agent warns of
- * what they cannot. NULL: enough have it.
+ * If only one of the possible owners has the CPU or the machine type, the VM cannot fail over; if
+ * none has it, the VM cannot start. Someone who names a single possible owner has accepted that.
+ * CPUs that mirror the host (host-passthrough, ...) can start anywhere; the agent warns about the
+ * rest. NULL: enough nodes have it.
  */
 static const char *too_few(struct core *c, const struct cmd_vm_add *add,
                            bool (*has)(const struct cmd_vm_add *, const struct model_node *),
@@ -190,8 +190,9 @@ static int request_add(struct core *c, const struct core_request *request) {
 }
 
 /*
- * Of two nodes, one waits for the other to be off, and the word that it is cannot be committed
- * before there is a view: so it is taken here first. The command follows when the view is there.
+ * In a two-node cluster, one node waits until the other is off. The administrator's word that it is
+ * off cannot be committed before there is a view, so the executor takes it first. The command
+ * follows once there is a view.
  */
 static int request_confirm_off(struct core *c, const struct core_request *request) {
     const struct cmd_node_confirm_off *confirm = request->value;
@@ -213,7 +214,7 @@ static int request_device_add(struct core *c, const struct core_request *request
     return message ? refuse(c, request, message, hint) : propose(c, request, request->value);
 }
 
-/* Where there are devices, but none that may be used. */
+/* Refuses if the node has devices, but none that may be used. */
 static int request_fence(struct core *c, const struct core_request *request) {
     const struct cmd_node_fence *fence = request->value;
     const struct model_node *node = model_node_by_name(&c->model, fence->node);

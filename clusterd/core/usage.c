@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What nodes tell of themselves without committing it: how busy they are, and how far a move is.
- * Nothing of it outlives this clusterd, and nothing that must be safe depends on it.
+ * What nodes broadcast about themselves without committing it: how busy they are, and how far a
+ * move has come. None of it outlives this clusterd, and safety depends on none of it.
  */
 #include "core/usage.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What nodes tell of themselves without committing it: how busy they are, and how far a move is.
+ * What nodes broadcast about themselves without committing it: how busy they are, and how far a
+ * move has come.
  */
 #ifndef CLUSTERD_CORE_USAGE_H
 #define CLUSTERD_CORE_USAGE_H

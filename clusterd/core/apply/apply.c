@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The frame of applying: it decodes a log entry and hands the command to the function of its type.
+ * The frame of applying a command: decode the log entry and call the function for its type.
  */
 #include "core/apply/inside.h"
 
@@ -22,9 +22,9 @@ static apply_fn find_apply(uint32_t type) {
 }
 
 /*
- * It stands in the log since a time when nobody looked before it was given its place. All nodes
- * come by it and say the same: it changes nothing but the event, whose time is that of the last
- * one.
+ * Such an entry dates from a time when nothing checked entries before they got their place in the
+ * log. All nodes read it and conclude the same: the entry changes nothing but the event, whose time
+ * is that of the last one.
  */
 static void refuse_unreadable(struct apply *a) {
     const struct model_table *events = &a->m->events;

@@ -2,9 +2,9 @@
 /*
  * Applying a committed command: the only way in which the model changes.
  *
- * Everything here must come out the same on every node: it looks at the model and the command, at
- * nothing else. A command that makes no sense any more (an order on an older picture, a report of a
- * former clusterd) is refused, which changes nothing; it is no error.
+ * Everything here must give the same result on every node, so it depends only on the model and the
+ * command. A command that no longer makes sense (an order decided on an older state, a report of a
+ * former clusterd) is refused and changes nothing. That is not an error.
  */
 #ifndef CLUSTERD_CORE_APPLY_APPLY_H
 #define CLUSTERD_CORE_APPLY_APPLY_H
@@ -26,13 +26,14 @@ struct apply {
     enum core_reply_code code;
     uint64_t operation;
     const char *message, *hint;
-    const char *warning;       /* of what was done and breaks something */
-    uint32_t asking;           /* VM_ADD: the nodes are asked about that VM first; 0: it is added */
-    struct apply_added *added; /* VMs about which all has been said with this entry */
+    const char *warning;       /* a warning: it was done, but it breaks something */
+    uint32_t asking;           /* VM_ADD: the VM that the nodes are being asked about; 0: it is
+                                  added */
+    struct apply_added *added; /* VMs whose question is settled by this entry */
     int error;                 /* -ENOMEM: the node must stop */
 };
 
-/* What its client is told at last. In the outbox's arena. */
+/* The final answer to its client. In the outbox's arena. */
 struct apply_added {
     uint32_t vm;
     enum core_reply_code code;
@@ -41,8 +42,8 @@ struct apply_added {
     struct apply_added *next;
 };
 
-/* Applies one log entry, whose index must be one above the model's. Result in *ret for the origin's
- * client. */
+/* Applies one log entry, whose index must be one above the model's. The result for the origin's
+ * client is in *ret. */
 int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *data, uint32_t size,
                 struct outbox *out, struct apply *ret);
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A VM that is added, and what the nodes say of it: libvirt may run it already.
+ * A VM is added, and the nodes say what they know of it: libvirt may run it already.
  *
- *     VM_ADD ──► asked: `unasked` holds all online nodes
- *                  ├── VM_CLAIM "not here", of the last of them ─────────────► added
- *                  └── VM_CLAIM "it runs here", "cannot say"; a node goes ───► removed again
+ *     VM_ADD ──► being asked: `unasked` holds the online nodes that have not answered
+ *                  ├── VM_CLAIM "not here" of the last of them ──────────────► added
+ *                  └── VM_CLAIM "it runs here", "cannot say"; a node leaves ─► removed again
  *
- * While it is asked about it is OFF, nothing starts it and nothing is destroyed for it (executor).
- * Nodes that are not online cannot be asked: whoever adds is warned. When such a node comes, it
- * tells what runs there before it counts as online; so does each node when somebody starts the VM
- * by hand. It stands in `foreign` then: nothing starts the VM as long as it does.
+ * Until all have answered the VM is OFF: nothing starts it, and nothing is destroyed for it
+ * (executor). Nodes that are not online cannot be asked, so the person who adds the VM gets a
+ * warning. When such a node comes, it reports what runs there before it counts as online. Every
+ * node does so, too, when somebody starts the VM by hand. The node is then in the VM's `foreign`
+ * list, and nothing starts the VM while that list has entries.
  */
 #include "base/mutant.h"
 #include "core/apply/inside.h"
@@ -46,8 +47,8 @@ static const char *away(struct apply *a) {
     return names;
 }
 
-/* Two nodes of which one cannot take the VM as the other starts it: each resolves the alias to what
- * is its own newest. */
+/* Two nodes that resolve the alias differently, each to its own newest type: neither can take the
+ * VM as the other starts it. */
 static const char *alias_doubt(struct apply *a, const struct model_vm *vm) {
     MODEL_EACH(model_node, from, &a->m->nodes) {
         const char *type = machine_find(&from->machines, vm->arch, vm->machine);
@@ -71,7 +72,7 @@ static const char *alias_doubt(struct apply *a, const struct model_vm *vm) {
     return "";
 }
 
-/* What the nodes have found besides, and who could not be asked. */
+/* The nodes' other findings, and the nodes that could not be asked. */
 static const char *doubts(struct apply *a, const struct model_vm *vm) {
     const char *alias = alias_doubt(a, vm);
     const char *notes =
@@ -211,7 +212,7 @@ static void answered(struct apply *a, struct model_vm *vm, const struct model_no
     }
 }
 
-/* Told of what runs there by itself, without a question. */
+/* A node reports, without being asked, that its libvirt runs the VM by itself. */
 static void told(struct apply *a, struct model_vm *vm, const struct model_node *node, bool runs) {
     if (ids_contain(&vm->foreign, node->id) == runs) {
         return;

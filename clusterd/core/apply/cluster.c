@@ -108,13 +108,13 @@ void apply_volume_health(struct apply *a, const void *command) {
     }
     health->since_ms = a->time_ms;
     if (found->state == VOLUME_UNKNOWN) {
-        return; /* its agent has just begun to look */
+        return; /* its agent has just started to look */
     }
     apply_event(a, found->state == VOLUME_OK ? SEVERITY_INFO : SEVERITY_ERROR, "volume",
                 volume->name, "volume %s on %s: %s%s%s", volume->name, node->name,
                 volume_state_name(found->state), found->reason[0] ? ": " : "", found->reason);
     if (found->state == VOLUME_OK) {
-        vms_forget_failures(a); /* what failed without the volume may work now */
+        vms_forget_failures(a); /* what failed for want of the volume may work now */
     }
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VMs that run with other disks than their definition has: somebody put new images over them (an
- * external snapshot, as backup programs make them) or moved them. What the definition names is
- * older than what the guest has written since. So from the moment that this is known nothing starts
- * the VM from its definition; as it runs it may be moved, live or saved, for both take the present
- * disks along. When they are as they were again, all is as before.
+ * VMs that run with disks that differ from their definition: somebody put new images over them (an
+ * external snapshot, as backup programs make them) or moved them. The images in the definition are
+ * older than what the guest has written since. So once this is known, nothing starts the VM from
+ * its definition. While it runs it may be moved, live or saved, because both take the present disks
+ * along. When the disks match the definition again, everything is as before.
  */
 #include "core/apply/inside.h"
 

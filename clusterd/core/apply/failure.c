@@ -2,16 +2,16 @@
 /*
  * A VM that fails: where it is not tried again, and when it is.
  *
- *     crash, or an order without a word      counts; above restart_limit it avoids the node
- *     start that failed, or without a word   it avoids the node
- *     it avoids every node that could        VM_RETRY wait: a pause, twice as long each time
- *     the pause is over                      VM_RETRY: it may be tried everywhere again
- *     a node or volume is back, `vm start`   the same at once; the next pause is short
+ *    crash, or an order without a result         counts; above restart_limit the VM avoids the node
+ *    start that failed or ended without result   the VM avoids the node
+ *    the VM avoids every node that could take it VM_RETRY wait: a pause, twice as long each time
+ *    the pause is over                           VM_RETRY: it may be tried everywhere again
+ *    a node or volume is back, `vm start`        the same at once; the next pause is short
  *
- * What keeps a VM down often ends by itself: locks of a dead node live on for a while, storage
- * comes back. So it is tried for ever, as fencing is. When the pause ends is told by the wall clock
- * in the model, for `status` and for the next coordinator; the one that waits guards against its
- * jumps.
+ * The cause often goes away: locks of a dead node live on for a while, storage comes back. So the
+ * VM is tried without limit, as fencing is. The model holds the end of the pause as wall-clock
+ * time, for `status` and for the next coordinator. The coordinator that waits guards against jumps
+ * of the clock.
  */
 #include "core/apply/inside.h"
 #include "core/model/settings.h"
@@ -64,7 +64,7 @@ static void begin_pause(struct apply *a, struct model_vm *vm) {
     uint64_t long_ago = setting_get(a->m, SETTING_restart_period_ms) +
                         setting_get(a->m, SETTING_start_retry_max_ms);
     if (a->time_ms > vm->retry_ms + long_ago || a->time_ms + long_ago < vm->retry_ms) {
-        vm->retries = 0; /* so the last try is, or the clock has been set */
+        vm->retries = 0; /* the last attempt is this old, or the clock has been set */
     }
     uint64_t pause = next_pause(a->m, vm);
     vm->waits = 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fencing: asked for by people, tried by the coordinator, proved; and what follows from a proof.
+ * Fencing: requested by people, tried by the coordinator, proved; and what follows from the proof.
  */
 #include "core/apply/inside.h"
 
@@ -34,7 +34,7 @@ void apply_node_fence(struct apply *a, const void *command) {
     }
     op->node = node->id;
     node->fence_asked = 1;
-    node->fence_attempts = 0; /* no long pause for somebody who stands beside it */
+    node->fence_attempts = 0; /* no long pause for an administrator who is waiting */
     a->operation = op->id;
     apply_event(a, SEVERITY_WARNING, "fence-asked", node->name,
                 "an administrator asked to fence %s", node->name);
@@ -116,7 +116,7 @@ static void fence_failed(struct apply *a, struct model_node *node,
     if (node->state != NODE_FENCING) {
         return;
     }
-    /* Of a node that holds nothing nobody needs to be sure. */
+    /* A node that holds nothing need not be certain to be off. */
     bool done = !model_node_holds_vms(a->m, node->id) && !result->more;
     node_set_state(a, node, done ? NODE_OFFLINE : NODE_LOST,
                    outbox_text(a->out, "fencing failed (attempt %u%s%s): %s%s%s",
@@ -134,8 +134,8 @@ void apply_fence_result(struct apply *a, const void *command) {
         return;
     }
     if (result->evidence != EVIDENCE_NONE) {
-        /* By watchdog only while it is lost: the proof is about the run of clusterd that was lost.
-         */
+        /* The watchdog is evidence only while the node is lost: the proof is about the run of
+         * clusterd that was lost. */
         if (result->order == 0 && node->state != NODE_LOST && node->state != NODE_FENCING) {
             apply_refuse(a, REPLY_REFUSED, "the node is not lost", "");
             return;
@@ -145,7 +145,7 @@ void apply_fence_result(struct apply *a, const void *command) {
     }
     fence_failed(a, node, result);
     if (result->more) {
-        return; /* whoever asked for it waits for the next device's word */
+        return; /* the requester waits for the next device's result */
     }
     fencing_end(a, node, OPERATION_FAILED, result->message);
     node->fence_asked = 0; /* the administrator has been told; a lost node is tried again anyway */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of apply/ share, from the bottom up: each section is one file, and a file calls
- * only what stands above its own section. apply.c, which calls all of them, is not here.
+ * What the files of apply/ share, from the bottom up. Each section is one file, and a file calls
+ * only what is above its own section. apply.c calls all of them and is not listed.
  */
 #ifndef CLUSTERD_CORE_APPLY_INSIDE_H
 #define CLUSTERD_CORE_APPLY_INSIDE_H
@@ -12,8 +12,7 @@
 
 typedef void (*apply_fn)(struct apply *a, const void *command);
 
-/* The functions of all commands, each by the name that WIRE_COMMANDS gives it. It is in the file of
- * what the command is about. */
+/* The functions of all commands, named as in WIRE_COMMANDS. Each is in the file of its subject. */
 #define X(NAME, number, command, since, flags) \
     void apply_##command(struct apply *a, const void *cmd);
 WIRE_COMMANDS(X)
@@ -21,8 +20,8 @@ WIRE_COMMANDS(X)
 
 /* -------------------------------------------------------------------------------- rows.c ---- */
 
-/* As MODEL_EACH, for rows that are written to. What model.h finds is const: only here, in apply/,
- * are rows changed. */
+/* Like MODEL_EACH, but the rows may be written. The look-ups of model.h return const rows: only
+ * apply/ changes rows. */
 #define APPLY_EACH(type, row, table)                                                  \
     for (struct type *row = (table)->rows, *row##_end = row ? row + (table)->n : row; \
          row != row##_end; row++)
@@ -30,7 +29,7 @@ WIRE_COMMANDS(X)
 struct model_node *apply_node_by_id(struct apply *a, uint32_t id);
 struct model_vm *apply_vm_by_id(struct apply *a, uint32_t id);
 struct model_operation *apply_operation_by_id(struct apply *a, uint64_t id);
-/* The same row, to be written to; NULL stays NULL. */
+/* The same row, writable; NULL stays NULL. */
 struct model_node *apply_node_row(struct apply *a, const struct model_node *node);
 struct model_vm *apply_vm_row(struct apply *a, const struct model_vm *vm);
 struct model_health *apply_health_row(struct apply *a, const struct model_health *health);
@@ -42,32 +41,32 @@ void apply_event(struct apply *a, enum severity severity, const char *kind, cons
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* false: refused already. */
 bool apply_good_name(struct apply *a, const char *what, const char *name);
-/* Names to ids. false: one is no node, and it is refused already. */
+/* Names to ids. false: one is not a node, and the command is refused already. */
 bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids);
-/* NULL: there is none, and it is refused already. */
+/* NULL: there is none, and the command is refused already. */
 struct model_node *find_node(struct apply *a, const char *name);
 struct model_vm *find_vm(struct apply *a, const char *name);
 
-/* Rows own their strings and arrays: these replace them. */
+/* Rows own their strings and arrays; these functions replace them. */
 void set_text(struct apply *a, const char **field, const char *text);
 void set_ids(struct apply *a, struct wire_ids *field, const uint32_t *v, uint32_t n);
 void add_id(struct apply *a, struct wire_ids *field, uint32_t id);
 void remove_id(struct apply *a, struct wire_ids *field, uint32_t id);
 
-/* Every change of a VM's row goes through one of the functions of vm_state.c, or calls this. */
+/* Every change of a VM's row goes through a function of vm_state.c, or calls this. */
 void vm_touch(struct apply *a, struct model_vm *vm);
 void node_set_state(struct apply *a, struct model_node *node, enum node_state state,
                     const char *reason);
 
 /* --------------------------------------------------------------------------- resources.c ---- */
 
-/* Whether what is given may be put into the row's list; false: refused already. */
+/* Whether the given amounts fit into the row's list; false: refused already. */
 bool apply_good_resources(struct apply *a, const struct wire_list *field,
                           const struct wire_list *given);
 void set_resources(struct apply *a, struct wire_list *field, const struct wire_list *given);
 /* "vgpu 2, sriov 4" */
 const char *apply_resources_text(struct apply *a, const struct wire_list *list);
-/* The node's VMs may now need more of what was given than it has. */
+/* Warns if the node's VMs need more than the node now has. */
 void apply_warn_of_resources(struct apply *a, const struct model_node *node,
                              const struct wire_list *given);
 
@@ -81,83 +80,84 @@ struct operation_vm *operation_vm_find(struct model_operation *op, uint32_t vm);
 void operation_changed(struct apply *a, const struct model_operation *op);
 void operation_end(struct apply *a, struct model_operation *op, enum operation_state state,
                    const char *reason);
-/* The VM's part in its operation is over. */
+/* The VM has finished its part of the operation. */
 void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state state,
                       const char *reason);
-/* As operation_vm_end(), but a stop goes on: that is not what it waits for. */
+/* As operation_vm_end(), but a stop continues: it does not wait for that. */
 void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
                        const char *reason);
-/* One that a client asked for, and whose only VM this is. */
+/* An operation requested by a client whose only VM this is. */
 void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind);
 
 /* ----------------------------------------------------------------------------- failure.c ---- */
 
-/* It has failed on that node. */
+/* The VM has failed on that node. */
 void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node);
-/* Something has changed, or somebody has helped: it may be tried everywhere, and its pauses begin
- * anew. */
+/* The situation has changed, or somebody has intervened: the VM may be tried everywhere, and its
+ * pauses start over. */
 void vm_forget_failures(struct apply *a, struct model_vm *vm);
-/* Likewise, for all that do not run. */
+/* The same for all VMs that do not run. */
 void vms_forget_failures(struct apply *a);
 
 /* ------------------------------------------------------------------------------- disks.c ---- */
 
-/* Which of its disks are others than its definition's. */
+/* Which of its disks differ from its definition. */
 void vm_set_disks(struct apply *a, struct model_vm *vm, const char *text);
-/* It is OFF and wanted: with such disks it stays down, which is told. */
+/* The VM is OFF and wanted, but such disks keep it down: says so. */
 void vm_hold_by_disks(struct apply *a, struct model_vm *vm);
-/* false: refused already, as its definition has older disks. */
+/* false: refused already, because the definition has older disks. */
 bool disks_may_be_accepted(struct apply *a, const char *name);
 bool disks_allow(struct apply *a, const struct model_vm *vm);
 
 /* ---------------------------------------------------------------------------- vm_state.c ---- */
 
 void vm_set_state(struct apply *a, struct model_vm *vm, enum vm_state state);
-/* The order that stood is no more. */
+/* The standing order is gone. */
 void vm_clear_order(struct apply *a, struct model_vm *vm);
-/* It runs nowhere: known. */
+/* It is known that the VM runs nowhere. */
 void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason);
-/* Likewise, and its node was what failed: one that is not to start by itself stays down. */
+/* The same, because its node failed: a VM without auto start stays down. */
 void vm_set_lost(struct apply *a, struct model_vm *vm, const char *reason);
-/* It is OFF since its node was lost: one that is not to start by itself stays down, and says so. */
+/* The VM is OFF since its node was lost: without auto start it stays down and says so. */
 void vm_leave_down(struct apply *a, struct model_vm *vm, uint32_t node);
-/* It runs, on `owner`. */
+/* The VM runs on `owner`. */
 void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner);
-/* What became of it is not clear: ask. */
+/* The state of the VM is unclear: ask. */
 void vm_set_resolving(struct apply *a, struct model_vm *vm);
-/* Likewise, of the order that stands: it ended without a word. */
+/* The same for the standing order, which ended without a result. */
 void vm_set_unclear(struct apply *a, struct model_vm *vm, const char *reason);
-/* It ended unclear and runs nowhere, and its saved memory may still be there: it is SAVED. */
+/* The order ended without a result, the VM runs nowhere, and its saved memory may still exist:
+ * SAVED. */
 void vm_set_saved(struct apply *a, struct model_vm *vm);
-/* About to leave its owner. Drained away, it remembers the first node that it was drained from. */
+/* The VM is about to leave its owner. A drained VM remembers the first node it was drained from. */
 void vm_remember_return(struct apply *a, struct model_vm *vm);
 
 /* ----------------------------------------------------------------------------- resolve.c ---- */
 
-/* Answers of probes are in, or nodes have been fenced: decide. */
+/* Probes have been answered, or nodes have been fenced: decide. */
 void vm_resolve(struct apply *a, struct model_vm *vm);
-/* A node is known to run nothing any more. */
+/* The node is known to run nothing any more. */
 void vms_node_off(struct apply *a, uint32_t node);
 
 /* -------------------------------------------------------------------------------- rule.c ---- */
 
-/* A VM is about to be removed: no rule names it any more. */
+/* A VM is about to be removed: removes it from all rules. */
 void rules_forget_vm(struct apply *a, const struct model_vm *vm);
 
 /* ------------------------------------------------------------------------------- claim.c ---- */
 
-/* A new VM: the nodes are asked about it, if there are any; else it is added. */
+/* A new VM: asks the nodes about it. If there are none, the VM is added at once. */
 void claims_ask(struct apply *a, struct model_vm *vm);
 /* Nodes that were asked have left the view. */
 void claims_view(struct apply *a);
-/* A node runs nothing any more: nothing foreign either. */
+/* A node runs nothing any more, so nothing foreign either. */
 void claims_node_off(struct apply *a, uint32_t node);
-/* false: refused already, since the VM is still being added, or runs under libvirt somewhere. */
+/* false: refused already, because the VM is still being added, or runs under libvirt somewhere. */
 bool claims_allow(struct apply *a, const struct model_vm *vm);
 
 /* ----------------------------------------------------------------------------- fencing.c ---- */
 
-/* The operations that fence the node have come to their end. */
+/* Ends the operations that fence the node. */
 void fencing_end(struct apply *a, const struct model_node *node, enum operation_state state,
                  const char *reason);
 

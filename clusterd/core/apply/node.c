@@ -56,7 +56,7 @@ static void node_came(struct apply *a, struct model_node *node, uint64_t incarna
     node->fence_order = 0;
     node->fence_asked = 0;
     node->evidence = EVIDENCE_NONE;
-    set_text(a, &node->libvirt, ""); /* it tells, if it is not so */
+    set_text(a, &node->libvirt, ""); /* it reports if this is wrong */
     fencing_end(a, node, OPERATION_FAILED, "it came back before the fence device had answered");
     node_set_state(a, node, NODE_JOINING, "waiting for its report of what runs there");
 }
@@ -138,7 +138,7 @@ static bool under_way(const struct cmd_node_report *report, const struct model_v
     return false;
 }
 
-/* What it answered before it was away says nothing about now. */
+/* Its answers from before it left say nothing about now. */
 static void forget_probe(struct apply *a, struct model_vm *vm, uint32_t node) {
     if (vm->order_node == node) {
         vm_clear_order(a, vm);
@@ -153,11 +153,11 @@ static void forget_probe(struct apply *a, struct model_vm *vm, uint32_t node) {
 }
 
 /*
- * A VM of a node that has come back without having been fenced. If its clusterd is the same and the
- * order's agent still works, the order stands, and its end will be reported. Any other order is
- * never taken for done or not done: libvirt is asked (RESOLVING). So it is about a VM that the
- * report does not name: libvirt's events may be late, and the end of its start, by way of the
- * agent, may have come before them, while the node was away.
+ * A VM on a node that has come back without having been fenced. If its clusterd is the same and the
+ * order's agent still works, the order stands and its end will be reported. Any other order is
+ * never taken for done or not done: libvirt is asked (RESOLVING). The same applies to a VM missing
+ * from the report: libvirt's events can lag, and the agent may have reported the end of the start
+ * before libvirt announced the domain, while the node was away.
  */
 static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node_report *report) {
     const struct report_domain *domain = find_domain(report, vm);
@@ -170,7 +170,7 @@ static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node
         return;
     }
     if (vm->owner != report->node) {
-        return; /* the target of a migration: its source tells how that ends */
+        return; /* the target of a migration: the source reports how that ends */
     }
     if ((vm->order != ORDER_NONE || vm->state != VM_RUNNING) && !MUTANT(adopt_blindly)) {
         vm_set_resolving(a, vm);
@@ -207,7 +207,7 @@ static void store_capacity(struct apply *a, struct model_node *node,
     set_text(a, &node->site, report->site);
     set_text(a, &node->rack, report->rack);
     set_text(a, &node->version, report->version);
-    /* Copied by way of a record, since it owns its strings. */
+    /* Copied through a record, which owns its strings. */
     struct model_node empty = {.name = "", .reason = "", .site = "", .rack = "", .version = ""};
     empty.cpu_models = report->cpu_models;
     empty.machines = report->machines;
@@ -236,7 +236,7 @@ void apply_node_report(struct apply *a, const void *command) {
     if (node->state != NODE_JOINING) {
         return;
     }
-    /* It reports only what it does with this view's first entry on its disk. */
+    /* A node reports only once it has this view's first entry on its disk. */
     node->kept_epoch = a->m->epoch;
     node->kept_index = node->since_index;
     uint32_t running = 0;
@@ -246,7 +246,7 @@ void apply_node_report(struct apply *a, const void *command) {
             running += vm->state == VM_RUNNING;
         }
     }
-    vms_forget_failures(a); /* a node more to run on: what failed elsewhere may work there */
+    vms_forget_failures(a); /* one more node: what failed elsewhere may work there */
     node_set_state(a, node, NODE_ONLINE, "");
     apply_event(a, SEVERITY_INFO, "node-online", node->name, "%s is online; %u of its VMs run",
                 node->name, running);
@@ -279,7 +279,7 @@ void apply_node_libvirt(struct apply *a, const void *command) {
     if (answers) {
         apply_event(a, SEVERITY_INFO, "libvirt-back", node->name, "libvirt on %s answers again",
                     node->name);
-        vms_forget_failures(a); /* what failed without it may work now */
+        vms_forget_failures(a); /* what failed for want of it may work now */
         return;
     }
     apply_event(
@@ -297,7 +297,7 @@ void apply_node_drain(struct apply *a, const void *command) {
         return;
     }
     if (node->service == SERVICE_DRAINING && node->operation) {
-        a->operation = node->operation; /* the same wish twice is one drain */
+        a->operation = node->operation; /* the same request twice is one drain */
         return;
     }
     if (node->state != NODE_ONLINE && node->state != NODE_JOINING &&

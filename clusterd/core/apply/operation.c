@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Operations: the journal of what was asked for and how it went, VM by VM. They decide nothing: the
- * policy works from the states of nodes and VMs, so losing an operation's row would lose only its
- * story.
+ * Operations: the journal of what was requested and how it went, VM by VM. They decide nothing: the
+ * policy works from the states of nodes and VMs. If an operation's row were lost, only its story
+ * would be lost.
  */
 #include "core/apply/inside.h"
 
@@ -107,7 +107,7 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
             node->operation = 0;
         }
     }
-    /* A drain that is done and has something to say was not what was asked for. */
+    /* A drain that ends with a message did not do all that was requested. */
     bool but = op->kind == OPERATION_DRAIN && state == OPERATION_DONE && reason[0];
     apply_event(a,
                 state == OPERATION_FAILED ? SEVERITY_ERROR
@@ -121,7 +121,7 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
 static void end_if_all_ended(struct apply *a, struct model_operation *op) {
     const struct operation_vm *v = op->vms.items;
     uint32_t failed = 0;
-    bool cancelled = true; /* all that did not come to its end was taken back by somebody */
+    bool cancelled = true; /* all VMs that did not finish were cancelled by somebody */
     const char *reason = "";
     for (uint32_t i = 0; i < op->vms.n; i++) {
         if (v[i].state == OPERATION_RUNNING) {
@@ -158,7 +158,7 @@ void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state
     }
     set_text(a, &row->reason, reason);
     if (state == OPERATION_FAILED && row->mode == MOVE_LIVE) {
-        set_text(a, &row->live_failure, reason); /* what is tried next may well work */
+        set_text(a, &row->live_failure, reason); /* the next attempt may well succeed */
     }
     operation_changed(a, op);
     if (operation_has(op->kind, OPERATION_WITH_VMS)) {
@@ -217,7 +217,7 @@ void apply_operation_end(struct apply *a, const void *command) {
     }
     if (op->kind == OPERATION_DRAIN && end->state == OPERATION_DONE) {
         struct model_node *node = apply_node_by_id(a, op->node);
-        /* It may have been taken back meanwhile, and another drain of the node begun. */
+        /* The drain may have been cancelled meanwhile, and another drain of the node started. */
         if (!node || node->service != SERVICE_DRAINING || node->operation != op->id ||
             model_node_holds_vms(a->m, node->id)) {
             apply_refuse(a, REPLY_REFUSED,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Orders of the coordinator. How they end is reported: vm_report.c.
+ * Orders of the coordinator. vm_report.c handles the reports of how they end.
  *
- * An order names the VM's generation and serial as the coordinator saw them: whatever was committed
- * in between makes it void.
+ * An order names the VM's generation and serial as the coordinator saw them. Any change that was
+ * committed in between makes the order void.
  */
 #include "base/mutant.h"
 #include "core/apply/inside.h"
@@ -22,14 +22,14 @@ static bool is_member(const struct model *m, uint32_t id) {
     return ids_contain(&m->members, id);
 }
 
-/* What stands against a start, besides the VM's state. */
+/* What forbids a start, besides the VM's state. */
 static bool may_be_started(const struct model_vm *vm) {
     return vm->wanted == WANTED_RUNNING && (vm->unasked.n == 0 || MUTANT(added_unasked)) &&
            (vm->foreign.n == 0 || MUTANT(foreign_unheard)) &&
            (vm->other_disks[0] == '\0' || MUTANT(older_disks));
 }
 
-/* Whether the order fits the VM's state: the transition table of enum vm_state's drawing. */
+/* Whether the order fits the VM's state: the drawing of enum vm_state as a transition table. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o) {
     const struct order_spec *spec = order_spec(o->kind);
     if (!spec || vm->order != ORDER_NONE) {
@@ -88,7 +88,7 @@ static void order_operation(struct apply *a, struct model_vm *vm, const struct c
     operation_changed(a, op);
 }
 
-/* What becomes of the VM's row by the order. */
+/* How the order changes the VM's row. */
 static void enter_ordered_state(struct apply *a, struct model_vm *vm,
                                 const struct cmd_vm_order *o) {
     const struct order_spec *spec = order_spec(o->kind);
@@ -96,7 +96,7 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
         vm->owner = o->node;
         vm->generation = a->index;
         if (o->reason[0] && vm->reason[0] == '\0') {
-            set_text(a, &vm->reason, o->reason); /* why it goes back, where nothing was tried */
+            set_text(a, &vm->reason, o->reason); /* why it goes back, if nothing was tried */
         }
     }
     if (o->kind == ORDER_MIGRATE) {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is decided when it is not clear where a VM's copy is (RESOLVING), and when its node is known
+ * What is decided when it is unclear where a VM's copy is (RESOLVING), and when its node is known
  * to run nothing any more.
  *
- * A live migration arrives paused, and only clusterd's agent resumes it, when libvirt has given up
- * the source (resource-agents/vm/arrival.h). So while the source is there, its memory is never
- * older than the target's. Where the source is off, a copy that stands still on the target is of no
- * use: libvirt may have let the source go on for a while, before it ended. (If the agent knows
- * better, it reports the VM as handed over, and then it is the target that is asked, as owner.)
+ * A live migration arrives paused, and only clusterd's agent resumes it, once libvirt has given up
+ * the source (resource-agents/vm/arrival.h). So while the source exists, its memory is never older
+ * than the target's. If the source is off, a paused copy on the target is useless: libvirt may have
+ * let the source run for a while before it ended. (If the agent knows better, it reports the VM as
+ * handed over. The target is then the owner, and is asked.)
  *
  * Resolving a migration whose end nobody reported: both nodes are asked (`probe_owner`,
- * `probe_target`; a fenced node counts as off), and when both have answered:
+ * `probe_target`; a fenced node counts as off). When both have answered:
  *
  *     owner       target      what follows
  *     running     off         it never left: RUNNING at the owner
@@ -19,14 +19,15 @@
  *     paused      running     the move is done: DESTROY the source, then RUNNING at the target
  *     paused      off         RESUME at the owner
  *     off         running     the move is done: RUNNING at the target
- *     off         paused      DESTROY at the target, start anew
+ *     off         paused      DESTROY at the target, start again
  *     off         off         OFF
  *
- * "Paused" at the target is also incoming: half a copy. Nothing is destroyed or resumed before both
- * answers are there.
+ * "Paused" at the target includes an incoming copy, which is half a copy. Nothing is destroyed or
+ * resumed before both answers are in.
  *
- * A VM that is found nowhere after an order that ended without a word has failed where that was at
- * work: a start is not tried there again, the others count as a crash does (restart_limit).
+ * A VM that is found nowhere after an order that ended without a result has failed on the node that
+ * carried out the order. A start is not tried there again; any other order counts as a crash does
+ * (restart_limit).
  */
 #include "base/mutant.h"
 #include "core/apply/inside.h"
@@ -42,11 +43,11 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
                 model_node_name(a->m, owner));
     struct model_operation *op = apply_operation_by_id(a, vm->operation);
     if (op && op->kind == OPERATION_STOP) {
-        return; /* it is wanted off, and will be ordered so */
+        return; /* it is wanted off and will be ordered off */
     }
     const struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
     const char *why = row && row->reason[0] ? row->reason : "the migration did not finish";
-    /* One that was being restored belongs to the target already. */
+    /* A VM that was being restored belongs to the target already. */
     bool away = moved || (row && row->from != 0 && row->from != owner);
     bool done = away || !op || !operation_has(op->kind, OPERATION_MOVES);
     operation_vm_end(a, vm, done ? OPERATION_DONE : OPERATION_FAILED,
@@ -64,7 +65,7 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
     }
     bool owner_there = owner != VM_STATE_OFF;
     if (owner == VM_STATE_INCOMING) {
-        /* The owner is no target: half a copy of a migration that somebody else began. */
+        /* The owner is no target, but has half a copy of a migration that somebody else began. */
         return (struct resolve_step){.kind = ORDER_DESTROY, .node = vm->owner};
     }
     if (owner == VM_STATE_PAUSED && target == VM_STATE_RUNNING) {
@@ -167,7 +168,7 @@ void vms_node_off(struct apply *a, uint32_t node) {
             op_id = op->id;
             op->node = node;
         }
-        /* What else was to be done with it (a move) has ended with its node. */
+        /* Whatever else was planned for the VM (a move) has ended with its node. */
         operation_vm_end(a, vm, OPERATION_FAILED, "its node was lost");
         op = apply_operation_by_id(a, op_id);
         struct operation_vm *row = op ? operation_vm_add(a, op, vm) : NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Further resources: which names are taken, and how what is given becomes part of a row.
+ * Further resources: which names are taken, and how the given amounts become part of a row.
  */
 #include "core/apply/inside.h"
 #include "core/model/resources.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A row has at most so many, and as many may be given. */
+/* A row has at most this many, and as many may be given. */
 #define MERGED_MAX (2 * WIRE_MAX_RESOURCES)
 
 static bool name_is_good(struct apply *a, const char *name) {
@@ -34,8 +34,8 @@ static bool name_is_good(struct apply *a, const char *name) {
     return false;
 }
 
-/* What the field holds with what is given put in: ascending, without those of 0. The texts are the
- * field's and the command's. */
+/* The field's list after the given amounts are put in: ascending, without amounts of 0. The texts
+ * belong to the field and the command. */
 static uint32_t merge(const struct wire_list *field, const struct wire_list *given,
                       struct resource_amount ret[MERGED_MAX]) {
     const struct resource_amount *old = field->items, *more = given->items;

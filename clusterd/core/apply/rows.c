@@ -58,7 +58,7 @@ bool apply_good_name(struct apply *a, const char *what, const char *name) {
     return false;
 }
 
-/* Names to ids; refuses the first that is no node. */
+/* Names to ids; refuses the first name that is not a node. */
 bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
     for (uint32_t i = 0; i < names->n; i++) {
         const struct model_node *node = model_node_by_name(a->m, names->v[i]);
@@ -136,7 +136,7 @@ void apply_event(struct apply *a, enum severity severity, const char *kind, cons
     va_end(args);
     struct model_table *events = &a->m->events;
     if (events->n >= MODEL_MAX_EVENTS) {
-        /* A quarter at once, so that the rows move seldom. */
+        /* A quarter at once, so that the rows rarely move. */
         for (uint32_t i = 0; i < MODEL_MAX_EVENTS / 4; i++) {
             wire_release(events->record, (struct model_event *)events->rows + i);
         }
@@ -158,7 +158,7 @@ void apply_event(struct apply *a, enum severity severity, const char *kind, cons
     set_text(a, &row->message, text);
     const struct model_node *origin = model_node_by_id(a->m, a->origin);
     set_text(a, &row->node, origin ? origin->name : "");
-    /* The row may move when more events come in this step: the action gets a copy of its own. */
+    /* The row may move when more events come in this step, so the action gets its own copy. */
     struct model_event *copy = arena_copy(&a->out->arena, row, sizeof(*row));
     if (!copy) {
         a->error = -ENOMEM;

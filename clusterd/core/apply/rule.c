@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules of placement: added, removed, and made smaller when a VM that they name is removed. A node
- * stays named even when corosync.conf does not have it any more: it may come back, and until then
- * takes no VM anyway.
+ * Placement rules: added, removed, and shortened when a VM they name is removed. A rule keeps the
+ * name of a node that is gone from corosync.conf: the node may come back, and takes no VM until
+ * then.
  */
 #include "core/apply/inside.h"
 #include "core/model/rules.h"
@@ -38,7 +38,7 @@ static bool resolve_vms(struct apply *a, const struct wire_strs *names, uint32_t
     return true;
 }
 
-/* What the rule says must make sense by itself. */
+/* The rule must make sense by itself. */
 static bool shape_is_good(struct apply *a, const struct cmd_rule_add *add) {
     bool of_vms = add->kind == RULE_APART || add->kind == RULE_TOGETHER;
     bool of_nodes = add->kind == RULE_ON || add->kind == RULE_NOT_ON;
@@ -83,7 +83,7 @@ static bool rule_is_new(struct apply *a, const struct cmd_rule_add *add) {
     return true;
 }
 
-/* It is taken, but not all is well with it. */
+/* The rule is accepted, with a warning. */
 static void warn(struct apply *a, const struct model_rule *rule) {
     uint32_t domains = rule->scope ? rule_domains(a->m, rule->scope) : 0;
     uint32_t broken = rule_broken(a->m, rule);
@@ -150,7 +150,7 @@ void apply_rule_remove(struct apply *a, const void *command) {
     model_remove(&a->m->rules, rule);
 }
 
-/* One VM less; a rule that has nothing left to say goes too. */
+/* One VM less; a rule with too few VMs is removed. */
 static bool forget_in(struct apply *a, struct model_rule *rule, const struct model_vm *vm) {
     uint32_t left[WIRE_MAX_RULE_VMS];
     uint32_t n = 0;

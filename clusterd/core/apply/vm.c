@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VMs, as people ask for them: add, remove, start, stop, move. These set what is wanted; the policy
- * orders.
+ * VMs as people request them: add, remove, start, stop, move. These set what is wanted; the policy
+ * gives the orders.
  */
 #include "core/apply/inside.h"
 
@@ -179,7 +179,7 @@ void apply_vm_stop(struct apply *a, const void *command) {
     begin_vm_operation(a, vm, OPERATION_STOP);
 }
 
-/* The coordinator's own wish holds for the VM as it saw it, and only while that runs. */
+/* The coordinator's own move holds only for the VM as it saw it, and only while that VM runs. */
 static bool still_fits(struct apply *a, const struct cmd_vm_move *move, const struct model_vm *vm) {
     bool fits = a->origin == model_coordinator(a->m) && vm->serial == move->serial &&
                 vm->state == VM_RUNNING;
@@ -211,7 +211,7 @@ static void begin_move(struct apply *a, struct model_vm *vm, const struct model_
     vm_touch(a, vm);
 }
 
-/* "to" is always there: the node that took the request has asked the planner for the best one. */
+/* "to" is always set: the node that took the request has asked the planner for the best one. */
 void apply_vm_move(struct apply *a, const void *command) {
     const struct cmd_vm_move *move = command;
     struct model_vm *vm = find_vm(a, move->vm);

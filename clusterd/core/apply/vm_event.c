@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What happens to a VM without an order, as `vm watch` of its node sees it.
+ * What happens to a VM without an order, as its node's `vm watch` sees it.
  */
 #include "core/apply/inside.h"
 
@@ -39,7 +39,7 @@ void apply_vm_event(struct apply *a, const void *command) {
         vm_set_off(a, vm, "the guest shut itself down; clusterctl vm start runs it again");
         break;
     case VM_EVENT_MIGRATED:
-        /* Where to, nobody told us: not to be started again by a machine. */
+        /* Nobody has said where it went, so it must not be restarted automatically. */
         vm->wanted = WANTED_STOPPED;
         apply_event(a, SEVERITY_ERROR, "vm-taken", vm->name,
                     "%s was migrated or saved on %s by something other than clusterd", vm->name,

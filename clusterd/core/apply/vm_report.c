@@ -2,13 +2,13 @@
 /*
  * How orders end, as the nodes report it.
  *
- * A report names the order: only the report of the order that stands counts, and only of the
+ * A report names its order. Only the report of the standing order counts, and only from the
  * clusterd that is the node's member now.
  */
 #include "core/apply/inside.h"
 
-/* Its agent was killed at its deadline, or could not find out how it ended: that is told, and
- * libvirt is asked. */
+/* The agent was killed at its deadline, or could not find out how the order ended. An event says
+ * so, and libvirt is asked. */
 static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     struct model_operation *op = apply_operation_by_id(a, vm->operation);
     struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
@@ -24,8 +24,8 @@ static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_
                                r->reason[0] ? r->reason : "no reason was given"));
 }
 
-/* A quick move may end on another node than was asked for, when that one could not restore the VM,
- * and one of a drain where it began: then it was not done. `why`: what went wrong on the way. */
+/* A quick move may end on another node than requested, if that node could not restore the VM; in a
+ * drain it may end where it began. Then the move has failed. `why`: what went wrong on the way. */
 static void end_started(struct apply *a, struct model_vm *vm, const char *why) {
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
     bool back = op && op->kind == OPERATION_DRAIN && op->node == vm->owner;
@@ -42,7 +42,8 @@ static void end_started(struct apply *a, struct model_vm *vm, const char *why) {
     operation_vm_step(a, vm, back || elsewhere ? OPERATION_FAILED : OPERATION_DONE, reason);
 }
 
-/* Who was to take it never will: its operation tries another node, or leaves it where it is. */
+/* The target can never take the VM: the operation tries another node, or leaves the VM where it
+ * is. */
 static void note_refusal(struct apply *a, struct model_vm *vm, uint32_t node) {
     struct model_operation *op = apply_operation_by_id(a, vm->operation);
     struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
@@ -92,7 +93,7 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
         vm_set_off(a, vm, "stopped while it was saved; its memory was discarded");
         return;
     }
-    /* The saved state is still there: another node may be able to read it. */
+    /* The saved state still exists: another node may be able to read it. */
     vm_clear_order(a, vm);
     vm->restore_node = 0;
     set_text(a, &vm->reason, r->reason);
@@ -116,7 +117,7 @@ static void stop_reported(struct apply *a, struct model_vm *vm, const struct cmd
     set_text(a, &vm->reason, r->reason);
     operation_vm_end(a, vm, OPERATION_FAILED, r->reason);
     vm->wanted =
-        WANTED_RUNNING; /* or it would be tried for ever; the administrator has been told */
+        WANTED_RUNNING; /* otherwise it would be tried for ever; the administrator has been told */
 }
 
 static void note_blackout(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
@@ -129,7 +130,7 @@ static void note_blackout(struct apply *a, struct model_vm *vm, const struct cmd
 }
 
 static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
-    /* Its node may have taken it back by itself, when the target was lost: that is a failure. */
+    /* The node may have taken the VM back when the target was lost. That is a failure. */
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
     bool by_itself = op && !op->cancelled && op->kind != OPERATION_STOP;
     bool cancelled = r->result == RESULT_CANCELLED && !by_itself;
@@ -142,8 +143,8 @@ static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_v
     operation_vm_step(a, vm, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, r->reason);
 }
 
-/* The agent knows that the source is gone and that the target's copy may go on, and could not tell
- * it so: the target is the owner now, and is asked. */
+/* The agent knows that the source is gone and that the target's copy may run, but could not tell
+ * the target. The target is the owner now, and is asked. */
 static void take_over(struct apply *a, struct model_vm *vm) {
     vm_remember_return(a, vm);
     vm->owner = vm->target;
@@ -217,15 +218,15 @@ static void resume_reported(struct apply *a, struct model_vm *vm, const struct c
     uint8_t *probe = r->node == vm->owner ? &vm->probe_owner : &vm->probe_target;
     vm_clear_order(a, vm);
     if (r->result == RESULT_OK && r->state == VM_STATE_PAUSED) {
-        /* It went on, and stood still again at once: its storage is not there, say. That is what
-         * `paused` of a running VM means; ordered anew, it would be the same without end. */
+        /* The guest ran on and stopped at once, because its storage is missing, say. That is what
+         * `paused` of a running VM means. Another resume would end the same way, without end. */
         *probe = VM_STATE_RUNNING;
         vm_resolve(a, vm);
         vm->paused = vm->state == VM_RUNNING;
         return;
     }
-    /* UNKNOWN asks again. One that cannot be resumed never will be: it is destroyed, and starts
-     * anew. */
+    /* UNKNOWN asks again. A VM that cannot be resumed never will be: it is destroyed and starts
+     * again. */
     bool hopeless = r->result == RESULT_FAILED && r->state == VM_STATE_PAUSED;
     *probe = hopeless ? (uint8_t)VM_STATE_INCOMING : r->state;
     vm_resolve(a, vm);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The transitions of a VM's state; the drawing is at enum vm_state in model.h. What follows when it
- * is not clear where the VM's copy is, is decided in resolve.c.
+ * The transitions of a VM's state; the drawing is at enum vm_state in model.h. resolve.c decides
+ * what follows when it is unclear where the VM's copy is.
  */
 #include "core/apply/inside.h"
 
 #include "base/check.h"
 
 /*
- * The drawing, as a table: what may follow each state. No committed command leads anywhere else,
- * whatever it holds: each is refused before if the state does not fit. Should one do so all the
- * same, this code is wrong about where a copy runs, and the node stops before it acts on that.
+ * The drawing as a table: the states that may follow each state. No committed command leads
+ * anywhere else, whatever it holds, because each is refused if the state does not fit. If one did,
+ * this code would be wrong about where a copy runs, so the node stops before it acts on that.
  */
 #define TO(state) (1u << VM_##state)
 static const uint16_t may_follow[] = {
@@ -105,18 +105,18 @@ void vm_set_unclear(struct apply *a, struct model_vm *vm, const char *reason) {
     set_text(a, &vm->reason, reason);
 }
 
-/* A save or restore that ended unclear may have left a state that nobody has used. Whether it has
- * been, the agent knows (resource-agents/vm/restore.c): then the VM starts afresh. */
+/* A save or restore that ended without a result may have left a state that nobody has used. The
+ * agent knows whether it was used (resource-agents/vm/restore.c); if so, the VM starts afresh. */
 void vm_set_saved(struct apply *a, struct model_vm *vm) {
     vm_clear_order(a, vm);
     clear_probes(vm);
     if (vm->restore_node == vm->owner) {
-        vm->restore_node = 0; /* it was being restored there; one that was being saved goes on */
+        vm->restore_node = 0; /* it was being restored there; a VM that was being saved continues */
     }
     vm_set_state(a, vm, VM_SAVED);
 }
 
-/* Drained away, it remembers the first node that it was drained from. */
+/* A drained VM remembers the first node it was drained from. */
 void vm_remember_return(struct apply *a, struct model_vm *vm) {
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
     if (op && op->kind == OPERATION_DRAIN && vm->return_to == 0) {

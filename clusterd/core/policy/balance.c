@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Balance: off nodes that are too full or too busy, one VM at a time, live.
+ * Balance: moves VMs off nodes that are too full or too busy, one at a time, live.
  *
- * It is the last of all: only when nothing else is under way and has not been for a while (the
- * pause), which also spaces its own moves, each of them being an operation like others. After each
- * one the question is asked anew, so a plan is never carried out against the facts. It does not
- * fight: what stands on one of its preferred owners, is to return somewhere, or was moved by a
- * person a while ago, or by itself, stays (planner_balance()); and a VM is only moved to where the
- * threshold holds afterwards.
+ * Balance comes last: it acts only when nothing else is in progress and nothing has been for a
+ * while (the pause). The pause also spaces its own moves, because each of them is an operation.
+ * After each move the question is asked again, so no plan is carried out against the facts. Balance
+ * does not fight: a VM stays if it is on one of its preferred owners, if a resume will bring it
+ * back, or if a person or balance moved it a short while ago (planner_balance()). A VM only moves
+ * to a node that is below the threshold afterwards.
  *
- * A new coordinator waits a whole pause first: when the last move was, only the former one knew.
+ * A new coordinator waits a whole pause first, because only its predecessor knew when the last move
+ * was.
  */
 #include "core/policy/inside.h"
 #include "core/model/settings.h"

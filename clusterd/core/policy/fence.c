@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fencing: which node must be made sure to run nothing, and what counts as being sure.
+ * Fencing: which nodes must be made certain to run nothing, and what counts as certain.
  *
- * A node is fenced when it left the view while a VM may be on it, when its clusterd stays silent,
- * when its libvirt does not say whether VMs have started there and nothing else is there, or when
- * somebody asked. Each of its devices is tried (devices.h), and all of them again with growing
- * pauses, for ever: without evidence nothing is started elsewhere.
+ * A node is fenced in four cases: it left the view while a VM may be on it; its clusterd stays
+ * silent; its libvirt does not say whether VMs have started there and the node has nothing else; or
+ * somebody requested it. Each of its devices is tried (devices.h), then all of them again with
+ * growing pauses, without limit: without evidence nothing is started elsewhere.
  */
 #include "base/mutant.h"
 #include "core/policy/inside.h"
@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-/* Since when, by our own clock, the node is in the state in which the model has it. */
+/* Since when the node is in its present state of the model, by our own clock. */
 static struct policy_wait *wait_of(struct core *c, const struct model_node *node) {
     struct policy *p = &c->policy;
     uint32_t i = 0;
@@ -37,7 +37,7 @@ static bool lost(const struct model_node *node) {
     return node->state == NODE_LOST || node->state == NODE_FENCING;
 }
 
-/* What may run there has changed: what is known of it has to be waited for anew. */
+/* What may run there has changed, so the wait for its end starts over. */
 static void note_held(struct core *c, const struct model_node *node, struct policy_wait *wait) {
     uint64_t serial = 0;
     MODEL_EACH(model_vm, vm, &c->model.vms) {
@@ -51,12 +51,12 @@ static void note_held(struct core *c, const struct model_node *node, struct poli
     }
 }
 
-/* The clock of the watchdog's proof starts when we first saw it lost, and goes on through failed
- * attempts. */
+/* The clock of the watchdog's proof starts when we first saw the node lost. Failed attempts do not
+ * stop it. */
 static void note_state(struct core *c, const struct model_node *node, struct policy_wait *wait) {
     bool gone = lost(node) || node->state == NODE_SILENT || model_node_is_stuck(&c->model, node);
     if (!gone || wait->lost_index != node->lost_index) {
-        /* It may have been back between two passes: another loss has another clock. */
+        /* The node may have been back between two passes: another loss has another clock. */
         *wait = (struct policy_wait){.node = node->id, .lost_index = node->lost_index};
     }
     if (!gone) {
@@ -83,7 +83,7 @@ static int begin_fence(struct core *c, const struct model_node *node) {
     return policy_propose(c, COMMAND_FENCE_BEGIN, &begin);
 }
 
-/* A migration that was under way when the node was lost may still end there. */
+/* A migration that was in progress when the node was lost may still end there. */
 static bool may_still_arrive(const struct core *c, uint32_t node) {
     MODEL_EACH(model_vm, vm, &c->model.vms) {
         bool moves = vm->state == VM_MIGRATING ||
@@ -98,8 +98,8 @@ static bool may_still_arrive(const struct core *c, uint32_t node) {
 /* By the proof in timeouts.h. */
 static int watchdog_evidence(struct core *c, const struct model_node *node,
                              struct policy_wait *wait) {
-    /* Who asks for a fencing wants the power off, not the word that no VM runs: the device first.
-     */
+    /* An explicit fence request means "power it off"; a watchdog timeout does not satisfy it. Try
+     * the device first. */
     if (!lost(node) || node->watchdog_ms == 0 || node->fence_asked) {
         return 0;
     }
@@ -125,7 +125,7 @@ static int watchdog_evidence(struct core *c, const struct model_node *node,
     return policy_propose(c, COMMAND_FENCE_RESULT, &result);
 }
 
-/* The moment from which the node may be fenced; UINT64_MAX: it need not be. */
+/* When the node may be fenced; UINT64_MAX: it need not be. */
 static uint64_t fence_due(const struct core *c, const struct model_node *node,
                           const struct policy_wait *wait) {
     uint64_t due = UINT64_MAX;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of the policy use of each other, from the bottom up.
+ * What the files of the policy share, from the bottom up.
  */
 #ifndef CLUSTERD_CORE_POLICY_INSIDE_H
 #define CLUSTERD_CORE_POLICY_INSIDE_H
@@ -14,15 +14,15 @@
 int policy_propose(struct core *c, uint32_t type, const void *command);
 int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,
                  uint32_t target, uint64_t operation, const char *reason);
-/* The coordinator's own wish that a VM moves: an operation, as if somebody had asked for it. */
+/* A move that the coordinator wants: an operation, as if somebody had requested it. */
 int policy_move(struct core *c, const struct model_vm *vm, uint32_t to, enum move_cause cause,
                 const char *reason);
-/* Of a plan that moves others: this one, which makes room; the operation says for whom. */
+/* The move of a plan that makes room for others; the operation says for which VM. */
 int policy_make_room(struct core *c, const struct planner_plan *plan,
                      const struct planner_choice *choice);
 int policy_end(struct core *c, uint64_t operation, enum operation_state state, const char *reason);
 bool policy_node_ready(const struct core *c, uint32_t node);
-/* VMs that move from or to the node right now. */
+/* VMs that are moving from or to the node now. */
 uint32_t policy_moves_on(const struct core *c, uint32_t node);
 
 /* ---- the rules, one file each; those of policy.c itself are static ---- */

@@ -2,14 +2,17 @@
 /*
  * Moves, drains, returns. A VM that cannot be moved stays where it runs.
  *
- * A drain moves a few VMs at a time, plans for all that are left together, tries each VM live, and
- * after two failures quickly (where drain_allow_quick lets it), and ends when the node is empty or
- * nothing more can be done. A node that can never take the VM (its QEMU has not the machine type,
- * say) is not asked again, and its refusal does not lead to a save: another is tried live, and
- * where there is none the VM stays (planner/problem.c leaves such nodes out). One that was saved
- * and that nobody can restore goes back (policy/start.c). Where drain_may_move lets it, a plan may
- * move others out of the way of VMs that would find no place; it is carried out as one of a
- * failover is (policy/start.c): from its front, and what is left is planned anew.
+ * A drain moves a few VMs at a time and plans for all that are left together. It tries each VM
+ * live, and after two failures quickly (if drain_allow_quick is set). It ends when the node is
+ * empty or nothing more can be done.
+ *
+ * A node that can never take the VM (its QEMU lacks the machine type, say) is not asked again, and
+ * its refusal does not lead to a save: another node is tried live, and if there is none the VM
+ * stays (planner/problem.c leaves such nodes out). A VM that was saved and that nobody can restore
+ * goes back (policy/start.c).
+ *
+ * If drain_may_move is set, a plan may move others to make room. It is carried out like a
+ * failover's plan (policy/start.c): from its front, and the rest is planned again.
  */
 #include "core/policy/inside.h"
 #include "core/model/settings.h"
@@ -48,7 +51,7 @@ static const struct operation_vm *row_of(const struct model_operation *op, uint3
     return NULL;
 }
 
-/* Those that were refused for good are not counted: they say nothing of the other nodes. */
+/* Nodes that refused for good are not counted: they say nothing about the other nodes. */
 static uint32_t attempts_of(const struct model_operation *op, uint32_t vm) {
     const struct operation_vm *row = row_of(op, vm);
     return row && row->attempts > row->refused.n ? row->attempts - row->refused.n : 0;
@@ -71,8 +74,8 @@ static const struct operation_vm *last_failed(const struct model_operation *op) 
     return NULL;
 }
 
-/* Who asked for live moves is told of the guests that stood still instead, and why; "": none did.
- * (A VM that is never moved live did as it was told.) */
+/* Someone who asked for live moves is told which guests were paused by a quick move instead, and
+ * why; "": none were. (A VM that is never moved live was moved as configured.) */
 static const char *tell_of_quick(struct core *c, const struct model_operation *op) {
     const struct operation_vm *v = op->vms.items, *longest = NULL;
     uint32_t n = 0;
@@ -98,8 +101,8 @@ static const char *tell_of_quick(struct core *c, const struct model_operation *o
                                 n, longest->name, time, longest->live_failure);
 }
 
-/* A guest that stands still (its disk is full, a person paused it) is left as it is: what a
- * migration makes of it, and its resolving, is for one that ran. */
+/* A guest that stands still (its disk is full, a person paused it) is left alone: a migration, and
+ * its resolving, are made for guests that run. */
 static bool movable(const struct model_vm *vm) {
     return vm->state == VM_RUNNING && !vm->paused && vm->order == ORDER_NONE &&
            vm->wanted == WANTED_RUNNING;
@@ -124,7 +127,7 @@ struct drain_rest {
     const char *standing; /* one that stands still; "": none */
 };
 
-/* The VMs of the node that can be ordered away now, and how many are left at all. */
+/* The VMs of the node that can be ordered away now, and how many are left in all. */
 static uint32_t to_be_drained(struct core *c, const struct model_node *node,
                               const struct model_operation *op, uint32_t *vms,
                               struct drain_rest *ret_rest) {
@@ -168,7 +171,7 @@ static int end_drain(struct core *c, const struct model_operation *op,
                                      : ""));
 }
 
-/* What can be ordered now is. */
+/* Orders what can be ordered now. */
 static int carry_out(struct core *c, const struct model_operation *op,
                      const struct drain_rest *rest, const struct planner_plan *plan,
                      uint32_t slots) {
@@ -221,7 +224,8 @@ static int drain_node(struct core *c, const struct model_node *node) {
     }
     bool may_move = setting_get(&c->model, SETTING_drain_may_move) != 0;
     if (may_move && c->now_ms < c->policy.fence_from_ms) {
-        /* After a start of the whole cluster nobody is moved for want of nodes that still boot. */
+        /* After a start of the whole cluster nothing is moved to make room while nodes still
+         * boot. */
         policy_wake_at(c, c->policy.fence_from_ms);
         return 0;
     }
@@ -236,7 +240,7 @@ static int drain_node(struct core *c, const struct model_node *node) {
     return err != 0 ? (err < 0 ? err : 0) : carry_out(c, op, &rest, &plan, slots);
 }
 
-/* Why a VM that was to come back has not, in words. */
+/* Why a VM that should have come back has not, in words. */
 static const char *why_not_back(struct core *c, const struct operation_vm *row,
                                 const struct model_vm *vm, const struct planner_verdict *place) {
     const char *here = model_node_name(&c->model, vm->owner);
@@ -246,7 +250,7 @@ static const char *why_not_back(struct core *c, const struct operation_vm *row,
     return outbox_text(&c->out, "it is on %s%s%s", here, why && why[0] ? ": " : "", why ? why : "");
 }
 
-/* VMs that were drained away come back, if the node can take them now. */
+/* VMs that were drained away come back if the node can take them now. */
 static int resume_node(struct core *c, const struct model_operation *op) {
     const struct operation_vm *v = op->vms.items;
     uint32_t open = 0, away = 0;
@@ -306,9 +310,9 @@ static int move_vm(struct core *c, const struct model_operation *op) {
                                       model_node_name(&c->model, op->node)));
     }
     if (move_slots(c, vm->owner) == 0 || move_slots(c, op->node) == 0) {
-        return 0; /* its turn comes */
+        return 0; /* its turn will come */
     }
-    /* What was possible when it was asked for may not be any more. */
+    /* What was possible at the request may no longer be. */
     struct planner_verdict place;
     int err = planner_check_move(&c->model, vm->id, op->node, &c->out.arena, &place);
     if (err < 0 || (place.possible && place.waits)) {
@@ -325,7 +329,7 @@ static int move_vm(struct core *c, const struct model_operation *op) {
                         "move");
 }
 
-/* One node, one operation in a pass, if anything is ordered for it: the next plan counts that. */
+/* One node and one operation per pass if anything is ordered for it: the next plan counts that. */
 int policy_drains(struct core *c) {
     uint32_t before = c->policy_inflight;
     int err = 0;

@@ -33,8 +33,8 @@ int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind
                                  .target = target,
                                  .operation = operation,
                                  .reason = reason};
-    /* An order that will be refused would change nothing but the index, and so be thought of again,
-     * for ever. */
+    /* An order that will be refused would change nothing but the index, and would be proposed
+     * again, for ever. */
     return order_fits(&c->model, vm, &order) ? policy_propose(c, COMMAND_VM_ORDER, &order) : 0;
 }
 
@@ -59,7 +59,7 @@ uint32_t policy_moves_on(const struct core *c, uint32_t node) {
     return n;
 }
 
-/* For whom the VM is moved: the first in the plan that is to come where it is now. */
+/* For whom the VM is moved: the first VM of the plan that is to come to its place. */
 static const char *room_for(struct core *c, const struct planner_plan *plan, uint32_t node) {
     for (uint32_t i = 0; i < plan->n; i++) {
         if (plan->v[i].to == node) {

@@ -76,7 +76,7 @@ int outlook_request(struct core *c, uint64_t client) {
     o->waiting[o->n_waiting].index = c->model.index;
     o->waiting[o->n_waiting].since_ms = c->now_ms;
     o->n_waiting++;
-    return 0; /* outlook_run(), in this very step, asks */
+    return 0; /* outlook_run() asks, in this same step */
 }
 
 static void take(struct core *c) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The coordinator's pass; see policy.h. Each rule is a function of the model that proposes what it
- * finds missing; the next pass comes when all that this one proposed has been applied, so no rule
- * sees its own wishes as facts.
+ * The coordinator's pass; see policy.h. Each rule is a function of the model and proposes what it
+ * finds missing. The next pass comes when everything this one proposed has been applied, so no rule
+ * takes its own wishes for facts.
  */
 #include "core/policy/inside.h"
 #include "base/check.h"
@@ -15,9 +15,9 @@
 #define POLICY_BUDGET 128u /* commands in one pass */
 
 /*
- * A QEMU that does not die would be destroyed without end, at the speed of the disks; a stop whose
- * agent always ends without a word would be ordered so. The pause doubles as long as the same step
- * is wanted again not long after it has ended.
+ * Without this, a QEMU that survives destroy is ordered destroyed again after every commit, and a
+ * stop whose agent always ends without a result is ordered as often. The pause doubles if the same
+ * step is wanted again soon after it has ended.
  */
 static bool is_its_time(struct core *c, uint32_t vm, enum order_kind kind, uint32_t node) {
     struct policy_pace *oldest = &c->policy.paces[0], *found = NULL;
@@ -42,7 +42,7 @@ static bool is_its_time(struct core *c, uint32_t vm, enum order_kind kind, uint3
     return true;
 }
 
-/* What became of a VM is not clear: ask, and put right, one step after the other. */
+/* The state of a VM is unclear: ask, then repair, one step at a time. */
 int policy_resolve(struct core *c) {
     MODEL_EACH(model_vm, vm, &c->model.vms) {
         if (vm->state != VM_RESOLVING || vm->order != ORDER_NONE) {
@@ -53,7 +53,7 @@ int policy_resolve(struct core *c) {
             continue; /* a node that is not ready reports, or is fenced */
         }
         if (step.kind != ORDER_PROBE && !is_its_time(c, vm->id, step.kind, step.node)) {
-            continue; /* a probe has its own pause, where libvirt does not answer */
+            continue; /* a probe has its own pause, for a libvirt that does not answer */
         }
         int err = policy_order(c, vm, step.kind, step.node, 0, 0, "");
         if (err < 0) {
@@ -63,7 +63,8 @@ int policy_resolve(struct core *c) {
     return 0;
 }
 
-/* Orders outlive the view in which they were given: the node must see them stand in the new one. */
+/* Orders outlive the view in which they were given: the node must see them confirmed in the new
+ * one. */
 int policy_renew(struct core *c) {
     MODEL_EACH(model_vm, vm, &c->model.vms) {
         if (vm->order == ORDER_NONE || vm->order_epoch == c->model.epoch ||
@@ -98,8 +99,8 @@ int policy_stops(struct core *c) {
 }
 
 /*
- * The first view after all clusterds have begun anew (the power came back): a node that is missing
- * is more likely still booting than dead, so it gets a while before it is fenced.
+ * The first view after all clusterds have started again (power came back): a missing node is more
+ * likely still booting than dead, so it gets a while before it is fenced.
  */
 static void begin_view(struct core *c) {
     struct policy *p = &c->policy;
@@ -116,8 +117,8 @@ static void begin_view(struct core *c) {
     }
 }
 
-/* What gives a VM a place comes last, and ends the pass: each plan is made on the model as it is,
- * and two plans of one pass could give away the same room. */
+/* Rules that give VMs a place come last and end the pass. Each plan is made on the model as it is;
+ * two plans of one pass could give away the same room. */
 static int pass(struct core *c) {
     static int (*const rules[])(struct core *) = {policy_fencing, policy_resolve, policy_renew,
                                                   policy_stops, policy_retries};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The policy: what the coordinator orders. It compares what should be with what is, and proposes
- * commands that bring the one nearer to the other; when they have been applied it looks again. It
- * remembers nothing that a new coordinator would need: only since when it waits for something.
+ * commands that close the gap. When they have been applied it looks again. It remembers nothing
+ * that a new coordinator would need, except since when it has been waiting for something.
  */
 #ifndef CLUSTERD_CORE_POLICY_POLICY_H
 #define CLUSTERD_CORE_POLICY_POLICY_H
@@ -16,16 +16,16 @@ struct core;
 
 struct policy_wait { /* since when a node is in its present state, by this node's clock */
     uint32_t node;
-    uint64_t lost_index; /* which loss of it that is */
+    uint64_t lost_index; /* which loss of the node that is */
     uint64_t since_ms;
-    uint64_t held_serial;   /* the last change of a VM that may run there, */
-    uint64_t held_since_ms; /* and since when it is the last: a watchdog's time counts from here */
+    uint64_t held_serial;   /* the last change of a VM that may run there, ... */
+    uint64_t held_since_ms; /* ... and since when: the watchdog's time counts from here */
     uint32_t attempts;      /* the pause after this many failed attempts... */
     uint64_t next_fence_ms; /* ...ends here */
 };
 
-/* Steps towards what is true of a VM: one that did not help is not taken again before its time. Of
- * more than so many that fail at the same time, the others are held up by their number. */
+/* Rate limit for resolve steps: a step is not repeated for the same VM before next_ms. At most
+ * POLICY_PACES are remembered; the oldest entry is reused. */
 #define POLICY_PACES 32u
 struct policy_pace {
     uint32_t vm, node; /* 0: none */
@@ -42,13 +42,13 @@ struct policy {
     struct policy_wait waits[WIRE_MAX_NODES];
     uint32_t n_waits;
     struct policy_pace paces[POLICY_PACES];
-    uint64_t calm_since_ms; /* since when nothing is under way, for balance */
+    uint64_t calm_since_ms; /* since when nothing is in progress, for balance */
     uint32_t budget;        /* commands left in this pass */
 };
 
 /* One pass, if there is anything new. Only on the coordinator of a usable view. */
 int policy_run(struct core *c);
-/* Look again then, at the latest. */
+/* Look again at that time, at the latest. */
 void policy_wake_at(struct core *c, uint64_t when_ms);
 
 #endif

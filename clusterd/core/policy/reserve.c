@@ -56,7 +56,7 @@ static void answer(struct core *c, uint32_t i, const char *warning) {
     }
 }
 
-/* All that were asked for before that model. */
+/* Answers the requests made before that model. */
 static void answer_known(struct core *c, uint64_t index) {
     struct reserve *r = &c->reserve;
     const char *warning = "";

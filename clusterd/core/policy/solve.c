@@ -43,7 +43,7 @@ void solve_note(struct core *c, uint64_t id) {
     if (job) {
         job->done = true;
         if (job->purpose != SOLVE_OUTLOOK && job->purpose != SOLVE_ADVICE) {
-            policy_wake_at(c, c->now_ms); /* who asked, asks again */
+            policy_wake_at(c, c->now_ms); /* the requester asks again */
         }
     }
 }
@@ -89,7 +89,7 @@ int solve_begin(struct core *c, enum solve_purpose purpose, const struct planner
     return 0;
 }
 
-/* The answer of a job, as far as it can still be done. */
+/* The answer of a job, as far as it can still be carried out. */
 static int take(struct core *c, enum solve_purpose purpose, const struct planner_facts *facts,
                 struct planner_plan *ret_plan) {
     const struct solve_job *job = c->jobs[purpose];
@@ -99,7 +99,7 @@ static int take(struct core *c, enum solve_purpose purpose, const struct planner
     if (err == 0) {
         err = planner_verify(&c->model, facts, &job->plan, &c->out.arena, ret_plan, &dropped);
     }
-    /* What had no place when it was asked, or had to wait for room, may have it now. */
+    /* VMs that had no place when the job was asked, or waited for room, may have it now. */
     bool later = err == 0 && (ret_plan->n_unplaced > 0 || ret_plan->n < job->plan.n);
     solve_drop(c, purpose);
     if (err == 0 && (dropped > 0 || (older && later))) {
@@ -125,7 +125,7 @@ int solve_ask(struct core *c, enum solve_purpose purpose, const struct planner_f
     }
     if (job && job->done &&
         (job->question.node != question->node || job->epoch != c->model.epoch)) {
-        solve_drop(c, purpose); /* nobody has come for it in time */
+        solve_drop(c, purpose); /* nobody has collected it in time */
         job = NULL;
     }
     if (job && job->done) {

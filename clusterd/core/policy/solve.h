@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Questions that are too large for the loop.
+ * Questions that are too large for the event loop.
  *
- *     policy ── solve_ask() ──┬─► small, and not hard: answered at once
- *                             └─► else: a job with a copy of all that is asked about
- *                                   │ CORE_ACTION_SOLVE      a thread of the driver's:
- * solve_job_run() ▼ CORE_EVENT_SOLVED ──► solve_ask() gives the answer next time
+ *     policy ── solve_ask() ──┬─► small and easy: answered at once
+ *                             └─► else: a job, with a copy of everything the question is about
+ *                                   │ CORE_ACTION_SOLVE
+ *                                   ▼
+ *                                solve_job_run()   in a thread of the driver
+ *                                   │ CORE_EVENT_SOLVED
+ *                                   ▼
+ *                                solve_ask() returns the answer when it is called again
  *
- * A job is the core's. From the action until the event that names it only the one who runs it
- * touches it; if that never comes (clusterd ends), it goes with the core, which is destroyed only
- * when nobody runs it any more.
+ * A job belongs to the core. From the action until the event that names the job, only its runner
+ * touches it. If that event never comes because clusterd ends, the job is freed with the core,
+ * which is destroyed only when nobody runs the job any more.
  *
- * The model goes on meanwhile. So an answer is held against it when it comes: every choice that can
- * be carried out now is put to the solver once more, that one node being its only one, and those
- * for which there is no room any more are dropped and asked about again.
+ * The model changes meanwhile, so an answer is checked against the present model when it comes.
+ * Each choice that can be carried out now is put to the solver once more, with its node as the only
+ * candidate. Choices that no longer fit are dropped and asked about again.
  */
 #ifndef CLUSTERD_CORE_POLICY_SOLVE_H
 #define CLUSTERD_CORE_POLICY_SOLVE_H
@@ -26,12 +30,13 @@
 
 struct core;
 
-/* Nodes times VMs; beyond it a question is a job. Measured (2 cores, shared, release build): of 64
- * nodes and 6,000 VMs, four times as many, the problem is made in 15 ms and answered in 1 ms when
- * there is room, in PLANNER_WORK more when there is not; so half of 50 ms is not reached. */
+/* Nodes times VMs above which a question becomes a job. Measured (2 cores, shared, release build)
+ * with 64 nodes and 6,000 VMs, four times this size: building the problem takes 15 ms; the answer
+ * takes 1 ms if there is room, and PLANNER_WORK more if there is not. That stays below half of 50
+ * ms. */
 #define SOLVE_IN_LOOP PLANNER_LARGE
-/* Of a job. Also what a small question gets when the loop's answer leaves VMs without a place and
- * is not proven to be the best: half a second, in which nothing is placed. */
+/* Work allowed for a job. A small question gets it too, if the loop's answer leaves VMs without a
+ * place and is not proven best: half a second in which nothing is placed. */
 #define SOLVE_WORK 4000000u
 
 enum solve_purpose {
@@ -50,7 +55,7 @@ struct solve_job {
     struct arena arena;
     struct planner_problem problem;
     struct planner_question question;
-    uint64_t index, epoch; /* of the model that was asked about */
+    uint64_t index, epoch; /* of the model that the question was about */
     bool done;
     /* the answer */
     int error;
@@ -58,18 +63,18 @@ struct solve_job {
     struct planner_reserve reserve;
 };
 
-/* 0: here is the answer. 1: it is being sought, ask again. Negative: -ENOMEM, ...
- * One question of each purpose at a time: a DRAIN of another node waits. */
+/* Returns 0: here is the answer. 1: it is being computed, ask again. Negative: -ENOMEM, ... One
+ * question per purpose at a time: a DRAIN of another node waits. */
 int solve_ask(struct core *c, enum solve_purpose purpose, const struct planner_facts *facts,
               const struct planner_question *question, struct planner_plan *ret_plan);
 bool solve_takes_long(const struct core *c);
-/* A job in any case. 0, or 1: one of that purpose is under way. */
+/* Always starts a job. Returns 0, or 1: a job for that purpose is running already. */
 int solve_begin(struct core *c, enum solve_purpose purpose, const struct planner_facts *facts,
                 const struct planner_question *question);
-/* The job of that purpose, if it has been done: then the caller drops it. NULL: there is none. */
+/* The finished job for that purpose, which the caller then drops. NULL: there is none. */
 const struct solve_job *solve_done(const struct core *c, enum solve_purpose purpose);
 void solve_drop(struct core *c, enum solve_purpose purpose);
-/* The same job, the caller's from now on. */
+/* The same job, but the caller owns it now. */
 struct solve_job *solve_take_job(struct core *c, enum solve_purpose purpose);
 void solve_job_destroy(struct solve_job *job); /* NULL is fine */
 /* CORE_EVENT_SOLVED. */

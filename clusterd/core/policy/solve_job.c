@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Running a job, in whatever thread; see solve.h. It knows the job and nothing of the core.
+ * Running a job, in any thread; see solve.h. It knows the job and nothing of the core.
  */
 #include "core/policy/solve.h"
 

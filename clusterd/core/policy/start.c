@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Starting: every VM that is wanted and off gets a node, all of them together, by priority. This is
- * failover, cold start, restart of a crashed VM, the second half of a quick migration and `vm
- * start`, in one rule.
+ * Starting: every VM that is wanted and off gets a node, all of them together, by priority. One
+ * rule serves failover, cold start, restart of a crashed VM, the second half of a quick migration,
+ * and `vm start`.
  */
 #include "core/policy/inside.h"
 #include "core/apply/resolve.h"
@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-/* It is not known yet whether it has all volumes. */
+/* It is not known yet whether the node has all volumes. */
 static bool volumes_are_open(const struct core *c, const struct model_node *node) {
     MODEL_EACH(model_volume, volume, &c->model.volumes) {
         const struct model_health *health = model_health_of(&c->model, volume->id, node->id);
@@ -43,7 +43,8 @@ static uint32_t starts_on(const struct core *c, uint32_t node) {
     return n;
 }
 
-/* A saved VM that no other node can take goes on where it was saved, though that is to be left. */
+/* A saved VM that no other node can take continues where it was saved, even if that node is being
+ * drained. */
 static int go_back(struct core *c, const struct model_vm *vm, const char *reason) {
     return policy_order(c, vm, ORDER_RESTORE, vm->saved_on, 0, vm->operation, reason);
 }
@@ -53,23 +54,23 @@ static int propose_retry(struct core *c, const struct model_vm *vm, bool wait) {
     return policy_propose(c, COMMAND_VM_RETRY, &retry);
 }
 
-/* Nowhere to go: whoever waits for the operation is told; the VM itself stays wanted, and starts
- * when there is room; or, if it has failed somewhere, when it has waited. */
+/* No node: a client that waits for the operation is told. The VM stays wanted and starts when there
+ * is room; if it has failed somewhere, it starts after its pause. */
 static int tell_nowhere(struct core *c, const struct model_vm *vm, const char *reason) {
     const struct model_operation *op =
         vm->operation ? model_operation_by_id(&c->model, vm->operation) : NULL;
     if (!op || op->state != OPERATION_RUNNING) {
         return vm->avoid.n > 0 && !vm->waits ? propose_retry(c, vm, true) : 0;
     }
-    /* Where it was tried and failed, that is the reason; not that nobody is left to try it. */
+    /* If it was tried and failed, that is the reason, not the lack of other nodes. */
     const char *text = vm->avoid.n > 0 && vm->reason[0]
                            ? outbox_text(&c->out, "%s did not start: %s", vm->name, vm->reason)
                            : outbox_text(&c->out, "no node for %s: %s", vm->name, reason);
     return policy_end(c, op->id, OPERATION_FAILED, text);
 }
 
-/* Pauses that are over. One that would last longer than any began before the wall clock was set
- * back: it is over, too. */
+/* Pauses that are over. A pause with longer to go than any pause lasts began before the wall clock
+ * was set back: it is over, too. */
 int policy_retries(struct core *c) {
     uint64_t longest = setting_get(&c->model, SETTING_start_retry_max_ms);
     uint64_t first = setting_get(&c->model, SETTING_start_retry_ms);
@@ -123,11 +124,11 @@ static int order_start(struct core *c, const struct planner_choice *choice, stru
 }
 
 /*
- * A plan with moves is carried out from its front: what can be done now is ordered, and when it is
- * done the same question is asked again. A VM on its way counts at both ends, so the new plan goes
- * on with the old one. It comes to an end: a plan moves others only to place VMs that would stay
- * down, as few as can be, and each move that is done leaves fewer to be made; one that fails is not
- * tried again for a while (planner/problem.h).
+ * A plan with moves is carried out from its front: what can be done now is ordered, and when that
+ * is done the same question is asked again. A moving VM counts at both ends, so the new plan
+ * continues the old one. This ends: a plan moves others only to place VMs that would stay down, as
+ * few as possible, and each completed move leaves fewer to make. A move that fails is not tried
+ * again for a while (planner/problem.h).
  */
 static int carry_out(struct core *c, const struct planner_plan *plan) {
     struct counts counts = {0};
@@ -162,7 +163,8 @@ static bool anything_to_start(const struct core *c) {
     return false;
 }
 
-/* After a start of the whole cluster nobody is moved for want of nodes that are still booting. */
+/* After a start of the whole cluster nothing is moved to make room while nodes are still
+ * booting. */
 static bool may_move_others(struct core *c) {
     if (c->now_ms < c->policy.fence_from_ms) {
         policy_wake_at(c, c->policy.fence_from_ms);
@@ -171,8 +173,8 @@ static bool may_move_others(struct core *c) {
     return setting_get(&c->model, SETTING_failover_may_move) != 0;
 }
 
-/* Where planning takes its time: what was planned before it happened. 1: something was ordered, and
- * the rest is asked about afterwards. */
+/* For clusters that take long to plan: the plan made before the failure. 1: something was ordered,
+ * and the rest is asked about afterwards. */
 static int start_by_kept_plan(struct core *c) {
     uint32_t before = c->policy_inflight;
     struct planner_plan plan;

@@ -94,7 +94,8 @@ static void move_past_its_deadline(void **state) {
         const struct operation_vm *row = op->vms.items;
         EXPECT(s, op->state == OPERATION_FAILED && cluster_runs_on(s, "vm1") == from);
         EXPECT(s, strcmp(row->reason, "killed at its deadline; the VM runs where it was") == 0);
-        EXPECT(s, was_told(s, "vm-unclear", "ended without a clear result: killed at its deadline"));
+        EXPECT(s,
+               was_told(s, "vm-unclear", "ended without a clear result: killed at its deadline"));
         cluster_finish(s);
     }
 }
