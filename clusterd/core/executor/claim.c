@@ -2,11 +2,11 @@
 /*
  * What libvirt does with VMs on this node by itself.
  *
- * A VM that is added is looked for here by an agent (`vm claim`), since libvirt may run it already;
- * apply/claim.c decides by what the nodes say. A definition of a VM that libvirt would start when
- * the node boots loses that: the same agent takes its autostart away. And a copy that the cluster
- * did not make, of a VM that runs nowhere else, is somebody's who knows what he does: it is told of
- * and left alone.
+ * When a VM is added, an agent (`vm claim`) looks for it here, because libvirt may run it already;
+ * apply/claim.c decides by the nodes' answers. The same agent switches off a definition's
+ * autostart, with which libvirt would start the VM when the node boots. A copy that the cluster did
+ * not make, of a VM that runs nowhere else, belongs to somebody who started it on purpose: it is
+ * reported and left alone.
  */
 #include "base/mutant.h"
 #include "core/executor/inside.h"
@@ -79,7 +79,7 @@ static int answer(struct core *c, const struct model_vm *vm) {
     return begin_claim(c, vm);
 }
 
-/* Whether libvirt runs it here by itself is told when the model does not know it. */
+/* Reports whether libvirt runs the VM here by itself, if the model does not know. */
 static int compare(struct core *c, const struct model_vm *vm) {
     const struct domain *d = executor_domain(c, vm->uuid);
     bool runs = d && d->state != VM_STATE_OFF && executor_leaves_alone(d, vm);
@@ -105,7 +105,7 @@ static int clear_autostart(struct core *c, struct domain *d, const struct model_
     return executor_find_run(c, RUN_CLAIM, vm->id) ? 0 : begin_claim(c, vm);
 }
 
-/* While a VM is asked about, only the nodes that have answered watch it. */
+/* While the nodes are asked about a VM, only those that have answered watch it. */
 static bool is_told_of(const struct core *c, const struct model_vm *vm) {
     return !ids_contain(&vm->unasked, c->self);
 }

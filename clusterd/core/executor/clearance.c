@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Of two nodes, one that would go on alone: the other one is fenced before. The timeline that makes
- * this safe is in timeouts.h.
+ * Two nodes, one of which wants to go on alone: it must fence the other one first. The timeline
+ * that makes this safe is in timeouts.h.
  */
 #include "base/mutant.h"
 #include "core/executor/inside.h"
@@ -29,9 +29,9 @@ static int decode_view(struct core *c, const struct log_item *item, struct cmd_v
 }
 
 /*
- * The members of the last view that this node's log knows of, whether it is known to be committed
- * or not. In the arena; NULL when memory has run out. *ret_applied: the model is of that view, so
- * what it says of nodes outside is said after it.
+ * The members of the last view in this node's log, whether it is known to be committed or not. In
+ * the arena; NULL when memory has run out. *ret_applied: the model already includes this view, so
+ * what it says about absent nodes is newer than the view.
  */
 static const struct wire_ids *last_view(struct core *c, bool *ret_applied) {
     const struct replica *r = &c->replica;
@@ -67,10 +67,10 @@ static bool is_outside(const struct core *c, const struct model_node *node) {
 }
 
 /*
- * Whether nobody can have gone on without us since our log's end. Whoever goes on in a small view
- * has us fenced first, so we cannot have been left behind while we were in a usable view in this
- * life; nor if the last view that we know of had none of those who are missing now: they would have
- * had to come to us first.
+ * Whether nobody can have gone on without us since our log's end. A node that goes on in a small
+ * view has us fenced first, so it cannot have left us behind while we were in a usable view in this
+ * life. Nor can it if the last view we know of had none of the missing nodes: they would have had
+ * to come to us first.
  */
 static bool is_up_to_date(struct core *c, const struct wire_ids *last) {
     if (c->was_usable) {
@@ -84,8 +84,8 @@ static bool is_up_to_date(struct core *c, const struct wire_ids *last) {
     return ids_contain(last, c->self);
 }
 
-/* A view that we know of and have not applied may have brought it back since the model saw it go.
- */
+/* A view that we know of but have not applied may have brought the node back since the model saw it
+ * go. */
 static bool is_off(const struct core *c, const struct model_node *node, bool applied) {
     bool by_model =
         node->state == NODE_FENCED || node->state == NODE_OFFLINE || node->state == NODE_NEVER_SEEN;
@@ -110,9 +110,9 @@ static int clear_node(struct core *c, const struct model_node *node) {
 }
 
 /*
- * How long to wait before the first shot. The higher id lets the lower one go first, so that two
- * halves that both live do not shoot each other at the same moment; and a clusterd whose corosync
- * lives is most likely being restarted.
+ * How long to wait before fencing. The higher id lets the lower one go first, so that two halves
+ * that are both alive do not fence each other at the same moment. And a clusterd whose corosync is
+ * alive is most likely being restarted.
  */
 static uint64_t patience_ms(const struct core *c, const struct model_node *node) {
     uint64_t ms = node->id > c->self ? 0 : TIMEOUT_FENCE_RACE_MS;
@@ -120,9 +120,9 @@ static uint64_t patience_ms(const struct core *c, const struct model_node *node)
 }
 
 /*
- * Of two nodes (two_node), one that would go on alone: before we propose such a view, the node
- * outside must be off. Until then our VMs run on: the other one does the same, and can have gone on
- * without us only by having us fenced.
+ * With two_node, a node that wants to go on alone must make sure that the node outside is off
+ * before it proposes such a view. Until then our VMs keep running: the other node does the same,
+ * and can have gone on without us only by having us fenced.
  */
 int executor_clear_small(struct core *c) {
     struct executor *x = &c->executor;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Running the agent of a fence device: to fence a node, or to test the device. What comes of it:
- * executor/fence.c.
+ * Running the agent of a fence device, to fence a node or to test the device. executor/fence.c
+ * handles the result.
  */
 #include "core/executor/inside.h"
 

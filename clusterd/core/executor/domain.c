@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What libvirt says of this node's domains, held against what the model says.
+ * What libvirt says about this node's domains, compared with the model.
  *
- * Level-triggered: lines only fill a table; in each step the table is compared with the model. So
- * an event that came before the commit which it contradicts is not lost.
+ * Level-triggered: lines only fill a table, and each step compares the table with the model. So an
+ * event that came before the commit that it contradicts is not lost.
  */
 #include "base/mutant.h"
 #include "core/executor/inside.h"
@@ -38,7 +38,8 @@ static int note_domain(struct core *c, const struct core_agent *line) {
     return 0;
 }
 
-/* The list is complete: what we knew and it does not name ended while nobody was watching. */
+/* The list is complete. Any domain that we knew and that is not in it ended while nobody was
+ * watching. */
 static void note_listed(struct core *c) {
     struct executor *x = &c->executor;
     for (uint32_t i = 0; i < x->n_domains; i++) {
@@ -117,7 +118,7 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     return 0;
 }
 
-/* A restart of libvirtd takes a moment, and is nobody's business but this node's. */
+/* A restart of libvirtd takes a moment and concerns only this node. */
 static void note_libvirt(struct core *c) {
     struct executor *x = &c->executor;
     bool away = !x->connected || !x->listed;
@@ -154,8 +155,8 @@ int executor_libvirt(struct core *c) {
     return core_propose(c, PENDING_REPORT, COMMAND_NODE_LIBVIRT, &told, 0);
 }
 
-/* ----------------------------------------------------------------------------------------- table
- * against model ---- */
+/* ---------------------------------------------------------------------- table against model
+ * ---- */
 
 static int report_event(struct core *c, struct domain *d, const struct model_vm *vm, uint8_t kind,
                         const char *reason) {
@@ -212,7 +213,7 @@ static int kill_if_stray(struct core *c, struct domain *d, const struct model_vm
     if (d->stray_ms == 0) {
         d->stray_ms = c->now_ms;
     }
-    /* Nothing is ordered of a node that joins, so what it may not run now it may not run at all. */
+    /* A joining node gets no orders, so a copy that may not run now may not run at all. */
     const struct model_node *self = core_self(c);
     uint64_t due_ms = d->stray_ms + (self && self->state == NODE_JOINING ? 0 : TIMEOUT_STRAY_MS);
     if (c->now_ms < due_ms) {
@@ -223,18 +224,18 @@ static int kill_if_stray(struct core *c, struct domain *d, const struct model_vm
     return executor_kill_domain(c, d, "the cluster does not allow it to run on this node");
 }
 
-/* libvirt has told of the present copy, running or ended. */
+/* libvirt has reported the present copy, running or ended. */
 static bool is_known(struct core *c, const struct model_vm *vm) {
     const struct domain *d = executor_domain(c, vm->uuid);
     return d && (d->state != VM_STATE_OFF || d->generation >= vm->generation);
 }
 
 /*
- * VMs that run here by the model, but of which libvirt has told nothing. If its list was begun
- * after that was committed, they are gone; and that is certain only if the agent that listed was
- * started after it, for its lines may have waited while we lagged behind. Else the list is asked
- * for anew: the word of the agent that started it, and the events, come by different ways, so it
- * gets a while before that.
+ * VMs that run here by the model, but that libvirt has not reported. If libvirt's list was taken
+ * after the VM's last change was committed, the VM is gone. The order is certain only if the
+ * listing agent was started after that commit, because its output may have been queued while we
+ * lagged behind. Otherwise the list is read again, but only after TIMEOUT_MISSING_MS: start reports
+ * and events use different channels.
  */
 static int report_unlisted(struct core *c) {
     struct executor *x = &c->executor;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of this node's domains, as libvirt told of them; and ending one of them.
+ * The table of this node's domains, as libvirt reported them; and destroying one of them.
  */
 #include "core/executor/inside.h"
 #include "core/timeouts.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The executor's frame: runs (agents that are alive), lines that come from them, and what is looked
- * after in each step. Orders: executor/order.c. What libvirt says: executor/domain.c. Volumes:
- * executor/volume.c. Fence devices: executor/device.c. Going on alone, watchdog and this node's own
- * end: executor/fence.c.
+ * The executor's frame: the lines that come from agents, and what is done in each step. Orders:
+ * executor/order.c. What libvirt says: executor/domain.c. Volumes: executor/volume.c. Fence
+ * devices: executor/device.c and executor/fence.c. Going on alone: executor/clearance.c. The
+ * watchdog and this node's own end: executor/self_fence.c.
  */
 
 #include "base/mutant.h"
@@ -29,8 +29,8 @@ void executor_finish(struct executor *x) {
 
 /* ---------------------------------------------------------------------------------- runs ---- */
 
-/* ---------------------------------------------------------------------------------------- agents
- * that stay alive ---- */
+/* ------------------------------------------------------------------- agents that stay alive
+ * ---- */
 
 static int keep_watching(struct core *c) {
     struct executor *x = &c->executor;
@@ -60,8 +60,8 @@ static int on_watch_done(struct core *c, struct run *run, const struct core_agen
                    "the agent that watches it ended: %s", line->reason);
     executor_drop_run(c, run);
     c->executor.connected = false;
-    /* What began or ended since, the table lacks: nothing is concluded from it until the next agent
-     * has listed all. */
+    /* The table lacks what began or ended since. Nothing is concluded from it until the next agent
+     * has listed everything. */
     c->executor.listed = c->executor.listed && MUTANT(old_list);
     c->executor.missing_ms = 0;
     c->executor.watch_restart_ms = c->now_ms + TIMEOUT_AGENT_RESTART_MS;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The executor: what this node must do. It runs the agents for the orders that name this node,
- * keeps the watching agents alive, reports what they see, stops its VMs when it may not run them,
- * and feeds the watchdog.
+ * keeps the watching agents alive, reports what they see, stops this node's VMs when it may not run
+ * them, and feeds the watchdog.
  *
- * It acts on committed orders of the present epoch only, each at most once in the life of this
- * clusterd; a clusterd that was restarted reports first, and what it had begun is asked of libvirt
- * (RESOLVING), not done again.
+ * It acts only on committed orders of the present epoch, and on each at most once in the life of
+ * this clusterd. A restarted clusterd reports first. What its predecessor had begun is asked of
+ * libvirt (RESOLVING), not done again.
  */
 #ifndef CLUSTERD_CORE_EXECUTOR_EXECUTOR_H
 #define CLUSTERD_CORE_EXECUTOR_EXECUTOR_H
@@ -44,7 +44,8 @@ struct run {
     uint64_t incarnation;           /* FENCE: of the node's clusterd */
     char uuid[WIRE_MAX_NAME + 1];   /* KILL */
     char device[WIRE_MAX_NAME + 1]; /* FENCE, CLEAR, TEST */
-    uint64_t off_ms; /* FENCE, CLEAR: it has said "off" then, and the node was heard; 0: not yet */
+    uint64_t off_ms; /* FENCE, CLEAR: when the device said "off" while the node was still heard; 0:
+                        not yet */
     char said[256];  /* in these words */
 };
 
@@ -56,13 +57,13 @@ struct domain { /* as `vm watch` told */
     uint8_t state;
     uint8_t last_event;
     bool listed;              /* in the list that is being told */
-    bool autostart;           /* libvirt would start it by itself when this node boots */
+    bool autostart;           /* libvirt would start it when this node boots */
     uint64_t claim_ms;        /* that is not taken away again before */
-    bool surrendered;         /* we have begun to destroy it, having no usable view */
+    bool surrendered;         /* this clusterd has begun to destroy it, for want of a usable view */
     uint64_t stray_ms;        /* since when it may not run here; 0: it may */
     uint64_t reported_serial; /* of the VM's row for which its end was reported */
     char reason[160];
-    bool disks_known; /* of the copy of that generation was told which disks */
+    bool disks_known; /* the generation whose changed disks have been reported */
     uint64_t disks_generation;
     char disks[512]; /* are others than at its start */
 };
@@ -74,7 +75,7 @@ struct volume_watch {
     uint64_t restart_ms;     /* one that has ended is not started again before */
     uint64_t last_line_ms;   /* 0: it has said nothing yet */
     uint64_t wrong_since_ms; /* since when the right storage is not ours; 0: it is */
-    bool different;          /* ours was found to be another one, and never since to be right */
+    bool different;          /* ours was found to be different, and never since to be right */
     uint8_t ok;
     uint32_t sees[WIRE_MAX_NODES]; /* nodes whose heartbeats move here */
     uint32_t n_sees;
@@ -87,9 +88,10 @@ struct volume_watch {
 struct begun {
     uint32_t vm;
     uint64_t order;       /* log index */
-    bool again;           /* a probe that had no answer: the same order once more */
+    bool again;           /* a probe that got no answer: the same order once more */
     bool claimed;         /* it was looked for, as it was to be added */
-    uint64_t told_serial; /* of the VM's row for which was told whether it runs here by itself */
+    uint64_t told_serial; /* of the VM's row for which was reported whether libvirt runs it here by
+                             itself */
 };
 
 struct executor {
@@ -112,11 +114,12 @@ struct executor {
     bool ever_listed;       /* the table of domains means something */
     uint64_t watch_index;   /* the model's index when its agent was started */
     uint64_t watch_restart_ms;
-    uint64_t missing_ms; /* since when a VM that runs here was not told of; 0: none */
+    uint64_t missing_ms; /* since when a VM that runs here has not been reported by libvirt; 0:
+                            none */
     char libvirt_reason[256];
-    bool libvirt_away;        /* it has not answered for a while: what the others are told */
+    bool libvirt_away;        /* libvirt has not answered for a while: what the others are told */
     uint64_t libvirt_edge_ms; /* since when that is not so any more; 0: it is */
-    struct model_node offers; /* owned: cpu_models, machines; nothing else of it counts */
+    struct model_node offers; /* owned: cpu_models, machines; its other fields are unused */
     bool cpu_asked, cpu_known;
     bool offers_untold; /* they have changed since this node's last report */
 
@@ -127,7 +130,7 @@ struct executor {
     uint64_t fed_heartbeat;  /* echo at the last feed */
     uint64_t feed_ms;        /* not again before */
     uint64_t probe_retry_ms;
-    uint64_t clear_from_ms;  /* small view: fence its outsiders from then on; 0: nothing to clear */
+    uint64_t clear_from_ms;  /* small view: when to fence the nodes outside; 0: nothing to clear */
     uint64_t clear_view;     /* of which all this is: VIEW events counted */
     uint32_t clear_attempts; /* that failed */
     struct wire_ids cleared;
@@ -143,13 +146,14 @@ int executor_fence(struct core *c, const struct core_fence *result);
 int executor_test_device(struct core *c, const struct core_request *request);
 /* clusterd is to end: true when it may. */
 bool executor_may_stop(struct core *c);
-/* This node, one of two, waits for that one to be off before it goes on alone. */
+/* This node, in a two-node cluster, waits for that node to be off before it goes on alone. */
 bool executor_waits_for(const struct core *c, uint32_t node);
-/* It is off (or could not be made so): by a fence agent's word, or an administrator's. */
+/* That node is off (or could not be powered off), by the word of a fence agent or an
+ * administrator. */
 void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message);
-/* The report that this node has sent was dropped with its view: it is sent anew. */
+/* The report that this node sent was dropped with its view: it is sent again. */
 void executor_report_again(struct core *c);
-/* Something runs here, or may run: the node must not be taken for idle. */
+/* Something runs here, or may run: the node must not count as idle. */
 bool executor_runs_something(struct core *c);
 
 #endif

@@ -73,9 +73,11 @@ int executor_fencing(struct core *c) {
     return 0;
 }
 
-/* -------------------------------------------------------------------------- what it says ---- */
+/* --------------------------------------------------------------------- what the device says
+ * ---- */
 
-/* When a device has failed; "" if there is no other one. *ret_more: another one's turn has come. */
+/* After a device has failed; "" if there is no other one. *ret_more: the next device's turn has
+ * come. */
 static const char *what_follows(struct core *c, const struct run *run, bool *ret_more) {
     *ret_more = false;
     if (devices_count(&c->model, run->subject) < 2) {
@@ -135,13 +137,14 @@ static int conclude(struct core *c, const struct run *run, bool off, const char 
     return 0;
 }
 
-/* Without a ring of our own nobody is heard, and that says nothing. */
+/* Without a ring of our own we hear nobody, and that proves nothing. */
 static bool is_heard(const struct core *c, uint32_t node) {
     const struct wire_ids *ring = &c->replica.ring;
     return ids_contain(ring, node) || !ids_contain(ring, c->self);
 }
 
-/* Somebody else has the say by now, or the node takes part again: nobody waits for this word. */
+/* Another node decides by now, or the fenced node takes part again: nobody waits for this
+ * result. */
 static bool is_void(const struct core *c, const struct run *run) {
     const struct model_node *node = model_node_by_id(&c->model, run->subject);
     if (run->kind == RUN_CLEAR) {
@@ -150,7 +153,7 @@ static bool is_void(const struct core *c, const struct run *run) {
     return !node || node->fence_order != run->order || node->fence_by != c->self;
 }
 
-/* What a device has said of a node that was heard then. *ret_gone: the run has been dropped. */
+/* What a device said about a node that was still heard. *ret_gone: the run has been dropped. */
 static int settle(struct core *c, struct run *run, bool *ret_gone) {
     const struct replica_peer *peer = replica_peer(&c->replica, run->subject);
     struct run done = *run;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of the executor use of each other, from the bottom up.
+ * What the files of the executor share, from the bottom up.
  */
 #ifndef CLUSTERD_CORE_EXECUTOR_INSIDE_H
 #define CLUSTERD_CORE_EXECUTOR_INSIDE_H
@@ -16,8 +16,8 @@ struct run *executor_find_run(struct core *c, enum run_kind kind, uint32_t subje
 struct run *executor_run_by_id(struct core *c, uint64_t id);
 void executor_drop_run(struct core *c, struct run *run);
 void executor_wake_at(struct core *c, uint64_t when_ms);
-/* What this clusterd did for the VM last; NULL when memory has run out. Valid until the next call.
- */
+/* What this clusterd last did for the VM; NULL when memory has run out. Valid until the next
+ * call. */
 struct begun *executor_begun(struct core *c, uint32_t vm);
 
 #define AGENT_PARAMS 16u /* at most so many for one agent */
@@ -37,13 +37,13 @@ void call_add(struct agent_call *call, const char *key, const char *value);
 /* ---- domain_table.c ---- */
 
 struct domain *executor_domain(struct core *c, const char *uuid);
-/* The row of the line's domain, made if there is none; NULL when memory has run out. */
+/* The row of the line's domain, created if there is none; NULL when memory has run out. */
 struct domain *executor_domain_for(struct core *c, const struct core_agent *line);
 uint8_t executor_state_after(uint8_t event, uint8_t former);
-/* How it ended, as it is reported: what libvirt told last may be of its life. */
+/* How the domain ended, for the report: libvirt's last line may be about its life. */
 uint8_t executor_end_of(const struct domain *d);
 int executor_kill_domain(struct core *c, const struct domain *d, const char *why);
-/* It is not ours, and none of ours is elsewhere: it is left alone, and told of. */
+/* The domain is not ours, and we have no copy elsewhere: it is left alone and reported. */
 bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm);
 
 /* ---- offers.c, report.c ---- */
@@ -71,7 +71,7 @@ int executor_volume_line(struct core *c, struct run *run, const struct core_agen
 int executor_run_device(struct core *c, struct run *run, const struct model_device *device,
                         const char *node, enum core_fence_action what);
 int executor_fencing(struct core *c);
-/* What devices have said of nodes that were still heard; of runs of that kind. */
+/* What devices have said about nodes that were still heard, in runs of that kind. */
 int executor_settle(struct core *c, enum run_kind kind);
 int executor_clear_small(struct core *c);
 int executor_self_stop(struct core *c);

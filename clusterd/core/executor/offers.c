@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What this node's QEMU offers: CPU models and machine types. An agent asks libvirt once, and again
- * when libvirt or QEMU may be another one.
+ * when libvirt or QEMU may have been replaced.
  */
 #include "core/executor/inside.h"
 #include "core/timeouts.h"
@@ -49,7 +49,7 @@ int executor_keep_offers(struct core *c, const struct core_agent *line) {
     return 0;
 }
 
-/* A machine type that was not among those told: another QEMU has been installed since. */
+/* A machine type that QEMU did not list: another QEMU has been installed since. */
 void executor_note_machine(struct core *c, const char *machine) {
     const struct wire_strs *told = &c->executor.offers.machines;
     bool found = machine == NULL || machine[0] == '\0' || told->n == 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Orders on VMs: which agent carries one out, with what, by when; and what is reported of it.
+ * Orders on VMs: the agent that carries one out, its parameters, its deadline, and its report.
  */
 #include "base/check.h"
 #include "base/mutant.h"
@@ -89,7 +89,7 @@ static int begin_order(struct core *c, const struct model_vm *vm, const struct o
     return 0;
 }
 
-/* Asks the agent to end; one that does not is killed. */
+/* Asks the agent to end. An agent that does not is killed. */
 static void end_run(struct core *c, struct run *run, bool force) {
     bool asked = run->kill_ms != 0;
     if (asked && (run->killed || c->now_ms < run->kill_ms)) {
@@ -103,7 +103,7 @@ static void end_run(struct core *c, struct run *run, bool force) {
     executor_wake_at(c, run->killed ? UINT64_MAX : run->kill_ms);
 }
 
-/* What nobody waits for any more, or does not want, must not go on. */
+/* An agent whose result nobody waits for, or wants, must not go on. */
 static void end_if_void(struct core *c, struct run *run) {
     const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
     const struct model_operation *op =
@@ -116,17 +116,17 @@ static void end_if_void(struct core *c, struct run *run) {
         unwanted =
             unwanted || (target && (target->state == NODE_LOST || target->state == NODE_FENCING));
     }
-    /* If libvirt has the start, and hangs, nothing will be heard of it: what became of it is asked
-     * when libvirt answers, or known when the node is off. If it has it not, the agent says so when
-     * it is asked to end. */
+    /* If libvirt has the start and hangs, nothing will be heard of it: libvirt is asked when it
+     * answers again, or the node is off. If libvirt does not have it, the agent says so when it is
+     * asked to end. */
     bool in_vain = order_makes_copy((uint8_t)run->order_kind) && c->executor.libvirt_away;
     if (!stands || (moves && unwanted) || in_vain) {
         end_run(c, run, !stands && !moves);
     }
 }
 
-/* An agent of an earlier order on the VM is still there: its end comes first, or what is found now
- * would not be true for long. */
+/* An agent of an earlier order on the VM is still there. It must end first, or what is found now
+ * would not stay true for long. */
 static bool is_busy(const struct core *c, const struct model_vm *vm) {
     for (uint32_t i = 0; i < c->executor.n_runs; i++) {
         const struct run *run = &c->executor.runs[i];
@@ -141,10 +141,10 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
 
 /*
  * An order is begun if it stands in this very epoch, names this node, came after this clusterd was
- * online, was not begun before, and if we know that all of this was so a moment ago: a clusterd
- * that lags behind may be working through what was ordered before it was given up (timeouts.h).
- * What makes a copy is begun only when the order is on this node's own disk, too: the clusterd
- * after this one must know that libvirt may be at work, or it would count its node idle.
+ * online, and was not begun before; and if we know that all of this was so a moment ago. A clusterd
+ * that lags behind may be working through orders from before it was given up (timeouts.h). An order
+ * that makes a copy is begun only when it is also on this node's own disk: the next clusterd must
+ * know that libvirt may be at work, or it would count its node as idle.
  */
 static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
     const struct order_spec *spec = order_spec(vm->order);
@@ -177,7 +177,7 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
         return 0;
     }
     if (is_busy(c, vm)) {
-        return 0; /* its end is an event, and then this is looked at again */
+        return 0; /* its end is an event, which looks at this again */
     }
     begun->order = vm->order_index;
     begun->again = false;
@@ -234,8 +234,8 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
     executor_drop_run(c, run);
     if (probe && (line->state == VM_STATE_UNKNOWN || line->result != RESULT_OK)) {
         /*
-         * Not an answer: also a state is none while a job of libvirt, a migration, may still change
-         * it. The order stands; it is asked again, when libvirt is there.
+         * Not a final answer. A state reported while a libvirt job (a migration) is still running
+         * is not final either. Keep the order and probe again once libvirt is reachable.
          */
         outbox_log(&c->out, SEVERITY_WARNING, "libvirt cannot say yet whether VM %u runs here: %s",
                    vm, report.reason);

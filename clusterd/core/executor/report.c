@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * This node's report to the cluster: what runs here and what the node offers. It makes a joining
- * node count as online.
+ * This node's report to the cluster: what runs here and what the node offers. The report makes a
+ * joining node online.
  */
 #include "core/executor/inside.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Agents that run, and what this clusterd has begun: the tables that every part of the executor
- * works on.
+ * uses.
  */
 #include "core/executor/inside.h"
 

@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-/* A copy that libvirt told of, or an agent that may be making one. */
+/* A copy that libvirt has reported, or an agent that may be making one. */
 static bool copies_or_orders(const struct executor *x) {
     for (uint32_t i = 0; i < x->n_domains; i++) {
         if (x->domains[i].state != VM_STATE_OFF && x->domains[i].generation != 0) {
@@ -27,8 +27,8 @@ static bool copies_or_orders(const struct executor *x) {
 }
 
 /*
- * A copy of one of our VMs that we did not make, begun by libvirt or by somebody. Without a view
- * nobody knows of it, and the VM may run elsewhere: it counts, and goes, as our own copies do.
+ * A copy of one of our VMs that libvirt or somebody started, not this clusterd. Without a view
+ * nobody knows of it, and the VM may run elsewhere: it counts and is destroyed like our own copies.
  */
 static bool is_foreign_copy(const struct core *c, const struct domain *d) {
     const struct model_vm *vm = d->state != VM_STATE_OFF && d->generation == 0
@@ -61,9 +61,8 @@ static bool is_ordered_here(struct core *c, const struct log_item *item) {
 }
 
 /*
- * What our log ends with, and is not known to be committed, may be all the same, and may have been
- * begun by the clusterd before this one: libvirt then works on it, or on its storage, without any
- * VM to be seen.
+ * Entries at the end of our log may be committed without our knowing it, and the previous clusterd
+ * may have begun them. libvirt then works on such an order, or on its storage, and shows no VM.
  */
 static bool orders_at_the_end(struct core *c) {
     const struct replica *r = &c->replica;
@@ -82,8 +81,7 @@ bool executor_runs_something(struct core *c) {
            (orders_at_the_end(c) && !MUTANT(idle_by_commit));
 }
 
-/* Whether something runs here as far as libvirt tells: what a node without quorum can still know.
- */
+/* Whether something runs here as far as libvirt reports: even a node without quorum knows that. */
 static bool domains_run(const struct core *c) {
     return copies_or_orders(&c->executor) || foreign_copies(c) || !c->executor.listed;
 }
@@ -101,8 +99,8 @@ static void kill_orders(struct core *c) {
 }
 
 /*
- * Of two nodes, one that has a quorum and was in a usable view in this life keeps its VMs while it
- * waits for the other to be off: nobody else can have started them (see executor_clear_small).
+ * A node of two that has quorum and was in a usable view in this life keeps its VMs while it waits
+ * for the other to be off: nobody else can have started them (see executor_clear_small).
  */
 static bool keeps_vms(const struct core *c) {
     return c->replica.small_quorum_allowed && c->replica.quorate && c->was_usable;
@@ -113,7 +111,7 @@ static int surrender(struct core *c, struct domain *d) {
     return executor_kill_domain(c, d, "this node is not part of a usable view");
 }
 
-/* What libvirt has begun by itself, as this node booted: most likely the VM runs elsewhere. */
+/* libvirt started this when the node booted: most likely the VM runs elsewhere. */
 static int end_autostarted(struct core *c) {
     for (uint32_t i = 0; i < c->executor.n_domains; i++) {
         struct domain *d = &c->executor.domains[i];
@@ -134,7 +132,7 @@ int executor_self_stop(struct core *c) {
     if (err < 0) {
         return err;
     }
-    /* Views that are being formed pass in moments; a quorum that is lost may be lost for good. */
+    /* A view that is being formed takes moments; a lost quorum may be lost for good. */
     uint64_t wait = c->replica.quorate
                         ? setting_get(&c->model, SETTING_self_fence_ms) - 2 * TIMEOUT_SELF_STOP_MS
                         : TIMEOUT_SELF_STOP_MS;

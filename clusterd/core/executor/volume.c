@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Volumes: is it there, and is it the same storage as the others'?
+ * Volumes: is the volume there, and is it the same storage as the others'?
  *
- * Each node's volume agent writes a heartbeat file with a nonce that nobody could guess and a
- * number that grows, and tells what it reads in the others' files. A node's nonce is published
- * through the log; whoever sees the number of that very nonce grow sees that node's storage
- * (volume/heartbeat.h has the argument), and publishes whom it sees. Who is right where not all see
- * each other: storage.h.
+ * Each node's volume agent writes a heartbeat file with an unguessable nonce and a growing number,
+ * and reports what it reads in the others' files. A node's nonce is published through the log.
+ * Whoever sees the number of that very nonce grow sees that node's storage (volume/heartbeat.h has
+ * the argument), and publishes whom it sees. storage.h says who is right when not all nodes see
+ * each other.
  */
 #include "core/executor/inside.h"
 #include "core/model/storage.h"
@@ -44,8 +44,8 @@ static int start_agent(struct core *c, const struct model_volume *volume, struct
     if (!run) {
         return -ENOMEM;
     }
-    /* The incarnation is random: with the run's number it makes a nonce that was never used before.
-     */
+    /* The incarnation is random: together with the run's number it makes a nonce that was never
+     * used. */
     w->nonce = c->incarnation ^ (run->id * UINT64_C(0x9e3779b97f4a7c15));
     w->begun_ms = w->begun_ms ? w->begun_ms : c->now_ms;
     struct agent_call call =
@@ -71,10 +71,10 @@ static bool is_heard(const struct core *c, uint32_t node) {
     return peer && c->now_ms <= peer->last_heard_ms + TIMEOUT_MEMBER_MS;
 }
 
-/* Whether the node has a say in what the right storage is. One whose storage hangs or fails has
- * none, nor one of which nothing is heard: it may have died a moment ago, and corosync may take
- * longer to notice than a heartbeat file to look like a copy. One that has just begun to look has
- * seen nobody, and counts when it has. */
+/* Whether the node has a say in which storage is right. A node whose storage hangs or fails has
+ * none. Nor has a silent node: it may have died a moment ago, and corosync may take longer to
+ * notice than a heartbeat file takes to look like a copy. A node that has just begun to look has
+ * seen nobody yet, and counts once it has. */
 static bool has_a_say(const struct core *c, const struct model_node *node,
                       const struct model_health *h) {
     return node && node->state == NODE_ONLINE && is_heard(c, node->id) &&
@@ -82,7 +82,7 @@ static bool has_a_say(const struct core *c, const struct model_node *node,
             (h->state == VOLUME_UNKNOWN && h->sees.n > 0));
 }
 
-/* Whether this node's storage is the right one; *ret_others: nodes that have a say besides it. */
+/* Whether this node's storage is the right one; *ret_others: the other nodes that have a say. */
 static bool is_right(struct core *c, const struct volume_watch *w, uint32_t *ret_others) {
     struct storage_claim claims[WIRE_MAX_NODES];
     const struct model_health *own = model_health_of(&c->model, w->volume, c->self);
@@ -226,7 +226,7 @@ static const struct core_seen *seen_of(const struct core_agent *line, const char
     return NULL;
 }
 
-/* In the order of the model's nodes, so that the same nodes are the same list. */
+/* In the order of the model's nodes, so that equal sets give equal lists. */
 static void note_seen(const struct core *c, struct volume_watch *w, const struct core_agent *line) {
     w->n_sees = 0;
     MODEL_EACH(model_node, node, &c->model.nodes) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether the cluster is at rest, for what is done only when nothing else is.
+ * Whether the cluster is at rest: balance and the reserve check wait for that.
  */
 #include "core/model/model.h"
 

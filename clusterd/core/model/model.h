@@ -3,12 +3,11 @@
  * The model: the tables that all nodes agree on.
  *
  * Only applying a committed log entry changes them (apply.h), in the same way on every node. A row
- * is a record of the wire (wire/record.h), so a snapshot is nothing but all rows encoded one after
- * the other.
+ * is a record of the wire (wire/record.h), so a snapshot is simply all rows encoded one after the
+ * other.
  *
- * What is NOT here: anything that only one node knows or that changes by itself (time passing,
- * progress of a migration, usage). Readers outside the core get a const model; nobody but apply/
- * writes.
+ * What is NOT here: anything that only one node knows or that changes by itself (time, progress of
+ * a migration, usage). Readers outside the core get a const model; only apply/ writes.
  */
 #ifndef CLUSTERD_CORE_MODEL_MODEL_H
 #define CLUSTERD_CORE_MODEL_MODEL_H
@@ -89,93 +88,93 @@ enum vm_wanted { WANTED_STOPPED = 0, WANTED_RUNNING };
 enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
 
 /* clang-format off */
-#define WIRE_FIELDS_model_node(F, S)                                                          \
-    F(S, U32, id, 0)                                                                          \
-    F(S, STR, name, WIRE_MAX_NAME)                                                            \
-    F(S, U32, votes, 0)                                                                       \
-    F(S, U8, configured, 1) /* in corosync's node list at the last view */                    \
-    F(S, U8, state, 0)                                                                        \
-    F(S, U8, service, 0)                                                                      \
-    F(S, U64, incarnation, 0)  /* of the clusterd that was last in a view */                  \
-    F(S, U64, since_ms, 0)     /* wall clock of the last change of state */                   \
-    F(S, U64, since_index, 0)  /* log index of it */                                          \
-    F(S, STR, reason, WIRE_MAX_TEXT)                                                          \
-    F(S, U64, memory_mb, 0)                                                                   \
-    F(S, U32, cpus, 0)                                                                        \
-    F(S, STR, site, WIRE_MAX_NAME)                                                            \
-    F(S, STR, rack, WIRE_MAX_NAME)                                                            \
-    F(S, U64, watchdog_ms, 0)                                                                 \
-    F(S, STR, version, WIRE_MAX_NAME)                                                         \
-    F(S, STRS, cpu_models, 512)                                                               \
-    F(S, U32, fence_attempts, 0) /* since it was lost */                                      \
-    F(S, U64, fence_order, 0)    /* index of the FENCE_BEGIN under way */                     \
-    F(S, U32, fence_by, 0)                                                                    \
-    F(S, U8, evidence, 0)        /* FENCED: why we may believe it */                          \
-    F(S, U8, fence_asked, 1)     /* an administrator asked for it */                          \
-    F(S, U64, operation, 0)      /* drain or resume under way */                              \
-    F(S, U64, lost_index, 0)     /* log index of the view that it was missing from */         \
-    F(S, U64, kept_epoch, 0)     /* its log went at least so far when it last reported, */    \
-    F(S, U64, kept_index, 0)     /* and what is on a disk stays there: see replica.h */       \
-    F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */                       \
-    F(S, LIST, resources, resource_amount) /* that it has: by name ascending, none of 0 */    \
-    F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why it does not answer there; "": it does */ \
-    F(S, STRS, machines, 1024)   /* machine types, as of cmd_node_report; none: not known */
+#define WIRE_FIELDS_model_node(F, S)                                                            \
+    F(S, U32, id, 0)                                                                            \
+    F(S, STR, name, WIRE_MAX_NAME)                                                              \
+    F(S, U32, votes, 0)                                                                         \
+    F(S, U8, configured, 1) /* in corosync's node list as of the last view */                   \
+    F(S, U8, state, 0)                                                                          \
+    F(S, U8, service, 0)                                                                        \
+    F(S, U64, incarnation, 0)  /* of the clusterd that was last in a view */                    \
+    F(S, U64, since_ms, 0)     /* wall clock of the last change of state */                     \
+    F(S, U64, since_index, 0)  /* log index of it */                                            \
+    F(S, STR, reason, WIRE_MAX_TEXT)                                                            \
+    F(S, U64, memory_mb, 0)                                                                     \
+    F(S, U32, cpus, 0)                                                                          \
+    F(S, STR, site, WIRE_MAX_NAME)                                                              \
+    F(S, STR, rack, WIRE_MAX_NAME)                                                              \
+    F(S, U64, watchdog_ms, 0)                                                                   \
+    F(S, STR, version, WIRE_MAX_NAME)                                                           \
+    F(S, STRS, cpu_models, 512)                                                                 \
+    F(S, U32, fence_attempts, 0) /* since it was lost */                                        \
+    F(S, U64, fence_order, 0)    /* index of the FENCE_BEGIN under way */                       \
+    F(S, U32, fence_by, 0)                                                                      \
+    F(S, U8, evidence, 0)        /* FENCED: why we may believe it */                            \
+    F(S, U8, fence_asked, 1)     /* an administrator asked for it */                            \
+    F(S, U64, operation, 0)      /* drain or resume under way */                                \
+    F(S, U64, lost_index, 0)     /* log index of the view from which it was missing */          \
+    F(S, U64, kept_epoch, 0)     /* its log reached at least this when it last reported, ... */ \
+    F(S, U64, kept_index, 0)     /* ... and what is on a disk stays there: see replica.h */     \
+    F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */                         \
+    F(S, LIST, resources, resource_amount) /* what it has: by name ascending, no amount of 0 */ \
+    F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why libvirt does not answer there; "": it does */ \
+    F(S, STRS, machines, 1024)   /* machine types, as in cmd_node_report; empty: unknown */
 WIRE_STRUCT(model_node);
 
-#define WIRE_FIELDS_model_vm(F, S)                                                            \
-    F(S, U32, id, 0)                                                                          \
-    F(S, STR, name, WIRE_MAX_NAME)                                                            \
-    F(S, STR, uuid, WIRE_MAX_NAME)                                                            \
-    F(S, STR, xml, WIRE_MAX_XML)                                                              \
-    F(S, U64, memory_mb, 0)                                                                   \
-    F(S, U32, vcpus, 0)                                                                       \
-    F(S, STR, cpu_mode, WIRE_MAX_NAME)                                                        \
-    F(S, STR, cpu_model, WIRE_MAX_NAME)                                                       \
-    F(S, STRS, volumes, 64)                                                                   \
-    F(S, U32, priority, 0)                                                                    \
-    F(S, IDS, possible, WIRE_MAX_NODES)                                                       \
-    F(S, IDS, preferred, WIRE_MAX_NODES)                                                      \
-    F(S, U8, wanted, 0)                                                                       \
-    F(S, U8, stop_force, 1)                                                                   \
-    F(S, U8, removing, 1)                                                                     \
-    F(S, U8, state, 0)                                                                        \
-    F(S, U32, owner, 0)                                                                       \
-    F(S, U32, target, 0)       /* MIGRATING, RESOLVING: the other node that may have a copy */\
-    F(S, U64, generation, 0)                                                                  \
-    F(S, U64, serial, 0)       /* log index of the last change of this row */                 \
-    F(S, U64, since_ms, 0)                                                                    \
-    F(S, U8, paused, 1)        /* RUNNING, but the guest stands still (I/O error, a person) */\
-    F(S, U8, order, 0)         /* enum order_kind of the order that stands */                 \
-    F(S, U64, order_index, 0)  /* its log index: its identity */                              \
-    F(S, U64, order_epoch, 0)                                                                 \
-    F(S, U32, order_node, 0)   /* who acts on it */                                           \
-    F(S, U8, probe_owner, 0)   /* RESOLVING: enum agent_vm_state found on owner, target */    \
-    F(S, U8, probe_target, 0)                                                                 \
-    F(S, STR, state_file, WIRE_MAX_PATH) /* SAVING..RESTORING */                              \
-    F(S, U32, restore_node, 0) /* SAVED: where the move wants it */                           \
-    F(S, U32, return_to, 0)    /* drained away from there; resume brings it back */           \
-    F(S, U64, operation, 0)    /* that moves, starts or stops it */                           \
-    F(S, U32, failures, 0)     /* crashes and failed starts since failures_ms */              \
-    F(S, U64, failures_ms, 0)  /* wall clock of the first of them */                          \
-    F(S, IDS, avoid, WIRE_MAX_NODES) /* where it failed to start or crashed too often */      \
-    F(S, STR, reason, WIRE_MAX_TEXT) /* the last thing that went wrong, or why it is off */ \
-    F(S, U64, move_generation, 0) /* MIGRATING, RESOLVING: of the copy on the target */       \
-    F(S, U8, no_auto_start, 1) /* when its node is lost, it stays down */                     \
-    F(S, U8, mobility, 0)      /* enum vm_mobility */                                         \
-    F(S, U64, moved_ms, 0)      /* wall clock: a person, or balance, has moved it: it stays a while */ \
-    F(S, LIST, resources, resource_amount) /* that it needs; as of a node */                  \
-    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind of what ended without a word */  \
-    F(S, U32, saved_on, 0)     /* SAVING to RESTORING: where it ran; it may go back there */  \
-    F(S, U8, waits, 1)         /* it has failed everywhere, and is tried again at: */         \
-    F(S, U64, retry_ms, 0)     /* wall clock of the next try, or of the last one, */          \
-    F(S, U32, retries, 0)      /* which makes so many */                                       \
-    F(S, U64, added, 0)        /* log index of its VM_ADD: no copy of ours has a lower generation */ \
-    F(S, IDS, unasked, WIRE_MAX_NODES) /* being added: these have not said that it is not there */ \
-    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: there libvirt runs it all the same, not by us */ \
-    F(S, STR, other_disks, WIRE_MAX_TEXT) /* which are others than its definition's; "": none */ \
-    F(S, STR, machine, WIRE_MAX_NAME) /* as the definition has it: may be an alias, or "" */ \
-    F(S, STR, arch, WIRE_MAX_NAME) \
-    F(S, STR, machine_running, WIRE_MAX_NAME) /* it runs, or was saved, with; "": not known */
+#define WIRE_FIELDS_model_vm(F, S)                                                                    \
+    F(S, U32, id, 0)                                                                                  \
+    F(S, STR, name, WIRE_MAX_NAME)                                                                    \
+    F(S, STR, uuid, WIRE_MAX_NAME)                                                                    \
+    F(S, STR, xml, WIRE_MAX_XML)                                                                      \
+    F(S, U64, memory_mb, 0)                                                                           \
+    F(S, U32, vcpus, 0)                                                                               \
+    F(S, STR, cpu_mode, WIRE_MAX_NAME)                                                                \
+    F(S, STR, cpu_model, WIRE_MAX_NAME)                                                               \
+    F(S, STRS, volumes, 64)                                                                           \
+    F(S, U32, priority, 0)                                                                            \
+    F(S, IDS, possible, WIRE_MAX_NODES)                                                               \
+    F(S, IDS, preferred, WIRE_MAX_NODES)                                                              \
+    F(S, U8, wanted, 0)                                                                               \
+    F(S, U8, stop_force, 1)                                                                           \
+    F(S, U8, removing, 1)                                                                             \
+    F(S, U8, state, 0)                                                                                \
+    F(S, U32, owner, 0)                                                                               \
+    F(S, U32, target, 0)       /* MIGRATING, RESOLVING: the other node that may have a copy */        \
+    F(S, U64, generation, 0)                                                                          \
+    F(S, U64, serial, 0)       /* log index of the last change of this row */                         \
+    F(S, U64, since_ms, 0)                                                                            \
+    F(S, U8, paused, 1)        /* RUNNING, but the guest is paused (I/O error, a person) */           \
+    F(S, U8, order, 0)         /* enum order_kind of the standing order */                            \
+    F(S, U64, order_index, 0)  /* its log index: its identity */                                      \
+    F(S, U64, order_epoch, 0)                                                                         \
+    F(S, U32, order_node, 0)   /* who acts on it */                                                   \
+    F(S, U8, probe_owner, 0)   /* RESOLVING: enum agent_vm_state found on owner, target */            \
+    F(S, U8, probe_target, 0)                                                                         \
+    F(S, STR, state_file, WIRE_MAX_PATH) /* SAVING..RESTORING */                                      \
+    F(S, U32, restore_node, 0) /* SAVED: where the move wants it */                                   \
+    F(S, U32, return_to, 0)    /* drained away from there; resume brings it back */                   \
+    F(S, U64, operation, 0)    /* that moves, starts or stops it */                                   \
+    F(S, U32, failures, 0)     /* crashes and failed starts since failures_ms */                      \
+    F(S, U64, failures_ms, 0)  /* wall clock of the first of them */                                  \
+    F(S, IDS, avoid, WIRE_MAX_NODES) /* where it failed to start, or crashed too often */             \
+    F(S, STR, reason, WIRE_MAX_TEXT) /* the last failure, or why it is off */                         \
+    F(S, U64, move_generation, 0) /* MIGRATING, RESOLVING: of the copy on the target */               \
+    F(S, U8, no_auto_start, 1) /* when its node is lost, it stays down */                             \
+    F(S, U8, mobility, 0)      /* enum vm_mobility */                                                 \
+    F(S, U64, moved_ms, 0)      /* wall clock: last moved by a person or balance; it stays a while */ \
+    F(S, LIST, resources, resource_amount) /* that it needs; as of a node */                          \
+    F(S, U8, unclear, 0)       /* RESOLVING: enum order_kind that ended without a result */           \
+    F(S, U32, saved_on, 0)     /* SAVING to RESTORING: where it ran; it may go back there */          \
+    F(S, U8, waits, 1)         /* it has failed everywhere, and is tried again at: */                 \
+    F(S, U64, retry_ms, 0)     /* wall clock of the next attempt, or of the last one, ... */          \
+    F(S, U32, retries, 0)      /* which makes so many */                                              \
+    F(S, U64, added, 0)        /* log index of its VM_ADD: our copies have no lower generation */     \
+    F(S, IDS, unasked, WIRE_MAX_NODES) /* being added: nodes that have not yet answered */            \
+    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: libvirt runs it there; not started by us */            \
+    F(S, STR, other_disks, WIRE_MAX_TEXT) /* disks that differ from its definition; "": none */       \
+    F(S, STR, machine, WIRE_MAX_NAME) /* as in the definition: may be an alias, or "" */              \
+    F(S, STR, arch, WIRE_MAX_NAME)                                                                    \
+    F(S, STR, machine_running, WIRE_MAX_NAME) /* with which it runs or was saved; "": unknown */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \
@@ -185,13 +184,13 @@ WIRE_STRUCT(model_vm);
 WIRE_STRUCT(model_volume);
 
 #define WIRE_FIELDS_model_health(F, S) /* a volume as one node sees it */ \
-    F(S, U32, volume, 0)               \
-    F(S, U32, node, 0)                 \
-    F(S, U8, state, 0)                 \
-    F(S, STR, nonce, WIRE_MAX_NAME)    \
-    F(S, STR, reason, WIRE_MAX_TEXT)   \
-    F(S, U64, since_ms, 0)             \
-    F(S, IDS, sees, WIRE_MAX_NODES) /* nodes whose heartbeats it sees move there */
+    F(S, U32, volume, 0)                                                  \
+    F(S, U32, node, 0)                                                    \
+    F(S, U8, state, 0)                                                    \
+    F(S, STR, nonce, WIRE_MAX_NAME)                                       \
+    F(S, STR, reason, WIRE_MAX_TEXT)                                      \
+    F(S, U64, since_ms, 0)                                                \
+    F(S, IDS, sees, WIRE_MAX_NODES) /* nodes whose heartbeats it sees grow there */
 WIRE_STRUCT(model_health);
 
 #define WIRE_FIELDS_model_device(F, S) \
@@ -207,56 +206,56 @@ WIRE_STRUCT(model_device);
     F(S, STR, value, WIRE_MAX_TEXT)
 WIRE_STRUCT(model_setting);
 
-#define WIRE_FIELDS_operation_vm(F, S) \
-    F(S, U32, vm, 0)                   \
-    F(S, STR, name, WIRE_MAX_NAME)     \
-    F(S, U32, from, 0)                 \
-    F(S, U32, to, 0)                   \
-    F(S, U8, mode, 0)                  \
-    F(S, U8, state, 0)                 \
-    F(S, U64, blackout_ms, 0)          \
-    F(S, U64, total_ms, 0)             \
-    F(S, U32, attempts, 0)             \
-    F(S, STR, reason, WIRE_MAX_TEXT)   \
+#define WIRE_FIELDS_operation_vm(F, S)                                                     \
+    F(S, U32, vm, 0)                                                                       \
+    F(S, STR, name, WIRE_MAX_NAME)                                                         \
+    F(S, U32, from, 0)                                                                     \
+    F(S, U32, to, 0)                                                                       \
+    F(S, U8, mode, 0)                                                                      \
+    F(S, U8, state, 0)                                                                     \
+    F(S, U64, blackout_ms, 0)                                                              \
+    F(S, U64, total_ms, 0)                                                                 \
+    F(S, U32, attempts, 0)                                                                 \
+    F(S, STR, reason, WIRE_MAX_TEXT)                                                       \
     F(S, IDS, refused, WIRE_MAX_NODES) /* nodes that can never take it: not tried again */ \
     F(S, STR, live_failure, WIRE_MAX_TEXT) /* why its last live move failed */
 WIRE_STRUCT(operation_vm);
 
-#define WIRE_FIELDS_model_operation(F, S)                              \
-    F(S, U64, id, 0) /* log index of the command that began it */      \
-    F(S, U8, kind, 0)                                                  \
-    F(S, STR, subject, WIRE_MAX_NAME)                                  \
-    F(S, U32, node, 0) /* drain, resume, fence: that node; move: where to, 0 = best */ \
-    F(S, U8, mode, 0)                                                  \
-    F(S, U8, state, 0)                                                 \
-    F(S, U8, cancelled, 1) /* asked for; ends when its orders have */  \
-    F(S, STR, reason, WIRE_MAX_TEXT)                                   \
-    F(S, U64, started_ms, 0)                                           \
-    F(S, U64, ended_ms, 0)                                             \
-    F(S, LIST, vms, operation_vm)                                      \
-    F(S, U8, cause, 0) /* MOVE: enum move_cause */                     \
+#define WIRE_FIELDS_model_operation(F, S)                                                \
+    F(S, U64, id, 0) /* log index of the command that began it */                        \
+    F(S, U8, kind, 0)                                                                    \
+    F(S, STR, subject, WIRE_MAX_NAME)                                                    \
+    F(S, U32, node, 0) /* drain, resume, fence: that node; move: the target, 0 = best */ \
+    F(S, U8, mode, 0)                                                                    \
+    F(S, U8, state, 0)                                                                   \
+    F(S, U8, cancelled, 1) /* asked for; ends when its orders have */                    \
+    F(S, STR, reason, WIRE_MAX_TEXT)                                                     \
+    F(S, U64, started_ms, 0)                                                             \
+    F(S, U64, ended_ms, 0)                                                               \
+    F(S, LIST, vms, operation_vm)                                                        \
+    F(S, U8, cause, 0) /* MOVE: enum move_cause */                                       \
     F(S, STR, why, WIRE_MAX_TEXT) /* of one that no person asked for */
 WIRE_STRUCT(model_operation);
 
-#define WIRE_FIELDS_model_rule(F, S)                                   \
-    F(S, STR, name, WIRE_MAX_NAME)                                     \
-    F(S, U8, kind, 0)                                                  \
-    F(S, U8, scope, 0) /* of APART and TOGETHER */                     \
-    F(S, U8, hard, 1)                                                  \
-    F(S, U32, weight, 0) /* at least 1 */                              \
-    F(S, IDS, vms, WIRE_MAX_RULE_VMS)                                  \
-    F(S, IDS, nodes, WIRE_MAX_NODES) /* of ON and NOT_ON */            \
-    F(S, U64, index, 0) /* log index of its making: no two are the same */
+#define WIRE_FIELDS_model_rule(F, S)                        \
+    F(S, STR, name, WIRE_MAX_NAME)                          \
+    F(S, U8, kind, 0)                                       \
+    F(S, U8, scope, 0) /* of APART and TOGETHER */          \
+    F(S, U8, hard, 1)                                       \
+    F(S, U32, weight, 0) /* at least 1 */                   \
+    F(S, IDS, vms, WIRE_MAX_RULE_VMS)                       \
+    F(S, IDS, nodes, WIRE_MAX_NODES) /* of ON and NOT_ON */ \
+    F(S, U64, index, 0) /* log index of its creation: no two are the same */
 WIRE_STRUCT(model_rule);
 
-#define WIRE_FIELDS_model_event(F, S)                               \
-    F(S, U64, seq, 0)                                               \
-    F(S, U64, index, 0) /* of the log entry that made it */         \
-    F(S, U64, time_ms, 0)                                           \
-    F(S, U8, severity, 0)                                           \
-    F(S, STR, kind, WIRE_MAX_NAME)                                  \
-    F(S, STR, node, WIRE_MAX_NAME)                                  \
-    F(S, STR, subject, WIRE_MAX_NAME)                               \
+#define WIRE_FIELDS_model_event(F, S)                       \
+    F(S, U64, seq, 0)                                       \
+    F(S, U64, index, 0) /* of the log entry that made it */ \
+    F(S, U64, time_ms, 0)                                   \
+    F(S, U8, severity, 0)                                   \
+    F(S, STR, kind, WIRE_MAX_NAME)                          \
+    F(S, STR, node, WIRE_MAX_NAME)                          \
+    F(S, STR, subject, WIRE_MAX_NAME)                       \
     F(S, STR, message, WIRE_MAX_TEXT)
 WIRE_STRUCT(model_event);
 /* clang-format on */
@@ -290,8 +289,8 @@ struct model_table {
     X(rules, model_rule) /* since version 2 of the protocol */ \
     X(journal, model_journal) /* new tables come last; see MODEL_TABLES_WRITTEN */
 
-/* So many tables are always a part of a snapshot. Those after them are left out while they are
- * empty, so that a build that does not know them has the same snapshot and the same digest. */
+/* This many tables are always part of a snapshot. Later ones are left out while they are empty, so
+ * that a build that does not know them has the same snapshot and the same digest. */
 #define MODEL_TABLES_WRITTEN 9u
 
 struct model {
@@ -304,8 +303,9 @@ struct model {
     uint32_t last_vm;       /* ids are never used twice */
     uint32_t last_volume;
     struct wire_ids members; /* of that view, ascending; owned */
-    uint32_t protocol; /* that the view speaks; 0: the lowest of all (core/model/version.h) */
-    uint32_t needs;    /* version of the protocol that its newest part came with; 0: the lowest */
+    uint32_t protocol; /* the version that the view speaks; 0: the lowest of all
+                          (core/model/version.h) */
+    uint32_t needs;    /* protocol version that introduced its newest part; 0: the lowest */
     uint32_t speaks;   /* not replicated: of this clusterd */
 };
 /* clang-format on */
@@ -318,12 +318,12 @@ struct model {
 void model_init(struct model *m);
 void model_finish(struct model *m);
 
-/* A zeroed row appended; strings are "". NULL when memory has run out. Valid until the table grows.
- */
+/* Appends a zeroed row; strings are "". NULL when memory has run out. Valid until the table
+ * grows. */
 void *model_add(struct model_table *table);
 void model_remove(struct model_table *table, const void *row);
-/* The row that a look-up found, to be written to; NULL stays NULL. For apply/, which alone changes
- * the model, and for who makes a model of its own (snapshots, tests). */
+/* The row that a look-up found, writable; NULL stays NULL. For apply/, which alone changes the
+ * model, and for code that builds a model of its own (snapshots, tests). */
 void *model_row(const struct model_table *table, const void *found);
 
 const struct model_node *model_node_by_id(const struct model *m, uint32_t id);
@@ -334,8 +334,8 @@ const struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid)
 const struct model_volume *model_volume_by_name(const struct model *m, const char *name);
 const struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node);
 const struct model_device *model_device_by_name(const struct model *m, const char *name);
-/* A device that is for the node; NULL if there is none. In which order they are tried, and which
- * are never used: devices.h. */
+/* A device that serves the node; NULL if there is none. devices.h says in which order they are
+ * tried and which are never used. */
 const struct model_device *model_device_for(const struct model *m, uint32_t node);
 const struct model_rule *model_rule_by_name(const struct model *m, const char *name);
 /* NULL: nothing is under way for the VM. */
@@ -350,17 +350,18 @@ bool ids_contain(const struct wire_ids *ids, uint32_t id);
 
 /* The lowest id of the view: the member that decides. 0 before any view. */
 uint32_t model_coordinator(const struct model *m);
-/* Nothing is under way, and no node is missing that may come back (model/calm.c). */
+/* Nothing is in progress, and no missing node may still come back (model/calm.c). */
 bool model_is_calm(const struct model *m);
-/* Whether a copy of the VM may be on the node: the one question of which all safety is made. */
+/* Whether a copy of the VM may be on the node: safety rests on this one question. */
 bool model_vm_may_run_on(const struct model_vm *vm, uint32_t node);
-/* Whether losing the node without a word leaves a VM in doubt, so that the node must be fenced. */
+/* Whether losing the node without warning leaves a VM's state unknown, so that the node must be
+ * fenced. */
 bool model_node_holds_vms(const struct model *m, uint32_t node);
-/* Whether nothing is on the node but VMs of which its libvirt, which does not answer, may or may
- * not have made a copy: fencing it costs nobody anything, and tells. */
+/* Whether the node has nothing but VMs whose state depends on its libvirt, which does not answer.
+ * Fencing such a node costs nobody anything and settles the question. */
 bool model_node_is_stuck(const struct model *m, const struct model_node *node);
 
-/* A copy of this generation was not made by the cluster: somebody runs the VM under libvirt. */
+/* The cluster did not make the copy of this generation: somebody runs the VM under libvirt. */
 bool model_vm_is_foreign(const struct model_vm *vm, uint64_t generation);
 
 const char *node_state_name(uint8_t state);
@@ -382,17 +383,17 @@ void model_encode(const struct model *m, struct buffer *out);
 /* Into an initialised, empty model. -EBADMSG, -ENOMEM: the model stays empty. */
 int model_decode(struct model *m, const uint8_t *data, size_t size);
 /*
- * Over all of it but what may be secret: fence devices' values and VMs' definitions. So a log from
- * which the secrets were taken (the flight recorder's, adapters/redact.h) replays to the digest of
- * the node that wrote it. Nothing is decided by what is left out, and whether nodes differ in it
- * the log's chain tells, which is over every byte. (By a digest over a password one could guess
- * it.)
+ * A digest over everything but possible secrets: fence devices' values and VMs' definitions. So a
+ * log without its secrets (the flight recorder's, adapters/redact.h) replays to the digest of the
+ * node that wrote it. The skipped fields influence no decision, and the log's hash chain, which
+ * covers every byte, still catches divergence in them. (A digest that covered a password would let
+ * an attacker brute-force it.)
  */
 uint64_t model_digest(const struct model *m);
 /*
- * The digest that nodes compare while they run (replica/agree.c): the same in every build that
- * applies alike, whatever other fields its rows have and however it words what people are told.
- * Never 0. It takes a tenth of the time of model_digest().
+ * The digest that nodes compare while they run (replica/agree.c). It is the same in every build
+ * that applies alike, whatever other fields its rows have and however it words messages. Never 0.
+ * It takes a tenth of the time of model_digest().
  */
 uint64_t model_check_digest(const struct model *m);
 

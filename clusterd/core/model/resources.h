@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Further resources: what a node has and a VM needs beyond memory and cpu (hugepages, vGPUs, SR-IOV
- * ports). To the cluster they are names and numbers; that a node has what it is said to have is the
- * word of who said it.
+ * Further resources: what a node has and a VM needs beyond memory and CPU (hugepages, vGPUs, SR-IOV
+ * ports). To the cluster they are names and numbers; it takes the administrator's word for what a
+ * node has.
  *
  * A name exists as long as a node has some of it or a VM needs some. There are never more than
  * WIRE_MAX_RESOURCES: the engine counts no more.
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Ascending: the same on all nodes, whatever the order in which they were named. */
+/* Ascending: the same on all nodes, in whatever order they were named. */
 struct resource_names {
     const char *v[WIRE_MAX_RESOURCES]; /* the model's */
     uint32_t n;
@@ -29,7 +29,7 @@ void resource_names_in_use(const struct model *m, const struct wire_list *but,
 
 /* 0: it is not in the list. */
 uint64_t resources_amount(const struct wire_list *list, const char *name);
-/* What the VMs that are on the node, or may be, need of each together. */
+/* What the VMs that are on the node, or may be there, need of each resource in total. */
 void resources_used(const struct model *m, uint32_t node, const struct resource_names *names,
                     uint64_t ret[WIRE_MAX_RESOURCES]);
 

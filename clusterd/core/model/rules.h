@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules of placement, as the model holds them: what a hard one forbids, and whether one is kept.
+ * Placement rules in the model: what a hard rule forbids, and whether a rule is kept.
  *
- * The engine (placement/) plans by them. Here is only what must hold whatever was planned: two
- * orders thought of in the same moment may each be right and be wrong together, so each is held
- * against the hard rules once more when it is applied.
+ * The engine (placement/) plans by the rules. Here is only what must hold whatever was planned. Two
+ * orders decided at the same moment may each be right and be wrong together, so each is checked
+ * against the hard rules again when it is applied.
  */
 #ifndef CLUSTERD_CORE_MODEL_RULES_H
 #define CLUSTERD_CORE_MODEL_RULES_H
@@ -14,21 +14,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The first hard rule that keeps the VM off the node as things are; NULL: none. Of APART: another
- * of its VMs is, or may be, in the node's domain. Where two are together already they may stay.
- * Hard TOGETHER forbids nothing here: it holds at the end of a plan, not at each step of it. */
+/* The first hard rule that keeps the VM off the node now; NULL: none. APART: another of the rule's
+ * VMs is, or may be, in the node's domain. VMs that are together already may stay. Hard TOGETHER
+ * forbids nothing here: it holds at the end of a plan, not at each step. */
 const struct model_rule *rules_forbid(const struct model *m, const struct model_vm *vm,
                                       uint32_t node);
 
-/* How often the rule is broken by the VMs that run: each VM beyond the first in a domain (APART),
- * each domain beyond the first (TOGETHER), each VM in the wrong place (ON, NOT_ON). 0: it is kept.
- */
+/* How often the running VMs break the rule: each VM beyond the first in a domain (APART), each
+ * domain beyond the first (TOGETHER), each VM in the wrong place (ON, NOT_ON). 0: it is kept. */
 uint32_t rule_broken(const struct model *m, const struct model_rule *rule);
 
-/* A hard rule that cannot hold together with one like this; NULL: none. */
+/* A hard rule that contradicts one like this; NULL: none. */
 const struct model_rule *rule_contradicts(const struct model *m, const struct model_rule *rule);
 
-/* Number of domains that VMs of the rule can be spread over: configured nodes, racks or sites. */
+/* Number of domains over which the rule's VMs can be spread: configured nodes, racks or sites. */
 uint32_t rule_domains(const struct model *m, uint8_t scope);
 
 #endif

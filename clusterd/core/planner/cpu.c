@@ -32,7 +32,7 @@ static bool as(const struct model_node *node, const struct model_node *other) {
     return node->cpu_models.n == 0 || (at_least(node, other) && at_least(other, node));
 }
 
-/* Models that VMs ask for by name, each once. */
+/* Models that VMs request by name, each once. */
 struct named {
     const char **v;
     uint32_t n;
@@ -61,7 +61,7 @@ static int collect(const struct planner_problem *pr, const struct model *m, stru
     return 0;
 }
 
-/* For each node the first one with the very same list: few lists are compared word by word. */
+/* For each node the first node with the very same list: few lists are compared word by word. */
 static int find_twins(const struct planner_problem *pr, const struct model *m,
                       uint32_t **ret_twins) {
     const struct model_node *rows = m->nodes.rows;
@@ -133,7 +133,7 @@ static void bind(struct planner_problem *pr, const struct model *m, const struct
     }
 }
 
-/* How the three sorts are called; `named` is the model's, and these outlive it. */
+/* The names of the three sorts; `named` is the model's, and these outlive it. */
 static int name_all(struct planner_problem *pr, const struct named *named) {
     uint32_t n = pr->p.n_cpu_models;
     pr->cpu_models = arena_array(pr->arena, n, sizeof(*pr->cpu_models));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Machine types, as a node's QEMU has them. To the solver they are numbers, one for each type that
- * a VM asks for.
+ * Machine types, as a node's QEMU offers them. To the solver they are numbers, one for each type
+ * that a VM requests.
  *
- * A definition may name an alias ("pc", "q35"), which each QEMU resolves to its own newest when it
- * starts a VM; so a VM that is off starts wherever the alias is known. One that runs, or was saved,
- * can go only where there is the very type that it was started with. If its node is lost it starts
- * anew, by its definition. A node that has not told its types, and a VM of which nothing is known,
- * get the benefit of the doubt.
+ * A definition may name an alias ("pc", "q35"). Each QEMU resolves it to its own newest type when
+ * it starts a VM, so a VM that is off starts wherever the alias is known. A VM that runs or was
+ * saved can only go where QEMU has the very type it was started with. If its node is lost, it
+ * starts again by its definition. A node that has not reported its types, and a VM whose type is
+ * unknown, fit everywhere.
  */
 #include "core/model/machine.h"
 #include "core/planner/problem.h"

@@ -21,7 +21,7 @@ static uint32_t id_of_node(const struct planner_problem *pr, uint32_t index) {
     return index == PLACEMENT_NONE ? 0 : pr->node_ids[index];
 }
 
-/* Why the VM has no place, as a line. NULL: out of memory. */
+/* Why the VM has no place, in one line. NULL: out of memory. */
 static const char *nowhere_text(const struct answer *a, uint32_t vm) {
     const struct placement_problem *p = &a->pr->p;
     char text[PLACEMENT_NOWHERE_MAX];
@@ -258,8 +258,8 @@ static int narrow(struct planner_problem *pr, const struct planner_choice *choic
     return 0;
 }
 
-/* Whether it is still there to be decided: a start that is still wanted, a move from where it is.
- */
+/* Whether there is still something to decide: a start that is still wanted, a move from where it
+ * is. */
 static bool is_open(const struct model *m, const struct planner_choice *choice) {
     const struct model_vm *vm = model_vm_by_id(m, choice->vm);
     return vm && (choice->from == 0

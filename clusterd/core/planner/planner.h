@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the model to a placement problem and back: the one way in which clusterd asks "where". The
- * policy orders by it, requests are checked by it, `vm explain` and --dry-run show it; so what is
+ * From the model to a placement problem and back: the only way in which clusterd asks "where". The
+ * policy orders by it, requests are checked by it, `vm explain` and --dry-run show it. So what is
  * shown is what would be done.
  *
  * Everything returned lives in the caller's arena.
@@ -34,8 +34,9 @@ struct planner_question {
     uint64_t work; /* beyond the first answer, as placement_request.work; 0: PLANNER_WORK */
 };
 
-/* What a solve in the loop may do beyond its first answer: 20 ms where no plan does (measured with
- * 32 nodes and 3,000 VMs). Nothing, where nodes times VMs are more than this. */
+/* PLANNER_WORK: work allowed beyond the first answer when solving in the event loop; 20 ms where no
+ * plan exists (measured with 32 nodes and 3,000 VMs). PLANNER_LARGE: above this (nodes times VMs),
+ * the solver stops at the first answer. */
 #define PLANNER_WORK 50000u
 #define PLANNER_LARGE 100000u
 
@@ -43,7 +44,8 @@ struct planner_choice {
     uint32_t vm;
     uint32_t from;      /* 0: it is off */
     uint32_t to;        /* 0: nowhere; then `reason` says why */
-    uint32_t stage;     /* 0: can be ordered at once; else when those of lower stages are done */
+    uint32_t stage;     /* 0: can be ordered at once; else when the moves of lower stages are
+                           done */
     bool asked;         /* false: it makes room for others */
     uint32_t ready_ms;  /* predicted: when it runs there, from the plan's beginning */
     const char *reason; /* one line */
@@ -54,7 +56,7 @@ struct planner_plan {
     uint32_t n;
     uint32_t n_unplaced; /* the last ones in v */
     bool proven;         /* no plan leaves fewer VMs without a place */
-    uint32_t nodes_over; /* BALANCE: that stay above their threshold */
+    uint32_t nodes_over; /* BALANCE: nodes that stay above their threshold */
 };
 
 /* The plan that is kept for the loss of one node: where its VMs start. */
@@ -75,15 +77,15 @@ struct planner_reserve {
 int planner_admit(const struct planner_problem *pr, const struct planner_question *question,
                   struct planner_reserve *ret_reserve);
 
-/* Of a plan that was made on another model: the choices that can be carried out at once, and still
- * fit this one; and those that say "nowhere". *ret_dropped: how many do not fit any more. */
+/* Checks a plan made on another model: keeps the choices that can be carried out at once and still
+ * fit this model, and those that say "nowhere". *ret_dropped: how many no longer fit. */
 int planner_verify(const struct model *m, const struct planner_facts *facts,
                    const struct planner_plan *plan, struct arena *arena,
                    struct planner_plan *ret_plan, uint32_t *ret_dropped);
 
-/* The answer to a question about a problem. Others are moved only for the sake of VMs that would
- * have no place: not for a soft rule, which the engine would do if it were let. -ENOMEM, -EINVAL.
- */
+/* The answer to a question about a problem. Others are moved only to place VMs that would have
+ * no place; for a soft rule the engine would move them too, but is not allowed to. -ENOMEM,
+ * -EINVAL. */
 int planner_solve(const struct planner_problem *pr, const struct planner_question *question,
                   struct planner_plan *ret_plan);
 
@@ -102,17 +104,17 @@ struct planner_facts planner_balance_facts(const struct model *m, uint64_t wall_
                                            const struct planner_load *loads, uint32_t n_loads);
 int planner_balance_question(const struct model *m, uint64_t wall_ms, struct arena *arena,
                              struct planner_question *ret);
-/* All VMs that are to run and do not: where the policy would start them, and what it would move to
+/* All VMs that should run and do not: where the policy would start them, and what it would move to
  * make room. */
 int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
                    struct arena *arena, struct planner_plan *ret_plan);
 bool planner_to_be_started(const struct model_vm *vm);
-/* A drain is refused if it finds no place for this VM. One that is being stopped, or is on its way
+/* A drain is refused if it finds no place for this VM. A VM that is being stopped, or is on its way
  * already, needs none. */
 bool planner_blocks_drain(const struct model *m, const struct planner_choice *choice);
 
-/* Moves that bring all nodes below balance_threshold_percent, of VMs that may be moved for that:
- * not one on a preferred owner, nor one that was moved by hand or by balance a short while ago. */
+/* Moves that bring all nodes below balance_threshold_percent. VMs on a preferred owner, and VMs
+ * that were moved by hand or by balance a short while ago, stay. */
 int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
                     uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan);
 
@@ -140,10 +142,10 @@ struct planner_explanation {
 
 int planner_explain(const struct model *m, uint32_t vm, struct arena *arena,
                     struct planner_explanation *ret);
-/* Whether the VM may go to that node now, and why not. -ENOENT: there is none of that id. */
+/* Whether the VM may go to that node now, and why not. -ENOENT: no such node. */
 int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
                   struct planner_verdict *ret_verdict);
-/* The same for a VM whose move there has been promised room already. */
+/* The same for a VM whose room there is reserved already. */
 int planner_check_move(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
                        struct planner_verdict *ret_verdict);
 

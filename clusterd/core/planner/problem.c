@@ -70,8 +70,8 @@ static uint32_t place_number(const struct model *m, uint32_t node, bool rack) {
     return node;
 }
 
-/* A number of the model as the solver takes it: more than it can count in is no reason for all
- * nodes to give up, for ever. */
+/* A number of the model, clamped to the solver's range. Failing instead would stop every node,
+ * again after each restart. */
 static uint64_t amount(uint64_t v) {
     return v < PLACEMENT_AMOUNT_MAX ? v : PLACEMENT_AMOUNT_MAX;
 }
@@ -124,8 +124,8 @@ static int vm_volumes(const struct planner_problem *pr, const struct model *m,
 }
 
 /*
- * Where a VM that is off is tried first: a saved one where its move wanted it; one without
- * preferred owners where it belonged, so that after a power loss all stand where they stood.
+ * Where a VM that is off is tried first: a saved VM at the target of its move; a VM without
+ * preferred owners where it belonged, so that after a power loss all are where they were.
  */
 static int preferred_owners(const struct planner_problem *pr, const struct model_vm *vm,
                             struct placement_set *ret) {
@@ -137,7 +137,7 @@ static int preferred_owners(const struct planner_problem *pr, const struct model
     return planner_node_set(pr, &vm->preferred, ret);
 }
 
-/* It takes room where it is, and where it is about to be. */
+/* A moving VM takes room where it is and where it is going. */
 static void take_room(const struct planner_problem *pr, const struct model *m,
                       const struct model_vm *vm, struct placement_vm *v) {
     if (vm->state == VM_OFF || vm->state == VM_SAVED) {
@@ -148,7 +148,7 @@ static void take_room(const struct planner_problem *pr, const struct model *m,
         vm->state == VM_RUNNING && vm->operation && vm->order == ORDER_NONE
             ? model_operation_by_id(m, vm->operation)
             : NULL;
-    /* A move that has begun and waits for its turn. */
+    /* A move that has been requested and waits for its turn. */
     if (op && op->kind == OPERATION_MOVE && op->state == OPERATION_RUNNING && !op->cancelled) {
         other = op->node;
     }
@@ -159,7 +159,7 @@ static void take_room(const struct planner_problem *pr, const struct model *m,
     }
 }
 
-/* A move that nobody asked for has failed not long ago: it would again. */
+/* An automatic move failed not long ago, and would fail again. */
 static bool has_failed_to_move(const struct model *m, const struct model_vm *vm, uint64_t wall_ms) {
     MODEL_EACH(model_operation, op, &m->operations) {
         const struct operation_vm *row = op->vms.items;
@@ -172,8 +172,8 @@ static bool has_failed_to_move(const struct model *m, const struct model_vm *vm,
     return false;
 }
 
-/* Whether it may be moved to make room for others: not one with which something is being done, or
- * that stands still. (One that is asked for by name is not asked this.) */
+/* Whether the VM may be moved to make room for others: not if something is being done with it, or
+ * if it is paused. (This does not apply to a VM requested by name.) */
 static enum placement_mobility mobility(const struct model *m, const struct model_vm *vm,
                                         const struct planner_facts *facts) {
     if (vm->mobility == MOBILITY_FIXED) {
@@ -185,8 +185,8 @@ static enum placement_mobility mobility(const struct model *m, const struct mode
     return free && vm->mobility == MOBILITY_LIVE ? PLACEMENT_MOVABLE_LIVE : PLACEMENT_MOVABLE_COLD;
 }
 
-/* Nodes that have said for good that they cannot take a VM are left out as long as the operation
- * goes on that asked them; whoever asks anew has perhaps changed something there. */
+/* Nodes that have refused the VM for good are left out as long as the operation that asked them is
+ * in progress. A new request may follow a repair there. */
 static int leave_out_refusals(struct planner_problem *pr, const struct model *m) {
     MODEL_EACH(model_operation, op, &m->operations) {
         const struct operation_vm *rows = op->vms.items;
@@ -258,11 +258,11 @@ static int fill_vms(struct planner_problem *pr, const struct model *m,
 }
 
 /*
- * What VMs use in truth. Of memory: what they have, since a guest keeps what it has touched. Of
- * cpu: what their node is busy with, shared out by their vcpus; clusterd does not know it of each
- * VM. Of a node that has told nothing, nothing: what is not known is not too much. Of further
- * resources nothing either: a vGPU is taken or not, and a node whose last one is taken is not busy
- * for that.
+ * What VMs really use. Memory: what they have, because a guest keeps what it has touched. CPU: the
+ * node's measured load, divided among its VMs by their vCPUs, because clusterd does not know the
+ * load of each VM. A node that has reported nothing counts as idle: unknown is not too much.
+ * Further resources count as nothing either: a vGPU is taken or not, and a node whose last one is
+ * taken is not busy because of that.
  */
 static int fill_loads(struct planner_problem *pr, const struct planner_facts *facts) {
     size_t n = (size_t)pr->p.n_vms * pr->p.n_resources;
@@ -284,8 +284,8 @@ static int fill_loads(struct planner_problem *pr, const struct planner_facts *fa
                          facts->loads[i].cpu_busy_permille / 1000;
         }
     }
-    /* A threshold is a share of the capacity with its overcommit; a node is busy when its real cpus
-     * are. So what they do counts as much more. */
+    /* Thresholds refer to overcommitted capacity, measured load to physical CPUs: scale the load by
+     * the overcommit ratio. */
     uint64_t over = pr->p.n_nodes ? pr->nodes[0].cpu_overcommit_permille : 1000;
     for (uint32_t i = 0; i < pr->p.n_vms; i++) {
         uint32_t host = pr->vms[i].host;

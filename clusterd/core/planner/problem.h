@@ -2,8 +2,8 @@
 /*
  * The model as a placement problem.
  *
- * A problem holds nothing of the model: names and numbers are copied into its arena. So it can be
- * handed to a thread of its own while the model goes on changing.
+ * A problem holds no pointers into the model: names and numbers are copied into its arena. So it
+ * can be handed to another thread while the model changes.
  */
 #ifndef CLUSTERD_CORE_PLANNER_PROBLEM_H
 #define CLUSTERD_CORE_PLANNER_PROBLEM_H
@@ -21,9 +21,9 @@ struct planner_load { /* how busy a node's cpus are, averaged over a while */
 };
 
 struct planner_facts {
-    uint64_t wall_ms; /* now, by people's clock: for how old something is, nothing else */
-    /* The question is what a loss would do: a VM then starts anew, on any CPU; and its own "no auto
-     * start" counts. */
+    uint64_t wall_ms; /* now, by the wall clock: only to tell how old something is */
+    /* The question is about a loss: a VM then starts again, on any CPU, and its own "no auto start"
+     * counts. */
     bool loss;
     uint32_t threshold_permille; /* BALANCE */
     const struct planner_load *loads;
@@ -58,12 +58,12 @@ void planner_resources_fill(const struct planner_problem *pr, const struct wire_
                             uint64_t *row);
 /* planner/rules.c */
 int planner_rules_init(struct planner_problem *pr, const struct model *m);
-/* planner/machine.c: machine types, and those that running guests are bound to. */
+/* planner/machine.c: machine types, including those that bind running guests. */
 int planner_machines_init(struct planner_problem *pr, const struct model *m, bool loss);
-/* planner/cpu.c: guest CPU models, and the CPUs that a running guest is bound to. */
+/* planner/cpu.c: guest CPU models, and the CPUs that bind a running guest. */
 int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool loss);
 
-/* ids of nodes to indices; those not known any more are left out. -ENOMEM. */
+/* Node ids to indices; nodes that are gone are left out. -ENOMEM. */
 int planner_node_set(const struct planner_problem *pr, const struct wire_ids *ids,
                      struct placement_set *ret);
 

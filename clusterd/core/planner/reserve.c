@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * May any k nodes be lost? The cluster is judged as it will be: VMs that are to start are where
- * they would be started, those on their way have arrived, and those on a node that is being drained
- * have left it.
+ * May any k nodes be lost? The cluster is judged as it will be: VMs that should start are where
+ * they would start, moving VMs have arrived, and VMs on a draining node have left it.
  */
 #include "core/planner/planner.h"
 
@@ -10,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Everything comes to rest where the plan wants it. */
+/* Puts everything where the plan wants it. */
 static int settle(const struct planner_problem *pr, const struct planner_question *question,
                   struct placement_solver *solver) {
     uint32_t *vms = arena_array(pr->arena, pr->p.n_vms, sizeof(*vms));
@@ -52,7 +51,7 @@ static const char *lost_names(const struct planner_problem *pr, const struct pla
     return text;
 }
 
-/* What breaks it, as a line: the nodes, the VM, and the rule or what lacks. */
+/* What breaks the reserve, in one line: the nodes, the VM, and the rule or the missing resource. */
 static const char *broken_text(const struct planner_problem *pr,
                                const struct placement_admission *found) {
     const char *vm = found->vm == PLACEMENT_NONE ? "a VM" : pr->vms[found->vm].name;
@@ -94,7 +93,7 @@ static int take(const struct planner_problem *pr, const struct placement_admissi
     return text ? 0 : -ENOMEM;
 }
 
-/* The plan for the loss of each single node, as far as one was found. */
+/* The plan for the loss of each single node, if one was found. */
 static int keep_witnesses(const struct planner_problem *pr, struct placement_solver *solver,
                           struct planner_reserve *ret) {
     ret->witnesses = arena_array(pr->arena, pr->p.n_nodes, sizeof(*ret->witnesses));

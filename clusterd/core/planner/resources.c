@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Further resources as the engine counts them: behind memory and cpu, by name ascending, so that
- * all nodes, and whoever reads an export, number them the same way.
+ * Further resources as the engine counts them: after memory and CPU, by name ascending, so that all
+ * nodes, and every reader of an export, number them the same way.
  */
 #include "core/planner/problem.h"
 
@@ -23,7 +23,8 @@ int planner_resources_init(struct planner_problem *pr, const struct model *m) {
     if (!v) {
         return -ENOMEM;
     }
-    /* Of one that has a table the engine takes all its words. */
+    /* If there is a table of resources, the engine takes every name from it, so it lists memory and
+     * cpu too. */
     v[PLACEMENT_MEMORY] = (struct placement_resource){.name = "memory", .unit = "MB"};
     v[PLACEMENT_CPU] = (struct placement_resource){.name = "cpu", .unit = "cpu", .per_unit = 1000};
     for (uint32_t i = 0; i < names.n; i++) {

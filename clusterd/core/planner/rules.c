@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The model's rules in the solver's terms. VMs and nodes that the model does not have any more are
- * left out.
+ * The model's rules in the solver's terms. VMs and nodes that the model no longer has are left out.
  */
 #include "core/planner/problem.h"
 
