@@ -48,7 +48,7 @@ static bool tells(const struct replica_peer *p, uint64_t index) {
     return p->in_view && p->sample.index == index && index != 0;
 }
 
-/* The votes of those that say the same as the peer. */
+/* The votes of the nodes that agree with the peer. */
 static bool most_are_like(const struct replica *r, const struct replica_peer *as) {
     const struct node_list *list = &r->lists.v[0];
     uint64_t votes = 0, all = 0;
@@ -61,7 +61,7 @@ static bool most_are_like(const struct replica *r, const struct replica_peer *as
     return votes >= all / 2 + 1;
 }
 
-/* Somebody whom most are like tells of the same index. */
+/* A node of the majority reports about the same index. */
 static const struct replica_peer *right_one(const struct replica *r, uint64_t index) {
     for (uint32_t i = 0; i < r->n_peers; i++) {
         if (tells(&r->peers[i], index) && most_are_like(r, &r->peers[i])) {
@@ -83,32 +83,32 @@ static void note_unlike(struct replica *r, struct replica_peer *p, const struct 
     }
     if (r->differs_index == 0) {
         outbox_log(out, SEVERITY_ERROR,
-                   "%s and %s have come to different states of the cluster at index %llu of the "
-                   "log, and no majority says who is right: %s; see clusterd(8), UPDATES",
+                   "%s and %s disagree about the state of the cluster at index %llu of the log, "
+                   "and no majority says which is right: %s; see clusterd(8), UPDATES",
                    r->names[other - r->peers], r->names[p - r->peers],
                    (unsigned long long)p->sample.index,
-                   only_reports(r) ? "nothing is done about it, as state_check says"
-                                   : "VMs run on, and nothing is started, moved or stopped");
+                   only_reports(r) ? "nothing is done about it, because state_check says so"
+                                   : "VMs keep running, and nothing is started, moved or stopped");
     }
     r->differs_index = p->sample.index;
     r->differs[0] = other->id;
     r->differs[1] = p->id;
 }
 
-/* By the majority at that index, the peer is wrong. */
+/* The majority at that index says that the peer is wrong. */
 static int note_wrong(struct replica *r, struct replica_peer *p, struct outbox *out) {
     const char *name = r->names[p - r->peers];
     if (++p->unlike < SAID_TWICE) {
         return 0;
     }
     if (p->wrong_incarnation != p->incarnation) {
-        outbox_log(out, SEVERITY_ERROR,
-                   "%s has come to another state of the cluster than the others at index %llu of "
-                   "the log: its memory is bad, or its clusterd is another one; %s; see "
-                   "clusterd(8), UPDATES",
-                   name, (unsigned long long)p->sample.index,
-                   only_reports(r) ? "nothing is done about it, as state_check says"
-                                   : "it leaves the cluster, and starts nothing");
+        outbox_log(
+            out, SEVERITY_ERROR,
+            "%s disagrees with the others about the state of the cluster at index %llu of the log: "
+            "its memory is bad, or it runs a different clusterd; %s; see clusterd(8), UPDATES",
+            name, (unsigned long long)p->sample.index,
+            only_reports(r) ? "nothing is done about it, because state_check says so"
+                            : "it leaves the cluster and starts nothing");
     }
     p->wrong_incarnation = p->incarnation;
     p->wrong_index = p->sample.index;
@@ -116,13 +116,11 @@ static int note_wrong(struct replica *r, struct replica_peer *p, struct outbox *
         return 0;
     }
     p->wrong_leaves = true;
-    return replica_leave_out(
-        r, p,
-        "this node has come to another state of the cluster than the others, by the same log: "
-        "check "
-        "its memory, and which clusterd it is; then stop clusterd, move cluster.db away and start "
-        "it again",
-        out);
+    return replica_leave_out(r, p,
+                             "this node disagrees with the others about the state of the cluster "
+                             "after the same log: check its memory and its version of clusterd; "
+                             "then stop clusterd, move cluster.db away and start it again",
+                             out);
 }
 
 static void note_alike(struct replica *r, struct replica_peer *p) {
@@ -244,10 +242,10 @@ void replica_state_text(const struct replica *r, char *ret_text, size_t size) {
         if (p->wrong_incarnation && p->wrong_incarnation == p->incarnation &&
             ids_contain(&r->members, p->id)) {
             (void)snprintf(ret_text, size,
-                           "%s has come to another state of the cluster than the others at index "
-                           "%llu of the log: its memory is bad, or its clusterd is another one%s",
+                           "%s disagrees with the others about the state of the cluster at index "
+                           "%llu of the log: its memory is bad, or it runs a different clusterd%s",
                            r->names[i], (unsigned long long)p->wrong_index,
-                           p->wrong_leaves ? "; it is left out, and starts nothing" : "");
+                           p->wrong_leaves ? "; it is left out and starts nothing" : "");
             return;
         }
     }
@@ -256,9 +254,9 @@ void replica_state_text(const struct replica *r, char *ret_text, size_t size) {
     if (a && b) {
         (void)snprintf(
             ret_text, size,
-            "%s and %s have come to different states of the cluster at index %llu of the "
-            "log, and no majority says who is right%s",
+            "%s and %s disagree about the state of the cluster at index %llu of the log, and no "
+            "majority says which is right%s",
             r->names[a - r->peers], r->names[b - r->peers], (unsigned long long)r->differs_index,
-            only_reports(r) ? "" : ": VMs run on, and nothing is started, moved or stopped");
+            only_reports(r) ? "" : ": VMs keep running, and nothing is started, moved or stopped");
     }
 }

@@ -3,10 +3,10 @@
  * Catching up: the source, whose log won, gives each member that is behind what it lacks, up to the
  * view's base.
  *
- * It begins after the member's last committed entry, since below that all logs are equal; so the
+ * It starts after the member's last committed entry, because below that all logs are equal. So the
  * member finds by itself where its own, uncommitted tail differs, and drops it. If the source no
- * longer holds entries so old, a snapshot of its model comes first. The next piece is sent when the
- * last one has come back to the source: what others have to say goes in between, and memory stays
+ * longer holds such old entries, a snapshot of its model comes first. The next piece is sent when
+ * the last one has come back to the source: other messages get through in between, and memory stays
  * bounded.
  */
 #include "core/replica/replica.h"
@@ -93,7 +93,7 @@ static void feed_snapshot(struct replica *r, struct replica_peer *p, struct outb
     }
 }
 
-/* Sends the next piece. An empty suffix is sent too: it tells a member with a longer, lost tail to
+/* Sends the next piece. Even an empty suffix is sent: it tells a member with a longer, lost tail to
  * drop it. */
 int replica_feed(struct replica *r, struct replica_peer *p, struct outbox *out) {
     if (!p || !p->feeding) {
@@ -113,7 +113,7 @@ int replica_feed(struct replica *r, struct replica_peer *p, struct outbox *out) 
            (n == 0 || bytes < MESSAGE_CHUNK_BYTES)) {
         const struct log_item *item = log_at(&r->log, p->feed_index);
         if (!item) {
-            p->feeding = false; /* compacted away meanwhile: the member's deadline begins anew */
+            p->feeding = false; /* compacted away meanwhile: the member's deadline starts over */
             return 0;
         }
         entries[n++] = (struct suffix_entry){.index = p->feed_index,
@@ -138,8 +138,9 @@ static uint64_t epoch_at(const struct log *log, uint64_t index) {
     return item ? item->epoch : log->base_epoch;
 }
 
-/* Takes over one entry of the source. 1: it was new and has to be stored; 0: we had it. What it
- * says is not looked at: it may be of a time when nobody did; the chain at the base proves it. */
+/* Takes over one entry of the source. 1: it was new and must be stored; 0: we had it. Its content
+ * is not checked, because it may date from a time when nothing was; the chain at the base proves
+ * it. */
 static int take_entry(struct replica *r, const struct suffix_entry *e, uint64_t *truncate_from) {
     if (e->index <= r->log.base_index || e->index <= r->commit_index) {
         return 0;
@@ -172,8 +173,8 @@ static int drop_tail_beyond_base(struct replica *r, struct outbox *out) {
 }
 
 /*
- * What the source has sent is not its log, or makes no sense: what was taken of it, from that index
- * on, is dropped again (0: nothing was), and asked for anew.
+ * What the source has sent is not its log, or makes no sense. Everything taken from that index on
+ * is dropped (0: nothing was taken) and requested again.
  */
 static int catch_up_anew(struct replica *r, uint64_t from, const char *what, struct outbox *out) {
     if (from > r->commit_index && log_last_index(&r->log) >= from) {
@@ -197,7 +198,7 @@ int replica_finish_catchup(struct replica *r, struct outbox *out) {
         return err;
     }
     if (log_last_chain(&r->log) != r->base_chain && r->bad_catchups < REPLICA_MAX_CATCHUPS) {
-        /* If nothing was taken, it is what we had ourselves beyond the last committed entry. */
+        /* If nothing was taken, it is what we had beyond the last committed entry. */
         uint64_t from = r->taken_from ? r->taken_from : r->commit_index + 1;
         return catch_up_anew(r, from, "a piece of its log", out);
     }
@@ -307,7 +308,7 @@ int replica_snapshot_refused(struct replica *r, struct outbox *out) {
 
 int replica_snapshot_loaded(struct replica *r, struct outbox *out) {
     r->snapshot_arrived = false;
-    /* Entries behind it that are the same log stay: somebody may count on our having them. */
+    /* Later entries that are the same log stay: somebody may count on our having them. */
     const struct log_item *same = log_at(&r->log, r->arrived_index);
     bool keep = same && same->chain == r->arrived_chain;
     if (keep) {

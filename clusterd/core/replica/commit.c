@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Entries of an active view: given a place by the sequencer, appended there, stored, acknowledged,
+ * Entries of an active view: placed by the sequencer, appended there, stored, acknowledged,
  * committed.
  *
  * An acknowledgement follows the STORED of what it acknowledges, never the delivery: that a message
@@ -144,9 +144,10 @@ static int on_ack(struct replica *r, struct replica_peer *peer, const struct msg
     }
     peer->disagrees = !r->catching && item && item->chain != ack->chain;
     if (peer->disagrees) {
-        outbox_log(out, SEVERITY_ERROR,
-                   "node %u acknowledges another log than ours at index %llu: it is not counted",
-                   peer->id, (unsigned long long)ack->index);
+        outbox_log(
+            out, SEVERITY_ERROR,
+            "node %u acknowledges a log that differs from ours at index %llu: it is not counted",
+            peer->id, (unsigned long long)ack->index);
         if (replica_majority(r, &r->lists, disagrees, 0)) {
             return -ENOTRECOVERABLE; /* it is we who are wrong */
         }
@@ -161,10 +162,10 @@ static int on_ack(struct replica *r, struct replica_peer *peer, const struct msg
     return 0;
 }
 
-/* More wait here, and travel together in the next one. */
+/* Further ones wait here and travel together in the next message. */
 #define MESSAGES_IN_FLIGHT 2u
 
-/* Sends entries out: with their place if we give them out, else to the one who does. */
+/* Sends entries out: with their place if this node is the sequencer, else to the sequencer. */
 static void send_entries(struct replica *r, struct entry_bytes *entries, uint32_t n,
                          struct outbox *out) {
     struct message m = {.type = MESSAGE_ENTRIES,
@@ -245,9 +246,9 @@ int replica_active_message(struct replica *r, struct replica_peer *peer, const s
 
 /*
  * One message for as many commands as fit: what was decided together is stored together. While
- * messages of ours are on their way, what is proposed waits for the first of them to come back:
- * a lonely command loses no time by that, and of many at once each message carries a share, which
- * costs the ring, and whoever must look at every message, a fraction.
+ * messages of ours are on their way, new commands wait for the first of them to come back. A single
+ * command loses no time by that. Of many commands, each costs only a share of a message, both on
+ * the ring and in every member that must look at it.
  */
 void replica_flush(struct replica *r, struct outbox *out) {
     uint32_t first = 0;
@@ -268,8 +269,8 @@ void replica_flush(struct replica *r, struct outbox *out) {
 }
 
 /*
- * The newest entries stay in memory, as many as are few and small: whoever was away for a moment
- * needs no snapshot.
+ * The newest entries stay in memory, within bounds on number and size: a node that was away for a
+ * moment needs no snapshot.
  */
 static void trim_log(struct replica *r, uint64_t snapshot_index) {
     uint64_t keep_from = snapshot_index, bytes = 0;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What came over the ring whole and makes no sense: its sender's memory is bad, or its build is.
+ * Messages that came over the ring intact and make no sense: the sender's memory is bad, or its
+ * build is.
  *
- * Nothing of it is taken over, and nobody ends because of it. All members see the same messages in
- * the same order and look at them alike, so all of them drop it alike, name the sender and form the
- * view anew, in which the sender says again what it had to say. A clusterd that goes on with it is
- * left out until it is started again; it sees by its own messages, which come back to it, that it
- * is the one, and stays away by itself. So that a STATE that says too little of a log cannot count,
- * each clusterd also looks whether its own STATE came back as it was sent, and begins a new round
- * if not: to a round that was told wrongly nobody promises anything.
+ * Nothing of such a message is taken over, and nobody ends because of it. All members see the same
+ * messages in the same order and judge them alike. So all of them drop it, name the sender and form
+ * the view again, in which the sender repeats what it had to say. A clusterd that keeps doing this
+ * is left out until it is restarted. It recognises itself by its own messages, which come back to
+ * it, and stays away by itself.
+ *
+ * A STATE that reports too little of a log must not count. So each clusterd also checks whether its
+ * own STATE came back as it was sent, and starts a new round if not: nobody promises anything to a
+ * round that was reported wrongly.
  */
 #include "core/replica/replica.h"
 
@@ -21,7 +24,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Epochs and indexes begin at 0 and grow by one: no cluster gets there. */
+/* Epochs and indexes start at 0 and grow by one: no cluster gets there. */
 #define MOST (UINT64_C(1) << 62)
 
 void replica_count_damage(const struct replica *r, struct replica_peer *p, const char *what,
@@ -33,15 +36,14 @@ void replica_count_damage(const struct replica *r, struct replica_peer *p, const
     }
     p->damaged++;
     if (p->damaged < REPLICA_MAX_DAMAGED) {
-        outbox_log(
-            out, SEVERITY_WARNING,
-            "%s has sent %s that cannot be read: it was dropped, and the nodes agree anew on "
-            "a view; if this comes again, check the memory of %s",
-            name, what, name);
+        outbox_log(out, SEVERITY_WARNING,
+                   "%s has sent %s that cannot be read: it was dropped, and the nodes form a new "
+                   "view; if this happens again, check the memory of %s",
+                   name, what, name);
     } else if (p->damaged == REPLICA_MAX_DAMAGED) {
         outbox_log(out, SEVERITY_ERROR,
                    "%s has sent %u messages that cannot be read, now %s: it is left out until its "
-                   "clusterd is started again; check the memory of %s, and which clusterd it is",
+                   "clusterd is started again; check the memory of %s and its version of clusterd",
                    name, p->damaged, what, name);
     }
 }
@@ -109,8 +111,8 @@ static int check_first_entry(const struct msg_propose *p, struct arena *arena,
     return 0;
 }
 
-/* Its list is the newest of the source's log, or what the proposer has told that it has read; and
- * the members are in it. */
+/* Its list is the newest of the source's log, or the one the proposer says it has read; and the
+ * members are in it. */
 static int check_list(const struct replica_peer *proposer, const struct replica_peer *source,
                       const struct cmd_view *view) {
     const struct view_node *nodes = view->nodes.items;
@@ -154,8 +156,8 @@ int replica_check_proposal(const struct replica *r, const struct replica_peer *p
 
 /* ---- entries ---- */
 
-/* Also what is newer than the view: members that are older could not read it, or would read it
- * otherwise. */
+/* This includes what is newer than the view: older members could not read it, or would read it
+ * differently. */
 int replica_check_entries(const struct replica *r, const struct entry_bytes *entries, uint32_t n,
                           struct arena *arena) {
     for (uint32_t i = 0; i < n; i++) {

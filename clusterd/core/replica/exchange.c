@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Beginning an exchange: what this node says of itself in its STATE, and what it forgets of the
+ * Starting an exchange: what this node says about itself in its STATE, and what it forgets of the
  * view that it leaves; see the drawing in replica.h. Also who is sent away (replica/damage.c,
- * replica/agree.c), since the others then agree anew.
+ * replica/agree.c), because the others then agree again.
  */
 #include "core/replica/replica.h"
 
@@ -18,9 +18,10 @@
 /* ---- what our STATE says ---- */
 
 /*
- * Who has reported in an epoch had an entry of it on its disk, whether the report was committed or
- * not. So the end of our log counts, too, which the model does not know yet: the last that a node
- * was told before its clusterd ended is on its disk, and that it was committed is not.
+ * A node that has reported in an epoch had an entry of it on its disk, whether the report was
+ * committed or not. So the end of our log counts too, although the model does not know it yet: the
+ * last messages a node got before its clusterd ended are on its disk, but the fact that they were
+ * committed is not.
  */
 static void note_reports(struct replica *r, struct outbox *out) {
     for (uint64_t i = r->applied_index + 1; i <= log_last_index(&r->log); i++) {
@@ -125,7 +126,8 @@ int replica_leave_out(struct replica *r, struct replica_peer *p, const char *ref
                       struct outbox *out) {
     if (p->id == r->self) {
         r->refusal = refusal;
-        /* The others may hold what this clusterd said last for its word: this one is of nobody. */
+        /* The others may take this clusterd's last words as its own: this message is from
+         * nobody. */
         struct message m = {.type = MESSAGE_STATE,
                             .body.msg_state = {.round = ++r->round,
                                                .promised = r->promised,
@@ -145,8 +147,8 @@ int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
     replica_count_damage(r, p, what, out);
     if (p->id == r->self && replica_left_out(p)) {
         return replica_leave_out(r, p,
-                                 "messages of this clusterd could not be read, time and again: "
-                                 "check this node's memory, then start clusterd again",
+                                 "messages of this clusterd repeatedly could not be read: check "
+                                 "this node's memory, then start clusterd again",
                                  out);
     }
     bool outside = r->phase == REPLICA_ACTIVE && !p->in_view;

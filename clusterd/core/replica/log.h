@@ -43,17 +43,17 @@ struct log {
     uint64_t bytes; /* of all entries */
 };
 
-/* Reads an entry wholly: `ret` and its command. -EBADMSG: not to be read, or no command that this
- * clusterd knows; -ENOMEM. */
+/* Reads a whole entry: `ret` and its command. -EBADMSG: unreadable, or a command that this clusterd
+ * does not know; -ENOMEM. */
 int log_read_entry(const uint8_t *data, size_t size, struct arena *arena, struct log_command *ret,
                    void **ret_command);
 
-/* The version of the protocol that an entry needs; 0: it cannot be read. */
+/* The protocol version that an entry needs; 0: it cannot be read. */
 uint32_t log_needs(const uint8_t *data, size_t size, struct outbox *out);
 
 void log_init(struct log *log);
 void log_finish(struct log *log);
-/* Forgets all entries: the log begins anew after a snapshot. */
+/* Forgets all entries: the log starts again after a snapshot. */
 void log_reset(struct log *log, uint64_t index, uint64_t epoch, uint64_t chain);
 /* Copies the data. -ENOMEM. */
 int log_append(struct log *log, uint64_t epoch, const uint8_t *data, uint32_t size);

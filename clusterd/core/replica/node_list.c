@@ -81,7 +81,7 @@ static void list_of_entries(const struct wire_list *nodes, struct node_list *ret
     }
 }
 
-/* Unless it is there. False: there is no more room. */
+/* Adds it if it is not there. False: there is no more room. */
 static bool add_list(struct node_lists *lists, const struct node_list *list) {
     for (uint32_t i = 0; i < lists->n; i++) {
         if (same_list(&lists->v[i], list)) {
@@ -97,7 +97,7 @@ static bool add_list(struct node_lists *lists, const struct node_list *list) {
 
 /* ---- what is told ---- */
 
-/* Of a view that is in our log, and that the model does not know of yet. */
+/* Of a view that is in our log, but not yet known to the model. */
 static void note_view(const struct log_item *item, struct node_lists *lists, struct outbox *out) {
     struct log_command entry;
     void *command = NULL;
@@ -106,7 +106,7 @@ static void note_view(const struct log_item *item, struct node_lists *lists, str
     if (err == 0 && entry.type == COMMAND_VIEW) {
         struct node_list list;
         list_of_entries(&((const struct cmd_view *)command)->nodes, &list);
-        /* The newest one last, also if it is one of those before. */
+        /* The newest one last, even if it equals one of the earlier ones. */
         for (uint32_t i = 0; i < lists->n; i++) {
             if (same_list(&lists->v[i], &list)) {
                 memmove(&lists->v[i], &lists->v[i + 1], (lists->n - i - 1) * sizeof(lists->v[0]));
@@ -259,8 +259,8 @@ static uint32_t with_log(const struct replica *r, const struct msg_state *s) {
     return n;
 }
 
-/* Two that end at the same place are the same log, unless one is damaged, or was told wrongly: the
- * fewer are wrong. Once there is a plan, of those in its list. */
+/* Two logs that end at the same place are the same log, unless one is damaged or was reported
+ * wrongly: then the fewer are wrong. Once there is a plan, only the nodes of its list count. */
 const struct replica_peer *replica_highest_log(const struct replica *r) {
     const struct replica_peer *best = NULL;
     for (uint32_t i = 0; i < r->n_peers; i++) {
@@ -344,12 +344,11 @@ void replica_list_text(const struct replica *r, char *ret_text, size_t size) {
         }
     }
     if (more[0] || fewer[0]) {
-        (void)snprintf(
-            ret_text, size,
-            "corosync.conf, as clusterd read it here when it started, %s %s%s%s, and the "
-            "cluster goes by its former list of nodes",
-            more[0] ? "names" : "does not name", more[0] ? more : fewer,
-            more[0] && fewer[0] ? " and not " : "", more[0] && fewer[0] ? fewer : "");
+        (void)snprintf(ret_text, size,
+                       "corosync.conf, as clusterd read it here when it started, %s %s%s%s, and "
+                       "the cluster still uses its previous list of nodes",
+                       more[0] ? "names" : "does not name", more[0] ? more : fewer,
+                       more[0] && fewer[0] ? " and not " : "", more[0] && fewer[0] ? fewer : "");
     } else if (others[0]) {
         (void)snprintf(ret_text, size,
                        "%s started with another list of nodes in corosync.conf than this node",
@@ -357,6 +356,6 @@ void replica_list_text(const struct replica *r, char *ret_text, size_t size) {
     } else if (used.n > 0 && !same_list(&used, &r->own)) {
         (void)snprintf(ret_text, size,
                        "corosync.conf, as clusterd read it here when it started, has other votes "
-                       "than the cluster goes by");
+                       "than the cluster uses");
     }
 }

@@ -57,7 +57,7 @@ bool replica_peer_heard(const struct replica *r, const struct replica_peer *p) {
     return p->fresh && ids_contain(&r->members, p->id) && same_members(r, p);
 }
 
-/* By what those heard have told of it: so all of us say the same. */
+/* By what the nodes heard have said about it: so all of us say the same. */
 bool replica_peer_forgets(const struct replica *r, const struct replica_peer *p) {
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *teller = &r->peers[i];
@@ -73,9 +73,8 @@ bool replica_peer_forgets(const struct replica *r, const struct replica_peer *p)
     return false;
 }
 
-/* Heard, not left out, and not kept out by its version. Only who proposes goes by that: who was
- * started later than the others may not know of somebody that it is left out, and its proposal is
- * as good. */
+/* Heard, not left out, and not kept out by its version. Only a proposer uses this: a node that was
+ * started later may not know that somebody is left out, and its proposal is as good. */
 bool replica_peer_takes_part(const struct replica *r, const struct replica_peer *p) {
     return replica_peer_heard(r, p) && !replica_left_out(p) && !p->misfit;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The replica's frame: events in, phase by phase to the files that know (replica/view.c: forming a
- * view; replica/commit.c: entries, acknowledgements, stores; replica/catchup.c: those who are
- * behind). See replica.h.
+ * The replica's frame: it takes events and hands them, by phase, to the files that know
+ * (replica/view.c: forming a view; replica/commit.c: entries, acknowledgements, stores;
+ * replica/catchup.c: members that are behind). See replica.h.
  */
 #include "core/replica/replica.h"
 
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Those of corosync's list, and those that the cluster goes by, as the database has them. */
+/* The nodes of corosync's list, and those the cluster uses, as the database has them. */
 static int load_peers(struct replica *r, const struct core_boot *boot) {
     const struct view_node *nodes = boot->nodes.items;
     r->peers = calloc(WIRE_MAX_NODES, sizeof(*r->peers));
@@ -84,9 +84,10 @@ int replica_init(struct replica *r, const struct core_boot *boot, const struct m
     buffer_init(&r->incoming);
     bool small = boot->two_node || boot->last_man_standing || boot->quorum_device;
     /*
-     * Only of two nodes may one go on alone: with more, a majority could go on without this part
-     * and be gone when this part is let go on, and what it had committed would be lost. So there a
-     * view needs a majority of all votes, whatever corosync calls quorate.
+     * Only in a two-node cluster may one node go on alone. With more nodes, a majority could go on
+     * without this part and be gone by the time this part may go on, and what the majority had
+     * committed would be lost. So there a view needs a majority of all votes, whatever corosync
+     * calls quorate.
      */
     r->small_quorum_allowed = small && boot->wait_for_all && boot->nodes.n == 2;
     if (small && !boot->wait_for_all && boot->nodes.n == 2) {
@@ -202,7 +203,7 @@ int replica_message(struct replica *r, uint32_t sender, const struct message *m,
     return replica_active_message(r, peer, m, now_ms, out);
 }
 
-/* A member whose clusterd hangs holds its CPG membership: without it the view must go on. */
+/* A member whose clusterd hangs keeps its CPG membership: the view must go on without it. */
 static bool member_silent(const struct replica *r, uint64_t now_ms) {
     for (uint32_t i = 0; i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
@@ -214,14 +215,13 @@ static bool member_silent(const struct replica *r, uint64_t now_ms) {
 }
 
 int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out) {
-    /* Without corosync there are no heartbeats, and seconds without an event are nothing special.
-     */
+    /* Without corosync there are no heartbeats, and seconds without an event are normal. */
     bool slept =
         r->members.n > 0 && r->last_step_ms && now_ms > r->last_step_ms + TIMEOUT_ASLEEP_MS;
     r->last_step_ms = now_ms;
     if (slept) {
-        /* The others' silence was our sleep; and what we believe may be long past: see timeouts.h.
-         */
+        /* The others seemed silent because we slept, and what we believe may be long out of date:
+         * see timeouts.h. */
         for (uint32_t i = 0; i < r->n_peers; i++) {
             r->peers[i].last_heard_ms = now_ms;
         }
@@ -246,7 +246,8 @@ int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct ou
         r->deadline_ms = UINT64_MAX;
         return replica_exchange_deadline(r, now_ms, wall_ms, out);
     }
-    /* While our own messages do not come back, nobody's do: the ring is between two forms. */
+    /* While our own messages do not come back, nobody's do: the ring is between two
+     * configurations. */
     if (r->phase == REPLICA_ACTIVE && answered && member_silent(r, now_ms)) {
         return replica_enter_exchange(r, now_ms, out);
     }

@@ -49,22 +49,23 @@
 #include <stdint.h>
 
 /* Bounds: entries kept in memory behind the last snapshot, entries in one piece of a suffix, and
- * what a member that is catching up lets pile up before it begins anew. */
+ * what a member that is catching up lets pile up before it starts over. */
 #define REPLICA_KEEP_ENTRIES 500u
 #define REPLICA_KEEP_BYTES (4u * 1024 * 1024)
 #define REPLICA_FEED_ENTRIES 256u
 #define REPLICA_HEARTBEATS 8u
 #define REPLICA_SAMPLE_EVERY 1024u
 #define REPLICA_DEFER_BYTES (64u * 1024 * 1024)
-/* So many messages of one clusterd that cannot be read, and it is left out. */
+/* A clusterd that has sent this many unreadable messages is left out. */
 #define REPLICA_MAX_DAMAGED 3u
-/* So often catching up may come to a log that is not the source's: then this node's own is bad. */
+/* After this many times in a row in which catching up led to a log that is not the source's, this
+ * node's own log is bad. */
 #define REPLICA_MAX_CATCHUPS 10u
 
 /* Why a node's version keeps it out of a view; replica/version.c. */
 enum replica_misfit { MISFIT_NOT = 0, MISFIT_TOO_OLD, MISFIT_TOO_NEW };
 
-/* Lists of nodes that one log goes by at the same time. */
+/* Lists of nodes in force in one log at the same time. */
 #define REPLICA_LISTS 6u
 
 struct node_list { /* ascending ids */
@@ -79,7 +80,7 @@ struct node_lists {
     struct node_list v[REPLICA_LISTS + 1];
 };
 
-/* What a model came to at an index of the log; 0: nothing yet. */
+/* The state a model came to at an index of the log; 0: none yet. */
 struct replica_sample {
     uint64_t index, digest;
 };
@@ -89,7 +90,8 @@ enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLIC
 struct replica_peer {
     uint32_t id;
     uint64_t incarnation;   /* of its last message */
-    uint64_t last_heard_ms; /* it is silent since then, but for our own sleep and other excuses */
+    uint64_t last_heard_ms; /* it has been silent since then, apart from our own sleep and other
+                               excuses */
     uint64_t spoke_ms;      /* the last message of its clusterd came */
     uint64_t foreign_incarnation; /* whose messages we cannot read: said; 0: none */
     uint32_t foreign_version;
@@ -98,7 +100,7 @@ struct replica_peer {
     uint64_t misfit_said;         /* of that incarnation */
     uint64_t damaged_incarnation; /* who sent `damaged` messages that make no sense */
     uint32_t damaged;
-    /* its last STATE; `fresh` until a view has made use of it */
+    /* its last STATE; `fresh` until a view has used it */
     bool fresh;
     struct msg_state state;
     uint32_t state_members[WIRE_MAX_NODES];
@@ -110,8 +112,8 @@ struct replica_peer {
     bool forgetful; /* does not count in it */
     bool promised;
     uint64_t acked_index;
-    struct replica_sample sample; /* that it told last, in this view; replica/agree.c */
-    uint32_t unlike;              /* so often in a row it was another than others had */
+    struct replica_sample sample; /* its last sample in this view; replica/agree.c */
+    uint32_t unlike;              /* how often in a row it differed from what others had */
     uint64_t wrong_incarnation;   /* this clusterd has come to a wrong model, */
     uint64_t wrong_index;
     bool wrong_leaves; /* and is left out */
@@ -140,22 +142,22 @@ struct replica {
     const char **names;         /* owned, of the peers */
     uint32_t n_peers;
     struct node_list own; /* corosync's, when clusterd started */
-    /* Whose majorities are needed, the view's list first: of the view that is being formed or is
-     * active; and as they would be if this node proposed now (n: 0, nobody can). */
+    /* Whose majorities are needed, the view's list first: for the view that is being formed or is
+     * active; and for a view that this node would propose now (n: 0, none possible). */
     struct node_lists lists, plan;
     struct node_list newest; /* of the plan's source: who may propose */
     uint32_t plan_source;
     bool plan_is_first;        /* the cluster has never had a view */
     bool small_quorum_allowed; /* votequorum: a view below half of the votes may be quorate, with
                                   wait_for_all */
-    const char *refusal;       /* why this configuration can not be used; NULL: it can */
+    const char *refusal;       /* why this configuration cannot be used; NULL: it can */
 
     struct log log;
     uint64_t promised;
     uint64_t commit_index;
     uint64_t applied_index; /* set by the core */
     uint64_t stored_index;
-    uint32_t stored_needs; /* version of the protocol that our database needs, or a lower bound */
+    uint32_t stored_needs; /* protocol version that our database needs, or a lower bound */
 
     uint64_t store_seq;
     struct replica_pending_store *stores; /* owned ring, oldest first */
@@ -189,8 +191,8 @@ struct replica {
     uint32_t n_deferred, deferred_capacity;
     uint64_t deferred_bytes;
     struct buffer incoming; /* snapshot being received */
-    uint64_t taken_from;    /* first entry taken over from the source; 0: none yet */
-    uint32_t bad_catchups;  /* in a row, that came to another log than the source's */
+    uint64_t taken_from;    /* first entry taken from the source; 0: none yet */
+    uint32_t bad_catchups;  /* in a row, catch-ups that led to a log other than the source's */
     uint8_t *feed_snapshot; /* owned: snapshot being sent */
     uint32_t feed_snapshot_size;
     uint64_t feed_snapshot_index, feed_snapshot_epoch, feed_snapshot_chain, feed_snapshot_digest;
@@ -212,8 +214,9 @@ struct replica {
 
     struct replica_sample sample; /* our own */
     uint64_t beat_index;          /* applied when the last heartbeat was sent */
-    bool confirmed;               /* another node has come to the same as this clusterd */
-    uint64_t differs_index;       /* two members differ there, and nobody knows who is right; 0 */
+    bool confirmed;               /* another node has reached the same state as this clusterd */
+    uint64_t differs_index;       /* two members differ at this index, and nobody knows who is
+                                     right; 0: none */
     uint32_t differs[2];
     uint64_t view_ms; /* when the view was agreed upon */
 
@@ -231,53 +234,54 @@ struct replica {
 int replica_init(struct replica *r, const struct core_boot *boot, const struct model *model);
 void replica_finish(struct replica *r);
 
-/* Each returns 0 or a negative errno after which the node must stop (-ENOMEM, -ENOTRECOVERABLE,
- * -EIO; -ETIME: the disk hangs). */
+/* Each returns 0, or a negative errno after which the node must stop: -ENOMEM, -ENOTRECOVERABLE,
+ * -EIO, -ETIME (the disk hangs). */
 int replica_view(struct replica *r, const struct core_view *view, uint64_t now_ms,
                  struct outbox *out);
 int replica_message(struct replica *r, uint32_t sender, const struct message *m, uint64_t now_ms,
                     uint64_t wall_ms, struct outbox *out);
-/* A message that is whole, and that this clusterd cannot read. */
+/* The message is intact, but this clusterd cannot read it. */
 void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
                      struct outbox *out);
-/* A message that is whole by its checksum, and whose inside is not. */
+/* The message is intact by its checksum, but its content makes no sense. */
 int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation, struct outbox *out);
 int replica_stored(struct replica *r, uint64_t seq, struct outbox *out);
 /* Deadlines, heartbeats; called at the beginning of each step. */
 int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
 uint64_t replica_next_ms(const struct replica *r);
-/* A small view may be proposed now: its outsiders are off. */
+/* A small view may be proposed now: the nodes outside it are off. */
 int replica_clear_small(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
 
 /* Queues an encoded log_command to be sent by replica_flush(), now or soon. -ENOMEM. */
 int replica_propose(struct replica *r, struct wire_bytes entry);
 void replica_flush(struct replica *r, struct outbox *out);
-/* Forgets what was queued: whoever proposed it does so again in the next view. */
+/* Forgets the queue: whoever proposed a command proposes it again in the next view. */
 void replica_drop_outgoing(struct replica *r);
 
-/* This node may act: a committed view, caught up, and nothing doubtful. */
+/* This node may act: its view is committed, it has caught up, and nothing is in doubt. */
 bool replica_usable(const struct replica *r);
-/* What this node knows is at most TIMEOUT_ECHO_MS old: a heartbeat sent since then has come back,
- * and what the ring ordered before it has been worked through. */
+/* This node's knowledge is at most TIMEOUT_ECHO_MS old: a heartbeat sent since then has come back,
+ * and everything that the ring ordered before it has been processed. */
 bool replica_is_current(const struct replica *r);
-/* As above, but for doubts: commands sent now are appended by all. */
+/* As above, except for doubt: commands sent now are appended by all. */
 bool replica_active(const struct replica *r);
 const char *replica_phase_text(const struct replica *r);
-/* Whether a proposer waits for replica_clear_small(): of two nodes, the one that would go on alone.
- */
+/* Whether a proposer waits for replica_clear_small(): in a two-node cluster, the node that would go
+ * on alone. */
 bool replica_wants_clearance(const struct replica *r);
-/* Whether the node has spoken in the exchange that goes on. */
+/* Whether the node has spoken in the present exchange. */
 bool replica_is_heard(const struct replica *r, uint32_t node);
-/* Likewise, and is not left out (replica/damage.c). Who goes on alone asks this of the others. */
+/* The same, and it is not left out (replica/damage.c). A node that goes on alone asks this of the
+ * others. */
 bool replica_takes_part(const struct replica *r, uint32_t node);
-/* A member whose log ends before what it once had; NULL: there is none. Its name. */
+/* The name of a member whose log ends before what it once had; NULL: there is none. */
 const char *replica_forgetful(const struct replica *r);
 
-/* A snapshot of the model at applied_index goes to the store, and older entries go. */
+/* Hands a snapshot of the model at applied_index to the store; older entries are dropped. */
 int replica_compact(struct replica *r, const struct model *m, struct outbox *out);
 /* The core has loaded `incoming`. */
 int replica_snapshot_loaded(struct replica *r, struct outbox *out);
-/* The core could not: it is dropped, and the source is named. */
+/* The core could not load the snapshot: it is dropped, and the source is named. */
 int replica_snapshot_refused(struct replica *r, struct outbox *out);
 
 struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
@@ -285,21 +289,21 @@ struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
  * not. */
 void replica_list_text(const struct replica *r, char *ret_text, size_t size);
 
-/* replica/agree.c. Whether a sample is to be taken of the model that an entry of that type has been
- * applied to; and taking it. */
+/* replica/agree.c. Whether to sample the model after an entry of that type, and taking the
+ * sample. */
 bool replica_wants_sample(const struct replica *r, uint32_t type, uint64_t epoch);
 void replica_sample(struct replica *r, uint64_t now_ms, struct outbox *out);
-/* Members differ, and nobody knows who is right: nothing is to be begun. */
+/* Members differ, and nobody knows who is right: nothing may be started. */
 bool replica_disagrees(const struct replica *r);
-/* This node's model has been confirmed, or as good as that: it may be given VMs. */
+/* This node's model is confirmed, or as good as confirmed: the node may be given VMs. */
 bool replica_may_report(const struct replica *r);
-/* Who has come to another model than the others; "": nobody. */
+/* The node whose model differs from the others'; "": none. */
 void replica_state_text(const struct replica *r, char *ret_text, size_t size);
 /* Why a node's version keeps it out; "": there is none such. */
 void replica_version_text(const struct replica *r, char *ret_text, size_t size);
 /* This node's does. */
 bool replica_is_misfit(const struct replica *r);
-/* "n3 speaks 4": members that speak less than that. */
+/* "n3 speaks 4": members that speak a lower version than that. */
 void replica_who_speaks_less(const struct replica *r, uint32_t version, char *ret_text,
                              size_t size);
 
@@ -307,12 +311,12 @@ void replica_who_speaks_less(const struct replica *r, uint32_t version, char *re
 /* replica/exchange.c */
 int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *out);
 void replica_go_down(struct replica *r);
-/* The peer is not worked with until its clusterd is started again: the view is formed anew without
- * it; or, if it is this node, it refuses to work, and why. */
+/* The peer is left out until its clusterd is restarted: the view is formed again without it. If the
+ * peer is this node, it refuses to work and says why. */
 int replica_leave_out(struct replica *r, struct replica_peer *p, const char *refusal,
                       struct outbox *out);
-/* The peer has sent something that makes no sense ("an entry"): said, and the view is formed anew.
- */
+/* The peer has sent something that makes no sense ("an entry"): logs it and forms the view
+ * again. */
 int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
                     struct outbox *out);
 /* replica/damage.c */
@@ -326,13 +330,13 @@ int replica_check_proposal(const struct replica *r, const struct replica_peer *p
                            const struct cmd_view **ret_view);
 /* The lists of an accepted proposal; nodes that we did not know get a name. -ENOMEM. */
 int replica_take_lists(struct replica *r, const struct msg_propose *p, const struct cmd_view *view);
-/* The peer of that id, made if there is none. NULL: no room or no memory. */
+/* The peer of that id, created if there is none. NULL: no room or no memory. */
 struct replica_peer *replica_add_peer(struct replica *r, uint32_t id, const char *name);
 int replica_check_entries(const struct replica *r, const struct entry_bytes *entries, uint32_t n,
                           struct arena *arena);
 uint64_t replica_snapshot_digest(uint64_t index, uint64_t epoch, uint64_t chain,
                                  const uint8_t *data, size_t size);
-/* Whether what we sent came back as it was sent. */
+/* Whether what we sent has come back unchanged. */
 bool replica_suffix_is_ours(const struct replica *r, const struct msg_suffix *m);
 bool replica_snapshot_is_ours(const struct replica *r, const struct msg_snapshot *m);
 int replica_on_state(struct replica *r, struct replica_peer *peer, const struct message *m,
@@ -358,19 +362,19 @@ int replica_defer(struct replica *r, const struct wire_bytes *entry);
 void replica_drop_deferred(struct replica *r);
 void replica_drop_sent(struct replica *r, uint32_t n);
 int replica_finish_catchup(struct replica *r, struct outbox *out);
-/* A STORE with the next number; index and epoch are what it makes durable (index 0: a promise). */
+/* A STORE with the next number. Index and epoch are what it makes durable (index 0: a promise). */
 struct core_store *replica_store(struct replica *r, uint64_t epoch, uint64_t index,
                                  struct outbox *out);
 void replica_send(struct replica *r, struct message *m, struct outbox *out);
 
 /* replica/peers.c */
-/* It has sent too much that makes no sense, and has not been started again since. */
+/* It has sent too much that makes no sense, and has not been restarted since. */
 bool replica_left_out(const struct replica_peer *p);
 /* A log that ends at the first place is lower than one that ends at the second. */
 bool replica_is_before(uint64_t epoch, uint64_t index, uint64_t than_epoch, uint64_t than_index);
 /* Its STATE is about the same configuration as ours. */
 bool replica_peer_heard(const struct replica *r, const struct replica_peer *p);
-/* Likewise, and it is neither left out nor kept out. */
+/* The same, and it is neither left out nor kept out. */
 bool replica_peer_takes_part(const struct replica *r, const struct replica_peer *p);
 /* Its log ends before what it once had. */
 bool replica_peer_forgets(const struct replica *r, const struct replica_peer *p);
@@ -383,7 +387,7 @@ const struct replica_peer *replica_highest_log(const struct replica *r);
 /* replica/agree.c */
 int replica_compare(struct replica *r, struct replica_peer *p, const struct msg_heartbeat *beat,
                     struct outbox *out);
-/* A view has been agreed upon: in it all begin anew. */
+/* A view has been agreed upon: everything in it starts over. */
 void replica_forget_samples(struct replica *r, uint64_t now_ms);
 void replica_send_heartbeat(struct replica *r, uint64_t now_ms, struct outbox *out);
 /* replica/version.c */
@@ -392,10 +396,10 @@ void replica_note_needs(struct replica *r, uint32_t needs, struct core_store *st
 /* What our log needs; 0: the lowest. */
 uint32_t replica_log_needs(const struct replica *r, struct outbox *out);
 bool replica_versions_make_sense(const struct msg_state *s);
-/* By the STATEs heard: whose version keeps it out. */
+/* Decides by the STATEs heard whose version keeps it out. */
 void replica_judge_versions(struct replica *r);
 void replica_say_misfits(struct replica *r, struct outbox *out);
-/* A view goes on, and by its last STATE that node could not be in it. */
+/* A view continues, and the node's last STATE shows that it could not be a member. */
 bool replica_cannot_join(const struct replica *r, const struct replica_peer *p, struct outbox *out);
 uint32_t replica_lowest_protocol(const struct replica *r, const struct wire_list *members);
 /* All that it names can be in one view. */
@@ -409,17 +413,17 @@ uint64_t node_list_digest(const struct node_list *list);
 /* Those that our log goes by, for a STATE. */
 struct wire_list replica_known_lists(const struct replica *r, struct outbox *out);
 bool replica_lists_make_sense(const struct msg_state *s);
-/* Those who count are a majority of each of the lists; `more`: votes that are added. */
+/* The nodes that count are a majority of each list; `more`: votes that are added. */
 bool replica_majority(const struct replica *r, const struct node_lists *lists,
                       replica_counts_fn *counts, uint64_t more);
-/* The same, of the view; in a view that has less, every vote that it has. */
+/* The same for the view. A view with fewer votes needs all that it has. */
 bool replica_enough(const struct replica *r, replica_counts_fn *counts, uint64_t more);
 /* A view's lists: its own, and those of its source's log. */
 void replica_lists_from(const struct replica_peer *source, const struct node_list *list,
                         struct node_lists *ret);
 /* False: it has none, its log is empty. */
 bool replica_newest_list(const struct replica_peer *source, struct node_list *ret);
-/* By the STATEs heard so far: `plan` and what goes with it. */
+/* By the STATEs heard so far: `plan` and its companions. */
 void replica_plan(struct replica *r);
 
 #endif

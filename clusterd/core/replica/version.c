@@ -25,7 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A build that does not tell it speaks one version only. */
+/* A build that reports no versions speaks one version only. */
 static uint32_t lowest_of(const struct msg_state *s) {
     return s->lowest ? s->lowest : s->protocol;
 }
@@ -40,8 +40,8 @@ uint32_t replica_log_needs(const struct replica *r, struct outbox *out) {
     return needs > PROTOCOL_LOWEST ? needs : 0;
 }
 
-/* It only grows: an entry that needed more may be truncated, and then the database asks for too
- * much, which is no harm. */
+/* It only grows. If an entry that needed more is truncated, the database asks for too much, which
+ * does no harm. */
 void replica_note_needs(struct replica *r, uint32_t needs, struct core_store *store) {
     if (needs > r->stored_needs && needs > PROTOCOL_LOWEST && r->tells_versions) {
         r->stored_needs = needs;
@@ -143,7 +143,7 @@ void replica_say_misfits(struct replica *r, struct outbox *out) {
     }
 }
 
-/* Said once of each clusterd: it goes on to send such messages for as long as it runs. */
+/* Logged once per clusterd: it sends such messages for as long as it runs. */
 void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
                      struct outbox *out) {
     struct message_header h;

@@ -3,9 +3,9 @@
  * Forming a view: exchange, proposal, promises; see the drawing in replica.h.
  *
  * All members see the same STATEs in the same order, so the lowest id among those heard can speak
- * for all: its PROPOSE names the members with the very round of each. Whoever has begun a newer
- * round in between ignores the proposal, and its newer STATE, which everybody sees after the
- * proposal, makes all begin again.
+ * for all: its PROPOSE names the members, with the exact round of each. A node that has started a
+ * newer round meanwhile ignores the proposal. Everybody sees its newer STATE after the proposal,
+ * which makes all start again.
  */
 #include "core/replica/replica.h"
 
@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* It would be a member if this node proposed now. In the first view of all, only who has read the
- * same list. */
+/* It would be a member if this node proposed now. In the very first view, only nodes that have read
+ * the same list. */
 static bool is_planned(const struct replica *r, const struct replica_peer *p) {
     return replica_peer_takes_part(r, p) && r->plan.n > 0 && node_list_has(&r->plan.v[0], p->id) &&
            (!r->plan_is_first || p->state.list == node_list_digest(&r->own));
@@ -33,7 +33,7 @@ static bool counts(const struct replica *r, const struct replica_peer *p) {
     return is_planned(r, p) && !replica_peer_forgets(r, p);
 }
 
-/* Whom the cluster does not know yet does not speak for it. */
+/* A node that the cluster does not know yet does not speak for it. */
 static bool may_speak(const struct replica *r, const struct replica_peer *p) {
     return counts(r, p) && node_list_has(&r->newest, p->id);
 }
@@ -107,9 +107,8 @@ static int propose(struct replica *r, uint64_t wall_ms, struct outbox *out) {
 }
 
 /*
- * Whether those heard may form a view. In a small view (see replica_enough) the proposer
- * first makes sure that every node that is not heard is off (replica_clear_small), or two halves
- * could both go on.
+ * Whether the nodes heard may form a view. In a small view (see replica_enough) the proposer first
+ * makes sure that every silent node is off (replica_clear_small), or two halves could both go on.
  */
 static bool may_propose(const struct replica *r) {
     return replica_majority(r, &r->plan, counts, 0) ||
@@ -186,7 +185,7 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
     bool own = peer->id == r->self;
     peer->incarnation = m->incarnation;
     if (!replica_state_makes_sense(state)) {
-        return replica_damaged(r, peer, "a word on its log", out);
+        return replica_damaged(r, peer, "a message about its log", out);
     }
     keep_state(peer, state);
     if (r->phase == REPLICA_DOWN) {
@@ -197,10 +196,10 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
         return 0;
     }
     if (own && r->phase == REPLICA_EXCHANGE && replica_state_digest(state) != r->told) {
-        return replica_damaged(r, peer, "a word on its log", out);
+        return replica_damaged(r, peer, "a message about its log", out);
     }
     if (replica_left_out(peer)) {
-        return 0; /* it is not waited for, and does not make us begin anew */
+        return 0; /* it is not waited for, and does not make us start again */
     }
     if (r->phase != REPLICA_EXCHANGE && replica_cannot_join(r, peer, out)) {
         return 0; /* likewise */
@@ -219,9 +218,9 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
 }
 
 /*
- * Somebody has not answered. Those heard go on without it, if they are enough; the lowest of them
- * speaks. Should that one hang just now, its turn passes to the next by the rank in the list, one
- * deadline each.
+ * Somebody has not answered. The nodes heard go on without it, if they are enough; the lowest of
+ * them speaks. If that one hangs just now, its turn passes to the next by rank in the list, after
+ * one deadline each.
  */
 int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_ms,
                               struct outbox *out) {
@@ -273,9 +272,9 @@ static const struct propose_member *find_member(const struct msg_propose *p, uin
 
 /*
  * Whether the proposal is about the rounds that everybody is in. All of us have seen the same
- * STATEs before it, so all of us say the same. Without this, a proposer that hears of a newer round
- * before its own proposal comes back would make a second one of the same epoch, and both would find
- * takers.
+ * STATEs before it, so all of us say the same. Without this check, a proposer that hears of a newer
+ * round before its own proposal comes back would make a second proposal for the same epoch, and
+ * both would be accepted by somebody.
  */
 static bool rounds_are_current(const struct replica *r, const struct msg_propose *p) {
     const struct propose_member *members = p->members.items;
@@ -319,8 +318,8 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
     if (replica_is_before(p->base_epoch, p->base_index, log_last_epoch(&r->log),
                           log_last_index(&r->log)) &&
         !MUTANT(shorter_log)) {
-        /* The proposer has heard less of our log than there is: what nobody else has would be lost.
-         */
+        /* The proposer has heard of less of our log than there is: entries that only we have would
+         * be lost. */
         return replica_enter_exchange(r, now_ms, out);
     }
     const struct cmd_view *view = NULL;
@@ -377,9 +376,9 @@ static bool has_promised(const struct replica *r, const struct replica_peer *p) 
 }
 
 /*
- * The members' STATEs have been made use of now, and not before: a proposal that comes to nothing
- * uses up only the rounds of those who accepted it, and they begin new ones; who did not accept it
- * is still in the round that it told.
+ * The members' STATEs count as used only now. A proposal that fails uses up only the rounds of the
+ * nodes that accepted it, and they start new ones; a node that did not accept it is still in the
+ * round that it reported.
  */
 static int activate(struct replica *r, uint64_t now_ms, struct outbox *out) {
     for (uint32_t i = 0; i < r->n_peers; i++) {
@@ -391,12 +390,11 @@ static int activate(struct replica *r, uint64_t now_ms, struct outbox *out) {
     bool at_base =
         log_last_index(&r->log) == r->base_index && log_last_epoch(&r->log) == r->base_epoch;
     if (at_base && log_last_chain(&r->log) != r->base_chain) {
-        outbox_log(
-            out, SEVERITY_ERROR,
-            "this node's log at index %llu differs from node %u's though both end there: its "
-            "database is damaged or another one; stop clusterd here, move cluster.db away "
-            "and start it again: it will take a copy from the others",
-            (unsigned long long)r->base_index, r->source);
+        outbox_log(out, SEVERITY_ERROR,
+                   "this node's log at index %llu differs from node %u's though both end there: "
+                   "its database is damaged or a different one; stop clusterd here, move "
+                   "cluster.db away and start it again: it will take a copy from the others",
+                   (unsigned long long)r->base_index, r->source);
         return -ENOTRECOVERABLE;
     }
     if (at_base) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What waits in memory: commands of this node that are to be sent, and entries of the view that
- * came while this node was still catching up.
+ * arrived while this node was still catching up.
  */
 #include "core/replica/replica.h"
 
@@ -59,7 +59,7 @@ void replica_drop_deferred(struct replica *r) {
 
 int replica_defer(struct replica *r, const struct wire_bytes *entry) {
     if (r->deferred_bytes + entry->size > REPLICA_DEFER_BYTES) {
-        r->deadline_ms = 0; /* too slow for what comes in: begin anew, nearer to the end */
+        r->deadline_ms = 0; /* too slow for what comes in: start over, nearer to the end */
         return 0;
     }
     if (r->n_deferred == r->deferred_capacity) {

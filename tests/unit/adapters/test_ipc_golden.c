@@ -335,8 +335,8 @@ static void test_own_troubles(void **state) {
     check("status-version-differs", "status", "", "");
     core_status = usual;
     (void)snprintf(core_status.state_differs, sizeof(core_status.state_differs),
-                   "n3 has come to another state of the cluster than the others at index 412 of "
-                   "the log: its memory is bad, or its clusterd is another one; it is left out, "
+                   "n3 disagrees with the others about the state of the cluster at index 412 of "
+                   "the log: its memory is bad, or it runs a different clusterd; it is left out "
                    "and starts nothing");
     check("status-state-differs", "status", "", "");
     core_status = usual;
