@@ -142,7 +142,7 @@ def test_what_is_no_fence_device(cluster):
     for code, words, said in [
             (3, ("fence_lab", "--node", "n1", "--node", "n2", "--param", "plug=n1"), "plug of wrong names one machine, but the device is for n1 and n2"),
             (3, ("fence_lab", "--param", "port=n1"), "port of wrong names one machine, but the device is for all nodes"),
-            (3, ("fence_lab", "--param", "pcmk_host_map=n1:3;n2:4"), "pcmk_host_map is Pacemaker's own"),
+            (3, ("fence_lab", "--param", "pcmk_host_map=n1:3;n2:4"), "pcmk_host_map is a Pacemaker parameter"),
             (1, ("fence_none", "--node", "n1"), "this node has no fence agent /usr/sbin/fence_none")]:
         done = cluster.try_ctl(*add, *words)
         assert done.returncode == code and said in done.stderr, done
