@@ -17,7 +17,7 @@
 #include "adapters/agents/fence.h"
 #include "adapters/ipc/server.h"
 #include "adapters/sink.h"
-#include "adapters/solver.h"
+#include "adapters/solver_thread.h"
 #include "adapters/store/store.h"
 #include "adapters/watchdog.h"
 #include "core/core.h"

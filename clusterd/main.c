@@ -8,7 +8,7 @@
  */
 #include "adapters/clock.h"
 #include "config/config.h"
-#include "adapters/corosync/fit.h"
+#include "adapters/corosync/check_times.h"
 #include "adapters/store/flight_record.h"
 #include "adapters/logging.h"
 #include "adapters/notify.h"

@@ -11,7 +11,7 @@
 #include "core/planner/planner.h"
 #include "core/request.h"
 #include "core/timeouts.h"
-#include "core/usage.h"
+#include "core/telemetry.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ void core_destroy(struct core *c) {
     if (!c) {
         return;
     }
-    core_pending_finish(c);
+    pending_finish(c);
     free(c->adds);
     if (c->booted) {
         replica_finish(&c->replica);
@@ -93,7 +93,7 @@ static int apply_committed(struct core *c) {
             drop_told(c, first);
         } else if (a.origin == c->self && a.incarnation == c->incarnation) {
             uint64_t client = 0;
-            err = core_applied(c, &a, &client) ? answers_applied(c, &a, client) : 0;
+            err = pending_applied(c, &a, &client) ? answers_applied(c, &a, client) : 0;
         }
         if (err < 0) {
             return err;
@@ -123,7 +123,7 @@ static int load_snapshot(struct core *c) {
     c->model = arrived;
     c->model.speaks = r->speaks;
     c->model.vms.n -= MUTANT(snapshot_short) && c->model.vms.n > 0;
-    core_pending_in_snapshot(c);
+    pending_in_snapshot(c);
     answers_give_up(c, UINT64_MAX); /* what became of them is in it */
     outbox_log(&c->out, SEVERITY_INFO, "took over the cluster's state at index %llu (%zu bytes)",
                (unsigned long long)r->arrived_index, r->incoming.size);
@@ -276,9 +276,9 @@ static int stop_if_done(struct core *c) {
             "at once, this node will be fenced";
         return 0;
     }
-    if (self && self->state != NODE_OFFLINE && !core_is_pending(c, COMMAND_NODE_LEAVE)) {
+    if (self && self->state != NODE_OFFLINE && !pending_has(c, COMMAND_NODE_LEAVE)) {
         struct cmd_node_leave leave = {.node = c->self, .incarnation = c->incarnation};
-        return core_propose(c, PENDING_REPORT, COMMAND_NODE_LEAVE, &leave, 0);
+        return pending_propose(c, PENDING_REPORT, COMMAND_NODE_LEAVE, &leave, 0);
     }
     return 0;
 }
@@ -290,12 +290,12 @@ static int act(struct core *c) {
     }
     if (err == 0 && replica_usable(&c->replica)) {
         bool report_dropped = false;
-        err = core_resend(c, &report_dropped);
+        err = pending_resend(c, &report_dropped);
         if (report_dropped) {
             executor_report_again(c);
         }
     }
-    core_expire(c);
+    pending_expire(c);
     answers_give_up(c, c->now_ms);
     if (err == 0) {
         err = executor_run(c);
@@ -381,7 +381,7 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
         ret_actions->wakeup_ms =
             earlier(earlier(earlier(replica_next_ms(&c->replica), c->executor.wakeup_ms),
                             earlier(c->reserve.wakeup_ms, answers_deadline(c))),
-                    earlier(earlier(policy_ms, c->outlook.wakeup_ms), core_pending_deadline(c)));
+                    earlier(earlier(policy_ms, c->outlook.wakeup_ms), pending_deadline(c)));
     }
     return err;
 }

@@ -68,8 +68,8 @@ static bool may_propose(struct core *c, uint32_t since, uint64_t client) {
     return false;
 }
 
-int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
-                 uint64_t client) {
+int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
+                    uint64_t client) {
     uint32_t since = version_of_command(type, command);
     bool usable = replica_usable(&c->replica);
     if (usable && kind != PENDING_REPORT &&
@@ -114,7 +114,7 @@ int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const vo
     return usable && may_propose(c, since, 0) ? send_pending(c, p) : 0;
 }
 
-bool core_is_pending(const struct core *c, uint32_t type) {
+bool pending_has(const struct core *c, uint32_t type) {
     for (uint32_t i = 0; i < c->n_pending; i++) {
         if (c->pending[i].type == type) {
             return true;
@@ -123,7 +123,7 @@ bool core_is_pending(const struct core *c, uint32_t type) {
     return false;
 }
 
-bool core_applied(struct core *c, const struct apply *a, uint64_t *ret_client) {
+bool pending_applied(struct core *c, const struct apply *a, uint64_t *ret_client) {
     for (uint32_t i = 0; i < c->n_pending; i++) {
         const struct pending *p = &c->pending[i];
         if (p->request != a->request) {
@@ -142,7 +142,7 @@ bool core_applied(struct core *c, const struct apply *a, uint64_t *ret_client) {
     return false;
 }
 
-int core_resend(struct core *c, bool *ret_report_dropped) {
+int pending_resend(struct core *c, bool *ret_report_dropped) {
     *ret_report_dropped = false;
     for (uint32_t i = 0; i < c->n_pending;) {
         struct pending *p = &c->pending[i];
@@ -171,7 +171,7 @@ int core_resend(struct core *c, bool *ret_report_dropped) {
     return 0;
 }
 
-void core_pending_in_snapshot(struct core *c) {
+void pending_in_snapshot(struct core *c) {
     for (uint32_t i = 0; i < c->n_pending;) {
         const struct pending *p = &c->pending[i];
         if (p->kind != PENDING_CLIENT || p->sent_epoch == 0) {
@@ -190,7 +190,7 @@ void core_pending_in_snapshot(struct core *c) {
  * A client does not wait for a quorum that may never come. Its request is not sent again after
  * that: applied hours later, it would hit a cluster in a different state.
  */
-void core_expire(struct core *c) {
+void pending_expire(struct core *c) {
     for (uint32_t i = 0; i < c->n_pending;) {
         const struct pending *p = &c->pending[i];
         if (p->kind != PENDING_CLIENT || c->now_ms < p->deadline_ms) {
@@ -212,7 +212,7 @@ void core_expire(struct core *c) {
     }
 }
 
-uint64_t core_pending_deadline(const struct core *c) {
+uint64_t pending_deadline(const struct core *c) {
     uint64_t next = UINT64_MAX;
     for (uint32_t i = 0; i < c->n_pending; i++) {
         next = c->pending[i].deadline_ms < next ? c->pending[i].deadline_ms : next;
@@ -220,7 +220,7 @@ uint64_t core_pending_deadline(const struct core *c) {
     return next;
 }
 
-void core_pending_finish(struct core *c) {
+void pending_finish(struct core *c) {
     while (c->n_pending) {
         remove_pending(c, c->n_pending - 1);
     }

@@ -31,24 +31,24 @@ struct pending {
 
 /* Sends a command, or keeps it until this node is in a usable view. `client` is for PENDING_CLIENT.
  * -ENOMEM. */
-int core_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
-                 uint64_t client);
+int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
+                    uint64_t client);
 /* Whether a command of that type is under way from here. */
-bool core_is_pending(const struct core *c, uint32_t type);
+bool pending_has(const struct core *c, uint32_t type);
 /* A command of this clusterd was applied and is no longer pending. Returns true if a client waits;
  * *ret_client is that client. */
-bool core_applied(struct core *c, const struct apply *a, uint64_t *ret_client);
+bool pending_applied(struct core *c, const struct apply *a, uint64_t *ret_client);
 /* Sends the commands of an earlier view, and those that waited for a view. A report of this node is
  * not sent again, because what runs here is reported in each view: *ret_report_dropped says that
  * one was dropped. -ENOMEM. */
-int core_resend(struct core *c, bool *ret_report_dropped);
+int pending_resend(struct core *c, bool *ret_report_dropped);
 /* The state came as a snapshot, which may include the commands sent before: they are not sent
  * again. */
-void core_pending_in_snapshot(struct core *c);
+void pending_in_snapshot(struct core *c);
 /* Answers the clients whose deadline has passed. */
-void core_expire(struct core *c);
+void pending_expire(struct core *c);
 /* The next deadline; UINT64_MAX: none. */
-uint64_t core_pending_deadline(const struct core *c);
-void core_pending_finish(struct core *c);
+uint64_t pending_deadline(const struct core *c);
+void pending_finish(struct core *c);
 
 #endif

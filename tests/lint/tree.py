@@ -22,7 +22,7 @@ PARTS = (
 # Files at the top of core that form rooms of their own; every other file belongs to the room of its folder.
 ROOM_FILES = {"core.h": "core/shared", "outbox.h": "core/shared", "outbox.c": "core/shared", "timeouts.h": "core/shared",
               "core_internal.h": "core/inside", "context.h": "core/inside", "context.c": "core/inside",
-              "pending.h": "core/inside", "pending.c": "core/inside", "usage.h": "core/inside", "usage.c": "core/inside"}
+              "pending.h": "core/inside", "pending.c": "core/inside", "telemetry.h": "core/inside", "telemetry.c": "core/inside"}
 SKIPPED_DIRS = {".git", "build", "__pycache__", ".pytest_cache", ".cache", "node_modules"}
 
 

@@ -199,7 +199,8 @@ void sim_mend(struct sim *s);
  * the node has come to is not. Nothing but its own model is wrong until its database is wiped. */
 void sim_flip(struct sim *s, uint32_t node, uint32_t vm);
 bool sim_has_flipped(const struct sim *s, uint32_t node);
-/* Whether its clusterd has left, or, where nobody can tell who is right, holds still and says so. */
+/* Whether its clusterd has left; or, where nobody can tell who is right, begins nothing and says
+ * so. */
 bool sim_flip_is_noticed(const struct sim *s, uint32_t node);
 
 /* ---- the administrator ---- */

@@ -22,7 +22,7 @@
 #include "adapters/corosync/ring.h"
 
 #include "adapters/corosync/connection.h"
-#include "adapters/corosync/watch.h"
+#include "adapters/corosync/cmap_watch.h"
 #include "adapters/logging.h"
 #include "adapters/corosync/ring_view.h"
 #include "adapters/corosync/send_queue.h"

@@ -39,7 +39,7 @@ static int propose(struct core *c, uint32_t vm, uint8_t result, uint8_t state, c
                                  .result = result,
                                  .state = state,
                                  .reason = reason};
-    return core_propose(c, PENDING_REPORT, COMMAND_VM_CLAIM, &claim, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_VM_CLAIM, &claim, 0);
 }
 
 int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line) {

@@ -144,7 +144,7 @@ int executor_libvirt(struct core *c) {
     const struct model_node *self = core_self(c);
     note_libvirt(c);
     if (!replica_usable(&c->replica) || !self || self->incarnation != c->incarnation ||
-        (self->libvirt[0] != '\0') == x->libvirt_away || core_is_pending(c, COMMAND_NODE_LIBVIRT)) {
+        (self->libvirt[0] != '\0') == x->libvirt_away || pending_has(c, COMMAND_NODE_LIBVIRT)) {
         return 0;
     }
     const char *why = x->libvirt_reason[0] ? x->libvirt_reason : "it has not answered yet";
@@ -152,7 +152,7 @@ int executor_libvirt(struct core *c) {
                                     .incarnation = c->incarnation,
                                     .reason =
                                         x->libvirt_away ? outbox_text(&c->out, "%s", why) : ""};
-    return core_propose(c, PENDING_REPORT, COMMAND_NODE_LIBVIRT, &told, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_NODE_LIBVIRT, &told, 0);
 }
 
 /* ---------------------------------------------------------------------- table against model
@@ -170,7 +170,7 @@ static int report_event(struct core *c, struct domain *d, const struct model_vm 
                                  .incarnation = c->incarnation,
                                  .kind = kind,
                                  .reason = reason};
-    return core_propose(c, PENDING_REPORT, COMMAND_VM_EVENT, &event, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_VM_EVENT, &event, 0);
 }
 
 static int compare_own(struct core *c, struct domain *d, const struct model_vm *vm) {

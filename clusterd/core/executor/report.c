@@ -49,7 +49,7 @@ static int send_report(struct core *c) {
         .machines = x->offers.machines,
     };
     x->offers_untold = false;
-    return core_propose(c, PENDING_REPORT, COMMAND_NODE_REPORT, &report, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_NODE_REPORT, &report, 0);
 }
 
 /* Copies that may not run here must be gone before this node counts as online. */

@@ -164,7 +164,7 @@ static int tell(struct core *c, const struct model_volume *volume, struct volume
     bool as_known = known && known->state == state && strcmp(known->nonce, nonce) == 0 &&
                     same_ids(&known->sees, &sees) &&
                     (state != VOLUME_DIFFERENT || strcmp(known->reason, reason) == 0);
-    if (!replica_usable(&c->replica) || as_known || core_is_pending(c, COMMAND_VOLUME_HEALTH)) {
+    if (!replica_usable(&c->replica) || as_known || pending_has(c, COMMAND_VOLUME_HEALTH)) {
         return 0;
     }
     w->told = true;
@@ -178,7 +178,7 @@ static int tell(struct core *c, const struct model_volume *volume, struct volume
         .reason = reason,
         .sees = sees,
     };
-    return core_propose(c, PENDING_REPORT, COMMAND_VOLUME_HEALTH, &health, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_VOLUME_HEALTH, &health, 0);
 }
 
 int executor_volumes(struct core *c) {

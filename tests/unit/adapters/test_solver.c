@@ -5,7 +5,7 @@
  */
 #include "harness.h"
 
-#include "adapters/solver.h"
+#include "adapters/solver_thread.h"
 #include "core/policy/solve.h"
 
 #include <setjmp.h>

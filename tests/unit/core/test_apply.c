@@ -3,7 +3,7 @@
  * What people ask for, and by which rules it is refused; nodes that come, go and are fenced.
  */
 #include "core/model/settings.h"
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 /* ---- what people ask for ---- */
 

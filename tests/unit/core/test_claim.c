@@ -2,7 +2,7 @@
 /*
  * VMs that are added, and what the nodes say of them.
  */
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 static struct model_vm *asked(struct bench *b, const char *name, bool start) {
     b->unanswered = true;

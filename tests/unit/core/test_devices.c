@@ -2,7 +2,7 @@
 /*
  * Fence devices: which is tried when, which is never used, and which cannot be added.
  */
-#include "bench.h"
+#include "one_model.h"
 
 #include "core/model/devices.h"
 

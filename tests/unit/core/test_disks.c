@@ -2,7 +2,7 @@
 /*
  * VMs that run with other disks than their definition has.
  */
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 static enum core_reply_code event(struct bench *b, const struct model_vm *vm, enum agent_event kind,
                                   const char *reason) {

@@ -6,7 +6,7 @@
 #include "core/replica/log.h"
 #include "core/apply/order.h"
 #include "core/apply/resolve.h"
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 static const enum vm_state vm_states[] = {VM_OFF,      VM_STARTING,  VM_RUNNING,
                                           VM_STOPPING, VM_MIGRATING, VM_SAVING,

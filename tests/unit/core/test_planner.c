@@ -4,7 +4,7 @@
  * on their way reaches it, and whatever stands in the model, there is an answer.
  */
 #include "core/planner/planner.h"
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 #include <errno.h>
 

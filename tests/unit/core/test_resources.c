@@ -5,7 +5,7 @@
  */
 #include "core/planner/planner.h"
 #include "core/model/resources.h"
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 #include <errno.h>
 

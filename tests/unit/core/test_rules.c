@@ -6,7 +6,7 @@
 #include "core/planner/planner.h"
 #include "core/model/rules.h"
 #include "core/model/settings.h"
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * The transitions of a VM's state: those of the drawing in model.h are taken, every other one stops
  * the node at once.
  */
-#include "bench.h"
+#include "one_model.h"
 
 #include "base/check.h"
 #include "core/apply/inside.h"

@@ -2,8 +2,8 @@
 /*
  * Whether corosync's configuration fits clusterd.conf, and whether a reload has changed the nodes.
  */
-#ifndef CLUSTERD_ADAPTERS_COROSYNC_FIT_H
-#define CLUSTERD_ADAPTERS_COROSYNC_FIT_H
+#ifndef CLUSTERD_ADAPTERS_COROSYNC_CHECK_TIMES_H
+#define CLUSTERD_ADAPTERS_COROSYNC_CHECK_TIMES_H
 
 #include "adapters/corosync/config.h"
 

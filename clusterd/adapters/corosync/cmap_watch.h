@@ -2,8 +2,8 @@
 /*
  * Reports when a running corosync has loaded a new configuration (corosync-cfgtool -R).
  */
-#ifndef CLUSTERD_ADAPTERS_COROSYNC_WATCH_H
-#define CLUSTERD_ADAPTERS_COROSYNC_WATCH_H
+#ifndef CLUSTERD_ADAPTERS_COROSYNC_CMAP_WATCH_H
+#define CLUSTERD_ADAPTERS_COROSYNC_CMAP_WATCH_H
 
 #include <qb/qbloop.h>
 

@@ -3,8 +3,8 @@
  * What nodes broadcast about themselves without committing it: how busy they are, and how far a
  * move has come.
  */
-#ifndef CLUSTERD_CORE_USAGE_H
-#define CLUSTERD_CORE_USAGE_H
+#ifndef CLUSTERD_CORE_TELEMETRY_H
+#define CLUSTERD_CORE_TELEMETRY_H
 
 #include "wire/message.h"
 

@@ -3,7 +3,7 @@
  * Whether corosync's times fit the watchdog, with the numbers that are told; and what the package's
  * example looks like.
  */
-#include "adapters/corosync/fit.h"
+#include "adapters/corosync/check_times.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * One model, no cluster; see bench.h.
  */
-#include "unit/core/bench.h"
+#include "unit/core/one_model.h"
 
 #include "core/replica/log.h"
 #include "plain_vm.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Watches cmap; see corosync/watch.h.
+ * Watches cmap; see corosync/cmap_watch.h.
  *
  * During a reload each key changes on its own. Two keys mark the end when they go back to 0: first
  * the configuration's, then totem's. After the latter, runtime.config.totem holds the effective
  * values.
  */
-#include "adapters/corosync/watch.h"
+#include "adapters/corosync/cmap_watch.h"
 
 #include <corosync/cmap.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
 /*
  * One model to which commands are applied by hand: three nodes (incarnations 11, 12, 13), a volume.
  */
-#ifndef TESTS_CORE_BENCH_H
-#define TESTS_CORE_BENCH_H
+#ifndef TESTS_CORE_ONE_MODEL_H
+#define TESTS_CORE_ONE_MODEL_H
 
 #include "base/check.h"
 #include "core/apply/apply.h"

@@ -3,8 +3,8 @@
  * A thread for solves that would take too long in the loop; see core/solve.h. It runs one job after
  * the other, at ordinary priority: a full queue delays better plans, never heartbeats.
  */
-#ifndef CLUSTERD_ADAPTERS_SOLVER_H
-#define CLUSTERD_ADAPTERS_SOLVER_H
+#ifndef CLUSTERD_ADAPTERS_SOLVER_THREAD_H
+#define CLUSTERD_ADAPTERS_SOLVER_THREAD_H
 
 #include "adapters/sink.h"
 #include "core/core.h"

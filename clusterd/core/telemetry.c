@@ -3,7 +3,7 @@
  * What nodes broadcast about themselves without committing it: how busy they are, and how far a
  * move has come. None of it outlives this clusterd, and safety depends on none of it.
  */
-#include "core/usage.h"
+#include "core/telemetry.h"
 
 #include "core/core_internal.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Checks numbers and addresses of corosync's configuration; see corosync/fit.h.
+ * Checks numbers and addresses of corosync's configuration; see corosync/check_times.h.
  */
-#include "adapters/corosync/fit.h"
+#include "adapters/corosync/check_times.h"
 
 #include "core/timeouts.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A thread for solving; see solver.h.
+ * A thread for solving; see solver_thread.h.
  *
  *     main loop ── run ──► queue ──► thread: solve_job_run() ──► done, eventfd ──► main loop
  *                                                                                  SOLVED
  */
-#include "adapters/solver.h"
+#include "adapters/solver_thread.h"
 
 #include "base/check.h"
 
