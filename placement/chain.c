@@ -3,8 +3,8 @@
  * chain.c - few VMs, little room: depth-first search that pushes other VMs out, fewest moves first.
  *
  * The pending VMs are placed one after the other; the VM with the fewest possible nodes comes
- * first. A VM goes to a node that has room, or to one from which others are pushed out (push.c).
- * Those become pending too. The search never touches again what it has placed.
+ * first. A VM goes to a node that has room, or to one from which others are pushed out
+ * (leavers.c). Those become pending too. The search never touches again what it has placed.
  *
  * At first all VMs of the request are pending. Only running VMs are pushed out, each at the cost of
  * a move. Every plan can be found in this way: take any plan, place each VM where the plan has it,

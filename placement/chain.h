@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chain.h - shared by chain.c, push.c and part.c: a search that places pending VMs by pushing
+ * chain.h - shared by chain.c, leavers.c and part.c: a search that places pending VMs by pushing
  * others out.
  */
 #pragma once
@@ -55,7 +55,7 @@ uint32_t placement_chain_moves_max(const struct placement_solver *solver);
 /* The current nodes, to be reordered by the caller. */
 uint32_t *placement_chain_nodes(struct chain *chain);
 
-/* push.c: pushes all choices of the VM onto the stack. */
+/* leavers.c: pushes all choices of the VM onto the stack. */
 void placement_chain_options(struct chain *chain, uint32_t vm);
 /* The VM may be on the node, given enough room. */
 bool placement_chain_may(const struct chain *chain, uint32_t vm, uint32_t node);

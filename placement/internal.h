@@ -15,7 +15,7 @@
  *     greedy.c    the first answer: one VM after the other, each to its best node
  *     exact.c     small problems: every state that can be reached, the best one
  *     chain.c     few VMs: depth first, each by pushing others out, fewest moves first
- *     push.c      who has to leave a node for one of those
+ *     leavers.c   who has to leave a node for one of those
  *     part.c      a part of the plan anew, by the same search
  *     pack.c      many VMs, little room: nodes emptied and filled again
  *     fill.c      a node filled as well as can be; knapsack.c: with which VMs

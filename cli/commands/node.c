@@ -6,7 +6,7 @@
 #include "commands/dry_run.h"
 #include "output/text.h"
 #include "verbs.h"
-#include "output/view.h"
+#include "output/lists.h"
 
 #include <inttypes.h>
 #include <stdio.h>

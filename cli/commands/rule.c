@@ -6,7 +6,7 @@
 #include "output/table.h"
 #include "output/text.h"
 #include "verbs.h"
-#include "output/view.h"
+#include "output/lists.h"
 
 #include <inttypes.h>
 #include <stdio.h>

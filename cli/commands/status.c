@@ -9,7 +9,7 @@
 #include "cli.h"
 #include "output/text.h"
 #include "verbs.h"
-#include "output/view.h"
+#include "output/lists.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #include "commands/explain.h"
 #include "output/text.h"
 #include "verbs.h"
-#include "output/view.h"
+#include "output/lists.h"
 
 #include <inttypes.h>
 #include <stdio.h>

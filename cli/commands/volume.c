@@ -4,7 +4,7 @@
  */
 #include "cli.h"
 #include "verbs.h"
-#include "output/view.h"
+#include "output/lists.h"
 
 #include <limits.h>
 #include <stdio.h>

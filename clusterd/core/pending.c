@@ -11,7 +11,7 @@
 #include "base/mutant.h"
 #include "core/apply/apply.h"
 #include "core/core_internal.h"
-#include "core/model/version.h"
+#include "core/model/needed_protocol.h"
 #include "core/pending.h"
 #include "core/replica/log.h"
 #include "core/timeouts.h"

@@ -276,7 +276,7 @@ WIRE_STRUCT(resource_amount);
  *
  * The column after the name is the version of the protocol that added the command (wire/message.h):
  * the command is refused while a member speaks less. A field that was added later has its place in
- * core/model/version.c.
+ * core/model/needed_protocol.c.
  *
  * TAKES_ROOM: after it, VMs may find less room than before. The answer then says whether the
  * reserve still holds (core/policy/reserve.c).

@@ -13,7 +13,8 @@
  * speaks that version or a higher one can read the message, since the header never changes and
  * records only grow (wire/record.h). Nodes of different versions therefore always understand each
  * other's STATEs and can agree on a view. The view speaks the lowest of its members' highest
- * versions. A version's additions are used only once the view speaks it (core/model/version.h).
+ * versions. A version's additions are used only once the view speaks it
+ * (core/model/needed_protocol.h).
  */
 #ifndef CLUSTERD_WIRE_MESSAGE_H
 #define CLUSTERD_WIRE_MESSAGE_H

@@ -3,10 +3,10 @@
  * The database: its tables; how it is opened, checked and loaded. Only store/ uses this.
  *
  * PRAGMA user_version says who can read it. 1: every clusterd. A higher number: only a clusterd
- * that speaks that version of the protocol (core/model/version.h), because an entry or the snapshot
- * needs it. The transaction that writes the first such entry raises the number; an older clusterd
- * then refuses the database instead of misreading it. An older clusterd can replace a newer one as
- * long as nothing new has been used.
+ * that speaks that version of the protocol (core/model/needed_protocol.h), because an entry or the
+ * snapshot needs it. The transaction that writes the first such entry raises the number; an older
+ * clusterd then refuses the database instead of misreading it. An older clusterd can replace a
+ * newer one as long as nothing new has been used.
  *
  *   meta      key, value, crc            promised, commit_index, node
  *   snapshot  one row: idx, epoch, chain, data, crc

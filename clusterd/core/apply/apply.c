@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/mutant.h"
-#include "core/model/version.h"
+#include "core/model/needed_protocol.h"
 #include "core/replica/log.h"
 
 #include <errno.h>

@@ -89,7 +89,7 @@ void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_stat
 /* An operation requested by a client whose only VM this is. */
 void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind);
 
-/* ----------------------------------------------------------------------------- failure.c ---- */
+/* ------------------------------------------------------------------------------- retry.c ---- */
 
 /* The VM has failed on that node. */
 void vm_count_failure(struct apply *a, struct model_vm *vm, uint32_t node);

@@ -304,7 +304,7 @@ struct model {
     uint32_t last_volume;
     struct wire_ids members; /* of that view, ascending; owned */
     uint32_t protocol; /* the version that the view speaks; 0: the lowest of all
-                          (core/model/version.h) */
+                          (core/model/needed_protocol.h) */
     uint32_t needs;    /* protocol version that introduced its newest part; 0: the lowest */
     uint32_t speaks;   /* not replicated: of this clusterd */
 };

@@ -17,7 +17,7 @@
 
 #include "base/hash.h"
 #include "base/mutant.h"
-#include "core/model/version.h"
+#include "core/model/needed_protocol.h"
 #include "core/replica/log.h"
 #include "wire/command.h"
 

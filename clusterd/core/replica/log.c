@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "core/model/version.h"
+#include "core/model/needed_protocol.h"
 #include "wire/command.h"
 
 #include <errno.h>

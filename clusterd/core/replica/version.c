@@ -18,7 +18,7 @@
 #include "core/replica/replica.h"
 
 #include "base/mutant.h"
-#include "core/model/version.h"
+#include "core/model/needed_protocol.h"
 #include "core/replica/log.h"
 
 #include <errno.h>

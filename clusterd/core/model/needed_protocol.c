@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which version of the protocol a command needs; see version.h.
+ * Which version of the protocol a command needs; see needed_protocol.h.
  */
-#include "core/model/version.h"
+#include "core/model/needed_protocol.h"
 
 #include "core/model/model.h"
 #include "core/model/settings.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * push.c - where a VM may go, and who has to leave for it: what chain.c may choose from.
+ * leavers.c - where a VM may go, and who has to leave for it: what chain.c may choose from.
  *
  * All sets of one or two other VMs are tried. Larger sets are too many: one set is made of the
  * largest VMs that are needed, or, with random choices, of some of them, and one of VMs whose

@@ -12,8 +12,8 @@
  * command in it came with. A clusterd that speaks less cannot be a member any more, nor read the
  * database (replica/version.c, PRAGMA user_version).
  */
-#ifndef CLUSTERD_CORE_MODEL_VERSION_H
-#define CLUSTERD_CORE_MODEL_VERSION_H
+#ifndef CLUSTERD_CORE_MODEL_NEEDED_PROTOCOL_H
+#define CLUSTERD_CORE_MODEL_NEEDED_PROTOCOL_H
 
 #include "wire/message.h"
 

@@ -2,8 +2,8 @@
 /*
  * The daemon's objects as tables and as lists of fields.
  */
-#ifndef CLI_OUTPUT_VIEW_H
-#define CLI_OUTPUT_VIEW_H
+#ifndef CLI_OUTPUT_LISTS_H
+#define CLI_OUTPUT_LISTS_H
 
 #include "output/screen.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon's objects as tables and as lists of fields: see view.h.
+ * The daemon's objects as tables and as lists of fields: see lists.h.
  */
-#include "output/view.h"
+#include "output/lists.h"
 #include "json.h"
 #include "output/table.h"
 #include "output/text.h"
