@@ -5,7 +5,7 @@
  * reason. Whatever must hold is checked again when the command is applied or ordered.
  */
 #include "core/core_internal.h"
-#include "core/model/devices.h"
+#include "core/model/fence_devices.h"
 #include "core/model/machine.h"
 #include "core/planner/planner.h"
 #include "core/policy/outlook.h"

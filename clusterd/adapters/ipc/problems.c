@@ -5,7 +5,7 @@
  */
 #include "adapters/ipc/view.h"
 
-#include "core/model/devices.h"
+#include "core/model/fence_devices.h"
 #include "core/model/settings.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 /*
  * The executor's frame: the lines that come from agents, and what is done in each step. Orders:
  * executor/order.c. What libvirt says: executor/domain.c. Volumes: executor/volume.c. Fence
- * devices: executor/fence_agent.c and executor/fence.c. Going on alone: executor/clearance.c. The
+ * devices: executor/fence_agent.c and executor/fence.c. Going on alone: executor/two_nodes.c. The
  * watchdog and this node's own end: executor/self_fence.c.
  */
 

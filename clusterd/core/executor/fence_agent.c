@@ -6,7 +6,7 @@
 #include "core/executor/inside.h"
 
 #include "base/check.h"
-#include "core/model/devices.h"
+#include "core/model/fence_devices.h"
 #include "core/model/settings.h"
 
 #include <errno.h>

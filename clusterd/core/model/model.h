@@ -334,8 +334,8 @@ const struct model_vm *model_vm_by_uuid(const struct model *m, const char *uuid)
 const struct model_volume *model_volume_by_name(const struct model *m, const char *name);
 const struct model_health *model_health_of(const struct model *m, uint32_t volume, uint32_t node);
 const struct model_device *model_device_by_name(const struct model *m, const char *name);
-/* A device that serves the node; NULL if there is none. devices.h says in which order they are
- * tried and which are never used. */
+/* A device that serves the node; NULL if there is none. fence_devices.h says in which order they
+ * are tried and which are never used. */
 const struct model_device *model_device_for(const struct model *m, uint32_t node);
 const struct model_rule *model_rule_by_name(const struct model *m, const char *name);
 /* NULL: nothing is under way for the VM. */

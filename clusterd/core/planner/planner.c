@@ -191,47 +191,6 @@ int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others
     return err < 0 || question.n_vms == 0 ? err : ask(m, &facts, &question, arena, ret_plan);
 }
 
-struct planner_facts planner_balance_facts(const struct model *m, uint64_t wall_ms,
-                                           const struct planner_load *loads, uint32_t n_loads) {
-    return (struct planner_facts){
-        .wall_ms = wall_ms,
-        .threshold_permille = (uint32_t)setting_get(m, SETTING_balance_threshold_percent) * 10,
-        .loads = loads,
-        .n_loads = n_loads};
-}
-
-static bool may_be_balanced(const struct model *m, const struct model_vm *vm, uint64_t wall_ms) {
-    uint64_t stay_ms = setting_get(m, SETTING_balance_stay_s) * 1000;
-    bool stays = vm->moved_ms != 0 && wall_ms < vm->moved_ms + stay_ms;
-    return vm->state == VM_RUNNING && !stays && !ids_contain(&vm->preferred, vm->owner);
-}
-
-int planner_balance_question(const struct model *m, uint64_t wall_ms, struct arena *arena,
-                             struct planner_question *ret) {
-    uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));
-    struct planner_question question = {.kind = PLANNER_BALANCE, .vms = vms};
-    if (!vms) {
-        return -ENOMEM;
-    }
-    MODEL_EACH(model_vm, vm, &m->vms) {
-        if (may_be_balanced(m, vm, wall_ms)) {
-            vms[question.n_vms++] = vm->id;
-        }
-    }
-    *ret = question;
-    return 0;
-}
-
-int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
-                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
-    struct planner_facts facts = planner_balance_facts(m, wall_ms, loads, n_loads);
-    struct planner_question question;
-    int err = planner_balance_question(m, wall_ms, arena, &question);
-    *ret_plan = (struct planner_plan){0};
-    /* To the engine, none would be all. */
-    return err < 0 || question.n_vms == 0 ? err : ask(m, &facts, &question, arena, ret_plan);
-}
-
 /* ---------------------------------------------------------------------- of another model ---- */
 
 /* The VM has but this one node to go to. */
@@ -437,4 +396,14 @@ int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct aren
 int planner_check_move(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
                        struct planner_verdict *ret_verdict) {
     return check(m, vm, node, true, arena, ret_verdict);
+}
+
+int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
+                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
+    struct planner_facts facts = planner_balance_facts(m, wall_ms, loads, n_loads);
+    struct planner_question question;
+    int err = planner_balance_question(m, wall_ms, arena, &question);
+    *ret_plan = (struct planner_plan){0};
+    /* To the engine, none would be all. */
+    return err < 0 || question.n_vms == 0 ? err : ask(m, &facts, &question, arena, ret_plan);
 }

@@ -4,12 +4,12 @@
  *
  * A node is fenced in four cases: it left the view while a VM may be on it; its clusterd stays
  * silent; its libvirt does not say whether VMs have started there and the node has nothing else; or
- * somebody requested it. Each of its devices is tried (devices.h), then all of them again with
- * growing pauses, without limit: without evidence nothing is started elsewhere.
+ * somebody requested it. Each of its devices is tried (fence_devices.h), then all of them again
+ * with growing pauses, without limit: without evidence nothing is started elsewhere.
  */
 #include "base/mutant.h"
 #include "core/policy/inside.h"
-#include "core/model/devices.h"
+#include "core/model/fence_devices.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"
 

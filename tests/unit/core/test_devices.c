@@ -4,7 +4,7 @@
  */
 #include "one_model.h"
 
-#include "core/model/devices.h"
+#include "core/model/fence_devices.h"
 
 static const char *const n1[] = {"n1"};
 static const char *const n1_n2[] = {"n1", "n2"};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fence devices; see devices.h.
+ * Fence devices; see fence_devices.h.
  */
-#include "core/model/devices.h"
+#include "core/model/fence_devices.h"
 
 #include "core/model/settings.h"
 

@@ -10,8 +10,8 @@
  * Code that decides here may know a device's values; code that applies commands never does. So a
  * log without secrets leads to the same state (model_digest()).
  */
-#ifndef CLUSTERD_CORE_MODEL_DEVICES_H
-#define CLUSTERD_CORE_MODEL_DEVICES_H
+#ifndef CLUSTERD_CORE_MODEL_FENCE_DEVICES_H
+#define CLUSTERD_CORE_MODEL_FENCE_DEVICES_H
 
 #include "core/model/model.h"
 #include "core/outbox.h"

@@ -5,7 +5,7 @@
  */
 #include "base/mutant.h"
 #include "core/executor/inside.h"
-#include "core/model/devices.h"
+#include "core/model/fence_devices.h"
 #include "core/replica/log.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"

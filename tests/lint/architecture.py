@@ -294,7 +294,7 @@ def symbols(tree):
                 known |= defined(other_path)
         for symbol in sorted({fields[0] for fields in nm(path, "-u")}):
             if symbol not in known and plain(symbol) not in allowed:
-                findings.append(f"{name}: calls {symbol}, which is not on the allow-list (tests/lint/house.py)")
+                findings.append(f"{name}: calls {symbol}, which is not on the allow-list (tests/lint/architecture.py)")
         findings += [f"{name}: {symbol} is writable state ({section}); the pure parts have none"
                      for section, symbol in writable(path)]
     return findings
