@@ -164,7 +164,7 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
         return 0; /* the end of the STORE is an event */
     }
     if (replica_disagrees(&c->replica)) {
-        return 0; /* this node's model may be the wrong one; see replica/agree.c */
+        return 0; /* this node's model may be the wrong one; see replica/same_model.c */
     }
     if (!replica_is_current(&c->replica)) {
         return 0; /* the next echo comes as a message, and with it a step */

@@ -391,9 +391,9 @@ int model_decode(struct model *m, const uint8_t *data, size_t size);
  */
 uint64_t model_digest(const struct model *m);
 /*
- * The digest that nodes compare while they run (replica/agree.c). It is the same in every build
- * that applies alike, whatever other fields its rows have and however it words messages. Never 0.
- * It takes a tenth of the time of model_digest().
+ * The digest that nodes compare while they run (replica/same_model.c). It is the same in every
+ * build that applies alike, whatever other fields its rows have and however it words messages.
+ * Never 0. It takes a tenth of the time of model_digest().
  */
 uint64_t model_check_digest(const struct model *m);
 

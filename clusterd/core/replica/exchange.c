@@ -2,7 +2,7 @@
 /*
  * Starting an exchange: what this node says about itself in its STATE, and what it forgets of the
  * view that it leaves; see the drawing in replica.h. Also who is sent away (replica/damage.c,
- * replica/agree.c), because the others then agree again.
+ * replica/same_model.c), because the others then agree again.
  */
 #include "core/replica/replica.h"
 

@@ -112,7 +112,7 @@ struct replica_peer {
     bool forgetful; /* does not count in it */
     bool promised;
     uint64_t acked_index;
-    struct replica_sample sample; /* its last sample in this view; replica/agree.c */
+    struct replica_sample sample; /* its last sample in this view; replica/same_model.c */
     uint32_t unlike;              /* how often in a row it differed from what others had */
     uint64_t wrong_incarnation;   /* this clusterd has come to a wrong model, */
     uint64_t wrong_index;
@@ -289,7 +289,7 @@ struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
  * not. */
 void replica_list_text(const struct replica *r, char *ret_text, size_t size);
 
-/* replica/agree.c. Whether to sample the model after an entry of that type, and taking the
+/* replica/same_model.c. Whether to sample the model after an entry of that type, and taking the
  * sample. */
 bool replica_wants_sample(const struct replica *r, uint32_t type, uint64_t epoch);
 void replica_sample(struct replica *r, uint64_t now_ms, struct outbox *out);
@@ -357,7 +357,7 @@ int replica_on_suffix(struct replica *r, const struct msg_suffix *m, uint64_t no
                       struct outbox *out);
 int replica_on_snapshot(struct replica *r, const struct msg_snapshot *m, uint64_t now_ms,
                         struct outbox *out);
-/* replica/waiting.c */
+/* replica/deferred.c */
 int replica_defer(struct replica *r, const struct wire_bytes *entry);
 void replica_drop_deferred(struct replica *r);
 void replica_drop_sent(struct replica *r, uint32_t n);
@@ -384,7 +384,7 @@ bool replica_counts(const struct replica *r, const struct replica_peer *p);
 bool replica_counts_in_view(const struct replica *r, const struct replica_peer *p);
 const struct replica_peer *replica_highest_log(const struct replica *r);
 
-/* replica/agree.c */
+/* replica/same_model.c */
 int replica_compare(struct replica *r, struct replica_peer *p, const struct msg_heartbeat *beat,
                     struct outbox *out);
 /* A view has been agreed upon: everything in it starts over. */
