@@ -123,6 +123,7 @@ static int child_start(struct child *child, const struct child_call *call) {
 }
 
 static void give_input(struct child *child) {
+    CHECK(child->rest != NULL); /* without an input its descriptor is closed from the beginning */
     ssize_t wrote = write(child->input, child->rest, strlen(child->rest));
     if (wrote > 0) {
         child->rest += wrote;
