@@ -66,7 +66,7 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
 int executor_volumes(struct core *c);
 int executor_volume_line(struct core *c, struct run *run, const struct core_agent *line);
 
-/* ---- device.c, fence.c, two_nodes.c, self_fence.c ---- */
+/* ---- fence_agent.c, fence.c, two_nodes.c, self_fence.c ---- */
 
 int executor_run_device(struct core *c, struct run *run, const struct model_device *device,
                         const char *node, enum core_fence_action what);
