@@ -165,6 +165,15 @@ bool planner_to_be_started(const struct model_vm *vm) {
            ((vm->state == VM_OFF && !held) || vm->state == VM_SAVED);
 }
 
+bool planner_anything_to_start(const struct model *m) {
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (planner_to_be_started(vm)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int planner_starts_question(const struct model *m, bool may_move_others, struct arena *arena,
                             struct planner_question *ret) {
     uint32_t *vms = arena_array(arena, m->vms.n, sizeof(*vms));

@@ -109,6 +109,7 @@ int planner_balance_question(const struct model *m, uint64_t wall_ms, struct are
 int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
                    struct arena *arena, struct planner_plan *ret_plan);
 bool planner_to_be_started(const struct model_vm *vm);
+bool planner_anything_to_start(const struct model *m);
 /* A drain is refused if it finds no place for this VM. A VM that is being stopped, or is on its way
  * already, needs none. */
 bool planner_blocks_drain(const struct model *m, const struct planner_choice *choice);

@@ -11,15 +11,6 @@
 
 #include <stdlib.h>
 
-static bool wants_starts(const struct core *c) {
-    MODEL_EACH(model_vm, vm, &c->model.vms) {
-        if (planner_to_be_started(vm)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool wants_advice(const struct core *c) {
     return setting_get(&c->model, SETTING_balance) == BALANCE_ADVISE && replica_usable(&c->replica);
 }
@@ -29,10 +20,19 @@ static bool is_fresh(const struct core *c, const struct solve_job *job, uint64_t
     return job && job->index >= index && c->now_ms < taken_ms + TIMEOUT_OUTLOOK_MS;
 }
 
-static bool is_known(const struct core *c, uint64_t index) {
+static bool lacks_starts(const struct core *c, uint64_t index) {
     const struct outlook *o = &c->outlook;
-    return (!wants_starts(c) || is_fresh(c, o->starts.job, o->starts.taken_ms, index)) &&
-           (!wants_advice(c) || is_fresh(c, o->advice.job, o->advice.taken_ms, index));
+    return planner_anything_to_start(&c->model) &&
+           !is_fresh(c, o->starts.job, o->starts.taken_ms, index);
+}
+
+static bool lacks_advice(const struct core *c, uint64_t index) {
+    const struct outlook *o = &c->outlook;
+    return wants_advice(c) && !is_fresh(c, o->advice.job, o->advice.taken_ms, index);
+}
+
+static bool is_known(const struct core *c, uint64_t index) {
+    return !lacks_starts(c, index) && !lacks_advice(c, index);
 }
 
 static int ask_starts(struct core *c) {
@@ -55,15 +55,8 @@ static int ask_advice(struct core *c) {
 }
 
 static int ask(struct core *c, uint64_t index) {
-    const struct outlook *o = &c->outlook;
-    int err = 0;
-    if (wants_starts(c) && !is_fresh(c, o->starts.job, o->starts.taken_ms, index)) {
-        err = ask_starts(c);
-    }
-    if (err == 0 && wants_advice(c) && !is_fresh(c, o->advice.job, o->advice.taken_ms, index)) {
-        err = ask_advice(c);
-    }
-    return err;
+    int err = lacks_starts(c, index) ? ask_starts(c) : 0;
+    return err == 0 && lacks_advice(c, index) ? ask_advice(c) : err;
 }
 
 int outlook_request(struct core *c, uint64_t client) {

@@ -154,15 +154,6 @@ static int carry_out(struct core *c, const struct planner_plan *plan) {
     return err;
 }
 
-static bool anything_to_start(const struct core *c) {
-    MODEL_EACH(model_vm, vm, &c->model.vms) {
-        if (planner_to_be_started(vm)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* After a start of the whole cluster nothing is moved to make room while nodes are still
  * booting. */
 static bool may_move_others(struct core *c) {
@@ -189,7 +180,7 @@ static int start_by_kept_plan(struct core *c) {
 }
 
 int policy_starts(struct core *c) {
-    if (!anything_to_start(c) || nodes_are_joining(c)) {
+    if (!planner_anything_to_start(&c->model) || nodes_are_joining(c)) {
         return 0;
     }
     struct planner_facts facts = {.wall_ms = c->wall_ms};
