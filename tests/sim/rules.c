@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "core/planner/planner.h"
 #include "core/model/rules.h"
+#include "planned.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -186,7 +187,7 @@ bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_w
     bool nowhere = false;
     ret_why[0] = '\0';
     arena_init(&arena);
-    CHECK(planner_starts(m, 0, true, &arena, &plan) == 0);
+    CHECK(planned_starts(m, 0, true, &arena, &plan) == 0);
     for (uint32_t i = 0; i < plan.n; i++) {
         if (plan.v[i].vm == vm->id && plan.v[i].to == 0) {
             nowhere = true;

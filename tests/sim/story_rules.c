@@ -5,6 +5,7 @@
 #include "sim/story_inner.h"
 
 #include "core/planner/planner.h"
+#include "planned.h"
 
 #include <string.h>
 
@@ -60,7 +61,7 @@ void story_down_by(struct story *t, const struct words *w) {
     struct arena arena;
     bool found = false;
     arena_init(&arena);
-    if (vm && planner_starts(m, 0, true, &arena, &plan) == 0) {
+    if (vm && planned_starts(m, 0, true, &arena, &plan) == 0) {
         for (uint32_t i = 0; i < plan.n; i++) {
             const struct planner_choice *choice = &plan.v[i];
             found = found || (choice->vm == vm->id && choice->to == 0 &&

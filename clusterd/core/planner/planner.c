@@ -119,6 +119,11 @@ static int solve(struct answer *a, const struct planner_question *question) {
 
 int planner_solve(const struct planner_problem *pr, const struct planner_question *question,
                   struct planner_plan *ret_plan) {
+    bool names_vms = question->kind == PLANNER_PLACE || question->kind == PLANNER_BALANCE;
+    if (names_vms && question->n_vms == 0) {
+        *ret_plan = (struct planner_plan){.proven = true};
+        return 0; /* the engine would take no VMs for all VMs */
+    }
     struct answer a = {.pr = pr};
     int err = solve(&a, question);
     if (err == 0) {
@@ -189,15 +194,6 @@ int planner_starts_question(const struct model *m, bool may_move_others, struct 
     }
     *ret = question;
     return 0;
-}
-
-int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
-                   struct arena *arena, struct planner_plan *ret_plan) {
-    struct planner_facts facts = {.wall_ms = wall_ms};
-    struct planner_question question;
-    int err = planner_starts_question(m, may_move_others, arena, &question);
-    *ret_plan = (struct planner_plan){0};
-    return err < 0 || question.n_vms == 0 ? err : ask(m, &facts, &question, arena, ret_plan);
 }
 
 /* ---------------------------------------------------------------------- of another model ---- */
@@ -405,14 +401,4 @@ int planner_check(const struct model *m, uint32_t vm, uint32_t node, struct aren
 int planner_check_move(const struct model *m, uint32_t vm, uint32_t node, struct arena *arena,
                        struct planner_verdict *ret_verdict) {
     return check(m, vm, node, true, arena, ret_verdict);
-}
-
-int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
-                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan) {
-    struct planner_facts facts = planner_balance_facts(m, wall_ms, loads, n_loads);
-    struct planner_question question;
-    int err = planner_balance_question(m, wall_ms, arena, &question);
-    *ret_plan = (struct planner_plan){0};
-    /* To the engine, none would be all. */
-    return err < 0 || question.n_vms == 0 ? err : ask(m, &facts, &question, arena, ret_plan);
 }

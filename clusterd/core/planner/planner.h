@@ -102,22 +102,15 @@ int planner_starts_question(const struct model *m, bool may_move_others, struct 
                             struct planner_question *ret);
 struct planner_facts planner_balance_facts(const struct model *m, uint64_t wall_ms,
                                            const struct planner_load *loads, uint32_t n_loads);
+/* Which VMs may be moved for balance: those on a preferred owner stay, and those that were moved by
+ * hand or by balance a short while ago. */
 int planner_balance_question(const struct model *m, uint64_t wall_ms, struct arena *arena,
                              struct planner_question *ret);
-/* All VMs that should run and do not: where the policy would start them, and what it would move to
- * make room. */
-int planner_starts(const struct model *m, uint64_t wall_ms, bool may_move_others,
-                   struct arena *arena, struct planner_plan *ret_plan);
 bool planner_to_be_started(const struct model_vm *vm);
 bool planner_anything_to_start(const struct model *m);
 /* A drain is refused if it finds no place for this VM. A VM that is being stopped, or is on its way
  * already, needs none. */
 bool planner_blocks_drain(const struct model *m, const struct planner_choice *choice);
-
-/* Moves that bring all nodes below balance_threshold_percent. VMs on a preferred owner, and VMs
- * that were moved by hand or by balance a short while ago, stay. */
-int planner_balance(const struct model *m, uint64_t wall_ms, const struct planner_load *loads,
-                    uint32_t n_loads, struct arena *arena, struct planner_plan *ret_plan);
 
 struct planner_verdict {
     uint32_t node;

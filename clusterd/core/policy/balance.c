@@ -6,7 +6,7 @@
  * while (the pause). The pause also spaces its own moves, because each of them is an operation.
  * After each move the question is asked again, so no plan is carried out against the facts. Balance
  * does not fight: a VM stays if it is on one of its preferred owners, if a resume will bring it
- * back, or if a person or balance moved it a short while ago (planner_balance()). A VM only moves
+ * back, or if a person or balance moved it a short while ago (planner/balance.c). A VM only moves
  * to a node that is below the threshold afterwards.
  *
  * A new coordinator waits a whole pause first, because only its predecessor knew when the last move

@@ -7,6 +7,7 @@
 #include "adapters/ipc/view.h"
 #include "cluster/file.h"
 #include "core/model/settings.h"
+#include "planned.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -232,7 +233,7 @@ static void same_plan(const struct model *m, const struct cluster_file *file,
 
 static void compare_starts(const struct model *m, struct cluster_file *file, struct arena *arena) {
     struct planner_plan wanted;
-    assert_int_equal(planner_starts(m, 0, file->request.may_move_others, arena, &wanted), 0);
+    assert_int_equal(planned_starts(m, 0, file->request.may_move_others, arena, &wanted), 0);
     same_plan(m, file, &file->request, &wanted);
 }
 

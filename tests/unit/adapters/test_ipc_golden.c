@@ -6,6 +6,7 @@
  */
 #include "adapters/ipc/view.h"
 #include "core/model/settings.h"
+#include "planned.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -240,7 +241,7 @@ static char *answer_text(const char *verb, const char *args, const char *waiting
                             .list_changed = list_changed,
                             .arena = &request.arena};
     struct planner_plan starts;
-    assert_int_equal(planner_starts(&model, view.wall_ms, false, &request.arena, &starts), 0);
+    assert_int_equal(planned_starts(&model, view.wall_ms, false, &request.arena, &starts), 0);
     view.outlook.starts = &starts;
     json_t *body = ipc_read(&view, &request, &error);
     json_t *answer = body ? ipc_answer_ok(5, body) : ipc_answer_error(5, &error);

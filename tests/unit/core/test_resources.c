@@ -6,6 +6,7 @@
 #include "core/planner/planner.h"
 #include "core/model/resources.h"
 #include "unit/core/one_model.h"
+#include "planned.h"
 
 #include <errno.h>
 
@@ -180,17 +181,17 @@ static void starts(void **state) {
     assert_int_equal(has(b, "n2", "vgpu", 1), REPLY_OK);
     assert_int_equal(needs(b, "a", "vgpu", 1), REPLY_OK);
     bench_vm(b, "b")->memory_mb = 3500;
-    assert_int_equal(planner_starts(&b->m, 0, true, &arena, &plan), 0);
+    assert_int_equal(planned_starts(&b->m, 0, true, &arena, &plan), 0);
     assert_true(plan.n == 2 && plan.n_unplaced == 0);
     for (uint32_t i = 0; i < plan.n; i++) {
         assert_int_equal(plan.v[i].to == 2, plan.v[i].vm == vm->id);
     }
     assert_int_equal(needs(b, "b", "vgpu", 1), REPLY_OK);
-    assert_int_equal(planner_starts(&b->m, 0, true, &arena, &plan), 0);
+    assert_int_equal(planned_starts(&b->m, 0, true, &arena, &plan), 0);
     assert_int_equal(plan.n_unplaced, 1);
     assert_non_null(strstr(plan.v[plan.n - 1].reason, "not enough vgpu: needs 1, 0 free of "));
     assert_int_equal(has(b, "n1", "vgpu", 1), REPLY_OK);
-    assert_int_equal(planner_starts(&b->m, 0, true, &arena, &plan), 0);
+    assert_int_equal(planned_starts(&b->m, 0, true, &arena, &plan), 0);
     assert_int_equal(plan.n_unplaced, 0);
     assert_int_equal(has(b, "n1", "vgpu", 0), REPLY_OK);
     /* A move to a node named by a person, and the best one. */
@@ -229,7 +230,7 @@ static void balance(void **state) {
     assert_int_equal(has(b, "n2", "vgpu", 1), REPLY_OK);
     struct model_vm *vm = bench_running_vm(b, "a", 1);
     assert_int_equal(needs(b, "a", "vgpu", 1), REPLY_OK);
-    assert_int_equal(planner_balance(&b->m, 1000000, NULL, 0, &arena, &plan), 0);
+    assert_int_equal(planned_balance(&b->m, 1000000, NULL, 0, &arena, &plan), 0);
     assert_true(plan.n == 0 && plan.nodes_over == 0);
     /* Full of memory it gives the VM to the node that has one. */
     (void)bench_running_vm(b, "b", 1);
@@ -237,10 +238,10 @@ static void balance(void **state) {
     vm = bench_vm(b, "a");
     vm->memory_mb = second->memory_mb = 2000;
     second->mobility = MOBILITY_FIXED;
-    assert_int_equal(planner_balance(&b->m, 1000000, NULL, 0, &arena, &plan), 0);
+    assert_int_equal(planned_balance(&b->m, 1000000, NULL, 0, &arena, &plan), 0);
     assert_true(plan.n == 1 && plan.v[0].vm == vm->id && plan.v[0].to == 2);
     assert_int_equal(has(b, "n2", "vgpu", 0), REPLY_OK);
-    assert_int_equal(planner_balance(&b->m, 1000000, NULL, 0, &arena, &plan), 0);
+    assert_int_equal(planned_balance(&b->m, 1000000, NULL, 0, &arena, &plan), 0);
     assert_int_equal(plan.n, 0);
 }
 
