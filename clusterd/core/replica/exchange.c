@@ -44,10 +44,17 @@ static void note_reports(struct replica *r, struct outbox *out) {
     }
 }
 
-/* How far each node's log is known to have gone. */
+static void add_floor(struct state_floor *floors, uint32_t *n, struct state_floor floor) {
+    if (floor.index > 0 && *n < WIRE_MAX_NODES) {
+        floors[(*n)++] = floor;
+    }
+}
+
+/* How far each node's log is known to have gone. A node that this one's corosync.conf does not name
+ * is no peer yet, but the model knows it, and the others may count it. */
 static struct wire_list known_floors(struct replica *r, struct outbox *out) {
     note_reports(r, out);
-    struct state_floor *floors = arena_array(&out->arena, r->n_peers, sizeof(*floors));
+    struct state_floor *floors = arena_array(&out->arena, WIRE_MAX_NODES, sizeof(*floors));
     uint32_t n = 0;
     for (uint32_t i = 0; floors && i < r->n_peers; i++) {
         const struct replica_peer *p = &r->peers[i];
@@ -58,8 +65,13 @@ static struct wire_list known_floors(struct replica *r, struct outbox *out) {
             floor.epoch = node->kept_epoch;
             floor.index = node->kept_index;
         }
-        if (floor.index > 0) {
-            floors[n++] = floor;
+        add_floor(floors, &n, floor);
+    }
+    MODEL_EACH(model_node, node, &r->model->nodes) {
+        if (floors && !replica_peer(r, node->id)) {
+            add_floor(floors, &n,
+                      (struct state_floor){
+                          .node = node->id, .epoch = node->kept_epoch, .index = node->kept_index});
         }
     }
     out->error = floors ? out->error : -ENOMEM;
