@@ -8,10 +8,10 @@
  * (bound.c), or every state was searched. If neither a plan nor a proof is found within the given
  * work, the case stays open: the answer is then "unknown", never "yes".
  *
- * Losing fewer than k nodes is examined as well: a VM that keeps running can be in the way of a
- * rule where a VM that is started would not be.
+ * Losing fewer than k nodes is examined as well: because of a rule, a VM that keeps running can be
+ * in the way where one that is started anew would not be.
  *
- * Solvers of their own solve the cases (admit_case.c), so the caller's plan stays valid.
+ * Separate solvers solve the cases (admit_case.c), so the caller's plan stays valid.
  */
 #include "admit.h"
 
@@ -97,7 +97,7 @@ static uint64_t choose(uint64_t n, uint64_t k) {
     return sum;
 }
 
-/* The next set of n out of the nodes, as indices in ascending order; false after the last one. */
+/* The next set of n of the nodes, as indices in ascending order; false after the last one. */
 static bool next_set(uint32_t *set, uint32_t n, uint32_t of) {
     uint32_t i = n;
     while (i > 0 && set[i - 1] == of - n + i - 1) {
@@ -187,13 +187,13 @@ int placement_admit(struct placement_solver *s, const struct placement_problem *
     if (error < 0) {
         return error;
     }
-    /* An answer of "yes" is a promise that the reserve holds; it must not come from an overflow. */
+    /* The answer "yes" promises that the reserve holds; it must not come from an overflow. */
     CHECK(answer->n_yes <= answer->n_cases && answer->n_no <= answer->n_cases - answer->n_yes);
     answer->n_unknown = answer->n_cases - answer->n_yes - answer->n_no;
     answer->answer = answer->n_no > 0        ? PLACEMENT_NO
                      : answer->n_unknown > 0 ? PLACEMENT_UNKNOWN
                                              : PLACEMENT_YES;
-    CHECK(answer->answer == PLACEMENT_YES || answer->lost.n > 0); /* what it fails for is named */
+    CHECK(answer->answer == PLACEMENT_YES || answer->lost.n > 0); /* the failing case is named */
     *ret_admission = answer;
     return 0;
 }
@@ -213,7 +213,7 @@ static size_t number_of(const struct admission *a, const struct placement_set *l
     if (n == 0 || n > a->k || n != lost->n) {
         return SIZE_MAX;
     }
-    /* Sets before it: for each place those with a smaller node there. */
+    /* Sets before it: for each position, those with a smaller node there. */
     uint64_t number = a->before[n];
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t j = i > 0 ? set[i - 1] + 1 : 0; j < set[i]; j++) {

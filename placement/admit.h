@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * admit.h - what admit.c and admit_case.c share: an admission, and what is kept of its cases.
+ * admit.h - shared by admit.c and admit_case.c: an admission, and what is kept of its cases.
  */
 #pragma once
 
@@ -37,6 +37,6 @@ struct admission {
 /* The state that the easy cases begin from: all as it runs now. -ENOMEM. */
 int placement_case_begin(struct admission *admission);
 /* One case: the nodes with these indices (of admission->nodes) are lost. Counts the answer, keeps
- * the plan under the number; what it took is taken off *work. -ENOMEM. */
+ * the plan under the number, and subtracts the work done from *work. -ENOMEM. */
 int placement_case_solve(struct admission *admission, const struct placement_admit_request *request,
                          const uint32_t *set, uint32_t n, uint64_t number, uint64_t *work);

@@ -2,9 +2,9 @@
 /*
  * admit_case.c - one set of nodes is lost: is there a plan, and if not, why not?
  *
- * Most cases are easy: the VMs of the lost nodes, each to its best node, one after the other, from
- * one state that all cases share (easy_case()). Only where that leaves one down, the failover is
- * solved as any other.
+ * Most cases are easy: from one state that all cases share, the VMs of the lost nodes go to their
+ * best nodes, one after the other (easy_case()). Only if that leaves a VM down is the failover
+ * solved like any other.
  */
 #include "admit.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for so many more. */
+/* Makes room for this many more. */
 static int grow(void **items, size_t *size, size_t n, size_t more, size_t item_size) {
     if (n + more <= *size) {
         return 0;
@@ -61,7 +61,7 @@ static int keep(struct admission *a, uint64_t number, const struct placement_pla
     return 0;
 }
 
-/* The first VM that matters among those without a place; NULL: all that are to start, do. */
+/* The first VM that matters among those without a place; NULL: all that should start do. */
 static const struct placement_unplaced *down(const struct placement_plan *plan) {
     for (uint32_t i = 0; i < plan->n_unplaced; i++) {
         if (plan->unplaced[i].reason != PLACEMENT_NO_AUTO_START) {
@@ -71,7 +71,7 @@ static const struct placement_unplaced *down(const struct placement_plan *plan) 
     return NULL;
 }
 
-/* Proven: of the VMs that are to start, not all can, whatever is moved. The plan leaves one down.
+/* It is proven that not all VMs that should start can, whatever is moved. The plan leaves one down.
  */
 static bool some_stay_down(const struct placement_solver *s) {
     bool some = s->plan.proven || s->some_stay_down;
@@ -91,8 +91,8 @@ static bool is_lost(const uint32_t *lost, uint32_t n, uint32_t node) {
     return false;
 }
 
-/* What the VMs on the lost nodes need of a resource, and into `stay` what those on each node need
- * that is left. */
+/* What the VMs on the lost nodes need of a resource. *stay: what the VMs on each remaining node
+ * need. */
 static uint64_t sum_needs(const struct placement_problem *p, const uint32_t *lost, uint32_t n,
                           uint32_t r, uint64_t *stay) {
     uint64_t need = 0;
@@ -107,14 +107,14 @@ static uint64_t sum_needs(const struct placement_problem *p, const uint32_t *los
             need += v->no_auto_start ? 0 : amount;
         } else if (p->nodes[v->host].state == PLACEMENT_NODE_ACCEPTS &&
                    v->also_on == PLACEMENT_NONE) {
-            stay[v->host] += amount; /* one on its way may be about to leave */
+            stay[v->host] += amount; /* a moving VM may be about to leave */
         }
     }
     return need;
 }
 
-/* A resource of which the nodes that are left have less than is needed altogether. What is already
- * on a node beyond what that has may stay there, and is no lack that the loss brings. */
+/* Finds a resource of which the remaining nodes together have too little. What already exceeds a
+ * node's capacity may stay there, so it does not count as a shortage from the loss. */
 static int find_shortage(const struct admission *a, const uint32_t *lost, uint32_t n,
                          struct placement_admission *answer) {
     const struct placement_problem *p = a->problem;
@@ -143,7 +143,7 @@ static int find_shortage(const struct admission *a, const uint32_t *lost, uint32
     return 0;
 }
 
-/* Why the VM stays down: what the verdict on the nearest node says. */
+/* Why the VM stays down, by the verdict on the nearest node. */
 static int find_cause(struct admission *a, const struct placement_unplaced *unplaced,
                       struct placement_admission *answer) {
     answer->vm = unplaced->vm;
@@ -168,7 +168,7 @@ static int find_cause(struct admission *a, const struct placement_unplaced *unpl
     return 0;
 }
 
-/* Everybody is asked for and seen where it runs. */
+/* All VMs are asked for, and rules see them where they run. */
 int placement_case_begin(struct admission *a) {
     const struct placement_problem *p = a->problem;
     uint32_t n = 0;
@@ -192,7 +192,7 @@ int placement_case_begin(struct admission *a) {
     return error;
 }
 
-/* Takes those that are to start off the lost nodes. */
+/* Takes the VMs that should start off the lost nodes. */
 static void take_lost(struct placement_solver *b, const uint32_t *lost, uint32_t n,
                       struct placement_plan *plan) {
     uint32_t next;
@@ -255,7 +255,7 @@ static void sort_unplaced(struct placement_unplaced *unplaced, uint32_t n,
     }
 }
 
-/* Whether each VM of the lost nodes finds a place by itself; the plan is kept then. The base is
+/* Whether each VM of the lost nodes finds a place by itself; then the plan is kept. The base is
  * left as it was. */
 static int easy_case(struct admission *a, const uint32_t *lost, uint32_t n, uint64_t number,
                      bool *ret_found) {
@@ -352,7 +352,7 @@ int placement_case_solve(struct admission *a, const struct placement_admit_reque
         found.rule = PLACEMENT_NONE;
         found.short_of = shortage.short_of;
     }
-    /* The first counterexample is told; if there is none, the first open case. */
+    /* The first counterexample is reported; if there is none, the first open case. */
     const bool tell = proven ? answer->n_no == 0 : answer->n_no == 0 && answer->n_unknown == 0;
     if (proven) {
         found.n_no++;

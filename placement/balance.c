@@ -2,11 +2,10 @@
 /*
  * balance.c - bring nodes below their thresholds, with few and cheap moves.
  *
- * The node furthest above its threshold comes first. The cheapest way to bring it below by moving
- * one VM away is taken; if there is none, by two or three VMs; if there is none, a VM is swapped
- * for a smaller one on another node. If that is not enough, VMs leave one after the other, the
- * largest first, as long as a target node stays below its own threshold. The cost of a move is its
- * time: memory over bandwidth.
+ * The node furthest above its threshold comes first. It is brought below in the cheapest way: by
+ * moving one VM away; else two or three VMs; else by swapping a VM for a smaller one on another
+ * node. If that is not enough, VMs leave one after the other, the largest first, as long as a
+ * target node stays below its own threshold. The cost of a move is its time: memory over bandwidth.
  *
  * Thresholds apply to what VMs use (loads), capacities to what they may use (needs). Both hold on
  * every node that receives a VM.
@@ -25,10 +24,10 @@ struct balance {
     uint32_t best[VMS_AT_ONCE], best_targets[VMS_AT_ONCE];
     uint32_t n_chosen, n_best;
     uint64_t cost, best_cost;
-    uint64_t share, work_end; /* of the work: each node's, and where the try at hand is to stop */
+    uint64_t share, work_end; /* of the work: each node's, and where the current try is to stop */
 };
 
-/* By how much the load is above the threshold, in millionths of the capacity; the resource that is
+/* How far the load is above the threshold, in millionths of the capacity, for the resource that is
  * furthest above. 0: it is not above. */
 static uint64_t excess(const struct placement_solver *s, uint32_t node, const uint64_t *more) {
     const uint32_t threshold = s->problem->nodes[node].threshold_permille;
@@ -65,7 +64,7 @@ static uint32_t moves_left(const struct placement_solver *s) {
     return s->moves_of_others < most ? most - s->moves_of_others : 0;
 }
 
-/* Those that may leave, the largest load first. */
+/* The VMs that may leave, the largest load first. */
 static void collect(struct balance *b) {
     const struct placement_solver *s = b->s;
     b->n_vms = 0;
@@ -85,7 +84,7 @@ static void collect(struct balance *b) {
     }
 }
 
-/* All ways to bring the node below with n more moves. */
+/* Tries all ways to bring the node below with n more moves. */
 static void choose(struct balance *b, uint32_t first, uint32_t n) {
     struct placement_solver *s = b->s;
     for (uint32_t i = first; i < b->n_vms && s->work < b->work_end; i++) {
@@ -143,7 +142,7 @@ static bool by_moving(struct balance *b) {
     return false;
 }
 
-/* Whether the two may change places and both nodes are below then; left as it was found. */
+/* Whether the two may be swapped so that both nodes are below then; changes nothing. */
 static bool may_swap(struct placement_solver *s, uint32_t a, uint32_t b) {
     const uint32_t from = s->at[a], to = s->at[b];
     placement_take(s, a);
@@ -197,7 +196,7 @@ static bool by_swapping(struct balance *b) {
     return true;
 }
 
-/* One after the other; what helped nothing in the end is taken back. */
+/* VMs leave one after the other; if that does not help in the end, all are put back. */
 static void by_and_by(struct balance *b) {
     struct placement_solver *s = b->s;
     uint32_t moved[CANDIDATES_MAX], n = 0;
@@ -221,12 +220,12 @@ static void by_and_by(struct balance *b) {
 void placement_balance(struct placement_solver *s) {
     const uint32_t n_nodes = s->problem->n_nodes;
     const uint64_t n_over = placement_nodes_over(s);
-    /* Each at least some tries of one VM on all nodes. */
+    /* Enough for each node to try some VMs on all nodes. */
     const uint64_t least = 16 * (uint64_t)n_nodes;
     const uint64_t even = PLACEMENT_WORK / 4 / (n_over > 0 ? n_over : 1);
     const uint64_t share = even > least ? even : least;
     for (uint32_t node = 0; node < n_nodes; node++) {
-        s->candidates[node].node = 0; /* on loan: 1 for those that were seen to */
+        s->candidates[node].node = 0; /* on loan: 1 for nodes that were dealt with */
     }
     for (;;) {
         struct balance b = {.s = s, .node = PLACEMENT_NONE, .share = share};

@@ -4,19 +4,19 @@
  *
  * What is counted: amounts of a resource, VMs, VMs at least as large as one that is down, VMs that
  * a hard rule keeps apart, and what a limit counts. A set of nodes has only so much of each,
- * however the VMs are spread over it. VMs that can run nowhere else use their part first; the rest
- * is enough for a certain number of the VMs in question, the smallest ones. The sets are all nodes
- * that accept VMs, and the nodes that a VM which is down may use: licensed nodes can be full while
- * others are empty.
+ * however the VMs are spread over it. VMs that can run nowhere else use their part first. The rest
+ * is enough for a certain number of the VMs in question: the smallest ones. The sets are all nodes
+ * that accept VMs, and for each VM that is down the nodes it may use: licensed nodes can be full
+ * while others are empty.
  *
  * The order of moves, rules between VMs and the fragmentation of nodes are ignored, so more VMs may
  * have to stay down than this says, never fewer: it is a proof about every plan that the request
  * allows. What already exceeds a node's capacity may stay, but nothing is added, so it counts as
  * room.
  *
- * Priorities are handled level by level: of the higher levels, only those that must stay down do
+ * Priorities are handled level by level: of the higher levels, only the VMs that must stay down do
  * so, and the rest use their room. The figure of a level holds for plans that leave no more VMs of
- * higher levels down.
+ * higher levels down than that.
  */
 #include "search.h"
 
@@ -25,7 +25,7 @@
 #define SETS_MAX 12u
 #define ROOMS_MAX 128u
 #define LARGE_MAX 8u         /* sizes, over all resources */
-#define EFFORT_MAX 16000000u /* rooms by VMs: in a large problem fewer are looked at */
+#define EFFORT_MAX 16000000u /* rooms times VMs: a large problem gets fewer rooms */
 
 enum counted { AMOUNTS, LARGE_ONES, VMS, RULE };
 
@@ -73,7 +73,7 @@ static const uint64_t *nodes_of(const struct bound *b, const struct room *room) 
     return &b->sets[room->set * b->s->node_words];
 }
 
-/* If the VM is moved, or started, it is then on a node of the room. */
+/* If the VM is moved or started, it ends on a node of the room. */
 static bool ends_in(const struct bound *b, const struct room *room, uint32_t vm) {
     const struct placement_solver *s = b->s;
     if (s->request.kind == PLACEMENT_RETURN && (s->flags[vm] & VM_ASKED)) {
@@ -82,7 +82,7 @@ static bool ends_in(const struct bound *b, const struct room *room, uint32_t vm)
     return b->within[room->set * s->n_classes + s->class_of[vm]];
 }
 
-/* Where the VM is now, or is about to arrive, is a node of the room. */
+/* The VM is now, or is about to arrive, on a node of the room. */
 static bool begins_in(const struct bound *b, const struct room *room, uint32_t vm) {
     return b->s->home[vm] != PLACEMENT_NONE &&
            bit_test(nodes_of(b, room), placement_began_at(b->s, vm));
@@ -93,7 +93,7 @@ static bool is_bound_to(const struct bound *b, const struct room *room, uint32_t
     return begins_in(b, room, vm) && (!(b->s->flags[vm] & VM_MOVABLE) || ends_in(b, room, vm));
 }
 
-/* To place it takes some of the room that it does not take yet. */
+/* Placing the VM takes some of the room, which it does not take yet. */
 static bool is_candidate(const struct bound *b, const struct room *room, uint32_t vm) {
     return (b->s->flags[vm] & (VM_MOVABLE | VM_HOPELESS)) == VM_MOVABLE && ends_in(b, room, vm) &&
            !begins_in(b, room, vm);
@@ -110,7 +110,7 @@ static uint64_t greatest_divisor(uint64_t a, uint64_t b) {
     return a;
 }
 
-/* All needs are multiples of it, so what a node has beyond one is of no use. */
+/* All needs are multiples of it, so what a node has beyond a multiple is of no use. */
 static uint64_t unit_of(const struct placement_solver *s, uint32_t r) {
     uint64_t unit = 0;
     for (uint32_t vm = 0; vm < s->problem->n_vms && unit != 1; vm++) {
@@ -161,7 +161,7 @@ static uint64_t capacity_of_domains(const struct bound *b, const struct room *ro
     return sum;
 }
 
-/* By node; of an APART rule by domain; of an AT_MOST rule all in the first. */
+/* By node; for an APART rule by domain; for an AT_MOST rule all in the first. */
 static void add_there(const struct bound *b, const struct room *room, uint32_t node,
                       uint64_t amount) {
     const struct placement_solver *s = b->s;
@@ -249,7 +249,7 @@ static void add_room(struct bound *b, struct room room) {
     b->rooms[b->n_rooms++] = room;
 }
 
-/* VMs that are down and need as much as this one are no smaller anywhere else. */
+/* Counts VMs at least as large as this one, which is down: they are as large on every node. */
 static void add_large(struct bound *b, uint32_t vm, uint32_t set) {
     for (uint32_t r = 0; r < b->s->n_resources; r++) {
         const uint64_t need = vm_need(b->s, vm)[r];
@@ -275,7 +275,7 @@ static void add_rules(struct bound *b, uint32_t vm, uint32_t all) {
     }
 }
 
-/* For the sake of the VMs that the plan leaves down; one that a plan places needs no proof. */
+/* Only for VMs that the plan leaves down: a VM that a plan places needs no proof. */
 static void add_rooms(struct bound *b) {
     const struct placement_solver *s = b->s;
     const uint32_t all = add_set(b, s->accepts);
@@ -370,7 +370,7 @@ static bool make_bound(struct bound *b, struct placement_solver *s) {
     return true;
 }
 
-/* Decisions are in the order of their levels; those that nothing can be decided about have none. */
+/* Decisions are in the order of their levels; stuck VMs have no level. */
 static void bound_levels(struct placement_solver *s) {
     struct bound b;
     memset(s->least_down, 0, s->problem->n_vms * sizeof(*s->least_down));

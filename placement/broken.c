@@ -3,7 +3,7 @@
  * broken.c - hard rules that are broken as the VMs run now.
  *
  * A plan breaks no rule further, but does not repair broken rules either, because their VMs were
- * not asked for. So they are reported beside the plan.
+ * not asked for. So broken rules are reported separately.
  */
 #include "search.h"
 
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two VMs of the rule, of different groups, in one domain: the first that there are. `there`: by
- * domain the place in the list of the first VM there, or NONE. */
+/* The first two VMs of the rule, of different groups, in one domain. `there`: for each domain, the
+ * first VM's position in the list, or NONE. */
 static bool find_pair(const struct placement_problem *p, const struct placement_rule *rule,
                       uint32_t *there, struct placement_broken *ret) {
     memset(there, 0xff, 2 * (size_t)p->n_nodes * sizeof(*there));
@@ -71,7 +71,7 @@ static bool find_elsewhere(const struct placement_problem *p, const struct place
     return false;
 }
 
-/* `counted`: VMs that were, for one may be named twice. */
+/* `counted`: the VMs counted so far, because one may be named twice. */
 static bool is_exceeded(const struct placement_problem *p, const struct placement_rule *rule,
                         bool *counted) {
     uint64_t sum = 0;

@@ -8,11 +8,11 @@
  *
  * At first all VMs of the request are pending. Only running VMs are pushed out, each at the cost of
  * a move. Every plan can be found in this way: take any plan, place each VM where the plan has it,
- * and push out the VMs that are in the way and that the plan moves. A complete search without
- * success therefore proves that no plan has so few moves and leaves so few VMs down. (In the end
+ * and push out the VMs that are in the way and that the plan moves. So a complete search without
+ * success proves that no plan has so few moves and leaves so few VMs down. (This is about the end
  * state; the sequence checks whether the moves can be carried out.) A plan with more moves may
- * exist: that no plan at all leaves fewer down is proven only if the request allows no more moves
- * than were tried.
+ * exist: only if the request allows no more moves than were tried is it proven that no plan at all
+ * leaves fewer down.
  *
  * The number of VMs left down starts at the lower bound (bound.c). It grows, and for each number
  * the moves grow (iterative deepening), level by level of priority. Each depth is searched narrowly
@@ -26,7 +26,7 @@
 #define MANY_LEFT 2u
 #define FEW_MOVES 2u
 
-/* scale[r]: the amount on an average node counts 2^20 x 2^10. */
+/* scale[r]: the amount on an average node counts as 2^20 x 2^10. */
 static void scales(struct chain *c) {
     const struct placement_solver *s = c->s;
     for (uint32_t r = 0; r < s->n_resources; r++) {
@@ -86,7 +86,7 @@ static uint32_t choose(struct chain *c, uint32_t *ret_nodes) {
     return chosen;
 }
 
-/* Places the VM on the node and pushes the VMs in the way out; undoes that if it leads nowhere. */
+/* Places the VM on the node and pushes out those in the way; undoes that if it leads nowhere. */
 static bool try_option(struct chain *c, uint32_t vm, const struct option *option) {
     struct placement_solver *s = c->s;
     const uint32_t n_pending = c->n_pending;
@@ -187,8 +187,8 @@ void placement_chain_unlock(struct placement_solver *s) {
     }
 }
 
-/* Starts from the beginning: all VMs asked for of the current levels are out. Those of the levels
- * below are out, too: their places are not known yet and must not be in the way. */
+/* Starts over: all VMs asked for in the current levels are out. Those in the levels below are out
+ * too: their places are not known yet and must not be in the way. */
 static void begin(struct chain *c) {
     struct placement_solver *s = c->s;
     placement_chain_clear(c);
@@ -224,7 +224,7 @@ static uint32_t largest_pending(const struct chain *c, uint32_t level) {
     return found;
 }
 
-/* Leaves as many as allowed, the largest first: the rest is then the easiest to place. */
+/* Leaves as many down as allowed, the largest first: then the rest is easiest to place. */
 static void leave_largest(struct chain *c) {
     struct placement_solver *s = c->s;
     for (uint32_t level = 0; level < c->n_levels; level++) {
@@ -248,7 +248,7 @@ static bool leaves_any(const struct chain *c) {
     return any;
 }
 
-/* A quick try at the depth; finding nothing proves nothing. */
+/* A quick try at this depth; finding nothing proves nothing. */
 static bool search_without_largest(struct chain *c, uint64_t work) {
     const uint64_t work_end = c->s->work_end;
     c->width = 4;
@@ -289,8 +289,8 @@ uint32_t placement_chain_moves_max(const struct placement_solver *s) {
     return s->request.moves_max > 0 ? s->request.moves_max : UINT32_MAX;
 }
 
-/* VMs of the level that stay down in any case. `bounded`: the levels above leave no more down than
- * their known lower bounds; only then does this level's bound hold. */
+/* The number of the level's VMs that stay down in any case. `bounded`: the levels above leave no
+ * more down than their lower bounds; only then does this level's bound hold. */
 static uint32_t least_left(const struct placement_solver *s, uint32_t level, bool bounded) {
     uint32_t n = bounded && s->bound_for != PLACEMENT_NONE ? s->least_down[level] : 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
@@ -300,7 +300,7 @@ static uint32_t least_left(const struct placement_solver *s, uint32_t level, boo
     return n;
 }
 
-/* Keeps all places, in case that the next search finds nothing. */
+/* Keeps all places in case the next search finds nothing. */
 static void keep_places(struct placement_solver *s) {
     memcpy(s->packed, s->at, s->problem->n_vms * sizeof(*s->at));
 }
@@ -319,8 +319,8 @@ static void restore_places(struct placement_solver *s) {
     }
 }
 
-/* If many of a level are left, counting up from the lower bound takes too long. Count down instead:
- * leave one less, always the largest, as long as that succeeds with few moves. */
+/* If many VMs of a level are left, counting up from the lower bound takes too long. Counts down
+ * instead: leaves one fewer, always the largest, as long as that succeeds with few moves. */
 static bool count_down(struct chain *c, uint32_t level, uint32_t leaves, uint32_t least,
                        uint64_t work) {
     const uint32_t most = placement_chain_moves_max(c->s);
@@ -373,8 +373,8 @@ static bool search_level(struct chain *c, uint32_t level, uint32_t leaves, uint6
     return false;
 }
 
-/* VMs of the level without a place in the plan so far. `better`: the levels above have more places
- * now; then any number will do. */
+/* The number of the level's VMs without a place in the plan so far. `better`: the levels above have
+ * more places now; then any number will do. */
 static uint32_t count_left(const struct placement_solver *s, uint32_t level, bool better) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->n_decisions; i++) {
@@ -413,7 +413,7 @@ bool placement_chain_begin(struct chain *c, struct placement_solver *s) {
 
 /* ---- all levels ---- */
 
-/* Restores the kept places; then the VMs asked for of the levels below go where there is room, the
+/* Restores the kept places; then the VMs asked for in the levels below go where there is room, the
  * most important first. */
 static void fill_up(struct placement_solver *s) {
     restore_places(s);
@@ -433,7 +433,7 @@ static void fill_up(struct placement_solver *s) {
 }
 
 /* True if no more moves are allowed than were tried, and no hard affinity exists. An affinity sees
- * who stays where it is, so its result depends on the order of this search. */
+ * which VMs stay where they are, so its result depends on the order of this search. */
 static bool tried_all_moves(const struct placement_solver *s) {
     bool together = false;
     for (uint32_t r = 0; r < s->problem->n_rules; r++) {

@@ -17,7 +17,7 @@
 
 struct option {
     uint64_t rank;             /* lower is tried earlier */
-    uint32_t node, out, n_out; /* who leaves: so many of the search's `outs`, from here on */
+    uint32_t node, out, n_out; /* the VMs that leave: n_out of the search's `outs`, from out on */
 };
 
 struct chain {
@@ -35,9 +35,9 @@ struct chain {
     const uint32_t *nodes;     /* the current ones */
     uint32_t n_nodes;
     uint32_t width; /* choices tried for each VM */
-    uint32_t noise; /* 0: choices in order of rank; else so much randomness */
+    uint32_t noise; /* 0: choices in order of rank; else this much randomness */
     bool back;      /* a VM may return to where it began */
-    bool many;      /* pushing out many small ones is as good as one large one */
+    bool many;      /* pushing out many small VMs is as good as one large one */
     bool complete;  /* nothing was skipped for lack of width, work or memory, or as too many */
     uint64_t scale[PLACEMENT_RESOURCES_MAX]; /* for adding up amounts of different kinds */
 };
@@ -46,7 +46,7 @@ struct chain {
 bool placement_chain_begin(struct chain *chain, struct placement_solver *solver);
 /* Nothing pending, nothing moved. */
 void placement_chain_clear(struct chain *chain);
-/* Places what is pending; false: not possible, the state is as before. */
+/* Places the pending VMs; false: not possible, the state is as before. */
 bool placement_chain_descend(struct chain *chain);
 /* Placed VMs may be touched again. */
 void placement_chain_unlock(struct placement_solver *solver);

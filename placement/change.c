@@ -36,7 +36,7 @@ static void put_rule_gone(struct line *line, const struct placement_problem *p, 
     placement_line_name(line, rule->name, "with number", v->rule);
 }
 
-/* What the obstacle's going would take. Figures are those of the verdict's own reason. */
+/* What would remove the obstacle. The figures are those of the verdict's own reason. */
 static void put_remedy(struct line *line, const struct placement_problem *p, uint32_t node,
                        const struct placement_verdict *v, enum placement_reason reason) {
     const bool own = reason == v->reason;
@@ -109,7 +109,7 @@ static void put_remedies(struct line *line, const struct placement_problem *p, u
     }
 }
 
-/* Both are possible: in what the chosen one is better, in the order in which it counts. */
+/* Both are possible: where the chosen one is better, in the order of the criteria. */
 static void put_advantage(struct line *line, const struct placement_problem *p, uint32_t node,
                           uint32_t chosen, const struct placement_verdict *v,
                           const struct placement_verdict *c) {

@@ -2,9 +2,9 @@
 /*
  * check.c - may this input be answered at all?
  *
- * Everything that later code relies on is checked here, once: every index is in range, every
- * number is small enough that no sum or product can overflow. The rest of the library then has no
- * failures.
+ * Everything that later code relies on is checked here, once: every index is in range, and every
+ * number is small enough that no sum or product can overflow. So the rest of the library cannot
+ * fail.
  *
  * Bounds: a node's used amount is at most 3 places x 2^20 VMs x 2^40 < 2^62; a capacity after
  * overcommit at most 2^40 x 1000 < 2^50, so a thousand times that still fits 64 bits.
@@ -151,6 +151,6 @@ int placement_request_check(const struct placement_problem *p,
         !set_ok(&request->nodes, p->n_nodes)) {
         return -EINVAL;
     }
-    /* PLACE knows no nodes; to give some is a misunderstanding. */
+    /* PLACE has no nodes; giving some is a misunderstanding. */
     return request->kind == PLACEMENT_PLACE && request->nodes.n > 0 ? -EINVAL : 0;
 }

@@ -5,10 +5,10 @@
  * Memory is one block. The same function lays it out twice: first without a base, to compute the
  * size, then for real. The block is kept from solve to solve and only grows.
  *
- * Some restrictions do not change during a search: those that follow from properties of the VM and
- * the node (state, owners, cpu model, volumes, hard node rules). VMs with equal properties form a
- * class, and each class has a row of bits, one for each node. Clusters have few classes; only VMs
- * that the search may place get one.
+ * Restrictions that follow from properties of the VM and the node (state, owners, cpu model,
+ * volumes, hard node rules) do not change during a search. VMs with equal properties form a class,
+ * and each class has a row of bits, one for each node. Clusters have few classes; only VMs that the
+ * search may place get one.
  */
 #include "search.h"
 
@@ -77,7 +77,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
 }
 
 static int grow(void **block, size_t *block_size, size_t size) {
-    size = size > 0 ? size : 1; /* nothing, too, has an address */
+    size = size > 0 ? size : 1; /* an empty array has an address too */
     if (size <= *block_size) {
         return 0;
     }
@@ -182,7 +182,7 @@ static void compile_nodes(struct placement_solver *s) {
     }
 }
 
-/* rules_of: for each VM the rules that name it, each once. Counted first, then filled in. */
+/* rules_of: for each VM the rules that name it, each once. They are counted, then filled in. */
 static void compile_rules_of_vms(struct placement_solver *s) {
     const struct placement_problem *p = s->problem;
     uint32_t *last = s->at; /* on loan: the rule that named the VM last */
@@ -246,7 +246,7 @@ static void compile_rules(struct placement_solver *s) {
     }
 }
 
-/* Goal 2 is about the VMs asked for: a rule that names none of them is not this plan's. */
+/* Goal 2 is about the VMs asked for: a rule that names none of them does not concern this plan. */
 static void drop_rules_of_others(struct placement_solver *s) {
     const struct placement_problem *p = s->problem;
     for (uint32_t r = 0; s->request.kind != PLACEMENT_BALANCE && r < p->n_rules; r++) {
@@ -444,8 +444,7 @@ static void compile_vm(struct placement_solver *s, uint32_t vm) {
     s->flags[vm] = flags;
 }
 
-/* VMs that nothing can be decided about are not counted: there are no more levels than VMs to
- * place. */
+/* Stuck VMs (nothing to decide) do not count, so there are no more levels than VMs to place. */
 static void compile_levels(struct placement_solver *s) {
     const struct decision *last = NULL;
     for (uint32_t i = 0; i < s->n_decisions; i++) {

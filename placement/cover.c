@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cover.c - where no room is to spare: each node full, each VM on one.
+ * cover.c - no room to spare: each node full, each VM on one.
  *
  * If the nodes together have no more room than is needed, a plan consists of choices of VMs that
- * fill a node completely. There are few such choices. All are listed, and as many as possible
- * without a common VM are selected (cover_walk.c).
+ * each fill a node completely. There are few such choices. All are listed, and as many as possible
+ * are selected with no VM in common (cover_walk.c).
  *
- * The same works if there are a few more nodes than needed: the others are full then. The nodes
+ * The same works if there are a few more nodes than needed: then the others are full. The nodes
  * must be equal, except for a few larger ones, which are not filled here. VMs that remain, or that
- * their node does not accept, are left to pack.c: with most nodes full these are few, and all spare
- * room is theirs.
+ * their node does not accept, are left to pack.c: with most nodes full these are few, and they have
+ * all the spare room.
  */
 #include "cover.h"
 
@@ -63,8 +63,8 @@ static uint32_t first_not_above(const struct cover *x, uint32_t first, uint64_t 
     return first;
 }
 
-/* All choices that go on with VMs from list[first] on. The next one is the largest of those to
- * come: it must not be so small that as many as there may be do not fill the node. */
+/* Lists all choices that continue with VMs from list[first] on. The next VM is the largest of those
+ * to come: the loop ends when even as many of that size as may be added do not fill the node. */
 static void list_choices(struct cover *x, uint32_t first, uint64_t room) {
     const struct pack *p = x->p;
     struct placement_solver *s = p->s;
@@ -134,7 +134,7 @@ static bool gather_nodes(struct cover *x) {
     return x->n_nodes > 0 && x->n_small >= x->n_nodes - x->n_nodes / 8;
 }
 
-/* Of all resources as much is to spare as so many nodes have, or nearly; 0: it is not like that. */
+/* How many nodes are to spare: nearly this many by every resource; 0: none, or they differ. */
 static uint32_t spare_nodes(const struct cover *x) {
     const struct pack *p = x->p;
     uint32_t n = 0;
@@ -182,7 +182,7 @@ static void lay_out(struct cover *x) {
     x->nodes = x->best + n_vms;
 }
 
-/* The list in order of size: the search is narrow where the large ones come first. */
+/* The list in order of size: with large VMs first the search is narrower. */
 static void begin(struct cover *x) {
     const struct pack *p = x->p;
     const struct placement_solver *s = p->s;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cover.h - what cover.c, which lists choices of VMs that fill a node, and cover_walk.c, which
- * seeks many of them with no VM in common, share.
+ * cover.h - shared by cover.c, which lists choices of VMs that fill a node, and cover_walk.c, which
+ * seeks many of them with no VM in common.
  */
 #pragma once
 
 #include "pack.h"
 
 #define CHOICE_VMS 6u
-#define COVER_LEFT 8u /* no more than one VM in so many may stay left */
+#define COVER_LEFT 8u /* at most one VM in this many may stay left */
 
 struct cover {
     struct pack *p;

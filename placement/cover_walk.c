@@ -10,12 +10,12 @@
  * Triplets for 167 nodes, out of 4,000 that fill one, are all found within some millions of steps.
  * An earlier version, depth first with dancing links (Knuth, 2000), did not find them; a walk with
  * weights of VMs, like those of clauses, was less reliable. If the last few are not found, the
- * result still fills nearly all nodes; depth first does not give that either.
+ * result still fills nearly all nodes, which depth first does not achieve either.
  */
 #include "cover.h"
 
 #define WALK_WORK 8000000u /* then the walk starts anew: some walks lead nowhere */
-#define SELDOM 22000u      /* one in so many; twice or half as many take longer */
+#define SELDOM 22000u      /* one in this many; twice or half as many take longer */
 
 /* For each VM the choices that contain it; none is taken. */
 static void index_choices(struct cover *x) {
@@ -95,7 +95,7 @@ static void give_back_choice(struct cover *x, uint32_t choice) {
     x->n_taken--;
 }
 
-/* As node numbers: the choices are listed anew before the best plan is carried out. */
+/* Stored as node numbers: the choices are listed again before the best plan is carried out. */
 static void remember(struct cover *x) {
     const struct pack *p = x->p;
     p->s->work += p->n_left / 4;

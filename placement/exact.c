@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * exact.c - small problems: every state that can be reached, the best one.
+ * exact.c - small problems: the best of all states that can be reached.
  *
- * A state says where each VM is that the search may place, as a number to the base of (nodes + 1).
- * The search is breadth first from the current state, and starts or moves one VM at a time. Moving
- * one at a time excludes nothing that moving several at once allows, so the search finds every
- * state that a plan can reach, detours included, with the fewest steps. The costs of the states are
- * compared in the order of the goals. A cluster of three nodes and ten VMs is small enough; a
+ * A state says where each VM is that the search may place, as a number in base (nodes + 1). The
+ * search is breadth first from the current state, and starts or moves one VM at a time. Moving one
+ * at a time excludes nothing that moving several at once allows, so the search finds every state
+ * that a plan can reach, detours included, with the fewest steps. The costs of the states are
+ * compared in the order of the goals. A cluster of three nodes and ten VMs is small enough. A
  * larger problem is refused at once and left to the other searches.
  */
 #include "search.h"
@@ -115,11 +115,11 @@ static bool may_step(const struct exact *x, uint32_t i, uint32_t node) {
     const struct placement_solver *s = x->s;
     const uint32_t vm = x->vms[i];
     const bool down = s->at[vm] == PLACEMENT_NONE;
-    /* Who was asked to leave does not come back: it would be moved, and unplaced still. */
+    /* A VM that was asked to leave does not come back: it would be moved and still unplaced. */
     if ((s->flags[vm] & VM_ASKED) && node == s->home[vm]) {
         return false;
     }
-    /* Who is started is started where it is to stay. */
+    /* A VM that is started is started where it is to stay. */
     if ((down && !placement_allowed(s, vm, node)) || (!down && s->home[vm] == PLACEMENT_NONE)) {
         return false;
     }
@@ -145,8 +145,8 @@ static bool may_end(const struct exact *x) {
     return true;
 }
 
-/* The rules' counts leave out asked VMs at their hosts, which are about to leave. In a state that
- * is an end they stay, and what they break there counts. */
+/* The rules' counts leave out VMs asked for that are at their hosts, since they are about to leave.
+ * In an end state they stay, and what they break there counts. */
 static uint64_t soft_of_stayers(const struct exact *x) {
     struct placement_solver *s = x->s;
     const uint64_t before = s->soft_broken;
@@ -230,7 +230,7 @@ static void path_to(struct exact *x, uint32_t state) {
     }
 }
 
-/* What the state that `at` holds is worth as an end; kept if it is the best so far. */
+/* Judges the state in `at` as an end; kept if it is the best so far. */
 static void consider(struct exact *x, uint32_t state) {
     struct value value;
     value_of(x, &value);
@@ -246,7 +246,7 @@ static void consider(struct exact *x, uint32_t state) {
     }
 }
 
-/* All states one step away that were not reached yet with so few moves of others. */
+/* Adds all states one step away that were not yet reached with as few moves of others. */
 static void expand(struct exact *x, uint32_t state, struct list *same, struct list *next_level) {
     const struct placement_solver *s = x->s;
     const uint32_t most = s->request.moves_max > 0 && s->request.moves_max < UINT8_MAX
@@ -270,8 +270,8 @@ static void expand(struct exact *x, uint32_t state, struct list *same, struct li
     }
 }
 
-/* Breadth first, level by level of moves of others, so that each state is reached with the fewest
- * of them. False if the work ran out. */
+/* Breadth first, in levels by the number of moves of others, so that each state is reached with the
+ * fewest of them. False if the work ran out. */
 static bool explore(struct exact *x, uint32_t begin) {
     struct placement_solver *s = x->s;
     struct list *level = &x->lists[0], *next_level = &x->lists[1];

@@ -4,7 +4,7 @@
  *
  * Verdicts are not stored: a plan for 700 VMs on 5,000 nodes would have millions that nobody reads.
  * They are computed on demand, by replaying the plan up to the decision about the VM. The state
- * remembers how far the replay got, so explaining in the order of the plan replays each decision
+ * remembers how far the replay got, so explanations in the order of the plan replay each decision
  * once.
  */
 #include "base/check.h"
@@ -21,7 +21,7 @@ static uint32_t find_decision(const struct placement_solver *s, uint32_t vm) {
     return i;
 }
 
-/* Back to the beginning, but with those moved that were not asked for. */
+/* Back to the beginning, except that VMs not asked for have moved. */
 static void rewind_decisions(struct placement_solver *s) {
     for (uint32_t i = 0; i < s->n_decisions; i++) {
         s->flags[s->decisions[i].vm] &= (uint16_t)~VM_STAYS;
@@ -36,7 +36,7 @@ static void rewind_decisions(struct placement_solver *s) {
     s->n_applied = 0;
 }
 
-/* Carry out the first n decisions. */
+/* Carries out the first n decisions. */
 static void replay(struct placement_solver *s, uint32_t n) {
     if (s->n_applied == PLACEMENT_NONE || s->n_applied > n) {
         rewind_decisions(s);
@@ -67,8 +67,8 @@ static int candidate_compare(const void *left, const void *right) {
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
-/* All possible nodes, the best first. The plan has the first one, unless another was taken for the
- * sake of VMs decided later, or none because the VM is on its way already. */
+/* All possible nodes, the best first. The plan has the first one, unless it took another to make
+ * room for VMs decided later, or none because the VM is already on its way. */
 static uint32_t rank_candidates(struct placement_solver *s, const struct task *task) {
     uint32_t n = 0;
     for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
@@ -138,7 +138,7 @@ static void verdicts(struct placement_solver *s, const struct task *task, uint32
 }
 
 /* The state at the moment of the VM's decision, or at the plan's end: all others where they will
- * be, and the VM nowhere. Returns where the VM is in it, to be put back. */
+ * be, and the VM nowhere. Returns where the VM was, so that it can be put back. */
 static uint32_t go_to_moment(struct placement_solver *s, uint32_t i, bool at_end) {
     const uint32_t vm = s->decisions[i].vm;
     replay(s, at_end ? s->n_decisions : i);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fill.c - node by node, each filled as well as can be.
+ * fill.c - node by node, each filled as well as possible.
  *
- * A node gets the VM that is hardest to place, and then those of the others that fit and together
- * are worth most (knapsack.c). The worth of a VM is its size or its price (price.c), with a little
+ * A node gets the VM that is hardest to place, and then those of the others that fit and are worth
+ * most together (knapsack.c). The worth of a VM is its size or its price (price.c), with a little
  * noise, so that refilling the same nodes gives another result (pack.c).
  *
- * If there is hardly more room than needed (the slack), a node with more than the slack left has
- * spoilt the plan: choices that leave less come first, whatever their worth. The work is split in
+ * If there is hardly more room than needed (the slack), a node that leaves more than the slack
+ * spoils the plan: choices that leave less come first, whatever their worth. The work is split in
  * two halves: if the first half finds nothing within the slack, the second half does not cut off
  * choices by their worth.
  */
@@ -27,7 +27,7 @@ static void drop(struct pack *p, uint32_t vm) {
     p->left[i] = p->left[--p->n_left];
 }
 
-/* Those left that may go to the node, but for the first one, which is the node's already. */
+/* The VMs left that may go to the node; the first one is already there. */
 static uint32_t make_list(struct pack *p, struct knapsack *k, uint32_t node) {
     const struct placement_solver *s = p->s;
     uint32_t n = 0;
@@ -43,7 +43,7 @@ static uint32_t make_list(struct pack *p, struct knapsack *k, uint32_t node) {
     return n;
 }
 
-/* The VM that is worth most, of those left that may go to the node. */
+/* The VM worth most among those left that may go to the node. */
 static uint32_t hardest(const struct pack *p, uint32_t node) {
     uint32_t best = PLACEMENT_NONE;
     for (uint32_t i = 0; i < p->n_left; i++) {
@@ -91,7 +91,7 @@ static void fill_node(struct pack *p, uint32_t node, uint32_t work) {
     }
 }
 
-/* Hardly any slack, of some resource: nearly every choice must be the right one. */
+/* There is hardly any slack in some resource: nearly every choice must be right. */
 static bool is_tight(const struct pack *p) {
     const struct placement_solver *s = p->s;
     for (uint32_t r = 0; r < s->n_resources; r++) {
@@ -112,7 +112,7 @@ uint32_t placement_fill_work(const struct pack *p) {
     return share < KNAPSACK_WORK_MOST ? (uint32_t)share : KNAPSACK_WORK_MOST;
 }
 
-/* Nodes in their order, beginning somewhere: where they differ, none is always the last. */
+/* Nodes in order, from a random start: if they differ, none is always the last. */
 void placement_fill(struct pack *p, uint32_t work) {
     struct placement_solver *s = p->s;
     const uint32_t n_nodes = s->problem->n_nodes;
@@ -133,7 +133,7 @@ uint64_t placement_worth_left(const struct pack *p) {
     return sum;
 }
 
-/* How unequally the nodes are filled: the sum of squares. */
+/* How unevenly the nodes are filled: the sum of squares. */
 static uint64_t unevenness(const struct pack *p, const uint32_t *nodes, uint32_t n_nodes) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < n_nodes; i++) {
@@ -143,7 +143,7 @@ static uint64_t unevenness(const struct pack *p, const uint32_t *nodes, uint32_t
     return sum;
 }
 
-/* Put there by this search, so that it may take it away again. */
+/* This search put the VM there, so it may take it away again. */
 static bool is_ours(const struct placement_solver *s, uint32_t vm) {
     return (s->flags[vm] & (VM_MOVABLE | VM_ASKED)) == (VM_MOVABLE | VM_ASKED) &&
            s->at[vm] != s->home[vm];
@@ -199,7 +199,7 @@ void placement_fill_part(struct pack *p, const uint32_t *nodes, uint32_t n_nodes
     memcpy(vms, &p->left[n_left], n * sizeof(*vms));
     s->work += 8 + 4 * (uint64_t)n;
 
-    /* A little noise in what VMs are worth, so that the same part does not come out the same. */
+    /* A little noise in the VMs' worth, so that the same part gives another result. */
     for (uint32_t i = 0; i < p->n_left; i++) {
         const uint32_t vm = p->left[i];
         p->value[vm] = p->worth[vm] + p->worth[vm] / manner->noise * random_below(s, 16);

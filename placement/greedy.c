@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * greedy.c - the first answer: who is asked for, in which order, each to its best node.
+ * greedy.c - the first answer: which VMs are asked for, in which order, each to its best node.
  *
  * VMs are decided one after the other, and decisions are final: by priority (higher first), then
  * size (more memory, then more cpu), then index. Each goes to the best node that can take it
@@ -26,7 +26,7 @@ static void ask(struct placement_solver *s, uint32_t vm) {
     };
 }
 
-/* Of a VM in the request's list, whether there is anything to decide. */
+/* Whether there is anything to decide about a VM in the request's list. */
 static bool returns(const struct placement_vm *vm) {
     return vm->return_to == PLACEMENT_NONE ||
            (vm->return_to != vm->host && vm->return_to != vm->also_on);
@@ -49,7 +49,7 @@ static bool node_asks_for(const struct placement_solver *s, uint32_t vm) {
     return false;
 }
 
-/* A total order, so that qsort's own order of equals does not show. */
+/* A total order, so that qsort's order of equals does not matter. */
 static int decision_compare(const void *left, const void *right) {
     const struct decision *a = left, *b = right;
     if (a->priority != b->priority) {
@@ -66,7 +66,7 @@ static int decision_compare(const void *left, const void *right) {
 
 void placement_collect(struct placement_solver *s) {
     if (s->request.kind == PLACEMENT_BALANCE) {
-        return; /* asks for none: it says itself who moves */
+        return; /* asks for no VMs: it decides itself which ones move */
     }
     for (uint32_t i = 0; i < s->request.vms.n; i++) {
         uint32_t vm = s->request.vms.index[i];
@@ -90,8 +90,8 @@ uint32_t placement_level(const struct placement_solver *s, uint32_t vm) {
     return s->decisions[i].level;
 }
 
-/* Whether placing the VM leaves less than the permille free of some resource that counts. Asks by
- * multiplication what the score computes by division. */
+/* Whether placing the VM leaves less than the permille free of some resource that counts. It
+ * multiplies where the score divides. */
 static bool leaves_less(const struct placement_solver *s, const uint64_t *need, uint32_t node,
                         uint64_t permille) {
     const size_t base = (size_t)node * s->n_resources;
@@ -111,7 +111,7 @@ static bool leaves_less(const struct placement_solver *s, const uint64_t *need, 
 uint32_t placement_best_node(struct placement_solver *s, uint32_t vm) {
     const uint64_t *need = vm_need(s, vm);
     const bool plain = !(s->flags[vm] & VM_HAS_RULES) && s->problem->vms[vm].preferred.n == 0;
-    /* Who runs already and goes elsewhere for the sake of balance, does not go to where it is. */
+    /* A running VM that moves for the sake of balance does not go to where it is. */
     const bool balances = s->request.kind == PLACEMENT_BALANCE;
     const uint32_t barred = balances ? s->home[vm] : PLACEMENT_NONE;
     uint32_t best = PLACEMENT_NONE;

@@ -15,15 +15,15 @@
  *     greedy.c    the first answer: one VM after the other, each to its best node
  *     exact.c     small problems: every state that can be reached, the best one
  *     chain.c     few VMs: depth first, each by pushing others out, fewest moves first
- *     leavers.c   who has to leave a node for one of those
- *     part.c      a part of the plan anew, by the same search
+ *     leavers.c   which VMs have to leave a node for it
+ *     part.c      a part of the plan again, by the same search
  *     pack.c      many VMs, little room: nodes emptied and filled again
- *     fill.c      a node filled as well as can be; knapsack.c: with which VMs
- *     price.c     what it is worth to place a VM, by what goes with it
- *     cover.c     no room to spare: each node full, from a list of all choices for it;
- *                 cover_walk.c: which of them
+ *     fill.c      a node filled as well as possible; knapsack.c: with which VMs
+ *     price.c     what placing a VM is worth, by what goes with it
+ *     cover.c     no room to spare: each node full, by a choice from a list of all;
+ *                 cover_walk.c: which choices
  *     soften.c    fewer soft rules broken
- *     bound.c     how many must stay down, whatever is done: what proofs rest on
+ *     bound.c     how many must stay down, whatever is done: the basis of proofs
  *     balance.c   nodes above their thresholds
  *     sequence.c  the order of the moves: stages, cycles broken, times
  *     solve.c     which of these, in which order; the plan
@@ -32,8 +32,8 @@
  *     explain.c   a VM's verdicts, by replaying the plan up to its decision
  *     line.c      lines for a person: text.c verdicts, change.c what would have to change
  *
- * Functions that are shared between these files have the prefix placement_, too, because a static
- * library shares its name space with the program that links it.
+ * Functions shared between these files also have the prefix placement_, because a static library
+ * shares its name space with the program that links it.
  */
 #pragma once
 
@@ -43,14 +43,14 @@
 struct decision {
     uint64_t memory, cpu;
     int32_t priority;
-    uint32_t level; /* priorities above its own, of those that can be decided; 0 the highest */
+    uint32_t level; /* priorities above its own among VMs that can be decided; 0: the highest */
     uint32_t vm;
     uint32_t node;                /* NONE: it stays where it is, or down */
     enum placement_reason reason; /* of the whole VM: CHOSEN, or why not */
 };
 
-/* What the VM at hand says about a node; valid if `stamp` is the task's, so that a new task costs
- * nothing but its own lists. */
+/* What the current VM says about a node; valid if `stamp` is the task's, so that a new task costs
+ * only its own lists. */
 struct node_mark {
     uint32_t stamp;
     uint32_t preferred_rank;
@@ -66,7 +66,7 @@ enum vm_flag {
     VM_STUCK = 16,     /* asked for, but nothing can be decided: no auto start, fixed, arriving */
     VM_TOUCHED = 32,   /* in s->touched */
     VM_HAS_RULES = 64, /* it is named by one */
-    VM_LOCKED = 128,   /* chain.c: the search at hand has put it where it is */
+    VM_LOCKED = 128,   /* chain.c: the current search has put it where it is */
     VM_STAYS = 256,    /* explain.c: it is decided that it stays at its host */
     VM_HOPELESS = 512  /* bound.c: no node can ever take it */
 };
@@ -85,11 +85,11 @@ struct rule_state {
 /* A VM is named by a rule. */
 struct membership {
     uint32_t rule;
-    uint32_t group; /* of all rules' groups, whose numbers follow those of the rules; or NONE */
+    uint32_t group; /* numbered over all rules, after the rules' own numbers; or NONE */
 };
 
-/* Count of a rule's groups in a domain, or of a group's VMs; a VM without a group is one. Open
- * addressing, linear probing, no tombstones. */
+/* The number of a rule's groups in a domain, or of a group's VMs; a VM without a group counts as a
+ * group. Open addressing, linear probing, no tombstones. */
 struct rule_count {
     uint64_t key; /* (rule or group) << 32 | domain; UINT64_MAX: free */
     uint32_t count;
@@ -133,12 +133,12 @@ struct placement_solver {
     /* per node; amounts are [node * n_resources + r] */
     uint64_t *capacities; /* after overcommit */
     uint64_t *used;       /* by VMs that will be there */
-    uint64_t *held;       /* besides, as long as VMs are there that will be elsewhere */
+    uint64_t *held;       /* in addition, by VMs still there that will be elsewhere */
     uint64_t *loaded;     /* BALANCE: measured use by VMs that will be there */
     uint32_t *n_vms_on, *n_vms_held;
     uint32_t *vms_max;  /* UINT32_MAX: no limit */
     uint32_t *first_on; /* a list of the VMs that will be there */
-    bool *leaving;      /* among the request's nodes, where these are to be left */
+    bool *leaving;      /* among the request's nodes, if VMs are to leave these */
     uint64_t *accepts;  /* a bit per node: takes VMs */
     struct node_mark *marks;
     struct candidate *candidates; /* for the explanation */
@@ -165,7 +165,7 @@ struct placement_solver {
     bool sparing;         /* moves of others count before soft rules */
     uint64_t soft_broken; /* of the assignment, see placement_cost */
     uint32_t moves_of_others;
-    uint64_t work, work_end; /* units done, and where the present call is to stop */
+    uint64_t work, work_end; /* units done, and where the current call is to stop */
     uint64_t random;         /* state of the generator */
 
     struct decision *decisions;
@@ -180,14 +180,14 @@ struct placement_solver {
     uint64_t *prices;     /* per VM: price.c's */
     uint64_t listed_with; /* pack.c: the work that was spent on them, or on a cover; 0: not yet */
     bool priced;          /* pack.c: there are prices */
-    bool by_price;        /* they are what counts, not sizes */
+    bool by_price;        /* prices count, not sizes */
     uint32_t *packed;     /* per VM: where pack.c had it when it was last interrupted, or NONE */
     uint32_t n_touched;
     uint32_t phase; /* solve.c: what improve does next */
 
     uint32_t *least_down; /* bound.c: by level, of those not hopeless; a proof */
     uint32_t bound_for;   /* VMs unplaced when that was worked out; NONE: not yet */
-    bool some_stay_down;  /* it says of some level that it is more than none */
+    bool some_stay_down;  /* least_down is above 0 for some level */
 
     struct step *steps;
     uint32_t n_steps;
@@ -251,7 +251,7 @@ static inline bool set_has(const struct placement_set *set, uint32_t index) {
     return false;
 }
 
-/* It says of each node whether its VMs may be there, whoever else is where. */
+/* The rule says for each node whether its VMs may be there, wherever other VMs are. */
 static inline bool rule_is_of_nodes(const struct placement_rule *rule) {
     return rule->kind == PLACEMENT_ON_NODES || rule->kind == PLACEMENT_NOT_ON_NODES;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * judge.c - one VM on one node: may it run there, how good would it be, and what is there to say?
+ * judge.c - one VM on one node: may it run there, how good is that, and what is there to report?
  *
- * The VM is on no node when the question is asked (placement_take()), so that nothing has to be
- * subtracted. The search uses placement_can_go() (state.c) and the score; the explanation uses all
+ * The VM is on no node when the question is asked (placement_take()), so nothing has to be
+ * subtracted. The search uses placement_can_go() (state.c) and the score. The explanation uses all
  * obstacles and the figures. Tests check that the two agree.
  */
 #include "search.h"
@@ -65,7 +65,7 @@ static enum placement_reason rule_reason(enum placement_rule_kind kind) {
     return PLACEMENT_NODE_RULE;
 }
 
-/* Obstacles in the VM's own properties and the node's: nothing that other VMs change. */
+/* Obstacles in the properties of the VM and the node, which other VMs do not change. */
 static inline uint32_t obstacles_of_node(const struct placement_solver *s, const struct task *task,
                                          uint32_t node) {
     const struct placement_vm *v = &s->problem->vms[task->vm];
@@ -148,7 +148,7 @@ uint32_t placement_judge_obstacles(const struct placement_solver *s, const struc
            obstacles_of_rules(s, task, node);
 }
 
-/* The share of each resource that would be left; the smallest and which it is. */
+/* The smallest share of a resource that would be left, and which resource it is. */
 static uint32_t free_share(const struct placement_solver *s, const struct task *task, uint32_t node,
                            uint32_t *ret_scarcest) {
     uint32_t least = 1000, scarcest = PLACEMENT_MEMORY;
@@ -188,8 +188,8 @@ void placement_judge_score(const struct placement_solver *s, const struct task *
     }
 }
 
-/* Whether a is better. Equal is not better: whoever walks the nodes from the lowest index on and
- * replaces only by what is better prefers the lowest. */
+/* Whether a is better. Equal is not better, so a walk over the nodes from the lowest index on
+ * prefers the lowest. */
 bool placement_score_better(const struct score *a, const struct score *b) {
     if (a->soft_broken != b->soft_broken) {
         return a->soft_broken < b->soft_broken;
@@ -223,8 +223,8 @@ static uint32_t group_in(const struct placement_solver *s, uint32_t vm, uint32_t
     return s->rules_of[i].group;
 }
 
-/* A VM of the rule, of another group, that is in the node's domain; the task's own is nowhere at
- * the moment. */
+/* A VM of the rule, but of another group, in the node's domain. The task's own VM is nowhere at the
+ * moment. */
 static uint32_t vm_in_the_way(const struct placement_solver *s, const struct membership *m,
                               uint32_t node) {
     const struct placement_rule *rule = &s->problem->rules[m->rule];
@@ -262,7 +262,7 @@ static void verdict_rules(const struct placement_solver *s, const struct task *t
     }
 }
 
-/* The resource that the figures speak of: the one that the reason names, else the scarcest. */
+/* The resource that the figures are about: the one that the reason names, else the scarcest. */
 static uint32_t verdict_resource(const struct placement_solver *s, const struct task *task,
                                  uint32_t node, enum placement_reason reason, uint32_t scarcest) {
     switch ((unsigned)reason) {
@@ -338,8 +338,8 @@ uint32_t placement_judge_nearest(const struct placement_solver *s, const struct 
 
     for (uint32_t node = 0; node < s->problem->n_nodes; node++) {
         uint32_t obstacles = placement_judge_obstacles(s, task, node);
-        /* Nearest is asked for where to put the VM: its host is no answer, and of a return only
-         * the node that it goes back to is one. */
+        /* The nearest miss says where the VM could be put: its host is no answer, and for a return
+         * only the node that it goes back to is one. */
         unsigned count = count_obstacles(obstacles);
         count += vm->host == node || (obstacles & reason_bit(PLACEMENT_NOT_RETURN_NODE)) ? 64 : 0;
         if (nearest == PLACEMENT_NONE || count < least ||

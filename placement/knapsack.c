@@ -72,8 +72,7 @@ static void consider(struct knapsack *k) {
     }
 }
 
-/* Nothing from this VM on makes a choice that is better than the best: none is worth more by its
- * size. */
+/* No VM from this one on can make a better choice than the best: none is worth more per size. */
 static bool bounded(const struct knapsack *k, uint64_t value, uint64_t size) {
     uint64_t most, enough;
     return k->value <= k->best_value && !__builtin_mul_overflow(k->room_size, value, &most) &&
@@ -85,7 +84,7 @@ void placement_knapsack_search(struct knapsack *k, uint32_t first) {
     consider(k);
     for (uint32_t r = 0; r < p->s->n_resources; r++) {
         if (k->room[r] < k->least[r]) {
-            return; /* nobody fits any more */
+            return; /* no VM fits any more */
         }
     }
     for (uint32_t i = first; i < k->n_list && k->work > 0; i++) {

@@ -6,7 +6,7 @@
 
 #include "pack.h"
 
-#define KNAPSACK_VMS 256u /* on one node, besides those that are there */
+#define KNAPSACK_VMS 256u /* on one node, besides those already there */
 
 struct knapsack {
     const struct pack *p;
@@ -34,5 +34,5 @@ bool placement_knapsack_within_slack(const struct knapsack *k);
 void placement_knapsack_least(struct knapsack *k, uint32_t vm);
 /* Puts VMs into the order that the search wants. */
 void placement_knapsack_sort(const struct pack *p, uint32_t *vms, uint32_t n);
-/* `best` becomes the best choice from list[first] on that the work suffices to find. */
+/* `best` becomes the best choice from list[first] on that the work allows it to find. */
 void placement_knapsack_search(struct knapsack *k, uint32_t first);

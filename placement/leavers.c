@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * leavers.c - where a VM may go, and who has to leave for it: what chain.c may choose from.
+ * leavers.c - where a VM may go, and which VMs have to leave for it: the options of chain.c.
  *
- * All sets of one or two other VMs are tried. Larger sets are too many: one set is made of the
- * largest VMs that are needed, or, with random choices, of some of them, and one of VMs whose
+ * All sets of one or two other VMs are tried. Larger sets are too many, so only two are made: one
+ * of the largest VMs until there is room (or, with noise, of some of them), and one of VMs whose
  * leaving is not a move. It is recorded that more sets would have been possible, because then a
  * search without a result proves nothing.
  */
 #include "chain.h"
 
-#define MOST_THERE 256u /* VMs on a node that are looked at for more than two */
+#define MOST_THERE 256u /* VMs on a node that larger sets are made of */
 
-/* What is left free on the node with the VM there and `out` gone, in parts of an average node. */
+/* What stays free on the node with the VM there and `out` gone, in parts of an average node. */
 static uint64_t left_over(const struct chain *c, uint32_t vm, uint32_t node, const uint32_t *out,
                           uint32_t n_out) {
     const struct placement_solver *s = c->s;
@@ -36,15 +36,15 @@ uint64_t placement_chain_size(const struct chain *c, uint32_t vm) {
     return sum;
 }
 
-/* A VM that was pushed out does not go back, or it need not have been. */
+/* A VM that was pushed out does not go back, or pushing it out was unnecessary. */
 bool placement_chain_may(const struct chain *c, uint32_t vm, uint32_t node) {
     const struct placement_solver *s = c->s;
     return (node != s->home[vm] || c->back) && placement_allowed(s, vm, node) &&
            (!(s->flags[vm] & VM_HAS_RULES) || placement_rules_allow(s, vm, node));
 }
 
-/* What is pushed out costs twice its size, for it has to go somewhere else; and first come those
- * that push out few, unless many small ones are as welcome. */
+/* A VM pushed out costs twice its size, because it has to go somewhere else. Options that push out
+ * few VMs come first, unless many small ones are as good. */
 static void add_option(struct chain *c, uint32_t vm, uint32_t node, const uint32_t *out,
                        uint32_t n_out) {
     if (c->n_options == OPTIONS_MAX || c->n_outs + n_out > OUTS_MAX) {
@@ -73,12 +73,12 @@ static bool pushable(const struct chain *c, uint32_t vm) {
            !((s->flags[vm] & VM_ASKED) && s->at[vm] == s->home[vm]);
 }
 
-/* To push it out costs a move: it runs there and nobody asked for it. */
+/* Pushing the VM out costs a move if it runs there and was not asked for. */
 uint32_t placement_chain_cost(const struct placement_solver *s, uint32_t vm) {
     return !(s->flags[vm] & VM_ASKED) && s->at[vm] == s->home[vm] ? 1 : 0;
 }
 
-/* Enough room if those went; not counting what the VM's rules say. */
+/* There is enough room if `out` leave; ignores the VM's rules. */
 static bool enough(const struct placement_solver *s, uint32_t vm, uint32_t node,
                    const uint32_t *out, uint32_t n_out) {
     const uint64_t *need = vm_need(s, vm);
@@ -95,8 +95,8 @@ static bool enough(const struct placement_solver *s, uint32_t vm, uint32_t node,
     return s->n_vms_on[node] - n_out < s->vms_max[node];
 }
 
-/* To push out what needs at least as much, and may not go where the VM may not, is in vain: the
- * VM could go itself where that one would go. */
+/* Pushing out a VM that needs at least as much, and may go to no other nodes than this one, is in
+ * vain: this one could itself go where that one would go. */
 static bool in_vain(const struct placement_solver *s, uint32_t vm, uint32_t out) {
     if (s->class_of[vm] != s->class_of[out] ||
         ((s->flags[vm] | s->flags[out]) & (VM_HAS_RULES | VM_HOLDS)) != VM_HOLDS ||
@@ -139,7 +139,7 @@ static void push_with(struct chain *c, uint32_t vm, uint32_t node, uint32_t a) {
 
 static void push_few(struct chain *c, uint32_t vm, uint32_t node, bool pairs) {
     const struct placement_solver *s = c->s;
-    /* A rule in the way can be pushed out, too; the list is walked by what the VM needs. */
+    /* VMs of a rule that is in the way can be pushed out too; room is checked first. */
     for (uint32_t a = s->first_on[node]; a != PLACEMENT_NONE;) {
         const uint32_t next = s->next_on[a];
         c->s->work++;
@@ -159,8 +159,8 @@ static void push_few(struct chain *c, uint32_t vm, uint32_t node, bool pairs) {
 
 /* ---- more of them */
 
-/* Those that may go, the largest first. A VM that is bound to the same nodes would only stand in
- * the way elsewhere. */
+/* The VMs that may leave, the largest first. A VM bound to the same nodes is not one of them: it
+ * would only be in the way elsewhere. */
 static uint32_t list_there(struct chain *c, uint32_t vm, uint32_t node, uint32_t *there) {
     const struct placement_solver *s = c->s;
     uint64_t sizes[MOST_THERE];
@@ -182,8 +182,8 @@ static uint32_t list_there(struct chain *c, uint32_t vm, uint32_t node, uint32_t
     return n;
 }
 
-/* The largest until there is enough room, less those that turn out not to be needed, from the first
- * on: so small ones take the place of a large one where they do. False: too many, or too few. */
+/* Takes the largest until there is enough room, then drops those not needed, from the first on: so
+ * small ones replace a large one if they are enough. False: too many, or too few. */
 static bool gather(struct chain *c, uint32_t vm, uint32_t node, const uint32_t *there, uint32_t n,
                    uint32_t most, uint32_t *out, uint32_t *ret_n) {
     const struct placement_solver *s = c->s;
@@ -234,8 +234,8 @@ static void push_many(struct chain *c, uint32_t vm, uint32_t node) {
     }
 }
 
-/* Whether all ways to push others out for the VM are tried, in so many pushes. A rule in the way
- * may be about VMs on other nodes, or about two here. */
+/* Whether all ways to push others out for the VM within this many pushes are tried. A rule that is
+ * in the way may be about VMs on other nodes, or about two here. */
 static bool tries_all(const struct chain *c, uint32_t vm, uint32_t node, uint32_t pushes) {
     return pushes <= 2 && (placement_chain_may(c, vm, node) || !(c->s->flags[vm] & VM_HAS_RULES));
 }

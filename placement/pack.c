@@ -2,34 +2,34 @@
 /*
  * pack.c - many VMs, little room.
  *
- * Some VMs are placed, each where it may be; the others are left. At first the nodes are filled one
- * after the other (fill.c). Then, again and again, a few nodes are taken, emptied of what the plan
- * put there, and filled anew, with those left to choose from; what comes out is kept unless more is
- * left than before. To keep what is as good is the point: the room that is left wanders, until it
- * is in one piece. (Buljubasic and Vasquez's consistent neighbourhood search for bin packing,
- * Computers & OR 76, 2016, keeps partial solutions in the same way.)
+ * Some VMs are placed, each where it may be; the others are left. First the nodes are filled one
+ * after the other (fill.c). Then, again and again, a few nodes are emptied of what the plan put
+ * there and refilled, with the VMs left to choose from too. The result is kept unless more is left
+ * than before. Accepting equally good results is the point: the free room wanders until it is in
+ * one piece. (Buljubasic and Vasquez's consistent neighbourhood search for bin packing, Computers &
+ * OR 76, 2016, keeps partial solutions in the same way.)
  *
- * What counts of those left is their size, or, once there is work for it, their price (price.c),
- * which knows what goes well together. Where no room at all is to spare, or just some nodes,
- * as many as can be are filled to the last first (cover.c).
+ * VMs left count by their size or, once there is enough work for it, by their price (price.c),
+ * which reflects what goes well together. If there is no room to spare, or only that of a few
+ * nodes, as many nodes as possible are first filled completely (cover.c).
  *
- * With much more work to be spent than the nodes were filled with, they are filled anew: where
- * hardly any room is to spare, to try hard once is worth more than to mend long.
+ * When much more work is available than the nodes were filled with, they are filled again: with
+ * hardly any room to spare, trying hard once is worth more than long repairs.
  *
- * The nodes are filled to the brim by this; it is asked only where spreading left VMs down.
+ * This search fills nodes to the brim, so it is used only if spreading the load left VMs down.
  */
 #include "pack.h"
 
 #include <string.h>
 
 #define PART_NODES 8u
-#define NOISE 64u /* a part of the worth; prices say more exactly what matters: */
+#define NOISE 64u /* 1/64 of the worth; prices say more exactly what matters: */
 #define PRICE_NOISE 256u
-#define STUCK_WORK 40000000u /* without less being left, and for each VM: */
+#define STUCK_WORK 40000000u /* without progress, and for each VM: */
 #define STUCK_WORK_VM 300000u
-#define MANNER_LASTS 2000u /* parts in a row that are sought in the same manner */
+#define MANNER_LASTS 2000u /* parts in a row that are filled in the same manner */
 
-/* Sizes: each resource counts by how scarce it is, against an average node. */
+/* Sizes: each resource is weighted by its scarcity, relative to an average node. */
 static void measure(struct pack *p) {
     const struct placement_solver *s = p->s;
     const struct placement_problem *problem = s->problem;
@@ -85,7 +85,7 @@ static bool make_room(struct pack *p, struct placement_solver *s) {
     return true;
 }
 
-/* As the problem has it, with all that is asked for, and can be placed somewhere, left. */
+/* The problem's own state; all VMs that are asked for and can be placed somewhere are left. */
 static void begin(struct pack *p) {
     struct placement_solver *s = p->s;
     p->worth = s->by_price ? s->prices : p->size;
@@ -109,7 +109,7 @@ static void begin(struct pack *p) {
     }
 }
 
-/* The room on the nodes that take VMs, less what is to be placed there. */
+/* The room on the nodes that take VMs, minus what is to be placed there. */
 static void measure_slack(struct pack *p) {
     const struct placement_solver *s = p->s;
     p->enough = true;
@@ -153,7 +153,7 @@ static void interrupt(struct pack *p) {
     }
 }
 
-/* At random, or rather those that have most room. */
+/* At random, with a preference for those with most room if `roomy`. */
 static uint32_t choose_nodes(struct pack *p, uint32_t *nodes, bool roomy) {
     struct placement_solver *s = p->s;
     const uint32_t n_nodes = s->problem->n_nodes;
@@ -191,8 +191,8 @@ static void fill_anew(struct pack *p, uint32_t work) {
     placement_fill(p, work);
 }
 
-/* Of some resource less will be free than one node has; or else of each as much as some nodes have,
- * so that the others are to be full. Sizes are as good as the best prices. */
+/* Less of some resource will be free than one node has; or as much of each as a few nodes have, so
+ * that the others must be full. Then sizes are as good as the best prices. */
 static bool is_perfect(struct pack *p) {
     const struct placement_solver *s = p->s;
     for (uint32_t r = 0; r < s->n_resources; r++) {
@@ -203,7 +203,7 @@ static bool is_perfect(struct pack *p) {
     return placement_cover_spare(p) > 0;
 }
 
-/* Retry whenever at least as much work is available as last time, as long as that helps. True if
+/* Retried whenever at least as much work is available as last time, as long as that helps. True if
  * the cover produced a plan that is no worse than the current one. */
 static bool cover(struct pack *p) {
     struct placement_solver *s = p->s;
@@ -228,8 +228,8 @@ static bool cover(struct pack *p) {
     return false;
 }
 
-/* Worth it each time that there is much more work to be spent; true: something else counts from now
- * on, so that all begins anew. If it is prices as before, only better ones, the search goes on
+/* Worth trying whenever much more work is available. True: prices count now instead of sizes, or
+ * the reverse, so everything begins again. If better prices replace prices, the search continues
  * where it was. */
 static bool price(struct pack *p) {
     struct placement_solver *s = p->s;
@@ -271,7 +271,8 @@ static uint64_t mean_worth(const struct pack *p) {
     return n_vms > 0 ? sum / n_vms : 0;
 }
 
-/* By prices hardly ever as much is left as before: a little more is tolerated at times. */
+/* With prices, hardly ever exactly as much is left as before: sometimes a little more is accepted.
+ */
 static struct fill_manner choose_manner(const struct pack *p) {
     struct placement_solver *s = p->s;
     struct fill_manner manner = {.work = random_below(s, 4) == 0 ? 5000 : 1000,
@@ -287,7 +288,7 @@ static struct fill_manner choose_manner(const struct pack *p) {
     return manner;
 }
 
-/* For long no less is left: another beginning may lead further. */
+/* No progress for a long time: another start may lead further. */
 static bool is_stuck(const struct pack *p) {
     struct placement_solver *s = p->s;
     const uint64_t work = STUCK_WORK + (uint64_t)s->problem->n_vms * STUCK_WORK_VM;
@@ -299,7 +300,7 @@ static bool is_stuck(const struct pack *p) {
     return s->work - s->least_since > (s->by_price ? work / 3 : work);
 }
 
-/* Those left that run stay at their hosts; false: there is no room for one of them any more. */
+/* VMs left that run stay at their hosts; false: one of them no longer has room there. */
 static bool left_stay(struct pack *p) {
     struct placement_solver *s = p->s;
     for (uint32_t i = 0; i < p->n_left; i++) {
@@ -334,7 +335,7 @@ bool placement_pack(struct placement_solver *s, bool *ret_all) {
             const uint32_t n = choose_nodes(&p, nodes, roomy);
             placement_fill_part(&p, nodes, n, &manner);
         }
-        if (is_stuck(&p)) { /* now and then by sizes: some problems are easier so */
+        if (is_stuck(&p)) { /* now and then by sizes: some problems are easier that way */
             s->by_price = s->priced && random_below(s, 4) > 0;
             begin(&p);
             fill_anew(&p, fill_work);

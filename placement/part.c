@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * part.c - the plan is improved in parts (large neighbourhood search).
+ * part.c - improves the plan in parts (large neighbourhood search).
  *
  * Some nodes are selected, the plan for them is undone, and a new one is sought (chain.c), with
- * fewer VMs left down or fewer moves. An equally good one is accepted as well, because it may lead
- * to a better one.
+ * fewer VMs left down or fewer moves. An equally good one is accepted too, because it may lead to a
+ * better one.
  */
 #include "chain.h"
 
-/* Nodes of the part come first in the list, at random; those where the plan moved others are more
- * likely, since there is something to gain. */
+/* Draws the part's nodes and puts them first in the list; nodes where the plan moved others are
+ * more likely, since there is something to gain. */
 static void choose_part(struct chain *c) {
     struct placement_solver *s = c->s;
     uint32_t *nodes = placement_chain_nodes(c);
@@ -42,8 +42,8 @@ static bool in_part(const struct chain *c, uint32_t node) {
     return false;
 }
 
-/* What the plan did in the part is taken back: VMs asked for are pending, others back at home, or
- * pending if their home is elsewhere. Returns the moves that were in it. */
+/* Undoes what the plan did in the part: VMs asked for are pending, others back at home, or pending
+ * if their home is elsewhere. Returns the number of moves undone. */
 static uint32_t take_back(struct chain *c) {
     struct placement_solver *s = c->s;
     uint32_t moves = 0, n_touched = s->n_touched;
@@ -68,8 +68,8 @@ static uint32_t take_back(struct chain *c) {
     return moves;
 }
 
-/* One of the VMs that the plan leaves down, often the most important one: perhaps it finds a place
- * now. For its sake less important ones may be left. */
+/* Adds a VM that the plan leaves down, often the most important one: perhaps it finds a place now.
+ * Less important VMs may be left down for it. */
 static void add_left(struct chain *c) {
     struct placement_solver *s = c->s;
     uint32_t chosen = PLACEMENT_NONE, n = 0;
@@ -93,7 +93,7 @@ static void add_left(struct chain *c) {
     c->pending[c->n_pending++] = chosen;
 }
 
-/* All nodes and nothing taken back: where the VM left can be pushed in from the plan as it is. */
+/* All nodes, with nothing undone: the VM that is left is pushed into the plan as it is. */
 static void choose_all(struct chain *c) {
     c->n_nodes = c->s->problem->n_nodes;
     if (c->n_nodes > WHOLE_MAX) {
@@ -131,8 +131,8 @@ bool placement_chain_part(struct placement_solver *s, uint64_t work) {
     c.back = true;
     c.width = 3 + random_below(s, 4);
     c.noise = 1 + random_below(s, 32);
-    /* To place one more is worth any moves, sometimes many small ones. Else there must not be more;
-     * as many, in another way, may be the way to fewer. */
+    /* Placing one more VM is worth any moves, sometimes many small ones. Otherwise there must be no
+     * more moves than before; as many different ones may lead to fewer. */
     c.many = more && random_below(s, 2) == 0;
     c.may_push = c.many ? PUSHES_MAX : 6;
     c.may_move = more ? moves + (c.many ? PUSHES_MAX : 4) : moves;

@@ -3,9 +3,9 @@
  * placement.h - where shall these VMs run? The whole public interface of the placement library.
  *
  * A pure function: problem and request in, plan out; then, for any VM that was asked for, the
- * verdict on every node with its figures. The library knows no cluster, no clock, no I/O; names
- * only appear in texts. Nothing that it keeps between two calls changes an answer. The same input
- * and the same amount of work give the same answer, bit for bit, on every machine.
+ * verdict on every node with its figures. The library knows no cluster, clock or I/O. Names appear
+ * only in texts. It keeps no state between two calls that changes an answer. The same input and the
+ * same amount of work give the same answer, bit for bit, on every machine.
  *
  *     struct placement_solver *solver;
  *     placement_solver_create(&solver);
@@ -16,8 +16,8 @@
  *     placement_verdict_text(&problem, vm, node, &verdicts[node], line, sizeof(line));
  *     placement_solver_destroy(solver);
  *
- * Everything is named by its index in the problem's arrays. PLACEMENT_NONE means "none"; 0 is a
- * valid index, so start a VM from PLACEMENT_VM_INIT. All else may start as zero.
+ * Everything is named by its index in the problem's arrays. PLACEMENT_NONE means "none". Since 0 is
+ * a valid index, start a VM from PLACEMENT_VM_INIT. Everything else may start as zero.
  *
  * Goals, most important first; none is ever given up for a later one:
  *   1. unplaced VMs: as few as possible of the highest priority, then of the next...
@@ -32,9 +32,9 @@
  *
  * Memory. All arrays in problem and request belong to the caller, who keeps them unchanged until
  * the last placement_explain() about them. The plan belongs to the solver. It is valid until the
- * solver's next placement_solve(), placement_improve() or its destruction. The solver allocates
- * only in create, and at the beginning of a solve that needs more memory than any before; never in
- * a loop. One solver serves one thread at a time; another thread may take it over.
+ * next placement_solve() or placement_improve(), or until the solver is destroyed. The solver
+ * allocates only in create, and at the beginning of a solve that needs more memory than any before;
+ * never in a loop. One solver serves one thread at a time; another thread may take it over.
  */
 #pragma once
 
@@ -125,8 +125,8 @@ enum placement_mobility {
 };
 
 /* A VM whose `host` is NONE runs nowhere and takes nothing. A VM with a host takes its full needs
- * there, and also at `also_on` (the other end of a move in progress). Such a VM is about to arrive
- * at also_on: whatever needs the room that it leaves gets a stage later than 0. */
+ * there, and also at `also_on` (the target of a move in progress). Moves that need the room it
+ * leaves get a stage later than 0. */
 struct placement_vm {
     const char *name;   /* for texts only; may be NULL */
     int32_t priority;   /* higher is placed first */
@@ -163,11 +163,10 @@ enum placement_rule_kind {
     /* Soft: each VM that is elsewhere (there) breaks it once. */
     PLACEMENT_ON_NODES,     /* `vms` on `nodes` */
     PLACEMENT_NOT_ON_NODES, /* `vms` off `nodes` */
-    /* A limit over several nodes, as of a licence or a power feed: those of `vms` that are on
-     * `nodes` need at most `amount` of `resource` together, or (NONE) are at most so many. Always
-     * hard, also during moves: a moving VM counts (once) while either end is among the nodes. If
-     * the limit is exceeded already, the VMs may stay; none is added, or moved from one of the
-     * nodes to another. */
+    /* A limit over several nodes, as of a licence or a power feed: the `vms` on `nodes` together
+     * need at most `amount` of `resource`, or (NONE) number at most `amount`. Always hard, also
+     * during moves: a moving VM counts (once) while either end is among the nodes. If the limit is
+     * already exceeded, the VMs may stay, but none is added or moved between the nodes. */
     PLACEMENT_AT_MOST,
     PLACEMENT_RULE_KIND_COUNT
 };
@@ -196,8 +195,8 @@ struct placement_rule {
     uint32_t resource;          /* of AT_MOST, or NONE */
     uint64_t amount;            /* of AT_MOST, up to PLACEMENT_AMOUNT_MAX */
     /* PART: for each of the problem's nodes the number of its part, below n_nodes; NONE: in no
-     * part. For APART such a node is a domain of its own; a hard TOGETHER forbids it. Otherwise
-     * NULL. */
+     * part. For APART a node in no part is a domain of its own; a hard TOGETHER forbids it. NULL
+     * for other scopes. */
     const uint32_t *part_of;
 };
 
@@ -214,8 +213,8 @@ struct placement_problem {
      * before overcommit); a VM takes needs[vm * n_resources + r]. */
     const uint64_t *capacities;
     const uint64_t *needs;
-    /* The measured usage of a VM, in shape and units of needs; NULL: needs. Only BALANCE uses it: a
-     * VM's needs are reserved whether it uses them or not. */
+    /* The measured usage of the VMs, in the shape and units of needs; NULL: needs. Only BALANCE
+     * uses it: a VM's needs are reserved whether it uses them or not. */
     const uint64_t *loads;
     const struct placement_resource *resources; /* n_resources; NULL: built-in names */
     const char *const *volume_names;            /* n_volumes, for texts only; may be NULL */
@@ -226,23 +225,23 @@ struct placement_problem {
 /* ------------------------------------------------------------------------------ request */
 
 enum placement_kind {
-    /* Each of `vms` to its best node: a VM that runs nowhere is started; a running one is moved
-     * away from its host, which is not a candidate. Also the request behind "explain" and behind a
-     * move to a node that the user names: solve, explain, and look at that node's verdict. */
+    /* Each of `vms` goes to its best node: a VM that runs nowhere is started; a running one is
+     * moved away from its host, which is not a candidate. Also the request behind "explain" and
+     * behind a move to a node that the user names: solve, explain, look at that node's verdict. */
     PLACEMENT_PLACE,
-    /* `nodes` are gone (whatever their state says). The VMs that ran there, and `vms`, hold nothing
-     * any more and must start elsewhere; their hosts are not candidates. To allow a restart in
+    /* `nodes` are gone (whatever their state says). The VMs that ran there, and `vms`, no longer
+     * hold anything and must start elsewhere; their hosts are not candidates. To allow a restart in
      * place, give the VM with host NONE. */
     PLACEMENT_FAILOVER,
     /* `nodes` must be emptied (whatever their state says: a dry run changes no state): the VMs that
      * run there, and `vms`, move away. VMs that are already leaving are not asked for. */
     PLACEMENT_DRAIN,
-    /* Each of `vms`, and of those whose return_to is among `nodes`, goes back to its return_to if
-     * it can; no other node is a candidate. A VM that is there already needs nothing. */
+    /* Each of `vms`, and each VM whose return_to is among `nodes`, goes back to its return_to if it
+     * can; no other node is a candidate. A VM that is there already needs nothing. */
     PLACEMENT_RETURN,
     /* Brings every node's loads under its threshold with few and cheap moves of VMs that may be
-     * moved live. `vms` not empty: only these; `nodes` not empty: only off these. No VM is
-     * unplaced; placement_cost.nodes_over counts the nodes that stay above. */
+     * moved live. If `vms` is not empty, only these move; if `nodes` is not, only off these. No VM
+     * is unplaced; placement_cost.nodes_over counts the nodes that stay above. */
     PLACEMENT_BALANCE,
     PLACEMENT_KIND_COUNT
 };
@@ -251,7 +250,7 @@ struct placement_request {
     enum placement_kind kind;
     struct placement_set vms;
     struct placement_set nodes;
-    /* Running VMs that may be moved live may make room for those asked for: as few as possible, in
+    /* Running VMs that can be moved live may make room for those asked for: as few as possible, in
      * the order of the goals. No meaning for BALANCE. */
     bool may_move_others;
     uint32_t
@@ -271,10 +270,10 @@ enum placement_mode {
     PLACEMENT_COLD,
 };
 
-/* A move may begin when all moves of lower stages are done; unless its stage is 0, moves in
- * progress at the beginning must be done, too. The moves of one stage may run in any order or all
- * at once; nothing is overloaded at any moment. A VM moves more than once if that breaks a cycle:
- * first to another node, in a later stage to its place. */
+/* A move may begin when all moves of lower stages are done. Unless its stage is 0, the moves that
+ * were in progress at the beginning must be done too. The moves of one stage may run in any order
+ * or all at once; nothing is overloaded at any moment. A VM moves more than once if that breaks a
+ * cycle: first to another node, in a later stage to its place. */
 struct placement_move {
     uint32_t vm;
     uint32_t from; /* its host; in a failover its lost host; NONE: it ran nowhere */
@@ -286,8 +285,8 @@ struct placement_move {
                         * share its bandwidth; starts take their start_ms, all at once. */
 };
 
-/* A solver's verdict about one VM on one node. From PLACEMENT_CURRENT_HOST on: why not. First come
- * reasons that no free room can change, last those that it can. */
+/* A solver's verdict about one VM on one node. From PLACEMENT_CURRENT_HOST on: why not. Reasons
+ * that no free room can change come first, those that it can change last. */
 enum placement_reason {
     PLACEMENT_CHOSEN,
     PLACEMENT_POSSIBLE,        /* could run there, another node was chosen */
@@ -331,7 +330,7 @@ struct placement_cost {
                            * name a VM asked for (BALANCE: of all) */
     uint32_t moves;       /* of running VMs, asked for or not; starts are no moves */
     uint32_t moves_of_others;
-    uint64_t moved_mb;            /* memory of the moved */
+    uint64_t moved_mb;            /* memory of the moved VMs */
     uint64_t move_ms;             /* sum of their predicted times */
     uint32_t least_free_permille; /* of memory or cpu, at the end, on the fullest node that was
                                    * given a VM; 1000 if none was given any */
@@ -343,20 +342,20 @@ struct placement_plan {
     uint32_t n_moves, n_unplaced;
     struct placement_cost cost;
     /* No plan that the request allows leaves fewer VMs unplaced, by priority. False: there may be
-     * one, but the search has found none. */
+     * such a plan, but the search has found none. */
     bool proven;
 };
 
 /* -------------------------------------------------------------------------- explanation */
 
-/* One VM on one node, judged at the moment of the VM's own decision: with all that runs, with
- * others that the plan moves in their new places, and with all VMs decided before it (of higher
+/* One VM on one node, judged at the moment of the VM's own decision: with all that runs, with the
+ * other VMs that the plan moves in their new places, and with all VMs decided before it (of higher
  * priority; then larger) in their planned places. An unplaced VM is judged at the end of the plan.
  * Room that VMs leave counts as free. A hard APART sees undecided VMs at their hosts; other rules
- * ignore them.  The better of two possible nodes: least soft_broken; then preferred owners in their
- * order; then no need to wait; then most free_after_permille; then most free memory in MB; then
- * lowest index. The chosen node is the best one (rank 0), unless it was taken for the sake of VMs
- * decided later: then a better node has rank 0, and the text says so. */
+ * ignore them. Of two possible nodes the better one has: less soft_broken; then the earlier place
+ * among the preferred owners; then no need to wait; then more free_after_permille; then more free
+ * memory in MB; then the lower index. The chosen node is the best one (rank 0), unless it was taken
+ * to make room for VMs decided later: then a better node has rank 0, and the text says so. */
 struct placement_verdict {
     enum placement_reason reason;
     uint32_t obstacles; /* every reason that forbids, as 1u << reason; 0 if CHOSEN or POSSIBLE */
@@ -366,8 +365,8 @@ struct placement_verdict {
     uint64_t capacity; /* after overcommit */
     uint64_t have;     /* free (LIMIT_VMS: VMs there); at the VM's own host: without the VM */
     uint64_t need;
-    /* The smallest share left over after placing the VM there: over memory, CPU and the further
-     * resources that it needs. 0 if it does not fit. At its host: as it is. */
+    /* The smallest share left after placing the VM there, of memory, CPU and the further resources
+     * that it needs. 0 if it does not fit. At its host: as it is. */
     uint32_t free_after_permille;
     uint64_t free_after_mb;
     bool waits;              /* there is room only after VMs that are about to leave */
@@ -398,7 +397,7 @@ int placement_solver_create(struct placement_solver **ret_solver);
 void placement_solver_destroy(struct placement_solver *solver);
 
 /*
- * Returns 0 also when VMs stay unplaced: the plan says which and why.
+ * Returns 0 even if VMs stay unplaced: the plan says which and why.
  *   -EINVAL   an index, a number or a combination in problem or request makes no sense
  *   -E2BIG    beyond the limits above
  *   -ENOMEM
@@ -412,7 +411,7 @@ int placement_solve(struct placement_solver *solver, const struct placement_prob
  * soft rule alone. It first solves without moves of others; if VMs remain, it continues with such
  * moves. Only fewer unplaced VMs, by priority, justify moves of others; as few such moves as
  * possible come before soft rules. placement_improve() continues in the same way. clusterd asks in
- * this way; so must everyone who wants to know what clusterd would do. */
+ * this way, and so must everyone who wants to know what clusterd would do. */
 int placement_solve_sparing(struct placement_solver *solver,
                             const struct placement_problem *problem,
                             const struct placement_request *request,
@@ -445,8 +444,8 @@ size_t placement_verdict_text(const struct placement_problem *problem, uint32_t 
 size_t placement_explanation_text(const struct placement_problem *problem, uint32_t vm,
                                   const struct placement_explanation *explanation, char *ret_text,
                                   size_t size);
-/* Why the VM has no place, in one line: the explanation, and the text of the one verdict that
- * somebody can change (a rule that forbids; a missing resource or machine type). */
+/* Why the VM has no place, in one line: the explanation, and the text of the one verdict that a
+ * person can change (a rule that forbids; a missing resource or machine type). */
 #define PLACEMENT_NOWHERE_MAX (3 * PLACEMENT_TEXT_MAX)
 size_t placement_nowhere_text(const struct placement_problem *problem, uint32_t vm,
                               const struct placement_verdict *verdicts,
@@ -478,12 +477,12 @@ int placement_broken_rules(const struct placement_problem *problem,
 
 /* ---------------------------------------------------------------------------- admission */
 
-/* Can the cluster lose any k nodes, or fewer, so that every VM that ran on them and that a failover
- * starts runs again? */
+/* Can the cluster lose any k nodes, or fewer, and restart every VM that ran there and that a
+ * failover starts? */
 enum placement_answer {
     PLACEMENT_YES,     /* every case has a plan (a witness) */
     PLACEMENT_NO,      /* proven: `lost` has none */
-    PLACEMENT_UNKNOWN, /* neither within the given work; `lost` is the first open case */
+    PLACEMENT_UNKNOWN, /* neither, within the given work; `lost` is the first open case */
 };
 
 struct placement_admit_request {
@@ -500,18 +499,18 @@ struct placement_admission {
     struct placement_set lost; /* the solver's, as a plan */
     uint32_t vm;
     /* Why, as in placement_unplaced; the missing `resource` or the forbidding `rule`, or NONE. If
-     * the rest has too little of a resource altogether, `short_of` says how much. */
+     * the remaining nodes together lack a resource, `short_of` says how much. */
     enum placement_reason reason;
     uint32_t resource, rule;
     uint64_t short_of;
 };
 
-/* Errors as placement_solve(). The nodes that can be lost are those that run VMs or accept them. */
+/* Errors as placement_solve(). The nodes that may be lost are those that run VMs or accept them. */
 int placement_admit(struct placement_solver *solver, const struct placement_problem *problem,
                     const struct placement_admit_request *request,
                     const struct placement_admission **ret_admission);
 
-/* The kept plan for the loss of exactly these nodes, after an admission of the same problem that
- * found one (for the first 100,000 cases); valid as long as a plan. -ENOENT: none is kept. */
+/* The plan for the loss of exactly these nodes, if an admission of the same problem has found and
+ * kept one (of the first 100,000 cases). It is valid as long as any plan. -ENOENT: none is kept. */
 int placement_admit_witness(struct placement_solver *solver, const struct placement_set *lost,
                             const struct placement_plan **ret_plan);

@@ -2,20 +2,20 @@
 /*
  * price.c - the price of each VM: what its place is worth, in units of nodes.
  *
- * A VM's size says how much it takes, but not what it spoils: of two VMs of the same size, one may
- * go well with others while the other leaves a rest that nobody can use. The right prices are the
+ * A VM's size says how much it takes, but not what it wastes: of two VMs of the same size, one may
+ * go well with others while the other leaves a rest that no VM can use. The right prices are the
  * dual prices of the linear program that covers each VM with choices of VMs for a node: then no
  * choice is worth more than a node, and all choices of a good plan are worth nearly a node.
  * (Gilmore and Gomory's column generation, Operations Research 9, 1961; its bound, rounded up, is
  * nearly always the optimum.)
  *
- * No linear program is needed: the incremental subgradient method finds them (Nedic and Bertsekas,
- * SIAM Journal on Optimization 12, 2001). Node by node, each takes the most valuable choice from a
- * pool, no matter who else takes the same VMs; the VMs taken get cheaper at once. After a sweep
- * over the nodes, all VMs get dearer until the sum is as before. Thus VMs that two nodes take get
- * cheaper, and VMs that none takes get dearer; the steps become smaller. Between sweeps the pool
- * gets, for each VM, the best choice with it at the current prices, as far as the work lasts. The
- * result is the mean of the last sweeps' prices.
+ * No linear program has to be solved: the incremental subgradient method finds the prices (Nedic
+ * and Bertsekas, SIAM Journal on Optimization 12, 2001). Each node in turn takes the most valuable
+ * choice from a pool, no matter which other nodes take the same VMs. The VMs taken get cheaper at
+ * once. After a sweep over the nodes, all VMs get dearer until the sum is as before. Thus VMs that
+ * two nodes take get cheaper, and VMs that no node takes get dearer. The steps become smaller.
+ * Between sweeps the pool gets, for each VM, the best choice with it at the current prices, as far
+ * as the work allows. The result is the mean of the last sweeps' prices.
  */
 #include "knapsack.h"
 
@@ -44,7 +44,7 @@ struct pricing {
     struct pack *p;
     uint64_t *prices; /* per VM */
     uint32_t *with;   /* per VM: a choice that begins with it; see choice.next */
-    uint32_t *idle;   /* per VM: the last so many rounds found nothing new */
+    uint32_t *idle;   /* per VM: how many of the last rounds in a row found nothing new */
     struct choice *pool;
     uint32_t *heap; /* indices of the pool, the highest value first */
     uint32_t n_pool, n_max, n_heap;
@@ -121,7 +121,7 @@ static void into_pool(struct pricing *x, const struct choice *choice) {
     *with = x->n_pool++;
 }
 
-/* The better half stays. */
+/* Keeps the better half. */
 static void make_pool_smaller(struct pricing *x) {
     const uint32_t n = x->n_pool;
     uint64_t sum = 0;
@@ -193,7 +193,7 @@ static void list_for(struct pricing *x, struct knapsack *k, uint32_t node) {
     p->s->work += p->n_left / 2;
 }
 
-/* The best choice for the node that contains the VM, which is in the list. */
+/* The node's best choice that contains the VM, which is in the list. */
 static void seek_choice(struct pricing *x, struct knapsack *k, uint32_t vm, uint32_t node,
                         uint32_t work) {
     struct pack *p = x->p;
@@ -217,7 +217,7 @@ static void seek_choice(struct pricing *x, struct knapsack *k, uint32_t vm, uint
     p->s->work += (work - k->work) / 4 + 4;
 }
 
-/* For each VM; rarer and rarer if the VM's searches find nothing new. */
+/* Searches for each VM, less and less often if the VM's searches find nothing new. */
 static void seek_choices(struct pricing *x, uint32_t work) {
     struct pack *p = x->p;
     struct knapsack k = {.p = p, .list = p->list, .by_value = true, .best_within = true};
@@ -263,8 +263,8 @@ static bool can_hold(const struct pricing *x, uint32_t node, const struct choice
     return s->n_vms_on[node] + choice->n <= s->vms_max[node];
 }
 
-/* Prices only fall during a sweep, so values in the heap are never too low: a choice that is first
- * by its current value is the best. */
+/* Prices only fall during a sweep, so values in the heap are never too low: a choice that comes
+ * first by its current value is the best. */
 static const struct choice *best_choice(struct pricing *x, uint32_t node) {
     const struct choice *best = NULL;
     const uint32_t n_heap = x->n_heap;
@@ -320,8 +320,8 @@ size_t placement_price_room(uint32_t n_vms) {
     return n_vms > LISTED_VMS_MAX ? 0 : n_vms * per_vm;
 }
 
-/* About one step of every search, over all rounds: soon two of three VMs rest, and a unit of work
- * is 4 steps. */
+/* The work of about one step of every search, over all rounds: soon two of three VMs rest, and a
+ * unit of work is 4 steps. */
 static uint64_t work_by_step(const struct pack *p) {
     return (ROUNDS * (uint64_t)p->n_left + 11) / 12;
 }

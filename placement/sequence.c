@@ -3,13 +3,13 @@
  * sequence.c - the order of the moves.
  *
  * An assignment says where each VM will be. The sequence says how all VMs get there without
- * overloading a node or breaking a hard anti-affinity rule on the way. A VM that moves uses its
- * amounts on both nodes, so the sequence is simulated: `now` holds the current occupancy.
+ * overloading a node or breaking a hard anti-affinity rule on the way. A moving VM uses its amounts
+ * on both nodes, so the sequence is simulated: `now` holds the current occupancy.
  *
- * In each round (stage), all steps are taken that are possible with the occupancy at its start; at
- * its end, the sources of the steps become free. If no step is possible and some VMs are left, they
- * wait for each other in a cycle: one of them makes a detour over a third node. If there is no such
- * node, the remaining VMs stay where they are.
+ * Each round (stage) takes all steps that are possible with the occupancy at its start; at its end,
+ * the sources of the steps become free. If no step is possible and some VMs are left, they wait for
+ * each other in a cycle: one of them makes a detour over a third node. If there is no such node,
+ * the remaining VMs stay where they are.
  *
  * Starts come first in each round, in order of importance, so that a VM that is down waits only for
  * what it needs. If a cycle cannot be broken this way, the simulation is repeated with the starts
@@ -193,7 +193,7 @@ static bool is_one(const struct now *now, uint32_t vm, enum which which) {
     return which == BOTH || (now->where[vm] == PLACEMENT_NONE) == (which == STARTS);
 }
 
-/* All steps of the kind that are possible, in order; those taken leave the list. */
+/* Takes all possible steps of the kind, in order, off the list. */
 static void take_possible(struct now *now, enum which which) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < now->n_list; i++) {
@@ -207,7 +207,7 @@ static void take_possible(struct now *now, enum which which) {
     now->n_list = kept;
 }
 
-/* One of those left goes to a third node for a while: the smallest that finds one. */
+/* One of the VMs left goes to a third node for a while: the smallest that finds one. */
 static bool detour(struct now *now) {
     struct placement_solver *s = now->s;
     uint32_t best = PLACEMENT_NONE, via = PLACEMENT_NONE;
@@ -236,7 +236,7 @@ static bool detour(struct now *now) {
     return true;
 }
 
-/* Returns whether all got where they are to be. */
+/* Returns whether all VMs got to their places. */
 static bool simulate(struct now *now, bool starts_first) {
     rewind_to_now(now);
     collect_movers(now);
@@ -251,7 +251,7 @@ static bool simulate(struct now *now, bool starts_first) {
                 take_possible(now, STARTS);
             }
         }
-        /* In the first round room may come by itself, from those that arrive. */
+        /* In the first round, arriving VMs may still free room. */
         const bool comes = now->round == 0 && now->arrives;
         if (now->s->n_steps == first && !comes && !detour(now)) {
             return false;
@@ -261,7 +261,7 @@ static bool simulate(struct now *now, bool starts_first) {
     return true;
 }
 
-/* What could not be reached is taken out of the assignment: those VMs stay where they are. */
+/* Takes out of the assignment what could not be reached: those VMs stay where they are. */
 static void give_up(struct now *now) {
     struct placement_solver *s = now->s;
     placement_rules_recount(s);
@@ -275,7 +275,7 @@ static void give_up(struct now *now) {
 void placement_sequence(struct placement_solver *s) {
     struct now now;
     if (!begin(&now, s)) {
-        /* No memory to look for an order: nobody goes anywhere. */
+        /* No memory to look for an order: no VM moves. */
         placement_state_reset(s);
         s->n_steps = 0;
         return;
@@ -284,7 +284,7 @@ void placement_sequence(struct placement_solver *s) {
         (void)simulate(&now, true);
         give_up(&now);
     }
-    CHECK(now.n_list == 0); /* each VM gets where the assignment has it, or was taken out of it */
+    CHECK(now.n_list == 0); /* each VM gets to its place in the assignment, or was taken out */
     placement_rules_recount(s);
 }
 
@@ -327,8 +327,8 @@ static uint32_t clip_ms(uint64_t ms) {
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
-/* Predicted times: a node's moves of one stage follow each other over its network, starts run all
- * at once, and a stage begins when the last one has ended. */
+/* Predicted times: a node's moves of one stage follow each other over its network, all starts run
+ * at once, and a stage begins when the one before has ended. */
 void placement_times(struct placement_solver *s) {
     const struct placement_problem *p = s->problem;
     uint64_t *busy = placement_search_room(s, p->n_nodes * sizeof(*busy));

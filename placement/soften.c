@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * soften.c - fewer soft rules broken, where each VM has a place already.
+ * soften.c - fewer soft rules broken, once each VM has a place.
  *
  * The greedy answer breaks a soft rule if a VM was decided too late: the right node was full, or
- * used by another VM that could have gone elsewhere. So each VM that breaks a rule is moved to a
- * node where it breaks less, if there is one now; otherwise it swaps places with another VM in
- * question, if the two together break less then. No other VM is moved.
+ * used by another VM that could have gone elsewhere. So each VM that breaks a rule moves to a node
+ * where it breaks less, if there is one now. Otherwise it swaps places with another VM asked for,
+ * if the two together then break less. No other VM is moved.
  */
 #include "search.h"
 
-/* To a better node by itself. */
+/* Moves one VM to a better node. */
 static bool move(struct placement_solver *s, uint32_t vm, uint64_t broken) {
     const uint32_t at = s->at[vm];
     placement_take(s, vm);
@@ -19,7 +19,7 @@ static bool move(struct placement_solver *s, uint32_t vm, uint64_t broken) {
     return better;
 }
 
-/* The two change places if less is broken then; left as they were if not. */
+/* Swaps the two if less is broken then; otherwise leaves them as they were. */
 static bool swap(struct placement_solver *s, uint32_t a, uint32_t b) {
     const uint32_t from = s->at[a], to = s->at[b];
     const uint64_t before = s->soft_broken;

@@ -4,10 +4,10 @@
  *
  * First, each VM goes to its best node, one after the other (greedy.c). If the result cannot be
  * improved, it is the plan. Otherwise, a small problem is searched completely (exact.c). In a
- * larger one, places are sought for the remaining VMs: for few of them by pushing others out, with
- * the fewest moves (chain.c); for many by refilling nodes (pack.c). Then parts of the plan are
- * improved (part.c). Each result is put in order (sequence.c) and kept until a better plan is
- * found; placement_improve() continues where the last call ended.
+ * larger one, the remaining VMs get places: few of them by pushing others out, with the fewest
+ * moves (chain.c); many by refilling nodes (pack.c). Then parts of the plan are improved (part.c).
+ * Each result is put in order (sequence.c) and kept until a better plan is found.
+ * placement_improve() continues where the last call ended.
  */
 #include "chain.h"
 
@@ -18,9 +18,9 @@
 #include <string.h>
 
 enum phase {
-    PHASE_SEARCH, /* the first answer stands; nothing was searched yet */
+    PHASE_SEARCH, /* there is a first answer; nothing was searched yet */
     PHASE_PACK,   /* many have no place */
-    PHASE_PARTS,  /* parts of the plan are sought anew */
+    PHASE_PARTS,  /* parts of the plan are solved again */
     PHASE_DONE,
 };
 
@@ -137,7 +137,7 @@ bool placement_has_no_node(const struct placement_solver *s, uint32_t vm) {
     return true;
 }
 
-/* A balance asks for nobody; those that it moves are its decisions, in the order of the moves. */
+/* A balance asks for no VMs; those that it moves are its decisions, in the order of the moves. */
 static void decide_moved(struct placement_solver *s) {
     s->n_decisions = 0;
     for (uint32_t i = 0; i < s->n_steps; i++) {
@@ -148,8 +148,8 @@ static void decide_moved(struct placement_solver *s) {
     }
 }
 
-/* As few are down as must be. What must be is worked out for the VMs that are: anew if there are
- * fewer now. */
+/* No more VMs are down than must be. That bound is worked out for the VMs that are down, and again
+ * once there are fewer. */
 static bool leaves_least(struct placement_solver *s) {
     if (s->bound_for != s->plan.n_unplaced) {
         placement_bound(s);
@@ -158,9 +158,9 @@ static bool leaves_least(struct placement_solver *s) {
     return placement_bound_reached(s);
 }
 
-/* What placement.h promises of a plan, as far as that can be seen at its moves: no node that a VM
- * goes to is too full at the end. A cluster that follows a plan which breaks this would overload
- * a node, or refuse the plan's moves for ever. */
+/* What placement.h promises about a plan, as far as its moves show it: no node that a VM goes to is
+ * too full at the end. A cluster that followed such a plan would overload a node, or refuse the
+ * plan's moves for ever. */
 static void check_plan(const struct placement_solver *s) {
     for (uint32_t i = 0; i < s->plan.n_moves; i++) {
         const struct placement_move *move = &s->moves[i];
@@ -272,10 +272,10 @@ static int compare(struct placement_solver *s) {
     return move_ms == cost->move_ms ? 0 : move_ms < cost->move_ms ? -1 : 1;
 }
 
-/* ---- affinity: who stays must not be left alone */
+/* ---- affinity: a VM that stays must not be left alone */
 
-/* A VM asked for that stays at its host and belongs to a hard affinity keeps the others of the
- * rule there, or they stay for it. Returns whether anyone was sent back. */
+/* If a hard affinity does not hold because a VM asked for stays at its host, the others of the rule
+ * stay too. Returns whether any VM was sent back. */
 static bool hold_together(struct placement_solver *s) {
     bool sent_back = false;
     for (uint32_t r = 0; r < s->problem->n_rules; r++) {
@@ -304,7 +304,7 @@ static void sequence(struct placement_solver *s) {
 
 /* ---- the phases */
 
-/* Nothing is left to be wished for in the first goals. */
+/* The first goals are fully met. */
 static bool perfect(const struct placement_solver *s) {
     const struct placement_cost *cost = &s->plan.cost;
     return s->plan.proven && cost->soft_broken == 0 && cost->moves_of_others == 0 &&
@@ -365,7 +365,7 @@ static bool search_chain(struct placement_solver *s) {
     if (placement_chain(s, &fewest, &proven)) {
         const uint32_t n = count_placed(s);
         sequence(s);
-        /* What is not carried out in full proves nothing about what could be. */
+        /* A result that is not carried out in full proves nothing. */
         fewest = fewest && count_placed(s) == n;
         if (compare(s) < 0) {
             make_plan(s);
@@ -375,7 +375,7 @@ static bool search_chain(struct placement_solver *s) {
     return fewest;
 }
 
-/* Parts are sought anew for VMs that are left, and for fewer moves of others. */
+/* Parts are solved again for VMs that are left, and for fewer moves of others. */
 static bool parts_may_help(const struct placement_solver *s) {
     return !s->plan.proven || s->plan.cost.moves_of_others > 0;
 }
@@ -416,8 +416,8 @@ static void improve_parts(struct placement_solver *s) {
     }
 }
 
-/* Others are moved by parts alone: where they may be, half of the work is kept for that. What pack
- * finds is taken whenever it is better, whether all has a place or not. */
+/* Only parts move other VMs: if the request allows that, half of the work is kept for it. What pack
+ * finds is taken whenever it is better, whether all VMs have a place or not. */
 static void improve_by_packing(struct placement_solver *s) {
     const uint64_t work_end = s->work_end;
     const bool others = s->request.may_move_others;
@@ -434,7 +434,7 @@ static void improve_by_packing(struct placement_solver *s) {
     }
 }
 
-/* What was asked for beyond the first answer. */
+/* Spends the work requested beyond the first answer. */
 static int improve_at_once(struct placement_solver *s, const struct placement_plan **ret_plan) {
     const uint64_t work = s->request.work > 0 ? s->request.work : PLACEMENT_WORK;
     s->solved = true;
@@ -472,8 +472,8 @@ int placement_solve(struct placement_solver *s, const struct placement_problem *
     return improve_at_once(s, ret_plan);
 }
 
-/* The plan becomes that of a request which allows more: what is found from now on has to be better.
- * Its moves lie where they were, since the problem is as large as before. */
+/* The plan is carried over to a request that allows more: from now on a result has to be better.
+ * Its moves stay where they are in memory, since the problem is as large as before. */
 static int widen(struct placement_solver *s, const struct placement_request *request) {
     const struct placement_problem *problem = s->problem;
     s->solved = false;

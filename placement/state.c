@@ -4,12 +4,12 @@
  *
  * Each VM counts once, where it will be: `used`. What VMs still use on nodes that they will leave
  * is counted separately, in `held`; only the sequence and the score (does the VM have to wait?) use
- * it. An assignment is thus judged by its result, not by what happens on the way.
+ * it. So an assignment is judged by its result, not by what happens on the way.
  *
  * Rules that count VMs per domain keep (rule, domain) -> count in one hash table, which is as large
  * as the lists of all rules together: a table of all rules by all nodes would be too large for
- * large clusters. A VM in question that is still on its host is undecided. It is about to leave, so
- * soft rules and affinity do not count it there; a hard APART rule does, because two VMs must not
+ * large clusters. A VM asked for that is still on its host is undecided. It is about to leave, so
+ * soft rules and affinity do not count it there. A hard APART rule does, because two VMs must not
  * be together even on the way.
  */
 #include "base/check.h"
@@ -50,7 +50,7 @@ static uint32_t count_of(const struct placement_solver *s, uint32_t counted, uin
     return found->key == UINT64_MAX ? 0 : found->count;
 }
 
-/* Close the gap that a removed entry leaves: those behind it that hash to before it move up. */
+/* Closes the gap that a removed entry leaves: later entries whose hash lies before it move up. */
 static void count_remove(struct placement_solver *s, uint32_t hole) {
     uint32_t i = hole;
     for (;;) {
@@ -67,7 +67,7 @@ static void count_remove(struct placement_solver *s, uint32_t hole) {
     s->counts[hole].key = UINT64_MAX;
 }
 
-/* One more of a rule or group in a domain; the count after that. */
+/* Counts one more for a rule or group in a domain; returns the new count. */
 static uint32_t count_up(struct placement_solver *s, uint32_t counted, uint32_t domain) {
     struct rule_count *found = count_find(s, (uint64_t)counted << 32 | domain);
     if (found->key == UINT64_MAX) {
@@ -116,7 +116,7 @@ void placement_rule_leave(struct placement_solver *s, uint32_t vm, const struct 
     struct rule_state *state = &s->rules[m->rule];
     if (rule->kind == PLACEMENT_AT_MOST) {
         const uint64_t share = bit_test(state->nodes, node) ? share_of(s, rule, vm) : 0;
-        CHECK(state->taken >= share); /* or the limit would hold no more VM, or every one */
+        CHECK(state->taken >= share); /* or the limit would admit no VM any more, or every one */
         state->taken -= share;
         return;
     }
@@ -166,7 +166,7 @@ bool placement_rule_broken(const struct placement_solver *s, uint32_t vm,
     return false;
 }
 
-/* Its own place does not stand in a VM's way. */
+/* A VM's own place is not in its way. */
 bool placement_way_allows(const struct placement_solver *s, uint32_t vm, uint32_t from,
                           uint32_t node) {
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
@@ -206,7 +206,7 @@ static bool undecided(const struct placement_solver *s, uint32_t vm) {
 /* Which of the VM's rules see it where it is. */
 enum sight { BOTH_ENDS_ONLY, ALL_BUT_BOTH_ENDS, ALL_RULES };
 
-/* The VM begins (or ceases) to be where `at` says, in the eyes of its rules. */
+/* For its rules, the VM begins (or ceases) to be where `at` says. */
 static void rules_see(struct placement_solver *s, uint32_t vm, bool there, enum sight sight) {
     const uint32_t node = s->at[vm];
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
@@ -366,7 +366,7 @@ static bool moves_as_other(const struct placement_solver *s, uint32_t vm) {
 }
 
 void placement_put(struct placement_solver *s, uint32_t vm, uint32_t node) {
-    /* Who is put twice is counted twice: the first place would never get its room back. */
+    /* A VM put twice would be counted twice: the first place would never get its room back. */
     CHECK(s->at[vm] == PLACEMENT_NONE && node < s->problem->n_nodes);
     s->at[vm] = node;
     amounts_add(s, s->used, node, vm_need(s, vm));

@@ -156,7 +156,7 @@ static void put_room(struct line *line, const struct placement_problem *p, uint3
     }
 }
 
-/* Beside the candidates' figures the host's own are worth reading, while it may keep the VM. */
+/* The host's own figures are worth reading too, as long as it may keep the VM. */
 static void put_host(struct line *line, const struct placement_problem *p, uint32_t node,
                      const struct placement_verdict *v) {
     if (v->obstacles & (reason_bit(PLACEMENT_NODE_STATE) | reason_bit(PLACEMENT_NODE_LEAVING))) {
@@ -313,8 +313,8 @@ static bool by_rule(enum placement_reason reason) {
            reason == PLACEMENT_ANTI_AFFINITY;
 }
 
-/* The node of whose verdict the words belong to the reason: the first that a rule forbids, else the
- * nearest if it lacks a further resource or the machine type. PLACEMENT_NONE: none. */
+/* The node whose verdict explains the reason best: the first that a rule forbids, else the nearest
+ * if it lacks a further resource or the machine type. PLACEMENT_NONE: none. */
 static uint32_t telling_node(const struct placement_problem *p, const struct placement_verdict *v,
                              const struct placement_explanation *e) {
     for (uint32_t i = 0; i < p->n_nodes; i++) {

@@ -2,7 +2,7 @@
 /*
  * words.h - the words of clusterd-cluster.json(5) for the enumerations of placement.h, as the
  * initialisers of a table: clusterd writes them (ipc/export.c), clusterctl reads them
- * (cli/cluster_*.c), and each has one table of its own with them.
+ * (cli/cluster_*.c), and each makes its own table of them.
  */
 #pragma once
 
