@@ -153,7 +153,10 @@ static int pass_output(struct child *child, const struct child_call *call) {
         close_fd(&child->output);
         return 0;
     }
-    return write_all(call->output, data, (size_t)got);
+    if (call->take != NULL) {
+        call->take(call->context, data, (size_t)got);
+    }
+    return call->output >= 0 ? write_all(call->output, data, (size_t)got) : 0;
 }
 
 static void take_words(struct child *child) {
@@ -172,11 +175,12 @@ static void take_words(struct child *child) {
 
 /* Serves the pipes until the program has closed them and has ended. */
 static int child_serve(struct child *child, const struct child_call *call) {
+    int interrupt = call->interrupt;
     while (child->output >= 0 || child->words >= 0 || child->end >= 0) {
         bool piped = child->output >= 0 || child->words >= 0;
         struct pollfd fds[] = {{.fd = child->output, .events = POLLIN},
                                {.fd = child->words, .events = POLLIN},
-                               {.fd = call->interrupt, .events = POLLIN},
+                               {.fd = interrupt, .events = POLLIN},
                                {.fd = piped ? -1 : child->end, .events = POLLIN},
                                {.fd = child->input, .events = POLLOUT}};
         int ready = poll(fds, sizeof(fds) / sizeof(fds[0]), ipc_left_ms(call->deadline_ms));
@@ -186,8 +190,12 @@ static int child_serve(struct child *child, const struct child_call *call) {
         if (ready < 0) {
             continue; /* EINTR */
         }
-        if (fds[2].revents != 0) {
+        if (fds[2].revents != 0 && !call->gently) {
             return -EINTR;
+        }
+        if (fds[2].revents != 0) {
+            kill(child->pid, SIGTERM);
+            interrupt = -1; /* once */
         }
         if (fds[3].revents != 0) {
             close_fd(&child->end);
@@ -238,7 +246,7 @@ static void take_line(char *text, enum child_words which, char *ret_line, size_t
 
 int child_run(const struct child_call *call, char *ret_words, size_t size) {
     struct child child;
-    CHECK(call->argv[0] != NULL && call->output >= 0 && size > 0);
+    CHECK(call->argv[0] != NULL && (call->output >= 0 || call->take != NULL) && size > 0);
     ret_words[0] = '\0';
     int r = child_start(&child, call);
     if (r < 0) {

@@ -6,6 +6,7 @@
 #ifndef CLI_CHILD_H
 #define CLI_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,10 +16,13 @@ struct child_call {
     const char *const *argv;             /* searched in PATH, then in the system's directories */
     const char *const (*environment)[2]; /* names and values, ended by {NULL, NULL}; NULL: none */
     const char *input;                   /* for its standard input; NULL: /dev/null */
-    int output;                          /* its standard output is written to this descriptor */
-    int64_t deadline_ms;                 /* then it is killed, with all its children */
-    int interrupt;                       /* the same happens when this is readable; -1: none */
-    enum child_words words;              /* which line of standard error is wanted */
+    int output; /* its standard output is written to this descriptor; -1: only to take() */
+    void (*take)(void *context, const char *data, size_t size); /* as it comes; may be NULL */
+    void *context;
+    int64_t deadline_ms; /* then it is killed, with all its children */
+    int interrupt;       /* the same happens when this is readable; -1: none */
+    bool gently; /* when interrupted, it gets SIGTERM and may end by itself, until the deadline */
+    enum child_words words; /* which line of standard error is wanted */
 };
 
 enum { CHILD_NOT_FOUND = 127 };

@@ -40,7 +40,9 @@ struct cli {
     int64_t timeout_ms;  /* as given, for messages; 0 without --timeout */
     int signal_fd;       /* readable after Ctrl-C and its like; -1 before cli_catch_signals() */
     int resize_fd;       /* readable after a resize of the window; -1 likewise */
-    json_t *details; /* owned; its members go into the JSON document of a failure; may be NULL */
+    json_t *details;  /* owned; its members go into the JSON document of a failure; may be NULL */
+    const char *step; /* what the command does now is a step of it with that name; or NULL */
+    json_t *steps;    /* owned; results of such steps, which go into its document; may be NULL */
     bool interrupted;
     bool json;
     bool json_lines; /* documents follow each other, one a line: --watch, --follow */
@@ -61,6 +63,12 @@ int cli_fail_usage(struct cli *cli, const char *command, const char *format, ...
 /* Puts `value` (borrowed; may be NULL) into the JSON document of a failure that is reported later.
  */
 void cli_detail(struct cli *cli, const char *key, json_t *value);
+/* Between these two calls a part of a larger command is done. Its JSON document is not printed, but
+ * becomes the member `name` (borrowed) of the command's, also if that fails. */
+void cli_begin_step(struct cli *cli, const char *name);
+void cli_end_step(struct cli *cli);
+/* Ends a command, or a step of one, that succeeded: prints its JSON document, or keeps it. */
+void cli_print_document(struct cli *cli, json_t *document);
 /* Writes `document` to standard output: indented, or as one line where several follow each other.
  */
 void cli_print_json(const json_t *document);

@@ -34,6 +34,7 @@ static const struct name_source {
     {WORD_VMS, "vm.list", "vms", "name"},
     {WORD_RULE, "rule.list", "rules", "name"},
     {WORD_VOLUME, "volume.list", "volumes", "name"},
+    {WORD_STORAGE, "volume.list", "volumes", "name"},
     {WORD_DEVICE, "fence-device.list", "devices", "name"},
     {WORD_OPERATION, "operation.list", "operations", "id"},
     {WORD_KEY, "config.list", "config", "key"},
@@ -43,9 +44,24 @@ static const struct {
     enum word_kind kind;
     const char *word;
 } fixed_words[] = {
-    {WORD_SCOPE, "node"},     {WORD_SCOPE, "rack"},     {WORD_SCOPE, "site"},
-    {WORD_SWITCH, "yes"},     {WORD_SWITCH, "no"},      {WORD_MOBILITY, "live"},
-    {WORD_MOBILITY, "quick"}, {WORD_MOBILITY, "fixed"},
+    {WORD_SCOPE, "node"},
+    {WORD_SCOPE, "rack"},
+    {WORD_SCOPE, "site"},
+    {WORD_SWITCH, "yes"},
+    {WORD_SWITCH, "no"},
+    {WORD_MOBILITY, "live"},
+    {WORD_MOBILITY, "quick"},
+    {WORD_MOBILITY, "fixed"},
+    {WORD_CONVERGENCE, "abort"},
+    {WORD_CONVERGENCE, "suspend"},
+    {WORD_MOVE_POLICY, "live-or-quick"},
+    {WORD_MOVE_POLICY, "live"},
+    {WORD_MOVE_POLICY, "restart"},
+    {WORD_MOVE_POLICY, "shut-down"},
+    {WORD_MOVE_POLICY, "stay"},
+    {WORD_FAILBACK, "no"},
+    {WORD_FAILBACK, "now"},
+    {WORD_FAILBACK, "policy"},
 };
 
 static void complete_names(struct cli *cli, const struct name_source *source, const char *prefix,

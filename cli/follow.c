@@ -188,7 +188,7 @@ static int follow_result(struct follow *follow) {
     }
     if (cli->json) {
         json_auto *document = json_pack("{s:b, s:O}", "ok", 1, "operation", follow->last);
-        cli_print_json(document);
+        cli_print_document(cli, document);
         return CLI_DONE;
     }
     printf("%s %s done", json_text(follow->last, "kind"), json_text(follow->last, "subject"));

@@ -19,26 +19,53 @@ static void help_item(FILE *out, const char *name, const char *text) {
     text_wrap(out, text, HELP_INDENT, HELP_COLUMNS);
 }
 
-static void help_option(FILE *out, enum option_id id) {
-    const struct option_info *info = &option_infos[id];
-    char name[TEXT_MAX];
-    char letter[5] = "";
-    if (info->letter != 0) {
-        snprintf(letter, sizeof(letter), "-%c, ", info->letter);
+/* Options that mean something else in one command than in most. */
+static const struct {
+    const char *noun, *name;
+    enum option_id option;
+    enum word_kind argument;
+    const char *help;
+} special[] = {
+    {"vm", "import", OPTION_NODE, WORD_NODE, "to libvirt on this node first (default: here)"},
+    {"vm", "export", OPTION_NODE, WORD_NODE, "through libvirt on this node (default: here)"},
+    {"vm", "export", OPTION_TO, WORD_URI, "to this libvirt host"},
+    {"vm", "export", OPTION_STORAGE, WORD_STORAGE, "copy its files to this directory of the host"},
+    {"host", "inspect", OPTION_TO, WORD_URI, "and what keeps its VMs from moving to this host"},
+};
+
+/* `verb` may be NULL. */
+static struct option_info info_of(const struct verb *verb, enum option_id id) {
+    struct option_info info = option_infos[id];
+    for (size_t i = 0; verb != NULL && i < sizeof(special) / sizeof(special[0]); i++) {
+        if (special[i].option == id && strcmp(special[i].noun, verb->noun) == 0 &&
+            verb->name != NULL && strcmp(special[i].name, verb->name) == 0) {
+            info.argument = special[i].argument;
+            info.help = special[i].help;
+        }
     }
-    snprintf(name, sizeof(name), "%s--%s%s%s", letter, info->name,
-             info->argument != WORD_NONE ? " " : "", word_kind_title(info->argument));
-    help_item(out, name, info->help);
+    return info;
 }
 
-/* The verb's own options first: users look for these. */
-static void help_options(FILE *out, uint64_t options) {
+static void help_option(FILE *out, const struct verb *verb, enum option_id id) {
+    struct option_info info = info_of(verb, id);
+    char name[TEXT_MAX];
+    char letter[5] = "";
+    if (info.letter != 0) {
+        snprintf(letter, sizeof(letter), "-%c, ", info.letter);
+    }
+    snprintf(name, sizeof(name), "%s--%s%s%s", letter, info.name,
+             info.argument != WORD_NONE ? " " : "", word_kind_title(info.argument));
+    help_item(out, name, info.help);
+}
+
+/* The verb's own options first: users look for these. `verb` may be NULL. */
+static void help_options(FILE *out, const struct verb *verb, uint64_t options) {
     fputs("\nOptions:\n", out);
     for (int common = 0; common < 2; common++) {
         for (int i = 0; i < OPTION_COUNT; i++) {
             bool is_common = (OPTIONS_COMMON & OPTION_BIT(i)) != 0;
             if ((options & OPTION_BIT(i)) != 0 && is_common == (common == 1)) {
-                help_option(out, (enum option_id)i);
+                help_option(out, verb, (enum option_id)i);
             }
         }
     }
@@ -79,7 +106,7 @@ void help_overview(FILE *out) {
             text_wrap(out, name, 18, HELP_COLUMNS);
         }
     }
-    help_options(out, OPTIONS_COMMON | OPTION_BIT(OPTION_VERSION));
+    help_options(out, NULL, OPTIONS_COMMON | OPTION_BIT(OPTION_VERSION));
     fputs("\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no quorum or clusterd not\n"
           "reached, 5 deadline passed.\n"
           "More: clusterctl NOUN --help, clusterctl NOUN VERB --help, man clusterctl.\n",
@@ -99,7 +126,7 @@ void help_noun(FILE *out, const char *noun) {
 
 static void help_usage(FILE *out, const struct verb *verb) {
     char title[64];
-    char usage[300];
+    char usage[600]; /* tests/unit/cli/test_usage.py knows if one is longer */
     size_t used = (size_t)snprintf(usage, sizeof(usage), "clusterctl %s", verb_title(verb, title));
     for (size_t w = 0; w < verb_word_count(verb); w++) {
         used += (size_t)snprintf(usage + used, sizeof(usage) - used, " %s",
@@ -119,5 +146,5 @@ void help_verb(FILE *out, const struct verb *verb) {
         fputc('\n', out);
         text_wrap(out, verb->details, 0, HELP_COLUMNS);
     }
-    help_options(out, verb->options | OPTIONS_COMMON);
+    help_options(out, verb, verb->options | OPTIONS_COMMON);
 }

@@ -166,6 +166,7 @@ int main(int argc, char **argv) {
     }
     ipc_disconnect(cli.ipc);
     json_decref(cli.details);
+    json_decref(cli.steps);
     /* A full disk or a closed pipe shows only now; a program must learn that it got half a
      * document. */
     if (fflush(stdout) != 0 || ferror(stdout)) {

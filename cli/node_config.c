@@ -5,7 +5,10 @@
 #include "node_config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
 
 const char *node_config_path(void) {
     const char *given = getenv("CLUSTERD_CONFIG");
@@ -21,4 +24,21 @@ int node_config_read(struct cli *cli, const char *command, struct config *ret_co
     }
     return cli_fail(cli, CLI_FAILED, "correct the file; clusterd would not start with it either",
                     "%s: %s", command, message);
+}
+
+int node_config_uri(struct cli *cli, const char *command, char ret_uri[NODE_URI_MAX]) {
+    const char *node = options_value(&cli->options, OPTION_NODE);
+    struct utsname self;
+    struct config config;
+    int code = node_config_read(cli, command, &config);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    if (node == NULL && uname(&self) == 0) {
+        node = self.nodename;
+    }
+    const char *place = strstr(config.migrate_uri, "%s");
+    (void)snprintf(ret_uri, NODE_URI_MAX, "%.*s%s%s", (int)(place - config.migrate_uri),
+                   config.migrate_uri, node, place + 2);
+    return CLI_DONE;
 }

@@ -70,6 +70,9 @@ static void report(struct cli *cli, enum cli_exit code, const char *code_name, c
     if (cli->details != NULL) {
         json_object_update(document, cli->details);
     }
+    if (cli->steps != NULL) {
+        json_object_update(document, cli->steps);
+    }
     print_json(document, cli->json_lines ? JSON_COMPACT : JSON_INDENT(2));
 }
 
@@ -150,11 +153,35 @@ void cli_print_json_line(const json_t *document) {
     print_json(document, JSON_COMPACT);
 }
 
+void cli_begin_step(struct cli *cli, const char *name) {
+    CHECK(cli->step == NULL);
+    cli->step = name;
+}
+
+void cli_end_step(struct cli *cli) {
+    cli->step = NULL;
+}
+
+void cli_print_document(struct cli *cli, json_t *document) {
+    if (cli->step == NULL) {
+        if (cli->steps != NULL) {
+            json_object_update(document, cli->steps);
+        }
+        cli_print_json(document);
+        return;
+    }
+    if (cli->steps == NULL) {
+        cli->steps = json_object();
+    }
+    json_object_del(document, "ok");
+    json_object_set(cli->steps, cli->step, document);
+}
+
 bool cli_print_answer(struct cli *cli, json_t *answer) {
     if (!cli->json) {
         return false;
     }
     json_object_del(answer, "id");
-    cli_print_json(answer);
+    cli_print_document(cli, answer);
     return true;
 }

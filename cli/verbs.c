@@ -12,6 +12,7 @@ const struct noun nouns[] = {
     {"status", "the state of the cluster, and its problems"},
     {"node", "nodes: drain, resume, fence"},
     {"vm", "virtual machines: define, start, stop, move"},
+    {"host", "libvirt hosts that need not be in a cluster"},
     {"volume", "shared volumes that hold the disks"},
     {"fence-device", "devices that power nodes off"},
     {"rule", "rules: which VMs run together, apart, or on which nodes"},
@@ -34,14 +35,17 @@ const struct verb verbs[] = {
 
     {"node", "list", {WORD_NONE}, 0, NULL, "list the nodes", NULL, command_node_list},
     {"node", "show", {WORD_NODE}, 0, NULL, "show the details of a node", NULL, command_node_show},
-    {"node", "drain", {WORD_NODE}, BIT(NO_WAIT) | BIT(DRY_RUN), NULL,
+    {"node", "drain", {WORD_NODE}, BIT(NO_WAIT) | BIT(DEADLINE) | BIT(DRY_RUN), NULL,
      "move all VMs off a node, for maintenance",
      "Each VM is moved live to the best possible node. The node accepts no VMs until "
      "`clusterctl node resume`. A drain is refused if the other nodes have no room for the "
      "VMs; --dry-run shows where each VM would go.",
      command_node_drain},
-    {"node", "resume", {WORD_NODE}, BIT(NO_WAIT), NULL,
-     "end a drain, and bring the VMs back", NULL, command_node_resume},
+    {"node", "resume", {WORD_NODE}, BIT(FAILBACK) | BIT(NO_WAIT), NULL,
+     "end a drain, and bring the VMs back",
+     "What the drain has moved away returns, and what it has shut down starts; other VMs stay. "
+     "With --failback no, moved VMs stay where they are; with policy, they return in the hours "
+     "of the setting failback_hours.", command_node_resume},
     {"node", "set", {WORD_NODE}, BIT(VMS_MAX) | BIT(RESOURCE) | BIT(NO_WAIT), NULL,
      "limit the VMs on a node, or set its resources",
      "A resource is anything besides memory and CPUs that VMs need from a node, such as vgpu "
@@ -61,8 +65,8 @@ const struct verb verbs[] = {
     {"vm", "list", {WORD_NONE}, 0, NULL, "list the VMs", NULL, command_vm_list},
     {"vm", "show", {WORD_VM}, 0, NULL, "show the details of a VM", NULL, command_vm_show},
     {"vm", "add", {WORD_FILE},
-     BIT(NAME) | BIT(PRIORITY) | BIT(POSSIBLE) | BIT(PREFERRED) | BIT(RESOURCE) | BIT(START) |
-     BIT(NO_WAIT), NULL,
+     BIT(NAME) | BIT(PRIORITY) | BIT(MOVE_POLICY) | BIT(POSSIBLE) | BIT(PREFERRED) |
+     BIT(RESOURCE) | BIT(START) | BIT(NO_WAIT), NULL,
      "define a VM from libvirt's domain XML",
      "FILE is a domain definition as `virsh dumpxml` writes it; - reads standard input. A VM "
      "that could not run on another node is refused, and the element is named: all disks must "
@@ -70,12 +74,15 @@ const struct verb verbs[] = {
      "definition without a UUID gets one. The definition is stored in the cluster's database; "
      "the file is not needed afterwards.", command_vm_add},
     {"vm", "set", {WORD_VM},
-     BIT(PRIORITY) | BIT(AUTO_START) | BIT(MOBILITY) | BIT(POSSIBLE) | BIT(PREFERRED) |
-     BIT(RESOURCE) | BIT(ACCEPT_DISKS) | BIT(NO_WAIT), NULL,
-     "change priority, owners, resources, auto start or mobility of a VM",
+     BIT(PRIORITY) | BIT(AUTO_START) | BIT(MOBILITY) | BIT(MOVE_POLICY) | BIT(POSSIBLE) |
+     BIT(PREFERRED) | BIT(RESOURCE) | BIT(MAX_DOWNTIME) | BIT(ACCEPT_DISKS) | BIT(NO_WAIT), NULL,
+     "change priority, owners, resources, auto start, mobility or move policy of a VM",
      "Settings that are not named are left as they are. The VM is not moved; the change "
      "applies to later decisions. --possible '' makes every node a possible owner; "
-     "--preferred '' removes all preferred owners.", command_vm_set},
+     "--preferred '' removes all preferred owners; --max-downtime default returns to the "
+     "setting max_downtime_ms. --move-policy says what a drain does with the VM: move it live, "
+     "or quickly if that fails (the default); only live; restart it on another node; shut it down "
+     "until the node is resumed; or let it stay.", command_vm_set},
     {"vm", "remove", {WORD_VM}, BIT(YES) | BIT(NO_WAIT), NULL,
      "remove a stopped VM from the cluster",
      "Its disks are kept.", command_vm_remove},
@@ -86,16 +93,56 @@ const struct verb verbs[] = {
      "The guest is asked to shut down, and powered off if it has not done so in stop_grace_ms.",
      command_vm_stop},
     {"vm", "move", {WORD_VM},
-     BIT(BEST_NODE) | BIT(TO) | BIT(LIVE) | BIT(QUICK) | BIT(NO_WAIT) | BIT(DRY_RUN),
-     "(--best-node | --to NODE) [--live | --quick]",
-     "move a VM to another node",
+     BIT(BEST_NODE) | BIT(TO) | BIT(LIVE) | BIT(QUICK) | BIT(STORAGE) | BIT(DISK) |
+     BIT(DISKS_ONLY) | BIT(MAX_DOWNTIME) | BIT(BANDWIDTH) | BIT(IF_NOT_CONVERGING) | BIT(FROM) |
+     BIT(SHARED) | BIT(REMOVE_SOURCE) | BIT(NO_WAIT) | BIT(DRY_RUN),
+     "([--best-node | --to NODE] [--live | --quick] [--max-downtime DURATION] "
+     "[--bandwidth NUMBER] [--if-not-converging HOW] [--storage DEST] [--disk TARGET=PATH]... "
+     "[--disks-only] | --from URI --to URI [--storage DIRECTORY] [--disk TARGET=PATH]... "
+     "[--shared] [--remove-source])",
+     "move a VM to another node, or its files to other storage",
      "--live moves it while it runs. --quick saves its memory to its volume and restores it "
      "on the target: the guest is stopped meanwhile, but little goes over the network. "
      "Without either option the cluster chooses. If the VM is off, only its owner changes. A "
-     "move that fails leaves the VM running where it was.",
+     "move that fails leaves the VM running where it was. A guest that dirties its memory too "
+     "fast is slowed down; if that does not help, --if-not-converging says whether the move is "
+     "aborted (the default) or the guest is suspended for as long as the rest takes. With "
+     "--storage or --disk, its files are copied, then its definition names the copies, and the "
+     "originals are removed; if it runs, it stays on its node and stands still only for the "
+     "switch. DEST is a volume, or a directory on one; --disk gives a file a place of its own. "
+     "With a node as well, the files are moved first, then the VM. "
+     "With --from, a VM moves between two hosts that are in no cluster, live "
+     "if it runs; clusterd is not needed. Without --storage and --disk its data stays, on storage "
+     "that both reach. The former files are kept, unless --remove-source is given.",
      command_vm_move},
+    {"vm", "import", {WORD_URI, WORD_NAME},
+     BIT(STORAGE) | BIT(DISK) | BIT(NODE) | BIT(REMOVE_SOURCE) | BIT(PRIORITY) |
+     BIT(MOVE_POLICY) | BIT(POSSIBLE) | BIT(PREFERRED) | BIT(RESOURCE) | BIT(START) | BIT(DRY_RUN) | BIT(NO_WAIT),
+     "--storage DEST [--disk TARGET=PATH]... [--node NODE]",
+     "bring a VM from a libvirt host outside into the cluster",
+     "NAME is a VM of the host at URI, and is off. Its files are copied to a volume, through "
+     "libvirt on this node or on NODE; then the VM is added as `vm add` does. The former files "
+     "are kept, unless --remove-source is given.", command_vm_import},
+    {"vm", "export", {WORD_VM},
+     BIT(TO) | BIT(STORAGE) | BIT(DISK) | BIT(SHARED) | BIT(NODE) | BIT(REMOVE_SOURCE) |
+     BIT(DRY_RUN),
+     "--to URI (--storage DIRECTORY | [--disk TARGET=PATH]... | --shared) [--node NODE]",
+     "move a VM out of the cluster, to a libvirt host outside",
+     "The VM is off. It leaves the cluster, and its files are copied to the host at URI, through "
+     "libvirt on this node or on NODE; with --shared they stay, on storage that the host reaches. "
+     "A move that fails leaves it in the cluster. The former files are kept, unless "
+     "--remove-source is given.", command_vm_export},
+    {"vm", "history", {WORD_VM}, 0, NULL,
+     "show where a VM ran, from when to when, and why it moved",
+     "The last 32 stays on a node are kept.", command_vm_history},
     {"vm", "explain", {WORD_VM}, 0, NULL,
      "show for each node whether a VM could run there, or why not", NULL, command_vm_explain},
+
+    {"host", "inspect", {WORD_URI}, BIT(TO), "[--to URI]",
+     "show what a libvirt host has, and what stands in the way of its VMs",
+     "The host need not be in a cluster, and clusterd is not needed. For each VM it says what would "
+     "keep it from moving into a cluster, and, with --to, to that host.",
+     command_host_inspect},
 
     {"volume", "list", {WORD_NONE}, 0, NULL, "list the volumes", NULL, command_volume_list},
     {"volume", "show", {WORD_VOLUME}, 0, NULL, "show a volume as each node sees it", NULL,

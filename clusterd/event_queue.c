@@ -131,7 +131,7 @@ int event_queue_push(struct event_queue *q, const struct core_event *event) {
     packer = (struct packer){.data = queued->data};
     queued->event = *event;
     pack_event(&packer, &queued->event);
-    bool has_command = event->type == CORE_EVENT_REQUEST && event->request.kind == REQUEST_COMMAND;
+    bool has_command = event->type == CORE_EVENT_REQUEST && event->request.value != NULL;
     int error = has_command ? copy_command(queued, &event->request) : 0;
     if (error < 0) {
         queued_event_free(queued);

@@ -27,8 +27,12 @@ set(depends
     fence-agents
     # fence_ipmilan runs it; Debian 12 does not require it.
     ipmitool
+    # examples/certificates calls it.
+    openssl
     systemd)
 list(JOIN depends ", " CPACK_DEBIAN_PACKAGE_DEPENDS)
+# Only for VMs with a TPM.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "swtpm, swtpm-tools")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${CMAKE_CURRENT_SOURCE_DIR}/postinst")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 include(CPack)

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static json_t *name_node(const char *node) {
     return json_pack("{s:s}", "node", node);
@@ -80,19 +81,56 @@ int command_node_show(struct cli *cli, char **words) {
     return CLI_DONE;
 }
 
-int command_node_drain(struct cli *cli, char **words) {
-    char done[160];
-    if (options_given(&cli->options, OPTION_DRY_RUN)) {
-        return dry_run(cli, "node.drain", name_node(words[0]));
+/* The last line, if it is true at this moment: somebody may have resumed the node meanwhile. */
+static void tell_drained(struct cli *cli, const char *name) {
+    json_auto *answer = NULL;
+    if (cli->ipc == NULL || cli_try_request(cli, "node.show", name_node(name), &answer) < 0) {
+        return;
     }
-    snprintf(done, sizeof(done), "%s is drained; it had no VMs", words[0]);
-    return cli_change(cli, "node.drain", name_node(words[0]), done);
+    const json_t *node = json_object_get(answer, "node");
+    if (strcmp(json_text(node, "state"), "drained") == 0) {
+        printf("%s is drained: safe to power off\n", name);
+    }
+}
+
+int command_node_drain(struct cli *cli, char **words) {
+    const char *deadline = options_value(&cli->options, OPTION_DEADLINE);
+    char done[160];
+    int64_t ms = 0;
+    if (deadline != NULL && text_parse_duration(deadline, &ms) < 0) {
+        return cli_fail_usage(cli, "node drain",
+                              "--deadline %s is not a time; write it like 90s, 10m or 2h",
+                              deadline);
+    }
+    json_t *arguments = name_node(words[0]);
+    if (ms > 0) {
+        json_object_set_new(arguments, "deadline_ms", json_integer(ms));
+    }
+    if (options_given(&cli->options, OPTION_DRY_RUN)) {
+        return dry_run(cli, "node.drain", arguments);
+    }
+    snprintf(done, sizeof(done), "%s has no VMs", words[0]);
+    int code = cli_change(cli, "node.drain", arguments, done);
+    if (code == CLI_DONE && !cli->json && !options_given(&cli->options, OPTION_NO_WAIT)) {
+        tell_drained(cli, words[0]);
+    }
+    return code;
 }
 
 int command_node_resume(struct cli *cli, char **words) {
     char done[160];
+    const char *failback = options_value(&cli->options, OPTION_FAILBACK);
+    if (failback != NULL && strcmp(failback, "no") != 0 && strcmp(failback, "now") != 0 &&
+        strcmp(failback, "policy") != 0) {
+        return cli_fail_usage(cli, "node resume", "--failback %s is neither no, now nor policy",
+                              failback);
+    }
+    json_t *arguments = name_node(words[0]);
+    if (failback != NULL) {
+        json_object_set_new(arguments, "failback", json_string(failback));
+    }
     snprintf(done, sizeof(done), "%s takes VMs again", words[0]);
-    return cli_change(cli, "node.resume", name_node(words[0]), done);
+    return cli_change(cli, "node.resume", arguments, done);
 }
 
 int command_node_fence(struct cli *cli, char **words) {

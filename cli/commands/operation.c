@@ -3,6 +3,7 @@
  * clusterctl operation ...
  */
 #include "cli.h"
+#include "commands/live.h"
 #include "output/progress.h"
 #include "output/text.h"
 #include "verbs.h"
@@ -56,6 +57,10 @@ static void show_operation(const struct screen *out, const json_t *operation) {
         text_auto *line = progress_closing_line(vm);
         view_field(out, screen_state_style(json_text(vm, "state")), i == 0 ? "VMs" : "", "%s",
                    line);
+        text_auto *figures = live_figures(vm);
+        if (figures != NULL) {
+            view_field(out, STYLE_PLAIN, "", "%s", figures);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
  * clusterctl vm set, node set: what may be changed of a VM or a node while it exists.
  */
 #include "cli.h"
+#include "commands/set.h"
+#include "commands/live.h"
 #include "verbs.h"
 #include "wire/limits.h"
 
@@ -46,6 +48,23 @@ static int set_mobility(struct cli *cli, json_t *arguments) {
     return CLI_DONE;
 }
 
+int set_move_policy(struct cli *cli, const char *verb, json_t *arguments) {
+    static const char *const words[] = {"live-or-quick", "live", "restart", "shut-down", "stay"};
+    const char *value = options_value(&cli->options, OPTION_MOVE_POLICY);
+    if (value == NULL) {
+        return CLI_DONE;
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            json_object_set_new(arguments, "move_policy", json_string(value));
+            return CLI_DONE;
+        }
+    }
+    return cli_fail_usage(
+        cli, verb, "--move-policy %s is neither live-or-quick, live, restart, shut-down nor stay",
+        value);
+}
+
 int command_vm_set(struct cli *cli, char **words) {
     json_auto *arguments = json_pack("{s:s}", "vm", words[0]);
     char done[200];
@@ -55,6 +74,12 @@ int command_vm_set(struct cli *cli, char **words) {
     }
     if (code == CLI_DONE) {
         code = set_mobility(cli, arguments);
+    }
+    if (code == CLI_DONE) {
+        code = set_move_policy(cli, "vm set", arguments);
+    }
+    if (code == CLI_DONE) {
+        code = live_downtime(cli, "vm set", true, arguments);
     }
     if (code == CLI_DONE) {
         code = set_names(cli, OPTION_POSSIBLE, arguments);

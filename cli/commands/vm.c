@@ -5,6 +5,9 @@
 #include "cli.h"
 #include "commands/dry_run.h"
 #include "commands/explain.h"
+#include "commands/live.h"
+#include "commands/vm_hosts.h"
+#include "commands/vm_storage.h"
 #include "output/text.h"
 #include "verbs.h"
 #include "output/lists.h"
@@ -58,14 +61,35 @@ int command_vm_show(struct cli *cli, char **words) {
     } else if (strcmp(json_text(vm, "mobility"), "fixed") == 0) {
         view_field(out, STYLE_PLAIN, "moved", "never");
     }
+    if (strcmp(json_text(vm, "move_policy"), "live-or-quick") != 0) {
+        view_field(out, STYLE_PLAIN, "move policy", "%s", json_text(vm, "move_policy"));
+    }
+    if (json_number(vm, "max_downtime_ms") > 0) {
+        view_field(out, STYLE_PLAIN, "max downtime", "%s",
+                   text_duration(json_number(vm, "max_downtime_ms"), memory));
+    }
     view_names(out, "volumes", json_object_get(vm, "volumes"));
     view_names(out, "possible", json_object_get(vm, "possible"));
     view_names(out, "preferred", json_object_get(vm, "preferred"));
     view_field(out, STYLE_PLAIN, "generation", "%" PRId64, json_number(vm, "generation"));
+    view_storage(out, json_object_get(vm, "storage"));
     if (json_number(vm, "operation") > 0) {
         view_field(out, STYLE_BUSY, "operation", "%" PRId64, json_number(vm, "operation"));
     }
     return CLI_DONE;
+}
+
+int command_vm_history(struct cli *cli, char **words) {
+    json_auto *answer = NULL;
+    int code = cli_request(cli, "vm.history", name_vm(words[0]), &answer);
+    if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
+        view_history(&cli->out, words[0], json_object_get(answer, "history"));
+        if (json_is_false(json_object_get(answer, "recorded"))) {
+            fputs("history is not recorded now; to begin: clusterctl config set vm_history 1\n",
+                  cli->out.file);
+        }
+    }
+    return code;
 }
 
 int command_vm_remove(struct cli *cli, char **words) {
@@ -97,15 +121,61 @@ int command_vm_stop(struct cli *cli, char **words) {
     return cli_change(cli, "vm.stop", arguments, done);
 }
 
+/* Whether the options of `vm move` ask for another node. */
+static bool node_is_meant(const struct options *options) {
+    static const enum option_id all[] = {
+        OPTION_TO,        OPTION_BEST_NODE,        OPTION_LIVE, OPTION_QUICK, OPTION_MAX_DOWNTIME,
+        OPTION_BANDWIDTH, OPTION_IF_NOT_CONVERGING};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (options_given(options, all[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The files first: on the way the guest stands still for the switch only, and a node that has only
+ * the new storage can take the VM. */
+static int move_files_first(struct cli *cli, const char *vm, const json_t *arguments) {
+    json_auto *answer = NULL;
+    if (options_given(&cli->options, OPTION_NO_WAIT)) {
+        return cli_fail_usage(
+            cli, "vm move",
+            "vm move %s: these are two moves, and the second waits for the first: "
+            "give no --no-wait",
+            vm);
+    }
+    /* A node that does not exist, say, is refused before a file is moved. */
+    json_t *asked = json_deep_copy(arguments);
+    json_object_set_new(asked, "dry_run", json_true());
+    int code = cli_request(cli, "vm.move", asked, &answer);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    cli_begin_step(cli, "storage");
+    code = vm_storage_move(cli, vm);
+    cli_end_step(cli);
+    return code;
+}
+
 int command_vm_move(struct cli *cli, char **words) {
     const struct options *options = &cli->options;
+    bool files = vm_storage_is_meant(options);
     const char *to = options_value(options, OPTION_TO);
     bool best = options_given(options, OPTION_BEST_NODE);
     bool live = options_given(options, OPTION_LIVE);
     bool quick = options_given(options, OPTION_QUICK);
     char done[200];
+    if (vm_hosts_is_meant(options)) {
+        return vm_hosts_move(cli, words[0]);
+    }
+    if (files && !node_is_meant(options)) {
+        return vm_storage_move(cli, words[0]);
+    }
     if (best == (to != NULL)) {
-        return cli_fail_usage(cli, "vm move", "vm move %s: give either --best-node or --to NODE",
+        return cli_fail_usage(cli, "vm move",
+                              "vm move %s: give either --best-node or --to NODE; or --storage DEST "
+                              "to move its files",
                               words[0]);
     }
     if (live && quick) {
@@ -116,6 +186,14 @@ int command_vm_move(struct cli *cli, char **words) {
     json_object_set_new(arguments, "mode", json_string(live ? "live" : quick ? "quick" : "auto"));
     if (to != NULL) {
         json_object_set_new(arguments, "to", json_string(to));
+    }
+    int code = live_options(cli, "vm move", arguments);
+    if (code == CLI_DONE && files) {
+        code = move_files_first(cli, words[0], arguments);
+    }
+    if (code != CLI_DONE) {
+        json_decref(arguments);
+        return code;
     }
     if (options_given(options, OPTION_DRY_RUN)) {
         return dry_run(cli, "vm.move", arguments);

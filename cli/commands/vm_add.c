@@ -10,11 +10,12 @@
  * The agent says what the VM needs (memory, cpus, volumes), and the cluster believes it. The agent
  * refuses what could not run on another node, and names the element.
  */
-#include "agent.h"
 #include "cli.h"
-#include "node_config.h"
 #include "output/text.h"
 #include "verbs.h"
+#include "commands/set.h"
+#include "commands/vm_add.h"
+#include "commands/vm_agent.h"
 #include "commands/xml_edit.h"
 #include "wire/limits.h"
 #include "wire/names.h"
@@ -23,8 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { VALIDATE_TIMEOUT_MS = 30000 };
 
 /* Into `xml`, which has room for WIRE_MAX_XML + 2 bytes. */
 static int read_definition(struct cli *cli, const char *path, char *xml) {
@@ -137,24 +136,6 @@ static int complete_macs(struct cli *cli, char **xml, json_t **ret_made) {
     return CLI_DONE; /* the agent reports invalid XML better */
 }
 
-/* "csv1=/srv/csv1:csv2=/srv/csv2", the form that the agent expects. The caller frees it. */
-static char *volume_paths(const json_t *volumes) {
-    char *text = NULL;
-    size_t size = 0;
-    size_t i = 0;
-    json_t *volume = NULL;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL) {
-        return NULL;
-    }
-    json_array_foreach (volumes, i, volume) {
-        fprintf(out, "%s%s=%s", i > 0 ? ":" : "", json_text(volume, "name"),
-                json_text(volume, "path"));
-    }
-    fclose(out);
-    return text;
-}
-
 /* Prints lines of {"element","reason"}, from `first` on: further errors, or warnings. */
 static void show_findings(const char *title, const json_t *findings, size_t first) {
     for (size_t i = first; i < json_array_size(findings); i++) {
@@ -168,84 +149,42 @@ static void show_findings(const char *title, const json_t *findings, size_t firs
     }
 }
 
-static int refuse(struct cli *cli, const char *path, const json_t *result, const char *words) {
-    const char *element = json_text(result, "element");
-    const char *reason = json_text(result, "reason");
-    json_t *problems = json_object_get(result, "problems");
-    reason = reason[0] != '\0' ? reason : words;
+static int refuse(struct cli *cli, const char *path, const json_t *answer) {
+    const char *element = json_text(answer, "element");
+    json_t *problems = json_object_get(answer, "problems");
     cli_detail(cli, "problems", problems);
     int code =
         cli_fail(cli, CLI_REFUSED, "change the file; list the volumes with: clusterctl volume list",
                  "vm add: %s cannot be made highly available: %s%s%s", path, element,
-                 element[0] != '\0' ? ": " : "",
-                 reason[0] != '\0' ? reason : "the agent gave no reason");
+                 element[0] != '\0' ? ": " : "", json_text(answer, "reason"));
     show_findings("and also", problems, 1);
     return code;
 }
 
-/* The path of the VM agent, into `path`. CLI_DONE or reported. */
-static int find_agent(struct cli *cli, char *path, size_t size) {
-    const char *directory = getenv("CLUSTERD_AGENT_DIR");
-    struct config config;
-    int code = directory == NULL ? node_config_read(cli, "vm add", &config) : CLI_DONE;
-    if (code == CLI_DONE) {
-        snprintf(path, size, "%s/vm", directory != NULL ? directory : config.agent_dir);
-    }
-    return code;
-}
-
-/* Runs the agent at `path`; returns the result of agent_run(). */
-static int run_agent(struct cli *cli, const char *agent, const char *xml, const char *volumes,
-                     json_t **ret_result, char *ret_words, size_t size) {
-    const char *name = options_value(&cli->options, OPTION_NAME);
-    const char *const settings[][2] = {{"OCF_ROOT", "/usr/lib/ocf"},
-                                       {"OCF_RESOURCE_INSTANCE", name != NULL ? name : "new"},
-                                       {"OCF_RESKEY_volumes", volumes},
-                                       {NULL, NULL}};
-    int64_t limit_ms = ipc_now_ms() + VALIDATE_TIMEOUT_MS;
-    struct agent_call call = {
-        .path = agent,
-        .action = "validate-all",
-        .input = xml,
-        .settings = settings,
-        .deadline_ms = limit_ms < cli->deadline_ms ? limit_ms : cli->deadline_ms,
-    };
-    return agent_run(&call, ret_result, ret_words, size);
-}
-
-/* Asks the agent. On CLI_DONE *ret_needs is what the VM needs. */
+/* Asks the agent. On CLI_DONE its answer has what the VM needs, and warnings. */
 static int validate(struct cli *cli, const char *path, const char *xml, const char *volumes,
-                    json_t **ret_needs) {
-    char agent[CONFIG_MAX_TEXT + 8];
-    char words[512];
-    json_auto *result = NULL;
-    int code = find_agent(cli, agent, sizeof(agent));
+                    json_t **ret_answer) {
+    const char *name = options_value(&cli->options, OPTION_NAME);
+    const char *const params[][2] = {{"OCF_RESKEY_volumes", volumes}, {NULL, NULL}};
+    const struct vm_question question = {.command = "vm add",
+                                         .action = "validate-all",
+                                         .name = name != NULL ? name : "new",
+                                         .xml = xml,
+                                         .params = params};
+    json_auto *answer = NULL;
+    int code = vm_agent_ask(cli, &question, &answer);
     if (code != CLI_DONE) {
         return code;
     }
-    int r = run_agent(cli, agent, xml, volumes, &result, words, sizeof(words));
-    if (r == -ENOENT || r == -EACCES) {
-        return cli_fail(cli, CLI_FAILED, "install clusterd and its resource agents on this node",
-                        "vm add: the agent %s cannot be run: %s", agent, strerror(-r));
+    if (!vm_agent_agrees(answer)) {
+        return refuse(cli, path, answer);
     }
-    if (r == -ETIMEDOUT) {
-        return cli_fail(cli, CLI_DEADLINE, NULL,
-                        "vm add: the agent %s did not finish in time; it was killed", agent);
-    }
-    if (r < 0) {
-        return cli_fail(cli, CLI_FAILED, NULL, "vm add: the agent %s failed: %s", agent,
-                        words[0] != '\0' ? words : strerror(-r));
-    }
-    if (strcmp(json_text(result, "result"), "ok") != 0) {
-        return refuse(cli, path, result, words);
-    }
-    json_t *needs = json_object_get(result, "needs");
+    json_t *needs = json_object_get(answer, "needs");
     if (json_text(needs, "name")[0] == '\0' || json_text(needs, "uuid")[0] == '\0') {
         return cli_fail(cli, CLI_FAILED, "are clusterctl and the agents of the same version?",
-                        "vm add: the agent %s did not report the VM's name and uuid", agent);
+                        "vm add: the agent did not report the VM's name and uuid");
     }
-    show_findings("warning", json_object_get(result, "warnings"), 0);
-    *ret_needs = json_incref(needs);
+    *ret_answer = json_incref(answer);
     return CLI_DONE;
 }
 
@@ -277,6 +216,9 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
                         "vm add: the definition of %s is not UTF-8 text", name);
     }
     code = cli_resources(cli, "vm add", arguments);
+    if (code == CLI_DONE) {
+        code = set_move_policy(cli, "vm add", arguments);
+    }
     if (code != CLI_DONE) {
         json_decref(arguments);
         return code;
@@ -286,36 +228,44 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
     return cli_change(cli, "vm.add", arguments, done);
 }
 
+/* The same, with the cluster's volumes. */
+int vm_add_check(struct cli *cli, const char *title, const char *xml, json_t **ret_answer) {
+    json_auto *list = NULL;
+    int code = cli_request(cli, "volume.list", NULL, &list);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    text_auto *volumes = vm_agent_volumes(json_object_get(list, "volumes"));
+    if (volumes == NULL) {
+        return cli_fail(cli, CLI_FAILED, NULL, "vm add: out of memory");
+    }
+    return validate(cli, title, xml, volumes, ret_answer);
+}
+
+int vm_add_definition(struct cli *cli, const char *title, char **xml) {
+    json_auto *answer = NULL;
+    json_auto *macs = NULL;
+    int code = complete_definition(cli, title, xml);
+    if (code == CLI_DONE) {
+        code = complete_macs(cli, xml, &macs);
+    }
+    if (code == CLI_DONE) {
+        code = vm_add_check(cli, title, *xml, &answer);
+    }
+    if (code != CLI_DONE) {
+        return code;
+    }
+    show_findings("warning", json_object_get(answer, "warnings"), 0);
+    show_findings("note", macs, 0);
+    return add(cli, *xml, json_object_get(answer, "needs"));
+}
+
 int command_vm_add(struct cli *cli, char **words) {
     const char *title = strcmp(words[0], "-") == 0 ? "standard input" : words[0];
     text_auto *xml = malloc(WIRE_MAX_XML + 2);
-    json_auto *answer = NULL;
-    json_auto *needs = NULL;
-    json_auto *macs = NULL;
     if (xml == NULL) {
         return cli_fail(cli, CLI_FAILED, NULL, "vm add: out of memory");
     }
     int code = read_definition(cli, words[0], xml);
-    if (code == CLI_DONE) {
-        code = complete_definition(cli, title, &xml);
-    }
-    if (code == CLI_DONE) {
-        code = complete_macs(cli, &xml, &macs);
-    }
-    if (code == CLI_DONE) {
-        code = cli_request(cli, "volume.list", NULL, &answer);
-    }
-    if (code != CLI_DONE) {
-        return code;
-    }
-    text_auto *volumes = volume_paths(json_object_get(answer, "volumes"));
-    if (volumes == NULL) {
-        return cli_fail(cli, CLI_FAILED, NULL, "vm add: out of memory");
-    }
-    code = validate(cli, title, xml, volumes, &needs);
-    if (code != CLI_DONE) {
-        return code;
-    }
-    show_findings("note", macs, 0);
-    return add(cli, xml, needs);
+    return code == CLI_DONE ? vm_add_definition(cli, title, &xml) : code;
 }

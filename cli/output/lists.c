@@ -167,6 +167,38 @@ void view_operations(const struct screen *screen, const json_t *operations) {
     table_destroy(table);
 }
 
+void view_history(const struct screen *screen, const char *vm, const json_t *stays) {
+    static const struct table_column columns[] = {
+        {"NODE", TABLE_NAME},  {"FROM", TABLE_NAME}, {"UNTIL", TABLE_NAME},
+        {"FOR", TABLE_FIGURE}, {"CAME", TABLE_WRAP}, {"WENT", TABLE_WRAP},
+    };
+    size_t i = 0;
+    json_t *stay = NULL;
+    if (json_array_size(stays) == 0) {
+        fprintf(screen->file, "no history of %s is recorded yet\n", vm);
+        return;
+    }
+    struct table *table = table_create(screen, columns, sizeof(columns) / sizeof(columns[0]));
+    json_array_foreach (stays, i, stay) {
+        char from[TEXT_MAX];
+        char until[TEXT_MAX];
+        char length[TEXT_MAX];
+        int64_t from_ms = json_number(stay, "from_ms");
+        int64_t until_ms = json_number(stay, "until_ms");
+        table_row(table);
+        table_cell(table, STYLE_BOLD, "%s", json_text(stay, "node"));
+        table_cell(table, STYLE_PLAIN, "%.19s", text_clock(from_ms, from));
+        table_cell(table, STYLE_PLAIN, "%.19s",
+                   until_ms > 0 ? text_clock(until_ms, until) : "runs there");
+        table_cell(table, STYLE_PLAIN, "%s",
+                   until_ms > 0 ? text_duration(until_ms - from_ms, length) : "");
+        table_cell(table, STYLE_PLAIN, "%s", json_text(stay, "began"));
+        table_cell(table, STYLE_PLAIN, "%s", json_text(stay, "ended"));
+    }
+    table_print(table);
+    table_destroy(table);
+}
+
 void view_event(const struct screen *screen, const json_t *event) {
     char when[TEXT_MAX];
     char *line = NULL;
@@ -218,5 +250,39 @@ void view_names(const struct screen *screen, const char *name, const json_t *nam
         view_field(screen, STYLE_PLAIN, name, "%s: %s", key,
                    other != NULL ? other : json_string_value(value));
         name = "";
+    }
+}
+
+char *storage_file_line(const json_t *file) {
+    char size[TEXT_MAX];
+    char *text = NULL;
+    int64_t mb = (json_number(file, "bytes") + 1048575) / 1048576;
+    if (asprintf(&text, "%s: %s -> %s, %s", json_text(file, "disk"), json_text(file, "from"),
+                 json_text(file, "to"), text_megabytes(mb, size)) < 0) {
+        fputs("clusterctl: out of memory\n", stderr);
+        exit(1);
+    }
+    text_clean(text);
+    return text;
+}
+
+void view_storage(const struct screen *screen, const json_t *storage) {
+    static const char *const phases[][2] = {
+        {"copy", "the files are being copied"},
+        {"undo", "the files have not moved; their copies are being removed"},
+        {"finish", "the files have moved; the originals are being removed"}};
+    const char *reason = json_text(storage, "reason");
+    size_t i = 0;
+    json_t *file = NULL;
+    for (size_t k = 0; k < sizeof(phases) / sizeof(phases[0]); k++) {
+        if (strcmp(phases[k][0], json_text(storage, "phase")) == 0) {
+            view_field(screen, reason[0] != '\0' ? STYLE_WARN : STYLE_BUSY, "storage move",
+                       "%s%s%s", phases[k][1],
+                       reason[0] != '\0' ? "; the last attempt has failed: " : "", reason);
+        }
+    }
+    json_array_foreach (json_object_get(storage, "files"), i, file) {
+        text_auto *line = storage_file_line(file);
+        view_field(screen, STYLE_PLAIN, i == 0 ? "files" : "", "%s", line);
     }
 }

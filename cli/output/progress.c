@@ -154,6 +154,20 @@ void progress_operation(struct progress *progress, const json_t *operation) {
     progress->pending = true;
 }
 
+/* Only a guest that runs makes its memory dirty again; files are copied once. */
+static bool copies_memory(const json_t *sample) {
+    return json_number(sample, "iteration") > 0 || json_number(sample, "dirty_bps") > 0;
+}
+
+/* Until it is through, if nothing changes; "" as long as that cannot be said. */
+static const char *time_left(const json_t *sample, char text[TEXT_MAX]) {
+    int64_t net_bps = json_number(sample, "rate_bps") - json_number(sample, "dirty_bps");
+    int64_t kib_per_s = net_bps / 1024;
+    int64_t left_ms =
+        kib_per_s > 0 ? json_number(sample, "remaining_bytes") / 1024 * 1000 / kib_per_s : 0;
+    return left_ms >= 1000 ? text_duration(left_ms, text) : "";
+}
+
 static void write_plain_line(struct progress *progress, struct progress_row *row) {
     int64_t percent = json_number(row->sample, "percent");
     int64_t now_ms = ipc_now_ms();
@@ -167,12 +181,27 @@ static void write_plain_line(struct progress *progress, struct progress_row *row
     row->shown_tenth = percent / 10;
     row->shown_ms = now_ms;
     route(row->vm, where, sizeof(where));
-    fprintf(progress->screen->file, "%s:%s%s, %d %%, %s, dirty %s, pass %d, %s left\n",
-            json_text(row->vm, "vm"), where[0] != '\0' ? " " : "", where, (int)percent,
-            text_rate(json_number(row->sample, "rate_bps"), rate),
-            text_rate(json_number(row->sample, "dirty_bps"), dirty),
-            (int)json_number(row->sample, "iteration"),
+    fprintf(progress->screen->file, "%s:%s%s, %d %%", json_text(row->vm, "vm"),
+            where[0] != '\0' ? " " : "", where, (int)percent);
+    if (json_number(row->sample, "rate_bps") > 0) {
+        fprintf(progress->screen->file, ", %s",
+                text_rate(json_number(row->sample, "rate_bps"), rate));
+    }
+    if (copies_memory(row->sample)) {
+        fprintf(progress->screen->file, ", dirty %s, pass %d",
+                text_rate(json_number(row->sample, "dirty_bps"), dirty),
+                (int)json_number(row->sample, "iteration"));
+    }
+    if (json_number(row->sample, "throttle_percent") > 0) {
+        fprintf(progress->screen->file, ", guest slowed down by %d %%",
+                (int)json_number(row->sample, "throttle_percent"));
+    }
+    fprintf(progress->screen->file, ", %s left",
             text_megabytes(json_number(row->sample, "remaining_bytes") / 1048576, left));
+    if (time_left(row->sample, left)[0] != '\0') {
+        fprintf(progress->screen->file, ", about %s", time_left(row->sample, left));
+    }
+    fputc('\n', progress->screen->file);
     fflush(progress->screen->file);
 }
 
@@ -193,24 +222,42 @@ void progress_sample(struct progress *progress, const json_t *sample) {
     }
 }
 
-/* "web1 n1 -> n2 [======>     ]  45%  812M/s dirty  120M/s pass 2": never wider than
+static void write_figures(const json_t *sample, char *text, size_t size) {
+    char number[TEXT_MAX];
+    int64_t percent = json_number(sample, "percent");
+    percent = percent < 0 ? 0 : percent > 100 ? 100 : percent;
+    size_t used = (size_t)snprintf(text, size, "%3d%%", (int)percent);
+    if (json_number(sample, "rate_bps") > 0) {
+        used += (size_t)snprintf(text + used, size - used, " %6s",
+                                 text_rate(json_number(sample, "rate_bps"), number));
+    }
+    if (copies_memory(sample)) {
+        used += (size_t)snprintf(text + used, size - used, " dirty %6s pass %d",
+                                 text_rate(json_number(sample, "dirty_bps"), number),
+                                 (int)json_number(sample, "iteration"));
+    }
+    if (json_number(sample, "throttle_percent") > 0) {
+        used += (size_t)snprintf(text + used, size - used, " slowed %d%%",
+                                 (int)json_number(sample, "throttle_percent"));
+    }
+    if (time_left(sample, number)[0] != '\0') {
+        (void)snprintf(text + used, size - used, " ETA %s", time_left(sample, number));
+    }
+}
+
+/* "web1 n1 -> n2 [======>     ]  45%  812M/s dirty  120M/s pass 2 ETA 3 s": never wider than
  * the screen. */
 static void draw_bar(const struct progress *progress, const struct progress_row *row) {
     const struct screen *screen = progress->screen;
     char where[160];
-    char figures[3 * TEXT_MAX];
-    char rate[TEXT_MAX];
-    char dirty[TEXT_MAX];
+    char figures[5 * TEXT_MAX];
     int64_t percent = json_number(row->sample, "percent");
     percent = percent < 0 ? 0 : percent > 100 ? 100 : percent;
     route(row->vm, where, sizeof(where));
     if (row->sample == NULL) {
         snprintf(figures, sizeof(figures), "%s", json_text(row->vm, "state"));
     } else {
-        snprintf(figures, sizeof(figures), "%3d%% %6s dirty %6s pass %d", (int)percent,
-                 text_rate(json_number(row->sample, "rate_bps"), rate),
-                 text_rate(json_number(row->sample, "dirty_bps"), dirty),
-                 (int)json_number(row->sample, "iteration"));
+        write_figures(row->sample, figures, sizeof(figures));
     }
     int names = progress->name_columns + 1 + progress->route_columns + 1;
     int bar = screen->columns - 1 - names - (int)strlen(figures) - 3;

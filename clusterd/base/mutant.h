@@ -22,6 +22,7 @@
     X(snapshot_short, "a snapshot is taken over without its last VM")                    \
     X(reply_before_commit, "a client is told \"done\" before the change is committed")   \
     X(forgetful_counts, "a node whose database was replaced counts as before")           \
+    X(state_unchecked, "what a node says of its log counts though it was damaged")       \
     X(end_of_log_unread, "what the log's end tells of another's log counts for nothing") \
     X(small_view_unchecked, "one of two nodes goes on alone without fencing")            \
     X(generation_not_compared, "what became of an earlier copy is taken for this one's") \
@@ -51,6 +52,14 @@
     X(former_list_ignored, "a view has a majority of its own list of nodes only")        \
     X(newer_in_old_view, "a command is given that a member's clusterd does not know")    \
     X(too_old_comes_in, "a clusterd becomes a member that cannot read all of the log")   \
+    X(definition_kept, "the originals are removed, and the definition names them still") \
+    X(undo_late, "the copies are removed although they are the VM's files")              \
+    X(leftover_unowned, "of saved memory that nobody needs, the path is forgotten")      \
+    X(leftover_early, "saved memory counts as used as soon as its restore is ordered")   \
+    X(mirror_undone, "QEMU's copies are removed though it is unclear what it does")      \
+    X(copies_early, "the definition names copies that QEMU has not gone over to")        \
+    X(restart_early, "a drain starts a VM elsewhere before its stop has ended")          \
+    X(empty_unchecked, "a node counts as drained while a VM on it shuts down")           \
     X(rules_forgotten, "a hard rule is held by neither the planner nor the model")
 
 #ifdef CLUSTERD_MUTANTS

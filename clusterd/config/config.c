@@ -83,7 +83,7 @@ void config_init(struct config *config) {
         .admin_group = "clusterd",
         .reader_group = "clusterd-read",
         .libvirt_uri = "qemu:///system",
-        .migrate_uri = "qemu+tcp://%s/system",
+        .migrate_uri = "qemu+tls://%s/system",
         .watchdog_ms = TIMEOUT_WATCHDOG_MS,
         .log_target = LOG_TARGET_STDERR,
         .log_level = LOG_LEVEL_INFO,

@@ -5,6 +5,7 @@
 #include "core/core.h"
 
 #include "base/check.h"
+#include "base/migrate_uri.h"
 #include "base/mutant.h"
 #include "core/apply/apply.h"
 #include "core/core_internal.h"
@@ -178,6 +179,7 @@ static int on_boot(struct core *c, const struct core_boot *boot) {
     if (err == 0) {
         err = replica_init(&c->replica, boot, &c->model);
         c->booted = true;
+        c->replica.usage.moves_in_clear = migrate_uri_is_clear(c->migrate_uri);
     }
     if (err < 0) {
         return err;
@@ -212,6 +214,7 @@ static int on_message(struct core *c, const struct core_message *event) {
         err = replica_message(&c->replica, event->sender, &m, c->now_ms, c->wall_ms, &c->out);
         if (err == 0 && m.type == MESSAGE_HEARTBEAT) {
             usage_note(c, event->sender, &m.body.msg_heartbeat);
+            moves_note(c, event->sender, &m.body.msg_heartbeat);
         }
         if (err == 0 && m.type == MESSAGE_PROGRESS) {
             err = progress_note(c, &m.body.msg_progress);
@@ -264,6 +267,10 @@ static int stop_if_done(struct core *c) {
     const struct model_node *self = core_self(c);
     if (!c->stopping) {
         return 0;
+    }
+    bool works = executor_end_files(c) || model_node_works_on_files(&c->model, c->self);
+    if (works && replica_usable(&c->replica)) {
+        return 0; /* their reports come, and others go on */
     }
     if (executor_may_stop(c)) {
         outbox_add(&c->out, CORE_ACTION_WATCHDOG)->watchdog.feed = 0;
@@ -406,6 +413,7 @@ void core_get_status(const struct core *c, struct core_status *ret) {
         .commit_index = r->commit_index,
         .applied_index = r->applied_index,
         .stored_index = r->stored_index,
+        .in_clear = {.v = c->in_clear, .n = c->n_in_clear},
     };
     if (c->booted) {
         replica_list_text(r, ret->list_differs, sizeof(ret->list_differs));

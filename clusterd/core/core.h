@@ -19,6 +19,7 @@
 
 #include "core/model/model.h"
 #include "wire/command.h"
+#include "wire/prediction.h"
 #include "wire/progress.h"
 
 #include <stdbool.h>
@@ -155,6 +156,8 @@ struct core_agent {
     const struct core_seen *seen;
     uint32_t n_seen;
     struct wire_strs models, machines;
+    MOVE_FIGURES(WIRE_MEMBER, core_agent)      /* vm migrate_to */
+    PREDICTION_FIELDS(WIRE_MEMBER, core_agent) /* vm predict */
     const char *machine; /* DONE, DOMAIN: the machine type the VM runs with; "" or NULL: unknown */
 };
 
@@ -171,13 +174,14 @@ struct core_fence {
 enum core_request_kind {
     REQUEST_COMMAND = 1,
     REQUEST_DEVICE_TEST,
-    REQUEST_OUTLOOK /* bring core_get_outlook() up to date; REPLY OK says that it is */
+    REQUEST_PREDICT, /* what a live move would take: REPLY has it */
+    REQUEST_OUTLOOK  /* bring core_get_outlook() up to date; REPLY OK says that it is */
 };
 
 struct core_request {
     uint64_t id; /* comes back in REPLY */
     enum core_request_kind kind;
-    uint32_t command;          /* COMMAND: enum command_type */
+    uint32_t command;          /* COMMAND: enum command_type; PREDICT: VM_MOVE */
     const void *value;         /* and its struct */
     const char *device, *node; /* DEVICE_TEST */
 };
@@ -256,6 +260,8 @@ struct core_run_agent {
     uint64_t timeout_ms; /* then its process group gets SIGKILL and AGENT_DONE says RESULT_TIMEOUT;
                             0: no limit */
     uint8_t outlives;    /* the agent is not killed when this clusterd ends */
+    uint8_t hears_end;   /* it says how it ended when it is asked to end, even in its first moment:
+                            it begins with SIGTERM blocked, and takes it when it can */
 };
 
 struct core_kill_agent {
@@ -283,6 +289,10 @@ enum core_reply_code {
     REPLY_FAILED
 };
 
+struct core_prediction {
+    PREDICTION_FIELDS(WIRE_MEMBER, core_prediction)
+};
+
 struct core_reply {
     uint64_t id;
     enum core_reply_code code;
@@ -290,6 +300,7 @@ struct core_reply {
     const char *message; /* one line; "" when OK */
     const char *hint;    /* what to do; may be "" */
     const char *warning; /* with OK: done, but it breaks something; one line, or "" */
+    const struct core_prediction *prediction; /* of PREDICT; NULL: the VM is not moved live */
 };
 
 struct core_progress {
@@ -388,6 +399,8 @@ struct core_status {
     char version_differs[300];
     /* Which node has a different state from the others after the same log; "". */
     char state_differs[300];
+    /* Nodes whose moves are not encrypted, as they say (not replicated); the core's own. */
+    struct wire_ids in_clear;
 };
 void core_get_status(const struct core *core, struct core_status *ret_status);
 

@@ -55,6 +55,7 @@ struct core {
     struct reserve reserve;
     struct outlook outlook;
     struct solve_job *jobs[SOLVE_PURPOSES]; /* owned */
+    struct solve_answers answers;
     uint64_t last_job;
     uint64_t solve_in_loop; /* nodes times VMs */
 
@@ -66,6 +67,8 @@ struct core {
         uint32_t cpu_mean; /* sixteenths of a permille, over about the last ten reports */
     } usage[WIRE_MAX_NODES];
     uint32_t n_usage;
+    uint32_t in_clear[WIRE_MAX_NODES]; /* nodes whose moves are not encrypted, as they say */
+    uint32_t n_in_clear;
 };
 
 #endif

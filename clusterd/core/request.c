@@ -7,6 +7,7 @@
 #include "core/core_internal.h"
 #include "core/model/fence_devices.h"
 #include "core/model/machine.h"
+#include "core/model/needed_protocol.h"
 #include "core/planner/planner.h"
 #include "core/policy/outlook.h"
 #include "core/request.h"
@@ -33,6 +34,14 @@ static int request_move(struct core *c, const struct core_request *request) {
     if (!vm) {
         return propose(c, request, &move); /* apply reports it */
     }
+    if (move.mode == MOVE_LIVE && vm->mobility == MOBILITY_QUICK && model_vm_has_tpm(vm)) {
+        return refuse(c, request,
+                      outbox_text(&c->out,
+                                  "%s may not be moved live: it has a TPM, whose state cannot "
+                                  "change hands while the guest runs",
+                                  vm->name),
+                      "move it with --quick");
+    }
     if (move.mode == MOVE_LIVE && vm->mobility == MOBILITY_QUICK) {
         return refuse(c, request, outbox_text(&c->out, "%s may not be moved live", vm->name),
                       outbox_text(&c->out,
@@ -53,6 +62,9 @@ static int request_move(struct core *c, const struct core_request *request) {
                 outbox_text(&c->out, "clusterctl vm explain %s shows each node", vm->name));
         }
         move.to = outbox_text(&c->out, "%s", model_node_name(&c->model, all.best));
+        struct cmd_vm_move any = move;
+        any.any = 1; /* where all members know that */
+        move = version_of_command(COMMAND_VM_MOVE, &any) <= c->replica.protocol ? any : move;
         return propose(c, request, &move);
     }
     for (uint32_t i = 0; i < all.n; i++) {
@@ -232,6 +244,9 @@ static int request_fence(struct core *c, const struct core_request *request) {
 int core_request(struct core *c, const struct core_request *request) {
     if (request->kind == REQUEST_DEVICE_TEST) {
         return executor_test_device(c, request);
+    }
+    if (request->kind == REQUEST_PREDICT) {
+        return executor_predict(c, request);
     }
     if (request->kind == REQUEST_OUTLOOK) {
         return outlook_request(c, request->id);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What nodes broadcast about themselves without committing it: how busy they are, and how far a
- * move has come. None of it outlives this clusterd, and safety depends on none of it.
+ * What nodes broadcast about themselves without committing it: how busy they are, whether their
+ * moves are encrypted, and how far a move has come. None of it outlives this clusterd, and safety
+ * depends on none of it.
  */
 #include "core/telemetry.h"
 
@@ -26,6 +27,18 @@ void usage_note(struct core *c, uint32_t node, const struct msg_heartbeat *h) {
     c->usage[i].usage = (struct core_usage){.memory_total_mb = h->memory_total_mb,
                                             .memory_free_mb = h->memory_free_mb,
                                             .cpu_busy_permille = h->cpu_busy_permille};
+}
+
+void moves_note(struct core *c, uint32_t node, const struct msg_heartbeat *h) {
+    uint32_t i = 0;
+    while (i < c->n_in_clear && c->in_clear[i] != node) {
+        i++;
+    }
+    if (i < c->n_in_clear && !h->moves_in_clear) {
+        c->in_clear[i] = c->in_clear[--c->n_in_clear];
+    } else if (i == c->n_in_clear && h->moves_in_clear && i < WIRE_MAX_NODES) {
+        c->in_clear[c->n_in_clear++] = node;
+    }
 }
 
 int progress_note(struct core *c, const struct msg_progress *p) {

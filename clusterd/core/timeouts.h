@@ -125,6 +125,7 @@
 #define TIMEOUT_LAST_WORD_MS 5000u
 /* A node says within the first whether libvirt runs a VM that is being added, even if the answer is
  * "cannot say". A client waits for the nodes no longer than the second. */
+#define TIMEOUT_PREDICT_MS 10000u /* of a live move, for a client: it measures for a second */
 #define TIMEOUT_CLAIM_MS 10000u
 #define TIMEOUT_ADD_MS 25000u
 /* For libvirt's answer about its CPU models. */
@@ -172,12 +173,16 @@
  * published, and a node with hung storage, whose heartbeat also stops, has been classified as
  * stalled. */
 #define TIMEOUT_VOLUME_DIFFERENT_MS (TIMEOUT_VOLUME_MS + 1500u)
-/* When power has come back, the nodes report and prove their volumes within moments of each other.
- * Placing VMs at once would crowd the first node. */
+/* When power has come back, the nodes report, prove their volumes, and say what runs no more within
+ * moments of each other. Placing VMs at once would crowd the first node, and start the VM first
+ * that is asked about first. */
 #define TIMEOUT_JOINING_MS 3000u
 /* A step that did not help is not repeated before the first; the pause doubles up to the second. */
 #define TIMEOUT_STEP_MS 1000u
 #define TIMEOUT_STEP_MAX_MS 30000u
+/* An answer of the solver about a model that has not changed is asked for again after this long:
+ * some of it hangs on the time. */
+#define TIMEOUT_ANSWER_MS 10000u
 /* After an automatic move has failed, its VM is not chosen again for this long. */
 #define TIMEOUT_MOVE_RETRY_MS 600000u
 /* Loads change without a commit: balance checks them at this interval. */

@@ -13,6 +13,7 @@ WIRE_DEFINE(view_node);
 WIRE_DEFINE(report_domain);
 WIRE_DEFINE(report_order);
 WIRE_DEFINE(resource_amount);
+WIRE_DEFINE(storage_file);
 
 #define X(NAME, number, command, since, flags) WIRE_DEFINE(cmd_##command);
 WIRE_COMMANDS(X)

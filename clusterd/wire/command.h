@@ -9,6 +9,7 @@
 #ifndef CLUSTERD_WIRE_COMMAND_H
 #define CLUSTERD_WIRE_COMMAND_H
 
+#include "wire/move_figures.h"
 #include "wire/record.h"
 
 #include <stdbool.h>
@@ -80,9 +81,14 @@ WIRE_STRUCT(report_order);
     F(S, U64, amount, WIRE_MAX_AMOUNT)
 WIRE_STRUCT(resource_amount);
 
-#define WIRE_FIELDS_cmd_node_drain(F, S) F(S, STR, node, WIRE_MAX_NAME)
+#define WIRE_FIELDS_cmd_node_drain(F, S) \
+    F(S, STR, node, WIRE_MAX_NAME)       \
+    F(S, U64, deadline_ms, WIRE_MAX_DEADLINE_MS) /* from now on; 0: none */
 
-#define WIRE_FIELDS_cmd_node_resume(F, S) F(S, STR, node, WIRE_MAX_NAME)
+#define WIRE_FIELDS_cmd_node_resume(F, S)                                          \
+    F(S, STR, node, WIRE_MAX_NAME)                                                 \
+    F(S, U8, failback, 2) /* enum failback */                                      \
+    F(S, U8, due, 1) /* the policy's: the hours have come for which VMs waited */
 
 #define WIRE_FIELDS_cmd_node_fence(F, S) F(S, STR, node, WIRE_MAX_NAME)
 
@@ -129,7 +135,9 @@ WIRE_STRUCT(resource_amount);
     F(S, U8, start, 1)                           \
     F(S, LIST, resources, resource_amount) \
     F(S, STR, machine, WIRE_MAX_NAME) /* as in the definition: may be an alias, or "" */ \
-    F(S, STR, arch, WIRE_MAX_NAME)
+    F(S, STR, arch, WIRE_MAX_NAME) \
+    F(S, U8, move_policy, 4) /* enum vm_move_policy */ \
+    F(S, U8, mobility, 2) /* enum vm_mobility */
 
 #define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
 
@@ -145,7 +153,11 @@ WIRE_STRUCT(resource_amount);
     F(S, U8, mode, 2) /* enum move_mode */                         \
     F(S, U8, cause, 0) /* enum move_cause */                       \
     F(S, U64, serial, 0) /* the policy's: the VM's last change at the decision */ \
-    F(S, STR, reason, WIRE_MAX_TEXT) /* the policy's: why, in words */
+    F(S, STR, reason, WIRE_MAX_TEXT) /* the policy's: why, in words */ \
+    F(S, U32, max_downtime_ms, WIRE_MAX_DOWNTIME_MS) /* 0: as for the VM */ \
+    F(S, U32, bandwidth_mbps, WIRE_MAX_MBPS)         /* 0: the setting */    \
+    F(S, U8, if_not_converging, 2) /* enum convergence */ \
+    F(S, U8, any, 1) /* "to" was the best node then: another one will do, too */
 
 /* Changes of an existing VM: only what `given` names. */
 #define WIRE_FIELDS_cmd_vm_set(F, S)     \
@@ -157,7 +169,24 @@ WIRE_STRUCT(resource_amount);
     F(S, STRS, possible, WIRE_MAX_NODES)  \
     F(S, STRS, preferred, WIRE_MAX_NODES) \
     F(S, LIST, resources, resource_amount) /* as of NODE_SET */ \
-    F(S, U8, accept_disks, 1) /* the disks in the definition may be used all the same */
+    F(S, U8, accept_disks, 1) /* the disks in the definition may be used all the same */ \
+    F(S, U32, max_downtime_ms, WIRE_MAX_DOWNTIME_MS) /* 0: the setting */ \
+    F(S, U8, move_policy, 4) /* enum vm_move_policy */
+
+#define WIRE_FIELDS_storage_file(F, S) /* a file of a VM that is moved */ \
+    F(S, STR, disk, WIRE_MAX_NAME) /* as <target dev=>, or "nvram" */     \
+    F(S, STR, from, WIRE_MAX_PATH)                                        \
+    F(S, STR, to, WIRE_MAX_PATH)                                          \
+    F(S, U64, bytes, 0)
+WIRE_STRUCT(storage_file);
+
+/* The files of a VM are to be moved, as the agent's copy-plan says (resource-agents/vm). */
+#define WIRE_FIELDS_cmd_vm_storage(F, S)                                      \
+    F(S, STR, vm, WIRE_MAX_NAME)                                              \
+    F(S, U64, serial, 0) /* the VM's last change when the plan was made */         \
+    F(S, LIST, files, storage_file)                                           \
+    F(S, STR, xml, WIRE_MAX_XML) /* the definition afterwards */              \
+    F(S, STRS, volumes, 64)      /* names: those that it needs afterwards */
 
 /* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
 
@@ -167,7 +196,7 @@ WIRE_STRUCT(resource_amount);
     F(S, U64, serial, 0)     /* the VM's last change then: an order on older facts is refused */ \
     F(S, U8, kind, 0)        /* enum order_kind */                                      \
     F(S, U32, node, 0)       /* who acts */                                             \
-    F(S, U32, target, 0)     /* MIGRATE: where to */                                    \
+    F(S, U32, target, 0)     /* MIGRATE: where to; STOP: where it is to start then */   \
     F(S, U64, operation, 0)  /* 0: none */                                              \
     F(S, STR, reason, WIRE_MAX_TEXT)
 
@@ -195,7 +224,20 @@ WIRE_STRUCT(resource_amount);
     F(S, U8, refused, 1) /* MIGRATE, RESTORE: the target never will take the VM */ \
     F(S, U8, not_begun, 1) /* nothing was changed, nor will be */ \
     F(S, STR, machine, WIRE_MAX_NAME) /* START: as of report_domain */ \
-    F(S, U8, handed_over, 1) /* MIGRATE: the target has the VM, still paused */
+    F(S, U8, handed_over, 1) /* MIGRATE: the target has the VM, still paused */ \
+    MOVE_FIGURES(F, S) /* MIGRATE */
+
+/* A file that no VM needs any more (model_leftover) is to be removed; and how that went. */
+#define WIRE_FIELDS_cmd_leftover_order(F, S) \
+    F(S, STR, path, WIRE_MAX_PATH)           \
+    F(S, U32, node, 0) /* who acts */
+
+#define WIRE_FIELDS_cmd_leftover_report(F, S) \
+    F(S, U64, order, 0)                       \
+    F(S, U32, node, 0)                        \
+    F(S, U64, incarnation, 0)                 \
+    F(S, U8, result, 0) /* enum agent_result */ \
+    F(S, STR, reason, WIRE_MAX_TEXT)
 
 #define WIRE_FIELDS_cmd_vm_event(F, S) /* seen by `vm watch`, not ordered by clusterd */ \
     F(S, U32, vm, 0)                   \
@@ -260,7 +302,9 @@ WIRE_STRUCT(resource_amount);
 
 #define WIRE_FIELDS_cmd_rule_remove(F, S) F(S, STR, rule, WIRE_MAX_NAME)
 
-#define WIRE_FIELDS_cmd_operation_cancel(F, S) F(S, U64, operation, 0)
+#define WIRE_FIELDS_cmd_operation_cancel(F, S) \
+    F(S, U64, operation, 0)                    \
+    F(S, U8, late, 1) /* the policy's: the deadline of a drain has passed */
 
 #define WIRE_FIELDS_cmd_operation_end(F, S) /* by the policy: the operation cannot go further */ \
     F(S, U64, operation, 0)                 \
@@ -314,7 +358,10 @@ WIRE_STRUCT(resource_amount);
     X(NODE_SET,         30, node_set,         2, TAKES_ROOM) \
     X(VM_RETRY,         31, vm_retry,         4, 0)          \
     X(VM_CLAIM,         32, vm_claim,         4, 0)          \
-    X(NODE_LIBVIRT,     33, node_libvirt,     4, 0)
+    X(NODE_LIBVIRT,     33, node_libvirt,     4, 0)          \
+    X(VM_STORAGE,       34, vm_storage,       5, 0)          \
+    X(LEFTOVER_ORDER,   35, leftover_order,   5, 0)          \
+    X(LEFTOVER_REPORT,  36, leftover_report,  5, 0)
 
 enum { TAKES_ROOM = 1u << 0 };
 
@@ -353,7 +400,14 @@ enum agent_event {
 enum fence_evidence { EVIDENCE_NONE = 0, EVIDENCE_AGENT, EVIDENCE_WATCHDOG, EVIDENCE_ADMIN };
 /* Who wants the VM moved. */
 enum move_cause { CAUSE_PERSON = 0, CAUSE_ROOM /* for VMs with no place */, CAUSE_BALANCE };
-enum move_mode { MOVE_AUTO = 0, MOVE_LIVE, MOVE_QUICK };
+/* A person may choose up to QUICK; a drain also does the others, as the VM's policy says. */
+enum move_mode { MOVE_AUTO = 0, MOVE_LIVE, MOVE_QUICK, MOVE_RESTART, MOVE_SHUT_DOWN };
+/* What follows if a guest dirties its memory too fast to be moved live. */
+enum convergence {
+    CONVERGENCE_DEFAULT = 0 /* the setting */,
+    CONVERGENCE_ABORT,
+    CONVERGENCE_SUSPEND
+};
 enum volume_state {
     VOLUME_UNKNOWN = 0,
     VOLUME_OK,
@@ -369,6 +423,20 @@ enum vm_mobility {
     MOBILITY_QUICK,    /* never live: only saved and restored */
     MOBILITY_FIXED     /* stays where it runs */
 };
+/* Whether a resume brings back the VMs that the drain has moved away. */
+enum failback {
+    FAILBACK_NOW = 0,
+    FAILBACK_NO,    /* they stay where they are */
+    FAILBACK_POLICY /* in the hours that the setting failback_hours names */
+};
+/* What a drain of its node does with the VM. */
+enum vm_move_policy {
+    MOVE_POLICY_LIVE_OR_QUICK = 0, /* live; quickly if that fails and drain_allow_quick is set */
+    MOVE_POLICY_LIVE,              /* live, or it stays */
+    MOVE_POLICY_RESTART,           /* shut down, and started on another node */
+    MOVE_POLICY_SHUT_DOWN,         /* shut down, and started when the node is resumed */
+    MOVE_POLICY_STAY               /* it runs on, and the node does not become empty */
+};
 enum {
     VM_SET_PRIORITY = 1u << 0,
     VM_SET_AUTO_START = 1u << 1,
@@ -376,7 +444,9 @@ enum {
     VM_SET_POSSIBLE = 1u << 3,
     VM_SET_PREFERRED = 1u << 4,
     VM_SET_RESOURCES = 1u << 5,
-    VM_SET_ACCEPT_DISKS = 1u << 6
+    VM_SET_ACCEPT_DISKS = 1u << 6,
+    VM_SET_MAX_DOWNTIME = 1u << 7,
+    VM_SET_MOVE_POLICY = 1u << 8
 };
 enum { NODE_SET_VMS_MAX = 1u << 0, NODE_SET_RESOURCES = 1u << 1 };
 enum operation_state {

@@ -28,7 +28,8 @@
 /*
  * 2: rules of placement, VM_SET, NODE_SET. 3: further resources. 4: a node's report of its libvirt
  * and QEMU, several fence devices for a node. 5: a STATE says the lowest version and the version
- * that the log needs, heartbeats carry the model's digest, the setting state_check.
+ * that the log needs, heartbeats carry the model's digest and whether a node's moves are encrypted,
+ * the setting state_check.
  *
  * A new command, or a new part of one, needs a new version: a clusterd that does not know it would
  * apply it differently and get a different model. No cluster was ever updated node by node below
@@ -75,7 +76,8 @@ WIRE_STRUCT(state_vote);
     F(S, U64, list, 0)        /* digest of corosync's list of nodes there */      \
     F(S, LIST, lists, state_vote)                                                 \
     F(S, U32, lowest, 0)      /* its lowest version; 0: only `protocol` */   \
-    F(S, U32, needs, 0)       /* the version that its log needs; 0: the first */
+    F(S, U32, needs, 0)       /* the version that its log needs; 0: the first */ \
+    F(S, U64, digest, 0)      /* of all of it, made before it was encoded; 0: an older build */
 WIRE_STRUCT(msg_state);
 
 #define WIRE_FIELDS_propose_member(F, S) \
@@ -149,7 +151,8 @@ WIRE_STRUCT(msg_snapshot);
     F(S, U64, memory_free_mb, 0)         \
     F(S, U32, cpu_busy_permille, 0)      \
     F(S, U64, check_index, 0)  /* the log index of its model */ \
-    F(S, U64, check_digest, 0) /* the model's digest; 0: not given */
+    F(S, U64, check_digest, 0) /* the model's digest; 0: not given */ \
+    F(S, U8, moves_in_clear, 1) /* its migrate_uri encrypts nothing; 0: it does, or not told */
 WIRE_STRUCT(msg_heartbeat);
 
 /* Progress of a migration, for people only: neither stored nor acknowledged. */

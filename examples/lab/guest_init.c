@@ -70,6 +70,7 @@ struct settings {
     uint32_t dirty_mbps;
     uint32_t dirty_mb;
     bool deaf;
+    char fill[32];
 };
 
 static struct settings settings;
@@ -234,7 +235,9 @@ static void *run_disk(void *fd_pointer) {
         int r = write_record(fd, sector, &record);
         if (r == 0)
             r = read_ring(fd, ring);
-        if (r < 0) {
+        if (r < 0 && atomic_load(&leaving)) {
+            break; /* the kernel takes its devices away before it powers off */
+        } else if (r < 0) {
             say("disk error at seq %" PRIu64 ": %s\n", seq, strerror(-r));
         } else {
             look_for_foreigner(ring, nonce, boot, found_seq);
@@ -254,17 +257,29 @@ static void *run_disk(void *fd_pointer) {
 
 /* ---- memory ---- */
 
+/* The word again and again: whoever sees this memory anywhere knows it. */
+static void fill(uint8_t *memory, size_t size) {
+    size_t n = strlen(settings.fill);
+    for (size_t at = 0; n > 0 && at + n <= size; at += n)
+        memcpy(memory + at, settings.fill, n);
+    if (n > 0)
+        say("filled %zu MB\n", size >> 20);
+}
+
 /* Dirties pages round and round at the wanted rate, in slices of 10 ms, so that a live migration
  * has something to chase. */
 static void *run_dirtier(void *unused) {
     (void)unused;
     size_t size = (size_t)settings.dirty_mb << 20;
-    volatile uint8_t *memory =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
+    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) {
         say("cannot dirty %u MB: %s\n", settings.dirty_mb, strerror(errno));
         return NULL;
     }
+    fill(mapped, size);
+    if (settings.dirty_mbps == 0)
+        return NULL;
+    volatile uint8_t *memory = mapped;
 
     uint64_t pages_per_slice = (uint64_t)settings.dirty_mbps * (1 << 20) / PAGE / 100;
     size_t at = 0;
@@ -298,6 +313,8 @@ static void read_settings(void) {
             settings.dirty_mbps = (uint32_t)strtoul(word + 10, NULL, 10);
         else if (strncmp(word, "lab.dirty_mb=", 13) == 0)
             settings.dirty_mb = (uint32_t)strtoul(word + 13, NULL, 10);
+        else if (strncmp(word, "lab.fill=", 9) == 0)
+            snprintf(settings.fill, sizeof(settings.fill), "%s", word + 9);
         else if (strcmp(word, "lab.deaf") == 0)
             settings.deaf = true;
     }
@@ -382,7 +399,7 @@ int main(void) {
         start_thread(run_disk, &disk_fd);
     else
         say("no disk: %s\n", strerror(errno));
-    if (settings.dirty_mbps > 0 && settings.dirty_mb > 0)
+    if ((settings.dirty_mbps > 0 || settings.fill[0] != '\0') && settings.dirty_mb > 0)
         start_thread(run_dirtier, NULL);
 
     struct pollfd button = {.fd = open_power_button(), .events = POLLIN};

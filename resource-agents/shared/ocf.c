@@ -16,8 +16,8 @@
 int ocf_process_setup(enum ocf_parent parent) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
-    /* Without clusterd most operations have lost their purpose; libvirt still knows the truth about
-     * the VM. */
+    /* Without clusterd most operations have no purpose any more; libvirt still knows the truth
+     * about the VM. */
     if (prctl(PR_SET_PDEATHSIG, parent == OCF_DIES_WITH_PARENT ? SIGKILL : 0) < 0) {
         return -errno;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The resource agent's side of the OCF protocol: exit codes, parameters from the environment, and
- * what clusterd expects of every agent process: it dies with clusterd as a rule, reacts to SIGTERM,
- * and is not killed by a closed pipe.
+ * what clusterd expects of every agent process. As a rule it dies with clusterd; it reacts to
+ * SIGTERM, and a closed pipe does not kill it.
  */
 #ifndef AGENTS_SHARED_OCF_H
 #define AGENTS_SHARED_OCF_H

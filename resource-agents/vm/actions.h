@@ -10,15 +10,27 @@ void action_start(struct operation *operation);
 void action_stop(struct operation *operation);
 void action_destroy(struct operation *operation);
 void action_monitor(struct operation *operation);
+void action_state_remove(struct operation *operation);
 void action_resume(struct operation *operation);
 void action_claim(struct operation *operation);
+void action_host_inspect(struct operation *operation);
+void action_host_define(struct operation *operation);
+void action_host_forget(struct operation *operation);
+void action_host_move(struct operation *operation);
 void action_migrate_to(struct operation *operation);
 void action_migrate_from(struct operation *operation);
+void action_predict(struct operation *operation);
 void action_save(struct operation *operation);
 void action_restore(struct operation *operation);
+void action_copy(struct operation *operation);
+void action_mirror(struct operation *operation);
+void action_mirror_continue(struct operation *operation);
+void action_copy_undo(struct operation *operation);
+void action_copy_finish(struct operation *operation);
 
 /* Actions without a VM: they print by themselves and return the exit code. */
 int action_validate_all(const struct params *params, const char *xml, size_t xml_len);
+int action_copy_plan(const struct params *params, const char *xml, size_t xml_len);
 int action_meta_data(const struct params *params, const char *xml, size_t xml_len);
 int action_host_cpu(const struct params *params, const char *xml, size_t xml_len);
 int action_watch(const struct params *params, const char *xml, size_t xml_len);
@@ -29,7 +41,7 @@ int read_definition(struct operation *operation, struct definition *ret_definiti
 
 /*
  * A VM that should come up is here already: ok if it runs with our generation (the order came
- * twice), else failed, with its state. `wish` is what was to be done ("start").
+ * twice), else failed, with its state. `wish` names what should be done ("start").
  */
 void judge_present(struct operation *operation, const char *wish);
 

@@ -16,6 +16,8 @@ enum {
     KEEPALIVE_S = 2,
     KEEPALIVE_COUNT = 3,
     RESUME_WAIT_MS = 10000,
+    /* The job's final figures come as a separate event, normally before the call's answer. */
+    FIGURES_WAIT_MS = 300,
 };
 
 static void changed(struct arrival *arrival) {
@@ -49,8 +51,8 @@ static void hand_over(struct arrival *arrival) {
 }
 
 /*
- * QEMU has ended: by itself, or because libvirt has confirmed the migration? libvirt writes its
- * phase down before it acts, and no libvirtd ever lets a source in that phase go on.
+ * QEMU has ended: by itself, or because libvirt has confirmed the migration? libvirt records its
+ * phase before it acts, and no libvirtd ever lets a source continue in that phase.
  */
 static void on_source_ended(int watch, int fd, int events, void *data) {
     struct arrival *arrival = data;
@@ -63,10 +65,12 @@ static void on_source_ended(int watch, int fd, int events, void *data) {
     }
 }
 
-/* Without it libvirt's own report, which comes later, must do. */
+/* Without this, libvirt's own report has to do, which comes later. */
 static void follow_source(struct arrival *arrival) {
     const struct params *params = arrival->operation->params;
-    int fd = qemu_open(params->name, arrival->uuid);
+    /* A source on another host (host-move) has its QEMU there. */
+    bool here = strstr(params->uri, ":///") != NULL;
+    int fd = here ? qemu_open(params->name, arrival->uuid) : -EREMOTE;
 
     if (fd < 0 ||
         virEventAddHandle(fd, VIR_EVENT_HANDLE_READABLE, on_source_ended, arrival, NULL) < 0) {
@@ -89,16 +93,16 @@ static void *arrival_main(void *data) {
     while (!arrival->handed_over && !arrival->over) {
         pthread_cond_wait(&operation->changed, &operation->lock);
     }
-    bool resume = arrival->handed_over;
+    bool handed_over = arrival->handed_over;
     pthread_mutex_unlock(&operation->lock);
 
-    virDomainPtr domain = resume ? copy_there(arrival) : NULL;
+    virDomainPtr domain = handed_over ? copy_there(arrival) : NULL;
     bool resumed = domain != NULL && virDomainResume(domain) == 0;
 
     pthread_mutex_lock(&operation->lock);
     if (resumed) {
         arrival->resumed_ms = ocf_now_ms();
-    } else if (resume) {
+    } else if (handed_over) {
         snprintf(arrival->why, sizeof(arrival->why), "%s", host_error());
     }
     arrival->done = true;
@@ -117,8 +121,10 @@ int arrival_begin(struct arrival *arrival, struct operation *operation, char *wh
         virConnectSetKeepAlive(arrival->conn, KEEPALIVE_S, KEEPALIVE_COUNT) < 0 ||
         virConnectDomainEventRegisterAny(arrival->conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                          VIR_DOMAIN_EVENT_CALLBACK(on_target), arrival, NULL) < 0) {
-        snprintf(why, why_size, "cannot reach libvirt at %s: %s", operation->params->target_uri,
-                 host_error());
+        const char *error = host_error();
+        snprintf(
+            why, why_size, "cannot reach libvirt at %s: %s%s", operation->params->target_uri, error,
+            strstr(error, "certificate") != NULL ? "; see CERTIFICATES in clusterd.conf(5)" : "");
         return -EIO;
     }
     follow_source(arrival);
@@ -154,4 +160,22 @@ bool arrival_end(struct arrival *arrival) {
     bool handed_over = arrival->handed_over;
     pthread_mutex_unlock(&operation->lock);
     return handed_over;
+}
+
+int64_t arrival_blackout_ms(const struct arrival *arrival) {
+    struct operation *operation = arrival->operation;
+    uint64_t due_ms = ocf_now_ms() + FIGURES_WAIT_MS;
+
+    pthread_mutex_lock(&operation->lock);
+    while (!operation->events.job_done &&
+           operation_wait(operation, operation->events.changes, due_ms)) {
+    }
+    int64_t blackout_ms = operation->events.downtime_ms;
+    uint64_t began_ms = operation->events.suspended_ms;
+    if (began_ms != 0 && arrival->resumed_ms >= began_ms &&
+        (int64_t)(arrival->resumed_ms - began_ms) > blackout_ms) {
+        blackout_ms = (int64_t)(arrival->resumed_ms - began_ms);
+    }
+    pthread_mutex_unlock(&operation->lock);
+    return blackout_ms;
 }

@@ -3,17 +3,17 @@
  * The last step of a live migration: the copy on the target is resumed.
  *
  * It arrives paused, because libvirt alone cannot tell which copy may run: if the target's answer
- * to FINISH is lost, libvirt resumes the source, whatever the target does. So the copy on the
- * target is resumed only after the source was handed over: libvirt has received that answer, so it
- * can only end the source, and the source's QEMU has ended:
+ * to FINISH is lost, libvirt resumes the source, whatever the target does. So the target's copy is
+ * resumed only after the VM was handed over: libvirt has received that answer, so it can only end
+ * the source, and the source's QEMU has ended:
  *
  *     libvirt's phase "confirm3" and the end of QEMU ---.
  *                                                        >-- handed over --> resume it there
  *     the call says that all went well, source off ----'
  *
- * The first way is the fast one: libvirt checks only every 200 ms whether QEMU has ended, and the
- * guest is stopped meanwhile. It is not enough that the source is gone: it may have run for a
- * moment after the copy, and the copy is then older than its disk.
+ * The first way is faster: libvirt checks only every 200 ms whether QEMU has ended, and meanwhile
+ * the guest stands still. It is not enough that the source is gone: it may have run on for a moment
+ * after the copy was made, and the copy is then older than its disk.
  *
  * The connection to the target is opened before the migration, so that the guest has to wait for
  * only one call. If that call fails, clusterd is told that the VM was handed over, and orders the
@@ -55,5 +55,11 @@ void arrival_complete(struct arrival *arrival);
 /* Waits until the copy was resumed, or never will be. True if it was handed over, resumed or
  * not. */
 bool arrival_end(struct arrival *arrival);
+
+/*
+ * From the moment when the guest stopped here until it continued there; -1: not known. libvirt's
+ * own figure ends when the copy has arrived; it has to do if the event of the beginning was lost.
+ */
+int64_t arrival_blackout_ms(const struct arrival *arrival);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * watch: definitions that libvirt starts by itself when the node boots. libvirt sends an event for
- * a definition that is created or changed, but none for `virsh autostart`; so the list is also
- * checked with each report of usage.
+ * watch: definitions that libvirt starts by itself when the node boots. libvirt sends an event when
+ * a definition is created or changed, but none for `virsh autostart`. So the list is also checked
+ * with each report of usage.
  */
 #include "watch.h"
 

@@ -97,6 +97,11 @@ static void check_nvram(struct check *check, const xmlNode *os) {
         }
         return;
     }
+    if (xml_attr_is(os, "firmware", "efi") && xml_child(os, "loader") == NULL) {
+        check_warn(check, os,
+                   "each node chooses the firmware among its own, and may choose one that does not "
+                   "fit the UEFI variables; name it with <loader readonly='yes' type='pflash'>");
+    }
     if (xml_attr(nvram, "template") != NULL) {
         check_installed_or_on_volume(check, nvram, "the template of the UEFI variables",
                                      xml_attr(nvram, "template"));
@@ -176,9 +181,9 @@ static const xmlNode *required_features(const xmlNode *cpu, char *text, size_t s
 }
 
 /*
- * A model is a promise that clusterd holds against what each node offers. All else is a matter of
- * the node on which the VM happens to start: that is no reason to refuse it, for it starts
- * anywhere, but whoever wants to move it later should know now.
+ * clusterd compares a CPU model with what each node offers. Any other choice depends on the node
+ * where the VM happens to start. That is no reason to refuse the VM, because it starts anywhere,
+ * but anyone who wants to move it later should know now.
  */
 static void check_cpu(struct check *check, const struct definition *definition) {
     const xmlNode *cpu = xml_child(definition->domain, "cpu");

@@ -73,16 +73,64 @@ static void check_interface(struct check *check, const xmlNode *interface) {
     }
 }
 
+/* Where the state is, for check_tpm(). */
+static void check_tpm_state(struct check *check, const xmlNode *backend) {
+    const xmlNode *source = xml_child(backend, "source");
+    const char *path = xml_attr(source, "path");
+
+    if (source == NULL || path == NULL || !xml_attr_is(source, "type", "dir")) {
+        check_refuse(check, source != NULL ? source : backend,
+                     "libvirt would keep the TPM's state on a local disk of the node; name a "
+                     "directory of its own on a volume: add <source type='dir' "
+                     "path='/path/on/a/volume/NAME/tpm'/> to <backend>");
+    } else if (strchr(path, ',') != NULL) {
+        check_refuse(check, source, "swtpm does not take a directory with a comma in its name");
+    } else {
+        check_on_volume(check, source, "the directory of the TPM's state", path);
+    }
+}
+
 static void check_tpm(struct check *check, const xmlNode *tpm) {
     const xmlNode *backend = xml_child(tpm, "backend");
+    const xmlNode *banks = xml_child(backend, "active_pcr_banks");
+    const xmlNode *bank = xml_first_element(banks);
 
-    if (xml_attr_is(backend, "type", "emulator")) {
+    if (!xml_attr_is(backend, "type", "emulator")) {
         check_refuse(check, tpm,
-                     "libvirt keeps the state of an emulated TPM on a local disk of the node "
-                     "(/var/lib/libvirt/swtpm), where other nodes cannot read it; remove <tpm>");
-    } else {
-        check_refuse(check, tpm, "a TPM of the node itself cannot move with the VM; remove <tpm>");
+                     "a TPM of the node itself cannot move with the VM; use <backend "
+                     "type='emulator' version='2.0'>");
+        return;
     }
+    for (const xmlNode *before = tpm->prev; before != NULL; before = before->prev) {
+        if (xml_is(before, "tpm")) {
+            check_refuse(check, tpm, "a VM has one TPM at most; remove this one");
+            return;
+        }
+    }
+    check_tpm_state(check, backend);
+    if (!xml_attr_is(backend, "version", "2.0")) {
+        check_refuse(check, backend, "clusterd makes TPMs of version 2.0 only; add version='2.0'");
+    }
+    if (xml_attr_is(backend, "persistent_state", "no")) {
+        check_refuse(check, backend,
+                     "the TPM would forget all at each stop; use persistent_state='yes'");
+    }
+    if (xml_child(backend, "encryption") != NULL) {
+        check_refuse(check, xml_child(backend, "encryption"),
+                     "only nodes that have this secret of libvirt's could read the TPM's state; "
+                     "remove <encryption>");
+    }
+    if (xml_child(backend, "profile") != NULL) {
+        check_refuse(check, xml_child(backend, "profile"),
+                     "not every node's swtpm knows profiles; remove <profile>");
+    }
+    if (banks != NULL && (!xml_is(bank, "sha256") || xml_next_element(bank) != NULL)) {
+        check_refuse(check, banks,
+                     "clusterd makes TPMs with the bank sha256 only; remove <active_pcr_banks>");
+    }
+    check_warn(check, tpm,
+               "a VM with a TPM is moved quickly, not live: the TPM's state cannot change hands "
+               "while the guest runs");
 }
 
 static void check_graphics(struct check *check, const xmlNode *graphics) {
@@ -193,7 +241,7 @@ static void check_crypto(struct check *check, const xmlNode *crypto) {
     }
 }
 
-/* A kind of device has a rule, or a reason why it is never allowed, or neither: then it is always
+/* A kind of device has a rule, or a reason why it is never allowed. With neither it is always
  * allowed. */
 static const struct device_rule {
     const char *name;

@@ -56,7 +56,7 @@ static void check_network_source(struct check *check, const xmlNode *source) {
 
 /*
  * A source of the given type: what `holder` (a disk, a backing store or a mirror) reads or writes.
- * `removable` allows that there is none.
+ * With `removable` it may be missing.
  */
 static void check_source(struct check *check, const xmlNode *holder, const char *type,
                          bool removable) {

@@ -3,13 +3,14 @@
  * claim: the cluster takes over a VM. Does libvirt have it on this node already?
  *
  *   it is active here                         ok, with its state: the cluster must not start it
+ *   the same, with a TPM that libvirt runs    failed: its state is on this node's own disk
  *   its memory is saved here                  failed: a start from its disk would lose that memory
  *   another VM of its name is active          failed: libvirt would not start it here
- *   a definition of it has autostart          autostart is taken away: only the cluster starts it
+ *   its definition here has autostart         autostart is removed: only the cluster starts it
  *   a definition of another VM has its name   reported: the VM cannot start here
  *
- * The definition itself is left as it is. libvirt starts a transient domain beside it, and never
- * uses a saved image for that.
+ * The definition itself is not changed. libvirt starts a transient domain in spite of it, and never
+ * from a saved image.
  */
 #include "actions.h"
 
@@ -19,6 +20,8 @@
 
 #include "../shared/ocf.h"
 #include "host.h"
+#include "tpm.h"
+#include "xml.h"
 
 /* 0, also if there is none; -EIO: reported. */
 static int look_up(struct operation *operation, virDomainPtr found, virDomainPtr *ret_domain) {
@@ -57,6 +60,20 @@ static int clear_autostart(struct operation *operation, char *note, size_t size)
     return 0;
 }
 
+/* libvirt runs its TPM by itself: after a failure of this node the VM would have another one. */
+static bool has_foreign_tpm(virDomainPtr domain) {
+    struct definition definition;
+    char reason[256];
+
+    if (host_read_definition(domain, 0, &definition, reason, sizeof(reason)) < 0) {
+        return false;
+    }
+    const xmlNode *tpm = tpm_element(&definition);
+    bool foreign = tpm != NULL && !xml_attr_is(xml_child(tpm, "backend"), "type", "external");
+    definition_finish(&definition);
+    return foreign;
+}
+
 /* The domain with the VM's UUID. */
 static void claim_own(struct operation *operation) {
     struct report *report = &operation->report;
@@ -77,6 +94,15 @@ static void claim_own(struct operation *operation) {
                    "the memory of %s is saved there (virsh managedsave): start it and shut it down "
                    "there first, or discard that memory (virsh managedsave-remove %s)",
                    operation->params->name, operation->params->name);
+        return;
+    }
+    if (report->state != AGENT_VM_OFF && r == 0 && has_foreign_tpm(operation->domain)) {
+        report_set(
+            report, VM_FAILED,
+            "%s runs there with a TPM whose state libvirt has on that node's own disk: shut "
+            "it down there first, and copy " TPM_STATE_FILE
+            " from /var/lib/libvirt/swtpm/%s/tpm2 to the directory that its definition names",
+            operation->params->name, operation->params->uuid);
         return;
     }
     report_set(report, VM_OK, "%s", note);

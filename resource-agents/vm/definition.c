@@ -7,17 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <libxml/xmlsave.h>
 
 #include "../shared/jsonl.h"
 #include "xml.h"
 
-int definition_parse(const char *text, size_t len, struct definition *ret_definition, char *reason,
-                     size_t reason_size) {
-    xmlDoc *doc;
-    int r = xml_parse(text, len, &doc, reason, reason_size);
-    if (r < 0) {
-        return r;
-    }
+/* Takes over the document, also on failure. */
+static int begin(xmlDoc *doc, struct definition *ret_definition, char *reason, size_t reason_size) {
     xmlNode *root = xmlDocGetRootElement(doc);
     if (!xml_is(root, "domain")) {
         snprintf(reason, reason_size, "the root element is <%s>, not <domain>",
@@ -27,6 +23,20 @@ int definition_parse(const char *text, size_t len, struct definition *ret_defini
     }
     *ret_definition = (struct definition){.doc = doc, .domain = root};
     return 0;
+}
+
+int definition_parse(const char *text, size_t len, struct definition *ret_definition, char *reason,
+                     size_t reason_size) {
+    xmlDoc *doc;
+    int r = xml_parse(text, len, &doc, reason, reason_size);
+    return r < 0 ? r : begin(doc, ret_definition, reason, reason_size);
+}
+
+int definition_parse_verbatim(const char *text, size_t len, struct definition *ret_definition,
+                              char *reason, size_t reason_size) {
+    xmlDoc *doc;
+    int r = xml_parse_verbatim(text, len, &doc, reason, reason_size);
+    return r < 0 ? r : begin(doc, ret_definition, reason, reason_size);
 }
 
 void definition_finish(struct definition *definition) {
@@ -121,6 +131,33 @@ int definition_print(const struct definition *definition, char **ret_text) {
     xmlBufferFree(buffer);
     if (text == NULL) {
         return -ENOMEM;
+    }
+    *ret_text = text;
+    return 0;
+}
+
+int definition_print_verbatim(const struct definition *definition, const char *original,
+                              size_t original_len, char **ret_text) {
+    bool declared = original_len >= 5 && memcmp(original, "<?xml", 5) == 0;
+    bool ends_line = original_len > 0 && original[original_len - 1] == '\n';
+    char *text = NULL;
+
+    xmlBuffer *buffer = xmlBufferCreate();
+    xmlSaveCtxt *save =
+        buffer != NULL ? xmlSaveToBuffer(buffer, "UTF-8", declared ? 0 : XML_SAVE_NO_DECL) : NULL;
+    if (save != NULL) {
+        bool saved = xmlSaveDoc(save, definition->doc) >= 0;
+        if (xmlSaveClose(save) >= 0 && saved) {
+            text = strdup((const char *)xmlBufferContent(buffer));
+        }
+    }
+    xmlBufferFree(buffer);
+    if (text == NULL) {
+        return -ENOMEM;
+    }
+    size_t len = strlen(text);
+    if (!ends_line && len > 0 && text[len - 1] == '\n') {
+        text[len - 1] = '\0'; /* libxml2 ends a document with a line break */
     }
     *ret_text = text;
     return 0;
@@ -226,6 +263,12 @@ int definition_needs(const struct definition *definition, json_t *volumes, json_
                               jsonl_text(machine != NULL ? machine : ""), "arch",
                               jsonl_text(arch != NULL ? arch : ""), "disks", disks);
     if (needs == NULL) {
+        return -ENOMEM;
+    }
+    /* A TPM's state cannot change hands while the guest runs. Without it the cluster chooses. */
+    if (xml_child(xml_child(definition->domain, "devices"), "tpm") != NULL &&
+        json_object_set_new(needs, "mobility", json_string("quick")) < 0) {
+        json_decref(needs);
         return -ENOMEM;
     }
     *ret_needs = needs;

@@ -41,6 +41,10 @@ int definition_parse(const char *text, size_t len, struct definition *ret_defini
                      size_t reason_size);
 void definition_finish(struct definition *definition);
 
+/* The same, for a text that is to be written again as it was, with definition_print_verbatim(). */
+int definition_parse_verbatim(const char *text, size_t len, struct definition *ret_definition,
+                              char *reason, size_t reason_size);
+
 /* The domain's name, or "" if it has none. */
 const char *definition_name(const struct definition *definition);
 
@@ -51,20 +55,28 @@ int definition_uuid(const struct definition *definition, char ret_uuid[DEFINITIO
 int uuid_normalize(const char *text, char ret_uuid[DEFINITION_UUID_SIZE]);
 
 /*
- * Puts our mark into the metadata, in place of another: the generation, and the disks that the VM
- * was started with. KEPT: the definition is of a VM that runs or is saved, and those are in its
- * mark. -ENOMEM.
+ * Puts our mark into the metadata, replacing any other: the generation, and the disks that the VM
+ * was started with. KEPT: the VM runs or is saved, so the disks are those in its mark. -ENOMEM.
  */
 enum definition_disks { DISKS_OF_DEFINITION, DISKS_KEPT };
 int definition_set_mark(struct definition *definition, uint64_t generation,
                         enum definition_disks disks);
 
 /*
- * Of a VM that runs: which of the disks that it was started with are others now, as after an
- * external snapshot, as one line ("" for none). A disk that was added or taken away since counts
- * for nothing: a start without it, or with it, harms no disk.
+ * For a running VM: which of the disks that it was started with have been replaced, as by an
+ * external snapshot, as one line ("" for none). A disk that was added or removed since does not
+ * count: a start without it, or with it, harms no disk.
  */
 void definition_changed_disks(const struct definition *definition, char *text, size_t size);
+
+/* Enters into the mark where a disk is, and where it is about to be (NULL: it stays). -ENOENT:
+ * there is no mark; -ENOMEM. */
+int definition_mark_disk(struct definition *definition, const char *target, const char *source,
+                         const char *next);
+
+/* The mark alone, as virDomainSetMetadata() takes it. The caller frees *ret_text. -ENOENT,
+ * -ENOMEM. */
+int definition_print_mark(const struct definition *definition, char **ret_text);
 
 /* clusterd's element in the metadata, or NULL. */
 xmlNode *definition_mark(const struct definition *definition);
@@ -80,8 +92,16 @@ uint64_t metadata_generation(const char *text);
 int definition_print(const struct definition *definition, char **ret_text);
 
 /*
- * What the VM needs of a node, as the JSON object "needs" of the agent protocol; volumes and disks
- * are those that check_definition() found. Both are borrowed. -EINVAL with one line in reason and
+ * The XML as it was in the text that it was parsed from, with what was changed since: comments,
+ * white space, and an XML declaration if there was one. libxml2 has its own way with the quotes
+ * around attributes, the white space inside tags and empty elements. The caller frees *ret_text.
+ */
+int definition_print_verbatim(const struct definition *definition, const char *original,
+                              size_t original_len, char **ret_text);
+
+/*
+ * What the VM needs of a node, as the JSON object "needs" of the agent protocol. Volumes and disks
+ * are those that check_definition() found, and are borrowed. -EINVAL with one line in reason and
  * the element at fault.
  */
 int definition_needs(const struct definition *definition, json_t *volumes, json_t *disks,

@@ -13,19 +13,6 @@
 #include "host.h"
 #include "xml.h"
 
-/* The final line of validate-all. Takes over the references to problems and warnings; both may be
- * NULL. */
-static int end_validation(const char *element, const char *reason, json_t *problems,
-                          json_t *warnings) {
-    bool ok = reason == NULL;
-    json_t *line =
-        json_pack("{ss ss so so so*so*}", "result", ok ? "ok" : "failed", "state", "unknown",
-                  "element", jsonl_text(ok ? "" : element), "reason", jsonl_text(ok ? "" : reason),
-                  "problems", problems, "warnings", warnings);
-    bool sent = line != NULL && jsonl_send(line, JSONL_IMPORTANT_MS) == 0;
-    return ok && sent ? OCF_SUCCESS : OCF_ERR_CONFIGURED;
-}
-
 static int validate(const struct definition *definition, const struct volumes *volumes) {
     struct check check;
     char reason[256];
@@ -35,7 +22,7 @@ static int validate(const struct definition *definition, const struct volumes *v
     int code;
 
     if (check_definition(definition, volumes, &check) < 0) {
-        return end_validation(path, "out of memory", NULL, NULL);
+        return report_validation(path, "out of memory", NULL, NULL);
     }
     int r = definition_needs(definition, check.volumes, check.disks, &needs, &culprit, reason,
                              sizeof(reason));
@@ -47,14 +34,14 @@ static int validate(const struct definition *definition, const struct volumes *v
     json_incref(check.warnings);
     if (r < 0) {
         xml_path(culprit, path, sizeof(path));
-        code = end_validation(path, r == -ENOMEM ? "out of memory" : reason, check.problems,
-                              check.warnings);
+        code = report_validation(path, r == -ENOMEM ? "out of memory" : reason, check.problems,
+                                 check.warnings);
     } else if (first != NULL) {
-        code = end_validation(json_string_value(json_object_get(first, "element")),
-                              json_string_value(json_object_get(first, "reason")), check.problems,
-                              check.warnings);
+        code = report_validation(json_string_value(json_object_get(first, "element")),
+                                 json_string_value(json_object_get(first, "reason")),
+                                 check.problems, check.warnings);
     } else {
-        code = end_validation(NULL, NULL, check.problems, check.warnings);
+        code = report_validation(NULL, NULL, check.problems, check.warnings);
     }
     check_finish(&check);
     return code;
@@ -69,12 +56,12 @@ int action_validate_all(const struct params *params, const char *xml, size_t xml
     if (r < 0) {
         snprintf(reason, sizeof(reason), "parameter volumes=%s: %s; give name=/path:name=/path",
                  params->volumes, strerror(-r));
-        (void)end_validation("", reason, NULL, NULL);
+        (void)report_validation("", reason, NULL, NULL);
         return OCF_ERR_ARGS;
     }
     if (definition_parse(xml, xml_len, &definition, reason, sizeof(reason)) < 0) {
         volumes_finish(&volumes);
-        return end_validation("/", reason, NULL, NULL);
+        return report_validation("/", reason, NULL, NULL);
     }
     int code = validate(&definition, &volumes);
     definition_finish(&definition);
@@ -103,8 +90,8 @@ static json_t *usable_models(const xmlNode *capabilities) {
 enum { MACHINES_MAX = 1024 };
 
 /*
- * The machine types that libvirt knows of the QEMUs here, as "ARCH/NAME"; of an alias what it
- * stands for as well, "x86_64/pc=pc-i440fx-7.2".
+ * The machine types of the QEMUs that libvirt knows here, as "ARCH/NAME"; an alias also with what
+ * it stands for, as in "x86_64/pc=pc-i440fx-7.2".
  */
 static json_t *machine_types(const xmlNode *capabilities) {
     json_t *machines = json_array();

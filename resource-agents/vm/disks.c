@@ -3,7 +3,7 @@
  * watch: disks that differ from those with which a VM was started.
  *
  * An external snapshot puts a new image over a disk, but libvirt sends no event for it. So the
- * disks are checked with each report of usage, and at once at events that come with a snapshot or
+ * disks are checked with each report of usage, and at once on events that come with a snapshot or
  * after it: the guest is paused and resumed, or a block job (the commit of the snapshot) ends.
  */
 #include "watch.h"
@@ -14,16 +14,14 @@
 
 #include "../shared/jsonl.h"
 #include "definition.h"
+#include "host.h"
 
 /* False: libvirt does not tell. */
 static bool read_changed(virDomainPtr domain, char *text, size_t size) {
     struct definition definition;
     char reason[128];
-    char *xml = virDomainGetXMLDesc(domain, 0);
-    bool read =
-        xml != NULL && definition_parse(xml, strlen(xml), &definition, reason, sizeof(reason)) == 0;
+    bool read = host_read_definition(domain, 0, &definition, reason, sizeof(reason)) == 0;
 
-    free(xml);
     if (read) {
         definition_changed_disks(&definition, text, size);
         definition_finish(&definition);

@@ -2,7 +2,7 @@
 /*
  * watch: domains and what happens to them.
  *
- * libvirt reports how a domain ended by an event and its detail; the protocol asks who wanted it:
+ * libvirt reports by an event and its detail how a domain ended. The protocol says who wanted it:
  *
  *   libvirt                                 who wanted it               event
  *   STOPPED_SHUTDOWN after SHUTDOWN_GUEST   the guest                   shutdown
@@ -11,7 +11,7 @@
  *   STOPPED_CRASHED, STOPPED_FAILED         nobody                      crashed
  *   STOPPED_MIGRATED, STOPPED_SAVED         a caller of libvirt         migrated
  *
- * The receiving half of a migration that ends before it ran was not a VM yet: it is always
+ * If the receiving half of a migration ends before it ran, it was not a VM yet: it is always
  * "stopped".
  */
 #include "watch.h"

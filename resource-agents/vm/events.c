@@ -72,6 +72,20 @@ static void on_job_completed(virConnectPtr conn, virDomainPtr domain, virTypedPa
     begin_change(operation);
     operation->events.job_done = true;
     operation->events.downtime_ms = known ? (int64_t)downtime : -1;
+    operation->events.figures = job_completed(params, count);
+    end_change(operation);
+}
+
+static void on_block_job(virConnectPtr conn, virDomainPtr domain, const char *disk, int type,
+                         int status, void *data) {
+    struct operation *operation = data;
+    (void)conn;
+    (void)domain;
+    (void)disk;
+    (void)type;
+    (void)status;
+
+    begin_change(operation); /* whoever waits asks libvirt */
     end_change(operation);
 }
 
@@ -159,6 +173,10 @@ int events_start(struct operation *operation, enum events_mode mode) {
         virConnectDomainEventRegisterAny(conn, operation->domain, VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
                                          VIR_DOMAIN_EVENT_CALLBACK(on_job_completed), operation,
                                          NULL) < 0 ||
+        (mode == EVENTS_OF_DISKS &&
+         virConnectDomainEventRegisterAny(conn, operation->domain, VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+                                          VIR_DOMAIN_EVENT_CALLBACK(on_block_job), operation,
+                                          NULL) < 0) ||
         virConnectRegisterCloseCallback(conn, on_close, operation, NULL) < 0 ||
         virEventAddHandle(operation->events.wake_fd, VIR_EVENT_HANDLE_READABLE, on_wake,
                           with_job ? operation : NULL, NULL) < 0 ||

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "report.h"
+
 struct operation;
 
 /* Guarded by the operation's lock, except wake_fd. */
@@ -22,8 +24,9 @@ struct events {
     int stop_detail;  /* enum virDomainEventStoppedDetailType */
     bool closed;      /* the connection broke */
     bool job_done;
-    int64_t downtime_ms;   /* of the completed job; -1: not known */
-    uint64_t suspended_ms; /* when the guest last stopped running; 0: it did not */
+    int64_t downtime_ms;    /* of the completed job; -1: not known */
+    struct figures figures; /* of it: what libvirt knows of them */
+    uint64_t suspended_ms;  /* when the guest last stopped running; 0: it did not */
     int wake_fd;
     int press_every_ms;
 };
@@ -37,6 +40,7 @@ enum events_mode {
     EVENTS_ONLY,     /* follow the domain */
     EVENTS_WITH_JOB, /* and report the progress of its job, and cancel it when the operation is to
                         stop */
+    EVENTS_OF_DISKS, /* follow the domain and its block jobs */
 };
 
 /* Begins to follow the operation's domain. 0 or -EIO; libvirt's last error says why. */

@@ -74,9 +74,7 @@ int host_connect(struct operation *operation) {
                 params->name, ocf_node(), params->uri, host_error());
             return -EIO;
         }
-        pthread_mutex_lock(&operation->lock);
-        operation_wait(operation, operation->events.changes, ocf_now_ms() + CONNECT_RETRY_MS);
-        pthread_mutex_unlock(&operation->lock);
+        (void)operation_pause(operation, operation_changes(operation), CONNECT_RETRY_MS);
         if (operation_stopped(operation) == STOP_CANCELLED) {
             (void)operation_may_begin(operation, "its connection to libvirt");
             return -ECANCELED;
@@ -189,14 +187,25 @@ uint64_t host_generation(virDomainPtr domain, bool *ret_foreign) {
     return generation;
 }
 
+int host_read_definition(virDomainPtr domain, unsigned int flags, struct definition *ret_definition,
+                         char *reason, size_t reason_size) {
+    char *xml = virDomainGetXMLDesc(domain, flags);
+
+    if (xml == NULL) {
+        snprintf(reason, reason_size, "%s", host_error());
+        return -EIO;
+    }
+    int r = definition_parse(xml, strlen(xml), ret_definition, reason, reason_size);
+    free(xml);
+    return r;
+}
+
 void host_machine(virDomainPtr domain, char ret_machine[HOST_MACHINE_SIZE]) {
     struct definition definition;
     char reason[128];
 
     ret_machine[0] = '\0';
-    char *xml = virDomainGetXMLDesc(domain, 0);
-    if (xml != NULL &&
-        definition_parse(xml, strlen(xml), &definition, reason, sizeof(reason)) == 0) {
+    if (host_read_definition(domain, 0, &definition, reason, sizeof(reason)) == 0) {
         const char *machine =
             xml_attr(xml_child(xml_child(definition.domain, "os"), "type"), "machine");
         if (machine != NULL && strlen(machine) < HOST_MACHINE_SIZE) {
@@ -204,7 +213,6 @@ void host_machine(virDomainPtr domain, char ret_machine[HOST_MACHINE_SIZE]) {
         }
         definition_finish(&definition);
     }
-    free(xml);
 }
 
 int host_read_state(struct operation *operation, const char **ret_text) {

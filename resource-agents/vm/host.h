@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <libvirt/libvirt.h>
 
+#include "definition.h"
 #include "operation.h"
 
 /* Keeps libvirt's messages off stderr: the caller reports each one once. */
@@ -38,9 +39,9 @@ int host_connect(struct operation *operation);
 int host_find(struct operation *operation);
 
 /*
- * Waits until libvirtd has begun all that was asked of it before. It drops no call of a client that
- * has gone: one that waits for a free worker may still start the domain that a look-up, which
- * overtakes it, does not find. 0, or -EIO: the report says why.
+ * Waits until libvirtd has begun all earlier calls. It does not drop the calls of a client that has
+ * gone: such a call may wait for a free worker, be overtaken by a look-up that finds no domain, and
+ * then start that domain. 0, or -EIO: the report says why.
  */
 int host_pass_queue(struct operation *operation);
 
@@ -63,11 +64,18 @@ bool host_is_incoming(virDomainPtr domain, int state, int reason);
 int host_read_state(struct operation *operation, const char **ret_text);
 
 /*
- * After a call that failed: finds out what is true now, if need be over a new connection (libvirtd
- * may have died with our call), and puts it into the report's state. Never fails; what cannot be
- * learned is unknown.
+ * After a failed call: finds out what is true now, if need be over a new connection (libvirtd may
+ * have died during our call), and puts it into the report's state. Never fails; what cannot be
+ * found out is unknown.
  */
 void host_settle(struct operation *operation);
+
+/*
+ * A domain's definition; flags as of virDomainGetXMLDesc(). -EIO: libvirt does not tell; -EINVAL.
+ * One line in reason. definition_finish() frees it.
+ */
+int host_read_definition(virDomainPtr domain, unsigned int flags, struct definition *ret_definition,
+                         char *reason, size_t reason_size);
 
 /* The generation in a domain's metadata; 0 if there is none. */
 uint64_t host_generation(virDomainPtr domain, bool *ret_foreign);

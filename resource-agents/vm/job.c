@@ -12,6 +12,40 @@ static uint64_t stat_of(virTypedParameterPtr params, int count, const char *name
     return virTypedParamsGetULLong(params, count, name, &value) == 1 ? value : 0;
 }
 
+static uint64_t stat_of_int(virTypedParameterPtr params, int count, const char *name) {
+    int value = 0;
+    return virTypedParamsGetInt(params, count, name, &value) == 1 && value > 0 ? (uint64_t)value
+                                                                               : 0;
+}
+
+static struct progress job_figures(virTypedParameterPtr params, int count) {
+    uint64_t total = stat_of(params, count, VIR_DOMAIN_JOB_DATA_TOTAL);
+    uint64_t remaining = stat_of(params, count, VIR_DOMAIN_JOB_DATA_REMAINING);
+    /* Pages a second, in pages of the guest. */
+    uint64_t page_size = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE);
+    uint64_t dirty_pages = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE);
+
+    return (struct progress){
+        .percent = total > 0 && remaining <= total ? (total - remaining) * 100 / total : 0,
+        .rate_bps = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_BPS) +
+                    stat_of(params, count, VIR_DOMAIN_JOB_DISK_BPS),
+        .dirty_bps = dirty_pages * (page_size != 0 ? page_size : 4096),
+        .iteration = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION),
+        .remaining_bytes = remaining,
+        .done_bytes = remaining <= total ? total - remaining : 0,
+        .total_bytes = total,
+        .throttle_percent = stat_of_int(params, count, VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE),
+    };
+}
+
+struct figures job_completed(virTypedParameterPtr params, int count) {
+    const struct progress progress = job_figures(params, count);
+
+    return (struct figures){.sent_bytes = stat_of(params, count, VIR_DOMAIN_JOB_DATA_PROCESSED),
+                            .passes = progress.iteration,
+                            .throttled_percent = progress.throttle_percent};
+}
+
 int job_progress(virDomainPtr domain, struct progress *ret_progress) {
     virTypedParameterPtr params = NULL;
     int count = 0;
@@ -20,21 +54,9 @@ int job_progress(virDomainPtr domain, struct progress *ret_progress) {
     if (virDomainGetJobStats(domain, &type, &params, &count, 0) < 0) {
         return -EIO;
     }
-    uint64_t total = stat_of(params, count, VIR_DOMAIN_JOB_DATA_TOTAL);
-    uint64_t remaining = stat_of(params, count, VIR_DOMAIN_JOB_DATA_REMAINING);
-    /* Pages a second, in pages of the guest. */
-    uint64_t page_size = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE);
-    uint64_t dirty_pages = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_DIRTY_RATE);
-    struct progress progress = {
-        .percent = total > 0 && remaining <= total ? (total - remaining) * 100 / total : 0,
-        .rate_bps = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_BPS) +
-                    stat_of(params, count, VIR_DOMAIN_JOB_DISK_BPS),
-        .dirty_bps = dirty_pages * (page_size != 0 ? page_size : 4096),
-        .iteration = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_ITERATION),
-        .remaining_bytes = remaining,
-    };
+    struct progress progress = job_figures(params, count);
     virTypedParamsFree(params, count);
-    if (type == VIR_DOMAIN_JOB_NONE || total == 0) {
+    if (type == VIR_DOMAIN_JOB_NONE || progress.total_bytes == 0) {
         return -ENOENT;
     }
     if (progress.percent > 99) {

@@ -12,6 +12,9 @@
  * why. */
 int job_progress(virDomainPtr domain, struct progress *ret_progress);
 
+/* What the list of libvirt's event says of a completed job. */
+struct figures job_completed(virTypedParameterPtr params, int count);
+
 /* The running job's kind (enum virDomainJobOperation); -ENOENT: none runs; -EIO. */
 int job_kind(virDomainPtr domain);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The resource agent `vm`: one action on one virtual machine, then it ends (but for `watch`).
+ * The resource agent `vm`: one action on one virtual machine, then it ends (except `watch`).
  *
  * Parameters come as OCF_RESKEY_* in the environment, a definition on standard input; standard
  * output carries JSON lines only, standard error text for the log. See resource-agents/README.md
@@ -16,8 +16,11 @@
 #include "actions.h"
 #include "host.h"
 
-/* Does the action read a definition? */
-enum input { NO_INPUT, DEFINITION };
+/* Does the action read a definition? Does it work on files alone, without libvirt? */
+enum input { NO_INPUT, DEFINITION, FILES };
+/* Does it change things only after operation_may_begin()? Has it much to ask before that? */
+enum gate { OPEN, GATED, PATIENT };
+enum { PATIENT_MS = 60000 };
 
 static const struct action {
     const char *name;
@@ -26,26 +29,45 @@ static const struct action {
     /* One of the two: works on a VM, with deadline and final line; or runs by itself. */
     void (*operation)(struct operation *operation);
     int (*plain)(const struct params *params, const char *xml, size_t xml_len);
-    bool gated;             /* changes things only after operation_may_begin() */
+    enum gate gate;
     enum ocf_parent parent; /* what clusterd's death means for it */
 } vm_actions[] = {
-    {"start", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_start, NULL, true,
+    {"start", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_start, NULL, GATED,
      OCF_DIES_WITH_PARENT},
-    {"stop", PARAMS_VM, NO_INPUT, action_stop, NULL, false, OCF_DIES_WITH_PARENT},
-    {"destroy", PARAMS_VM, NO_INPUT, action_destroy, NULL, false, OCF_DIES_WITH_PARENT},
-    {"monitor", PARAMS_VM, NO_INPUT, action_monitor, NULL, false, OCF_DIES_WITH_PARENT},
+    {"stop", PARAMS_VM, NO_INPUT, action_stop, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"destroy", PARAMS_VM, NO_INPUT, action_destroy, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"monitor", PARAMS_VM, NO_INPUT, action_monitor, NULL, OPEN, OCF_DIES_WITH_PARENT},
     {"migrate_to", PARAMS_VM | PARAMS_GENERATION | PARAMS_TARGET, NO_INPUT, action_migrate_to, NULL,
-     true, OCF_OUTLIVES_PARENT},
-    {"migrate_from", PARAMS_VM, NO_INPUT, action_migrate_from, NULL, false, OCF_DIES_WITH_PARENT},
-    {"save", PARAMS_VM | PARAMS_STATE_FILE, NO_INPUT, action_save, NULL, true, OCF_OUTLIVES_PARENT},
+     GATED, OCF_OUTLIVES_PARENT},
+    {"migrate_from", PARAMS_VM, NO_INPUT, action_migrate_from, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"predict", PARAMS_VM, NO_INPUT, action_predict, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"save", PARAMS_VM | PARAMS_STATE_FILE, NO_INPUT, action_save, NULL, GATED,
+     OCF_OUTLIVES_PARENT},
     {"restore", PARAMS_VM | PARAMS_GENERATION | PARAMS_STATE_FILE, DEFINITION, action_restore, NULL,
-     true, OCF_DIES_WITH_PARENT},
-    {"resume", PARAMS_VM, NO_INPUT, action_resume, NULL, false, OCF_DIES_WITH_PARENT},
-    {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL, false, OCF_DIES_WITH_PARENT},
-    {"validate-all", 0, DEFINITION, NULL, action_validate_all, false, OCF_DIES_WITH_PARENT},
-    {"meta-data", 0, NO_INPUT, NULL, action_meta_data, false, OCF_DIES_WITH_PARENT},
-    {"host-cpu", 0, NO_INPUT, NULL, action_host_cpu, false, OCF_DIES_WITH_PARENT},
-    {"watch", 0, NO_INPUT, NULL, action_watch, false, OCF_DIES_WITH_PARENT},
+     GATED, OCF_DIES_WITH_PARENT},
+    {"state-remove", PARAMS_VM | PARAMS_STATE_FILE, FILES, action_state_remove, NULL, GATED,
+     OCF_DIES_WITH_PARENT},
+    {"resume", PARAMS_VM, NO_INPUT, action_resume, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"copy", PARAMS_VM | PARAMS_FILES, FILES, action_copy, NULL, GATED, OCF_DIES_WITH_PARENT},
+    {"copy-undo", PARAMS_VM | PARAMS_FILES, FILES, action_copy_undo, NULL, GATED,
+     OCF_DIES_WITH_PARENT},
+    {"copy-finish", PARAMS_VM | PARAMS_FILES, FILES, action_copy_finish, NULL, GATED,
+     OCF_DIES_WITH_PARENT},
+    {"mirror", PARAMS_VM | PARAMS_GENERATION | PARAMS_FILES, NO_INPUT, action_mirror, NULL, GATED,
+     OCF_DIES_WITH_PARENT},
+    {"mirror-continue", PARAMS_VM | PARAMS_GENERATION | PARAMS_FILES, NO_INPUT,
+     action_mirror_continue, NULL, GATED, OCF_DIES_WITH_PARENT},
+    {"copy-plan", 0, DEFINITION, NULL, action_copy_plan, OPEN, OCF_DIES_WITH_PARENT},
+    {"host-inspect", 0, NO_INPUT, action_host_inspect, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"host-define", PARAMS_VM, DEFINITION, action_host_define, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"host-forget", PARAMS_VM, NO_INPUT, action_host_forget, NULL, OPEN, OCF_DIES_WITH_PARENT},
+    {"host-move", PARAMS_VM | PARAMS_TARGET, NO_INPUT, action_host_move, NULL, PATIENT,
+     OCF_OUTLIVES_PARENT},
+    {"validate-all", 0, DEFINITION, NULL, action_validate_all, OPEN, OCF_DIES_WITH_PARENT},
+    {"meta-data", 0, NO_INPUT, NULL, action_meta_data, OPEN, OCF_DIES_WITH_PARENT},
+    {"host-cpu", 0, NO_INPUT, NULL, action_host_cpu, OPEN, OCF_DIES_WITH_PARENT},
+    {"watch", 0, NO_INPUT, NULL, action_watch, OPEN, OCF_DIES_WITH_PARENT},
 };
 
 static const struct action *find_action(const char *name) {
@@ -87,7 +109,9 @@ static int run(const struct action *action, const struct params *params, char *x
     operation.xml = xml;
     operation.xml_len = xml_len;
     operation.started_ms = started_ms;
-    operation.gated = action->gated;
+    operation.gated = action->gate != OPEN;
+    operation.begin_ms = action->gate == PATIENT ? PATIENT_MS : 0;
+    operation.files_only = action->input == FILES;
     operation_step(&operation, "beginning");
     return operation_run(&operation, action->operation);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Our mark in a VM's metadata: its generation, and its disks as it was started.
+ * Our mark in a VM's metadata: its generation, and its disks at its start.
  *
  *     <clusterd:vm generation="7">
  *       <clusterd:disk target="vda" source="/srv/csv1/web.qcow2"/>
  *     </clusterd:vm>
+ *
+ * While the files of the VM are moved, a disk has also next="/srv/csv2/web.qcow2": where it is
+ * about to be, or is already.
  *
  * Backup programs put a new image over a disk (an external snapshot). From then on the old image is
  * older than the guest's memory. The mark shows this on every node where the VM runs, also after
@@ -96,8 +99,8 @@ static xmlNode *new_mark(const struct definition *definition) {
     if (metadata == NULL) {
         metadata = xmlNewChild(definition->domain, NULL, (const xmlChar *)"metadata", NULL);
     }
-    /* libvirt keeps one element for each namespace: a definition's other metadata stays beside the
-     * mark. */
+    /* libvirt keeps one element for each namespace, so the mark leaves a definition's other
+     * metadata alone. */
     xmlNode *mark =
         metadata != NULL ? xmlNewChild(metadata, NULL, (const xmlChar *)"vm", NULL) : NULL;
     xmlNs *ns = mark != NULL ? xmlNewNs(mark, (const xmlChar *)DEFINITION_NAMESPACE,
@@ -147,11 +150,59 @@ void definition_changed_disks(const struct definition *definition, char *text, s
         const char *target = xml_attr(was, "target");
         const char *source = xml_attr(was, "source");
         const xmlNode *disk = target != NULL ? find_disk(definition, target) : NULL;
-        if (disk == NULL || source == NULL || strcmp(source_of(disk), source) == 0) {
+        if (disk == NULL || source == NULL || strcmp(source_of(disk), source) == 0 ||
+            xml_attr_is(was, "next", source_of(disk))) {
             continue;
         }
         int n = snprintf(text + used, size - used, "%s%s is %s now, and was %s",
                          used > 0 ? "; " : "", target, source_of(disk), source);
         used = n > 0 && (size_t)n < size - used ? used + (size_t)n : size - 1;
     }
+}
+
+int definition_mark_disk(struct definition *definition, const char *target, const char *source,
+                         const char *next) {
+    xmlNode *mark = definition_mark(definition);
+    xmlNode *disk = mark != NULL ? xml_first_element(mark) : NULL;
+
+    while (disk != NULL && !xml_attr_is(disk, "target", target)) {
+        disk = xml_next_element(disk);
+    }
+    if (mark == NULL) {
+        return -ENOENT;
+    }
+    if (disk == NULL) {
+        disk = xmlNewChild(mark, mark->ns, (const xmlChar *)"disk", NULL);
+        int r = disk == NULL ? -ENOMEM : set_attr(disk, "target", target);
+        if (r < 0) {
+            return r;
+        }
+    }
+    (void)xmlUnsetProp(disk, (const xmlChar *)"next");
+    if (xmlSetProp(disk, (const xmlChar *)"source", (const xmlChar *)source) == NULL) {
+        return -ENOMEM;
+    }
+    return next != NULL ? set_attr(disk, "next", next) : 0;
+}
+
+int definition_print_mark(const struct definition *definition, char **ret_text) {
+    xmlNode *mark = definition_mark(definition);
+    xmlDoc *doc = xmlNewDoc((const xmlChar *)"1.0");
+    xmlNode *copy = mark != NULL && doc != NULL ? xmlDocCopyNode(mark, doc, 1) : NULL;
+    int r = mark == NULL ? -ENOENT : -ENOMEM;
+
+    if (copy != NULL) {
+        xmlDocSetRootElement(doc, copy);
+        /* libvirt puts it into the namespace itself, and refuses one that is there already. */
+        copy->ns = NULL;
+        for (xmlNode *disk = xml_first_element(copy); disk != NULL; disk = xml_next_element(disk)) {
+            disk->ns = NULL;
+        }
+        xmlFreeNsList(copy->nsDef);
+        copy->nsDef = NULL;
+        struct definition alone = {.doc = doc, .domain = copy};
+        r = definition_print(&alone, ret_text);
+    }
+    xmlFreeDoc(doc);
+    return r;
 }

@@ -14,11 +14,14 @@
  *   CONFIRM          source destroyed                            only the target is left
  *   RESUME           ours: target resumed                        target runs
  *
- * libvirt goes on with all but the last step whatever becomes of this process; so it outlives the
- * clusterd that has ordered it, and the next one waits for it (presence.h).
+ * libvirt carries out all steps but the last whatever happens to this process. So this process
+ * outlives the clusterd that ordered the move, and the next clusterd waits for it (presence.h).
  *
- * A source found paused afterwards is never resumed or destroyed here: this process sees one side
- * only. clusterd asks both and decides.
+ * With encryption, certificates that are missing are found before BEGIN (here) or in PREPARE (on
+ * the target), so before any memory flows. There is no second try without encryption (stream.h).
+ *
+ * A source found paused afterwards is never resumed or destroyed here: this process sees only one
+ * side. clusterd asks both and decides.
  */
 #include "actions.h"
 
@@ -33,52 +36,29 @@
 #include "arrival.h"
 #include "host.h"
 #include "job.h"
+#include "passes.h"
 #include "presence.h"
-
-/* The job's final figures come as a separate event, normally before the call's answer. */
-enum { FIGURES_WAIT_MS = 300 };
-
-/*
- * Where the memory goes: to the host that target_uri names, for the name that the target has for
- * itself may lead over another network or nowhere. False where the URI has no host.
- */
-static bool memory_uri(const char *target_uri, char *ret_uri, size_t size) {
-    const char *host = strstr(target_uri, "://");
-    if (host == NULL) {
-        return false;
-    }
-    host += 3;
-    size_t authority = strcspn(host, "/?");
-    const char *at = memchr(host, '@', authority);
-    if (at != NULL) {
-        authority -= (size_t)(at + 1 - host);
-        host = at + 1;
-    }
-    size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?");
-    if (len == 0 || len > authority) {
-        return false;
-    }
-    int n = snprintf(ret_uri, size, "tcp://%.*s", (int)len, host);
-    return n > 0 && (size_t)n < size;
-}
+#include "stream.h"
+#include "tpm.h"
 
 /* The XML for the target: the running definition as libvirt completed it, with the new generation.
- * The caller frees it. */
+ * The caller frees it. -EOPNOTSUPP: it has a TPM, whose swtpm on the target would need the state
+ * while the one here still uses it; and nobody starts one there. */
 static int target_xml(struct operation *operation, char **ret_xml) {
     const unsigned int flags = VIR_DOMAIN_XML_MIGRATABLE | VIR_DOMAIN_XML_SECURE;
     struct definition definition;
     char reason[256];
 
-    char *xml = virDomainGetXMLDesc(operation->domain, flags);
-    if (xml == NULL) {
-        return -EIO;
-    }
-    int r = definition_parse(xml, strlen(xml), &definition, reason, sizeof(reason));
-    free(xml);
+    int r = host_read_definition(operation->domain, flags, &definition, reason, sizeof(reason));
     if (r < 0) {
         return r;
     }
-    r = definition_set_mark(&definition, operation->params->generation, DISKS_KEPT);
+    if (tpm_element(&definition) != NULL) {
+        r = -EOPNOTSUPP;
+    }
+    if (r == 0) {
+        r = definition_set_mark(&definition, operation->params->generation, DISKS_KEPT);
+    }
     if (r == 0) {
         r = definition_print(&definition, ret_xml);
     }
@@ -87,23 +67,30 @@ static int target_xml(struct operation *operation, char **ret_xml) {
 }
 
 /* Parameters of the migration. virTypedParamsFree frees them. */
-static int fill_params(const struct params *params, const char *xml,
+static int fill_params(const struct params *params, const struct stream *stream, const char *xml,
                        virTypedParameterPtr *ret_params, int *ret_count) {
     const uint64_t bytes_per_megabit = 1000 * 1000 / 8;
     virTypedParameterPtr list = NULL;
-    char uri[300];
     int count = 0;
     int max = 0;
 
     int r = virTypedParamsAddString(&list, &count, &max, VIR_MIGRATE_PARAM_DEST_XML, xml);
-    if (r == 0 && memory_uri(params->target_uri, uri, sizeof(uri))) {
-        r = virTypedParamsAddString(&list, &count, &max, VIR_MIGRATE_PARAM_URI, uri);
+    if (r == 0 && stream->uri[0] != '\0') {
+        r = virTypedParamsAddString(&list, &count, &max, VIR_MIGRATE_PARAM_URI, stream->uri);
+    }
+    if (r == 0 && stream->encrypted && stream->host[0] != '\0') {
+        r = virTypedParamsAddString(&list, &count, &max, VIR_MIGRATE_PARAM_TLS_DESTINATION,
+                                    stream->host);
     }
     if (r == 0 && params->bandwidth_mbps > 0) {
         /* libvirt counts in MiB/s; a limit must not become 0, which means no limit. */
         unsigned long long mib = params->bandwidth_mbps * bytes_per_megabit / (1024 * 1024);
         r = virTypedParamsAddULLong(&list, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH,
                                     mib > 0 ? mib : 1);
+    }
+    if (r == 0 && params->auto_converge) {
+        r = virTypedParamsAddInt(&list, &count, &max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT,
+                                 CONVERGE_THROTTLE_STEP);
     }
     if (r < 0) {
         virTypedParamsFree(list, count);
@@ -116,11 +103,14 @@ static int fill_params(const struct params *params, const char *xml,
 
 /*
  * A soft error of the guest's disk during the migration would stop the guest, and it would arrive
- * stopped: abort instead, so that the VM is where it was. It arrives paused: see arrival.h.
+ * stopped. Abort instead, so that the VM stays where it was. It arrives paused: see arrival.h.
  */
-static unsigned int migration_flags(const struct params *params) {
+static unsigned int migration_flags(const struct params *params, const struct stream *stream) {
     unsigned int flags =
         VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_PAUSED;
+    if (stream->encrypted) {
+        flags |= VIR_MIGRATE_TLS;
+    }
     if (params->shared) {
         flags |= VIR_MIGRATE_UNSAFE;
     }
@@ -130,30 +120,24 @@ static unsigned int migration_flags(const struct params *params) {
     return flags;
 }
 
-/*
- * From the moment in which the guest stood still here to the one in which it went on there. What
- * libvirt measures ends when the copy has arrived; where its word of the beginning was lost, that
- * has to do.
- */
-static void read_blackout(struct operation *operation, const struct arrival *arrival) {
-    uint64_t due_ms = ocf_now_ms() + FIGURES_WAIT_MS;
+static void read_figures(struct operation *operation, const struct arrival *arrival,
+                         const struct passes *passes) {
+    int64_t blackout_ms = arrival_blackout_ms(arrival);
 
     pthread_mutex_lock(&operation->lock);
-    while (!operation->events.job_done &&
-           operation_wait(operation, operation->events.changes, due_ms)) {
-    }
-    int64_t blackout_ms = operation->events.downtime_ms;
     uint64_t began_ms = operation->events.suspended_ms;
-    if (began_ms != 0 && arrival->resumed_ms >= began_ms &&
-        (int64_t)(arrival->resumed_ms - began_ms) > blackout_ms) {
-        blackout_ms = (int64_t)(arrival->resumed_ms - began_ms);
-    }
     operation->report.blackout_ms = blackout_ms;
+    operation->report.figures = operation->events.figures;
+    if (passes->began_ms != 0 && began_ms >= passes->began_ms) {
+        operation->report.figures.prepare_ms = passes->began_ms - operation->started_ms;
+        operation->report.figures.memory_ms = began_ms - passes->began_ms;
+    }
     pthread_mutex_unlock(&operation->lock);
 }
 
 /* The target's copy is the VM. Does the guest run there? */
-static void judge_arrival(struct operation *operation, const struct arrival *arrival) {
+static void judge_arrival(struct operation *operation, const struct arrival *arrival,
+                          const struct passes *passes) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
 
@@ -161,7 +145,7 @@ static void judge_arrival(struct operation *operation, const struct arrival *arr
     report->generation = 0;
     report->detail = NULL;
     if (arrival->resumed_ms != 0) {
-        read_blackout(operation, arrival);
+        read_figures(operation, arrival, passes);
         report_set(report, VM_OK, "%s", "");
         return;
     }
@@ -171,7 +155,8 @@ static void judge_arrival(struct operation *operation, const struct arrival *arr
 }
 
 /* libvirt reports that the VM moved. Is the source really gone? */
-static void judge_success(struct operation *operation, struct arrival *arrival) {
+static void judge_success(struct operation *operation, struct arrival *arrival,
+                          const struct passes *passes) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
     const char *text = "in an unknown state";
@@ -181,7 +166,7 @@ static void judge_success(struct operation *operation, struct arrival *arrival) 
     }
     operation_step(operation, "resuming the VM on the target");
     if (arrival_end(arrival)) {
-        judge_arrival(operation, arrival);
+        judge_arrival(operation, arrival, passes);
         return;
     }
     report_set(report, VM_FAILED,
@@ -189,31 +174,67 @@ static void judge_success(struct operation *operation, struct arrival *arrival) 
                params->name, ocf_node(), params->target, text, params->target);
 }
 
-static void judge_failure(struct operation *operation, struct arrival *arrival) {
+/* It was stopped by us, and the VM runs on. False: that is not what happened. */
+static bool judge_stop(struct operation *operation, struct passes *passes) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
-    enum stop_reason stop = operation_stopped(operation);
-    char why[512];
 
-    snprintf(why, sizeof(why), "%s", host_error());
-    if (arrival_end(arrival)) {
-        judge_arrival(operation, arrival); /* only the answer was lost */
-        return;
+    if (report->state != AGENT_VM_RUNNING) {
+        return false;
     }
-    report->refused = stop == STOP_NONE && host_error_is_refusal();
-    host_settle(operation);
-    if (stop == STOP_CANCELLED && report->state == AGENT_VM_RUNNING) {
+    switch (operation_stopped(operation)) {
+    case STOP_NONE: return false;
+    case STOP_CANCELLED:
         report_set(report, VM_CANCELLED,
                    "%s: its move from %s to %s was cancelled; it keeps running here", params->name,
                    ocf_node(), params->target);
-        return;
-    }
-    if (stop == STOP_OUT_OF_TIME && report->state == AGENT_VM_RUNNING) {
+        return true;
+    case STOP_OUT_OF_TIME:
         report_set(report, VM_FAILED,
                    "%s: its move from %s to %s took more than its %" PRIu64
                    " ms and was aborted; it keeps running here; allow auto-converge, more downtime "
                    "or more bandwidth",
                    params->name, ocf_node(), params->target, params->timeout_ms);
+        return true;
+    case STOP_NOT_CONVERGING: break;
+    }
+    struct pass last = passes_last(passes);
+    report_set(report, VM_FAILED,
+               "%s: its move from %s to %s does not converge and was aborted; it keeps running "
+               "here: after %" PRIu64 " passes, the guest slowed down by %" PRIu64
+               " %%, it still needs a blackout of %" PRIu64 " ms and %" PRIu64
+               " ms are permitted; allow more downtime or more bandwidth, or let it be suspended "
+               "(vm move --max-downtime, --bandwidth, --if-not-converging suspend)",
+               params->name, ocf_node(), params->target, last.number - 1, last.throttle,
+               converge_needed_ms(&last), passes->converge.limit_ms);
+    return true;
+}
+
+static void judge_failure(struct operation *operation, struct arrival *arrival,
+                          const struct stream *stream, struct passes *passes) {
+    const struct params *params = operation->params;
+    struct report *report = &operation->report;
+    char why[512];
+
+    snprintf(why, sizeof(why), "%s", host_error());
+    if (arrival_end(arrival)) {
+        judge_arrival(operation, arrival, passes); /* only the answer was lost */
+        return;
+    }
+    report->refused = operation_stopped(operation) == STOP_NONE && host_error_is_refusal();
+    host_settle(operation);
+    passes_restore(passes);
+    if (judge_stop(operation, passes)) {
+        return;
+    }
+    const char *refusal = NULL;
+    const char *refuser =
+        stream->encrypted ? stream_refused_by(why, ocf_node(), params->target, &refusal) : NULL;
+    if (refuser != NULL && report->state == AGENT_VM_RUNNING) {
+        report_set(report, VM_FAILED,
+                   "%s: cannot move from %s to %s: its memory is to be encrypted, but QEMU on %s "
+                   "cannot use its certificates: %s; see CERTIFICATES in clusterd.conf(5)",
+                   params->name, ocf_node(), params->target, refuser, refusal);
         return;
     }
     const char *now = "; it is not known where it runs now";
@@ -264,7 +285,9 @@ static bool may_begin(struct operation *operation) {
     return true;
 }
 
-static void migrate(struct operation *operation, struct arrival *arrival) {
+static void migrate(struct operation *operation, struct arrival *arrival,
+                    const struct stream *stream) {
+    static struct passes passes; /* libvirt's thread may use it until the process ends */
     const struct params *params = operation->params;
     virTypedParameterPtr list = NULL;
     char *xml = NULL;
@@ -272,7 +295,14 @@ static void migrate(struct operation *operation, struct arrival *arrival) {
 
     int r = target_xml(operation, &xml);
     if (r == 0) {
-        r = fill_params(params, xml, &list, &count);
+        r = fill_params(params, stream, xml, &list, &count);
+    }
+    if (r == -EOPNOTSUPP) {
+        report_set(&operation->report, VM_FAILED,
+                   "%s: cannot move live from %s to %s: it has a TPM, and the TPM's state cannot "
+                   "change hands while the guest runs; move it with --quick",
+                   params->name, ocf_node(), params->target);
+        return;
     }
     if (r < 0) {
         report_set(&operation->report, VM_FAILED,
@@ -281,19 +311,18 @@ static void migrate(struct operation *operation, struct arrival *arrival) {
         free(xml);
         return;
     }
-    if (params->max_downtime_ms > 0 &&
-        virDomainMigrateSetMaxDowntime(operation->domain, params->max_downtime_ms, 0) < 0) {
-        ocf_log("%s on %s: its longest blackout cannot be set: %s", params->name, ocf_node(),
-                host_error());
-    }
     operation_step(operation, "moving the VM");
     operation_check_begun(operation);
+    if (passes_begin(&passes, operation) < 0) {
+        ocf_log("%s on %s: cannot follow the passes of its move: %s; it may not converge",
+                params->name, ocf_node(), host_error());
+    }
     r = virDomainMigrateToURI3(operation->domain, params->target_uri, list, (unsigned int)count,
-                               migration_flags(params));
+                               migration_flags(params, stream));
     if (r == 0) {
-        judge_success(operation, arrival);
+        judge_success(operation, arrival, &passes);
     } else {
-        judge_failure(operation, arrival);
+        judge_failure(operation, arrival, stream, &passes);
     }
     virTypedParamsFree(list, count);
     free(xml);
@@ -302,14 +331,24 @@ static void migrate(struct operation *operation, struct arrival *arrival) {
 void action_migrate_to(struct operation *operation) {
     const struct params *params = operation->params;
     static struct arrival arrival; /* its thread may use it until the process ends */
+    struct stream stream;
     char why[512];
 
+    stream_to(params->target_uri, &stream);
     if (events_prepare() < 0) {
         report_set(&operation->report, VM_FAILED, "%s on %s: libvirt's event loop: %s",
                    params->name, ocf_node(), host_error());
         return;
     }
     if (host_open(operation) < 0 || !may_begin(operation)) {
+        return;
+    }
+    if (stream.encrypted && !stream_has_certificates("/etc", why, sizeof(why))) {
+        report_set(
+            &operation->report, VM_FAILED,
+            "%s: cannot move from %s to %s: its memory is to be encrypted, but %s has no %s; "
+            "see CERTIFICATES in clusterd.conf(5)",
+            params->name, ocf_node(), params->target, ocf_node(), why);
         return;
     }
     if (events_start(operation, EVENTS_WITH_JOB) < 0) {
@@ -323,6 +362,6 @@ void action_migrate_to(struct operation *operation) {
         return;
     }
     if (operation_may_begin(operation, "its move to another node")) {
-        migrate(operation, &arrival);
+        migrate(operation, &arrival, &stream);
     }
 }

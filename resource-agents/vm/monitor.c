@@ -29,30 +29,15 @@ static void cannot_read(struct operation *operation) {
                operation->params->name, ocf_node(), host_error());
 }
 
-/* Waits for a change of the domain, or for a while; false once the operation must end. */
-static bool wait_for_change(struct operation *operation, uint64_t seen) {
-    pthread_mutex_lock(&operation->lock);
-    operation_wait(operation, seen, ocf_now_ms() + LOOK_AGAIN_MS);
-    pthread_mutex_unlock(&operation->lock);
-    return operation_stopped(operation) == STOP_NONE;
-}
-
-static uint64_t changes_seen(struct operation *operation) {
-    pthread_mutex_lock(&operation->lock);
-    uint64_t seen = operation->events.changes;
-    pthread_mutex_unlock(&operation->lock);
-    return seen;
-}
-
 static bool wait_for_job(struct operation *operation) {
     for (;;) {
-        uint64_t seen = changes_seen(operation);
+        uint64_t seen = operation_changes(operation);
         int kind = job_kind(operation->domain);
         if (kind < 0) {
             return true; /* no job, or no domain any more; the next step will show */
         }
         operation_step(operation, "waiting for the VM's job");
-        if (!wait_for_change(operation, seen)) {
+        if (!operation_pause(operation, seen, LOOK_AGAIN_MS)) {
             report_set(&operation->report, VM_FAILED, "%s on %s: %s still runs on it (%s)",
                        operation->params->name, ocf_node(), job_kind_text(kind),
                        operation_stop_text(operation));
@@ -61,7 +46,7 @@ static bool wait_for_job(struct operation *operation) {
     }
 }
 
-/* Connects, with events if the action waits for any. 0, -ENOENT (absent) or another negative errno
+/* Connects, with events if the action waits for them. 0, -ENOENT (absent) or another negative errno
  * (reported). */
 static int open_following(struct operation *operation) {
     if (events_prepare() < 0) {
@@ -79,9 +64,9 @@ static int open_following(struct operation *operation) {
 }
 
 /*
- * Absent counts only when nothing waits in libvirtd that could still start the VM. The first round
- * shows that all earlier calls have been taken up, the second gives the last of them the time of
- * one more to put the domain on libvirt's list, which is the first thing that a start does.
+ * "Absent" counts only if no call waits in libvirtd that could still start the VM. The first round
+ * shows that all earlier calls were taken up. The second gives the last of them time to put the
+ * domain on libvirt's list, which is the first thing that a start does.
  */
 static int look_behind_queue(struct operation *operation) {
     int r = -ENOENT;
@@ -163,7 +148,7 @@ void action_migrate_from(struct operation *operation) {
         report->exit_code = OCF_NOT_RUNNING;
     }
     while (r == 0) {
-        uint64_t seen = changes_seen(operation);
+        uint64_t seen = operation_changes(operation);
         r = host_read_state(operation, &text);
         if (r == -EIO) {
             cannot_read(operation);
@@ -182,7 +167,7 @@ void action_migrate_from(struct operation *operation) {
             report_set(report, VM_FAILED, "%s arrived on %s, but is %s; resume or destroy it",
                        params->name, ocf_node(), text);
             return;
-        } else if (!wait_for_change(operation, seen)) {
+        } else if (!operation_pause(operation, seen, LOOK_AGAIN_MS)) {
             report_set(report, VM_FAILED, "%s on %s: %s while it was %s", params->name, ocf_node(),
                        operation_stop_text(operation), text);
             return;

@@ -23,6 +23,9 @@ enum { SOFT_MARGIN_MIN_MS = 50, SOFT_MARGIN_MAX_MS = 3000 };
 /* The requests to libvirt before the changing step take milliseconds. An operation that must stop
  * before that step gets a moment for its own final report. */
 enum { BEGIN_MS = 10000, LAST_WORD_MS = 300 };
+/* An operation on files that is cancelled gets so long to remove what it made. It may break off
+ * anywhere and be repeated, so there is no need to wait until the deadline. */
+enum { CANCEL_FILES_MS = 800 };
 
 struct job {
     struct operation *operation;
@@ -48,6 +51,7 @@ const char *operation_stop_text(const struct operation *operation) {
     case STOP_NONE: return "not stopped";
     case STOP_CANCELLED: return "cancelled";
     case STOP_OUT_OF_TIME: return "its time was over";
+    case STOP_NOT_CONVERGING: return "it does not converge";
     }
     return "stopped";
 }
@@ -69,6 +73,7 @@ bool operation_may_begin(struct operation *operation, const char *what) {
         report_set(&operation->report, VM_FAILED, "%s on %s: no time was left for %s", name,
                    ocf_node(), what);
         return false;
+    case STOP_NOT_CONVERGING: /* of a migration that runs, so after this */
     case STOP_NONE: break;
     }
     if (reader_gone) {
@@ -87,20 +92,48 @@ void operation_check_begun(struct operation *operation) {
     CHECK(!operation->gated || begun);
 }
 
-bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms) {
+/* False at due_ms. Each change of the events, and of `stop`, ends a round. */
+static bool wait_once(struct operation *operation, uint64_t due_ms) {
     struct timespec due = {.tv_sec = (time_t)(due_ms / 1000),
                            .tv_nsec = (long)(due_ms % 1000) * 1000000};
 
+    return pthread_cond_timedwait(&operation->changed, &operation->lock, &due) != ETIMEDOUT;
+}
+
+bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms) {
     CHECK(pthread_mutex_trylock(&operation->lock) == EBUSY); /* the caller holds it */
     while (operation->events.changes == seen && operation_stopped(operation) == STOP_NONE) {
-        if (pthread_cond_timedwait(&operation->changed, &operation->lock, &due) == ETIMEDOUT) {
+        if (!wait_once(operation, due_ms)) {
             return false;
         }
     }
     return operation_stopped(operation) == STOP_NONE && ocf_now_ms() < due_ms;
 }
 
-static void set_stop(struct operation *operation, enum stop_reason stop) {
+uint64_t operation_changes(struct operation *operation) {
+    pthread_mutex_lock(&operation->lock);
+    uint64_t changes = operation->events.changes;
+    pthread_mutex_unlock(&operation->lock);
+    return changes;
+}
+
+bool operation_pause(struct operation *operation, uint64_t seen, uint64_t ms) {
+    pthread_mutex_lock(&operation->lock);
+    (void)operation_wait(operation, seen, ocf_now_ms() + ms);
+    pthread_mutex_unlock(&operation->lock);
+    return operation_stopped(operation) == STOP_NONE;
+}
+
+void operation_pause_unstopped(struct operation *operation, uint64_t seen, uint64_t ms) {
+    uint64_t due_ms = ocf_now_ms() + ms;
+
+    pthread_mutex_lock(&operation->lock);
+    while (operation->events.changes == seen && wait_once(operation, due_ms)) {
+    }
+    pthread_mutex_unlock(&operation->lock);
+}
+
+void operation_stop(struct operation *operation, enum stop_reason stop) {
     int expected = STOP_NONE;
 
     if (!atomic_compare_exchange_strong(&operation->stop, &expected, (int)stop)) {
@@ -128,12 +161,17 @@ static uint64_t next_due(struct operation *operation, uint64_t stopped_ms) {
     bool idle = has_changed_nothing(operation);
 
     if (operation_stopped(operation) == STOP_NONE) {
-        uint64_t begin_by_ms = operation->started_ms + BEGIN_MS;
+        uint64_t begin_ms = operation->begin_ms != 0 ? operation->begin_ms : BEGIN_MS;
+        uint64_t begin_by_ms = operation->started_ms + begin_ms;
         return idle ? earlier(begin_by_ms, operation->soft_deadline_ms)
                     : operation->soft_deadline_ms;
     }
-    return idle ? earlier(stopped_ms + LAST_WORD_MS, operation->deadline_ms)
-                : operation->deadline_ms;
+    if (idle) {
+        return earlier(stopped_ms + LAST_WORD_MS, operation->deadline_ms);
+    }
+    return operation->files_only && operation_stopped(operation) == STOP_CANCELLED
+               ? earlier(stopped_ms + CANCEL_FILES_MS, operation->deadline_ms)
+               : operation->deadline_ms;
 }
 
 /* Returns 0 when the worker is done, -ETIMEDOUT when it did not end in time. */
@@ -150,7 +188,7 @@ static int supervise(struct operation *operation, int signal_fd) {
             return -ETIMEDOUT;
         }
         if (now >= due) {
-            set_stop(operation, STOP_OUT_OF_TIME);
+            operation_stop(operation, STOP_OUT_OF_TIME);
             stopped_ms = now;
             continue;
         }
@@ -163,7 +201,7 @@ static int supervise(struct operation *operation, int signal_fd) {
         if ((fds[1].revents & POLLIN) != 0) {
             struct signalfd_siginfo info;
             if (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-                set_stop(operation, STOP_CANCELLED);
+                operation_stop(operation, STOP_CANCELLED);
                 stopped_ms = stopped_ms == 0 ? ocf_now_ms() : stopped_ms;
             }
         }
@@ -208,6 +246,25 @@ static void set_deadlines(struct operation *operation) {
     operation->deadline_ms = operation->started_ms + timeout_ms;
     operation->soft_deadline_ms =
         operation->deadline_ms - (margin < timeout_ms ? margin : timeout_ms);
+}
+
+/* Of an operation on files. They are left for its repetition, or for copy-undo. */
+static struct report late_files_report(struct operation *operation) {
+    bool cancelled = operation_stopped(operation) == STOP_CANCELLED;
+    bool idle = has_changed_nothing(operation);
+    struct report late = {
+        .state = AGENT_VM_OFF, .blackout_ms = -1, .detail = idle ? REPORT_NOT_BEGUN : NULL};
+
+    report_set(&late, cancelled ? VM_CANCELLED : VM_FAILED,
+               "%s on %s: %s: no answer from the storage for %llu ms while %s; check whether it "
+               "hangs",
+               operation->params->name, ocf_node(),
+               idle        ? "nothing was started"
+               : cancelled ? "cancelled, its files may stay for a while"
+                           : "its time is over, its files may stay for a while",
+               (unsigned long long)(ocf_now_ms() - operation->started_ms),
+               atomic_load(&operation->step));
+    return late;
 }
 
 /* The worker still owns its report and may write to it: use another one. */
@@ -265,7 +322,7 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
                    operation->params->name, ocf_node(), strerror(-r));
     }
     if (r == -ETIMEDOUT) {
-        late = late_report(operation);
+        late = operation->files_only ? late_files_report(operation) : late_report(operation);
         report = &late;
     } else if (report->result != VM_OK && report->state == AGENT_VM_UNKNOWN &&
                has_changed_nothing(operation)) {

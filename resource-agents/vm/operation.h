@@ -16,6 +16,8 @@
  *   the worker is done        the worker's report.
  *   SIGTERM                   `stop` is set; the worker ends soon and reports the truth.
  *   soft deadline             the same, early enough to abort a migration in an orderly way.
+ *   storage hangs             of an operation on files only: if it is cancelled, it ends within a
+ *                             second, whatever its worker is blocked in.
  *   deadline                  "unknown", with the name of the step that hangs. The process ends;
  *                             libvirt's state stays as it is.
  */
@@ -32,7 +34,7 @@
 #include "params.h"
 #include "report.h"
 
-enum stop_reason { STOP_NONE, STOP_CANCELLED, STOP_OUT_OF_TIME };
+enum stop_reason { STOP_NONE, STOP_CANCELLED, STOP_OUT_OF_TIME, STOP_NOT_CONVERGING };
 
 struct operation {
     const struct params *params;
@@ -47,8 +49,10 @@ struct operation {
     struct report report; /* owned by the worker until it is done */
     _Atomic(const char *) step;
     atomic_bool destroying;
-    atomic_int stop; /* enum stop_reason */
-    bool gated;      /* nothing is changed before operation_may_begin() */
+    atomic_int stop;   /* enum stop_reason */
+    bool gated;        /* nothing is changed before operation_may_begin() */
+    uint64_t begin_ms; /* the time until then; 0: the usual one */
+    bool files_only;   /* works on the files of a VM that is off; never calls libvirt */
 
     pthread_mutex_t lock; /* guards events; each change of events and of stop signals `changed` */
     pthread_cond_t changed;
@@ -63,6 +67,9 @@ int operation_run(struct operation *operation, void (*work)(struct operation *op
 /* Names the next step, for the message if it hangs. The text must be static. */
 void operation_step(struct operation *operation, const char *step);
 
+/* Stops the operation: its job is aborted. Only the first reason counts. Safe from any thread. */
+void operation_stop(struct operation *operation, enum stop_reason stop);
+
 /* Why the operation must stop, or STOP_NONE. */
 static inline enum stop_reason operation_stopped(const struct operation *operation) {
     return (enum stop_reason)atomic_load(&operation->stop);
@@ -74,9 +81,18 @@ static inline enum stop_reason operation_stopped(const struct operation *operati
  */
 bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms);
 
+/* The present value of events.changes. Takes the lock itself, as the next two. */
+uint64_t operation_changes(struct operation *operation);
+
+/* Waits for a change since `seen`, or so long. False if the operation is to stop. */
+bool operation_pause(struct operation *operation, uint64_t seen, uint64_t ms);
+
+/* The same for what cannot be stopped any more: it waits also if the operation is to stop. */
+void operation_pause_unstopped(struct operation *operation, uint64_t seen, uint64_t ms);
+
 /*
- * Call this right before the one step that changes something. It returns false, with the report
- * set, if the operation is to stop, or if the process that ordered it is gone: its decision may be
+ * Call this right before the one step that changes something. It returns false and sets the report
+ * if the operation is to stop, or if the process that ordered it is gone: its decision may be
  * outdated.
  *
  * If a gated operation ends before this call, its last line says so ("not-begun"): nothing has been
@@ -85,8 +101,8 @@ bool operation_wait(struct operation *operation, uint64_t seen, uint64_t due_ms)
  */
 bool operation_may_begin(struct operation *operation, const char *what);
 
-/* Call this before each change. A gated operation that changes something without having asked would
- * carry out a dead clusterd's decision: it ends here, as a failed CHECK. */
+/* Call this before each change. A gated operation that changed something without asking would carry
+ * out a dead clusterd's decision: it ends here with a failed CHECK. */
 void operation_check_begun(struct operation *operation);
 
 /* Why the operation stopped: "cancelled" or "its time of N ms was over". */

@@ -21,6 +21,10 @@ static int read_numbers(struct params *params, const char **ret_culprit) {
     uint64_t auto_converge = 0;
     uint64_t shared = 0;
     uint64_t wait_job = 0;
+    uint64_t disks_only = 0;
+    uint64_t dry_run = 0;
+    uint64_t remove_source = 0;
+    uint64_t cancelled = 0;
     const struct {
         const char *name;
         uint64_t *value;
@@ -32,10 +36,19 @@ static int read_numbers(struct params *params, const char **ret_culprit) {
         {"grace_ms", &params->grace_ms, GRACE_DEFAULT_MS, TIMEOUT_MAX_MS},
         {"bandwidth_mbps", &params->bandwidth_mbps, 0, BANDWIDTH_MAX_MBPS},
         {"max_downtime_ms", &params->max_downtime_ms, 0, TIMEOUT_MAX_MS},
+        {"rate_bps", &params->rate_bps, 0, INT64_MAX},
+        {"overhead_ms", &params->overhead_ms, 0, TIMEOUT_MAX_MS},
+        {"blackout_ms", &params->blackout_ms, 0, TIMEOUT_MAX_MS},
+        {"known_bytes", &params->known_bytes, 0, INT64_MAX},
         {"usage_ms", &params->usage_ms, USAGE_DEFAULT_MS, TIMEOUT_MAX_MS},
         {"auto_converge", &auto_converge, 0, 1},
         {"shared", &shared, 0, 1},
         {"wait_job", &wait_job, 0, 1},
+        {"move", &params->move, 0, INT64_MAX},
+        {"disks_only", &disks_only, 0, 1},
+        {"dry_run", &dry_run, 0, 1},
+        {"remove_source", &remove_source, 0, 1},
+        {"cancelled", &cancelled, 0, 1},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         int r =
@@ -48,6 +61,10 @@ static int read_numbers(struct params *params, const char **ret_culprit) {
     params->auto_converge = auto_converge != 0;
     params->shared = shared != 0;
     params->wait_job = wait_job != 0;
+    params->disks_only = disks_only != 0;
+    params->dry_run = dry_run != 0;
+    params->remove_source = remove_source != 0;
+    params->cancelled = cancelled != 0;
     return 0;
 }
 
@@ -67,6 +84,12 @@ static const char *missing(const struct params *params, unsigned int required) {
     if ((required & PARAMS_STATE_FILE) != 0 && params->state_file == NULL) {
         return "state_file";
     }
+    if ((required & PARAMS_FILES) != 0 && params->files == NULL) {
+        return "files";
+    }
+    if ((required & PARAMS_FILES) != 0 && params->move == 0) {
+        return "move";
+    }
     return NULL;
 }
 
@@ -74,6 +97,7 @@ int params_read(unsigned int required, struct params *ret_params, char *reason,
                 size_t reason_size) {
     const char *culprit = NULL;
     const char *uuid = ocf_param("uuid", "");
+    const char *otherwise = ocf_param("if_not_converging", "abort");
     struct params params = {
         .uri = ocf_param("uri", "qemu:///system"),
         .name = ocf_param("name", NULL),
@@ -81,11 +105,19 @@ int params_read(unsigned int required, struct params *ret_params, char *reason,
         .target_uri = ocf_param("target_uri", NULL),
         .state_file = ocf_param("state_file", NULL),
         .volumes = ocf_param("volumes", ""),
+        .dest = ocf_param("dest", ""),
+        .disks = ocf_param("disks", ""),
+        .files = ocf_param("files", NULL),
     };
 
     if (read_numbers(&params, &culprit) < 0) {
         snprintf(reason, reason_size, "parameter %s=%s is not a number in the allowed range",
                  culprit, ocf_param(culprit, ""));
+        return -EINVAL;
+    }
+    if (converge_policy(otherwise, &params.if_not_converging) < 0) {
+        snprintf(reason, reason_size, "parameter if_not_converging=%s is neither abort nor suspend",
+                 otherwise);
         return -EINVAL;
     }
     if (uuid[0] != '\0' && uuid_normalize(uuid, params.uuid) < 0) {

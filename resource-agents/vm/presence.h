@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Agents that outlive their clusterd: when the next clusterd asks for the state of the VM, the
- * answer has to wait for the end of such an agent.
+ * answer has to wait for such an agent to end.
  *
  * The agent listens on a socket with an abstract name, which the kernel removes with the process.
- * Another process connects to it and notices the end of the agent by the end of the connection.
- * Nothing is left behind, whatever ended the agent.
+ * Another process connects to it, and the end of the connection shows the end of the agent. Nothing
+ * is left behind, however the agent ended.
  */
 #ifndef AGENTS_VM_PRESENCE_H
 #define AGENTS_VM_PRESENCE_H

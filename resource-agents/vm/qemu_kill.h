@@ -3,7 +3,7 @@
  * The QEMU process of a domain: noticing its end, and killing it if libvirt cannot end it in time.
  *
  * To destroy a domain, libvirt first sends SIGTERM and gives QEMU ten seconds to flush its disks.
- * On storage that hangs, QEMU never finishes, and a node that lost quorum does not have ten seconds
+ * If the storage hangs, QEMU never finishes, and a node that lost quorum does not have ten seconds
  * before another node starts the VM.
  */
 #ifndef AGENTS_VM_QEMU_KILL_H
@@ -12,20 +12,20 @@
 #include <stdbool.h>
 
 /*
- * A descriptor of that domain's QEMU, which becomes readable when the process has ended. -ENOENT:
- * there is none; another negative errno.
+ * A descriptor of that domain's QEMU; it becomes readable when the process has ended. -ENOENT:
+ * there is none. Or another negative errno.
  */
 int qemu_open(const char *name, const char *uuid);
 
 /*
- * True if libvirt has recorded that the domain's migration to another node succeeded, and that only
- * its copy here remains to be ended.
+ * True if libvirt has recorded that the domain's migration to another node succeeded, so that only
+ * the copy here remains to be ended.
  */
 bool qemu_was_confirmed(const char *name, const char *uuid);
 
 /*
  * Sends SIGKILL to the QEMU of that domain. It is found by libvirt's PID file and must have the
- * UUID in its arguments. -ENOENT: there is none; another negative errno.
+ * UUID in its arguments. -ENOENT: there is none. Or another negative errno.
  */
 int qemu_kill(const char *name, const char *uuid);
 

@@ -52,6 +52,15 @@ void report_send(const struct report *report) {
     if (report->blackout_ms >= 0) {
         json_object_set_new(line, "blackout_ms", json_integer((json_int_t)report->blackout_ms));
     }
+#define X(S, TYPE, field, LIMIT) \
+    json_object_set_new(line, #field, json_integer((json_int_t)(S)->field));
+    if (report->figures.passes > 0) {
+        MOVE_FIGURES(X, &report->figures)
+    }
+    if (report->predicts) {
+        PREDICTION_FIELDS(X, &report->prediction)
+    }
+#undef X
     if (report->generation != 0) {
         json_object_set_new(line, "generation", json_integer((json_int_t)report->generation));
     }
@@ -65,6 +74,16 @@ void report_send(const struct report *report) {
         json_object_set_new(line, "refused", json_true());
     }
     jsonl_send(line, JSONL_IMPORTANT_MS);
+}
+
+int report_validation(const char *element, const char *reason, json_t *problems, json_t *warnings) {
+    bool ok = reason == NULL;
+    json_t *line =
+        json_pack("{ss ss so so so*so*}", "result", ok ? "ok" : "failed", "state", "unknown",
+                  "element", jsonl_text(ok ? "" : element), "reason", jsonl_text(ok ? "" : reason),
+                  "problems", problems, "warnings", warnings);
+    bool sent = line != NULL && jsonl_send(line, JSONL_IMPORTANT_MS) == 0;
+    return ok && sent ? OCF_SUCCESS : OCF_ERR_CONFIGURED;
 }
 
 void report_progress(const struct progress *progress) {

@@ -9,9 +9,9 @@
  *       '--- libvirt failed, and no -----'
  *            domain is here
  *
- * An agent that dies between claim and end leaves a claimed file. Nobody can tell whether its guest
- * has run, so the file is never restored again ("state-used"), and the VM starts afresh, as after a
- * power cut.
+ * An agent that dies in between leaves a claimed file. Nobody can tell whether the guest has run,
+ * so the file is never restored again ("state-used"), and the VM starts afresh, as after a power
+ * cut.
  */
 #include "actions.h"
 
@@ -24,6 +24,7 @@
 
 #include "../shared/ocf.h"
 #include "host.h"
+#include "outside.h"
 #include "state_file.h"
 
 static void fail(struct operation *operation, const char *what, const char *why) {
@@ -41,8 +42,9 @@ static void remove_claimed(struct operation *operation, const char *claimed) {
 }
 
 /* The XML in the state with the order's generation, after a check that it belongs to the order. The
- * caller frees it. */
-static int prepare_xml(struct operation *operation, char **ret_xml) {
+ * caller frees it, and the order's definition. */
+static int prepare_xml(struct operation *operation, struct outside *outside,
+                       struct definition *ret_ordered, char **ret_xml) {
     const struct params *params = operation->params;
     struct definition definition;
     struct state_info info;
@@ -60,7 +62,6 @@ static int prepare_xml(struct operation *operation, char **ret_xml) {
         return r;
     }
     (void)definition_uuid(&ordered, uuid); /* read_definition() made sure of it */
-    definition_finish(&ordered);
     if (strcmp(uuid, info.uuid) != 0) {
         fail(operation, params->state_file, "it is the state of another VM");
         r = -EINVAL;
@@ -68,23 +69,31 @@ static int prepare_xml(struct operation *operation, char **ret_xml) {
         fail(operation, params->state_file, "it is newer than this order");
         r = -ESTALE;
     } else {
-        r = definition_set_mark(&definition, params->generation, DISKS_KEPT);
-        r = r < 0 ? r : definition_print(&definition, ret_xml);
-        if (r < 0) {
+        r = outside_read(operation, &ordered, &definition, outside);
+        if (r == 0) {
+            r = definition_set_mark(&definition, params->generation, DISKS_KEPT);
+            r = r < 0 ? r : definition_print(&definition, ret_xml);
+        }
+        if (r == -ENOMEM) {
             fail(operation, params->state_file, strerror(-r));
         }
     }
     definition_finish(&definition);
-    return r;
+    if (r < 0) {
+        definition_finish(&ordered);
+        return r;
+    }
+    *ret_ordered = ordered;
+    return 0;
 }
 
 /* No state file: an earlier order used it, or it never existed. */
 static void explain_missing(struct operation *operation, const char *claimed) {
-    if (state_file_exists(claimed)) {
+    if (state_file_exists(claimed) || state_file_is_claimed(operation->params->state_file)) {
         operation->report.detail = "state-used";
         fail(operation, claimed,
              "an earlier order started to use this state and did not finish; start the VM from its "
-             "disks, then remove this file");
+             "disks");
         return;
     }
     if (!state_file_has_room(operation->params->state_file)) {
@@ -117,42 +126,73 @@ static void judge_failure(struct operation *operation, const char *claimed) {
     }
 }
 
-static void restore(struct operation *operation, const char *claimed) {
+/* The state is there, and all that the VM needs besides. False: the report says why not. */
+static bool begin(struct operation *operation, const struct definition *ordered,
+                  struct outside *outside) {
+    if (!operation_may_begin(operation, "its restore")) {
+        return false;
+    }
+    operation_check_begun(operation);
+    int r = outside_begin(operation, ordered, outside, OUTSIDE_RESTORE);
+    if (r == -EEXIST) {
+        judge_present(operation, "restore");
+    }
+    if (r < 0) {
+        return false;
+    }
+    if (!operation_may_begin(operation, "its restore")) { /* that may have taken a while */
+        outside_failed(operation, outside);
+        return false;
+    }
+    return true;
+}
+
+static void restore_from(struct operation *operation, const char *claimed,
+                         const struct outside *outside, const char *xml) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
     uint64_t began_ms = ocf_now_ms();
-    char *xml = NULL;
 
-    if (!state_file_exists(params->state_file)) {
-        explain_missing(operation, claimed);
-        return;
-    }
-    if (prepare_xml(operation, &xml) < 0) {
-        return;
-    }
-    if (!operation_may_begin(operation, "its restore")) {
-        free(xml);
-        return;
-    }
-    operation_check_begun(operation);
     int r = state_file_rename(params->state_file, claimed);
     if (r < 0) {
         fail(operation, params->state_file, strerror(-r));
-        free(xml);
+        outside_failed(operation, outside);
         return;
     }
     operation_step(operation, "restoring the VM");
     r = virDomainRestoreFlags(operation->conn, claimed, xml, VIR_DOMAIN_SAVE_RUNNING);
-    free(xml);
     if (r < 0) {
         judge_failure(operation, claimed);
+        if (report->state == AGENT_VM_OFF) {
+            outside_failed(operation, outside);
+        }
         return;
     }
+    outside_runs(operation, outside);
     report->state = AGENT_VM_RUNNING;
     report->generation = params->generation;
     report->blackout_ms = (int64_t)(ocf_now_ms() - began_ms);
     report_set(report, VM_OK, "%s", "");
     remove_claimed(operation, claimed);
+}
+
+static void restore(struct operation *operation, const char *claimed) {
+    static struct outside outside;
+    struct definition ordered;
+    char *xml = NULL;
+
+    if (!state_file_exists(operation->params->state_file)) {
+        explain_missing(operation, claimed);
+        return;
+    }
+    if (prepare_xml(operation, &outside, &ordered, &xml) < 0) {
+        return;
+    }
+    if (begin(operation, &ordered, &outside)) {
+        restore_from(operation, claimed, &outside, xml);
+    }
+    free(xml);
+    definition_finish(&ordered);
 }
 
 void action_restore(struct operation *operation) {

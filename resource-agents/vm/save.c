@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * save: the first half of a quick migration. The guest's state goes to STATE_FILE on the volume,
- * all of it or nothing:
+ * completely or not at all:
  *
  *   STATE_FILE.part    being written; libvirt marks its header once it is complete
  *   STATE_FILE         complete and on the disk; the domain is gone
  *
  * With the second name, this process guarantees that the guest has not run since: libvirt resumes a
  * guest if its daemon did not see the save end, whether the file is complete or not. So this
- * process outlives the clusterd that ordered it, and the next clusterd waits for it (presence.h).
- * Nobody else may rename a file that it left behind, except the same order when it is repeated.
+ * process outlives the clusterd that ordered the save, and the next clusterd waits for it
+ * (presence.h). Only the same order, if it is repeated, may rename a file left behind.
  */
 #include "actions.h"
 
@@ -108,7 +108,13 @@ static bool may_replace(struct operation *operation) {
                    operation->params->name, ocf_node(), file, info.generation, report->generation);
         return false;
     }
-    return true; /* this generation runs: nobody needs its older state */
+    /* This generation runs: its older state is not only of no use, but must not be found if this
+     * save breaks off. */
+    int r = state_file_remove(file);
+    if (r < 0) {
+        fail(operation, file, strerror(-r));
+    }
+    return r == 0;
 }
 
 static bool may_begin(struct operation *operation) {
@@ -173,7 +179,7 @@ static void save(struct operation *operation, const char *part) {
 void action_save(struct operation *operation) {
     char part[STATE_FILE_PATH_MAX];
 
-    if (snprintf(part, sizeof(part), "%s.part", operation->params->state_file) >=
+    if (snprintf(part, sizeof(part), "%s" STATE_FILE_PART, operation->params->state_file) >=
         (int)sizeof(part)) {
         fail(operation, operation->params->state_file, strerror(ENAMETOOLONG));
         return;

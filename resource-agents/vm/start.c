@@ -2,8 +2,8 @@
 /*
  * start: a transient domain from the definition, marked with its generation.
  *
- * It lies on the failover path, so it asks first and looks afterwards: libvirt itself refuses a
- * name or UUID that is in use, and only then it matters who is there.
+ * This is on the failover path, so it starts first and looks afterwards: libvirt itself refuses a
+ * name or UUID that is in use, and only then does it matter which VM has it.
  */
 #include "actions.h"
 
@@ -14,6 +14,7 @@
 
 #include "../shared/ocf.h"
 #include "host.h"
+#include "outside.h"
 
 enum { LOOK_AGAIN_MS = 100 };
 
@@ -75,8 +76,8 @@ void judge_present(struct operation *operation, const char *wish) {
 }
 
 /*
- * libvirt refused: because the VM is here already, or because it cannot start. An earlier order may
- * still be at work in libvirtd, if its agent was killed: then its end is ours.
+ * libvirt refused because the VM is here already, or because it cannot start. If an earlier order's
+ * agent was killed, libvirtd may still be at work on it: then its result is ours.
  */
 static void explain_failure(struct operation *operation) {
     struct report *report = &operation->report;
@@ -87,9 +88,7 @@ static void explain_failure(struct operation *operation) {
     host_settle(operation);
     while (report->state == AGENT_VM_PAUSED && report->detail != NULL &&
            strcmp(report->detail, "starting") == 0 && operation_stopped(operation) == STOP_NONE) {
-        pthread_mutex_lock(&operation->lock);
-        operation_wait(operation, operation->events.changes, ocf_now_ms() + LOOK_AGAIN_MS);
-        pthread_mutex_unlock(&operation->lock);
+        (void)operation_pause(operation, operation_changes(operation), LOOK_AGAIN_MS);
         (void)host_read_state(operation, &text);
     }
     if (report->state == AGENT_VM_RUNNING || report->state == AGENT_VM_PAUSED) {
@@ -97,7 +96,22 @@ static void explain_failure(struct operation *operation) {
     }
 }
 
-static void create(struct operation *operation, const char *xml) {
+/* It was not begun: something that it needs besides its disks is missing, or it is here already. A
+ * request of an earlier order's agent that waits in libvirtd may still start it. */
+static void explain_refusal(struct operation *operation, int r) {
+    struct report *report = &operation->report;
+
+    if (r != -EEXIST && host_pass_queue(operation) < 0) {
+        return;
+    }
+    host_settle(operation);
+    if (report->state == AGENT_VM_RUNNING || report->state == AGENT_VM_PAUSED) {
+        judge_present(operation, "start");
+    }
+}
+
+static void create(struct operation *operation, const struct definition *definition,
+                   struct outside *outside, const char *xml) {
     struct report *report = &operation->report;
     const struct params *params = operation->params;
 
@@ -107,13 +121,27 @@ static void create(struct operation *operation, const char *xml) {
     if (!operation_may_begin(operation, "its start")) {
         return;
     }
-    operation_step(operation, "starting the VM");
     operation_check_begun(operation);
+    int r = outside_begin(operation, definition, outside, OUTSIDE_START);
+    if (r < 0) {
+        explain_refusal(operation, r);
+        return;
+    }
+    if (!operation_may_begin(operation, "its start")) { /* that may have taken a while */
+        outside_failed(operation, outside);
+        host_settle(operation);
+        return;
+    }
+    operation_step(operation, "starting the VM");
     operation->domain = virDomainCreateXML(operation->conn, xml, 0);
     if (operation->domain == NULL) {
         explain_failure(operation);
+        if (report->state == AGENT_VM_OFF) {
+            outside_failed(operation, outside);
+        }
         return;
     }
+    outside_runs(operation, outside);
     report->state = AGENT_VM_RUNNING;
     report->generation = params->generation;
     host_machine(operation->domain, report->machine);
@@ -121,19 +149,32 @@ static void create(struct operation *operation, const char *xml) {
 }
 
 void action_start(struct operation *operation) {
+    static struct outside outside;
+    struct definition ordered;
     struct definition definition;
     char *xml = NULL;
 
     operation_step(operation, "reading the definition");
-    if (read_definition(operation, &definition) < 0) {
+    if (read_definition(operation, &ordered) < 0) {
         return;
     }
-    if (definition_set_mark(&definition, operation->params->generation, DISKS_OF_DEFINITION) < 0 ||
-        definition_print(&definition, &xml) < 0) {
+    if (read_definition(operation, &definition) < 0) {
+        definition_finish(&ordered);
+        return;
+    }
+    int r = outside_read(operation, &ordered, &definition, &outside);
+    if (r == 0) {
+        r = definition_set_mark(&definition, operation->params->generation, DISKS_OF_DEFINITION);
+    }
+    if (r == 0) {
+        r = definition_print(&definition, &xml);
+    }
+    if (r == -ENOMEM) {
         report_set(&operation->report, VM_FAILED, "%s: out of memory", operation->params->name);
-    } else {
-        create(operation, xml);
+    } else if (r == 0) {
+        create(operation, &ordered, &outside, xml);
     }
     free(xml);
     definition_finish(&definition);
+    definition_finish(&ordered);
 }

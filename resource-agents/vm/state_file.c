@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "sync.h"
+#include "volumes.h"
 
 int state_file_definition(virConnectPtr conn, const char *path, struct state_info *ret_info,
                           struct definition *ret_definition) {
@@ -55,65 +57,83 @@ bool state_file_exists(const char *path) {
     return true;
 }
 
-/* The directory that path lies in. */
-static int parent_of(const char *path, char *ret_parent, size_t size) {
-    const char *slash = strrchr(path, '/');
-    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
-
-    if (slash == NULL || len + 2 > size) {
-        return -ENAMETOOLONG;
-    }
-    memcpy(ret_parent, path, len);
-    ret_parent[len] = '\0';
-    if (len == 0) {
-        memcpy(ret_parent, "/", 2);
-    }
-    return 0;
-}
-
 bool state_file_has_room(const char *path) {
-    char parent[STATE_FILE_PATH_MAX];
-    return parent_of(path, parent, sizeof(parent)) == 0 && access(parent, R_OK | X_OK) == 0;
+    char parent[PATH_MAX];
+    return path_parent(path, parent) == 0 && access(parent, R_OK | X_OK) == 0;
 }
 
-static int sync_path(const char *path, int flags) {
-    int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
+/* The name of a state file itself, being written, or claimed (restore.c). */
+static bool is_name_of(const char *name, const char *entry, bool only_claimed) {
+    size_t n = strlen(name);
+
+    if (strncmp(entry, name, n) != 0) {
+        return false;
     }
-    int r = fsync(fd) < 0 ? -errno : 0;
-    close(fd);
-    return r;
+    const char *rest = entry + n;
+    bool claimed = strncmp(rest, STATE_FILE_CLAIM, sizeof(STATE_FILE_CLAIM) - 1) == 0;
+    return claimed || (!only_claimed && (rest[0] == '\0' || strcmp(rest, STATE_FILE_PART) == 0));
 }
 
-static int sync_parent(const char *path) {
-    char parent[STATE_FILE_PATH_MAX];
-    int r = parent_of(path, parent, sizeof(parent));
-    return r < 0 ? r : sync_path(parent, O_DIRECTORY);
+bool state_file_is_claimed(const char *path) {
+    char parent[PATH_MAX];
+    bool claimed = false;
+    DIR *dir = path_parent(path, parent) == 0 ? opendir(parent) : NULL;
+
+    for (const struct dirent *entry = dir != NULL ? readdir(dir) : NULL; entry != NULL;
+         entry = readdir(dir)) {
+        claimed = claimed || is_name_of(strrchr(path, '/') + 1, entry->d_name, true);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return claimed;
 }
 
-/* Removes claimed states (restore.c) of a VM that has run since. */
-static void remove_claimed(const char *parent, const char *path) {
+/* How many of those names were there, all removed now; negative errno: one could not be. */
+static int remove_names(const char *parent, const char *path, bool only_claimed) {
     const char *name = strrchr(path, '/') + 1;
-    size_t len = strlen(name);
     DIR *dir = opendir(parent);
+    int found = 0;
+    int r = 0;
 
     if (dir == NULL) {
-        return;
+        return -errno;
     }
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (strncmp(entry->d_name, name, len) == 0 &&
-            strncmp(entry->d_name + len, STATE_FILE_CLAIM, sizeof(STATE_FILE_CLAIM) - 1) == 0) {
-            (void)unlinkat(dirfd(dir), entry->d_name, 0); /* only disk space is lost */
+        if (!is_name_of(name, entry->d_name, only_claimed)) {
+            continue;
+        }
+        found++;
+        if (unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT) {
+            r = -errno;
         }
     }
     closedir(dir);
+    return r < 0 ? r : found;
+}
+
+int state_file_remove(const char *path) {
+    enum { ROUNDS = 8 };
+    char parent[PATH_MAX];
+
+    int r = path_parent(path, parent);
+    if (r < 0) {
+        return r;
+    }
+    r = 1;
+    for (int round = 0; round < ROUNDS && r > 0; round++) {
+        r = remove_names(parent, path, false); /* somebody may have renamed one meanwhile */
+    }
+    if (r != 0) {
+        return r < 0 ? r : -EBUSY;
+    }
+    return sync_parent(path);
 }
 
 int state_file_make_room(const char *path, const char *part) {
-    char parent[STATE_FILE_PATH_MAX];
+    char parent[PATH_MAX];
 
-    int r = parent_of(path, parent, sizeof(parent));
+    int r = path_parent(path, parent);
     if (r < 0) {
         return r;
     }
@@ -123,7 +143,7 @@ int state_file_make_room(const char *path, const char *part) {
     if (unlink(part) < 0 && errno != ENOENT) {
         return -errno;
     }
-    remove_claimed(parent, path);
+    (void)remove_names(parent, path, true); /* only disk space is lost */
     return 0;
 }
 
@@ -135,6 +155,6 @@ int state_file_rename(const char *from, const char *to) {
 }
 
 int state_file_publish(const char *part, const char *path) {
-    int r = sync_path(part, 0);
+    int r = sync_file(part);
     return r < 0 ? r : state_file_rename(part, path);
 }

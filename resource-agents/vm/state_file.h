@@ -13,6 +13,8 @@
 
 enum { STATE_FILE_PATH_MAX = PATH_MAX };
 
+/* After the name of a state that is being written. */
+#define STATE_FILE_PART ".part"
 /* Between the name of a state and the generation that claimed it. */
 #define STATE_FILE_CLAIM ".restoring-"
 
@@ -29,20 +31,26 @@ int state_file_definition(virConnectPtr conn, const char *path, struct state_inf
                           struct definition *ret_definition);
 
 /*
- * Is the file there? Asked by opening it, as only that reaches a network file system's server; what
- * stat() says may be older than another node's rename.
+ * Is the file there? Opens it to find out, because only that asks a network file system's server;
+ * what stat() says may be older than another node's rename.
  */
 bool state_file_exists(const char *path);
+
+/* Was it claimed for a restore that did not end? */
+bool state_file_is_claimed(const char *path);
 
 /* Does its directory exist? If not, the volume is missing. */
 bool state_file_has_room(const char *path);
 
-/* Creates the directory of path if need be; removes the remains of an aborted save and of dead
- * restores. */
+/* Creates the directory of path if need be; removes what an aborted save and dead restores left. */
 int state_file_make_room(const char *path, const char *part);
 
 /* Flushes part to the disk and renames it to path. */
 int state_file_publish(const char *part, const char *path);
+
+/* Removes the state under all its names: being written, complete, claimed by whatever generation.
+ * 0: a second look has found none of them, and that is on the disk. */
+int state_file_remove(const char *path);
 
 /* A rename that survives a power cut: the directory is on the disk when this returns. */
 int state_file_rename(const char *from, const char *to);

@@ -38,8 +38,8 @@ static void end_off(struct operation *operation, const char *how) {
 }
 
 /*
- * While the worker is in libvirt's destroy: kills a QEMU that does not end by itself. libvirt then
- * sees it end, and destroys the domain as it should.
+ * While the worker is in libvirt's destroy, kills a QEMU that does not end by itself. libvirt then
+ * sees it end, and destroys the domain properly.
  */
 static void *impatient_main(void *data) {
     struct operation *operation = data;
@@ -132,9 +132,9 @@ static void abort_job(struct operation *operation) {
 }
 
 /*
- * Waits until the guest has ended, while the events thread presses the power button. A QEMU that
- * hangs makes that call hang, too; here the grace still ends in time, and a destroy kills such a
- * QEMU. True if the guest ended.
+ * Waits until the guest has ended, while the events thread presses the power button. If QEMU hangs,
+ * that call hangs too, but here the grace still ends in time, and a destroy kills the QEMU. True if
+ * the guest ended.
  */
 static bool shut_down(struct operation *operation, uint64_t due_ms) {
     operation_step(operation, "waiting for the guest to shut down");

@@ -52,6 +52,21 @@ bool path_is_in(const char *path, const char *dir) {
     return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
+int path_parent(const char *path, char ret_parent[PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
+
+    if (slash == NULL || len + 2 > PATH_MAX) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(ret_parent, path, len);
+    ret_parent[len] = '\0';
+    if (len == 0) {
+        memcpy(ret_parent, "/", 2);
+    }
+    return 0;
+}
+
 /* One "name=path" of len bytes. */
 static int parse_one(const char *text, size_t len, struct volume *ret_volume) {
     char path[PATH_MAX];

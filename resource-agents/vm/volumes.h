@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The volumes against which a definition is checked, and which of them a path is on. Pure: no file
+/* The volumes that a definition is checked against, and which of them a path is on. Pure: no file
  * is accessed. */
 #ifndef AGENTS_VM_VOLUMES_H
 #define AGENTS_VM_VOLUMES_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,10 +29,13 @@ void volumes_finish(struct volumes *volumes);
 const struct volume *volumes_find(const struct volumes *volumes, const char *path);
 
 /*
- * Brings a path into the one form that is compared: "/a//b/./c/" becomes "/a/b/c". -EINVAL if it is
- * not absolute or climbs with "..", which could leave the volume again; -ENAMETOOLONG.
+ * Brings a path into the form that is compared: "/a//b/./c/" becomes "/a/b/c". -EINVAL if it is not
+ * absolute, or has "..", which could leave the volume again; -ENAMETOOLONG.
  */
 int path_normalize(const char *path, char *ret_path, size_t size);
+
+/* The directory of an absolute path; -ENAMETOOLONG. */
+int path_parent(const char *path, char ret_parent[PATH_MAX]);
 
 /* True if path is dir or lies in it, by whole components. Both are normalized. */
 bool path_is_in(const char *path, const char *dir);

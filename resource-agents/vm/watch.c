@@ -21,7 +21,7 @@ enum {
     RETRY_MAX_MS = 2000,
     OPEN_PATIENCE_MS = 5000, /* a longer open is reported as "disconnected" */
     FIRST_USAGE_MS = 500,    /* long enough for a rate */
-    /* After its start, libvirtd may still look for living QEMUs for so long. */
+    /* After its start, libvirtd may look for running QEMUs for this long. */
     SETTLING_MS = 5000,
     SETTLING_SWEEP_MS = 250,
     /* A libvirtd that hangs is dropped after (count + 1) intervals; one that dies is noticed at

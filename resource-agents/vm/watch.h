@@ -10,10 +10,10 @@
  *                |                        then "listed"                                        |
  *                '------------------------- "disconnected" <-----------------------------------'
  *
- * Two threads. The main thread runs libvirt's event loop and never calls libvirt otherwise; so
- * keepalive works, and a libvirtd that hangs is noticed. Callbacks only put what happened into a
+ * Two threads. The main thread runs libvirt's event loop and makes no other call into libvirt, so
+ * keepalive works, and a hanging libvirtd is noticed. Callbacks only put what happened into a
  * queue. The teller opens, lists, takes from the queue, asks libvirt what an event does not say,
- * and writes every line; only the teller uses the list of domains.
+ * and writes every line. Only the teller uses the list of domains.
  *
  * Events are subscribed to before the domains are listed, so nothing is missed. What happens in
  * between is reported after "listed", perhaps a second time.
@@ -84,16 +84,16 @@ struct watched {
     char uuid[VIR_UUID_STRING_BUFLEN];
     char *name;
     uint64_t generation;
-    bool foreign;              /* it has none, certainly: clusterd did not start it */
+    bool foreign;              /* it certainly has no generation: clusterd did not start it */
     uint64_t cpu_ns;           /* at the last report of usage; 0: there was none */
-    bool seen;                 /* by the sweep that goes on */
+    bool seen;                 /* by the current sweep */
     uint64_t missing_since_ms; /* the first sweep in a row that did not find it; 0: it was found */
     bool incoming;             /* the receiving half of a migration: not yet a VM of its own */
     bool panicked;             /* the guest did */
     int shutdown; /* enum virDomainEventShutdownDetailType of the shutdown that began; -1: none did
                    */
     char io_error[160];
-    char disks[512]; /* which are others than at its start, as was told last */
+    char disks[512]; /* those that differ from its start, as last reported */
     bool disks_told;
 };
 
@@ -119,8 +119,8 @@ int watched_tell_all(struct watched_list *list, virConnectPtr conn);
 void watched_tell_news(struct watched_list *list, const struct news *news);
 
 /*
- * Looks for domains that ended without an event: a QEMU that dies while libvirtd starts again is
- * forgotten by it in silence. Two sweeps must miss a domain, so that its event has time to come.
+ * Looks for domains that ended without an event: libvirtd silently forgets a QEMU that dies while
+ * libvirtd restarts. Two sweeps must miss a domain, so that its event has time to come.
  */
 void watched_sweep(struct watched_list *list, virConnectPtr conn);
 

@@ -11,11 +11,11 @@
 
 #include "../shared/ocf.h"
 
-int xml_parse(const char *text, size_t len, xmlDoc **ret_doc, char *reason, size_t reason_size) {
+static int parse(const char *text, size_t len, int blanks, xmlDoc **ret_doc, char *reason,
+                 size_t reason_size) {
     /* Entities stay unexpanded: a document type cannot make the text grow before it is refused
      * below. */
-    const int options =
-        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS;
+    const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | blanks;
 
     if (len == 0 || len > INT_MAX) {
         snprintf(reason, reason_size, "not XML: the text has %zu bytes", len);
@@ -37,6 +37,15 @@ int xml_parse(const char *text, size_t len, xmlDoc **ret_doc, char *reason, size
     }
     *ret_doc = doc;
     return 0;
+}
+
+int xml_parse(const char *text, size_t len, xmlDoc **ret_doc, char *reason, size_t reason_size) {
+    return parse(text, len, XML_PARSE_NOBLANKS, ret_doc, reason, reason_size);
+}
+
+int xml_parse_verbatim(const char *text, size_t len, xmlDoc **ret_doc, char *reason,
+                       size_t reason_size) {
+    return parse(text, len, 0, ret_doc, reason, reason_size);
 }
 
 bool xml_is(const xmlNode *node, const char *name) {

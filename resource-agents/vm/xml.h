@@ -18,6 +18,11 @@
  * Free with xmlFreeDoc. */
 int xml_parse(const char *text, size_t len, xmlDoc **ret_doc, char *reason, size_t reason_size);
 
+/* The same, with the white space between elements, for text that is to be written again as it
+ * was. */
+int xml_parse_verbatim(const char *text, size_t len, xmlDoc **ret_doc, char *reason,
+                       size_t reason_size);
+
 /* First child element of that name, or NULL; parent may be NULL. */
 xmlNode *xml_child(const xmlNode *parent, const char *name);
 
@@ -41,8 +46,8 @@ bool xml_attr_is(const xmlNode *node, const char *name, const char *value);
 const char *xml_text(const xmlNode *node);
 
 /*
- * Where the element lies, as in "/domain/devices/disk[2]/source": devices are always counted (from
- * 1), others where there are several of one name.
+ * The path of the element, as in "/domain/devices/disk[2]/source": devices are always counted (from
+ * 1), others only if there are several of one name.
  */
 void xml_path(const xmlNode *node, char *path, size_t size);
 

@@ -2,14 +2,14 @@
 /*
  * Heartbeat files on a volume: the proof that nodes see the same storage.
  *
- * Each node writes PATH/.clusterd/heartbeat.NODE with a nonce, which it chose at its start, and a
- * number that grows, and reads the files of the others. Each write is flushed to the disk (fsync),
- * so that a dead disk under a working cache is noticed.
+ * Each node reads the files of the others and writes PATH/.clusterd/heartbeat.NODE with a nonce,
+ * chosen at its start, and a growing number. Each write is flushed to the disk (fsync), so that a
+ * dead disk under a working cache is noticed.
  *
- * The proof of the same storage is that this process sees the number of a nonce grow which was also
- * received over the network. The nonce alone proves only that the storage was once the same: a
- * snapshot, a copy, or half of a split mirror contains the nonces of its time. The age of a file
- * does not distinguish it from a node that has just started, because a copy may have any time
+ * Storage is proven to be the same if this process sees a nonce's number grow and has also received
+ * that nonce over the network. The nonce alone proves only that the storage was once the same: a
+ * snapshot, a copy, or half of a split mirror contains the nonces of its time. A file's age does
+ * not tell a copy from the file of a node that has just started, because a copy may have any time
  * stamp. So `moved_ms` is present only if this process has read a number and later a larger one of
  * the same nonce; it counts from that moment, by the clock of this process. The clocks of other
  * nodes and of the storage do not matter.
@@ -58,8 +58,8 @@ int heartbeat_beat(struct heartbeat *heartbeat, char *reason, size_t reason_size
 json_t *heartbeat_seen(const struct heartbeat *heartbeat);
 
 /* Whether another node appeared less than within_ms ago and has not moved yet: faster beats during
- * that time give both their proof sooner. A file that nobody writes any more does not hold us up
- * for long. */
+ * that time give both nodes their proof sooner. A file that nobody writes any more does not cause
+ * them for long. */
 bool heartbeat_hurries(const struct heartbeat *heartbeat, uint64_t within_ms);
 
 /* Free and total space of the volume in MiB. Negative errno. */

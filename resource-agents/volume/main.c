@@ -109,8 +109,8 @@ static int action_watch(const struct volume_params *params) {
     }
 }
 
-/* A single check. It must not disturb the heartbeat of a watch that runs beside it: it has no
- * nonce. */
+/* A single check. It has no nonce, so that it does not disturb the heartbeat of a watch that runs
+ * at the same time. */
 static int action_monitor(const struct volume_params *params) {
     struct heartbeat heartbeat = {.path = params->path, .node = params->node, .nonce = NULL};
     json_t *line;
@@ -120,7 +120,7 @@ static int action_monitor(const struct volume_params *params) {
     return r < 0 ? OCF_ERR_GENERIC : OCF_SUCCESS;
 }
 
-/* File systems that no other node can see. For local disks, only the heartbeats show that they are
+/* File systems that no other node can see. With a local disk, only the heartbeats show that it is
  * not shared. */
 static const char *private_file_system(const char *path) {
     static const struct {

@@ -98,7 +98,9 @@ SETTINGS_PAGE = "cli/man/clusterctl.8"
 
 
 def setting_range(initial, least, most, unit):
-    """Of a named choice the unit is its words: "off|auto"."""
+    """Of a named choice the unit is its words: "off|auto"; hours are two numbers in one."""
+    if unit == "hours":
+        return f"{int(initial) // 100}-{int(initial) % 100}"
     if "|" in unit:
         return f"{unit.split('|')[int(initial) - int(least)]}, one of {unit}"
     return f"{initial}, from {least} to {most}"

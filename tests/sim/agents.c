@@ -169,6 +169,11 @@ static void out_of_time(struct sim *s, uint64_t index, uint64_t serial) {
     }
 }
 
+/* What it has asked of libvirtd is not taken back by its death. */
+static bool leaves_work(const struct agent *a) {
+    return a->job != JOB_NONE || (mirror_job(a) && a->phase == PHASE_BEGUN);
+}
+
 static void deadline(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
     if (!agent_is(s, index, serial) || !a->process) {
@@ -176,18 +181,25 @@ static void deadline(struct sim *s, uint64_t index, uint64_t serial) {
     }
     sim_trace(s, "%s: vm %s %s is killed at its deadline", s->names[a->node], a->action, a->name);
     agent_process_ends(s, a, RESULT_TIMEOUT, VM_STATE_UNKNOWN, "killed at its deadline");
-    if (a->job == JOB_NONE) {
+    if (!leaves_work(a)) {
         agent_free(a);
     }
 }
 
-static void count_call(struct sim *s, const char *action) {
-    for (size_t i = 0; i < ARRAY_SIZE(s->calls); i++) {
-        if (s->calls[i].n == 0 || strcmp(s->calls[i].action, action) == 0) {
-            (void)snprintf(s->calls[i].action, sizeof(s->calls[i].action), "%s", action);
-            s->calls[i].n++;
-            return;
-        }
+static void note_call(struct sim *s, const struct core_run_agent *order) {
+    size_t i = 0;
+    while (i < ARRAY_SIZE(s->calls) && s->calls[i].n > 0 &&
+           strcmp(s->calls[i].action, order->action) != 0) {
+        i++;
+    }
+    CHECK(i < ARRAY_SIZE(s->calls));
+    (void)snprintf(s->calls[i].action, sizeof(s->calls[i].action), "%s", order->action);
+    s->calls[i].n++;
+    s->calls[i].params[0] = '\0';
+    for (uint32_t k = 0; k < order->n_params; k++) {
+        size_t used = strlen(s->calls[i].params);
+        (void)snprintf(s->calls[i].params + used, sizeof(s->calls[i].params) - used, "%s=%s ",
+                       order->params[k].key, order->params[k].value);
     }
 }
 
@@ -208,12 +220,15 @@ static void fill(struct sim *s, struct agent *a, const struct core_run_agent *r)
     a->generation = strtoull(param(r, "generation"), NULL, 10);
     a->target = node_by_name(s, param(r, "target"));
     a->grace_us = strtoull(param(r, "grace_ms"), NULL, 10) * 1000;
+    a->place = files_place(r->input);
+    a->cancelled = param(r, "cancelled")[0] == '1';
+    files_fill(a, param(r, "files"), param(r, "move"));
 }
 
 void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order) {
     struct agent *a = agent_new(s, node, order->run, order->action);
     fill(s, a, order);
-    count_call(s, order->action);
+    note_call(s, order);
     if (s->now_us < s->nodes[node].agents_back_us) {
         agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "the agent cannot be run");
         return;
@@ -253,7 +268,9 @@ static void stop_watching(struct sim *s, const struct agent *a) {
 }
 
 static void ask_to_end(struct sim *s, struct agent *a) {
-    if (a->job == JOB_MIGRATE && a->phase < PHASE_PERFORMED) {
+    if (mirror_job(a) && a->phase == PHASE_BEGUN) {
+        mirror_ask_to_end(s, a);
+    } else if (a->job == JOB_MIGRATE && a->phase < PHASE_PERFORMED) {
         migrate_abort(s, a, RESULT_CANCELLED);
     } else if (a->job == JOB_SAVE) {
         a->cancelled = true;
@@ -277,10 +294,23 @@ void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill
         }
         stop_watching(s, a);
         agent_process_ends(s, a, RESULT_CANCELLED, VM_STATE_UNKNOWN, "killed");
-        if (a->job == JOB_NONE) {
+        if (!leaves_work(a)) {
             agent_free(a);
         }
         return;
+    }
+}
+
+void sim_kill_agent(struct sim *s, uint32_t vm, const char *action) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
+        struct agent *a = &s->agents[i];
+        if (a->used && a->process && a->vm == vm && strcmp(a->action, action) == 0) {
+            sim_trace(s, "%s: vm %s %s is killed", s->names[a->node], action, a->name);
+            agent_process_ends(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "it was ended by signal 9");
+            if (a->job == JOB_NONE) {
+                agent_free(a);
+            }
+        }
     }
 }
 
@@ -307,7 +337,7 @@ void agents_of_clusterd_end(struct sim *s, uint32_t node) {
         bool moves = a->job == JOB_MIGRATE || a->job == JOB_SAVE || a->phase == PHASE_CONFIRMED;
         a->orphan = moves && (s->options.calm || sim_chance(s, 80));
         /* What a fence device has been asked for it may do all the same. */
-        if (a->job == JOB_NONE && !a->orphan && !(a->fence && sim_chance(s, 50))) {
+        if (!leaves_work(a) && !a->orphan && !(a->fence && sim_chance(s, 50))) {
             agent_free(a);
         }
     }

@@ -267,6 +267,19 @@ static void check_off(struct sim *s, const struct model *m) {
     }
 }
 
+/* What counts as drained may be switched off: nothing of the cluster's runs there. */
+static void check_drained(struct sim *s, const struct model *m) {
+    MODEL_EACH(model_node, node, &m->nodes) {
+        for (uint32_t vm = 1; vm <= s->n_vms && node->service == SERVICE_DRAINED; vm++) {
+            const struct copy *copy = &s->vms[vm - 1].copies[node->id];
+            if (copy->state == COPY_RUNNING && !copy->foreign) {
+                sim_fail(s, "%s counts as drained, and %s runs there", node->name,
+                         s->vms[vm - 1].name);
+            }
+        }
+    }
+}
+
 static void check_model(struct sim *s, uint32_t node) {
     const struct model *m = core_model(s->nodes[node].core);
     if (m->index == 0 || m->index == s->nodes[node].seen_index) {
@@ -278,6 +291,7 @@ static void check_model(struct sim *s, uint32_t node) {
         check_generations(s, m);
         rules_check(s, m);
         check_off(s, m);
+        check_drained(s, m);
     }
     if (!s->nodes[node].flipped && (m->index % DIGEST_EVERY == 0 || s->options.digests)) {
         check_digest(s, node, m);

@@ -123,8 +123,114 @@ void happen_move_and_break(struct sim *s, const struct fault *f) {
     case 2: sim_kill_libvirtd(s, victim, f->us); break;
     case 3: sim_kill_clusterd(s, victim); break;
     case 4: sim_freeze_node(s, victim, f->us); break;
-    default: sim_crash_guest(s, vm);
+    default:
+        if (f->choice & 1024) {
+            sim_crash_guest(s, vm);
+        } else {
+            sim_kill_agent(s, vm, "save");
+            sim_kill_agent(s, vm, "restore");
+        }
     }
+}
+
+static bool may_move_files(struct sim *s, const void *arg) {
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, arg) : NULL;
+    return row && row->state == VM_OFF && row->wanted == WANTED_STOPPED;
+}
+
+static bool may_start(struct sim *s, const void *arg) {
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, arg) : NULL;
+    const struct model_journal *journal = row ? model_journal_of_vm(m, row->id) : NULL;
+    return row && (!journal || journal->phase != STORAGE_COPY);
+}
+
+static uint32_t who_copies(const struct sim *s, uint32_t vm) {
+    for (uint32_t i = 0; i < s->n_agents; i++) {
+        const struct agent *a = &s->agents[i];
+        if (a->used && a->vm == vm && (files_job(a) || mirror_job(a))) {
+            return s->agents[i].node;
+        }
+    }
+    return 0;
+}
+
+static void strike_copier(struct sim *s, uint32_t victim, uint32_t vm, const struct fault *f) {
+    switch (victim ? f->choice / 4096 % 10 : 9) {
+    case 0: sim_power_off(s, victim, "a fault"); break;
+    case 1: fault_cut(s, victim); break;
+    case 2: sim_kill_clusterd(s, victim); break;
+    case 3: sim_freeze_node(s, victim, f->us); break;
+    case 4: sim_freeze_clusterd(s, victim, f->us); break;
+    case 5: sim_volume_mode(s, victim, VOLUME_HANGS); break;
+    case 6: sim_kill_libvirtd(s, victim, f->us % (4 * SIM_SECOND)); break;
+    case 7: sim_crash_guest(s, vm); break;
+    default: break;
+    }
+}
+
+/* And the VM is to run as soon as it may, wherever. */
+void happen_move_files(struct sim *s, const struct fault *f) {
+    uint32_t vm = fault_vm(s, f), asked = 1 + f->choice / 512 % s->n;
+    struct cmd_vm_stop stop = {.vm = sim_vm_name(s, vm), .force = 1};
+    struct cmd_vm_start start = {.vm = sim_vm_name(s, vm)};
+    (void)sim_command(s, asked, COMMAND_VM_STOP, &stop);
+    if (!sim_run_until(s, may_move_files, sim_vm_uuid(s, vm), 5 * SIM_SECOND)) {
+        return;
+    }
+    (void)sim_move_files(s, asked, vm, f->choice / 64 % SIM_PLACES);
+    sim_run(s, f->us % (6 * SIM_SECOND));
+    strike_copier(s, who_copies(s, vm), vm, f);
+    (void)sim_run_until(s, may_start, sim_vm_uuid(s, vm), 12 * SIM_SECOND);
+    for (uint32_t i = 0; i < s->n; i++) {
+        (void)sim_command(s, 1 + (asked + i) % s->n, COMMAND_VM_START, &start);
+    }
+    sim_run(s, f->choice % 2000 * 1000);
+}
+
+struct switching {
+    uint32_t vm, place;
+};
+
+static bool has_gone_over(struct sim *s, const void *arg) {
+    const struct switching *it = arg;
+    return s->vms[it->vm - 1].place == it->place;
+}
+
+static bool goes_on_again(struct sim *s, const void *arg) {
+    return sim_runs_on(s, ((const struct switching *)arg)->vm) != 0;
+}
+
+/* Its clusterd and its libvirtd die, and when the guest goes on, its node does. */
+static void strike_when_it_goes_on(struct sim *s, const struct switching *it, uint64_t us) {
+    uint32_t node = who_copies(s, it->vm);
+    if (node == 0 || sim_runs_on(s, it->vm) != 0) {
+        return;
+    }
+    sim_kill_libvirtd(s, node, us % (6 * SIM_SECOND));
+    sim_kill_clusterd(s, node);
+    if (sim_run_until(s, goes_on_again, it, 30 * SIM_SECOND)) {
+        sim_power_off(s, sim_runs_on(s, it->vm), "a fault");
+    }
+}
+
+/* The same while it runs. What breaks does so anywhere, or right when QEMU has gone over. */
+void happen_mirror_files(struct sim *s, const struct fault *f) {
+    uint32_t vm = fault_vm(s, f), asked = 1 + f->choice / 512 % s->n;
+    struct switching to = {.vm = vm, .place = f->choice / 64 % SIM_PLACES};
+    (void)sim_move_files(s, asked, vm, to.place);
+    if (f->choice & 1) {
+        (void)sim_run_until(s, has_gone_over, &to, 8 * SIM_SECOND);
+        if (f->choice & 2) {
+            strike_when_it_goes_on(s, &to, f->us);
+            return;
+        }
+    } else {
+        sim_run(s, f->us % (6 * SIM_SECOND));
+    }
+    strike_copier(s, who_copies(s, vm), vm, f);
+    sim_run(s, f->choice % 2000 * 1000);
 }
 
 void happen_add_running(struct sim *s, const struct fault *f) {

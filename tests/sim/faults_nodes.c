@@ -118,23 +118,40 @@ void happen_freeze_and_cut(struct sim *s, const struct fault *f) {
     fault_cut(s, f->node);
 }
 
+/* The first node from `node` on that runs no VM; `node` itself if each runs one. */
+static uint32_t idle_node(const struct sim *s, uint32_t node) {
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t idle = 1 + (node - 1 + i) % s->n;
+        bool runs = false;
+
+        for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+            runs = runs || sim_runs_on(s, vm) == idle;
+        }
+        if (!runs) {
+            return idle;
+        }
+    }
+    return node;
+}
+
 /*
  * It lags behind: by just less than what it would notice, or by more and more. Then a VM may be
- * moved to its node without its seeing that.
+ * moved to its node without its seeing that; it feeds its watchdog as an idle one, if it was idle.
  */
 void happen_starve_and_cut(struct sim *s, const struct fault *f) {
     bool little = f->choice & 1;
     uint32_t vm = 1 + f->choice / 4 % s->n_vms, from = sim_runs_on(s, vm);
+    uint32_t node = f->choice & 2 ? idle_node(s, f->node) : f->node;
     uint64_t event_us = little ? 2250000 + f->choice % 240000 : 300000 + f->choice % 700000;
-    sim_starve_clusterd(s, f->node, event_us, 60 * SIM_SECOND);
+    sim_starve_clusterd(s, node, event_us, 60 * SIM_SECOND);
     sim_run(s, little ? 2 * SIM_SECOND + f->us % (3 * SIM_SECOND) : 4 * SIM_SECOND + f->us);
-    if (f->choice & 2 && from && from != f->node) {
+    if (f->choice & 2 && from && from != node) {
         struct cmd_vm_move wish = {
-            .vm = sim_vm_name(s, vm), .to = s->names[f->node], .mode = MOVE_LIVE};
+            .vm = sim_vm_name(s, vm), .to = s->names[node], .mode = MOVE_LIVE};
         (void)sim_command(s, from, COMMAND_VM_MOVE, &wish);
         sim_run(s, 2 * SIM_SECOND);
     }
-    fault_cut(s, f->node);
+    fault_cut(s, node);
 }
 
 void happen_clock(struct sim *s, const struct fault *f) {
@@ -156,13 +173,35 @@ void happen_protocol(struct sim *s, const struct fault *f) {
     }
 }
 
+/* A majority is left, with none to spare: one that tells wrong votes, one that has missed a change,
+ * and others that have it. By their ids, the first is the source and the second proposes. */
+static void garble_votes(struct sim *s, const struct fault *f) {
+    const uint32_t garbled = 1, behind = 2;
+    uint32_t left = 2;
+    sim_power_off(s, behind, "a fault");
+    sim_run(s, 3 * SIM_SECOND);
+    sim_operate(s);
+    sim_run(s, SIM_SECOND / 5);
+    sim_garble_votes(s, garbled, f->us + SIM_SECOND);
+    for (uint32_t i = behind + 1; i <= s->n; i++) {
+        if (left++ > s->n / 2) {
+            sim_power_off(s, i, "a fault");
+        }
+    }
+    sim_power_on(s, behind);
+}
+
 /* Of two nodes the one whose memory is bad may be the only one that has what was decided last, and
  * nobody is left to hold its word against. */
 void happen_garble(struct sim *s, const struct fault *f) {
     if (s->n < 3) {
         return;
     }
-    sim_garble(s, f->node, f->choice & 1 ? 100 : 5 + f->choice / 2 % 40, f->us);
+    if (f->choice & 256) {
+        garble_votes(s, f);
+    } else {
+        sim_garble(s, f->node, f->choice & 1 ? 100 : 5 + f->choice / 2 % 40, f->us);
+    }
 }
 
 uint32_t fault_all_nodes(const struct sim *s) {

@@ -60,6 +60,13 @@ static bool is_off(struct sim *s, const void *arg) {
            row->foreign.n == 0 && sim_runs_on(s, on->vm) == 0;
 }
 
+/* See files.c. */
+static bool on_the_move(struct sim *s, uint32_t vm) {
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, sim_vm_uuid(s, vm)) : NULL;
+    return !row || model_journal_of_vm(m, row->id);
+}
+
 static bool is_known(struct sim *s, const void *arg) {
     const struct on *on = arg;
     const struct model *m = sim_model(s);
@@ -76,7 +83,8 @@ void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node) {
         return;
     }
     (void)sim_command(s, node, COMMAND_VM_STOP, &stop);
-    if (!sim_run_until(s, is_off, &on, 20 * SIM_SECOND) || !is_in_view(s, node)) {
+    if (!sim_run_until(s, is_off, &on, 20 * SIM_SECOND) || !is_in_view(s, node) ||
+        on_the_move(s, vm)) {
         return;
     }
     sim_virsh_start(s, vm, node);

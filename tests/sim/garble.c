@@ -71,11 +71,38 @@ static void damage(struct sim *s, struct shared *bytes) {
     set_checksum(bytes);
 }
 
+/* By its round, the sender takes it for an older one of its own; and the others count by it: of
+ * the list in corosync.conf it says another than they have, so that the one of the log holds. */
+static struct shared *damaged_votes(struct sim *s, const struct message *sent) {
+    struct message m = *sent;
+    struct msg_state *state = &m.body.msg_state;
+    struct state_vote *vote = state->lists.items;
+    struct buffer b;
+    state->round /= 2;
+    vote[sim_random(s, state->lists.n)].votes += 8; /* a majority on its own */
+    state->list ^= UINT64_C(1) << sim_random(s, 64);
+    buffer_init(&b);
+    message_encode(&m, &b);
+    struct shared *bytes = shared_new(b.data, (uint32_t)b.size);
+    buffer_finish(&b);
+    return bytes;
+}
+
 void garble(struct sim *s, uint32_t node, struct shared **bytes) {
     struct arena arena;
     struct message sent, m;
     arena_init(&arena);
     CHECK(message_decode((*bytes)->data, (*bytes)->size, &arena, &sent) == 0);
+    if (s->nodes[node].garbles_votes) { /* an older build's STATE has no digest to betray it */
+        if (sent.type == MESSAGE_STATE && sent.body.msg_state.lists.n > 0 &&
+            sent.body.msg_state.digest != 0) {
+            s->nodes[node].garbled = true;
+            shared_drop(*bytes);
+            *bytes = damaged_votes(s, &sent);
+        }
+        arena_finish(&arena);
+        return;
+    }
     for (uint32_t i = 0; i < TRIES; i++) {
         struct shared *other = shared_new((*bytes)->data, (*bytes)->size);
         damage(s, other);
@@ -96,5 +123,11 @@ void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us) {
     sim_trace(s, "%s: its memory is bad for %llu ms", s->names[node],
               (unsigned long long)us / 1000);
     s->nodes[node].garble_percent = percent;
+    s->nodes[node].garbles_votes = false;
     s->nodes[node].garbles_until_us = s->now_us + us;
+}
+
+void sim_garble_votes(struct sim *s, uint32_t node, uint64_t us) {
+    sim_garble(s, node, 100, us);
+    s->nodes[node].garbles_votes = true;
 }

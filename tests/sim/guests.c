@@ -30,6 +30,7 @@ uint32_t guest_for(struct sim *s, const char *uuid, const char *name) {
         vm = ++s->n_vms;
         (void)snprintf(s->vms[vm - 1].uuid, sizeof(s->vms[0].uuid), "%s", uuid);
         (void)snprintf(s->vms[vm - 1].name, sizeof(s->vms[0].name), "%s", name);
+        files_create(&s->vms[vm - 1]);
     }
     return vm;
 }
@@ -172,6 +173,7 @@ static void writes(struct sim *s, uint32_t vm, uint32_t node, uint64_t memory, c
                  s->names[node]);
     }
     copy->memory = ++v->disk; /* any other memory of it is old from now on */
+    files_written(v);
     copy->state = COPY_RUNNING;
     copy->migrated = false;
     copy->boot = s->nodes[node].boot;
@@ -181,6 +183,9 @@ static void writes(struct sim *s, uint32_t vm, uint32_t node, uint64_t memory, c
 void copy_run(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation, uint64_t memory) {
     s->vms[vm - 1].copies[node] =
         (struct copy){.generation = generation, .foreign = generation == 0};
+    if (generation == 0) {
+        files_by_hand(s, vm);
+    }
     sim_trace(s, "%s: QEMU of %s runs, generation %llu", s->names[node], s->vms[vm - 1].name,
               (unsigned long long)generation);
     writes(s, vm, node, memory, "is started");
@@ -209,7 +214,8 @@ void copy_pause(struct sim *s, uint32_t vm, uint32_t node, bool migrated) {
     domain_event(s, vm, node, VM_EVENT_PAUSED, migrated ? "migration" : "save");
 }
 
-void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind) {
+static void end_copy(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind,
+                     const char *reason) {
     struct copy *copy = &s->vms[vm - 1].copies[node];
     if (copy->state == COPY_NONE) {
         return;
@@ -217,13 +223,23 @@ void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind) 
     sim_trace(s, "%s: QEMU of %s ends", s->names[node], s->vms[vm - 1].name);
     copy->state = COPY_NONE;
     copy->io_error = false;
-    domain_event(s, vm, node, kind, "");
+    copy->mirror = 0;
+    domain_event(s, vm, node, kind, reason);
+}
+
+void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind) {
+    end_copy(s, vm, node, kind, "");
+}
+
+void copy_saved(struct sim *s, uint32_t vm, uint32_t node) {
+    end_copy(s, vm, node, VM_EVENT_MIGRATED, "saved");
 }
 
 void guests_power_lost(struct sim *s, uint32_t node) {
     for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
         s->vms[vm - 1].copies[node].state = COPY_NONE;
         s->vms[vm - 1].copies[node].io_error = false;
+        s->vms[vm - 1].copies[node].mirror = 0;
     }
 }
 

@@ -84,7 +84,7 @@ static const char *vm_rests(struct sim *s, const struct model *m, const struct m
     bool down = (row->state == VM_OFF || row->state == VM_SAVED) && row->wanted == WANTED_RUNNING;
     char why[200] = "";
     bool nowhere = down && rules_no_room(m, row, why, sizeof(why));
-    bool may_lack = sim_is_tight(s) || row->resources.n > 0;
+    bool may_lack = sim_is_tight(s) || row->resources.n > 0 || rules_bind(m, row);
     if (down && (rules_keep_down(m, row) || (may_lack && nowhere))) {
         return "";
     }
@@ -102,6 +102,10 @@ static const char *vm_rests(struct sim *s, const struct model *m, const struct m
     }
     if (row->wanted == WANTED_STOPPED && row->state != VM_OFF) {
         return says(s, "%s is to be off and is %s", row->name, vm_state_name(row->state));
+    }
+    if (row->shut_down_by) { /* of a node that is resumed by now */
+        return says(s, "%s was shut down by a drain of %s, and nobody starts it again", row->name,
+                    model_node_name(m, row->shut_down_by));
     }
     if (row->removing) {
         return says(s, "%s is to be removed and is still there", row->name);
@@ -146,9 +150,17 @@ static const char *operations_rest(struct sim *s) {
     return "";
 }
 
+static const char *moved_files_rest(struct sim *s) {
+    return files_rest(s, s->unrest, sizeof(s->unrest));
+}
+
+static const char *saved_memory_rests(struct sim *s) {
+    return saved_rest(s, s->unrest, sizeof(s->unrest));
+}
+
 const char *sim_unrest(struct sim *s) {
-    static const char *(*const parts[])(struct sim *) = {nodes_rest, vms_rest, operations_rest,
-                                                         models_rest};
+    static const char *(*const parts[])(struct sim *) = {
+        nodes_rest, vms_rest, operations_rest, moved_files_rest, saved_memory_rests, models_rest};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (i > 0 && !sim_model(s)) {
             return says(s, "nothing was ever committed");

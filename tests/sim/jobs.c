@@ -54,8 +54,10 @@ static void start_ends(struct sim *s, uint64_t index, uint64_t serial) {
         sim_fail(s, "%s is started from a disk older than what it has written",
                  s->vms[a->vm - 1].name);
     }
-    copy_run(s, a->vm, a->node, a->generation, s->vms[a->vm - 1].disk);
-    agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
+    if (files_open(s, a->vm, a->place, a->node)) {
+        copy_run(s, a->vm, a->node, a->generation, s->vms[a->vm - 1].disk);
+        agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
+    }
 }
 
 static void restore_ends(struct sim *s, uint64_t index, uint64_t serial) {
@@ -64,14 +66,19 @@ static void restore_ends(struct sim *s, uint64_t index, uint64_t serial) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];
+    struct saved *file = saved_find(v, a->path);
+    if (!file) {
+        sim_fail(s, "the saved memory of %s is gone while it is restored", v->name);
+        return;
+    }
     if (v->refused_by[a->node] != REFUSE_NOT) {
-        v->saved.claimed = !a->process; /* a dead agent leaves it claimed */
+        file->how = a->process ? SAVED_WHOLE : SAVED_CLAIMED; /* a dead agent leaves it claimed */
         agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, agent_refusal(v->refused_by[a->node]));
         return;
     }
-    copy_run(s, a->vm, a->node, a->generation, v->saved.memory);
+    copy_run(s, a->vm, a->node, a->generation, file->memory);
     if (a->process) {
-        v->saved.path[0] = '\0'; /* the agent removes it; a dead one leaves it claimed */
+        saved_forget(file); /* the agent removes it; a dead one leaves it claimed */
     }
     agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
 }
@@ -87,18 +94,23 @@ static void save_ends(struct sim *s, uint64_t index, uint64_t serial) {
         agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "the guest has gone");
         return;
     }
+    struct saved *file = saved_find(v, a->path);
     if (s->nodes[a->node].volume != VOLUME_FINE || a->cancelled) {
+        if (a->process || a->orphan) {
+            saved_forget(file); /* the agent removes what libvirt has not completed */
+        }
         copy_resume(s, a->vm, a->node);
         agent_done(s, a, a->cancelled ? RESULT_CANCELLED : RESULT_FAILED, VM_STATE_RUNNING,
                    "it is not saved, and goes on");
         return;
     }
-    if (a->process || a->orphan) { /* else nobody gives it its name */
-        memcpy(v->saved.path, a->path, sizeof(v->saved.path));
-        v->saved.memory = copy->memory;
-        v->saved.claimed = false;
+    if (!file) {
+        sim_fail(s, "the saved memory of %s is gone while it is written", v->name);
+        return;
     }
-    copy_end(s, a->vm, a->node, VM_EVENT_MIGRATED);
+    file->how = a->process || a->orphan ? SAVED_WHOLE : SAVED_UNNAMED;
+    file->memory = copy->memory;
+    copy_saved(s, a->vm, a->node);
     agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
 }
 
@@ -167,20 +179,42 @@ static void begin_restore(struct sim *s, struct agent *a) {
     struct vm *v = &s->vms[a->vm - 1];
     if (agent_copy(s, a)->state != COPY_NONE) {
         begin_start(s, a); /* judges what is here */
-    } else if (strcmp(v->saved.path, a->path) != 0) {
+        return;
+    }
+    struct saved *file = saved_find(v, a->path);
+    if (!file || file->how == SAVED_PART || file->how == SAVED_UNNAMED) {
         agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "state-missing");
-    } else if (v->saved.claimed) {
+    } else if (file->how == SAVED_CLAIMED) {
         agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "state-used");
     } else {
-        v->saved.claimed = true;
+        file->how = SAVED_CLAIMED;
         begin_job(a, JOB_RESTORE);
         agent_then(s, a, sim_delay(s, 300000), restore_ends);
     }
 }
 
+/* The VM is not here: an earlier agent may have saved it (save.c). */
+static void end_earlier_save(struct sim *s, struct agent *a) {
+    struct saved *file = saved_find(&s->vms[a->vm - 1], a->path);
+    if (!file || file->how == SAVED_PART || file->generation != a->generation) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "it is not here, nor is its saved state");
+        return;
+    }
+    file->how = file->how == SAVED_UNNAMED ? SAVED_WHOLE : file->how;
+    agent_done(s, a, RESULT_OK, VM_STATE_OFF, "");
+}
+
 static void begin_save(struct sim *s, struct agent *a) {
-    if (agent_copy(s, a)->state != COPY_RUNNING || job_of(s, a->vm, a->node)) {
+    if (agent_copy(s, a)->state == COPY_NONE) {
+        end_earlier_save(s, a);
+        return;
+    }
+    if (agent_copy(s, a)->state != COPY_RUNNING || job_of(s, a->vm, a->node) ||
+        agent_copy(s, a)->mirror) {
         agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "it cannot be saved as it is");
+        return;
+    }
+    if (!saved_add(s, &s->vms[a->vm - 1], a)) {
         return;
     }
     begin_job(a, JOB_SAVE);
@@ -232,7 +266,7 @@ static void claim(struct sim *s, uint64_t index, uint64_t serial) {
 }
 
 bool job_says_what_it_begins(const struct agent *a) {
-    static const char *const actions[] = {"start", "restore", "save", "migrate_to"};
+    static const char *const actions[] = {"start", "restore", "save", "migrate_to", "mirror"};
     bool says = false;
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
         says = says || strcmp(actions[i], a->action) == 0;
@@ -274,6 +308,14 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
         claim(s, index, serial);
         return;
     }
+    if (strcmp(a->action, "state-remove") == 0) {
+        saved_remove(s, index, serial);
+        return;
+    }
+    if (files_job(a)) {
+        files_begin(s, index, serial);
+        return;
+    }
     if (!libvirt_is_reached(s, a, job_begin)) {
         return;
     }
@@ -282,7 +324,9 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
         return;
     }
     a->libvirtd_life = s->nodes[a->node].libvirtd_life;
-    if (strcmp(a->action, "start") == 0) {
+    if (strcmp(a->action, "predict") == 0) {
+        agent_done(s, a, RESULT_OK, agent_truth(s, a), "");
+    } else if (strcmp(a->action, "start") == 0) {
         begin_start(s, a);
     } else if (strcmp(a->action, "restore") == 0) {
         begin_restore(s, a);
@@ -290,8 +334,10 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
         begin_save(s, a);
     } else if (strcmp(a->action, "stop") == 0 || strcmp(a->action, "destroy") == 0) {
         begin_stop(s, a);
-    } else if (strcmp(a->action, "resume") == 0) {
+    } else if (strcmp(a->action, "resume") == 0 || strcmp(a->action, "mirror-continue") == 0) {
         begin_resume(s, a);
+    } else if (mirror_job(a)) {
+        mirror_begin(s, a);
     } else if (strcmp(a->action, "migrate_to") == 0) {
         migrate_begin(s, index, serial);
     } else {
@@ -301,6 +347,7 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
 
 /* libvirtd has gone, and with it every job that it drove. */
 void jobs_of_libvirtd_end(struct sim *s, uint32_t node) {
+    mirrors_of_libvirtd_end(s, node);
     for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
         if (!a->used || a->job == JOB_NONE || a->phase == PHASE_ASKED) {
@@ -312,7 +359,8 @@ void jobs_of_libvirtd_end(struct sim *s, uint32_t node) {
             if (a->job == JOB_SAVE && agent_copy(s, a)->state == COPY_PAUSED) {
                 copy_resume(s, a->vm, a->node); /* what the next libvirtd does first */
             }
-            if (a->job == JOB_START && agent_copy(s, a)->state == COPY_NONE && sim_chance(s, 50)) {
+            if (a->job == JOB_START && agent_copy(s, a)->state == COPY_NONE && sim_chance(s, 50) &&
+                files_open(s, a->vm, a->place, a->node)) {
                 copy_run(s, a->vm, a->node, a->generation, s->vms[a->vm - 1].disk);
             }
             agent_done(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "libvirtd has gone");

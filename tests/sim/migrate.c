@@ -233,7 +233,8 @@ void migrate_begin(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
     (void)serial;
     const struct copy *copy = source(s, a);
-    if (copy->state != COPY_RUNNING || copy->io_error || job_of(s, a->vm, a->node)) {
+    if (copy->state != COPY_RUNNING || copy->io_error || copy->mirror ||
+        job_of(s, a->vm, a->node)) {
         agent_done(s, a, RESULT_FAILED, copy_told(copy, true), "it cannot be moved as it is");
         return;
     }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SAME_QUESTIONS 20u
 #define STEPS_PER_SECOND 4000u /* more is a busy loop */
 #define SLEEP_US 2700000u      /* TIMEOUT_ASLEEP_MS, and the clocks' difference */
 
@@ -139,9 +140,26 @@ static void tell_event(struct sim *s, const struct model_event *row) {
     }
 }
 
+/* An answer that leads to nothing but the same question would keep a processor busy for ever. */
+static void count_question(struct sim *s, uint32_t node, const struct solve_job *job) {
+    struct node *n = &s->nodes[node];
+    bool decides = job->purpose == SOLVE_STARTS || job->purpose == SOLVE_DRAIN;
+    if (n->asked[job->purpose].index != job->index ||
+        s->now_us >= n->asked[job->purpose].from_us + 10 * SIM_SECOND) {
+        n->asked[job->purpose].index = job->index;
+        n->asked[job->purpose].from_us = s->now_us;
+        n->asked[job->purpose].times = 0;
+    }
+    if (decides && ++n->asked[job->purpose].times > SAME_QUESTIONS) {
+        sim_fail(s, "%s asks the solver the same more than %u times in 10 seconds", s->names[node],
+                 SAME_QUESTIONS);
+    }
+}
+
 /* The thread has its answer some time later; the loop hears of it then, if it lives. */
 static void solve(struct sim *s, uint32_t node, uint64_t id, struct solve_job *job) {
     struct item *item = item_new(ITEM_EVENT);
+    count_question(s, node, job);
     solve_job_run(job);
     item->event.type = CORE_EVENT_SOLVED;
     item->event.solved.id = id;
@@ -243,7 +261,7 @@ static void boot(struct sim *s, uint32_t node) {
         .watchdog_ms = s->options.watchdog_ms,
         .site = "",
         .rack = "",
-        .migrate_uri = "qemu+tcp://%s/system",
+        .migrate_uri = n->moves_in_clear ? "qemu+tcp://%s/system" : "qemu+tls://%s/system",
         .libvirt_uri = "qemu:///system",
         .compact_entries = s->options.compact_entries,
         .speaks = n->speaks,
@@ -292,17 +310,21 @@ static void trace_message(struct sim *s, uint32_t node, const struct core_messag
         m.type != MESSAGE_HEARTBEAT) {
         const struct msg_state *state = &m.body.msg_state;
         const struct msg_propose *propose = &m.body.msg_propose;
-        char more[80] = "";
+        char more[160] = "";
         if (m.type == MESSAGE_STATE) {
             (void)snprintf(more, sizeof(more), ", round %llu, log (%llu, %llu), promised %llu",
                            (unsigned long long)state->round, (unsigned long long)state->last_epoch,
                            (unsigned long long)state->last_index,
                            (unsigned long long)state->promised);
         } else if (m.type == MESSAGE_PROPOSE) {
-            (void)snprintf(more, sizeof(more), " %llu, %u members, base (%llu, %llu)",
-                           (unsigned long long)propose->epoch, propose->members.n,
-                           (unsigned long long)propose->base_epoch,
-                           (unsigned long long)propose->base_index);
+            const struct propose_member *members = propose->members.items;
+            int used = snprintf(more, sizeof(more), " %llu, base (%llu, %llu), members",
+                                (unsigned long long)propose->epoch,
+                                (unsigned long long)propose->base_epoch,
+                                (unsigned long long)propose->base_index);
+            for (uint32_t i = 0; i < propose->members.n; i++) {
+                used += snprintf(more + used, sizeof(more) - (size_t)used, " n%u", members[i].node);
+            }
         }
         sim_trace(s, "%s: <- %s of n%u, epoch %llu%s", s->names[node], names[m.type],
                   message->sender, (unsigned long long)m.epoch, more);

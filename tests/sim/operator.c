@@ -36,6 +36,7 @@ static uint64_t ask(struct sim *s, uint32_t node, struct core_request request) {
     sim_trace(s, "%s: asked for %s", s->names[node],
               command                           ? command_name(request.command)
               : request.kind == REQUEST_OUTLOOK ? "the outlook"
+              : request.kind == REQUEST_PREDICT ? "what a live move would take"
                                                 : "a test of a fence device");
     struct core_event event = {.type = CORE_EVENT_REQUEST, .request = request};
     node_step(s, node, &event);
@@ -50,6 +51,12 @@ uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void 
 uint64_t sim_test_device(struct sim *s, uint32_t node, const char *device, const char *of) {
     return ask(s, node,
                (struct core_request){.kind = REQUEST_DEVICE_TEST, .device = device, .node = of});
+}
+
+uint64_t sim_predict(struct sim *s, uint32_t node, const struct cmd_vm_move *move) {
+    return ask(
+        s, node,
+        (struct core_request){.kind = REQUEST_PREDICT, .command = COMMAND_VM_MOVE, .value = move});
 }
 
 uint64_t sim_look(struct sim *s, uint32_t node) {
@@ -102,10 +109,11 @@ uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start) {
     fair = fair < SIM_MEMORY_MB * 2 / 5 ? fair : SIM_MEMORY_MB * 2 / 5;
     bool tight = sim_is_tight(s);
     struct cmd_vm_add add = plain_vm(name);
+    char xml[40];
+    add.xml = files_definition(s, guest_for(s, name, name), xml, sizeof(xml));
     add.memory_mb = tight ? fair / 2 + number % 3 * fair / 3 : add.memory_mb;
     add.priority = number;
     add.start = start;
-    (void)guest_for(s, name, name);
     return sim_command(s, node, COMMAND_VM_ADD, &add);
 }
 
@@ -223,6 +231,23 @@ static void change_setting(struct sim *s, uint32_t node) {
     (void)sim_command(s, node, COMMAND_CONFIG_SET, &set);
 }
 
+/* Of a VM that is off; else one is stopped, and moved another time. */
+static void move_files(struct sim *s, uint32_t node) {
+    const struct model *m = sim_model(s);
+    uint32_t off = 0;
+    for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
+        const struct model_vm *row = model_vm_by_uuid(m, s->vms[vm - 1].uuid);
+        bool is_off = row && row->state == VM_OFF && row->wanted == WANTED_STOPPED;
+        off = is_off && (off == 0 || sim_chance(s, 50)) ? vm : off;
+    }
+    struct cmd_vm_stop stop = {.vm = any_vm(s), .force = 1};
+    if (off) {
+        (void)sim_move_files(s, node, off, (uint32_t)sim_random(s, SIM_PLACES));
+    } else {
+        (void)sim_command(s, node, COMMAND_VM_STOP, &stop);
+    }
+}
+
 static void cancel(struct sim *s, uint32_t node) {
     const struct model *m = sim_model(s);
     struct cmd_operation_cancel wish = {0};
@@ -275,19 +300,34 @@ static void change_device(struct sim *s, uint32_t node) {
     }
 }
 
+/* Somebody has said before what is to become of some of the VMs there. */
+static void drain(struct sim *s, uint32_t node) {
+    struct cmd_node_drain wish = {
+        .node = any_node(s),
+        .deadline_ms = sim_chance(s, 30) ? 1 + sim_random(s, 30000) : 0,
+    };
+    for (uint32_t i = (uint32_t)sim_random(s, 5); i > 0; i--) {
+        struct cmd_vm_set set = {.vm = any_vm(s),
+                                 .given = VM_SET_MOVE_POLICY,
+                                 .move_policy = (uint8_t)sim_random(s, MOVE_POLICY_STAY + 1)};
+        (void)sim_command(s, node, COMMAND_VM_SET, &set);
+    }
+    (void)sim_command(s, node, COMMAND_NODE_DRAIN, &wish);
+}
+
 void sim_operate(struct sim *s) {
     uint32_t node = 1 + (uint32_t)sim_random(s, s->n);
     if (!sim_model(s)) {
         return;
     }
-    struct cmd_node_drain drain = {.node = any_node(s)};
-    struct cmd_node_resume resume = {.node = any_node(s)};
+    struct cmd_node_resume resume = {.node = any_node(s),
+                                     .failback = (uint8_t)sim_random(s, FAILBACK_POLICY + 1)};
     struct cmd_node_fence fence = {.node = any_node(s)};
     struct cmd_vm_start start = {.vm = any_vm(s)};
     struct cmd_vm_stop stop = {.vm = any_vm(s), .force = (uint8_t)sim_random(s, 2)};
-    switch (sim_random(s, 18)) {
+    switch (sim_random(s, 19)) {
     case 0:
-    case 1: (void)sim_command(s, node, COMMAND_NODE_DRAIN, &drain); break;
+    case 1: drain(s, node); break;
     case 2:
     case 3: (void)sim_command(s, node, COMMAND_NODE_RESUME, &resume); break;
     case 4:
@@ -302,6 +342,7 @@ void sim_operate(struct sim *s) {
     case 13: change_device(s, node); break;
     case 15:
     case 16: rules_wish(s, node); break;
+    case 17: move_files(s, node); break;
     case 14: sim_confirm_off(s, node, 1 + (uint32_t)sim_random(s, s->n)); break;
     default:
         if (sim_chance(s, 30)) {

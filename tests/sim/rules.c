@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "core/planner/planner.h"
 #include "core/model/rules.h"
+#include "core/model/settings.h"
 #include "planned.h"
 
 #include <stdio.h>
@@ -179,6 +180,15 @@ bool rules_keep_down(const struct model *m, const struct model_vm *vm) {
     return forbidden > 0 && forbidden == m->nodes.n;
 }
 
+/* A hard rule leaves it only some of the nodes, and those may be full. */
+bool rules_bind(const struct model *m, const struct model_vm *vm) {
+    bool bound = false;
+    MODEL_EACH(model_rule, rule, &m->rules) {
+        bound = bound || (rule->hard && ids_contain(&rule->vms, vm->id));
+    }
+    return bound;
+}
+
 /* Nodes that have been drained may leave too little room. That the engine finds what room there is,
  * its own tests show. ret_why: the engine's reason, "" if it has a place. */
 bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_why, size_t size) {
@@ -187,7 +197,8 @@ bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_w
     bool nowhere = false;
     ret_why[0] = '\0';
     arena_init(&arena);
-    CHECK(planned_starts(m, 0, true, &arena, &plan) == 0);
+    bool may_move = setting_get(m, SETTING_failover_may_move) != 0;
+    CHECK(planned_starts(m, 0, may_move, &arena, &plan) == 0);
     for (uint32_t i = 0; i < plan.n; i++) {
         if (plan.v[i].vm == vm->id && plan.v[i].to == 0) {
             nowhere = true;

@@ -310,6 +310,15 @@ uint32_t sim_agent_calls(const struct sim *s, const char *action) {
     return 0;
 }
 
+const char *sim_agent_params(const struct sim *s, const char *action) {
+    for (size_t i = 0; i < ARRAY_SIZE(s->calls); i++) {
+        if (strcmp(s->calls[i].action, action) == 0) {
+            return s->calls[i].params;
+        }
+    }
+    return "";
+}
+
 uint32_t sim_fence_calls(const struct sim *s) {
     return s->fence_calls;
 }

@@ -131,6 +131,9 @@ void sim_speak_newer(struct sim *s, uint32_t node, bool newer); /* protocol vers
 void sim_install(struct sim *s, uint32_t node, uint32_t protocol, bool tells_versions);
 /* So much of what its clusterd sends is damaged, with a right checksum; see garble.c. */
 void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us);
+/* What it says about its log names wrong votes, in a round that its clusterd does not take for the
+ * present one. */
+void sim_garble_votes(struct sim *s, uint32_t node, uint64_t us);
 void sim_jump_wall_clock(struct sim *s, uint32_t node, int64_t ms);
 
 enum sim_fence { FENCE_WORKS, FENCE_FAILS, FENCE_HANGS, FENCE_OFF_UNCONFIRMED, FENCE_CROSSED };
@@ -184,6 +187,8 @@ void sim_virsh_autostart(struct sim *s, uint32_t vm, uint32_t node);
 void sim_agents_missing(struct sim *s, uint32_t node, uint64_t us);
 /* The agent that watches libvirt is killed, by nobody's wish. */
 void sim_kill_watch(struct sim *s, uint32_t node);
+/* The process of that action on the VM, if there is one; what libvirt has begun goes on. */
+void sim_kill_agent(struct sim *s, uint32_t vm, const char *action);
 /* What libvirt tells from now on comes so late, in its order. */
 void sim_events_late(struct sim *s, uint32_t node, uint64_t us);
 /* SILENT: ends without a word, having done nothing (it crashed, or the OOM killer took it). */
@@ -208,6 +213,8 @@ bool sim_flip_is_noticed(const struct sim *s, uint32_t node);
 /* A command on that node; returns the number of the request, 0 if nobody answers there. */
 uint64_t sim_command(struct sim *s, uint32_t node, uint32_t command, const void *value);
 /* Asks that node to have a fence device say whether the other node is on; as sim_command(). */
+/* What a live move would take. */
+uint64_t sim_predict(struct sim *s, uint32_t node, const struct cmd_vm_move *move);
 uint64_t sim_test_device(struct sim *s, uint32_t node, const char *device, const char *of);
 /* The answer to the last request of that number: -1: none yet. */
 /* A client there reads what is planned, as `status` does. 0: nobody takes requests. */
@@ -221,6 +228,8 @@ uint64_t sim_answer_operation(const struct sim *s, uint64_t request);
 bool sim_set_up(struct sim *s);
 /* One random command, on any node. */
 void sim_operate(struct sim *s);
+/* The files of the VM are to be moved to that place (0 to 3); the id of the request, 0: none. */
+uint64_t sim_move_files(struct sim *s, uint32_t node, uint32_t vm, uint32_t place);
 
 /* ---- what there is to see ---- */
 
@@ -238,6 +247,8 @@ bool sim_outlook(const struct sim *s, uint32_t node, struct core_outlook *ret_ou
 /* The node on which the VM truly runs; 0: none. */
 uint32_t sim_runs_on(const struct sim *s, uint32_t vm);
 uint32_t sim_agent_calls(const struct sim *s, const char *action);
+/* "KEY=VALUE KEY=VALUE " of the last call of the action; "": there was none. */
+const char *sim_agent_params(const struct sim *s, const char *action);
 uint32_t sim_fence_calls(const struct sim *s);
 /* When the call was made, the first one being 0; of the first SIM_FENCE_CALLS only. */
 #define SIM_FENCE_CALLS 64u

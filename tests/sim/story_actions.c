@@ -106,6 +106,10 @@ static void garbles(struct story *t, const struct words *w) {
     sim_garble(t->sim, (uint32_t)w->v[0], (uint32_t)w->v[1], w->v[2]);
 }
 
+static void garbles_votes(struct story *t, const struct words *w) {
+    sim_garble_votes(t->sim, (uint32_t)w->v[0], w->v[1]);
+}
+
 /* ---- processes ---- */
 
 static void kill_clusterd(struct story *t, const struct words *w) {
@@ -148,6 +152,10 @@ static void kill_watch(struct story *t, const struct words *w) {
     sim_kill_watch(t->sim, (uint32_t)w->v[0]);
 }
 
+static void kill_agent(struct story *t, const struct words *w) {
+    sim_kill_agent(t->sim, (uint32_t)w->v[0], w->text);
+}
+
 static void events_late(struct story *t, const struct words *w) {
     sim_events_late(t->sim, (uint32_t)w->v[0], w->v[1]);
 }
@@ -185,7 +193,9 @@ static void refuse(struct story *t, const struct words *w) {
 
 /* The file on the volume: somebody has removed it. */
 static void lose_saved_state(struct story *t, const struct words *w) {
-    t->sim->vms[w->v[0] - 1].saved.path[0] = '\0';
+    for (uint32_t i = 0; i < SIM_SAVED; i++) {
+        saved_forget(&t->sim->vms[w->v[0] - 1].saved[i]);
+    }
 }
 
 static void next_agent(struct story *t, const struct words *w) {
@@ -267,9 +277,8 @@ static bool answered(struct sim *s, const void *request) {
     return sim_answer(s, *(const uint64_t *)request) >= 0;
 }
 
-void story_command(struct story *t, uint32_t command, const void *value) {
-    uint32_t node = who_answers(t);
-    t->request = sim_command(t->sim, node, command, value);
+static void story_await(struct story *t, uint32_t node, uint64_t request) {
+    t->request = request;
     if (t->request == 0) {
         story_wrong(t, "nobody answers on %s", sim_node_name(t->sim, node));
         return;
@@ -282,6 +291,11 @@ void story_command(struct story *t, uint32_t command, const void *value) {
         t->refused = true;
         sim_trace(t->sim, "refused: %s", sim_answer_text(t->sim, t->request));
     }
+}
+
+void story_command(struct story *t, uint32_t command, const void *value) {
+    uint32_t node = who_answers(t);
+    story_await(t, node, sim_command(t->sim, node, command, value));
 }
 
 /* What comes next is to happen before its answer does. */
@@ -316,8 +330,20 @@ static void drain(struct story *t, const struct words *w) {
     story_command(t, COMMAND_NODE_DRAIN, &value);
 }
 
+static void drain_until(struct story *t, const struct words *w) {
+    struct cmd_node_drain value = {.node = sim_node_name(t->sim, (uint32_t)w->v[0]),
+                                   .deadline_ms = w->v[1] / 1000};
+    story_command(t, COMMAND_NODE_DRAIN, &value);
+}
+
 static void resume(struct story *t, const struct words *w) {
     struct cmd_node_resume value = {.node = sim_node_name(t->sim, (uint32_t)w->v[0])};
+    story_command(t, COMMAND_NODE_RESUME, &value);
+}
+
+static void resume_failback(struct story *t, const struct words *w) {
+    struct cmd_node_resume value = {.node = sim_node_name(t->sim, (uint32_t)w->v[0]),
+                                    .failback = (uint8_t)w->v[1]};
     story_command(t, COMMAND_NODE_RESUME, &value);
 }
 
@@ -373,6 +399,11 @@ static void add_and_start(struct story *t, const struct words *w) {
 
 static void snapshot(struct story *t, const struct words *w) {
     sim_snapshot(t->sim, (uint32_t)w->v[0], w->v[1] == 0);
+}
+
+static void move_files(struct story *t, const struct words *w) {
+    uint32_t node = who_answers(t);
+    story_await(t, node, sim_move_files(t->sim, node, (uint32_t)w->v[0], (uint32_t)w->v[1]));
 }
 
 static void accept_disks(struct story *t, const struct words *w) {
@@ -448,6 +479,7 @@ const struct pattern story_actions[] = {
     {"install NODES protocol NUMBER", install, NULL},
     {"install NODES protocol NUMBER untold|told", install, NULL},
     {"garble NODE NUMBER for TIME", garbles, NULL},
+    {"garble-votes NODE for TIME", garbles_votes, NULL},
     {"flip NODE VM", flip, NULL},
     {"kill-clusterd NODE", kill_clusterd, NULL},
     {"stop-clusterd NODE", stop_clusterd, NULL},
@@ -459,6 +491,7 @@ const struct pattern story_actions[] = {
     {"kill-libvirtd NODE TIME", kill_libvirtd, NULL},
     {"hang-libvirtd NODE TIME", hang_libvirtd, NULL},
     {"kill-watch NODE", kill_watch, NULL},
+    {"kill-agent VM WORD", kill_agent, NULL},
     {"events-late NODE TIME", events_late, NULL},
     {"wall-clock NODE forth|back TIME", wall_clock, NULL},
     {"crash VM", crash, NULL},
@@ -491,12 +524,15 @@ const struct pattern story_actions[] = {
     {"hurry", hurry, NULL},
     {"confirm-off NODE", confirm_off, NULL},
     {"drain NODE", drain, NULL},
+    {"drain NODE deadline TIME", drain_until, NULL},
     {"resume NODE", resume, NULL},
+    {"resume NODE failback now|no|policy", resume_failback, NULL},
     {"fence NODE", fence, NULL},
     {"move VM", move_best, NULL},
     {"move VM live|quick", move_best, NULL},
     {"move VM to NODE", move_to, NULL},
     {"move VM to NODE live|quick", move_to, NULL},
+    {"move-files VM to NUMBER", move_files, NULL},
     {"start VM", start, NULL},
     {"stop VM", stop, NULL},
     {"stop VM force", stop_force, NULL},
@@ -517,6 +553,9 @@ const struct pattern story_actions[] = {
     {"rule NAME apart|together VM VM soft|hard", story_rule_of_vms, NULL},
     {"rule NAME on|not-on VM NODE soft|hard", story_rule_of_nodes, NULL},
     {"remove-rule NAME", story_remove_rule, NULL},
+    {"priority VM NUMBER", story_priority, NULL},
+    {"mobility VM live|quick|fixed", story_mobility, NULL},
+    {"move-policy VM live-or-quick|live|restart|shut-down|stay", story_move_policy, NULL},
     {"node-has NODE WORD NUMBER", story_node_has, NULL},
     {"vm-needs VM WORD NUMBER", story_vm_needs, NULL},
     {NULL, NULL, NULL},

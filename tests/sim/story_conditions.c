@@ -52,6 +52,26 @@ static bool vm_paused(struct story *t, const struct words *w) {
     return row && row->paused;
 }
 
+/* There and nowhere else, whole. */
+static bool files_at(struct story *t, const struct words *w) {
+    const struct vm *v = &t->sim->vms[w->v[0] - 1];
+    bool there = true;
+    for (uint32_t i = 0; i < SIM_PLACES; i++) {
+        there = there && v->files[i].there == (i == w->v[1]) && v->files[i].part == 0;
+    }
+    return there;
+}
+
+/* Its QEMU does, whether the guest runs or stands still. */
+static bool writes_to(struct story *t, const struct words *w) {
+    const struct vm *v = &t->sim->vms[w->v[0] - 1];
+    bool there = false;
+    for (uint32_t i = 1; i <= t->sim->n; i++) {
+        there = there || v->copies[i].state == COPY_RUNNING || v->copies[i].state == COPY_PAUSED;
+    }
+    return there && v->place == w->v[1];
+}
+
 static bool vm_removed(struct story *t, const struct words *w) {
     return sim_model(t->sim) && !row_of(t, w);
 }
@@ -178,6 +198,8 @@ const struct pattern story_conditions[] = {
     {"VM removed", NULL, vm_removed},
     {"VM migration begun|prepared|performed|finished|confirmed", NULL, migration_is},
     {"VM agent WORD works", NULL, agent_works},
+    {"VM files at NUMBER", NULL, files_at},
+    {"VM writes to NUMBER", NULL, writes_to},
     {"NODE is joining|online|silent|lost|fencing|fenced|offline", NULL, node_is},
     {"NODE serves active|draining|drained", NULL, node_serves},
     {"NODE usable", NULL, node_usable},

@@ -101,7 +101,7 @@ void story_command(struct story *t, uint32_t command, const void *value);
 
 /* story_rules.c */
 story_fn story_rule_of_vms, story_rule_of_nodes, story_remove_rule, story_down_by, story_node_has,
-    story_vm_needs;
+    story_priority, story_vm_needs, story_move_policy, story_mobility;
 
 /* story_hosts.c */
 story_fn story_cpu, story_machine, story_add_with_cpu, story_add_with_machine, story_storage,

@@ -44,6 +44,27 @@ void story_node_has(struct story *t, const struct words *w) {
     story_command(t, COMMAND_NODE_SET, &value);
 }
 
+void story_priority(struct story *t, const struct words *w) {
+    struct cmd_vm_set value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                               .given = VM_SET_PRIORITY,
+                               .priority = (uint32_t)w->v[1]};
+    story_command(t, COMMAND_VM_SET, &value);
+}
+
+void story_move_policy(struct story *t, const struct words *w) {
+    struct cmd_vm_set value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                               .given = VM_SET_MOVE_POLICY,
+                               .move_policy = (uint8_t)w->v[1]};
+    story_command(t, COMMAND_VM_SET, &value);
+}
+
+void story_mobility(struct story *t, const struct words *w) {
+    struct cmd_vm_set value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                               .given = VM_SET_MOBILITY,
+                               .mobility = (uint8_t)w->v[1]};
+    story_command(t, COMMAND_VM_SET, &value);
+}
+
 void story_vm_needs(struct story *t, const struct words *w) {
     struct resource_amount amount = {.name = w->text, .amount = w->v[1]};
     struct cmd_vm_set value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),

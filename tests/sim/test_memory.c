@@ -22,6 +22,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,8 @@ void *__wrap_arena_alloc(struct arena *a, size_t size);
 void *__wrap_arena_array(struct arena *a, size_t count, size_t size);
 void *__wrap_arena_copy(struct arena *a, const void *data, size_t size);
 char *__wrap_arena_strdup(struct arena *a, const char *text);
+char *__wrap_arena_printf(struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 int __wrap_core_step(struct core *core, const struct core_event *event,
                      struct core_actions *ret_actions);
 
@@ -132,6 +135,16 @@ void *__wrap_arena_copy(struct arena *a, const void *data, size_t size) {
 
 char *__wrap_arena_strdup(struct arena *a, const char *text) {
     return fails() ? NULL : __real_arena_strdup(a, text);
+}
+
+char *__wrap_arena_printf(struct arena *a, const char *format, ...) {
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    assert_true(n >= 0 && (size_t)n < sizeof(text));
+    return fails() ? NULL : __real_arena_copy(a, text, (size_t)n + 1);
 }
 
 static void say_where(void) {
@@ -277,6 +290,25 @@ static int check(const struct model *m, uint64_t vm) {
     return err;
 }
 
+/* May any k nodes be lost, while one of them is being drained. */
+static int admit(const struct model *m, uint64_t k) {
+    struct arena arena;
+    struct planner_problem problem;
+    struct planner_reserve reserve = {.text = "untouched"};
+    struct planner_facts facts = {.loss = true};
+    struct planner_question question = {.kind = PLANNER_PLACE, .k = (uint32_t)k};
+    arena_init(&arena);
+    int err = planner_problem_init(&problem, m, &facts, &arena);
+    if (err == 0) {
+        problem.nodes[0].state = PLACEMENT_NODE_DRAINING;
+        err = planner_admit(&problem, &question, &reserve);
+        assert_true(err == 0 || strcmp(reserve.text, "untouched") == 0);
+        assert_true(err != 0 || (reserve.answer == PLACEMENT_YES) == (reserve.text[0] == '\0'));
+    }
+    arena_finish(&arena);
+    return err;
+}
+
 static void others_fail(void **state) {
     (void)state;
     struct sim_options options = {.seed = 1, .nodes = 3, .vms = 4, .calm = true};
@@ -292,6 +324,8 @@ static void others_fail(void **state) {
     for (uint32_t node = 1; node <= 3; node++) {
         sweep(drain, m, node);
     }
+    sweep(admit, m, 1);
+    sweep(admit, m, 2);
     sim_destroy(s);
 }
 

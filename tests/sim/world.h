@@ -9,6 +9,7 @@
 
 #include "adapters/corosync/ring_view.h"
 #include "core/core_internal.h"
+#include "core/policy/solve.h"
 #include "core/replica/log.h"
 
 #define MAX_AGENTS 1024u
@@ -193,6 +194,7 @@ struct node {
     uint32_t pid;
     uint32_t speaks;        /* version of the protocol that its clusterd speaks; 0: the newest */
     bool tells_no_versions; /* a build from before versions were told */
+    bool moves_in_clear;    /* its clusterd.conf names no TLS; read when clusterd starts */
     uint64_t life;          /* counts runs of clusterd */
     uint64_t incarnation;
     uint64_t stuck_until_us;              /* does not run */
@@ -200,11 +202,12 @@ struct node {
     uint64_t starve_us, starves_until_us; /* each event takes so long */
     uint32_t garble_percent;              /* of its messages are damaged, */
     uint64_t garbles_until_us;
-    bool garbled;      /* and one was, in this life of clusterd */
-    bool flipped;      /* its model has a bit that is wrong (sim_flip) */
-    uint64_t ran_us;   /* when it last did anything */
-    uint64_t knows_us; /* when the last own message that it has worked through was sent */
-    uint64_t doubt_us; /* it has slept until then, and nothing sent after has come back; 0 */
+    bool garbles_votes; /* nothing else; see sim_garble_votes() */
+    bool garbled;       /* and one was, in this life of clusterd */
+    bool flipped;       /* its model has a bit that is wrong (sim_flip) */
+    uint64_t ran_us;    /* when it last did anything */
+    uint64_t knows_us;  /* when the last own message that it has worked through was sent */
+    uint64_t doubt_us;  /* it has slept until then, and nothing sent after has come back; 0 */
     struct ring_view view;
     struct item *inbox, **inbox_last;
     uint64_t stream_us[N_STREAMS];
@@ -220,9 +223,16 @@ struct node {
     uint64_t seen_index;    /* its model was looked at */
     uint64_t boot_of_life;
     uint64_t steps, steps_from;
+    struct {
+        uint64_t index, from_us;
+        uint32_t times;
+    } asked[SOLVE_PURPOSES]; /* the same of the solver, of an unchanged state */
 };
 
 /* ---- guests ---- */
+
+#define SIM_SAVED 16u
+#define SIM_PLACES 4u
 
 enum copy_state { COPY_NONE = 0, COPY_INCOMING, COPY_RUNNING, COPY_PAUSED };
 
@@ -233,25 +243,33 @@ struct copy {
     uint64_t memory; /* the disk's version that its memory belongs to */
     uint64_t boot;   /* of its node */
     bool io_error;
-    bool migrated; /* paused after PERFORM3_DONE */
-    bool foreign;  /* an administrator runs it, or libvirt: no order of clusterd's */
+    bool migrated;   /* paused after PERFORM3_DONE */
+    bool foreign;    /* an administrator runs it, or libvirt: no order of clusterd's */
+    uint32_t mirror; /* QEMU copies its disk to place - 1; 0: it does not */
 };
 
 struct vm {
     char name[24], uuid[24];
     struct copy copies[SIM_NODES];
     uint64_t disk; /* grows whenever somebody else's memory begins to write */
+    struct {
+        bool there;
+        uint64_t disk; /* up to which it was written */
+        uint64_t part; /* made by that storage move; 0: by none */
+    } files[SIM_PLACES];
+    uint32_t place; /* from which it was started last */
     uint64_t undying_us;
     bool stubborn;
     uint8_t refused_by[SIM_NODES]; /* enum sim_refusal: what that node says to its memory */
     bool overlay_unseen;           /* it ends in time, or the overlay was not made */
     bool overlaid;                 /* it writes to another image than its definition names */
     bool autostart[SIM_NODES];     /* that node's libvirt has a definition, and starts it at boot */
-    struct {
+    struct saved {
         char path[160]; /* of the state file; "": there is none */
-        uint64_t memory;
-        bool claimed;
-    } saved;
+        uint64_t memory, generation;
+        enum { SAVED_PART = 1, SAVED_UNNAMED, SAVED_WHOLE, SAVED_CLAIMED } how;
+        bool by_older; /* the view spoke a version in which nobody owns such files */
+    } saved[SIM_SAVED];
     uint64_t max_generation;         /* committed */
     uint64_t orders, orders_from_us; /* so many since */
     uint64_t starts, starts_from_us;
@@ -282,6 +300,8 @@ struct agent {
     uint32_t target;
     uint64_t target_boot, target_libvirtd_life;
     uint64_t grace_us;
+    uint64_t move, version; /* of files: the storage move, and what it found */
+    uint32_t place, from, to;
     bool process; /* it is alive: somebody hears how the job ends */
     bool orphan;  /* it is alive, and its clusterd is not */
     bool cancelled;
@@ -356,6 +376,7 @@ struct sim {
     struct {
         char action[16];
         uint32_t n;
+        char params[1024]; /* of the last one: "KEY=VALUE KEY=VALUE " */
     } calls[24];
     uint32_t fence_calls;
     uint64_t fence_call_us[SIM_FENCE_CALLS];
@@ -412,6 +433,36 @@ void ring_tell_quorum(struct sim *s, uint32_t node);
 bool ring_waits_for_all(const struct sim *s); /* by corosync.conf */
 void ring_free_all(struct sim *s);
 
+/* files.c */
+/* ---- saved.c ---- */
+
+struct saved *saved_find(struct vm *v, const char *path);
+/* NULL: it has failed. */
+struct saved *saved_add(struct sim *s, struct vm *v, const struct agent *a);
+void saved_forget(struct saved *file);
+void saved_remove(struct sim *s, uint64_t index, uint64_t serial);
+const char *saved_rest(struct sim *s, char *ret_text, size_t size);
+
+/* ---- files.c ---- */
+
+uint32_t files_place(const char *definition);
+const char *files_definition(const struct sim *s, uint32_t vm, char *ret, size_t size);
+void files_create(struct vm *v);
+bool files_open(struct sim *s, uint32_t vm, uint32_t place, uint32_t node);
+void files_by_hand(struct sim *s, uint32_t vm);
+void files_written(struct vm *v);
+void files_fill(struct agent *a, const char *files, const char *move);
+bool files_job(const struct agent *a);
+void files_begin(struct sim *s, uint64_t index, uint64_t serial);
+const char *files_rest(struct sim *s, char *ret_text, size_t size);
+
+/* mirror.c */
+bool mirror_job(const struct agent *a);
+void mirror_begin(struct sim *s, struct agent *a);
+void mirror_ask_to_end(struct sim *s, struct agent *a);
+void mirrors_of_libvirtd_end(struct sim *s, uint32_t node);
+bool mirror_writes(const struct sim *s, uint32_t vm, uint32_t place);
+
 /* garble.c */
 void garble(struct sim *s, uint32_t node, struct shared **bytes);
 
@@ -440,6 +491,7 @@ void copy_resume(struct sim *s, uint32_t vm, uint32_t node);
 void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation); /* INCOMING */
 void copy_pause(struct sim *s, uint32_t vm, uint32_t node, bool migrated);
 void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind);
+void copy_saved(struct sim *s, uint32_t vm, uint32_t node);
 enum agent_vm_state copy_told(const struct copy *copy, bool by_monitor);
 /* The definition there starts no more by itself; false: it did not, or there is none. */
 bool guest_clear_autostart(struct sim *s, uint32_t vm, uint32_t node);
@@ -502,6 +554,7 @@ void check_copies(struct sim *s, uint32_t vm);
 void rules_wish(struct sim *s, uint32_t node);
 void rules_check(struct sim *s, const struct model *m);
 bool rules_keep_down(const struct model *m, const struct model_vm *vm);
+bool rules_bind(const struct model *m, const struct model_vm *vm);
 bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_why, size_t size);
 
 /* foreign.c: what an administrator does with libvirt, beside the cluster. */

@@ -24,7 +24,8 @@ from labkit.lab import Lab  # noqa: E402
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
-NAME = os.environ.get("CLUSTERD_AGENTS_LAB", "agentstest")
+# Several modules use a lab of this name; two of them may run side by side (pytest-xdist).
+NAME = os.environ.get("CLUSTERD_AGENTS_LAB", "agentstest" + os.environ.get("PYTEST_XDIST_WORKER", ""))
 NODES = ("n1", "n2")
 AGENTS = os.environ.get("CLUSTERD_AGENTS") or os.path.abspath(os.path.join(REPOSITORY, "build", "release", "resource-agents"))
 
@@ -192,8 +193,8 @@ class Vm:
         final = self.do(node, "start", generation=generation)
         assert (final["result"], final["state"], final["code"]) == ("ok", "running", 0), final
 
-    def begin_move(self, source, target, generation=2, **params):
-        return self.begin(source, "migrate_to", target=target, target_uri=f"qemu+tcp://{target}/system", shared=1,
+    def begin_move(self, source, target, generation=2, transport="tls", **params):
+        return self.begin(source, "migrate_to", target=target, target_uri=f"qemu+{transport}://{target}/system", shared=1,
                           generation=generation, **params)
 
     @property

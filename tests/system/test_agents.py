@@ -231,7 +231,7 @@ def test_a_hanging_libvirtd_ends_an_operation_at_its_deadline(world):
 def test_what_never_reaches_libvirt_has_begun_nothing(world, action):
     vm = world.guest("never")
     more = {"restore": {"state_file": vm.state_file}, "save": {"state_file": vm.state_file},
-            "migrate_to": {"target": "n2", "target_uri": "qemu+tcp://n2/system"}}.get(action, {})
+            "migrate_to": {"target": "n2", "target_uri": "qemu+tls://n2/system"}}.get(action, {})
     world.libvirtd("n1", "STOP")
     hangs = vm.begin("n1", action, generation=1, timeout_ms=60000, **more)
     asked = vm.begin("n1", action, generation=1, timeout_ms=60000, **more)

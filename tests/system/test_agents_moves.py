@@ -146,7 +146,7 @@ def arrived(world, vm):
 
 def port_of_the_migration(world):
     """From where n1's libvirtd is connected to n2's; the agent has a connection of its own."""
-    rows = world.lab.check("n1", ["ss", "-Htnp", "dport", "=", ":16509"]).splitlines()
+    rows = world.lab.check("n1", ["ss", "-Htnp", "dport", "=", ":16514"]).splitlines()
     (row,) = [row.split() for row in rows if '"libvirtd"' in row]
     return row[3].rpartition(":")[2]
 
@@ -164,7 +164,7 @@ def test_answer_of_the_target_is_lost(world, what):
     wait_until(lambda: world.phase("n1", vm.name) == "perform3_done")
     before = vm.ticks()
     port = port_of_the_migration(world)
-    lost = ["ipproto", "tcp", "sport", "16509", "dport", port, "blackhole"]
+    lost = ["ipproto", "tcp", "sport", "16514", "dport", port, "blackhole"]
     world.lab.check("n2", ["ip", "rule", "add", *lost])
     try:
         world.libvirtd("n2", "CONT")
@@ -368,8 +368,30 @@ def test_a_reader_that_stops_reading_holds_nobody_for_ever(world):
             os.write(write, b"x" * 4096)
     os.set_blocking(write, True)
     move = Agent(world.lab, "n1", "vm", "migrate_to", stdout=write, name=vm.name, uuid=vm.uuid, generation=2, target="n2",
-                 target_uri="qemu+tcp://n2/system", shared=1)
+                 target_uri="qemu+tls://n2/system", shared=1)
     os.close(write)
     assert move.wait(20) == 0
     os.close(read)
     assert world.running("n2") == [vm.name]
+
+
+def test_a_state_that_nobody_needs_is_removed_under_all_its_names(world):
+    """Nothing else is touched, and without the volume it is not called removed."""
+    vm = world.guest("done-with")
+    path = world.lab.volume_path("saved", f"{vm.name}.state")
+    others = [f"{vm.name}.state2", f"{vm.name}.state.part2", f"other-{vm.name}.state"]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    for name in ["", ".part", ".restoring-2", ".restoring-17"]:
+        with open(path + name, "w", encoding="ascii") as file:
+            file.write("x")
+    for name in others:
+        with open(world.lab.volume_path("saved", name), "w", encoding="ascii") as file:
+            file.write("x")
+    for _ in range(2):  # it may be repeated
+        shows(vm.do("n2", "state-remove", state_file=vm.state_file), result="ok", code=0)
+        left = [name for name in os.listdir(os.path.dirname(path)) if vm.name in name]
+        assert sorted(left) == sorted(others)
+    for name in others:
+        os.unlink(world.lab.volume_path("saved", name))
+    final = shows(vm.do("n2", "state-remove", state_file="/srv/nowhere/x.saved"), result="failed", code=1)
+    assert "its volume is not available" in final["reason"], final

@@ -43,6 +43,23 @@ def test_kill_of_clusterd(cluster, node):
     cluster.verdict()
 
 
+def test_a_node_that_moves_vms_in_clear_text(cluster):
+    """`status` warns of it on every node, for as long as it is so."""
+    before = spread(cluster)
+    path = cluster.lab.settings.path("nodes", "n2", "etc/clusterd/clusterd.conf")
+    with open(path, encoding="utf-8") as file:
+        usual = file.read()
+    for text, warned in ((usual.replace("[clusterd]", "[clusterd]\nmigrate_uri = qemu+tcp://%s/system"), True), (usual, False)):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        struck = cluster.kill("n2", "clusterd")
+        for node in cluster.nodes:
+            cluster.until(f"{node} {'warns' if warned else 'warns no more'}", lambda node=node, warned=warned: cluster.node_state("n2", node) == "online" and bool(
+                cluster.problem("migrate_uri is qemu+tcp on n2", "guest memory", "clusterd.conf on n2", via=node)) is warned)
+        untouched(cluster, before, struck)
+    cluster.verdict()
+
+
 def test_kill_of_all_clusterds(cluster):
     """At once: the cluster forms anew from what is on disk, and adopts all VMs."""
     before = spread(cluster)

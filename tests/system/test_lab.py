@@ -61,7 +61,7 @@ def start_guest(lab, node, name, **more):
 
 
 def migrate(lab, name, source, target):
-    lab.check(source, ["virsh", "migrate", "--live", "--p2p", "--unsafe", name, f"qemu+tcp://{target}/system"])
+    lab.check(source, ["virsh", "migrate", "--live", "--p2p", "--unsafe", "--tls", name, f"qemu+tls://{target}/system"])
 
 
 def running(lab, node):

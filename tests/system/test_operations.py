@@ -83,7 +83,8 @@ def nonces(cluster, name):
 # -- drain and resume --
 
 def test_drain_and_resume(cluster):
-    """Live, each guest once, none stands still for long; resumed, the node has its VMs again."""
+    """Live, each guest once, none stands still for long; resumed, the node has its VMs again, and their history tells all that."""
+    assert cluster.config("vm_history", 1).returncode == 0
     cluster.place(a="n1", b="n1", c="n2")
     before = {name: nonces(cluster, name) for name in "abc"}
     code, said = run(cluster, "node", "drain", "n1")
@@ -109,6 +110,11 @@ def test_drain_and_resume(cluster):
         cluster.goes_on(name, cluster.began, BLACKOUT_S)
         assert nonces(cluster, name) == before[name], f"{name} was started anew"
     assert len([pair for pair in cluster.sampler.migrations if pair.last_seen > cluster.began]) == 4
+    for name in "ab":
+        away, back = cluster.ask("vm", "history", name, via="n3")["history"][-2:]
+        assert (away["node"], away["began"], away["ended"]) == (moved[name]["to"], "live move, drain of n1", "moved"), away
+        assert (back["node"], back["began"], back["until_ms"]) == ("n1", "live move, resume of n1", 0), back
+        assert back["from_ms"] == away["until_ms"] > away["from_ms"]
     cluster.verdict()
 
 
@@ -215,14 +221,15 @@ def test_what_is_said_where_live_moves_fail(cluster):
     cluster.place(a="n1", b="n2", c="n3")
     with nameless(cluster.lab, *cluster.nodes):
         said = cluster.ctl("node", "drain", "n1")
-        last = said.strip().splitlines()[-1]
-        assert last.startswith("drain n1 done in ") and "a stood still for " in last and "16509" in last, said
+        last, safe = said.strip().splitlines()[-2:]
+        assert safe == "n1 is drained: safe to power off", said
+        assert last.startswith("drain n1 done in ") and "a stood still for " in last and "16514" in last, said
         row, = [row for row in cluster.ask("operation", "list")["operations"] if row["kind"] == "drain"][-1:]
         entry, = row["vms"]
-        assert (entry["state"], entry["mode"]) == ("done", "quick") and "16509" in entry["live_failure"], entry
+        assert (entry["state"], entry["mode"]) == ("done", "quick") and "16514" in entry["live_failure"], entry
         assert f"stood still for {entry['blackout_ms']} ms" in row["reason"] and entry["blackout_ms"] > 0, row
         done = cluster.try_ctl("node", "resume", "n1")
-        assert done.returncode == FAILED and "a is not back: it is on n" in done.stderr and "16509" in done.stderr, done
+        assert done.returncode == FAILED and "a is not back: it is on n" in done.stderr and "16514" in done.stderr, done
     cluster.until("n1 takes VMs again", lambda: cluster.node_state("n1") == "online")
     cluster.verdict()
 

@@ -256,6 +256,7 @@ static int start(struct agents *agents, struct agent_run *run, const struct core
         .input = order->input,
         .input_size = order->input ? strlen(order->input) : 0,
         .timeout_ms = order->timeout_ms,
+        .blocks_sigterm = order->hears_end != 0,
     };
     int error = path && argv[1] && env
                     ? process_start(agents->loop, &spec, &handlers, run, &run->process)

@@ -28,10 +28,17 @@ static const struct member progress_members[] = {
 #undef X
 };
 static const struct member result_members[] = {
-    {"result", MEMBER_RESULT, AT(result)},        {"state", MEMBER_STATE, AT(state)},
-    {"reason", MEMBER_TEXT, AT(reason)},          {"generation", MEMBER_U64, AT(generation)},
-    {"blackout_ms", MEMBER_U64, AT(blackout_ms)}, {"total_ms", MEMBER_U64, AT(total_ms)},
-    {"refused", MEMBER_BOOL, AT(refused)},        {"machine", MEMBER_TEXT, AT(machine)},
+    {"result", MEMBER_RESULT, AT(result)},
+    {"state", MEMBER_STATE, AT(state)},
+    {"reason", MEMBER_TEXT, AT(reason)},
+    {"generation", MEMBER_U64, AT(generation)},
+    {"blackout_ms", MEMBER_U64, AT(blackout_ms)},
+    {"total_ms", MEMBER_U64, AT(total_ms)},
+#define X(S, TYPE, field, LIMIT) {#field, MEMBER_##TYPE, AT(field)},
+    MOVE_FIGURES(X, ) PREDICTION_FIELDS(X, )
+#undef X
+        {"refused", MEMBER_BOOL, AT(refused)},
+    {"machine", MEMBER_TEXT, AT(machine)},
 };
 static const struct member domain_members[] = {
     {"name", MEMBER_TEXT, AT(name)},

@@ -304,7 +304,10 @@ static int child_start(struct child *c, pid_t *ret_pid) {
     c->parent = getpid();
     (void)sigprocmask(SIG_SETMASK, &all, &c->mask);
     sigset_t ours = c->mask;
-    (void)sigemptyset(&c->mask); /* the child starts without blocked signals */
+    (void)sigemptyset(&c->mask); /* the child starts without blocked signals, but for ... */
+    if (c->spec->blocks_sigterm) {
+        (void)sigaddset(&c->mask, SIGTERM);
+    }
     pid_t pid = vfork();
     if (pid == 0) {
         child_run(c);

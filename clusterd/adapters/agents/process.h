@@ -41,6 +41,8 @@ struct process_spec {
     const char *input; /* the content of its stdin; NULL: nothing */
     size_t input_size;
     uint64_t timeout_ms; /* 0: none */
+    /* It begins with SIGTERM blocked: one that comes before the program can take it waits. */
+    bool blocks_sigterm;
 };
 
 #define PROCESS_UNDEAD_MS 2000u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Explains where a VM could run and why, and what a drain or a move would do. The same planner
+ * Explains where a VM could run and why, and what a move would do. The same planner
  * makes the orders, so what is shown here is what would be done.
  */
 #include "adapters/ipc/view.h"
@@ -63,31 +63,6 @@ static json_t *render_plan(const struct model *m, const struct planner_plan *pla
 
 static int plan_error(struct ipc_error *error, const char *subject, int number) {
     return ipc_fail(error, "failed", "", "%s: no plan: %s", subject, strerror(-number));
-}
-
-int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
-               struct ipc_error *ret_error) {
-    const struct model_node *row = model_node_by_name(view->model, node);
-    struct planner_plan plan;
-    if (!row) {
-        return ipc_fail(ret_error, "not-found", "clusterctl node list", "there is no node %s",
-                        node);
-    }
-    int error = planner_drain(view->model, view->wall_ms, row->id, view->arena, &plan);
-    if (error < 0) {
-        return plan_error(ret_error, node, error);
-    }
-    /* Leave out the VMs that need no place. A VM that needs one and has none is a refusal: keep
-     * it. */
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < plan.n; i++) {
-        if (plan.v[i].to != 0 || planner_blocks_drain(view->model, &plan.v[i])) {
-            plan.v[kept++] = plan.v[i];
-        }
-    }
-    plan.n = kept;
-    *ret_plan = render_plan(view->model, &plan);
-    return 0;
 }
 
 int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,

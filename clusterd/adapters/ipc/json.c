@@ -35,13 +35,26 @@ json_t *ipc_answer_error(json_int_t id, const struct ipc_error *error) {
                      "message", json_of_text(error->message), "hint", json_of_text(error->hint));
 }
 
+/* NULL, which jansson leaves out, if there is none. */
+static json_t *prediction_of(const struct core_reply *reply) {
+    json_t *numbers = reply->prediction ? json_object() : NULL;
+#define X(S, TYPE, field, LIMIT) \
+    json_object_set_new(numbers, #field, json_of_number((S)->prediction->field));
+    if (numbers) {
+        PREDICTION_FIELDS(X, reply)
+    }
+#undef X
+    return numbers;
+}
+
 json_t *ipc_answer_reply(json_int_t id, const struct core_reply *reply) {
     const char *code = "failed";
     switch (reply->code) {
     case REPLY_OK:
         return ipc_answer_ok(
-            id, json_pack("{so so so}", "operation", json_of_number(reply->operation), "message",
-                          json_of_text(reply->message), "warning", json_of_text(reply->warning)));
+            id, json_pack("{so so so so*}", "operation", json_of_number(reply->operation),
+                          "message", json_of_text(reply->message), "warning",
+                          json_of_text(reply->warning), "prediction", prediction_of(reply)));
     case REPLY_REFUSED: code = "refused"; break;
     case REPLY_NO_QUORUM: code = "no-quorum"; break;
     case REPLY_NOT_FOUND: code = "not-found"; break;

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* libvirt answers in milliseconds: a VM that is unresolved for longer needs help. */
 #define RESOLVING_LONG_MS 15000u
@@ -174,6 +175,35 @@ static void about_node(struct problems *p, const struct model_node *node) {
     }
 }
 
+/* Each node tells the others how it moves VMs; of a node that is away nothing is said. */
+static void about_clear_moves(struct problems *p) {
+    char names[400] = "";
+    size_t used = 0;
+    MODEL_EACH(model_node, node, &p->view->model->nodes) {
+        bool here = node->state == NODE_ONLINE || node->state == NODE_JOINING;
+        if (!here || !ids_contain(&p->view->status.in_clear, node->id)) {
+            continue;
+        }
+        bool room = used + strlen(node->name) + sizeof(", , ...") < sizeof(names);
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "",
+                                 room ? node->name : "...");
+        if (!room) {
+            break;
+        }
+    }
+    if (used > 0) {
+        char todo[600];
+        (void)snprintf(
+            todo, sizeof(todo),
+            "give the nodes certificates, write migrate_uri = qemu+tls://%%s/system into "
+            "clusterd.conf on %s, and restart clusterd there; see clusterd.conf(5)",
+            names);
+        add(p, SEVERITY_WARNING,
+            "guest memory and control of libvirt are open to everybody on that network", todo,
+            "moves are not encrypted: migrate_uri is qemu+tcp on %s", names);
+    }
+}
+
 /* Somebody runs the VM outside the cluster. */
 static void about_foreign(struct problems *p, const struct model_vm *vm) {
     const struct model *m = p->view->model;
@@ -272,6 +302,57 @@ static void about_vm(struct problems *p, const struct model_vm *vm) {
     }
 }
 
+/* QEMU copies the disks of a VM, or has done so, and something is in the way. */
+static void about_mirror(struct problems *p, const struct model_journal *row,
+                         const struct model_vm *vm) {
+    char todo[256];
+    (void)snprintf(todo, sizeof(todo),
+                   "remove the cause; clusterctl operation cancel ends the move; if libvirt on %s "
+                   "cannot help it, clusterctl vm stop %s --force: its data is safe",
+                   model_node_name(p->view->model, vm->owner), vm->name);
+    add(p, row->phase == STORAGE_CONTINUE ? SEVERITY_ERROR : SEVERITY_WARNING, row->reason, todo,
+        row->phase == STORAGE_CONTINUE
+            ? "%s stands still: its disks have been moved, and it could not be continued"
+            : "the move of the disks of %s does not go on; it is tried again",
+        vm->name);
+}
+
+/* Files are left over that nobody needs any more. */
+static void about_storage(struct problems *p, const struct model_journal *row) {
+    const struct model_vm *vm = model_vm_by_id(p->view->model, row->vm);
+    char todo[256];
+    if (!vm || row->phase == STORAGE_COPY || row->reason[0] == '\0') {
+        return;
+    }
+    (void)snprintf(todo, sizeof(todo),
+                   "remove the cause, not the files: clusterctl vm show %s names them; the VM may "
+                   "run meanwhile",
+                   vm->name);
+    if (model_vm_is_bound(p->view->model, vm)) {
+        about_mirror(p, row, vm);
+    } else if (row->phase == STORAGE_FINISH) {
+        add(p, SEVERITY_WARNING, row->reason, todo,
+            "the original files of %s (moved to other storage) could not be removed; it is tried "
+            "again",
+            vm->name);
+    } else {
+        add(p, SEVERITY_WARNING, row->reason, todo,
+            "the copies of the files of %s (not moved to other storage) could not be removed; it "
+            "is tried again",
+            vm->name);
+    }
+}
+
+static void about_leftover(struct problems *p, const struct model_leftover *row) {
+    if (row->reason[0]) {
+        add(p, SEVERITY_WARNING, row->reason,
+            "remove the cause: the file goes by itself then; or remove it by hand",
+            "the saved memory of %s that nobody needs could not be removed, and it is tried again: "
+            "%s",
+            row->name, row->path);
+    }
+}
+
 static void about_volume(struct problems *p, const struct model_volume *volume) {
     const struct model *m = p->view->model;
     MODEL_EACH(model_node, node, &m->nodes) {
@@ -363,8 +444,15 @@ json_t *render_problems(struct ipc_view *view) {
     MODEL_EACH(model_node, node, &m->nodes) {
         about_node(&p, node);
     }
+    about_clear_moves(&p);
     MODEL_EACH(model_vm, vm, &m->vms) {
         about_vm(&p, vm);
+    }
+    MODEL_EACH(model_journal, row, &m->journal) {
+        about_storage(&p, row);
+    }
+    MODEL_EACH(model_leftover, row, &m->leftovers) {
+        about_leftover(&p, row);
     }
     MODEL_EACH(model_volume, volume, &m->volumes) {
         about_volume(&p, volume);

@@ -159,12 +159,24 @@ static json_t *vm_show(struct ipc_view *view, const char *name, struct ipc_error
         return NULL;
     }
     json_object_set_new(object, "xml", xml);
+    json_object_set_new(object, "serial", json_of_number(vm->serial));
+    const struct model_journal *row = model_journal_of_vm(view->model, vm->id);
+    if (row) {
+        json_object_set_new(object, "storage", render_storage(row));
+    }
     json_object_set_new(object, "cpu_mode", json_of_text(vm->cpu_mode));
     json_object_set_new(object, "cpu_model", json_of_text(vm->cpu_model));
     json_object_set_new(object, "arch", json_of_text(vm->arch));
     json_object_set_new(object, "machine", json_of_text(vm->machine));
     json_object_set_new(object, "machine_running", json_of_text(vm->machine_running));
     return json_pack("{so}", "vm", object);
+}
+
+static json_t *vm_history(struct ipc_view *view, const char *name, struct ipc_error *error) {
+    const struct model_vm *vm = model_vm_by_name(view->model, name);
+    return vm ? json_pack("{so so sb}", "vm", json_of_text(vm->name), "history", render_history(vm),
+                          "recorded", setting_records_history(view->model))
+              : missing(error, "VM", name, "clusterctl vm list");
 }
 
 static json_t *volume_show(struct ipc_view *view, const char *name, struct ipc_error *error) {
@@ -218,6 +230,7 @@ json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
     case READ_NODE_SHOW: body = node_show(view, args->name, ret_error); break;
     case READ_VM_LIST: body = json_pack("{so}", "vms", vms(view)); break;
     case READ_VM_SHOW: body = vm_show(view, args->name, ret_error); break;
+    case READ_VM_HISTORY: body = vm_history(view, args->name, ret_error); break;
     case READ_VM_EXPLAIN: body = explain(view, args->name, ret_error); break;
     case READ_VOLUME_LIST: body = json_pack("{so}", "volumes", volumes(view)); break;
     case READ_VOLUME_SHOW: body = volume_show(view, args->name, ret_error); break;

@@ -101,7 +101,7 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
             vms++;
         }
     }
-    return json_pack("{so so ss sb so so so so so so so sb so so so so so so so so so}", "id",
+    return json_pack("{so so ss sb so so so so so so so sb so so so so so so so so so sb}", "id",
                      json_of_number(node->id), "name", json_of_text(node->name), "state",
                      shown_node_state(node), "coordinator", model_coordinator(m) == node->id,
                      "memory_mb", json_of_number(node->memory_mb), "memory_used_mb",
@@ -113,7 +113,8 @@ json_t *render_node(const struct ipc_view *view, const struct model_node *node) 
                      json_of_text(node->site), "rack", json_of_text(node->rack), "votes",
                      json_of_number(node->votes), "vms_max", json_of_number(node->vms_max),
                      "resources", amounts(&node->resources), "resources_used",
-                     resources_used_on(m, node->id), "libvirt", json_of_text(node->libvirt));
+                     resources_used_on(m, node->id), "libvirt", json_of_text(node->libvirt),
+                     "failback_due", node->failback_due != 0);
 }
 
 /* ---- VMs ---- */
@@ -199,7 +200,7 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
     const char *reason = NULL;
     const char *state = shown_vm_state(view, vm, &reason);
     return json_pack(
-        "{so so so ss ss so so so so so so so so so so so sb so sb ss so so so}", "id",
+        "{so so so ss ss so so so so so so so so so so so sb so sb ss so so so so ss so}", "id",
         json_of_number(vm->id), "name", json_of_text(vm->name), "uuid", json_of_text(vm->uuid),
         "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped", "owner",
         node_name(m, vm->owner), "target", node_name(m, vm->target), "generation",
@@ -210,7 +211,42 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
         json_of_number(vm->operation), "paused", vm->paused != 0, "since_ms",
         json_of_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
         vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources), "retry_ms",
-        json_of_number(vm->waits ? vm->retry_ms : 0), "other_disks", json_of_text(vm->other_disks));
+        json_of_number(vm->waits ? vm->retry_ms : 0), "other_disks", json_of_text(vm->other_disks),
+        "max_downtime_ms", json_of_number(vm->max_downtime_ms), "move_policy",
+        vm_move_policy_name(vm->move_policy), "shut_down_by", node_name(m, vm->shut_down_by));
+}
+
+json_t *render_history(const struct model_vm *vm) {
+    const struct vm_stay *items = vm->stays.items;
+    json_t *stays = json_array();
+    for (uint32_t i = 0; i < vm->stays.n; i++) {
+        json_array_append_new(
+            stays, json_pack("{so so so so so so}", "node", json_of_text(items[i].node), "from_ms",
+                             json_of_number(items[i].from_ms), "until_ms",
+                             json_of_number(items[i].until_ms), "operation",
+                             json_of_number(items[i].operation), "began",
+                             json_of_text(items[i].began), "ended", json_of_text(items[i].ended)));
+    }
+    return stays;
+}
+
+json_t *render_storage(const struct model_journal *row) {
+    static const char *const phases[] = {[STORAGE_COPY] = "copy",
+                                         [STORAGE_UNDO] = "undo",
+                                         [STORAGE_FINISH] = "finish",
+                                         [STORAGE_MIRROR] = "mirror",
+                                         [STORAGE_CONTINUE] = "continue"};
+    const struct storage_file *items = row->files.items;
+    json_t *files = json_array();
+    for (uint32_t i = 0; i < row->files.n; i++) {
+        json_array_append_new(files, json_pack("{so so so so}", "disk", json_of_text(items[i].disk),
+                                               "from", json_of_text(items[i].from), "to",
+                                               json_of_text(items[i].to), "bytes",
+                                               json_of_number(items[i].bytes)));
+    }
+    bool known = row->phase < ARRAY_SIZE(phases) && phases[row->phase];
+    return json_pack("{ss so so}", "phase", known ? phases[row->phase] : "?", "files", files,
+                     "reason", json_of_text(row->reason));
 }
 
 /* ---- others ---- */
@@ -254,26 +290,33 @@ json_t *render_device(const struct ipc_view *view, const struct model_device *de
                      "params", params);
 }
 
+#define FIGURE_FORMAT(S, TYPE, field, LIMIT) " so"
+#define FIGURE_FORMATS MOVE_FIGURES(FIGURE_FORMAT, )
+#define FIGURE(S, TYPE, field, LIMIT) , #field, json_of_number((S)->field)
+
 json_t *render_operation(const struct model *m, const struct model_operation *operation) {
     json_t *vms = json_array();
     const struct operation_vm *items = operation->vms.items;
     for (uint32_t i = 0; i < operation->vms.n; i++) {
         const struct operation_vm *item = &items[i];
         json_array_append_new(
-            vms, json_pack("{so ss so so ss so so so so}", "vm", json_of_text(item->name), "state",
-                           operation_state_name(item->state), "from", node_name(m, item->from),
-                           "to", node_name(m, item->to), "mode", move_mode_name(item->mode),
-                           "blackout_ms", json_of_number(item->blackout_ms), "total_ms",
-                           json_of_number(item->total_ms), "reason", json_of_text(item->reason),
-                           "live_failure", json_of_text(item->live_failure)));
+            vms,
+            json_pack("{so ss so so ss so so so so" FIGURE_FORMATS "}", "vm",
+                      json_of_text(item->name), "state", operation_state_name(item->state), "from",
+                      node_name(m, item->from), "to", node_name(m, item->to), "mode",
+                      move_mode_name(item->mode), "blackout_ms", json_of_number(item->blackout_ms),
+                      "total_ms", json_of_number(item->total_ms), "reason",
+                      json_of_text(item->reason), "live_failure",
+                      json_of_text(item->live_failure) MOVE_FIGURES(FIGURE, item)));
     }
     return json_pack(
-        "{so ss so ss so so so sb so ss so}", "id", json_of_number(operation->id), "kind",
+        "{so ss so ss so so so sb so ss so so}", "id", json_of_number(operation->id), "kind",
         operation_kind_name(operation->kind), "subject", json_of_text(operation->subject), "state",
         operation_state_name(operation->state), "reason", json_of_text(operation->reason),
         "started_ms", json_of_number(operation->started_ms), "ended_ms",
         json_of_number(operation->ended_ms), "cancelled", operation->cancelled != 0, "vms", vms,
-        "cause", move_cause_name(operation->cause), "why", json_of_text(operation->why));
+        "cause", move_cause_name(operation->cause), "why", json_of_text(operation->why),
+        "deadline_ms", json_of_number(operation->deadline_ms));
 }
 
 json_t *render_event(const struct model_event *event) {

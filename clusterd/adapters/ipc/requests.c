@@ -20,11 +20,13 @@
 struct parsing {
     struct ipc_request *request;
     struct ipc_error *error;
-    uint8_t *value; /* the struct that receives the arguments */
+    uint8_t *value;  /* the struct that receives the arguments */
+    char inside[48]; /* "files[2]." while an element of a list is read; else "" */
 };
 
 static int wrong(struct parsing *p, const char *arg, const char *why) {
-    return ipc_fail(p->error, "usage", "", "%s: '%s' %s", p->request->verb->name, arg, why);
+    return ipc_fail(p->error, "usage", "", "%s: '%s%s' %s", p->request->verb->name, p->inside, arg,
+                    why);
 }
 
 static int no_memory(struct parsing *p) {
@@ -105,7 +107,10 @@ static const char *word_of(enum arg_type type, uint8_t value) {
     } sets[] = {{ARG_MODE, MOVE_AUTO, MOVE_QUICK, move_mode_name},
                 {ARG_RULE_KIND, RULE_APART, RULE_NOT_ON, rule_kind_name},
                 {ARG_RULE_SCOPE, SCOPE_NODE, SCOPE_SITE, rule_scope_name},
-                {ARG_MOBILITY, MOBILITY_LIVE, MOBILITY_FIXED, vm_mobility_name}};
+                {ARG_MOBILITY, MOBILITY_LIVE, MOBILITY_FIXED, vm_mobility_name},
+                {ARG_MOVE_POLICY, MOVE_POLICY_LIVE_OR_QUICK, MOVE_POLICY_STAY, vm_move_policy_name},
+                {ARG_FAILBACK, FAILBACK_NOW, FAILBACK_POLICY, failback_name},
+                {ARG_CONVERGENCE, CONVERGENCE_ABORT, CONVERGENCE_SUSPEND, convergence_name}};
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
         if (sets[i].type == type && value >= sets[i].first && value <= sets[i].last) {
             return sets[i].name(value);
@@ -224,6 +229,70 @@ static int put_amounts(struct parsing *p, const struct ipc_arg *arg, json_t *val
 static int put_args(struct parsing *p, const struct ipc_arg *args, size_t n, json_t *object,
                     bool top);
 
+/*
+ * What is refused here, the agents would refuse, too, and not only when they copy but also when
+ * they clean up: such a move would never end. The files before this one have been checked.
+ */
+static int check_file(struct parsing *p, const struct storage_file *files, size_t i) {
+    const struct storage_file *file = &files[i];
+    const char *slash = strrchr(file->to, '/');
+    if (file->from[0] != '/' || file->to[0] != '/') {
+        return wrong(p, file->from[0] != '/' ? "from" : "to", "is not an absolute path");
+    }
+    if (slash[1] == '\0' || strlen(slash + 1) > WIRE_MAX_STORAGE_NAME) {
+        return wrong(p, "to",
+                     slash[1] == '\0' ? "is not the path of a file"
+                                      : "has too long a name for a copy");
+    }
+    for (size_t k = 0; k <= i; k++) {
+        if (k < i && strcmp(files[k].from, file->from) == 0) {
+            return wrong(p, "from", "is named twice");
+        }
+        if (k < i && strcmp(files[k].to, file->to) == 0) {
+            return wrong(p, "to", "is named twice");
+        }
+        if (strcmp(files[k].from, file->to) == 0) {
+            return wrong(p, "to", "is the \"from\" of a file, too");
+        }
+        if (strcmp(files[k].to, file->from) == 0) {
+            return wrong(p, "from", "is the \"to\" of a file, too");
+        }
+    }
+    return 0;
+}
+
+static int put_files(struct parsing *p, const struct ipc_arg *arg, const json_t *value) {
+    size_t n = json_array_size(value);
+    if (!json_is_array(value) || n == 0 || n > arg->limit) {
+        return wrong(p, arg->name, "must be a list of files, not empty and not too long");
+    }
+    struct storage_file *files = arena_array(&p->request->arena, n, sizeof(*files));
+    if (!files) {
+        return no_memory(p);
+    }
+    uint8_t *command = p->value;
+    int error = 0;
+    for (size_t i = 0; i < n && error == 0; i++) {
+        json_t *item = json_array_get(value, i);
+        (void)snprintf(p->inside, sizeof(p->inside), "%.16s[%zu].", arg->name, i);
+        p->value = (uint8_t *)&files[i];
+        error = json_is_object(item)
+                    ? put_args(p, ipc_file_args, ipc_n_file_args, item, false)
+                    : wrong(p, "disk", "is missing: each element must be an object");
+        if (error == 0) {
+            error = check_file(p, files, i);
+        }
+    }
+    p->value = command;
+    p->inside[0] = '\0';
+    if (error < 0) {
+        return error;
+    }
+    const struct wire_list list = {files, (uint32_t)n};
+    memcpy(p->value + arg->offset, &list, sizeof(list));
+    return 0;
+}
+
 static int put_arg(struct parsing *p, const struct ipc_arg *arg, json_t *value) {
     switch (arg->type) {
     case ARG_TEXT:
@@ -235,10 +304,14 @@ static int put_arg(struct parsing *p, const struct ipc_arg *arg, json_t *value) 
     case ARG_MODE:
     case ARG_RULE_KIND:
     case ARG_RULE_SCOPE:
-    case ARG_MOBILITY: return put_word(p, arg, value);
+    case ARG_MOBILITY:
+    case ARG_MOVE_POLICY:
+    case ARG_FAILBACK:
+    case ARG_CONVERGENCE: return put_word(p, arg, value);
     case ARG_NAMES: return put_names(p, arg, value);
     case ARG_PARAMS: return put_params(p, arg, value);
     case ARG_AMOUNTS: return put_amounts(p, arg, value);
+    case ARG_FILES: return put_files(p, arg, value);
     case ARG_NEEDS:
         return json_is_object(value)
                    ? put_args(p, ipc_needs_args, ipc_n_needs_args, value, false)
@@ -356,7 +429,7 @@ int ipc_request_parse(const char *text, size_t size, struct ipc_request *request
     request->id = json_integer_value(json_object_get(request->json, "id"));
     int error = find_verb(request, ret_error);
     struct parsing p = {.request = request, .error = ret_error, .value = (uint8_t *)&request->args};
-    if (error == 0 && request->verb->kind == IPC_CHANGE) {
+    if (error == 0 && (request->verb->kind == IPC_CHANGE || request->verb->kind == IPC_PREDICT)) {
         error = make_command(&p);
     }
     return error < 0

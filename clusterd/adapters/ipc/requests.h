@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum ipc_verb_kind { IPC_READ = 1, IPC_CHANGE, IPC_SUBSCRIBE, IPC_DEVICE_TEST };
+enum ipc_verb_kind { IPC_READ = 1, IPC_CHANGE, IPC_SUBSCRIBE, IPC_DEVICE_TEST, IPC_PREDICT };
 
 enum ipc_read_verb {
     READ_STATUS = 1,
@@ -22,6 +22,7 @@ enum ipc_read_verb {
     READ_NODE_SHOW,
     READ_VM_LIST,
     READ_VM_SHOW,
+    READ_VM_HISTORY,
     READ_VM_EXPLAIN,
     READ_VOLUME_LIST,
     READ_VOLUME_SHOW,

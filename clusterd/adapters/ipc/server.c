@@ -99,7 +99,7 @@ static int forward(struct ipc_server *s, struct ipc_session *session, struct ipc
         event.request.device = request->args.name;
         event.request.node = request->args.node;
     } else {
-        event.request.kind = REQUEST_COMMAND;
+        event.request.kind = request->verb->kind == IPC_PREDICT ? REQUEST_PREDICT : REQUEST_COMMAND;
         event.request.command = request->verb->what;
         event.request.value = request->command;
     }
@@ -157,8 +157,8 @@ static void subscribe(struct ipc_server *s, struct ipc_session *session,
 static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
                   json_t **ret_body, struct ipc_error *error) {
     bool changes = request->verb->kind == IPC_CHANGE && !request->dry_run;
-    if ((changes || request->verb->kind == IPC_DEVICE_TEST) &&
-        session->access < IPC_ACCESS_CHANGE) {
+    bool measures = request->verb->kind == IPC_DEVICE_TEST || request->verb->kind == IPC_PREDICT;
+    if ((changes || measures) && session->access < IPC_ACCESS_CHANGE) {
         return ipc_fail(error, "permission",
                         "become root, or join the group that admin_group in clusterd.conf names",
                         "%s: you may only read", request->verb->name);
@@ -170,6 +170,7 @@ static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_
         }
         return read_now(s, session, request, ret_body, error);
     case IPC_CHANGE: return change(s, session, request, ret_body, error);
+    case IPC_PREDICT:
     case IPC_DEVICE_TEST: return forward(s, session, request, error);
     case IPC_SUBSCRIBE: subscribe(s, session, request); return 0;
     }

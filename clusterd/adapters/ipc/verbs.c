@@ -22,10 +22,23 @@ const struct ipc_arg ipc_needs_args[] = {
     {"machine", ARG_TEXT, false, AT(cmd_vm_add, machine), WIRE_MAX_NAME},
     {"arch", ARG_TEXT, false, AT(cmd_vm_add, arch), WIRE_MAX_NAME},
     {"disks", ARG_CHECKED, false, 0, 0},
+    {"mobility", ARG_MOBILITY, false, AT(cmd_vm_add, mobility), 0},
 };
-static const struct ipc_arg node_drain_args[] = {NAME(cmd_node_drain, "node", node),
-                                                 {"dry_run", ARG_DRY_RUN, false, 0, 0}};
-static const struct ipc_arg node_resume_args[] = {NAME(cmd_node_resume, "node", node)};
+const struct ipc_arg ipc_file_args[] = {
+    {"disk", ARG_TEXT, true, AT(storage_file, disk), WIRE_MAX_NAME},
+    {"from", ARG_TEXT, true, AT(storage_file, from), WIRE_MAX_PATH},
+    {"to", ARG_TEXT, true, AT(storage_file, to), WIRE_MAX_PATH},
+    {"bytes", ARG_U64, true, AT(storage_file, bytes), INT64_MAX},
+};
+static const struct ipc_arg node_drain_args[] = {
+    NAME(cmd_node_drain, "node", node),
+    {"deadline_ms", ARG_U64, false, AT(cmd_node_drain, deadline_ms), WIRE_MAX_DEADLINE_MS},
+    {"dry_run", ARG_DRY_RUN, false, 0, 0},
+};
+static const struct ipc_arg node_resume_args[] = {
+    NAME(cmd_node_resume, "node", node),
+    {"failback", ARG_FAILBACK, false, AT(cmd_node_resume, failback), 0},
+};
 static const struct ipc_arg node_fence_args[] = {NAME(cmd_node_fence, "node", node)};
 static const struct ipc_arg node_confirm_args[] = {NAME(cmd_node_confirm_off, "node", node)};
 static const struct ipc_arg vm_add_args[] = {
@@ -37,6 +50,7 @@ static const struct ipc_arg vm_add_args[] = {
     {"preferred", ARG_NAMES, false, AT(cmd_vm_add, preferred), WIRE_MAX_NODES},
     {"start", ARG_BOOL, false, AT(cmd_vm_add, start), 0},
     {"resources", ARG_AMOUNTS, false, AT(cmd_vm_add, resources), WIRE_MAX_RESOURCES},
+    {"move_policy", ARG_MOVE_POLICY, false, AT(cmd_vm_add, move_policy), 0},
 };
 static const struct ipc_arg vm_remove_args[] = {NAME(cmd_vm_remove, "vm", vm)};
 static const struct ipc_arg vm_start_args[] = {NAME(cmd_vm_start, "vm", vm)};
@@ -46,7 +60,23 @@ static const struct ipc_arg vm_move_args[] = {
     NAME(cmd_vm_move, "vm", vm),
     {"to", ARG_TEXT, false, AT(cmd_vm_move, to), WIRE_MAX_NAME},
     {"mode", ARG_MODE, false, AT(cmd_vm_move, mode), 0},
+    {"max_downtime_ms", ARG_U32, false, AT(cmd_vm_move, max_downtime_ms), WIRE_MAX_DOWNTIME_MS},
+    {"bandwidth_mbps", ARG_U32, false, AT(cmd_vm_move, bandwidth_mbps), WIRE_MAX_MBPS},
+    {"if_not_converging", ARG_CONVERGENCE, false, AT(cmd_vm_move, if_not_converging), 0},
     {"dry_run", ARG_DRY_RUN, false, 0, 0},
+};
+static const struct ipc_arg vm_predict_args[] = {
+    NAME(cmd_vm_move, "vm", vm),
+    {"max_downtime_ms", ARG_U32, false, AT(cmd_vm_move, max_downtime_ms), WIRE_MAX_DOWNTIME_MS},
+    {"bandwidth_mbps", ARG_U32, false, AT(cmd_vm_move, bandwidth_mbps), WIRE_MAX_MBPS},
+    {"if_not_converging", ARG_CONVERGENCE, false, AT(cmd_vm_move, if_not_converging), 0},
+};
+static const struct ipc_arg vm_storage_args[] = {
+    NAME(cmd_vm_storage, "vm", vm),
+    {"serial", ARG_U64, true, AT(cmd_vm_storage, serial), INT64_MAX},
+    {"files", ARG_FILES, true, AT(cmd_vm_storage, files), WIRE_MAX_STORAGE_FILES},
+    {"xml", ARG_TEXT, true, AT(cmd_vm_storage, xml), WIRE_MAX_XML},
+    {"volumes", ARG_NAMES, true, AT(cmd_vm_storage, volumes), 64},
 };
 static const struct ipc_arg volume_add_args[] = {
     {"name", ARG_NEW_NAME, true, AT(cmd_volume_add, name), WIRE_MAX_NAME},
@@ -86,6 +116,8 @@ static const struct ipc_arg vm_set_args[] = {
     {"preferred", ARG_NAMES, false, AT(cmd_vm_set, preferred), WIRE_MAX_NODES},
     {"resources", ARG_AMOUNTS, false, AT(cmd_vm_set, resources), WIRE_MAX_RESOURCES},
     {"accept_disks", ARG_BOOL, false, AT(cmd_vm_set, accept_disks), 0},
+    {"max_downtime_ms", ARG_U32, false, AT(cmd_vm_set, max_downtime_ms), WIRE_MAX_DOWNTIME_MS},
+    {"move_policy", ARG_MOVE_POLICY, false, AT(cmd_vm_set, move_policy), 0},
 };
 static const struct ipc_arg node_set_args[] = {
     NAME(cmd_node_set, "node", node),
@@ -121,6 +153,7 @@ const struct ipc_verb ipc_verbs[] = {
     {"node.confirm-off", IPC_CHANGE, COMMAND_NODE_CONFIRM_OFF, WITH(node_confirm_args)},
     {"vm.list", IPC_READ, READ_VM_LIST, NULL, 0},
     {"vm.show", IPC_READ, READ_VM_SHOW, WITH(vm_args)},
+    {"vm.history", IPC_READ, READ_VM_HISTORY, WITH(vm_args)},
     {"vm.explain", IPC_READ, READ_VM_EXPLAIN, WITH(vm_args)},
     {"vm.add", IPC_CHANGE, COMMAND_VM_ADD, WITH(vm_add_args)},
     {"vm.set", IPC_CHANGE, COMMAND_VM_SET, WITH(vm_set_args)},
@@ -128,6 +161,8 @@ const struct ipc_verb ipc_verbs[] = {
     {"vm.start", IPC_CHANGE, COMMAND_VM_START, WITH(vm_start_args)},
     {"vm.stop", IPC_CHANGE, COMMAND_VM_STOP, WITH(vm_stop_args)},
     {"vm.move", IPC_CHANGE, COMMAND_VM_MOVE, WITH(vm_move_args)},
+    {"vm.predict", IPC_PREDICT, COMMAND_VM_MOVE, WITH(vm_predict_args)},
+    {"vm.storage", IPC_CHANGE, COMMAND_VM_STORAGE, WITH(vm_storage_args)},
     {"volume.list", IPC_READ, READ_VOLUME_LIST, NULL, 0},
     {"volume.show", IPC_READ, READ_VOLUME_SHOW, WITH(volume_args)},
     {"volume.add", IPC_CHANGE, COMMAND_VOLUME_ADD, WITH(volume_add_args)},
@@ -152,4 +187,5 @@ const struct ipc_verb ipc_verbs[] = {
 };
 
 const size_t ipc_n_needs_args = ARRAY_SIZE(ipc_needs_args);
+const size_t ipc_n_file_args = ARRAY_SIZE(ipc_file_args);
 const size_t ipc_n_verbs = ARRAY_SIZE(ipc_verbs);

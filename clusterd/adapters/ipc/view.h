@@ -32,6 +32,9 @@ struct ipc_view {
 /* ipc/render.c: model to JSON, in the shapes that clients know. NULL when memory has run out. */
 json_t *render_node(const struct ipc_view *view, const struct model_node *node);
 json_t *render_vm(struct ipc_view *view, const struct model_vm *vm);
+/* Where the VM ran, oldest first. */
+json_t *render_history(const struct model_vm *vm);
+json_t *render_storage(const struct model_journal *row);
 json_t *render_volume(const struct ipc_view *view, const struct model_volume *volume);
 json_t *render_device(const struct ipc_view *view, const struct model_device *device);
 json_t *render_operation(const struct model *model, const struct model_operation *operation);
@@ -53,12 +56,14 @@ json_t *render_reserve(const struct ipc_view *view);
 /* ipc/explain.c */
 json_t *render_explanation(struct ipc_view *view, const struct model_vm *vm,
                            struct ipc_error *ret_error);
-/* Dry runs: what a drain or a move would do, as JSON that the caller owns. The core alone decides
- * whether it is allowed. 0, or -EINVAL and an error. */
-int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
-               struct ipc_error *ret_error);
+/* Dry runs: what a move would do, as JSON that the caller owns. The core alone decides whether it
+ * is allowed. 0, or -EINVAL and an error. */
 int plan_move(struct ipc_view *view, const struct cmd_vm_move *move, json_t **ret_plan,
               struct ipc_error *ret_error);
+
+/* ipc/drain_plan.c: the same of a drain. */
+int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
+               struct ipc_error *ret_error);
 
 /* ipc/export.c: the planner's problem in the format of clusterd-cluster.json(5). */
 json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error);

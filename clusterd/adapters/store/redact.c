@@ -42,6 +42,9 @@ static int hide_in_command(struct arena *arena, uint32_t type, void *command) {
     if (type == COMMAND_VM_ADD) {
         return hide_xml(arena, &((struct cmd_vm_add *)command)->xml);
     }
+    if (type == COMMAND_VM_STORAGE) {
+        return hide_xml(arena, &((struct cmd_vm_storage *)command)->xml);
+    }
     if (type == COMMAND_CONFIG_SET) {
         struct cmd_config_set *set = command;
         bool number = set->value[strspn(set->value, "0123456789")] == '\0';
@@ -91,8 +94,19 @@ int redact_entry(const struct core_entry *entry, struct buffer *out) {
     return err;
 }
 
+static int hide_owned_xml(const char **xml) {
+    char *hidden = redact_xml(*xml);
+    if (!hidden) {
+        return -ENOMEM;
+    }
+    owned_free(*xml);
+    *xml = hidden;
+    return 0;
+}
+
 /* The rows own their texts: replace them in place. */
 static int redact_model(struct model *m) {
+    int err = 0;
     MODEL_EACH(model_device, device, &m->devices) {
         for (uint32_t i = 0; i < device->values.n; i++) {
             char *hidden = strdup(SECRET_SHOWN);
@@ -106,14 +120,13 @@ static int redact_model(struct model *m) {
     }
     MODEL_EACH(model_vm, found, &m->vms) {
         struct model_vm *vm = model_row(&m->vms, found);
-        char *hidden = redact_xml(vm->xml);
-        if (!hidden) {
-            return -ENOMEM;
-        }
-        owned_free(vm->xml);
-        vm->xml = hidden;
+        err = err < 0 ? err : hide_owned_xml(&vm->xml);
     }
-    return 0;
+    MODEL_EACH(model_journal, found, &m->journal) {
+        struct model_journal *row = model_row(&m->journal, found);
+        err = err < 0 ? err : hide_owned_xml(&row->xml);
+    }
+    return err;
 }
 
 int redact_snapshot(const uint8_t *data, size_t size, struct buffer *out) {

@@ -75,6 +75,7 @@ void apply_volume_remove(struct apply *a, const void *command) {
             model_remove(&a->m->health, &rows[i - 1]);
         }
     }
+    leftovers_leave_volume(a, volume->name);
     apply_event(a, SEVERITY_INFO, "volume-removed", volume->name,
                 "volume %s was removed; its files were not touched", volume->name);
     model_remove(&a->m->volumes, volume);
@@ -182,8 +183,9 @@ void apply_device_remove(struct apply *a, const void *command) {
 static void refuse_value(struct apply *a, enum setting_id id, const struct cmd_config_set *set) {
     const struct setting *setting = &settings[id];
     const char *range =
-        setting_is_named(id)
-            ? outbox_text(a->out, "one of %s", setting->unit)
+        setting_is_named(id) ? outbox_text(a->out, "one of %s", setting->unit)
+        : setting_is_hours(id)
+            ? "two hours of the day, from and to, such as 22-6"
             : outbox_text(a->out, "a number from %llu to %llu%s%s",
                           (unsigned long long)setting->min, (unsigned long long)setting->max,
                           setting->unit[0] ? " " : "", setting->unit);

@@ -41,6 +41,7 @@ void apply_event(struct apply *a, enum severity severity, const char *kind, cons
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* false: refused already. */
 bool apply_good_name(struct apply *a, const char *what, const char *name);
+bool apply_good_volumes(struct apply *a, const struct wire_strs *names);
 /* Names to ids. false: one is not a node, and the command is refused already. */
 bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids);
 /* NULL: there is none, and the command is refused already. */
@@ -86,6 +87,11 @@ void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state
 /* As operation_vm_end(), but a stop continues: it does not wait for that. */
 void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
                        const char *reason);
+/* Adds for how long the guest stood still, and how long the agent took. */
+void operation_note_blackout(struct apply *a, const struct model_vm *vm,
+                             const struct cmd_vm_report *r);
+/* false: refused already, because an operation is in progress for the VM. */
+bool operation_allows(struct apply *a, const struct model_vm *vm);
 /* An operation requested by a client whose only VM this is. */
 void begin_vm_operation(struct apply *a, struct model_vm *vm, enum operation_kind kind);
 
@@ -108,6 +114,20 @@ void vm_hold_by_disks(struct apply *a, struct model_vm *vm);
 /* false: refused already, because the definition has older disks. */
 bool disks_may_be_accepted(struct apply *a, const char *name);
 bool disks_allow(struct apply *a, const struct model_vm *vm);
+
+/* ---------------------------------------------------------------------------- leftover.c ---- */
+
+/* All members know leftovers. To rely on it is final: no older clusterd becomes a member again. */
+bool leftovers_are_known(struct apply *a);
+/* No restore will read the VM's saved memory any more: its file is to be removed. */
+void vm_drop_state_file(struct apply *a, struct model_vm *vm);
+/* The volume is no longer one of the cluster: what is to be removed there is left to people. */
+void leftovers_leave_volume(struct apply *a, const char *volume);
+
+/* -------------------------------------------------------------------------------- stay.c ---- */
+
+/* The VM has just left state `was`: its history is continued. */
+void vm_note_stay(struct apply *a, struct model_vm *vm, enum vm_state was);
 
 /* ---------------------------------------------------------------------------- vm_state.c ---- */
 
@@ -132,6 +152,13 @@ void vm_set_saved(struct apply *a, struct model_vm *vm);
 /* The VM is about to leave its owner. A drained VM remembers the first node it was drained from. */
 void vm_remember_return(struct apply *a, struct model_vm *vm);
 
+/* --------------------------------------------------------------------------- shut_down.c ---- */
+
+/* What a drain has shut down is to run again. */
+void vm_wanted_again(struct apply *a, struct model_vm *vm);
+/* All that the drain of that node has. */
+void vms_wanted_again(struct apply *a, uint32_t node);
+
 /* ----------------------------------------------------------------------------- resolve.c ---- */
 
 /* Probes have been answered, or nodes have been fenced: decide. */
@@ -154,6 +181,32 @@ void claims_view(struct apply *a);
 void claims_node_off(struct apply *a, uint32_t node);
 /* false: refused already, because the VM is still being added, or runs under libvirt somewhere. */
 bool claims_allow(struct apply *a, const struct model_vm *vm);
+
+/* ----------------------------------------------------------------------- storage_phase.c ---- */
+
+/* The VM's row; NULL if its files are not moved. */
+struct model_journal *storage_row_of(struct apply *a, const struct model_vm *vm);
+void storage_enter_phase(struct apply *a, struct model_journal *row, enum storage_phase phase);
+/* The copies are the VM's files, and it may run: what is left is to remove the originals. */
+void storage_begin_finish(struct apply *a, struct model_vm *vm, struct model_journal *row);
+/* The originals are the VM's files: what is left is to remove the copies. */
+void storage_give_up(struct apply *a, struct model_vm *vm, struct model_journal *row,
+                     bool cancelled, const char *reason);
+/* The VM runs nowhere any more. */
+void storage_vm_off(struct apply *a, struct model_vm *vm, const char *reason);
+
+/* ----------------------------------------------------------------------------- storage.c ---- */
+
+/* false: refused already, because the VM's files are being moved, or cleaned up afterwards. */
+bool storage_allows(struct apply *a, const struct model_vm *vm);
+/* The same, but a VM may start while it is cleaned up. */
+bool storage_allows_start(struct apply *a, const struct model_vm *vm);
+/* How the orders on files end; see vm_report.c. */
+void copy_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void mirror_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void continue_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void undo_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void finish_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
 
 /* ----------------------------------------------------------------------------- fencing.c ---- */
 

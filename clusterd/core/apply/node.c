@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Nodes: views, reports, drain; the drawing is at enum node_state in model.h.
+ * Nodes: views, reports; the drawing is at enum node_state in model.h.
  */
 #include "core/apply/inside.h"
 
@@ -161,7 +161,8 @@ static void forget_probe(struct apply *a, struct model_vm *vm, uint32_t node) {
  */
 static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node_report *report) {
     const struct report_domain *domain = find_domain(report, vm);
-    if (vm->order != ORDER_NONE && vm->order_node == report->node &&
+    bool ordered = vm->order != ORDER_NONE && !order_on_files(vm->order);
+    if (ordered && vm->order_node == report->node &&
         (under_way(report, vm) || MUTANT(start_repeated))) {
         return;
     }
@@ -172,7 +173,7 @@ static void adopt_vm(struct apply *a, struct model_vm *vm, const struct cmd_node
     if (vm->owner != report->node) {
         return; /* the target of a migration: the source reports how that ends */
     }
-    if ((vm->order != ORDER_NONE || vm->state != VM_RUNNING) && !MUTANT(adopt_blindly)) {
+    if ((ordered || vm->state != VM_RUNNING) && !MUTANT(adopt_blindly)) {
         vm_set_resolving(a, vm);
         return;
     }
@@ -241,6 +242,9 @@ void apply_node_report(struct apply *a, const void *command) {
     node->kept_index = node->since_index;
     uint32_t running = 0;
     APPLY_EACH(model_vm, vm, &a->m->vms) {
+        if (order_on_files(vm->order) && vm->order_node == node->id && !under_way(report, vm)) {
+            vm_clear_order(a, vm); /* its agent has ended with the clusterd of before */
+        }
         if (model_vm_may_run_on(vm, node->id)) {
             adopt_vm(a, vm, report);
             running += vm->state == VM_RUNNING;
@@ -286,79 +290,4 @@ void apply_node_libvirt(struct apply *a, const void *command) {
         a, SEVERITY_WARNING, "libvirt-away", node->name,
         "libvirt on %s does not answer (%s): its VMs keep running, but it takes no new ones",
         node->name, found->reason);
-}
-
-/* ----------------------------------------------------------------------- asked by people ---- */
-
-void apply_node_drain(struct apply *a, const void *command) {
-    const struct cmd_node_drain *drain = command;
-    struct model_node *node = find_node(a, drain->node);
-    if (!node) {
-        return;
-    }
-    if (node->service == SERVICE_DRAINING && node->operation) {
-        a->operation = node->operation; /* the same request twice is one drain */
-        return;
-    }
-    if (node->state != NODE_ONLINE && node->state != NODE_JOINING &&
-        model_node_holds_vms(a->m, node->id)) {
-        apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out, "%s is %s: its VMs cannot be moved", node->name,
-                                 node_state_name(node->state)),
-                     "wait until it is fenced and its VMs have been started elsewhere");
-        return;
-    }
-    struct model_operation *op = operation_add(a, OPERATION_DRAIN, node->name);
-    if (!op) {
-        return;
-    }
-    op->node = node->id;
-    node->service = SERVICE_DRAINING;
-    node->operation = op->id;
-    a->operation = op->id;
-    MODEL_EACH(model_vm, vm, &a->m->vms) {
-        if (vm->owner == node->id && model_vm_may_run_on(vm, node->id)) {
-            (void)operation_vm_add(a, op, vm);
-        }
-    }
-    apply_event(a, SEVERITY_INFO, "drain", node->name, "drain of %s begins: %u VMs to move",
-                node->name, op->vms.n);
-}
-
-void apply_node_resume(struct apply *a, const void *command) {
-    const struct cmd_node_resume *resume = command;
-    struct model_node *node = find_node(a, resume->node);
-    if (!node) {
-        return;
-    }
-    if (node->service == SERVICE_ACTIVE) {
-        return;
-    }
-    struct model_operation *drain =
-        node->operation ? apply_operation_by_id(a, node->operation) : NULL;
-    if (drain && drain->state == OPERATION_RUNNING) {
-        drain->cancelled = 1;
-        operation_end(a, drain, OPERATION_CANCELLED, "the node was resumed");
-    }
-    struct model_operation *op = operation_add(a, OPERATION_RESUME, node->name);
-    if (!op) {
-        return;
-    }
-    op->node = node->id;
-    node->service = SERVICE_ACTIVE;
-    node->operation = op->id;
-    a->operation = op->id;
-    APPLY_EACH(model_vm, vm, &a->m->vms) {
-        if (vm->return_to != node->id) {
-            continue;
-        }
-        if (vm->state == VM_RUNNING && vm->owner != node->id && !vm->operation) {
-            (void)operation_vm_add(a, op, vm);
-        } else {
-            vm->return_to = 0;
-            vm_touch(a, vm);
-        }
-    }
-    apply_event(a, SEVERITY_INFO, "resume", node->name, "%s takes VMs again; %u return to it",
-                node->name, op->vms.n);
 }

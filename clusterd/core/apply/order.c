@@ -7,6 +7,7 @@
  */
 #include "base/mutant.h"
 #include "core/apply/inside.h"
+#include "core/apply/storage.h"
 #include "core/model/rules.h"
 
 #include <stdio.h>
@@ -29,6 +30,25 @@ static bool may_be_started(const struct model_vm *vm) {
            (vm->other_disks[0] == '\0' || MUTANT(older_disks));
 }
 
+/* A drain shuts a VM down that is to run: it must still stand, or nobody would start the VM
+ * again. */
+static bool is_shut_down(const struct model_vm *vm, const struct cmd_vm_order *o) {
+    return o->kind == ORDER_STOP && o->target == 0 && vm->state == VM_RUNNING &&
+           vm->wanted == WANTED_RUNNING && vm->move_policy == MOVE_POLICY_SHUT_DOWN;
+}
+
+/* A VM is stopped to be started at the target: by a drain that still stands, or to return. */
+static bool may_be_stopped(const struct model *m, const struct model_vm *vm,
+                           const struct cmd_vm_order *o) {
+    const struct model_node *node = model_node_by_id(m, o->node);
+    bool drained = node && node->service == SERVICE_DRAINING;
+    if (o->kind == ORDER_STOP && o->target) {
+        return vm->wanted == WANTED_RUNNING && vm->move_policy == MOVE_POLICY_RESTART &&
+               (drained || vm->return_to == o->target) && takes_vms(m, o->target);
+    }
+    return drained || !is_shut_down(vm, o);
+}
+
 /* Whether the order fits the VM's state: the drawing of enum vm_state as a transition table. */
 bool order_fits(const struct model *m, const struct model_vm *vm, const struct cmd_vm_order *o) {
     const struct order_spec *spec = order_spec(o->kind);
@@ -42,6 +62,10 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
     uint32_t to = spec->copy == COPY_ON_NODE     ? o->node
                   : spec->copy == COPY_ON_TARGET ? o->target
                                                  : 0;
+    if (spec->how & ORDER_ON_FILES) {
+        bool right = !(spec->how & ORDER_BY_OWNER) || o->node == vm->owner;
+        return right && storage_next(m, vm) == (enum order_kind)o->kind && is_member(m, o->node);
+    }
     bool by_owner = o->node == vm->owner && is_member(m, o->node);
     if (vm->state != spec->from || (spec->copy != COPY_ON_NODE && !by_owner)) {
         return false;
@@ -49,17 +73,22 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
     if (spec->copy != COPY_NOWHERE && (!takes_vms(m, to) || rules_forbid(m, vm, to))) {
         return false;
     }
-    return (spec->copy != COPY_ON_TARGET || to != vm->owner) &&
-           (o->kind != ORDER_START || may_be_started(vm));
+    /* One that is to be stopped is not moved: its stop would lose its operation. */
+    bool may_leave = to != vm->owner && vm->wanted == WANTED_RUNNING && !model_vm_is_bound(m, vm);
+    return (spec->copy != COPY_ON_TARGET || may_leave) &&
+           (o->kind != ORDER_START || may_be_started(vm)) && may_be_stopped(m, vm, o);
 }
 
+/* Each save has a file of its own: what is to be removed is never the file of a later one. (The
+ * builds that know no leftovers have one for each copy of the VM.) */
 static void set_state_file(struct apply *a, struct model_vm *vm) {
+    bool own = leftovers_are_known(a);
     const struct model_volume *volume =
         vm->volumes.n ? model_volume_by_name(a->m, vm->volumes.v[0]) : NULL;
     char path[WIRE_MAX_PATH + 1] = "";
     if (volume) {
         int n = snprintf(path, sizeof(path), "%s/.clusterd/%s.%llu.saved", volume->path, vm->uuid,
-                         (unsigned long long)vm->generation);
+                         (unsigned long long)(own ? a->index : vm->generation));
         if (n < 0 || (size_t)n >= sizeof(path)) {
             path[0] = '\0';
         }
@@ -82,10 +111,33 @@ static void order_operation(struct apply *a, struct model_vm *vm, const struct c
     vm->operation = op->id;
     row->state = OPERATION_RUNNING;
     row->attempts++;
-    row->to = o->target ? o->target : o->node;
+    bool shuts_down = o->kind == ORDER_STOP && vm->shut_down_by;
+    bool nowhere = order_on_files(o->kind) || shuts_down;
+    row->to = nowhere ? 0 : o->target ? o->target : o->node;
     uint8_t mode = order_spec(o->kind)->mode;
+    mode = shuts_down                                ? MOVE_SHUT_DOWN
+           : o->kind == ORDER_STOP && o->target != 0 ? MOVE_RESTART
+                                                     : mode;
     row->mode = mode != MOVE_AUTO ? mode : row->mode;
     operation_changed(a, op);
+}
+
+/* A VM that is to run is stopped for its node's drain, or to return. */
+static void stop_for_drain(struct apply *a, struct model_vm *vm, const struct cmd_vm_order *o) {
+    const struct model_node *node = model_node_by_id(a->m, o->node);
+    if (is_shut_down(vm, o)) {
+        vm->wanted = WANTED_STOPPED;
+        vm->stop_force = 0;
+        vm->shut_down_by = o->node;
+        return;
+    }
+    if (o->target == 0) {
+        return;
+    }
+    vm->restore_node = o->target; /* its room there is kept for it */
+    if (node && node->service == SERVICE_DRAINING && vm->return_to == 0) {
+        vm->return_to = o->node;
+    }
 }
 
 /* How the order changes the VM's row. */
@@ -103,10 +155,21 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
         vm->target = o->target;
         vm->move_generation = a->index;
     }
+    if (o->kind == ORDER_STOP && vm->state == VM_RUNNING) {
+        stop_for_drain(a, vm, o);
+    }
+    if (o->kind == ORDER_RESTORE && MUTANT(leftover_early)) {
+        const char *path = outbox_text(a->out, "%s", vm->state_file);
+        vm_drop_state_file(a, vm);
+        set_text(a, &vm->state_file, path);
+    }
     if (o->kind == ORDER_SAVE) {
         set_state_file(a, vm);
         vm->restore_node = o->target;
         vm->saved_on = vm->owner;
+    }
+    if (spec->how & ORDER_ON_FILES) {
+        return;
     }
     if (vm->state != VM_RESOLVING || spec->copy != COPY_NOWHERE) {
         vm_set_state(a, vm, (enum vm_state)spec->then);
@@ -130,12 +193,20 @@ void apply_vm_order(struct apply *a, const void *command) {
                          "a quick migration needs a volume to save the VM's memory on");
         return;
     }
+    if (o->kind == ORDER_STOP && o->target && MUTANT(restart_early)) {
+        vm_set_off(a, vm, "");
+        return;
+    }
     vm->order = o->kind;
     vm->order_index = a->index;
     vm->order_epoch = a->epoch;
     vm->order_node = o->node;
     vm_touch(a, vm);
     order_operation(a, vm, o);
+    const struct model_journal *row = model_journal_of_vm(a->m, vm->id);
+    if (order_on_files(o->kind) && row && row->reason[0]) {
+        return; /* it is tried again, which may go on for days: told once */
+    }
     apply_event(a, SEVERITY_INFO, "vm-order", vm->name, "%s: %s on %s%s%s%s%s", vm->name,
                 order_kind_name(o->kind), model_node_name(a->m, o->node), o->target ? " to " : "",
                 o->target ? model_node_name(a->m, o->target) : "", o->reason[0] ? ": " : "",

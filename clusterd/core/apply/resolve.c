@@ -46,7 +46,10 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
         return; /* it is wanted off and will be ordered off */
     }
     const struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
-    const char *why = row && row->reason[0] ? row->reason : "the migration did not finish";
+    bool stops = row && (row->mode == MOVE_RESTART || row->mode == MOVE_SHUT_DOWN);
+    const char *why = row && row->reason[0] ? row->reason
+                      : stops               ? "its shutdown did not finish"
+                                            : "the migration did not finish";
     /* A VM that was being restored belongs to the target already. */
     bool away = moved || (row && row->from != 0 && row->from != owner);
     bool done = away || !op || !operation_has(op->kind, OPERATION_MOVES);
@@ -125,6 +128,17 @@ void vm_resolve(struct apply *a, struct model_vm *vm) {
     }
 }
 
+/*
+ * The node may have been lost after the save was complete, or before a restore began to use it.
+ * The agent that restores knows: the file has its name only if the guest has not run since. (One
+ * without auto start is to stay down with its node.)
+ */
+static bool may_be_saved(struct apply *a, const struct model_vm *vm) {
+    bool halfway = vm->state == VM_SAVING || vm->state == VM_RESTORING;
+    return halfway && vm->state_file[0] && vm->wanted == WANTED_RUNNING && !vm->no_auto_start &&
+           leftovers_are_known(a);
+}
+
 static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
     if (vm->state == VM_MIGRATING && !MUTANT(illegal_transition)) {
         vm_set_resolving(a, vm);
@@ -144,12 +158,28 @@ static void vm_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
         vm_resolve(a, vm);
         return;
     }
+    if (may_be_saved(a, vm)) {
+        vm_set_saved(a, vm);
+        set_text(a, &vm->reason,
+                 outbox_text(a->out, "%s was lost in its quick move", model_node_name(a->m, node)));
+        return;
+    }
     vm_set_off(a, vm, outbox_text(a->out, "it was lost with %s", model_node_name(a->m, node)));
+}
+
+/* What the node did on files has ended. The journal says how it goes on, with any node. */
+static void orders_on_files_end(struct apply *a, uint32_t node) {
+    APPLY_EACH(model_vm, vm, &a->m->vms) {
+        if (order_on_files(vm->order) && vm->order_node == node) {
+            vm_clear_order(a, vm);
+        }
+    }
 }
 
 void vms_node_off(struct apply *a, uint32_t node) {
     struct model_operation *op = NULL;
     uint64_t op_id = 0;
+    orders_on_files_end(a, node);
     APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (!model_vm_may_run_on(vm, node)) {
             continue;

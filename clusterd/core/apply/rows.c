@@ -59,6 +59,18 @@ bool apply_good_name(struct apply *a, const char *what, const char *name) {
 }
 
 /* Names to ids; refuses the first name that is not a node. */
+bool apply_good_volumes(struct apply *a, const struct wire_strs *names) {
+    for (uint32_t i = 0; i < names->n; i++) {
+        if (!model_volume_by_name(a->m, names->v[i])) {
+            apply_refuse(a, REPLY_NOT_FOUND,
+                         outbox_text(a->out, "there is no volume '%s'", names->v[i]),
+                         "clusterctl volume add adds one");
+            return false;
+        }
+    }
+    return true;
+}
+
 bool apply_node_ids(struct apply *a, const struct wire_strs *names, uint32_t *ids) {
     for (uint32_t i = 0; i < names->n; i++) {
         const struct model_node *node = model_node_by_name(a->m, names->v[i]);

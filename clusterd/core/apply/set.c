@@ -72,6 +72,12 @@ void apply_vm_set(struct apply *a, const void *command) {
     if (set->given & VM_SET_MOBILITY) {
         vm->mobility = set->mobility;
     }
+    if (set->given & VM_SET_MAX_DOWNTIME) {
+        vm->max_downtime_ms = set->max_downtime_ms;
+    }
+    if (set->given & VM_SET_MOVE_POLICY) {
+        vm->move_policy = set->move_policy;
+    }
     if (set->given & VM_SET_POSSIBLE) {
         set_ids(a, &vm->possible, possible, set->possible.n);
     }
@@ -85,11 +91,13 @@ void apply_vm_set(struct apply *a, const void *command) {
     vm_touch(a, vm);
     warn_of_place(a, vm, resources);
     apply_event(a, SEVERITY_INFO, "vm-set", vm->name,
-                "%s: priority %u, %s, moved %s; possible owners: %u named, preferred: %u%s%s",
+                "%s: priority %u, %s, moved %s%s%s; possible owners: %u named, preferred: %u%s%s",
                 vm->name, vm->priority,
                 vm->no_auto_start ? "not started automatically" : "started automatically",
                 vm->mobility == MOBILITY_FIXED ? "never" : vm_mobility_name(vm->mobility),
-                vm->possible.n, vm->preferred.n, resources->n ? "; needs " : "",
+                vm->move_policy ? ", move policy " : "",
+                vm->move_policy ? vm_move_policy_name(vm->move_policy) : "", vm->possible.n,
+                vm->preferred.n, resources->n ? "; needs " : "",
                 apply_resources_text(a, resources));
 }
 

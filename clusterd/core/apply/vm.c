@@ -31,13 +31,8 @@ static bool vm_add_is_good(struct apply *a, const struct cmd_vm_add *add) {
                      "see clusterctl vm add --help");
         return false;
     }
-    for (uint32_t i = 0; i < add->volumes.n; i++) {
-        if (!model_volume_by_name(a->m, add->volumes.v[i])) {
-            apply_refuse(a, REPLY_NOT_FOUND,
-                         outbox_text(a->out, "there is no volume '%s'", add->volumes.v[i]),
-                         "clusterctl volume add adds one");
-            return false;
-        }
+    if (!apply_good_volumes(a, &add->volumes)) {
+        return false;
     }
     if (a->m->vms.n >= MODEL_MAX_VMS) {
         apply_refuse(a, REPLY_REFUSED, "the cluster has the maximum number of VMs", "");
@@ -59,7 +54,9 @@ static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
         .arch = add->arch,
         .volumes = add->volumes,
         .priority = add->priority,
+        .mobility = add->mobility,
         .wanted = add->start ? WANTED_RUNNING : WANTED_STOPPED,
+        .move_policy = add->move_policy,
         .state = VM_OFF,
         .state_file = "",
         .reason = "",
@@ -106,6 +103,9 @@ void apply_vm_remove(struct apply *a, const void *command) {
         (void)claims_allow(a, vm);
         return;
     }
+    if (!storage_allows(a, vm)) {
+        return;
+    }
     if (vm->state != VM_OFF || vm->wanted != WANTED_STOPPED) {
         apply_refuse(a, REPLY_REFUSED,
                      outbox_text(a->out, "%s is %s", vm->name,
@@ -114,7 +114,8 @@ void apply_vm_remove(struct apply *a, const void *command) {
         return;
     }
     apply_event(a, SEVERITY_INFO, "vm-removed", vm->name,
-                "VM %s was removed; its disks were not touched", vm->name);
+                "VM %s was removed; its disks%s were not touched", vm->name,
+                model_vm_has_tpm(vm) ? " and its TPM's state" : "");
     rules_forget_vm(a, vm);
     model_remove(&a->m->vms, vm);
 }
@@ -122,7 +123,7 @@ void apply_vm_remove(struct apply *a, const void *command) {
 void apply_vm_start(struct apply *a, const void *command) {
     const struct cmd_vm_start *start = command;
     struct model_vm *vm = find_vm(a, start->vm);
-    if (!vm || !claims_allow(a, vm) || !disks_allow(a, vm)) {
+    if (!vm || !claims_allow(a, vm) || !disks_allow(a, vm) || !storage_allows_start(a, vm)) {
         return;
     }
     if (vm->wanted == WANTED_RUNNING && vm->operation) {
@@ -130,6 +131,7 @@ void apply_vm_start(struct apply *a, const void *command) {
         return;
     }
     vm->wanted = WANTED_RUNNING;
+    vm->shut_down_by = 0; /* a person's wish stands above the drain's */
     vm->failures = 0;
     vm_forget_failures(a, vm);
     vm_touch(a, vm);
@@ -157,6 +159,13 @@ void apply_vm_stop(struct apply *a, const void *command) {
                      outbox_text(a->out, "%s is saved: stopping it discards its memory", vm->name),
                      outbox_text(a->out, "clusterctl vm stop %s --force does so", vm->name));
         return;
+    }
+    if (vm->shut_down_by) {
+        vm->shut_down_by = 0;
+        vm_touch(a, vm);
+    }
+    if (model_journal_of_vm(a->m, vm->id) && vm->state == VM_OFF && vm->wanted == WANTED_STOPPED) {
+        return; /* it is off; its files may be on the move, and that is not what was asked for */
     }
     vm->wanted = WANTED_STOPPED;
     vm->stop_force = stop->force;
@@ -197,6 +206,10 @@ static void begin_move(struct apply *a, struct model_vm *vm, const struct model_
         op->node = to->id;
         op->mode = move->mode;
         op->cause = move->cause;
+        op->max_downtime_ms = move->max_downtime_ms;
+        op->bandwidth_mbps = move->bandwidth_mbps;
+        op->if_not_converging = move->if_not_converging;
+        op->any = move->any;
         set_text(a, &op->why, move->reason);
     }
     if (move->cause != CAUSE_ROOM) {
@@ -224,11 +237,7 @@ void apply_vm_move(struct apply *a, const void *command) {
                      "clusterctl node list shows the nodes");
         return;
     }
-    if (vm->operation) {
-        apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out, "operation %llu is already in progress for %s",
-                                 (unsigned long long)vm->operation, vm->name),
-                     "wait for it, or clusterctl operation cancel");
+    if (!operation_allows(a, vm)) {
         return;
     }
     if (vm->state == VM_OFF && vm->wanted == WANTED_STOPPED) {

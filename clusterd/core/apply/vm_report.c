@@ -27,13 +27,17 @@ static void end_in_doubt(struct apply *a, struct model_vm *vm, const struct cmd_
 /* A quick move may end on another node than requested, if that node could not restore the VM; in a
  * drain it may end where it began. Then the move has failed. `why`: what went wrong on the way. */
 static void end_started(struct apply *a, struct model_vm *vm, const char *why) {
-    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    struct model_operation *op = apply_operation_by_id(a, vm->operation);
+    const struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
+    bool home = row && row->from == vm->owner;
+    const char *done = row && row->mode == MOVE_RESTART ? "started" : "restored";
     bool back = op && op->kind == OPERATION_DRAIN && op->node == vm->owner;
-    bool elsewhere = op && op->kind == OPERATION_MOVE && op->node != 0 && op->node != vm->owner;
+    bool elsewhere = op && op->kind == OPERATION_MOVE && op->node != 0 && op->node != vm->owner &&
+                     (!op->any || home);
     const char *here = model_node_name(a->m, vm->owner);
     const char *reason = "";
     if (back) {
-        reason = outbox_text(a->out, "it could not be restored elsewhere, and runs on %s again%s%s",
+        reason = outbox_text(a->out, "it could not be %s elsewhere, and runs on %s again%s%s", done,
                              here, why[0] ? ": " : "", why);
     } else if (elsewhere) {
         reason = outbox_text(a->out, "it could not be restored on %s, and runs on %s%s%s",
@@ -102,9 +106,14 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
 
 static void stop_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_OFF) {
+        const char *node = model_node_name(a->m, vm->owner);
         apply_event(a, SEVERITY_INFO, "vm-stopped", vm->name, "%s was stopped on %s", vm->name,
-                    model_node_name(a->m, vm->owner));
-        vm_set_off(a, vm, "");
+                    node);
+        vm_set_off(a, vm,
+                   vm->shut_down_by
+                       ? outbox_text(a->out, "shut down by the drain of %s; its resume starts it",
+                                     node)
+                       : "");
         return;
     }
     if (r->state != VM_STATE_RUNNING) {
@@ -118,15 +127,6 @@ static void stop_reported(struct apply *a, struct model_vm *vm, const struct cmd
     operation_vm_end(a, vm, OPERATION_FAILED, r->reason);
     vm->wanted =
         WANTED_RUNNING; /* otherwise it would be tried for ever; the administrator has been told */
-}
-
-static void note_blackout(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
-    struct model_operation *op = apply_operation_by_id(a, vm->operation);
-    struct operation_vm *row = op ? operation_vm_find(op, vm->id) : NULL;
-    if (row) {
-        row->blackout_ms += r->blackout_ms;
-        row->total_ms += r->total_ms;
-    }
 }
 
 static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
@@ -156,7 +156,7 @@ static void take_over(struct apply *a, struct model_vm *vm) {
 static void migrate_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->result == RESULT_OK && r->state == VM_STATE_OFF) {
         uint32_t from = vm->owner;
-        note_blackout(a, vm, r);
+        operation_note_blackout(a, vm, r);
         vm_remember_return(a, vm);
         vm_set_running(a, vm, vm->target);
         apply_event(a, SEVERITY_INFO, "vm-moved", vm->name,
@@ -176,7 +176,7 @@ static void migrate_reported(struct apply *a, struct model_vm *vm, const struct 
 
 static void save_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->result == RESULT_OK && r->state == VM_STATE_OFF) {
-        note_blackout(a, vm, r);
+        operation_note_blackout(a, vm, r);
         vm_remember_return(a, vm);
         if (vm->wanted == WANTED_STOPPED) {
             vm_set_off(a, vm, "stopped while it was being saved; its memory was discarded");
@@ -195,7 +195,7 @@ static void save_reported(struct apply *a, struct model_vm *vm, const struct cmd
 
 static void restore_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_RUNNING) {
-        note_blackout(a, vm, r);
+        operation_note_blackout(a, vm, r);
     }
     start_reported(a, vm, r);
 }
@@ -204,7 +204,9 @@ static void probe_reported(struct apply *a, struct model_vm *vm, const struct cm
     uint32_t node = vm->order_node;
     vm_clear_order(a, vm);
     if (node == vm->owner) {
-        vm->probe_owner = r->state;
+        /* One that stands still on its copies runs: what resumes it is its storage move. */
+        bool bound = r->state == VM_STATE_PAUSED && model_vm_is_bound(a->m, vm);
+        vm->probe_owner = bound ? (uint8_t)VM_STATE_RUNNING : r->state;
     } else if (node == vm->target) {
         vm->probe_target = r->state;
     }

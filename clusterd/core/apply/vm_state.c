@@ -29,8 +29,10 @@ static const uint16_t may_follow[] = {
 void vm_set_state(struct apply *a, struct model_vm *vm, enum vm_state state) {
     CHECK(vm->state < ARRAY_SIZE(may_follow) && (may_follow[vm->state] & (1u << state)));
     CHECK(state == VM_OFF || state == VM_SAVED || vm->owner != 0); /* a copy has a place */
+    enum vm_state was = (enum vm_state)vm->state;
     vm->state = (uint8_t)state;
     vm->since_ms = a->time_ms;
+    vm_note_stay(a, vm, was);
     vm_touch(a, vm);
 }
 
@@ -49,20 +51,34 @@ static void clear_probes(struct model_vm *vm) {
     vm->unclear = ORDER_NONE;
 }
 
+/* It was stopped to be started again, or its resume is starting it: its story goes on. */
+static bool starts_again(const struct model_operation *op, const struct model_vm *vm) {
+    const struct operation_vm *row = op->vms.items;
+    for (uint32_t i = 0; i < op->vms.n; i++) {
+        if (row[i].vm == vm->id) {
+            return row[i].state == OPERATION_RUNNING && vm->wanted == WANTED_RUNNING &&
+                   (row[i].mode == MOVE_RESTART || row[i].mode == MOVE_SHUT_DOWN);
+        }
+    }
+    return false;
+}
+
 void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
     vm_clear_order(a, vm);
     clear_probes(vm);
     vm->paused = 0;
     vm->restore_node = 0;
     vm->saved_on = 0;
-    set_text(a, &vm->state_file, "");
+    vm_drop_state_file(a, vm);
     set_text(a, &vm->machine_running, "");
     set_text(a, &vm->reason, reason);
     vm_set_state(a, vm, VM_OFF);
+    storage_vm_off(a, vm, reason);
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
-    if (op && op->kind == OPERATION_STOP) {
+    if (op && (op->kind == OPERATION_STOP || vm->shut_down_by)) {
         operation_vm_end(a, vm, OPERATION_DONE, "");
-    } else if (op && (vm->wanted == WANTED_STOPPED || operation_has(op->kind, OPERATION_MOVES))) {
+    } else if (op && !starts_again(op, vm) &&
+               (vm->wanted == WANTED_STOPPED || operation_has(op->kind, OPERATION_MOVES))) {
         operation_vm_end(a, vm, OPERATION_FAILED, reason);
     }
     vm_hold_by_disks(a, vm);
@@ -79,12 +95,16 @@ void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
     vm->paused = 0;
     vm->restore_node = 0;
     vm->saved_on = 0;
-    set_text(a, &vm->state_file, "");
+    vm_drop_state_file(a, vm);
     set_text(a, &vm->reason, "");
     set_ids(a, &vm->avoid, NULL, 0);
     vm->waits = 0; /* how often it was tried is kept: it may fail again at once */
     if (vm->return_to == owner) {
         vm->return_to = 0;
+    }
+    if (vm->shut_down_by) { /* it was not shut down after all */
+        vm->shut_down_by = 0;
+        vm->wanted = WANTED_RUNNING;
     }
     vm_set_state(a, vm, VM_RUNNING);
 }

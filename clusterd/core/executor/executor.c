@@ -96,6 +96,8 @@ static int on_done(struct core *c, struct run *run, const struct core_agent *lin
     case RUN_ORDER: return executor_order_done(c, run, line);
     case RUN_KILL: return on_kill_done(c, run, line);
     case RUN_CLAIM: return executor_claim_done(c, run, line);
+    case RUN_LEFTOVER: return executor_leftover_done(c, run, line);
+    case RUN_PREDICT: return executor_predict_done(c, run, line);
     case RUN_FENCE:
     case RUN_CLEAR:
     case RUN_TEST: break;
@@ -180,6 +182,9 @@ int executor_run(struct core *c) {
     }
     if (err == 0 && usable) {
         err = executor_orders(c);
+    }
+    if (err == 0 && usable) {
+        err = executor_leftovers(c);
     }
     if (err == 0 && usable) {
         err = executor_fencing(c);

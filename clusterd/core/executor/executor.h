@@ -28,7 +28,9 @@ enum run_kind {
     RUN_FENCE,     /* of a node */
     RUN_CLEAR,     /* of a node outside a small view, before that view */
     RUN_TEST,      /* of a fence device, for a client */
-    RUN_CLAIM      /* does libvirt have the VM here of its own */
+    RUN_CLAIM,     /* does libvirt have the VM here of its own */
+    RUN_LEFTOVER,  /* a file that nobody needs is removed */
+    RUN_PREDICT    /* what a live move would take, for a client */
 };
 
 struct run {
@@ -37,10 +39,11 @@ struct run {
     uint32_t subject; /* VM, volume or node id */
     uint64_t order;   /* log index */
     enum order_kind order_kind;
-    uint64_t client; /* TEST */
+    uint64_t client; /* TEST, PREDICT */
     uint64_t operation;
     uint64_t kill_ms;               /* asked to end: forced then; 0: not asked */
     bool killed;                    /* by SIGKILL */
+    bool ends_save;                 /* a PROBE has found what an ended agent had saved */
     uint64_t incarnation;           /* FENCE: of the node's clusterd */
     char uuid[WIRE_MAX_NAME + 1];   /* KILL */
     char device[WIRE_MAX_NAME + 1]; /* FENCE, CLEAR, TEST */
@@ -88,6 +91,7 @@ struct volume_watch {
 struct begun {
     uint32_t vm;
     uint64_t order;       /* log index */
+    bool waited;          /* a probe was repeated to hear libvirt's events, too */
     bool again;           /* a probe that got no answer: the same order once more */
     bool claimed;         /* it was looked for, as it was to be added */
     uint64_t told_serial; /* of the VM's row for which was reported whether libvirt runs it here by
@@ -104,6 +108,7 @@ struct executor {
     uint32_t n_volumes;
     struct begun *begun; /* owned: the last order begun per VM */
     uint32_t n_begun, begun_capacity;
+    uint64_t leftover_begun; /* log index of the last order on a leftover that was begun */
     struct {
         uint32_t node;
         uint64_t order;
@@ -143,9 +148,13 @@ void executor_finish(struct executor *x);
 int executor_run(struct core *c);
 int executor_agent(struct core *c, const struct core_agent *line);
 int executor_fence(struct core *c, const struct core_fence *result);
+/* Begins to predict what a live move would take. */
+int executor_predict(struct core *c, const struct core_request *request);
 int executor_test_device(struct core *c, const struct core_request *request);
 /* clusterd is to end: true when it may. */
 bool executor_may_stop(struct core *c);
+/* clusterd is to stop: asks agents that work on files to end. True while there are some. */
+bool executor_end_files(struct core *c);
 /* This node, in a two-node cluster, waits for that node to be off before it goes on alone. */
 bool executor_waits_for(const struct core *c, uint32_t node);
 /* That node is off (or could not be powered off), by the word of a fence agent or an

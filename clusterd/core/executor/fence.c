@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fencing other nodes: when the agent of a device is run, and what comes of it.
+ * Fencing other nodes: when a device's agent runs, and what follows from its result.
  *
- *                     off, and it is not heard
+ *                     off, and the node is not heard
  *     agent runs ──────────────────────────────────────► evidence
- *      │ │ off, and it is still heard       it is heard no more ▲
- *      │ └───────────────────────────────► HEARD ───────────────┘
- *      │ failed                              │ it has spoken since, or is there for too long
+ *      │ │ off, but it is still heard       it is no longer heard ▲
+ *      │ └───────────────────────────────► HEARD ─────────────────┘
+ *      │ failed                              │ it has spoken since, or stays for too long
  *      └────────► no evidence ◄──────────────┘
  *
- * A device says "off" of the machine that it switches, and which one that is somebody has typed.
- * So it is not believed about a node that corosync still hears. Mostly the node has been lost when
- * it is fenced; one that has not is heard for as long as corosync takes to notice (token and
- * consensus), so this node waits until corosync has lost it, too. About a node that was not heard
- * before it was fenced nobody can say whether the device meant it; that is what its test is for.
+ * A device says "off" about the machine that it switches, and a person has configured which one
+ * that is. So it is not believed while corosync still hears the node. Usually the node is already
+ * lost when it is fenced. If it is not, it is heard for as long as corosync takes to notice (token
+ * and consensus), so this node waits until corosync has lost it too. If a node was not heard before
+ * it was fenced, nobody can say whether the device switched the right machine: that is what the
+ * device's test is for.
  */
 #include "base/mutant.h"
 #include "core/executor/inside.h"
@@ -43,7 +44,7 @@ static bool fence_begun(struct core *c, const struct model_node *node) {
     return false;
 }
 
-/* Of the attempt that has begun. */
+/* The device of the attempt that has begun. */
 static const struct model_device *device_of(const struct core *c, const struct model_node *node) {
     return devices_turn(&c->model, node->id, node->fence_attempts ? node->fence_attempts - 1 : 0);
 }
@@ -54,9 +55,11 @@ int executor_fencing(struct core *c) {
         return settled;
     }
     MODEL_EACH(model_node, node, &c->model.nodes) {
+        if (node->fence_order == 0 || node->fence_by != c->self) {
+            continue;
+        }
         const struct model_device *device = device_of(c, node);
-        if (node->fence_order == 0 || node->fence_by != c->self || !device ||
-            executor_find_run(c, RUN_FENCE, node->id) || fence_begun(c, node)) {
+        if (!device || executor_find_run(c, RUN_FENCE, node->id) || fence_begun(c, node)) {
             continue;
         }
         struct run *run = executor_add_run(c, RUN_FENCE, node->id);
@@ -76,8 +79,8 @@ int executor_fencing(struct core *c) {
 /* --------------------------------------------------------------------- what the device says
  * ---- */
 
-/* After a device has failed; "" if there is no other one. *ret_more: the next device's turn has
- * come. */
+/* What follows after a device has failed; "" if there is only one. *ret_more: it is the next
+ * device's turn. */
 static const char *what_follows(struct core *c, const struct run *run, bool *ret_more) {
     *ret_more = false;
     if (devices_count(&c->model, run->subject) < 2) {
@@ -122,7 +125,7 @@ void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *m
     }
 }
 
-/* The run is dropped: `run` is none of the table's. */
+/* The run has been dropped: `run` is not in the table any more. */
 static int conclude(struct core *c, const struct run *run, bool off, const char *message) {
     if (run->kind != RUN_CLEAR) {
         return report(c, run, off, message);
@@ -137,14 +140,14 @@ static int conclude(struct core *c, const struct run *run, bool off, const char 
     return 0;
 }
 
-/* Without a ring of our own we hear nobody, and that proves nothing. */
+/* If we are not in the ring ourselves, we hear nobody, and that proves nothing. */
 static bool is_heard(const struct core *c, uint32_t node) {
     const struct wire_ids *ring = &c->replica.ring;
     return ids_contain(ring, node) || !ids_contain(ring, c->self);
 }
 
-/* Another node decides by now, or the fenced node takes part again: nobody waits for this
- * result. */
+/* Nobody waits for this result: another node decides by now, or the fenced node takes part
+ * again. */
 static bool is_void(const struct core *c, const struct run *run) {
     const struct model_node *node = model_node_by_id(&c->model, run->subject);
     if (run->kind == RUN_CLEAR) {
@@ -153,19 +156,19 @@ static bool is_void(const struct core *c, const struct run *run) {
     return !node || node->fence_order != run->order || node->fence_by != c->self;
 }
 
-/* What a device said about a node that was still heard. *ret_gone: the run has been dropped. */
+/* The device said "off" while the node was still heard. *ret_gone: the run has been dropped. */
 static int settle(struct core *c, struct run *run, bool *ret_gone) {
     const struct replica_peer *peer = replica_peer(&c->replica, run->subject);
     struct run done = *run;
     uint64_t spoke_ms = peer ? peer->spoke_ms : 0;
     uint64_t until_ms = run->off_ms + TIMEOUT_STILL_HEARD_MS;
     bool heard = is_heard(c, run->subject);
-    bool speaks = spoke_ms > run->off_ms + TIMEOUT_ECHO_MS; /* that is not what was on its way */
+    bool speaks = spoke_ms > run->off_ms + TIMEOUT_ECHO_MS; /* not a message in flight */
     bool is_on = heard && (speaks || c->now_ms >= until_ms);
     bool nobody_waits = is_void(c, run);
     *ret_gone = !heard || is_on || nobody_waits;
     if (!*ret_gone) {
-        executor_wake_at(c, until_ms); /* its word, and corosync's, are events */
+        executor_wake_at(c, until_ms); /* a message from it, or corosync losing it, is an event */
         return 0;
     }
     executor_drop_run(c, run);

@@ -31,6 +31,9 @@ struct agent_call {
 /* Every agent gets libvirt's address and its own name. */
 struct agent_call executor_call(struct core *c, const struct run *run, const char *agent,
                                 const char *action, const char *instance);
+/* The same, with the libvirt of another node. */
+struct agent_call executor_call_at(struct core *c, const struct run *run, const char *uri,
+                                   const char *agent, const char *action, const char *instance);
 /* `key` and `value` must live as long as the step. */
 void call_add(struct agent_call *call, const char *key, const char *value);
 
@@ -54,13 +57,25 @@ void executor_note_machine(struct core *c, const char *machine);
 int executor_report_if_joining(struct core *c);
 int executor_report_offers(struct core *c);
 
-/* ---- domain.c, claim.c, order.c, volume.c ---- */
+/* ---- predict.c ---- */
+
+int executor_predict_done(struct core *c, struct run *run, const struct core_agent *line);
+
+/* ---- domain.c, claim.c, leftover.c, order.c, volume.c ---- */
+
+/* How libvirt on that node is reached from this one: "qemu+tls://%s/system" with its name. */
+const char *executor_uri_of(struct core *c, const char *name);
+/* How a live move of the VM may go. `choices` may be NULL. */
+void executor_live_params(struct core *c, const struct model_vm *vm,
+                          const struct model_operation *choices, struct agent_call *call);
 
 int executor_domain_line(struct core *c, const struct core_agent *line);
 int executor_domains(struct core *c);
 int executor_libvirt(struct core *c);
 int executor_claims(struct core *c);
 int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line);
+int executor_leftovers(struct core *c);
+int executor_leftover_done(struct core *c, struct run *run, const struct core_agent *line);
 int executor_orders(struct core *c);
 int executor_order_done(struct core *c, struct run *run, const struct core_agent *line);
 int executor_volumes(struct core *c);

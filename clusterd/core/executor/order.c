@@ -23,8 +23,7 @@ static const char *number(struct core *c, uint64_t v) {
     return outbox_text(&c->out, "%llu", (unsigned long long)v);
 }
 
-/* "qemu+tcp://%s/system" with the target's name. */
-static const char *target_uri(struct core *c, const char *name) {
+const char *executor_uri_of(struct core *c, const char *name) {
     const char *at = strstr(c->migrate_uri, "%s");
     if (!at) {
         return c->migrate_uri;
@@ -33,28 +32,70 @@ static const char *target_uri(struct core *c, const char *name) {
                        at + 2);
 }
 
+/* The first that was chosen: for this move, for the VM, for all. */
+static uint64_t chosen(uint64_t of_move, uint64_t of_vm, uint64_t setting) {
+    return of_move ? of_move : of_vm ? of_vm : setting;
+}
+
+void executor_live_params(struct core *c, const struct model_vm *vm,
+                          const struct model_operation *choices, struct agent_call *call) {
+    static const struct model_operation none = {.id = 0};
+    const struct model *m = &c->model;
+    const struct model_operation *op = choices ? choices : &none;
+    uint64_t otherwise = chosen(op->if_not_converging, 0,
+                                CONVERGENCE_ABORT + setting_get(m, SETTING_if_not_converging));
+    call_add(call, "bandwidth_mbps",
+             number(c,
+                    chosen(op->bandwidth_mbps, 0, setting_get(m, SETTING_migrate_bandwidth_mbps))));
+    call_add(call, "max_downtime_ms",
+             number(c, chosen(op->max_downtime_ms, vm->max_downtime_ms,
+                              setting_get(m, SETTING_max_downtime_ms))));
+    call_add(call, "if_not_converging", convergence_name((uint8_t)otherwise));
+    call_add(call, "auto_converge", "1");
+}
+
 static void migrate_params(struct core *c, const struct model_vm *vm, struct agent_call *call) {
     const struct model *m = &c->model;
     const char *name = outbox_text(&c->out, "%s", model_node_name(m, vm->target));
     call_add(call, "target", name);
-    call_add(call, "target_uri", target_uri(c, name));
+    call_add(call, "target_uri", executor_uri_of(c, name));
     call_add(call, "generation", number(c, vm->move_generation));
-    call_add(call, "bandwidth_mbps", number(c, setting_get(m, SETTING_migrate_bandwidth_mbps)));
-    call_add(call, "max_downtime_ms", number(c, setting_get(m, SETTING_max_downtime_ms)));
-    call_add(call, "auto_converge", "1");
+    /* The choices only tune the move, so it does no harm if its operation has been forgotten. */
+    executor_live_params(c, vm, model_operation_by_id(m, vm->operation), call);
     call_add(call, "shared", vm->volumes.n ? "1" : "0");
 }
 
-static int begin_order(struct core *c, const struct model_vm *vm, const struct order_spec *spec) {
-    CHECK(replica_usable(&c->replica) && vm->order_node == c->self);
-    struct run *run = executor_add_run(c, RUN_ORDER, vm->id);
-    if (!run) {
+/* "from<TAB>to" lines. */
+static int files_params(struct core *c, const struct model_vm *vm, struct agent_call *call) {
+    const struct model_journal *row = model_journal_of_vm(&c->model, vm->id);
+    const struct storage_file *files = row ? row->files.items : NULL;
+    struct buffer text;
+    buffer_init(&text);
+    for (uint32_t i = 0; row && i < row->files.n; i++) {
+        buffer_append(&text, files[i].from, strlen(files[i].from));
+        buffer_append(&text, "\t", 1);
+        buffer_append(&text, files[i].to, strlen(files[i].to));
+        buffer_append(&text, "\n", 1);
+    }
+    buffer_append(&text, "", 1);
+    const char *lines =
+        text.failed ? NULL : arena_copy(&c->out.arena, text.data, (uint32_t)text.size);
+    buffer_finish(&text);
+    if (!lines) {
         return -ENOMEM;
     }
-    enum order_kind kind = (enum order_kind)vm->order;
-    run->order = vm->order_index;
-    run->order_kind = kind;
-    run->operation = vm->operation;
+    call_add(call, "files", lines);
+    call_add(call, "move", number(c, row ? row->id : 0));
+    if (row && model_journal_is_called_off(&c->model, row)) {
+        call_add(call, "cancelled", "1");
+    }
+    return 0;
+}
+
+/* The agent of that kind of order; of a probe, also the one that ends a save. */
+static int begin_agent(struct core *c, const struct run *run, const struct model_vm *vm,
+                       const struct order_spec *spec) {
+    enum order_kind kind = run->order_kind;
     uint64_t timeout = order_timeout(c, spec);
     struct agent_call call =
         executor_call(c, run, "vm", spec->action, outbox_text(&c->out, "%s", vm->name));
@@ -62,11 +103,18 @@ static int begin_order(struct core *c, const struct model_vm *vm, const struct o
         return -ENOMEM;
     }
     call.agent->timeout_ms = timeout + TIMEOUT_LAST_WORD_MS;
-    call.agent->outlives = order_is_a_move(vm->order);
+    call.agent->outlives = order_outlives(vm->order);
+    call.agent->hears_end = 1;
     call_add(&call, "uuid", outbox_text(&c->out, "%s", vm->uuid));
     call_add(&call, "timeout_ms", number(c, timeout));
     if (kind == ORDER_MIGRATE) {
         migrate_params(c, vm, &call);
+        return 0;
+    }
+    if ((spec->how & ORDER_ON_FILES) && files_params(c, vm, &call) < 0) {
+        return -ENOMEM;
+    }
+    if ((spec->how & ORDER_ON_FILES) && !(spec->how & ORDER_BY_OWNER)) {
         return 0;
     }
     bool arrived = MUTANT(arrival_resumed) && kind == ORDER_RESUME && vm->target == c->self;
@@ -89,6 +137,21 @@ static int begin_order(struct core *c, const struct model_vm *vm, const struct o
     return 0;
 }
 
+static int begin_order(struct core *c, const struct model_vm *vm, const struct order_spec *spec) {
+    CHECK(replica_usable(&c->replica) && vm->order_node == c->self);
+    struct run *run = executor_add_run(c, RUN_ORDER, vm->id);
+    if (!run) {
+        return -ENOMEM;
+    }
+    run->order = vm->order_index;
+    run->order_kind = (enum order_kind)vm->order;
+    const struct model_journal *row = model_journal_of_vm(&c->model, vm->id);
+    bool goes_back =
+        row && (spec->how & ORDER_ON_FILES) && model_journal_is_called_off(&c->model, row);
+    run->operation = goes_back ? 0 : vm->operation; /* its cancelling is what it carries out */
+    return begin_agent(c, run, vm, spec);
+}
+
 /* Asks the agent to end. An agent that does not is killed. */
 static void end_run(struct core *c, struct run *run, bool force) {
     bool asked = run->kill_ms != 0;
@@ -109,7 +172,7 @@ static void end_if_void(struct core *c, struct run *run) {
     const struct model_operation *op =
         run->operation ? model_operation_by_id(&c->model, run->operation) : NULL;
     bool stands = vm && vm->order != ORDER_NONE && vm->order_index == run->order;
-    bool moves = order_is_a_move((uint8_t)run->order_kind);
+    bool cancels = order_cancels((uint8_t)run->order_kind);
     bool unwanted = op && (op->cancelled || op->state == OPERATION_CANCELLED);
     if (vm && run->order_kind == ORDER_MIGRATE) {
         const struct model_node *target = model_node_by_id(&c->model, vm->target);
@@ -120,9 +183,22 @@ static void end_if_void(struct core *c, struct run *run) {
      * answers again, or the node is off. If libvirt does not have it, the agent says so when it is
      * asked to end. */
     bool in_vain = order_makes_copy((uint8_t)run->order_kind) && c->executor.libvirt_away;
-    if (!stands || (moves && unwanted) || in_vain) {
-        end_run(c, run, !stands && !moves);
+    if (!stands || (cancels && unwanted) || in_vain) {
+        end_run(c, run, !stands && !cancels);
     }
+}
+
+bool executor_end_files(struct core *c) {
+    bool any = false;
+    for (uint32_t i = 0; i < c->executor.n_runs; i++) {
+        struct run *run = &c->executor.runs[i];
+        bool files = run->kind == RUN_ORDER && order_on_files((uint8_t)run->order_kind);
+        if (files && !order_by_owner((uint8_t)run->order_kind)) {
+            end_run(c, run, false);
+            any = true;
+        }
+    }
+    return any;
 }
 
 /* An agent of an earlier order on the VM is still there. It must end first, or what is found now
@@ -139,6 +215,14 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
     return false;
 }
 
+/* It is known now, not only some time ago, that the order stands in this very epoch. An echo, or
+ * the next view, comes as a message, and with it a step. */
+static bool stands_now(const struct core *c, const struct model_vm *vm) {
+    return (vm->order_epoch == c->replica.epoch || MUTANT(epoch_not_compared)) &&
+           !replica_disagrees(&c->replica) && /* else this model may be wrong: same_model.c */
+           replica_is_current(&c->replica);
+}
+
 /*
  * An order is begun if it stands in this very epoch, names this node, came after this clusterd was
  * online, and was not begun before; and if we know that all of this was so a moment ago. A clusterd
@@ -148,8 +232,7 @@ static bool is_busy(const struct core *c, const struct model_vm *vm) {
  */
 static int maybe_begin(struct core *c, const struct model_vm *vm, const struct model_node *self) {
     const struct order_spec *spec = order_spec(vm->order);
-    if (!spec || vm->order_node != c->self ||
-        (vm->order_epoch != c->replica.epoch && !MUTANT(epoch_not_compared))) {
+    if (!spec || vm->order_node != c->self || !stands_now(c, vm)) {
         return 0;
     }
     struct begun *begun = executor_begun(c, vm->id);
@@ -160,14 +243,9 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     bool again = begun->again && begun->order == vm->order_index;
     bool fresh = vm->order_index > begun->order &&
                  (vm->order_index > self->since_index || MUTANT(start_repeated));
-    if (order_makes_copy(vm->order) && vm->order_index > c->replica.stored_index) {
+    bool writes = order_makes_copy(vm->order) || order_on_files(vm->order);
+    if (writes && vm->order_index > c->replica.stored_index) {
         return 0; /* the end of the STORE is an event */
-    }
-    if (replica_disagrees(&c->replica)) {
-        return 0; /* this node's model may be the wrong one; see replica/same_model.c */
-    }
-    if (!replica_is_current(&c->replica)) {
-        return 0; /* the next echo comes as a message, and with it a step */
     }
     if ((!fresh && !again) || (probe && !c->executor.connected)) {
         return 0;
@@ -179,6 +257,7 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     if (is_busy(c, vm)) {
         return 0; /* its end is an event, which looks at this again */
     }
+    begun->waited = begun->waited && again;
     begun->order = vm->order_index;
     begun->again = false;
     return begin_order(c, vm, spec);
@@ -203,7 +282,65 @@ int executor_orders(struct core *c) {
     return 0;
 }
 
+/* By libvirt's events: the VM was saved here, to the end, and has not run here since. */
+static bool was_saved(struct core *c, const struct model_vm *vm) {
+    const struct domain *d = executor_domain(c, vm->uuid);
+    return d && d->state == VM_STATE_OFF && d->last_event == VM_EVENT_MIGRATED &&
+           strcmp(d->reason, "saved") == 0 && d->generation == vm->generation;
+}
+
+/* libvirt's events come by another way than the answer to the probe, and may be late. */
+static bool may_have_been_saved(struct core *c, const struct model_vm *vm) {
+    const struct domain *d = executor_domain(c, vm->uuid);
+    return d && d->state != VM_STATE_OFF && c->executor.connected && c->executor.listed;
+}
+
+/*
+ * A save whose agent was killed has left a complete state that nobody has given its name
+ * (resource-agents/vm/save.c). Only this clusterd, which has seen libvirt's event, knows that the
+ * guest did not go on. So it lets the agent end the save, before it reports that the VM is off.
+ * That begins something: if it is not known now that the probe still stands, it is repeated once
+ * that is known, and finds the same. 1: it has begun, or the probe is repeated.
+ */
+static int end_save(struct core *c, struct run *run, const struct core_agent *line) {
+    const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
+    bool halfway = vm && vm->order_index == run->order && vm->unclear == ORDER_SAVE &&
+                   vm->owner == c->self && vm->state_file[0];
+    if (!halfway || run->order_kind != ORDER_PROBE || run->ends_save || line->result != RESULT_OK ||
+        line->state != VM_STATE_OFF) {
+        return 0;
+    }
+    struct begun *begun = executor_begun(c, vm->id);
+    if (!begun) {
+        return -ENOMEM;
+    }
+    bool saved = was_saved(c, vm);
+    if (saved && !stands_now(c, vm)) {
+        begun->again = true; /* maybe_begin() waits for that */
+        executor_drop_run(c, run);
+        return 1;
+    }
+    if (saved) {
+        run->ends_save = true;
+        run->kill_ms = 0;
+        run->killed = false;
+        run->id = ++c->executor.last_run;
+        return begin_agent(c, run, vm, order_spec(ORDER_SAVE)) < 0 ? -ENOMEM : 1;
+    }
+    if (!may_have_been_saved(c, vm) || begun->waited) {
+        return 0;
+    }
+    begun->waited = begun->again = true;
+    executor_drop_run(c, run);
+    c->executor.probe_retry_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
+    return 1;
+}
+
 int executor_order_done(struct core *c, struct run *run, const struct core_agent *line) {
+    int err = end_save(c, run, line);
+    if (err != 0) {
+        return err < 0 ? err : 0;
+    }
     const char *why = line->reason ? line->reason : "";
     if (line->not_begun && c->executor.libvirt_away) {
         why =
@@ -227,12 +364,12 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         .refused = line->result == RESULT_FAILED && line->refused,
         .machine =
             outbox_text(&c->out, "%.*s", (int)WIRE_MAX_NAME, line->machine ? line->machine : ""),
-    };
+        MOVE_FIGURES(FIGURE_OF, line)};
     executor_note_machine(c, line->machine);
-    bool probe = run->order_kind == ORDER_PROBE;
+    bool probe = run->order_kind == ORDER_PROBE, ends_save = run->ends_save;
     uint32_t vm = run->subject;
     executor_drop_run(c, run);
-    if (probe && (line->state == VM_STATE_UNKNOWN || line->result != RESULT_OK)) {
+    if (probe && (line->state == VM_STATE_UNKNOWN || (line->result != RESULT_OK && !ends_save))) {
         /*
          * Not a final answer. A state reported while a libvirt job (a migration) is still running
          * is not final either. Keep the order and probe again once libvirt is reachable.

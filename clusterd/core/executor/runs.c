@@ -61,6 +61,11 @@ void executor_drop_run(struct core *c, struct run *run) {
 
 struct agent_call executor_call(struct core *c, const struct run *run, const char *agent,
                                 const char *action, const char *instance) {
+    return executor_call_at(c, run, c->libvirt_uri, agent, action, instance);
+}
+
+struct agent_call executor_call_at(struct core *c, const struct run *run, const char *uri,
+                                   const char *agent, const char *action, const char *instance) {
     struct agent_call call = {
         .params = arena_array(&c->out.arena, AGENT_PARAMS, sizeof(*call.params)),
     };
@@ -73,7 +78,7 @@ struct agent_call executor_call(struct core *c, const struct run *run, const cha
                                           .action = action,
                                           .instance = instance,
                                           .params = call.params};
-    call_add(&call, "uri", c->libvirt_uri);
+    call_add(&call, "uri", uri);
     call_add(&call, "name", instance);
     return call;
 }

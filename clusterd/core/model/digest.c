@@ -2,9 +2,9 @@
 /*
  * The digest by which nodes find that their models differ; see model_check_digest() in model.h.
  *
- * It is made of values, not of bytes: of each field that is not empty, its number and what is in
- * it. So a build whose rows have more fields comes to the same digest as long as nothing is in
- * them, and nodes of different versions can be compared.
+ * It covers values, not bytes: the number and content of each field that is not empty. So a build
+ * whose rows have more fields comes to the same digest as long as those are empty, and nodes of
+ * different versions can be compared.
  */
 #include "core/model/model.h"
 
@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-/* A step of it: multiply and fold (as in MurmurHash3's finish). */
+/* One step: multiply and fold (as in MurmurHash3's finish). */
 static uint64_t mix(uint64_t hash, uint64_t v) {
     hash = (hash ^ v) * UINT64_C(0xff51afd7ed558ccd);
     return hash ^ hash >> 32;
@@ -35,12 +35,12 @@ static uint64_t mix_bytes(uint64_t hash, const uint8_t *data, size_t size) {
     return mix(hash, rest);
 }
 
-/* What people are told is worded by the build. That there is something to tell is compared. */
+/* Texts for people may be worded differently by each build. Only their presence is compared. */
 static bool is_for_people(const struct wire_record *record, const struct wire_field *field) {
     return field->limit == WIRE_MAX_TEXT && record != &model_setting_record;
 }
 
-/* Nothing is decided by a definition, and the log's chain is over it: not worth its time. */
+/* Nothing is decided by a definition, and the log's chain covers it: not worth the time. */
 static bool is_definition(const struct wire_record *record, const struct wire_field *field) {
     return record == &model_vm_record && field->limit == WIRE_MAX_XML;
 }

@@ -20,10 +20,12 @@ WIRE_DEFINE(model_health);
 WIRE_DEFINE(model_device);
 WIRE_DEFINE(model_setting);
 WIRE_DEFINE(operation_vm);
+WIRE_DEFINE(vm_stay);
 WIRE_DEFINE(model_operation);
 WIRE_DEFINE(model_event);
 WIRE_DEFINE(model_rule);
 WIRE_DEFINE(model_journal);
+WIRE_DEFINE(model_leftover);
 
 /* A snapshot: the counters, then each table's rows. */
 /* clang-format off */
@@ -221,6 +223,10 @@ const struct model_operation *model_operation_by_id(const struct model *m, uint6
     return NULL;
 }
 
+bool model_vm_has_tpm(const struct model_vm *vm) {
+    return strstr(vm->xml, "<tpm") != NULL;
+}
+
 const struct model_journal *model_journal_of_vm(const struct model *m, uint32_t vm) {
     MODEL_EACH(model_journal, row, &m->journal) {
         if (row->vm == vm) {
@@ -228,6 +234,26 @@ const struct model_journal *model_journal_of_vm(const struct model *m, uint32_t 
         }
     }
     return NULL;
+}
+
+bool model_vm_is_bound(const struct model *m, const struct model_vm *vm) {
+    const struct model_journal *row = model_journal_of_vm(m, vm->id);
+    return row && (row->phase == STORAGE_MIRROR || row->phase == STORAGE_CONTINUE);
+}
+
+bool model_journal_is_called_off(const struct model *m, const struct model_journal *row) {
+    const struct model_operation *op = model_operation_by_id(m, row->operation);
+    return op && (op->cancelled || op->state != OPERATION_RUNNING);
+}
+
+bool model_node_sees_volumes(const struct model *m, uint32_t node, const struct wire_strs *names) {
+    bool sees = true;
+    for (uint32_t i = 0; i < names->n; i++) {
+        const struct model_volume *volume = model_volume_by_name(m, names->v[i]);
+        const struct model_health *health = volume ? model_health_of(m, volume->id, node) : NULL;
+        sees = sees && (!volume || (health && health->state == VOLUME_OK));
+    }
+    return sees;
 }
 
 const char *model_node_name(const struct model *m, uint32_t id) {
@@ -284,13 +310,22 @@ bool model_node_is_stuck(const struct model *m, const struct model_node *node) {
     return stuck;
 }
 
+bool model_node_works_on_files(const struct model *m, uint32_t node) {
+    bool works = false;
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        works = works ||
+                (order_on_files(vm->order) && !order_by_owner(vm->order) && vm->order_node == node);
+    }
+    return works;
+}
+
 bool model_node_holds_vms(const struct model *m, uint32_t node) {
     MODEL_EACH(model_vm, vm, &m->vms) {
         if (model_vm_may_run_on(vm, node)) {
             return true;
         }
     }
-    return false;
+    return model_node_works_on_files(m, node);
 }
 
 /* ------------------------------------------------------------------------------ as bytes ---- */
@@ -400,6 +435,18 @@ static int counters_decode(struct model *m, struct cursor *c) {
     return 0;
 }
 
+/* As VMs are added, and as they are looked for (core/planner/index.c). */
+static bool vm_ids_ascend(const struct model *m) {
+    uint32_t last = 0;
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (vm->id <= last) {
+            return false;
+        }
+        last = vm->id;
+    }
+    return last <= m->last_vm;
+}
+
 int model_decode(struct model *m, const uint8_t *data, size_t size) {
     struct cursor c = {.data = data, .left = size};
     arena_init(&c.arena);
@@ -414,7 +461,7 @@ int model_decode(struct model *m, const uint8_t *data, size_t size) {
     MODEL_TABLES(X)
 #undef X
     arena_finish(&c.arena);
-    if (err == 0 && c.left != 0) {
+    if (err == 0 && (c.left != 0 || !vm_ids_ascend(m))) {
         err = -EBADMSG;
     }
     if (err < 0) {
@@ -428,6 +475,7 @@ static void public_encode(const struct model *m, struct buffer *out) {
     struct model rest = *m;
     rest.vms.n = 0;
     rest.devices.n = 0;
+    rest.journal.n = 0;
     model_encode(&rest, out);
     buffer_append_u32(out, m->vms.n);
     MODEL_EACH(model_vm, vm, &m->vms) {
@@ -440,6 +488,11 @@ static void public_encode(const struct model *m, struct buffer *out) {
         struct model_device row = *device;
         row.values = (struct wire_strs){0};
         wire_encode(m->devices.record, &row, out);
+    }
+    MODEL_EACH(model_journal, journal, &m->journal) { /* nothing while there is none */
+        struct model_journal row = *journal;
+        row.xml = "";
+        wire_encode(m->journal.record, &row, out);
     }
 }
 

@@ -13,6 +13,7 @@
 #define CLUSTERD_CORE_MODEL_MODEL_H
 
 #include "core/model/journal.h"
+#include "core/model/leftover.h"
 #include "core/model/operations.h"
 #include "core/model/orders.h"
 #include "wire/command.h"
@@ -118,8 +119,18 @@ enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
     F(S, U32, vms_max, 0)        /* at most so many VMs; 0: no limit */                         \
     F(S, LIST, resources, resource_amount) /* what it has: by name ascending, no amount of 0 */ \
     F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why libvirt does not answer there; "": it does */ \
-    F(S, STRS, machines, 1024)   /* machine types, as in cmd_node_report; empty: unknown */
+    F(S, STRS, machines, 1024)   /* machine types, as in cmd_node_report; empty: unknown */     \
+    F(S, U8, failback_due, 1)    /* resumed; VMs return once failback_hours lets them */
 WIRE_STRUCT(model_node);
+
+#define WIRE_FIELDS_vm_stay(F, S)                                                               \
+    F(S, STR, node, WIRE_MAX_NAME)  /* which may be gone */                                     \
+    F(S, U64, from_ms, 0)           /* wall clock */                                            \
+    F(S, U64, until_ms, 0)          /* 0: it is there */                                        \
+    F(S, U64, operation, 0)         /* that brought it; 0: none */                              \
+    F(S, STR, began, WIRE_MAX_TEXT) /* how it came, and by whom */                              \
+    F(S, STR, ended, WIRE_MAX_TEXT) /* why it went; "": it has not */
+WIRE_STRUCT(vm_stay);
 
 #define WIRE_FIELDS_model_vm(F, S)                                                                    \
     F(S, U32, id, 0)                                                                                  \
@@ -151,7 +162,7 @@ WIRE_STRUCT(model_node);
     F(S, U8, probe_owner, 0)   /* RESOLVING: enum agent_vm_state found on owner, target */            \
     F(S, U8, probe_target, 0)                                                                         \
     F(S, STR, state_file, WIRE_MAX_PATH) /* SAVING..RESTORING */                                      \
-    F(S, U32, restore_node, 0) /* SAVED: where the move wants it */                                   \
+    F(S, U32, restore_node, 0) /* SAVED, STOPPING for a restart: where it is wanted then */           \
     F(S, U32, return_to, 0)    /* drained away from there; resume brings it back */                   \
     F(S, U64, operation, 0)    /* that moves, starts or stops it */                                   \
     F(S, U32, failures, 0)     /* crashes and failed starts since failures_ms */                      \
@@ -174,7 +185,11 @@ WIRE_STRUCT(model_node);
     F(S, STR, other_disks, WIRE_MAX_TEXT) /* disks that differ from its definition; "": none */       \
     F(S, STR, machine, WIRE_MAX_NAME) /* as in the definition: may be an alias, or "" */              \
     F(S, STR, arch, WIRE_MAX_NAME)                                                                    \
-    F(S, STR, machine_running, WIRE_MAX_NAME) /* with which it runs or was saved; "": unknown */
+    F(S, STR, machine_running, WIRE_MAX_NAME) /* with which it runs or was saved; "": unknown */      \
+    F(S, U32, max_downtime_ms, 0) /* longest blackout of a live move; 0: the setting */               \
+    F(S, U8, move_policy, 0)   /* enum vm_move_policy */                                              \
+    F(S, U32, shut_down_by, 0) /* STOPPING, OFF: by the drain of that node; resume starts it */       \
+    F(S, LIST, stays, vm_stay) /* where it ran, oldest first; see apply/stay.c */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \
@@ -218,7 +233,8 @@ WIRE_STRUCT(model_setting);
     F(S, U32, attempts, 0)                                                                 \
     F(S, STR, reason, WIRE_MAX_TEXT)                                                       \
     F(S, IDS, refused, WIRE_MAX_NODES) /* nodes that can never take it: not tried again */ \
-    F(S, STR, live_failure, WIRE_MAX_TEXT) /* why its last live move failed */
+    F(S, STR, live_failure, WIRE_MAX_TEXT) /* why its last live move failed */             \
+    MOVE_FIGURES(F, S) /* of its last live move */
 WIRE_STRUCT(operation_vm);
 
 #define WIRE_FIELDS_model_operation(F, S)                                                \
@@ -234,7 +250,13 @@ WIRE_STRUCT(operation_vm);
     F(S, U64, ended_ms, 0)                                                               \
     F(S, LIST, vms, operation_vm)                                                        \
     F(S, U8, cause, 0) /* MOVE: enum move_cause */                                       \
-    F(S, STR, why, WIRE_MAX_TEXT) /* of one that no person asked for */
+    F(S, STR, why, WIRE_MAX_TEXT) /* of one that no person asked for */                  \
+    F(S, U32, max_downtime_ms, 0)  /* MOVE: as chosen for it; see cmd_vm_move */         \
+    F(S, U32, bandwidth_mbps, 0)                                                         \
+    F(S, U8, if_not_converging, 0) \
+    F(S, U8, any, 1) /* MOVE: another node than `node` will do, too */                   \
+    F(S, U64, deadline_ms, 0) /* DRAIN: wall clock at which it ends; 0: none */          \
+    F(S, U8, late, 1)         /* DRAIN: it was cancelled by that */
 WIRE_STRUCT(model_operation);
 
 #define WIRE_FIELDS_model_rule(F, S)                        \
@@ -266,6 +288,9 @@ WIRE_STRUCT(model_event);
 #define MODEL_MAX_VOLUMES 64u
 #define MODEL_MAX_DEVICES 256u
 #define MODEL_MAX_RULES 1000u
+#define MODEL_MAX_JOURNAL 1000u
+#define MODEL_MAX_LEFTOVERS 1000u
+#define MODEL_MAX_STAYS 32u /* of each VM; the newest are kept */
 
 /* One table: an array of rows in the order of their creation. Rows move when the array grows: keep
  * ids, not pointers. */
@@ -287,7 +312,8 @@ struct model_table {
     X(operations, model_operation)  \
     X(events, model_event)          \
     X(rules, model_rule) /* since version 2 of the protocol */ \
-    X(journal, model_journal) /* new tables come last; see MODEL_TABLES_WRITTEN */
+    X(journal, model_journal)       \
+    X(leftovers, model_leftover) /* new tables come last; see MODEL_TABLES_WRITTEN */
 
 /* This many tables are always part of a snapshot. Later ones are left out while they are empty, so
  * that a build that does not know them has the same snapshot and the same digest. */
@@ -338,8 +364,21 @@ const struct model_device *model_device_by_name(const struct model *m, const cha
  * are tried and which are never used. */
 const struct model_device *model_device_for(const struct model *m, uint32_t node);
 const struct model_rule *model_rule_by_name(const struct model *m, const char *name);
+/* For messages only: its definition names a TPM. */
+bool model_vm_has_tpm(const struct model_vm *vm);
 /* NULL: nothing is under way for the VM. */
 const struct model_journal *model_journal_of_vm(const struct model *m, uint32_t vm);
+/* QEMU is copying the VM's disks, or stands still on the copies: it must stay where it is, and
+ * nobody but the move's next order may let it go on. */
+bool model_vm_is_bound(const struct model *m, const struct model_vm *vm);
+/* It was cancelled, or something else has ended its story, such as libvirt's word that it runs the
+ * VM. */
+bool model_journal_is_called_off(const struct model *m, const struct model_journal *row);
+/* All of those volumes are there, as far as the node sees. */
+bool model_node_sees_volumes(const struct model *m, uint32_t node, const struct wire_strs *names);
+/* Whether the node carries out an order that works on files alone: they are a VM's, so it counts as
+ * a node that runs one. */
+bool model_node_works_on_files(const struct model *m, uint32_t node);
 const struct model_operation *model_operation_by_id(const struct model *m, uint64_t id);
 
 /* "n2", or "node 7" if the model does not know it. Valid until the next call with the same id
@@ -377,6 +416,9 @@ const char *move_cause_name(uint8_t cause);
 const char *rule_kind_name(uint8_t kind);
 const char *rule_scope_name(uint8_t scope);
 const char *vm_mobility_name(uint8_t mobility);
+const char *vm_move_policy_name(uint8_t policy);
+const char *failback_name(uint8_t failback);
+const char *convergence_name(uint8_t convergence);
 
 /* All rows and counters as bytes, the same on every node for the same history. */
 void model_encode(const struct model *m, struct buffer *out);

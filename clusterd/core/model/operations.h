@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kinds of operations: all that is to be known of one stands in its row.
+ * The kinds of operations. A row holds all facts about one kind.
  *
- * MOVES      it moves VMs: for one that ends up off, or is found where it was, it has failed
- * WITH_VMS   it ends with the last of its VMs; one without ends when the policy finds nothing left
- *            to do for it (drain, resume), or when the node is off (fence)
+ * MOVES      it moves VMs: it has failed for a VM that ends up off, or is found where it was
+ * WITH_VMS   it ends with the last of its VMs; any other ends when the policy finds nothing left to
+ *            do for it (drain, resume), or when the node is off (fence)
  * CANCELS    a client may cancel it
  *
  * An operation is the story of what was asked for. Nothing may depend on it after a crash: what
- * must be decided then stands in the VM's row (apply/resolve.c), or in a table of its own.
+ * must be decided then is in the VM's row (apply/resolve.c), or in a table of its own.
  *
  * The numbers are written to disk: never change or reuse one. 7 was another kind once.
  */
@@ -26,7 +26,8 @@
     X(STOP,    4, "stop",    OPERATION_WITH_VMS | OPERATION_CANCELS)                               \
     X(RECOVER, 5, "recover", OPERATION_WITH_VMS)                                                   \
     X(FENCE,   6, "fence",   0)                                                                    \
-    X(RESUME,  8, "resume",  OPERATION_MOVES | OPERATION_CANCELS)
+    X(RESUME,  8, "resume",  OPERATION_MOVES | OPERATION_CANCELS)                                  \
+    X(STORAGE, 9, "storage move", OPERATION_WITH_VMS | OPERATION_CANCELS)
 /* clang-format on */
 
 enum operation_kind {

@@ -36,9 +36,25 @@ bool order_makes_copy(uint8_t kind) {
     return spec && spec->copy == COPY_ON_NODE;
 }
 
-bool order_is_a_move(uint8_t kind) {
+static bool has(uint8_t kind, unsigned how) {
     const struct order_spec *spec = order_spec(kind);
-    return spec && (spec->how & ORDER_IS_A_MOVE);
+    return spec && (spec->how & how) != 0;
+}
+
+bool order_cancels(uint8_t kind) {
+    return has(kind, ORDER_CANCELS);
+}
+
+bool order_outlives(uint8_t kind) {
+    return has(kind, ORDER_OUTLIVES);
+}
+
+bool order_on_files(uint8_t kind) {
+    return has(kind, ORDER_ON_FILES);
+}
+
+bool order_by_owner(uint8_t kind) {
+    return has(kind, ORDER_BY_OWNER);
 }
 
 const char *order_kind_name(uint8_t kind) {

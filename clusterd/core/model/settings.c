@@ -28,6 +28,10 @@ int setting_find(const char *key) {
     return -1;
 }
 
+bool setting_records_history(const struct model *m) {
+    return m->needs >= setting_since(SETTING_vm_history) && setting_get(m, SETTING_vm_history);
+}
+
 uint32_t setting_since(enum setting_id id) {
     static const struct {
         enum setting_id id;
@@ -47,6 +51,38 @@ uint32_t setting_since(enum setting_id id) {
 
 bool setting_is_named(enum setting_id id) {
     return strchr(settings[id].unit, '|') != NULL;
+}
+
+bool setting_is_hours(enum setting_id id) {
+    return strcmp(settings[id].unit, "hours") == 0;
+}
+
+/* "22-6": from 22:00 to 6:00. */
+static int parse_hours(const char *text, uint64_t *ret_value) {
+    uint64_t hours[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        size_t digits = strspn(text, "0123456789");
+        if (digits < 1 || digits > 2 || text[digits] != (i == 0 ? '-' : '\0')) {
+            return -EINVAL;
+        }
+        for (size_t k = 0; k < digits; k++) {
+            hours[i] = hours[i] * 10 + (uint64_t)(text[k] - '0');
+        }
+        text += digits + 1;
+    }
+    if (hours[0] > 24 || hours[1] > 24 || hours[0] == hours[1]) {
+        return -ERANGE;
+    }
+    *ret_value = hours[0] * 100 + hours[1];
+    return 0;
+}
+
+uint64_t setting_hours_wait_ms(uint64_t hours, uint64_t wall_ms) {
+    const uint64_t hour_ms = 3600000, day_ms = 24 * hour_ms;
+    uint64_t from = hours / 100 % 24 * hour_ms, to = hours % 100 * hour_ms;
+    uint64_t now = wall_ms % day_ms;
+    bool inside = from < to ? now >= from && now < to : now >= from || now < to;
+    return inside ? 0 : (from + day_ms - now) % day_ms;
 }
 
 /* The number-th word; NULL: there are fewer. */
@@ -75,7 +111,10 @@ static int parse_word(enum setting_id id, const char *text, uint64_t *ret_value)
 const char *setting_text(enum setting_id id, uint64_t value, char text[SETTING_TEXT]) {
     size_t length = 0;
     const char *word = setting_is_named(id) ? word_at(id, value - settings[id].min, &length) : NULL;
-    if (word) {
+    if (setting_is_hours(id)) {
+        (void)snprintf(text, SETTING_TEXT, "%llu-%llu", (unsigned long long)(value / 100),
+                       (unsigned long long)(value % 100));
+    } else if (word) {
         (void)snprintf(text, SETTING_TEXT, "%.*s", (int)length, word);
     } else {
         (void)snprintf(text, SETTING_TEXT, "%llu", (unsigned long long)value);
@@ -87,6 +126,9 @@ int setting_parse(enum setting_id id, const char *text, uint64_t *ret_value) {
     uint64_t v = 0;
     if (setting_is_named(id)) {
         return parse_word(id, text, ret_value);
+    }
+    if (setting_is_hours(id)) {
+        return parse_hours(text, ret_value);
     }
     if (text[0] == '\0' || strlen(text) > 18) {
         return -EINVAL;

@@ -15,7 +15,8 @@
 struct setting {
     const char *key;
     uint64_t initial, min, max;
-    const char *unit; /* "ms", "", ...; for a named choice the words, from `min` on: "off|auto" */
+    const char *unit; /* "ms", "", ...; for a named choice the words, from `min` on: "off|auto";
+                         "hours": of the day, "22-6" is the value 2206 */
     const char *help; /* one line */
 };
 
@@ -30,8 +31,9 @@ struct setting {
     X(stop_grace_ms,          90000, 0,    3600000, "ms", "time that a guest has to shut down before it is powered off") \
     X(migrate_timeout_ms,     3600000, 1000, 86400000, "ms", "deadline for a live migration")      \
     X(save_timeout_ms,        600000, 1000, 86400000, "ms", "deadline for saving a VM, and for restoring it") \
+    X(storage_timeout_ms,     86400000, 60000, 2592000000, "ms", "deadline for copying the files of a VM") \
     X(probe_timeout_ms,       30000, 1000, 600000, "ms", "deadline for libvirt to report what is running") \
-    X(max_downtime_ms,        300,   1,    60000, "ms", "blackout that a live migration aims for") \
+    X(max_downtime_ms,        300,   1,    60000, "ms", "longest blackout of a live migration") \
     X(migrate_bandwidth_mbps, 0,     0,    1000000, "Mbit/s", "bandwidth of each migration; 0: no limit") \
     X(migrations_per_node,    2,     1,    64, "", "moves that a node takes part in at the same time") \
     X(starts_per_node,        8,     1,    1000, "", "VMs that a node starts at the same time")    \
@@ -49,11 +51,19 @@ struct setting {
     X(balance_pause_s,        60,    0,    86400, "s", "minimum quiet time before balance moves a VM") \
     X(reserve_nodes,          0,     0,    8, "", "warn if VMs could not all be restarted after losing this many nodes; 0: off") \
     X(balance_stay_s,         3600,  0,    2592000, "s", "minimum time a VM stays after a manual or balance move") \
-    X(state_check,            0,     0,    1, "leave|report", "whether a node leaves the cluster when its copy of the state differs, or status only reports it")
+    X(state_check,            0,     0,    1, "leave|report",                                       \
+      "whether a node leaves the cluster when its copy of the state differs, or status only reports it") \
+    X(if_not_converging,      0,     0,    1, "abort|suspend", "what follows if a guest dirties its memory too fast for a live move") \
+    X(vm_history,             1,     0,    1, "", "1: it is recorded where each VM runs, and why it moved") \
+    X(failback_hours,         24,    0,    2424, "hours", "hours (UTC) in which VMs return after resume --failback policy")
 
 /* Settings newer than the lowest protocol version still spoken, each with its version. */
 #define SETTINGS_SINCE(X) \
-    X(state_check, 5)
+    X(state_check, 5) \
+    X(storage_timeout_ms, 5) \
+    X(if_not_converging, 5) \
+    X(vm_history, 5) \
+    X(failback_hours, 5)
 /* clang-format on */
 
 enum setting_id {
@@ -66,10 +76,15 @@ enum setting_id {
 extern const struct setting settings[SETTING_COUNT];
 
 uint64_t setting_get(const struct model *m, enum setting_id id);
+/* Whether the history of VMs is recorded; see apply/stay.c. */
+bool setting_records_history(const struct model *m);
 /* -1: no such key */
 int setting_find(const char *key);
 /* 0; -EINVAL: neither a number nor one of the words; -ERANGE. */
 int setting_parse(enum setting_id id, const char *text, uint64_t *ret_value);
+/* From that wall clock on: how long it is until hours of this value; 0: it is one of them. */
+uint64_t setting_hours_wait_ms(uint64_t hours, uint64_t wall_ms);
+bool setting_is_hours(enum setting_id id);
 /* Whether its values have names. */
 bool setting_is_named(enum setting_id id);
 /* Formats the value for people: fills and returns `text`. */

@@ -53,6 +53,28 @@ const char *vm_mobility_name(uint8_t mobility) {
     return name_of(names, ARRAY_SIZE(names), mobility);
 }
 
+const char *failback_name(uint8_t failback) {
+    static const char *const names[] = {
+        [FAILBACK_NOW] = "now", [FAILBACK_NO] = "no", [FAILBACK_POLICY] = "policy"};
+    return name_of(names, ARRAY_SIZE(names), failback);
+}
+
+const char *vm_move_policy_name(uint8_t policy) {
+    static const char *const names[] = {[MOVE_POLICY_LIVE_OR_QUICK] = "live-or-quick",
+                                        [MOVE_POLICY_LIVE] = "live",
+                                        [MOVE_POLICY_RESTART] = "restart",
+                                        [MOVE_POLICY_SHUT_DOWN] = "shut-down",
+                                        [MOVE_POLICY_STAY] = "stay"};
+    return name_of(names, ARRAY_SIZE(names), policy);
+}
+
+const char *convergence_name(uint8_t convergence) {
+    static const char *const names[] = {[CONVERGENCE_DEFAULT] = "default",
+                                        [CONVERGENCE_ABORT] = "abort",
+                                        [CONVERGENCE_SUSPEND] = "suspend"};
+    return name_of(names, ARRAY_SIZE(names), convergence);
+}
+
 const char *operation_state_name(uint8_t state) {
     static const char *const names[] = {
         [OPERATION_RUNNING] = "running",
@@ -90,6 +112,8 @@ const char *evidence_name(uint8_t evidence) {
 
 const char *move_mode_name(uint8_t mode) {
     static const char *const names[] = {
-        [MOVE_AUTO] = "auto", [MOVE_LIVE] = "live", [MOVE_QUICK] = "quick"};
+        [MOVE_AUTO] = "auto",       [MOVE_LIVE] = "live",           [MOVE_QUICK] = "quick",
+        [MOVE_RESTART] = "restart", [MOVE_SHUT_DOWN] = "shut-down",
+    };
     return name_of(names, ARRAY_SIZE(names), mode);
 }

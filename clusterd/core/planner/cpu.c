@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * On which CPUs a guest can run. A set of numbers to the solver, of three sorts:
+ * On which CPUs a guest can run. The solver gets a set of numbers, of three kinds:
  *
  *     a model by name      offered by the nodes whose QEMU lists it
  *     "as on node i"       offered by the nodes whose QEMU lists the same models as node i's
- *     "at least node i"    by those that list all of node i's, and perhaps more
+ *     "at least node i"    offered by the nodes that list all of node i's, and perhaps more
  *
- * A guest with the very CPU of its host (host-passthrough, maximum) moves, while it runs, only to a
- * node "as" its host; one with host-model, which libvirt would refuse to move to less, to "at
- * least". The list of models is what the cluster knows of a node's CPU: where it differs the CPUs
- * differ; where it is the same, microcode and stepping may still differ. A node that has not told
- * its list gets the benefit of the doubt. A guest that is off, or whose host is lost, starts on any
- * of them.
+ * A running guest with its host's very CPU (host-passthrough, maximum) moves only to a node "as"
+ * its host. One with host-model moves to a node with "at least" its host's models; libvirt would
+ * refuse less. The list of models is all that the cluster knows of a node's CPU: if the lists
+ * differ, so do the CPUs; if not, microcode and stepping may still differ. A node that has not
+ * reported its list gets the benefit of the doubt. A guest that is off, or whose host is lost, or
+ * that a drain restarts, can start on any of them.
  */
 #include "core/model/machine.h"
 #include "core/planner/problem.h"
@@ -61,7 +61,8 @@ static int collect(const struct planner_problem *pr, const struct model *m, stru
     return 0;
 }
 
-/* For each node the first node with the very same list: few lists are compared word by word. */
+/* For each node the first node with the very same list, so that few lists are compared word by
+ * word. */
 static int find_twins(const struct planner_problem *pr, const struct model *m,
                       uint32_t **ret_twins) {
     const struct model_node *rows = m->nodes.rows;
@@ -102,7 +103,7 @@ static int offers(struct planner_problem *pr, const struct model *m, const struc
     }
     for (uint32_t i = 0; i < m->nodes.n; i++) {
         if (twins[i] != i) {
-            continue; /* nobody is bound to it, but to its twin */
+            continue; /* guests are bound to its twin instead */
         }
         if (as(&rows[node], &rows[i])) {
             v[n++] = named->n + 2 * i;
@@ -116,7 +117,7 @@ static int offers(struct planner_problem *pr, const struct model *m, const struc
 }
 
 static void bind(struct planner_problem *pr, const struct model *m, const struct named *named,
-                 const uint32_t *twins, uint32_t i, bool loss) {
+                 const uint32_t *twins, uint32_t i, bool anew) {
     const struct model_vm *vm = (const struct model_vm *)m->vms.rows + i;
     struct placement_vm *v = &pr->vms[i];
     bool model = strcmp(vm->cpu_mode, "host-model") == 0;
@@ -126,14 +127,14 @@ static void bind(struct planner_problem *pr, const struct model *m, const struct
     if ((!model && !same) || v->host == PLACEMENT_NONE) {
         return;
     }
-    if (!loss) {
+    if (!anew) {
         v->cpu_model = named->n + 2 * twins[v->host] + model;
     } else if (v->mobility == PLACEMENT_MOVABLE_LIVE) {
-        v->mobility = PLACEMENT_MOVABLE_COLD; /* it may start anywhere, so it makes no room */
+        v->mobility = PLACEMENT_MOVABLE_COLD; /* it may start anywhere, but makes no room */
     }
 }
 
-/* The names of the three sorts; `named` is the model's, and these outlive it. */
+/* The names of all three kinds. They are copied because they outlive the model. */
 static int name_all(struct planner_problem *pr, const struct named *named) {
     uint32_t n = pr->p.n_cpu_models;
     pr->cpu_models = arena_array(pr->arena, n, sizeof(*pr->cpu_models));
@@ -151,7 +152,9 @@ static int name_all(struct planner_problem *pr, const struct named *named) {
     return failed ? -ENOMEM : 0;
 }
 
-int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool loss) {
+int planner_cpus_init(struct planner_problem *pr, const struct model *m,
+                      const struct planner_facts *facts) {
+    const struct model_vm *vms = m->vms.rows;
     struct named named = {0};
     uint32_t *twins = NULL;
     int err = collect(pr, m, &named);
@@ -162,7 +165,7 @@ int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool lo
         err = offers(pr, m, &named, twins, i);
     }
     for (uint32_t i = 0; err == 0 && i < pr->p.n_vms; i++) {
-        bind(pr, m, &named, twins, i, loss);
+        bind(pr, m, &named, twins, i, planner_starts_anew(m, &vms[i], facts));
     }
     pr->p.n_cpu_models = named.n + 2 * m->nodes.n;
     return err == 0 ? name_all(pr, &named) : err;

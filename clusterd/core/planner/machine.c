@@ -75,10 +75,10 @@ static bool starts_only_where_it_can_go(const struct planner_problem *pr, uint32
     return true;
 }
 
-static void bind(struct planner_problem *pr, uint32_t i, uint32_t running, bool loss) {
+static void bind(struct planner_problem *pr, uint32_t i, uint32_t running, bool anew) {
     struct placement_vm *v = &pr->vms[i];
     uint32_t start = pr->start_machines[i];
-    if (!loss) {
+    if (!anew) {
         v->machine = running != PLACEMENT_NONE ? running : start;
         return;
     }
@@ -89,7 +89,9 @@ static void bind(struct planner_problem *pr, uint32_t i, uint32_t running, bool 
     }
 }
 
-int planner_machines_init(struct planner_problem *pr, const struct model *m, bool loss) {
+int planner_machines_init(struct planner_problem *pr, const struct model *m,
+                          const struct planner_facts *facts) {
+    const struct model_vm *vms = m->vms.rows;
     struct types types = {.v = arena_array(pr->arena, 2 * (size_t)m->vms.n, sizeof(*types.v))};
     uint32_t *running = arena_array(pr->arena, m->vms.n, sizeof(*running));
     pr->start_machines = arena_array(pr->arena, m->vms.n, sizeof(*pr->start_machines));
@@ -108,7 +110,7 @@ int planner_machines_init(struct planner_problem *pr, const struct model *m, boo
         }
     }
     for (i = 0; i < pr->p.n_vms; i++) {
-        bind(pr, i, running[i], loss);
+        bind(pr, i, running[i], planner_starts_anew(m, &vms[i], facts));
     }
     pr->machines = arena_array(pr->arena, types.n, sizeof(*pr->machines));
     for (i = 0; pr->machines && i < types.n; i++) {

@@ -149,12 +149,28 @@ int planner_place(const struct model *m, const uint32_t *vms, uint32_t n, struct
 
 int planner_drain(const struct model *m, uint64_t wall_ms, uint32_t node, struct arena *arena,
                   struct planner_plan *ret_plan) {
-    struct planner_facts facts = {.wall_ms = wall_ms};
+    struct planner_facts facts = {.wall_ms = wall_ms, .drained = node};
     struct planner_question question = {.kind = PLANNER_DRAIN,
                                         .node = node,
                                         .may_move_others =
                                             setting_get(m, SETTING_drain_may_move) != 0};
-    return ask(m, &facts, &question, arena, ret_plan);
+    struct planner_problem pr;
+    int err = planner_problem_init(&pr, m, &facts, arena);
+    if (err < 0) {
+        return err;
+    }
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        uint32_t i = planner_vm_index(&pr, vm->id);
+        bool left_out = i != PLACEMENT_NONE && vm->owner == node && !planner_leaves(vm);
+        if (left_out && pr.vms[i].host != PLACEMENT_NONE) {
+            pr.vms[i].host = pr.vms[i].also_on = PLACEMENT_NONE;
+        }
+    }
+    return planner_solve(&pr, &question, ret_plan);
+}
+
+bool planner_leaves(const struct model_vm *vm) {
+    return vm->move_policy != MOVE_POLICY_SHUT_DOWN && vm->move_policy != MOVE_POLICY_STAY;
 }
 
 bool planner_blocks_drain(const struct model *m, const struct planner_choice *choice) {
@@ -232,19 +248,21 @@ static bool is_open(const struct model *m, const struct planner_choice *choice) 
                             vm->order == ORDER_NONE && (vm->operation == 0 || choice->asked));
 }
 
+/* The whole plan is placed again, each VM with but its one node: VMs that a rule keeps together fit
+ * only together. */
 int planner_verify(const struct model *m, const struct planner_facts *facts,
                    const struct planner_plan *plan, struct arena *arena,
                    struct planner_plan *ret_plan, uint32_t *ret_dropped) {
     struct planner_problem pr;
     struct planner_plan fits = {0};
-    struct planner_question question = {.kind = PLANNER_PLACE, .work = UINT64_MAX};
+    struct planner_question question = {.kind = PLANNER_PLACE};
     uint32_t *vms = arena_array(arena, plan->n, sizeof(*vms));
     struct planner_choice *v = arena_array(arena, plan->n, sizeof(*v));
     int err = vms && v ? planner_problem_init(&pr, m, facts, arena) : -ENOMEM;
     uint32_t n = 0, dropped = 0, index = PLACEMENT_NONE;
     for (uint32_t i = 0; err == 0 && i < plan->n; i++) {
         const struct planner_choice *choice = &plan->v[i];
-        if (choice->to == 0 || choice->stage > 0 || !is_open(m, choice)) {
+        if (choice->to == 0 || !is_open(m, choice)) {
             continue;
         }
         err = narrow(&pr, choice, &index);
@@ -264,10 +282,11 @@ int planner_verify(const struct model *m, const struct planner_facts *facts,
         for (uint32_t k = 0; k < fits.n && !found; k++) {
             found = fits.v[k].vm == choice->vm ? &fits.v[k] : NULL;
         }
-        bool still = found && found->to == choice->to && found->stage == 0;
+        bool still = found && found->to == choice->to;
         dropped += found && !still;
         if (still || (choice->to == 0 && is_open(m, choice))) {
             v[n] = *choice;
+            v[n].stage = still ? found->stage : 0;
             v[n].reason = arena_strdup(arena, choice->reason);
             err = v[n].reason ? 0 : -ENOMEM;
             n++;

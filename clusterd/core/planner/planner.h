@@ -77,8 +77,9 @@ struct planner_reserve {
 int planner_admit(const struct planner_problem *pr, const struct planner_question *question,
                   struct planner_reserve *ret_reserve);
 
-/* Checks a plan made on another model: keeps the choices that can be carried out at once and still
- * fit this model, and those that say "nowhere". *ret_dropped: how many no longer fit. */
+/* Checks a plan made on another model: keeps the choices that are still to be carried out and fit
+ * this model, in stages of now, and those that say "nowhere". *ret_dropped: how many no longer
+ * fit. */
 int planner_verify(const struct model *m, const struct planner_facts *facts,
                    const struct planner_plan *plan, struct arena *arena,
                    struct planner_plan *ret_plan, uint32_t *ret_dropped);
@@ -108,6 +109,8 @@ int planner_balance_question(const struct model *m, uint64_t wall_ms, struct are
                              struct planner_question *ret);
 bool planner_to_be_started(const struct model_vm *vm);
 bool planner_anything_to_start(const struct model *m);
+/* Whether a drain of its node needs a place for the VM elsewhere, by its move policy. */
+bool planner_leaves(const struct model_vm *vm);
 /* A drain is refused if it finds no place for this VM. A VM that is being stopped, or is on its way
  * already, needs none. */
 bool planner_blocks_drain(const struct model *m, const struct planner_choice *choice);

@@ -124,14 +124,19 @@ static int vm_volumes(const struct planner_problem *pr, const struct model *m,
 }
 
 /*
- * Where a VM that is off is tried first: a saved VM at the target of its move; a VM without
- * preferred owners where it belonged, so that after a power loss all are where they were.
+ * Where a VM that is off is tried first: a saved VM at the target of its move; one that returns to
+ * a node that was drained there; a VM without preferred owners where it belonged, so that after a
+ * power loss all are where they were.
  */
-static int preferred_owners(const struct planner_problem *pr, const struct model_vm *vm,
-                            struct placement_set *ret) {
+static int preferred_owners(const struct planner_problem *pr, const struct model *m,
+                            const struct model_vm *vm, struct placement_set *ret) {
     uint32_t home = vm->state == VM_SAVED && vm->restore_node ? vm->restore_node : vm->owner;
     bool off = vm->state == VM_OFF || vm->state == VM_SAVED;
-    if (off && home && (vm->preferred.n == 0 || vm->state == VM_SAVED)) {
+    const struct model_operation *op =
+        vm->state == VM_OFF && vm->operation ? model_operation_by_id(m, vm->operation) : NULL;
+    bool returns = op && op->kind == OPERATION_RESUME && vm->return_to;
+    home = returns ? vm->return_to : home;
+    if (off && home && (vm->preferred.n == 0 || vm->state == VM_SAVED || returns)) {
         return planner_node_set(pr, &(struct wire_ids){.v = &home, .n = 1}, ret);
     }
     return planner_node_set(pr, &vm->preferred, ret);
@@ -143,7 +148,8 @@ static void take_room(const struct planner_problem *pr, const struct model *m,
     if (vm->state == VM_OFF || vm->state == VM_SAVED) {
         return;
     }
-    uint32_t other = vm->state == VM_SAVING ? vm->restore_node : vm->target;
+    bool goes_off = vm->state == VM_SAVING || vm->state == VM_STOPPING;
+    uint32_t other = goes_off ? vm->restore_node : vm->target;
     const struct model_operation *op =
         vm->state == VM_RUNNING && vm->operation && vm->order == ORDER_NONE
             ? model_operation_by_id(m, vm->operation)
@@ -195,7 +201,11 @@ static int leave_out_refusals(struct planner_problem *pr, const struct model *m)
             if (!vm || (vm->state != VM_RUNNING && vm->state != VM_SAVED)) {
                 continue;
             }
-            struct placement_set *out = &pr->vms[planner_vm_index(pr, vm->id)].excluded;
+            uint32_t index = planner_vm_index(pr, vm->id);
+            if (index == PLACEMENT_NONE) {
+                continue;
+            }
+            struct placement_set *out = &pr->vms[index].excluded;
             struct placement_set refused;
             uint32_t *v = arena_array(pr->arena, out->n + rows[i].refused.n, sizeof(*v));
             if (!v || planner_node_set(pr, &rows[i].refused, &refused) < 0) {
@@ -232,7 +242,7 @@ static int fill_vm(const struct planner_problem *pr, const struct model *m,
         err = planner_node_set(pr, &vm->possible, &v->possible);
     }
     if (err == 0) {
-        err = preferred_owners(pr, vm, &v->preferred);
+        err = preferred_owners(pr, m, vm, &v->preferred);
     }
     if (err == 0) {
         err = planner_node_set(pr, &vm->avoid, &v->excluded);
@@ -343,10 +353,10 @@ int planner_problem_init(struct planner_problem *pr, const struct model *m,
         err = fill_vms(pr, m, facts, needs);
     }
     if (err == 0) {
-        err = planner_cpus_init(pr, m, facts && facts->loss);
+        err = planner_cpus_init(pr, m, facts);
     }
     if (err == 0) {
-        err = planner_machines_init(pr, m, facts && facts->loss);
+        err = planner_machines_init(pr, m, facts);
     }
     if (err == 0) {
         err = planner_rules_init(pr, m);

@@ -25,6 +25,7 @@ struct planner_facts {
     /* The question is about a loss: a VM then starts again, on any CPU, and its own "no auto start"
      * counts. */
     bool loss;
+    uint32_t drained;            /* the question is about a drain of that node; 0: no */
     uint32_t threshold_permille; /* BALANCE */
     const struct planner_load *loads;
     uint32_t n_loads;
@@ -59,9 +60,15 @@ void planner_resources_fill(const struct planner_problem *pr, const struct wire_
 /* planner/rules.c */
 int planner_rules_init(struct planner_problem *pr, const struct model *m);
 /* planner/machine.c: machine types, including those that bind running guests. */
-int planner_machines_init(struct planner_problem *pr, const struct model *m, bool loss);
+int planner_machines_init(struct planner_problem *pr, const struct model *m,
+                          const struct planner_facts *facts);
 /* planner/cpu.c: guest CPU models, and the CPUs that bind a running guest. */
-int planner_cpus_init(struct planner_problem *pr, const struct model *m, bool loss);
+int planner_cpus_init(struct planner_problem *pr, const struct model *m,
+                      const struct planner_facts *facts);
+/* It would start again on its next node, so what it runs with now does not bind it: after a loss,
+ * or because a drain, or the return after it, restarts it. `facts` may be NULL. */
+bool planner_starts_anew(const struct model *m, const struct model_vm *vm,
+                         const struct planner_facts *facts);
 
 /* Node ids to indices; nodes that are gone are left out. -ENOMEM. */
 int planner_node_set(const struct planner_problem *pr, const struct wire_ids *ids,

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "core/policy/inside.h"
+#include "core/timeouts.h"
 
 void policy_wake_at(struct core *c, uint64_t when_ms) {
     if (when_ms < c->policy.wakeup_ms) {
@@ -52,8 +53,9 @@ bool policy_node_ready(const struct core *c, uint32_t id) {
 uint32_t policy_moves_on(const struct core *c, uint32_t node) {
     uint32_t n = 0;
     MODEL_EACH(model_vm, vm, &c->model.vms) {
+        bool restarts = vm->state == VM_STOPPING && vm->restore_node;
         bool moves = vm->state == VM_MIGRATING || vm->state == VM_SAVING || vm->state == VM_SAVED ||
-                     vm->state == VM_RESTORING;
+                     vm->state == VM_RESTORING || restarts;
         n += moves && (vm->owner == node || vm->target == node || vm->restore_node == node);
     }
     return n;
@@ -88,4 +90,32 @@ int policy_make_room(struct core *c, const struct planner_plan *plan,
                        outbox_text(&c->out, "it makes room on %s for %s",
                                    model_node_name(&c->model, choice->from),
                                    room_for(c, plan, choice->from)));
+}
+
+/*
+ * Without this, a QEMU that survives destroy is ordered destroyed again after every commit, and a
+ * stop whose agent always ends without a result is ordered as often. The pause doubles if the same
+ * step is wanted again soon after it has ended.
+ */
+bool policy_is_its_time(struct core *c, uint32_t vm, uint32_t kind, uint32_t node) {
+    struct policy_pace *oldest = &c->policy.paces[0], *found = NULL;
+    for (uint32_t i = 0; i < POLICY_PACES; i++) {
+        struct policy_pace *p = &c->policy.paces[i];
+        bool same = p->vm == vm && p->node == node && p->kind == kind;
+        found = same ? p : found;
+        oldest = p->next_ms < oldest->next_ms ? p : oldest;
+    }
+    if (found && c->now_ms < found->next_ms) {
+        policy_wake_at(c, found->next_ms);
+        return false;
+    }
+    bool again = found && c->now_ms < found->next_ms + found->pause_ms;
+    uint64_t pause_ms = again ? 2 * found->pause_ms : TIMEOUT_STEP_MS;
+    pause_ms = pause_ms < TIMEOUT_STEP_MAX_MS ? pause_ms : TIMEOUT_STEP_MAX_MS;
+    *(found ? found : oldest) = (struct policy_pace){.vm = vm,
+                                                     .node = node,
+                                                     .kind = kind,
+                                                     .next_ms = c->now_ms + pause_ms,
+                                                     .pause_ms = pause_ms};
+    return true;
 }

@@ -27,9 +27,10 @@ struct policy_wait { /* since when a node is in its present state, by this node'
 /* Rate limit for resolve steps: a step is not repeated for the same VM before next_ms. At most
  * POLICY_PACES are remembered; the oldest entry is reused. */
 #define POLICY_PACES 32u
+#define PACE_LEFTOVER 1000u
 struct policy_pace {
     uint32_t vm, node; /* 0: none */
-    uint32_t kind;     /* enum order_kind */
+    uint32_t kind;     /* enum order_kind, or PACE_LEFTOVER */
     uint64_t next_ms, pause_ms;
 };
 

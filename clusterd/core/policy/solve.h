@@ -16,8 +16,12 @@
  * which is destroyed only when nobody runs the job any more.
  *
  * The model changes meanwhile, so an answer is checked against the present model when it comes.
- * Each choice that can be carried out now is put to the solver once more, with its node as the only
- * candidate. Choices that no longer fit are dropped and asked about again.
+ * All choices are put to the solver once more, each VM with its node as the only candidate. Choices
+ * that no longer fit are dropped and asked about again.
+ *
+ * An answer about the present model is given once: whoever could do nothing with it would get the
+ * same again, and the solver would never rest. The question is asked anew when the model has
+ * changed, or after TIMEOUT_ANSWER_MS.
  */
 #ifndef CLUSTERD_CORE_POLICY_SOLVE_H
 #define CLUSTERD_CORE_POLICY_SOLVE_H
@@ -57,14 +61,27 @@ struct solve_job {
     struct planner_question question;
     uint64_t index, epoch; /* of the model that the question was about */
     bool done;
+    uint64_t done_ms;
     /* the answer */
     int error;
     struct planner_plan plan;
     struct planner_reserve reserve;
 };
 
-/* Returns 0: here is the answer. 1: it is being computed, ask again. Negative: -ENOMEM, ... One
- * question per purpose at a time: a DRAIN of another node waits. */
+/* Questions that jobs have answered about the model of that index. Nodes can be drained at the same
+ * time, one question each. */
+#define SOLVE_ANSWERS (WIRE_MAX_NODES + SOLVE_PURPOSES)
+struct solve_answers {
+    uint64_t index, epoch;
+    uint32_t n;
+    struct {
+        uint64_t question; /* digest */
+        uint64_t until_ms;
+    } v[SOLVE_ANSWERS];
+};
+
+/* Returns 0: here is the answer. 1: it is being computed, or has been given already; ask again.
+ * Negative: -ENOMEM, ... One question per purpose at a time: a DRAIN of another node waits. */
 int solve_ask(struct core *c, enum solve_purpose purpose, const struct planner_facts *facts,
               const struct planner_question *question, struct planner_plan *ret_plan);
 bool solve_takes_long(const struct core *c);

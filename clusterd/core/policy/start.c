@@ -22,17 +22,33 @@ static bool volumes_are_open(const struct core *c, const struct model_node *node
     return false;
 }
 
-static bool nodes_are_joining(struct core *c) {
+/* All have just begun: what ran before is asked about, and found to run no more. A VM whose answer
+ * comes early must not take the place of a more important one. */
+static bool vms_are_asked_about(const struct core *c) {
+    bool asked = false;
+    if (c->policy.fence_from_ms <= c->policy.view_since_ms) {
+        return false; /* others wait for nobody: an answer may take long where libvirt hangs */
+    }
+    MODEL_EACH(model_vm, vm, &c->model.vms) {
+        asked = asked || (vm->state == VM_RESOLVING && vm->wanted == WANTED_RUNNING);
+    }
+    return asked;
+}
+
+static bool cluster_is_gathering(struct core *c) {
     uint64_t until = c->policy.view_since_ms + TIMEOUT_JOINING_MS;
+    if (c->now_ms >= until) {
+        return false;
+    }
+    bool open = vms_are_asked_about(c);
     for (uint32_t i = 0; i < c->model.members.n; i++) {
         const struct model_node *node = model_node_by_id(&c->model, c->model.members.v[i]);
-        bool open = node && (node->state == NODE_JOINING || volumes_are_open(c, node));
-        if (open && c->now_ms < until) {
-            policy_wake_at(c, until);
-            return true;
-        }
+        open = open || (node && (node->state == NODE_JOINING || volumes_are_open(c, node)));
     }
-    return false;
+    if (open) {
+        policy_wake_at(c, until);
+    }
+    return open;
 }
 
 static uint32_t starts_on(const struct core *c, uint32_t node) {
@@ -112,14 +128,45 @@ static uint32_t *count_of(struct counts *counts, uint32_t node) {
     return &counts->n[counts->used++];
 }
 
+/*
+ * A quick move to any node has saved the VM for a node that cannot take it any more. To go back
+ * where it came from would be no move: the best other node takes it, if there is one.
+ */
+static int other_than_home(struct core *c, const struct model_vm *vm, uint32_t *to) {
+    const struct model_operation *op = vm->state == VM_SAVED && *to == vm->saved_on
+                                           ? model_operation_by_id(&c->model, vm->operation)
+                                           : NULL;
+    if (!op || op->kind != OPERATION_MOVE || !op->any || op->cancelled) {
+        return 0;
+    }
+    struct planner_explanation all;
+    int err = planner_explain(&c->model, vm->id, &c->out.arena, &all);
+    if (err < 0) {
+        return err;
+    }
+    const struct planner_verdict *best = NULL;
+    for (uint32_t i = 0; i < all.n; i++) {
+        const struct planner_verdict *v = &all.v[i];
+        bool may = v->possible && !v->waits && v->node != vm->saved_on;
+        best = may && (!best || v->free_after_permille > best->free_after_permille) ? v : best;
+    }
+    *to = best ? best->node : *to;
+    return 0;
+}
+
 static int order_start(struct core *c, const struct planner_choice *choice, struct counts *counts) {
     const struct model_vm *vm = model_vm_by_id(&c->model, choice->vm);
-    uint32_t *ordered = count_of(counts, choice->to);
-    if (starts_on(c, choice->to) + *ordered >= setting_get(&c->model, SETTING_starts_per_node)) {
+    uint32_t to = choice->to;
+    int err = other_than_home(c, vm, &to);
+    if (err < 0) {
+        return err;
+    }
+    uint32_t *ordered = count_of(counts, to);
+    if (starts_on(c, to) + *ordered >= setting_get(&c->model, SETTING_starts_per_node)) {
         return 0; /* its turn comes when one of those has started */
     }
     (*ordered)++;
-    return policy_order(c, vm, vm->state == VM_SAVED ? ORDER_RESTORE : ORDER_START, choice->to, 0,
+    return policy_order(c, vm, vm->state == VM_SAVED ? ORDER_RESTORE : ORDER_START, to, 0,
                         vm->operation, "");
 }
 
@@ -180,7 +227,7 @@ static int start_by_kept_plan(struct core *c) {
 }
 
 int policy_starts(struct core *c) {
-    if (!planner_anything_to_start(&c->model) || nodes_are_joining(c)) {
+    if (!planner_anything_to_start(&c->model) || cluster_is_gathering(c)) {
         return 0;
     }
     struct planner_facts facts = {.wall_ms = c->wall_ms};

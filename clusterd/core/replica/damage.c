@@ -9,9 +9,9 @@
  * is left out until it is restarted. It recognises itself by its own messages, which come back to
  * it, and stays away by itself.
  *
- * A STATE that reports too little of a log must not count. So each clusterd also checks whether its
- * own STATE came back as it was sent, and starts a new round if not: nobody promises anything to a
- * round that was reported wrongly.
+ * A STATE that reports too little of a log, or wrong votes, must not count. Others build on it
+ * before its sender can object, so it holds a digest of its own, made from what was to be said. Of
+ * an older build's STATE, which has none, only the sender checks that it came back as it was sent.
  */
 #include "core/replica/replica.h"
 
@@ -76,9 +76,10 @@ uint64_t replica_state_digest(const struct msg_state *s) {
 }
 
 bool replica_state_makes_sense(const struct msg_state *s) {
-    return s->commit_index <= s->last_index && s->last_epoch <= s->promised && s->promised < MOST &&
-           s->last_index < MOST && s->floors.n <= WIRE_MAX_NODES && replica_lists_make_sense(s) &&
-           replica_versions_make_sense(s);
+    bool whole = s->digest == 0 || s->digest == replica_state_digest(s) || MUTANT(state_unchecked);
+    return whole && s->commit_index <= s->last_index && s->last_epoch <= s->promised &&
+           s->promised < MOST && s->last_index < MOST && s->floors.n <= WIRE_MAX_NODES &&
+           replica_lists_make_sense(s) && replica_versions_make_sense(s);
 }
 
 /* ---- PROPOSE ---- */
@@ -90,15 +91,15 @@ static int check_first_entry(const struct msg_propose *p, struct arena *arena,
     struct log_command entry;
     void *command = NULL;
     int err = log_read_entry(p->entry.data, p->entry.size, arena, &entry, &command);
-    const struct cmd_view *view = command;
     if (err < 0) {
         return err;
     }
-    uint32_t told = view->protocol ? view->protocol : PROTOCOL_LOWEST; /* by an older clusterd */
-    if (entry.type == COMMAND_VIEW && told != p->protocol) {
+    if (entry.type != COMMAND_VIEW) {
         return -EBADMSG;
     }
-    if (entry.type != COMMAND_VIEW || view->epoch != p->epoch || view->members.n != p->members.n) {
+    const struct cmd_view *view = command;
+    uint32_t told = view->protocol ? view->protocol : PROTOCOL_LOWEST; /* by an older clusterd */
+    if (told != p->protocol || view->epoch != p->epoch || view->members.n != p->members.n) {
         return -EBADMSG;
     }
     const struct view_member *listed = view->members.items;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Starting an exchange: what this node says about itself in its STATE, and what it forgets of the
- * view that it leaves; see the drawing in replica.h. Also who is sent away (replica/damage.c,
- * replica/same_model.c), because the others then agree again.
+ * Starting an exchange: what this node says about itself in its STATE, and what it forgets about
+ * the view that it leaves; see the drawing in replica.h. Also leaving out a member
+ * (replica/damage.c, replica/same_model.c), because the others then form a new view.
  */
 #include "core/replica/replica.h"
 
@@ -17,13 +17,37 @@
 
 /* ---- what our STATE says ---- */
 
+/* For each node, the highest floor that is known. */
+struct floors {
+    struct state_floor *v; /* WIRE_MAX_NODES */
+    uint32_t n;
+};
+
+static void raise_floor(struct floors *floors, uint32_t node, uint64_t epoch, uint64_t index) {
+    struct state_floor *floor = floors->v;
+    while (floor < floors->v + floors->n && floor->node != node) {
+        floor++;
+    }
+    if (floor == floors->v + floors->n) {
+        if (index == 0 || floors->n == WIRE_MAX_NODES) {
+            return;
+        }
+        floors->n++;
+        *floor = (struct state_floor){.node = node};
+    }
+    if (replica_is_before(floor->epoch, floor->index, epoch, index)) {
+        floor->epoch = epoch;
+        floor->index = index;
+    }
+}
+
 /*
- * A node that has reported in an epoch had an entry of it on its disk, whether the report was
- * committed or not. So the end of our log counts too, although the model does not know it yet: the
- * last messages a node got before its clusterd ended are on its disk, but the fact that they were
- * committed is not.
+ * A node that has reported in an epoch had an entry of that epoch on its disk, whether the report
+ * was committed or not. So the end of our log counts too, although the model does not know it yet:
+ * the last entries that a node received before its clusterd ended are on its disk, but not the fact
+ * that they were committed.
  */
-static void note_reports(struct replica *r, struct outbox *out) {
+static void note_reports(struct replica *r, struct floors *floors, struct outbox *out) {
     for (uint64_t i = r->applied_index + 1; i <= log_last_index(&r->log); i++) {
         const struct log_item *item = log_at(&r->log, i);
         struct log_command entry;
@@ -34,64 +58,56 @@ static void note_reports(struct replica *r, struct outbox *out) {
         if (err == 0 && entry.type == COMMAND_NODE_REPORT && !MUTANT(end_of_log_unread)) {
             err = wire_decode(&cmd_node_report_record, entry.body.data, entry.body.size,
                               &out->arena, &report, NULL);
-            struct replica_peer *p = err == 0 ? replica_peer(r, report.node) : NULL;
-            if (p && replica_is_before(p->kept_epoch, p->kept_index, item->epoch, 1)) {
-                p->kept_epoch = item->epoch;
-                p->kept_index = 1;
+            if (err == 0) {
+                raise_floor(floors, report.node, item->epoch, 1);
             }
         }
         out->error = err == -ENOMEM ? err : out->error;
     }
 }
 
-static void add_floor(struct state_floor *floors, uint32_t *n, struct state_floor floor) {
-    if (floor.index > 0 && *n < WIRE_MAX_NODES) {
-        floors[(*n)++] = floor;
-    }
-}
-
-/* How far each node's log is known to have gone. A node that this one's corosync.conf does not name
- * is no peer yet, but the model knows it, and the others may count it. */
+/* How far each node's log is known to have reached. A node missing in our corosync.conf is no peer
+ * yet, but the log and the model know it, and the others may count it. */
 static struct wire_list known_floors(struct replica *r, struct outbox *out) {
-    note_reports(r, out);
-    struct state_floor *floors = arena_array(&out->arena, WIRE_MAX_NODES, sizeof(*floors));
-    uint32_t n = 0;
-    for (uint32_t i = 0; floors && i < r->n_peers; i++) {
-        const struct replica_peer *p = &r->peers[i];
-        const struct model_node *node = model_node_by_id(r->model, p->id);
-        struct state_floor floor = {.node = p->id, .epoch = p->kept_epoch, .index = p->kept_index};
-        if (node &&
-            replica_is_before(floor.epoch, floor.index, node->kept_epoch, node->kept_index)) {
-            floor.epoch = node->kept_epoch;
-            floor.index = node->kept_index;
-        }
-        add_floor(floors, &n, floor);
+    struct floors floors = {
+        .v = arena_array(&out->arena, WIRE_MAX_NODES, sizeof(struct state_floor))};
+    if (!floors.v) {
+        out->error = -ENOMEM;
+        return (struct wire_list){0};
+    }
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        raise_floor(&floors, r->peers[i].id, r->peers[i].kept_epoch, r->peers[i].kept_index);
     }
     MODEL_EACH(model_node, node, &r->model->nodes) {
-        if (floors && !replica_peer(r, node->id)) {
-            add_floor(floors, &n,
-                      (struct state_floor){
-                          .node = node->id, .epoch = node->kept_epoch, .index = node->kept_index});
+        raise_floor(&floors, node->id, node->kept_epoch, node->kept_index);
+    }
+    note_reports(r, &floors, out);
+    for (uint32_t i = 0; i < floors.n; i++) {
+        /* Kept, because the entry that says so may be replaced. */
+        struct replica_peer *p = replica_peer(r, floors.v[i].node);
+        if (p) {
+            p->kept_epoch = floors.v[i].epoch;
+            p->kept_index = floors.v[i].index;
         }
     }
-    out->error = floors ? out->error : -ENOMEM;
-    return (struct wire_list){.items = floors, .n = n};
+    return (struct wire_list){.items = floors.v, .n = floors.n};
 }
 
 /* ---- leaving, and beginning anew ---- */
 
 static void leave_view(struct replica *r) {
     r->epoch = 0;
-    r->small_cleared = false; /* who was off may have been in a view since */
+    r->small_cleared = false; /* a node that was off may have been in a view since */
     r->catching = false;
     replica_drop_deferred(r);
     replica_drop_outgoing(r);
     buffer_clear(&r->incoming);
     for (uint32_t i = 0; i < r->n_peers; i++) {
-        r->peers[i].in_view = false;
-        r->peers[i].promised = false;
-        r->peers[i].acked_index = 0;
-        r->peers[i].feeding = false;
+        struct replica_peer *p = &r->peers[i];
+        p->in_view = false;
+        p->promised = false;
+        p->acked_index = 0;
+        p->feeding = false;
     }
 }
 
@@ -130,6 +146,7 @@ int replica_enter_exchange(struct replica *r, uint64_t now_ms, struct outbox *ou
         m.body.msg_state.needs = replica_log_needs(r, out);
     }
     r->told = replica_state_digest(&m.body.msg_state);
+    m.body.msg_state.digest = r->tells_versions ? r->told : 0;
     replica_send(r, &m, out);
     return 0;
 }
@@ -172,7 +189,7 @@ int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation,
                       struct outbox *out) {
     struct replica_peer *p = replica_peer(r, sender);
     if (!p || p->incarnation != incarnation) {
-        return 0; /* nobody of this group's: it may say what it likes */
+        return 0; /* not from a clusterd that we know: it may say what it likes */
     }
     return replica_damaged(r, p, "a message", out);
 }

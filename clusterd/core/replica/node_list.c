@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whose votes count: the list of nodes, and how it changes.
+ * Whose votes count: the node list, and how it changes.
  *
- * Each clusterd reads a list from corosync.conf when it starts, so while nodes are added or taken
- * out, lists differ, and majorities of two lists need not share a node: of {1, 2, 3} and
- * {1, 2, 3, 4, 5} these are {2, 3} and {1, 4, 5}. So the list that counts is not the one of a file.
- * It is a part of the log: the first entry of each view holds it, and every member goes by it,
- * whatever its file says.
+ * Each clusterd reads a list from corosync.conf when it starts. While nodes are added or removed,
+ * these lists differ, and majorities of two lists need not share a node: {2, 3} is a majority of
+ * {1, 2, 3}, and {1, 4, 5} of {1, 2, 3, 4, 5}. So the list that counts does not come from a file.
+ * It is part of the log: the first entry of each view holds it, and every member uses it, whatever
+ * its file says.
  *
  *   1. The view's list is the newest in the log of the view's source. It is the proposer's own
- *      instead if those who have read that one are a majority of it, and of all the log's lists.
- *   2. The log's lists are the last committed one, as far as the source knows, and those of the
- *      views behind it in its log, committed or not.
- *   3. A promise, and a commit, is of a majority of the view's list and of all the log's lists.
+ *      instead if the nodes that have read this one are a majority of it and of each of the log's
+ *      lists.
+ *   2. The log's lists are the last committed one that the source knows of, and those of the later
+ *      views in its log, committed or not.
+ *   3. Promises and commits need a majority of the view's list and of each of the log's lists.
  *
- * Then two usable views share a member as before: what a view has committed, a majority of the
- * list before it has, too, and whoever does not know of that view needs a majority of that list.
- * (Raft's joint consensus, with the view's first entry in the place of its joint one.)
+ * Then two usable views still share a member: a majority of the previous list also has whatever a
+ * view has committed, and a node that does not know of that view needs a majority of that list.
+ * (This is Raft's joint consensus, with the view's first entry in place of the joint one.)
  *
- * Who is not in the newest list proposes nothing, is not waited for, and makes nobody begin anew.
+ * A node outside the newest list proposes nothing, is not waited for, and makes nobody begin anew.
  */
 #include "core/replica/replica.h"
 
@@ -81,7 +82,7 @@ static void list_of_entries(const struct wire_list *nodes, struct node_list *ret
     }
 }
 
-/* Adds it if it is not there. False: there is no more room. */
+/* Adds it if it is not there yet. False: there is no room left. */
 static bool add_list(struct node_lists *lists, const struct node_list *list) {
     for (uint32_t i = 0; i < lists->n; i++) {
         if (same_list(&lists->v[i], list)) {
@@ -97,7 +98,7 @@ static bool add_list(struct node_lists *lists, const struct node_list *list) {
 
 /* ---- what is told ---- */
 
-/* Of a view that is in our log, but not yet known to the model. */
+/* Adds the list of a view that is in our log, but not yet in the model. */
 static void note_view(const struct log_item *item, struct node_lists *lists, struct outbox *out) {
     struct log_command entry;
     void *command = NULL;
@@ -248,7 +249,7 @@ int replica_take_lists(struct replica *r, const struct msg_propose *p,
     return 0;
 }
 
-/* Of those heard, how many have that very log. */
+/* How many of the nodes heard have this very log. */
 static uint32_t with_log(const struct replica *r, const struct msg_state *s) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->n_peers; i++) {
@@ -259,8 +260,8 @@ static uint32_t with_log(const struct replica *r, const struct msg_state *s) {
     return n;
 }
 
-/* Two logs that end at the same place are the same log, unless one is damaged or was reported
- * wrongly: then the fewer are wrong. Once there is a plan, only the nodes of its list count. */
+/* Two logs that end at the same place are the same, unless one is damaged or was reported wrongly:
+ * then the minority is wrong. Once there is a plan, only nodes in its list count. */
 const struct replica_peer *replica_highest_log(const struct replica *r) {
     const struct replica_peer *best = NULL;
     for (uint32_t i = 0; i < r->n_peers; i++) {
@@ -302,7 +303,7 @@ void replica_plan(struct replica *r) {
         if (node_list_has(&r->plan.v[0], source->id)) {
             return;
         }
-        source = replica_highest_log(r); /* of those in that list */
+        source = replica_highest_log(r); /* among the nodes in that list */
     }
     r->plan.n = 0;
 }

@@ -2,40 +2,41 @@
 /*
  * The replica: views, the log, acknowledgements, commit and catch-up. It knows nothing of VMs.
  *
- * CPG gives all members of a configuration the same messages in the same order, but not the
- * knowledge that anybody else has them. So an entry is committed only when a majority of all votes
- * of the list of nodes (replica/node_list.c) has it on stable storage, and views are agreed upon by
- * promises that are on stable storage too. (Keidar and Dolev, COReL; Amir et al.; the argument
- * about the highest log is Raft's.) The protocol was first tried as a model of 80 lines: with any
- * one rule left out, the model lost a command.
+ * CPG delivers the same messages in the same order to all members of a configuration, but a member
+ * cannot know who else has received them. So an entry is committed only when a majority of all
+ * votes in the node list (replica/node_list.c) has it on stable storage, and views are agreed upon
+ * by promises on stable storage. (Keidar and Dolev, COReL; Amir et al.; the argument about the
+ * highest log is Raft's.) The protocol was first tried as a model of 80 lines: without any one of
+ * its rules, the model lost a command.
  *
  *            VIEW, quorate             all STATEs, or deadline         promises of a majority
  *     DOWN ─────────────► EXCHANGE ──────────────────────► PROMISE ───────────────────────► ACTIVE
  *      ▲                   ▲    ▲         PROPOSE           │  │                               │
  *      │                   │    └───────── deadline ────────┘  │                               │
- *      │                   └── VIEW; a fresh STATE of somebody; a silent member ───────────────┤
+ *      │                   └── VIEW; a fresh STATE from somebody; a silent member ─────────────┤
  *      └────────────────────────────── no quorum ──────────────┴───────────────────────────────┘
  *
  * ACTIVE is usable once the view's first entry is committed here. A member that is behind first
- * catches up (`catching`); entries of the view wait in `deferred` meanwhile, and the others do not
+ * catches up (`catching`); meanwhile the view's entries wait in `deferred`, and the others do not
  * wait for it.
  *
- * The entries of a view have one author, its sequencer (who proposed the view): what others want
- * goes to it, and it sends it out again with its place in the log. The ring's order alone would not
- * do: when a ring breaks, corosync delivers in each part what that part has got, with holes where
- * messages of the other part are missing, so two logs of one epoch could differ in the middle. With
- * one author and numbers, each log of an epoch is a beginning of the author's.
+ * All entries of a view come from one author, its sequencer (the node that proposed the view).
+ * Members send their commands to it, and it sends them out again, each with its place in the log.
+ * The ring's order alone is not enough: when a ring breaks, corosync delivers in each part what
+ * that part has received, with gaps where messages of the other part are missing, so two logs of
+ * one epoch could differ in the middle. With one author and numbered entries, each log of an epoch
+ * is a prefix of the author's.
  *
- * A disk may come back with less than it had: replaced, or restored from a backup. What it
- * acknowledged then counts for nothing, so each STATE also tells how far the others' logs are known
- * to have gone (`floors`: from acknowledgements, from the model, and from what the log's end says
- * of them, committed or not). A node whose log ends before that is forgetful: it is brought up to
- * date, but a view must have its majority without it; when it has caught up, it begins a new
- * exchange, in which it counts.
+ * A disk may come back with less than it had, because it was replaced or restored from a backup.
+ * The node's earlier acknowledgements are then worth nothing. So each STATE also says how far the
+ * others' logs are known to have reached (`floors`: from acknowledgements, from the model, and from
+ * reports at the end of the log, committed or not). A node whose log ends before its floor is
+ * forgetful: it is brought up to date, but a view needs its majority without it. When it has caught
+ * up, it begins a new exchange, in which it counts.
  *
  * Invariants: at most one view ever gets a majority of promises for an epoch (each node promises an
- * epoch once); a node stores entries of an epoch only after that; it acknowledges nothing of an
- * earlier epoch after a promise; committed entries are never truncated.
+ * epoch once); a node stores entries of an epoch only after that; after a promise it acknowledges
+ * nothing of an earlier epoch; committed entries are never truncated.
  */
 #ifndef CLUSTERD_CORE_REPLICA_REPLICA_H
 #define CLUSTERD_CORE_REPLICA_REPLICA_H
@@ -49,7 +50,7 @@
 #include <stdint.h>
 
 /* Bounds: entries kept in memory behind the last snapshot, entries in one piece of a suffix, and
- * what a member that is catching up lets pile up before it starts over. */
+ * how much a member that is catching up defers before it starts over. */
 #define REPLICA_KEEP_ENTRIES 500u
 #define REPLICA_KEEP_BYTES (4u * 1024 * 1024)
 #define REPLICA_FEED_ENTRIES 256u
@@ -58,14 +59,14 @@
 #define REPLICA_DEFER_BYTES (64u * 1024 * 1024)
 /* A clusterd that has sent this many unreadable messages is left out. */
 #define REPLICA_MAX_DAMAGED 3u
-/* After this many times in a row in which catching up led to a log that is not the source's, this
- * node's own log is bad. */
+/* If catching up leads this many times in a row to a log that is not the source's, this node's own
+ * log is bad. */
 #define REPLICA_MAX_CATCHUPS 10u
 
 /* Why a node's version keeps it out of a view; replica/version.c. */
 enum replica_misfit { MISFIT_NOT = 0, MISFIT_TOO_OLD, MISFIT_TOO_NEW };
 
-/* Lists of nodes in force in one log at the same time. */
+/* Node lists in force in one log at the same time. */
 #define REPLICA_LISTS 6u
 
 struct node_list { /* ascending ids */
@@ -80,7 +81,7 @@ struct node_lists {
     struct node_list v[REPLICA_LISTS + 1];
 };
 
-/* The state a model came to at an index of the log; 0: none yet. */
+/* The digest of a model at an index of the log; 0: none yet. */
 struct replica_sample {
     uint64_t index, digest;
 };
@@ -90,15 +91,15 @@ enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLIC
 struct replica_peer {
     uint32_t id;
     uint64_t incarnation;   /* of its last message */
-    uint64_t last_heard_ms; /* it has been silent since then, apart from our own sleep and other
-                               excuses */
-    uint64_t spoke_ms;      /* the last message of its clusterd came */
-    uint64_t foreign_incarnation; /* whose messages we cannot read: said; 0: none */
+    uint64_t last_heard_ms; /* its silence counts from here; our own sleep and other excuses move
+                               it on */
+    uint64_t spoke_ms;      /* when the last message of its clusterd came */
+    uint64_t foreign_incarnation; /* logged: we cannot read its messages; 0: none */
     uint32_t foreign_version;
-    enum replica_misfit misfit;   /* by the STATEs that were heard last */
-    uint32_t misfit_version;      /* that it would have to speak */
-    uint64_t misfit_said;         /* of that incarnation */
-    uint64_t damaged_incarnation; /* who sent `damaged` messages that make no sense */
+    enum replica_misfit misfit;   /* by the last STATEs heard */
+    uint32_t misfit_version;      /* the version that it would have to speak */
+    uint64_t misfit_said;         /* the incarnation that this was logged for */
+    uint64_t damaged_incarnation; /* it sent `damaged` messages that make no sense */
     uint32_t damaged;
     /* its last STATE; `fresh` until a view has used it */
     bool fresh;
@@ -106,18 +107,19 @@ struct replica_peer {
     uint32_t state_members[WIRE_MAX_NODES];
     struct state_floor floors[WIRE_MAX_NODES];
     struct state_vote lists[REPLICA_LISTS * WIRE_MAX_NODES];
-    uint64_t kept_epoch, kept_index; /* what it has acknowledged in our life, or reported in */
+    uint64_t kept_epoch, kept_index; /* the highest it has acknowledged since we started, or
+                                        reported in */
     /* in the view that is being formed or is active */
     bool in_view;
     bool forgetful; /* does not count in it */
     bool promised;
     uint64_t acked_index;
     struct replica_sample sample; /* its last sample in this view; replica/same_model.c */
-    uint32_t unlike;              /* how often in a row it differed from what others had */
-    uint64_t wrong_incarnation;   /* this clusterd has come to a wrong model, */
+    uint32_t unlike;              /* how often in a row it differed from the others */
+    uint64_t wrong_incarnation;   /* this clusterd has a wrong model, */
     uint64_t wrong_index;
     bool wrong_leaves; /* and is left out */
-    bool disagrees;    /* its last acknowledgement was of another log */
+    bool disagrees;    /* its last acknowledgement was for a different log */
     /* catch-up that we, the source, owe it */
     bool feeding;
     uint64_t feed_index;        /* next entry to send */
@@ -135,20 +137,21 @@ struct replica_pending_store {
 struct replica {
     uint32_t self;
     uint64_t incarnation;
-    uint32_t speaks;            /* the highest version of the protocol */
-    bool tells_versions;        /* false: an older build is played */
-    uint32_t protocol;          /* that the view speaks */
-    struct replica_peer *peers; /* owned; every node of a list, and who else has sent a STATE */
+    uint32_t speaks;            /* our highest protocol version */
+    bool tells_versions;        /* false: this node plays an older build */
+    uint32_t protocol;          /* the version that the view speaks */
+    struct replica_peer *peers; /* owned; every listed node, and any other that sent a STATE */
     const char **names;         /* owned, of the peers */
     uint32_t n_peers;
     struct node_list own; /* corosync's, when clusterd started */
-    /* Whose majorities are needed, the view's list first: for the view that is being formed or is
-     * active; and for a view that this node would propose now (n: 0, none possible). */
+    /* The lists that need a majority each, the view's own first. lists: for the view that is being
+     * formed or is active; plan: for one that this node would propose now (n = 0: none possible).
+     */
     struct node_lists lists, plan;
-    struct node_list newest; /* of the plan's source: who may propose */
+    struct node_list newest; /* of the plan's source: its nodes may propose */
     uint32_t plan_source;
     bool plan_is_first;        /* the cluster has never had a view */
-    bool small_quorum_allowed; /* votequorum: a view below half of the votes may be quorate, with
+    bool small_quorum_allowed; /* votequorum: less than half of the votes may be quorate, with
                                   wait_for_all */
     const char *refusal;       /* why this configuration cannot be used; NULL: it can */
 
@@ -179,7 +182,7 @@ struct replica {
     uint64_t proposal;    /* digest of the PROPOSE that was accepted */
     uint32_t source;
     uint32_t sequencer;  /* gives entries their place */
-    uint64_t next_index; /* we are the sequencer: the next place */
+    uint64_t next_index; /* the next place, if we are the sequencer */
     uint64_t base_index, base_epoch, base_chain;
     uint8_t *first_entry; /* owned: the view's first entry */
     uint32_t first_entry_size;
@@ -206,23 +209,23 @@ struct replica {
     uint64_t heartbeat_sent; /* sequence */
     uint64_t heartbeat_echoed;
     uint64_t heartbeat_ms[REPLICA_HEARTBEATS]; /* when the last ones were sent, by sequence */
-    uint64_t echo_sent_ms;                     /* when the one was sent that came back last */
+    uint64_t echo_sent_ms;                     /* when the last one that came back was sent */
     uint64_t
         doubt_until; /* usable again when a heartbeat of this sequence has come back; 0: no doubt */
     uint64_t last_step_ms;
-    struct msg_heartbeat usage; /* to send along */
+    struct msg_heartbeat usage; /* sent along with each heartbeat */
 
     struct replica_sample sample; /* our own */
-    uint64_t beat_index;          /* applied when the last heartbeat was sent */
+    uint64_t beat_index;          /* applied_index when the last heartbeat was sent */
     bool confirmed;               /* another node has reached the same state as this clusterd */
     uint64_t differs_index;       /* two members differ at this index, and nobody knows who is
                                      right; 0: none */
     uint32_t differs[2];
     uint64_t view_ms; /* when the view was agreed upon */
 
-    struct entry_bytes *outgoing; /* owned, and their data too: commands that wait to be sent */
+    struct entry_bytes *outgoing; /* owned, with their data: commands waiting to be sent */
     uint32_t n_outgoing, outgoing_capacity;
-    uint32_t n_in_flight;     /* messages with entries of ours that have not come back yet */
+    uint32_t n_in_flight;     /* messages with our entries that have not come back yet */
     uint64_t candidate;       /* index whose votes are being counted */
     uint64_t compacted_index; /* of the last snapshot */
     uint64_t snapshot_bytes;
@@ -274,7 +277,7 @@ bool replica_is_heard(const struct replica *r, uint32_t node);
 /* The same, and it is not left out (replica/damage.c). A node that goes on alone asks this of the
  * others. */
 bool replica_takes_part(const struct replica *r, uint32_t node);
-/* The name of a member whose log ends before what it once had; NULL: there is none. */
+/* The name of a forgetful member; NULL: there is none. */
 const char *replica_forgetful(const struct replica *r);
 
 /* Hands a snapshot of the model at applied_index to the store; older entries are dropped. */
@@ -285,11 +288,11 @@ int replica_snapshot_loaded(struct replica *r, struct outbox *out);
 int replica_snapshot_refused(struct replica *r, struct outbox *out);
 
 struct replica_peer *replica_peer(const struct replica *r, uint32_t id);
-/* How this node's list of nodes differs from the cluster's, or from another member's; "": it does
- * not. */
+/* How this node's node list differs from the cluster's, or from another member's; "": it does not.
+ */
 void replica_list_text(const struct replica *r, char *ret_text, size_t size);
 
-/* replica/same_model.c. Whether to sample the model after an entry of that type, and taking the
+/* replica/same_model.c. Whether to sample the model after an entry of that type; and taking the
  * sample. */
 bool replica_wants_sample(const struct replica *r, uint32_t type, uint64_t epoch);
 void replica_sample(struct replica *r, uint64_t now_ms, struct outbox *out);
@@ -299,11 +302,11 @@ bool replica_disagrees(const struct replica *r);
 bool replica_may_report(const struct replica *r);
 /* The node whose model differs from the others'; "": none. */
 void replica_state_text(const struct replica *r, char *ret_text, size_t size);
-/* Why a node's version keeps it out; "": there is none such. */
+/* Why a node's version keeps it out of the view; "": there is no such node. */
 void replica_version_text(const struct replica *r, char *ret_text, size_t size);
-/* This node's does. */
+/* This node's version keeps it out. */
 bool replica_is_misfit(const struct replica *r);
-/* "n3 speaks 4": members that speak a lower version than that. */
+/* The members that speak a lower version than this: "n3 speaks 4". */
 void replica_who_speaks_less(const struct replica *r, uint32_t version, char *ret_text,
                              size_t size);
 
@@ -324,11 +327,11 @@ void replica_count_damage(const struct replica *r, struct replica_peer *p, const
                           struct outbox *out);
 uint64_t replica_state_digest(const struct msg_state *s);
 bool replica_state_makes_sense(const struct msg_state *s);
-/* 0, -EBADMSG, -ENOMEM. The members' STATEs are those of the rounds that it names. */
+/* 0, -EBADMSG, -ENOMEM. The members' STATEs must be those of the rounds that the proposal names. */
 int replica_check_proposal(const struct replica *r, const struct replica_peer *proposer,
                            const struct msg_propose *p, struct arena *arena,
                            const struct cmd_view **ret_view);
-/* The lists of an accepted proposal; nodes that we did not know get a name. -ENOMEM. */
+/* Takes over the lists of an accepted proposal and the names of nodes new to us. -ENOMEM. */
 int replica_take_lists(struct replica *r, const struct msg_propose *p, const struct cmd_view *view);
 /* The peer of that id, created if there is none. NULL: no room or no memory. */
 struct replica_peer *replica_add_peer(struct replica *r, uint32_t id, const char *name);
@@ -362,13 +365,13 @@ int replica_defer(struct replica *r, const struct wire_bytes *entry);
 void replica_drop_deferred(struct replica *r);
 void replica_drop_sent(struct replica *r, uint32_t n);
 int replica_finish_catchup(struct replica *r, struct outbox *out);
-/* A STORE with the next number. Index and epoch are what it makes durable (index 0: a promise). */
+/* A STORE with the next number. It makes this index and epoch durable (index 0: a promise). */
 struct core_store *replica_store(struct replica *r, uint64_t epoch, uint64_t index,
                                  struct outbox *out);
 void replica_send(struct replica *r, struct message *m, struct outbox *out);
 
 /* replica/peers.c */
-/* It has sent too much that makes no sense, and has not been restarted since. */
+/* It has sent too much nonsense, or has a wrong model, and was not restarted since. */
 bool replica_left_out(const struct replica_peer *p);
 /* A log that ends at the first place is lower than one that ends at the second. */
 bool replica_is_before(uint64_t epoch, uint64_t index, uint64_t than_epoch, uint64_t than_index);
@@ -376,7 +379,7 @@ bool replica_is_before(uint64_t epoch, uint64_t index, uint64_t than_epoch, uint
 bool replica_peer_heard(const struct replica *r, const struct replica_peer *p);
 /* The same, and it is neither left out nor kept out. */
 bool replica_peer_takes_part(const struct replica *r, const struct replica_peer *p);
-/* Its log ends before what it once had. */
+/* Its log ends before its floor. */
 bool replica_peer_forgets(const struct replica *r, const struct replica_peer *p);
 /* It takes part and does not forget. */
 bool replica_counts(const struct replica *r, const struct replica_peer *p);
@@ -391,18 +394,18 @@ int replica_compare(struct replica *r, struct replica_peer *p, const struct msg_
 void replica_forget_samples(struct replica *r, uint64_t now_ms);
 void replica_send_heartbeat(struct replica *r, uint64_t now_ms, struct outbox *out);
 /* replica/version.c */
-/* The database is about to hold what needs that. */
+/* The database is about to hold something that needs this version. */
 void replica_note_needs(struct replica *r, uint32_t needs, struct core_store *store);
-/* What our log needs; 0: the lowest. */
+/* The version that our log needs; 0: the lowest. */
 uint32_t replica_log_needs(const struct replica *r, struct outbox *out);
 bool replica_versions_make_sense(const struct msg_state *s);
-/* Decides by the STATEs heard whose version keeps it out. */
+/* Decides, by the STATEs heard, which nodes' versions keep them out. */
 void replica_judge_versions(struct replica *r);
 void replica_say_misfits(struct replica *r, struct outbox *out);
-/* A view continues, and the node's last STATE shows that it could not be a member. */
+/* By the node's last STATE, it could not be a member of the view that continues. */
 bool replica_cannot_join(const struct replica *r, const struct replica_peer *p, struct outbox *out);
 uint32_t replica_lowest_protocol(const struct replica *r, const struct wire_list *members);
-/* All that it names can be in one view. */
+/* All nodes that it names can be in one view. */
 bool replica_view_fits(const struct replica *r, const struct msg_propose *p);
 
 /* replica/node_list.c */
@@ -410,20 +413,20 @@ typedef bool replica_counts_fn(const struct replica *r, const struct replica_pee
 bool node_list_has(const struct node_list *list, uint32_t id);
 void node_list_add(struct node_list *list, uint32_t id, uint32_t votes);
 uint64_t node_list_digest(const struct node_list *list);
-/* Those that our log goes by, for a STATE. */
+/* The lists in our log, for a STATE. */
 struct wire_list replica_known_lists(const struct replica *r, struct outbox *out);
 bool replica_lists_make_sense(const struct msg_state *s);
-/* The nodes that count are a majority of each list; `more`: votes that are added. */
+/* The nodes that count are a majority of each list; `more`: votes to add to theirs. */
 bool replica_majority(const struct replica *r, const struct node_lists *lists,
                       replica_counts_fn *counts, uint64_t more);
-/* The same for the view. A view with fewer votes needs all that it has. */
+/* The same for the view. A small view needs all votes that it has. */
 bool replica_enough(const struct replica *r, replica_counts_fn *counts, uint64_t more);
 /* A view's lists: its own, and those of its source's log. */
 void replica_lists_from(const struct replica_peer *source, const struct node_list *list,
                         struct node_lists *ret);
-/* False: it has none, its log is empty. */
+/* False: there is none, its log is empty. */
 bool replica_newest_list(const struct replica_peer *source, struct node_list *ret);
-/* By the STATEs heard so far: `plan` and its companions. */
+/* Works out `plan` and what belongs to it from the STATEs heard so far. */
 void replica_plan(struct replica *r);
 
 #endif

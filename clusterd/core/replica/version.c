@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Clusterds of different versions: who can be in one view, and what those are told who cannot.
+ * Clusterds of different versions: which can be in one view, and what the others are told.
  *
- * Each STATE says from which version of the protocol to which its sender speaks, and which one its
- * log needs: the highest with which anything in it came. By what is heard, in this order:
+ * Each STATE gives the lowest and highest protocol version that its sender speaks, and the version
+ * that its log needs: the highest that anything in the log came with. Nodes are judged by the
+ * STATEs heard, in this order:
  *
- *   1. Whoever speaks less than the highest log needs is too old. It would lose or misread what was
- *      acknowledged.
- *   2. The view can speak the lowest of what the others speak. Whoever does not speak that any more
- *      is too new: one step of an update has been left out.
+ *   1. A node that speaks less than the highest log needs is too old. It would lose or misread what
+ *      was acknowledged.
+ *   2. The view can speak the lowest of the others' highest versions. A node that no longer speaks
+ *      that version is too new: an update has skipped a step.
  *
- * Both stay out: they are waited for by nobody, and what they say makes nobody begin anew. They go
- * on listening, so that they know why; when they are updated, they come as any other node does. All
- * members hear the same STATEs, so all of them judge alike. A build from before versions were told
- * judges nobody; its proposals that do not fit are not taken.
+ * Both stay out: nobody waits for them, and nothing they say makes anybody begin anew. They go on
+ * listening, so that they know why. Once updated, they join like any other node. All members hear
+ * the same STATEs, so all of them judge alike. A build that reports no versions judges nobody; its
+ * proposals are not accepted if they do not fit.
  */
 #include "core/replica/replica.h"
 
@@ -40,8 +41,8 @@ uint32_t replica_log_needs(const struct replica *r, struct outbox *out) {
     return needs > PROTOCOL_LOWEST ? needs : 0;
 }
 
-/* It only grows. If an entry that needed more is truncated, the database asks for too much, which
- * does no harm. */
+/* The version only grows. If the entry that needed it is truncated, the database asks for too much,
+ * which does no harm. */
 void replica_note_needs(struct replica *r, uint32_t needs, struct core_store *store) {
     if (needs > r->stored_needs && needs > PROTOCOL_LOWEST && r->tells_versions) {
         r->stored_needs = needs;
@@ -85,10 +86,14 @@ void replica_judge_versions(struct replica *r) {
     }
 }
 
+/* While a view is being formed, or while this node is behind, the source's log counts too. */
 bool replica_cannot_join(const struct replica *r, const struct replica_peer *p,
                          struct outbox *out) {
+    const struct replica_peer *source = replica_peer(r, r->source);
+    uint32_t needs = replica_log_needs(r, out);
+    needs = source && source->state.needs > needs ? source->state.needs : needs;
     return r->tells_versions && p->id != r->self &&
-           ((p->state.protocol < replica_log_needs(r, out) && !MUTANT(too_old_comes_in)) ||
+           ((p->state.protocol < needs && !MUTANT(too_old_comes_in)) ||
             lowest_of(&p->state) > r->protocol);
 }
 

@@ -2,10 +2,10 @@
 /*
  * Forming a view: exchange, proposal, promises; see the drawing in replica.h.
  *
- * All members see the same STATEs in the same order, so the lowest id among those heard can speak
- * for all: its PROPOSE names the members, with the exact round of each. A node that has started a
- * newer round meanwhile ignores the proposal. Everybody sees its newer STATE after the proposal,
- * which makes all start again.
+ * All members see the same STATEs in the same order, so the lowest id heard can speak for all: its
+ * PROPOSE names the members, with the exact round of each. A node that has started a newer round
+ * meanwhile ignores the proposal. Everybody sees its newer STATE after the proposal, and all start
+ * again.
  */
 #include "core/replica/replica.h"
 
@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* It would be a member if this node proposed now. In the very first view, only nodes that have read
- * the same list. */
+/* The peer would be a member if this node proposed now. The very first view takes only nodes that
+ * have read the same list. */
 static bool is_planned(const struct replica *r, const struct replica_peer *p) {
     return replica_peer_takes_part(r, p) && r->plan.n > 0 && node_list_has(&r->plan.v[0], p->id) &&
            (!r->plan_is_first || p->state.list == node_list_digest(&r->own));
@@ -217,14 +217,25 @@ int replica_on_state(struct replica *r, struct replica_peer *peer, const struct 
     return try_propose(r, wall_ms, out);
 }
 
+/* Members that were proposed and have said nothing since. What they said before counts no more, or
+ * they would be proposed again and again while their clusterd hangs. Each starts a new round when
+ * it sees a proposal without it. */
+static void forget_silent(struct replica *r, uint64_t now_ms) {
+    for (uint32_t i = 0; r->phase == REPLICA_PROMISE && i < r->n_peers; i++) {
+        struct replica_peer *p = &r->peers[i];
+        bool silent = p->spoke_ms + TIMEOUT_PROMISE_MS <= now_ms;
+        p->fresh = p->fresh && !(p->in_view && !p->promised && silent && p->id != r->self);
+    }
+}
+
 /*
- * Somebody has not answered. The nodes heard go on without it, if they are enough; the lowest of
- * them speaks. If that one hangs just now, its turn passes to the next by rank in the list, after
- * one deadline each.
+ * Somebody has not answered. The nodes heard go on without it if they are enough, and the lowest of
+ * them speaks. If that one hangs too, the next by rank takes its turn, after one deadline each.
  */
 int replica_exchange_deadline(struct replica *r, uint64_t now_ms, uint64_t wall_ms,
                               struct outbox *out) {
     if (r->phase != REPLICA_EXCHANGE) {
+        forget_silent(r, now_ms);
         return replica_enter_exchange(r, now_ms, out);
     }
     r->overdue++;
@@ -271,10 +282,10 @@ static const struct propose_member *find_member(const struct msg_propose *p, uin
 }
 
 /*
- * Whether the proposal is about the rounds that everybody is in. All of us have seen the same
- * STATEs before it, so all of us say the same. Without this check, a proposer that hears of a newer
- * round before its own proposal comes back would make a second proposal for the same epoch, and
- * both would be accepted by somebody.
+ * Whether the proposal names the rounds that everybody is in. All of us have seen the same STATEs
+ * before it, so all of us agree on that. Without this check, a proposer that hears of a newer round
+ * before its own proposal comes back would make a second one for the same epoch, and each would be
+ * accepted by somebody.
  */
 static bool rounds_are_current(const struct replica *r, const struct msg_propose *p) {
     const struct propose_member *members = p->members.items;
@@ -302,12 +313,13 @@ static uint64_t digest_of(const struct msg_propose *p) {
 int replica_on_propose(struct replica *r, struct replica_peer *peer, const struct message *m,
                        uint64_t now_ms, struct outbox *out) {
     const struct msg_propose *p = &m->body.msg_propose;
-    if (r->phase == REPLICA_DOWN) {
-        return 0;
+    if (r->phase == REPLICA_DOWN || peer->misfit ||
+        (r->phase != REPLICA_EXCHANGE && replica_cannot_join(r, peer, out))) {
+        return 0; /* if it does not know that it stays out, it may leave us out */
     }
     const struct propose_member *self = find_member(p, r->self);
     if (!self) {
-        /* We were too late, and a new round of ours brings us in; or our version keeps us out. */
+        /* We were too late: a new round will bring us in. Or our version keeps us out. */
         return replica_is_misfit(r) ? 0 : replica_enter_exchange(r, now_ms, out);
     }
     if (r->phase != REPLICA_EXCHANGE || self->incarnation != r->incarnation ||
@@ -318,8 +330,8 @@ int replica_on_propose(struct replica *r, struct replica_peer *peer, const struc
     if (replica_is_before(p->base_epoch, p->base_index, log_last_epoch(&r->log),
                           log_last_index(&r->log)) &&
         !MUTANT(shorter_log)) {
-        /* The proposer has heard of less of our log than there is: entries that only we have would
-         * be lost. */
+        /* The proposer knows less of our log than there is: entries that only we have would be
+         * lost. */
         return replica_enter_exchange(r, now_ms, out);
     }
     const struct cmd_view *view = NULL;
@@ -376,8 +388,8 @@ static bool has_promised(const struct replica *r, const struct replica_peer *p) 
 }
 
 /*
- * The members' STATEs count as used only now. A proposal that fails uses up only the rounds of the
- * nodes that accepted it, and they start new ones; a node that did not accept it is still in the
+ * The members' STATEs count as used only now. A failed proposal uses up only the rounds of the
+ * nodes that accepted it, and they start new ones. A node that did not accept it is still in the
  * round that it reported.
  */
 static int activate(struct replica *r, uint64_t now_ms, struct outbox *out) {

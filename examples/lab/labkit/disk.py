@@ -6,8 +6,9 @@ It outlives a power cut. What the node shares with the host (/usr, programs) is 
 
 import os
 import shutil
+import subprocess
 
-from . import settings as lab_settings
+from . import errors, settings as lab_settings
 
 # Directories that a node has for itself. All other directories of the host's root are shared.
 OWN = ("dev", "etc", "mnt", "proc", "run", "srv", "sys", "tmp", "usr", "var")
@@ -16,7 +17,16 @@ VAR_DIRECTORIES = (
     "log/clusterd", "log/corosync", "log/libvirt/qemu", "tmp",
 )
 # What a node has for itself in /etc. All else there is a symbolic link to the host's.
-OWN_ETC = ("clusterd", "corosync", "fstab", "hostname", "hosts", "libvirt", "machine-id", "mtab", "resolv.conf")
+OWN_ETC = ("clusterd", "corosync", "fstab", "hostname", "hosts", "libvirt", "machine-id", "mtab", "pki",
+           "resolv.conf")
+
+
+def make_certificates(settings):
+    """Once for all nodes, before their disks: what the README's reader does for his."""
+    tool = os.path.join(lab_settings.REPOSITORY, "examples", "configuration", "certificates")
+    done = subprocess.run([tool, settings.path("certificates"), *settings.node_names], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise errors.LabError(f"the nodes' certificates could not be made: {done.stderr.strip()}")
 
 
 def create(settings, node):
@@ -58,6 +68,7 @@ def _fill_etc(settings, node, etc):
     for name, text in libvirt_files(settings, node).items():
         _write(etc, f"libvirt/{name}", text)
     _write(etc, "clusterd/clusterd.conf", clusterd_conf(settings))
+    subprocess.run(["tar", "-C", etc, "-xpf", settings.path("certificates", f"{node}.tar")], check=True)
 
 
 def _write(etc, name, text):
@@ -108,7 +119,8 @@ logging {{
 def libvirt_files(settings, node):
     # auth none on the unix sockets: Debian's default asks polkit, which does not run in a node.
     # host_uuid: all nodes have the machine's DMI UUID, and libvirt refuses to migrate between equal ones.
-    libvirtd = f"""listen_tls = 0
+    # TCP as well, for tests of what it does.
+    libvirtd = f"""listen_tls = 1
 listen_tcp = 1
 auth_tcp = "none"
 auth_unix_ro = "none"
@@ -118,9 +130,10 @@ log_outputs = "3:stderr"
 """
     # No cgroups and no mount namespace for each QEMU: a node has no cgroup of its own to give, and a private /dev for QEMU
     # would hide the node's. stdio_handler file: virtlogd does not run. No ownership: QEMU is root, and remembering owners in
-    # xattrs on the volume would outlive a power cut. keepalive: a migration to a node that was cut off is given up after 6 s.
+    # xattrs on the volume would outlive a power cut. swtpm_user: only root reaches what a bindfs of root's shows. keepalive: a migration to a node that was cut off is given up after 6 s.
     qemu = """user = "root"
 group = "root"
+swtpm_user = "root"
 dynamic_ownership = 0
 remember_owner = 0
 security_driver = "none"
@@ -146,7 +159,6 @@ def clusterd_conf(settings):
 log_target = stderr
 log_level = info
 libvirt_uri = qemu:///system
-migrate_uri = qemu+tcp://%s/system
 watchdog = {"/run/lab/watchdog" if settings.watchdog else "none"}
 
 [node]

@@ -34,6 +34,8 @@ class Guest:
     vcpus: int = 1
     exclusive: bool = False  # let virtlockd and QEMU's image locks guard the disk
     deaf: bool = False  # ignores the power button
+    fill: str = ""  # fills most of its memory with this word
+    tpm: bool = False  # with an emulated TPM, whose state is beside its disk
 
     def check(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}", self.name):
@@ -57,6 +59,8 @@ def definition(guest):
     cmdline = CMDLINE + f" lab.name={guest.name}"
     if guest.dirty_mbps:
         cmdline += f" lab.dirty={guest.dirty_mbps} lab.dirty_mb={dirty_mb}"
+    if guest.fill:
+        cmdline += f" lab.fill={guest.fill} lab.dirty_mb={dirty_mb}"
     if guest.deaf:
         cmdline += " lab.deaf"
     volume = lab_settings.VOLUME_PATH
@@ -89,10 +93,20 @@ def definition(guest):
       <source path='{volume}/console/{guest.name}.log' append='on'/>
       <target port='0'/>
     </serial>
-    <memballoon model='none'/>
+{_tpm(guest) if guest.tpm else ''}    <memballoon model='none'/>
     <panic model='isa'/>
   </devices>
 {_sound_memory(guest)}</domain>
+"""
+
+
+def _tpm(guest):
+    """tpm-tis: with tpm-crb the guest of QEMU 7.2 without KVM does not boot."""
+    return f"""    <tpm model='tpm-tis'>
+      <backend type='emulator' version='2.0'>
+        <source type='dir' path='{lab_settings.VOLUME_PATH}/{guest.name}/tpm'/>
+      </backend>
+    </tpm>
 """
 
 
@@ -162,8 +176,9 @@ class DiskState:
     writers: dict  # nonce -> (lowest, highest sequence still in the ring)
 
 
-def read_disk(lab, name):
-    with open(_disk(lab, name), "rb") as file:
+def read_disk(lab, name, path=None):
+    """Of the guest's disk, or of a copy of it."""
+    with open(path or _disk(lab, name), "rb") as file:
         data = file.read(RING_SECTORS * SECTOR)
     sequence = boots = 0
     writers = {}

@@ -68,12 +68,15 @@ class Lab(inside.Inside):
         build.stage(settings, build_dir if settings.clusterd else None)
         settings.boot_id = kernel.boot_id()
         settings.save()
-        units = ["corosync", "virtlockd", "libvirtd"] + (["clusterd"] if settings.clusterd else [])
+        told = {"units": ["corosync", "virtlockd", "libvirtd"] + (["clusterd"] if settings.clusterd else []),
+                "volume-options": ["--enable-lock-forwarding"] if settings.shared_locks else []}
+        disk.make_certificates(settings)
         for node in settings.node_names:
             disk.create(settings, node)
             os.makedirs(settings.path("sockets", node))
-            with open(settings.path("sockets", node, "units"), "w", encoding="ascii") as file:
-                file.write(" ".join(units) + "\n")
+            for name, words in told.items():
+                with open(settings.path("sockets", node, name), "w", encoding="ascii") as file:
+                    file.write(" ".join(words) + "\n")
         self._start_controller()
         self.settings = lab_settings.load(settings.name)
         say("booting " + ", ".join(settings.node_names))

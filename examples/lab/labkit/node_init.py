@@ -53,20 +53,29 @@ def call(*command, **options):
         raise Missing(command[0]) from None
 
 
-def mount_volume():
-    """One bindfs per node: locks reach the other nodes through it, and stopping or killing it is a storage failure.
+def mount_volume(options):
+    """One bindfs per node: locks reach the other nodes through it if the options say so, and stopping or killing it is a storage
+    failure.
+
+    A lock that reaches the other nodes ends a little after its file was closed, as with every FUSE file system that forwards locks.
+    QEMU takes such a lock for that of another process when it opens an image anew, as it does for a block job.
 
     O_DIRECT is QEMU's towards bindfs; bindfs clears it below, so all nodes meet in the host's page cache.
     """
     path = f"/srv/{VOLUME}"
     while call("umount", "-l", path, stderr=subprocess.DEVNULL) == 0:
         pass
-    if call("bindfs", "--enable-lock-forwarding", "--multithreaded", "--no-allow-other", f"/mnt/array/{VOLUME}", path) != 0:
+    if call("bindfs", *options, "--multithreaded", "--no-allow-other", f"/mnt/array/{VOLUME}", path) != 0:
         raise OSError(f"bindfs could not mount {path}; see the lines above in /var/log/init.log")
     # The consoles go to a terminal server, so to say: their files appear on the volume, but writing to them does not wait
     # for it. A guest's counter then goes on while its storage stalls, as a real guest would.
     if call("mount", "--bind", f"/mnt/array/{VOLUME}/console", f"{path}/console") != 0:
         raise OSError(f"{path}/console could not be mounted; see the lines above in /var/log/init.log")
+
+
+def volume_options():
+    with open("/run/lab/volume-options", encoding="ascii") as file:
+        return file.read().split()
 
 
 def leave_apparmor():
@@ -244,7 +253,7 @@ class Init:
     @staticmethod
     def obey_volume(what):
         if what == "mount":
-            mount_volume()
+            mount_volume(volume_options())
             return
         for entry in os.listdir("/proc"):
             try:
@@ -260,7 +269,7 @@ def main():
     with open("/run/lab/units", encoding="ascii") as file:
         names = file.read().split()
     try:
-        mount_volume()
+        mount_volume(volume_options())
     except (OSError, Missing) as error:
         say(f"volume {VOLUME} is not there: {error}")
     Init(names).run()

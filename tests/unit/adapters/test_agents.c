@@ -40,6 +40,8 @@ static int teardown(void **state) {
     return 0;
 }
 
+static uint8_t hears_end;
+
 static void run_as(uint64_t number, const char *agent, const char *script, const char *action,
                    uint64_t timeout_ms, const char *input) {
     static const struct core_param params[] = {{"name", "web"}, {"generation", "7"}};
@@ -53,7 +55,8 @@ static void run_as(uint64_t number, const char *agent, const char *script, const
                                          .params = params,
                                          .n_params = 2,
                                          .input = input,
-                                         .timeout_ms = timeout_ms};
+                                         .timeout_ms = timeout_ms,
+                                         .hears_end = hears_end};
     agents_run(agents, &order);
 }
 
@@ -242,6 +245,26 @@ static void test_cancel(void **state) {
     assert_int_equal(done->state, VM_STATE_RUNNING);
 }
 
+/* Asked to end in its first moment, an agent that says how it ended must not just die. Bit 14 of
+ * the mask is SIGTERM. */
+static void test_cancel_in_the_first_moment(void **state) {
+    static const char script[] =
+        "mask=$(sed -n 's/^SigBlk:[[:space:]]*//p' /proc/self/status)\n"
+        "case $mask in *[4567cdef]000) word=held;; *) word=\"not held: $mask\";; esac\n"
+        "echo \"{\\\"result\\\":\\\"cancelled\\\",\\\"state\\\":\\\"off\\\","
+        "\\\"reason\\\":\\\"$word\\\"}\"; exit 1\n";
+    (void)state;
+    hears_end = 1;
+    run(script, "copy", 0, NULL);
+    hears_end = 0;
+    agents_kill(agents, &(struct core_kill_agent){.run = 42});
+    const struct core_agent *done = next(AGENT_DONE);
+    assert_int_equal(done->result, RESULT_CANCELLED);
+    assert_string_equal(done->reason, "held");
+    run(script, "watch", 0, NULL);
+    assert_non_null(strstr(next(AGENT_DONE)->reason, "not held"));
+}
+
 static void test_kill(void **state) {
     const struct core_kill_agent hard = {.run = 42, .force = 1};
     (void)state;
@@ -312,6 +335,7 @@ int main(void) {
         T(test_deadline_kills_the_group),
         T(test_deadline_touches_no_other),
         T(test_cancel),
+        T(test_cancel_in_the_first_moment),
         T(test_kill),
         T(test_background_child_does_not_hold_the_end_up),
         T(test_bad_lines_are_passed_over),

@@ -44,7 +44,7 @@ static void test_all_keys(void **state) {
                                "state_dir = /a\nrun_dir=/b\nagent_dir = /c\nfence_agent_dir = /d\n"
                                "admin_group = ops ; who may change\nreader_group = view\n"
                                "log_target = syslog\nlog_level = debug\n"
-                               "libvirt_uri = test:///default\nmigrate_uri = qemu+tls://%s/system\n"
+                               "libvirt_uri = test:///default\nmigrate_uri = qemu+ssh://%s/system\n"
                                "watchdog = /dev/watchdog\nwatchdog_ms = 8000\n"
                                "\n[node]\nmemory_mb = 4096\ncpus = 3\nsite = east\nrack = r1\n"),
                      0);
@@ -57,7 +57,7 @@ static void test_all_keys(void **state) {
     assert_int_equal(config.log_target, LOG_TARGET_SYSLOG);
     assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
     assert_string_equal(config.libvirt_uri, "test:///default");
-    assert_string_equal(config.migrate_uri, "qemu+tls://%s/system");
+    assert_string_equal(config.migrate_uri, "qemu+ssh://%s/system");
     assert_string_equal(config.watchdog, "/dev/watchdog");
     assert_int_equal(config.watchdog_ms, 8000);
     assert_int_equal(config.memory_mb, 4096);
@@ -70,6 +70,8 @@ static void test_defaults(void **state) {
     (void)state;
     assert_int_equal(read_text("[clusterd]\n;state_dir = /x\nwatchdog = none\n[node]\n"), 0);
     assert_string_equal(config.state_dir, "/var/lib/clusterd");
+    assert_string_equal(config.migrate_uri,
+                        "qemu+tls://%s/system"); /* clear text only if asked for */
     assert_string_equal(config.watchdog, "");
     assert_int_equal(config.watchdog_ms, 5000);
     assert_int_equal(config.memory_mb, 0);

@@ -118,8 +118,26 @@ static void add_nodes(void) {
     add_health(2, VOLUME_STALLED, "no answer for 6 s");
 }
 
+static void set_stays(struct wire_list *list) {
+    struct vm_stay *items = calloc(2, sizeof(*items));
+    assert_non_null(items);
+    items[0] = (struct vm_stay){.node = strdup("n2"),
+                                .from_ms = NOON_MS - 60000,
+                                .until_ms = NOON_MS,
+                                .began = strdup("start, asked for"),
+                                .ended = strdup("moved")};
+    items[1] = (struct vm_stay){.node = strdup("n1"),
+                                .from_ms = NOON_MS,
+                                .operation = 70,
+                                .began = strdup("live move, drain of n2"),
+                                .ended = strdup("")};
+    free(list->items); /* of no elements */
+    *list = (struct wire_list){items, 2};
+}
+
 static void add_vms(void) {
     struct model_vm *web = add_vm(1, "web", VM_RUNNING, 1);
+    set_stays(&web->stays);
     web->paused = 1;
     set(&web->other_disks, "vda is /srv/csv1/web.s1 now, and was /srv/csv1/web.qcow2");
     struct model_vm *moving = add_vm(2, "db", VM_MIGRATING, 2);
@@ -296,6 +314,7 @@ static void test_every_verb(void **state) {
         {"vm.list", ""},
         {"vm.show", ",\"vm\":\"db\""},
         {"vm.explain", ",\"vm\":\"web\""},
+        {"vm.history", ",\"vm\":\"web\""},
         {"volume.list", ""},
         {"volume.show", ",\"volume\":\"csv1\""},
         {"fence-device.list", ""},
@@ -341,9 +360,63 @@ static void test_own_troubles(void **state) {
                    "and starts nothing");
     check("status-state-differs", "status", "", "");
     core_status = usual;
+    core_status.in_clear = (struct wire_ids){(const uint32_t[]){4, 3, 1}, 3}; /* n3 is lost */
+    check("status-moves-in-clear", "status", "", "");
+    core_status = usual;
     list_changed = "4 nodes: n1 n2 n3 n4";
     check("status-list-changed", "status", "", "");
     list_changed = "";
+}
+
+/* A storage move of "quiet". */
+static struct model_journal *add_storage(void) {
+    struct model_journal *row = model_add(&model.journal);
+    struct storage_file *file = calloc(1, sizeof(*file));
+    assert_non_null(file);
+    *file = (struct storage_file){.disk = strdup("vda"),
+                                  .from = strdup("/srv/csv1/quiet.qcow2"),
+                                  .to = strdup("/srv/csv2/quiet.qcow2"),
+                                  .bytes = UINT64_C(21474836480)};
+    free(row->files.items); /* of no elements */
+    row->files = (struct wire_list){file, 1};
+    row->id = 120;
+    row->kind = JOURNAL_STORAGE;
+    row->vm = 6;
+    row->phase = STORAGE_COPY;
+    ((struct model_vm *)model_row(&model.vms, model_vm_by_id(&model, 6)))->serial = 106;
+    set(&row->xml, "<domain>geheim</domain>"); /* what it holds is nobody's business */
+    return row;
+}
+
+static void assert_status(const char *part, bool there) {
+    char *text = answer_text("status", "", "");
+    assert_true((strstr(text, part) != NULL) == there);
+    free(text);
+}
+
+static void test_storage_moves(void **state) {
+    static const char originals[] = "the original files of quiet (moved to other storage) could "
+                                    "not be removed; it is tried again";
+    static const char copies[] = "the copies of the files of quiet (not moved to other storage) "
+                                 "could not be removed; it is tried again";
+    static const char why[] = "\"why\": \"quiet on n1: cannot remove /srv/csv1/quiet.qcow2\"";
+    struct model_journal *row = add_storage();
+    (void)state;
+    check("vm.show-storage-copy", "vm.show", ",\"vm\":\"quiet\"", "");
+    assert_status("other storage", false); /* it is under way */
+    row->phase = STORAGE_FINISH;
+    assert_status("other storage", false);
+    set(&row->reason, "quiet on n1: cannot remove /srv/csv1/quiet.qcow2");
+    check("vm.show-storage-finish", "vm.show", ",\"vm\":\"quiet\"", "");
+    assert_status(originals, true);
+    assert_status(why, true);
+    assert_status("remove the cause, not the files: clusterctl vm show quiet names them", true);
+    row->phase = STORAGE_UNDO;
+    check("vm.show-storage-undo", "vm.show", ",\"vm\":\"quiet\"", "");
+    assert_status(copies, true);
+    assert_status(why, true);
+    row->vm = 99; /* that VM is gone */
+    assert_status("other storage", false);
 }
 
 static void test_not_found(void **state) {
@@ -351,7 +424,7 @@ static void test_not_found(void **state) {
         {"node.show", ",\"node\":\"x\""},       {"vm.show", ",\"vm\":\"x\""},
         {"vm.explain", ",\"vm\":\"x\""},        {"volume.show", ",\"volume\":\"x\""},
         {"operation.show", ",\"operation\":1"}, {"config.get", ",\"key\":\"x\""},
-        {"rule.show", ",\"rule\":\"x\""},
+        {"rule.show", ",\"rule\":\"x\""},       {"vm.history", ",\"vm\":\"x\""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -426,6 +499,30 @@ static void test_plans(void **state) {
     assert_true(json_is_null(json_object_get(first, "to"))); /* no other node takes VMs */
     json_decref(plan);
     struct model_vm *web = model_row(&model.vms, model_vm_by_name(&model, "web"));
+    static const struct {
+        uint8_t policy;
+        const char *how;
+        bool longest;
+    } policies[] = {{MOVE_POLICY_SHUT_DOWN, "shut-down", true}, {MOVE_POLICY_STAY, "stay", false}};
+    web->paused = 0;
+    for (i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        web->move_policy = policies[i].policy;
+        plan = plan_of("\"verb\":\"node.drain\",\"node\":\"n1\"", &error);
+        json_t *list = json_object_get(plan, "plan");
+        const json_t *row = NULL;
+        for (size_t k = 0; k < json_array_size(list); k++) {
+            const json_t *it = json_array_get(list, k);
+            row = strcmp(json_string_value(json_object_get(it, "vm")), "web") == 0 ? it : row;
+        }
+        assert_non_null(row);
+        assert_string_equal(json_string_value(json_object_get(row, "how")), policies[i].how);
+        assert_true(json_is_null(json_object_get(row, "to")));
+        assert_int_equal(json_is_null(json_object_get(row, "longest_ms")), !policies[i].longest);
+        /* (Somebody also runs a VM of the cluster there by hand.) */
+        assert_true(json_is_false(json_object_get(plan, "becomes_empty")));
+        json_decref(plan);
+    }
+    web->move_policy = MOVE_POLICY_LIVE_OR_QUICK;
     web->wanted = WANTED_STOPPED; /* then it needs no place */
     plan = plan_of("\"verb\":\"node.drain\",\"node\":\"n1\"", &error);
     assert_non_null(plan);
@@ -441,7 +538,7 @@ int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_every_verb), T(test_own_troubles), T(test_not_found), T(test_no_quorum),
-        T(test_waiting),    T(test_all_settings), T(test_plans),
+        T(test_waiting),    T(test_all_settings), T(test_plans),     T(test_storage_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

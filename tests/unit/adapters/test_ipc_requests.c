@@ -60,7 +60,7 @@ static void test_vm_add(void **state) {
               "\"uuid\":\"6a8d0f9c-0e2b-4b3e-9b55-0d3d2f1c7a10\",\"memory_mb\":512,\"vcpus\":2,"
               "\"volumes\":[\"csv1\"],"
               "\"cpu_mode\":\"custom\",\"cpu_model\":\"qemu64\",\"machine\":\"q35\","
-              "\"arch\":\"x86_64\",\"disks\":[\"/a\"]},\"priority\":7,"
+              "\"arch\":\"x86_64\",\"disks\":[\"/a\"],\"mobility\":\"quick\"},\"priority\":7,"
               "\"possible\":[\"n1\",\"n2\"],\"preferred\":[],\"start\":true"),
         0);
     const struct cmd_vm_add *add = request.command;
@@ -72,6 +72,7 @@ static void test_vm_add(void **state) {
     assert_int_equal(add->vcpus, 2);
     assert_int_equal(add->volumes.n, 1);
     assert_string_equal(add->cpu_model, "qemu64");
+    assert_int_equal(add->mobility, MOBILITY_QUICK);
     assert_int_equal(add->priority, 7);
     assert_string_equal(add->possible.v[1], "n2");
     assert_int_equal(add->preferred.n, 0);
@@ -86,6 +87,25 @@ static void test_other_changes(void **state) {
     assert_string_equal(move->to, "");
     assert_int_equal(move->mode, MOVE_QUICK);
     assert_true(request.dry_run);
+    ipc_request_finish(&request);
+    assert_int_equal(parse("vm.move", "\"vm\":\"web\",\"max_downtime_ms\":700,"
+                                      "\"bandwidth_mbps\":55,\"if_not_converging\":\"suspend\""),
+                     0);
+    move = request.command;
+    assert_int_equal(move->max_downtime_ms, 700);
+    assert_int_equal(move->bandwidth_mbps, 55);
+    assert_int_equal(move->if_not_converging, CONVERGENCE_SUSPEND);
+    ipc_request_finish(&request);
+    assert_int_equal(parse("vm.predict", "\"vm\":\"web\",\"bandwidth_mbps\":55"), 0);
+    assert_int_equal(request.verb->kind, IPC_PREDICT);
+    move = request.command;
+    assert_string_equal(move->vm, "web");
+    assert_int_equal(move->bandwidth_mbps, 55);
+    ipc_request_finish(&request);
+    assert_int_equal(parse("vm.set", "\"vm\":\"web\",\"max_downtime_ms\":80"), 0);
+    const struct cmd_vm_set *set = request.command;
+    assert_int_equal(set->given, VM_SET_MAX_DOWNTIME);
+    assert_int_equal(set->max_downtime_ms, 80);
     ipc_request_finish(&request);
     assert_int_equal(parse("vm.move", "\"vm\":\"web\",\"to\":\"n2\""), 0);
     move = request.command;
@@ -130,6 +150,118 @@ static void test_resources(void **state) {
     ipc_request_finish(&request);
 }
 
+#define FILE_0 "{\"disk\":\"vda\",\"from\":\"/a/x\",\"to\":\"/b/x\",\"bytes\":7}"
+#define STORAGE(files)                                               \
+    "\"vm\":\"web\",\"serial\":41,\"xml\":\"<domain>\\n</domain>\"," \
+    "\"volumes\":[\"csv2\"],\"files\":[" files "]"
+
+static void test_vm_storage(void **state) {
+    (void)state;
+    assert_int_equal(parse("vm.storage", STORAGE(FILE_0 ",{\"disk\":\"nvram\",\"from\":\"/a/v\","
+                                                        "\"to\":\"/b/v\",\"bytes\":540672}")),
+                     0);
+    const struct cmd_vm_storage *storage = request.command;
+    const struct storage_file *files = storage->files.items;
+    assert_int_equal(request.verb->what, COMMAND_VM_STORAGE);
+    assert_string_equal(storage->vm, "web");
+    assert_int_equal(storage->serial, 41);
+    assert_string_equal(storage->xml, "<domain>\n</domain>");
+    assert_true(storage->volumes.n == 1 && strcmp(storage->volumes.v[0], "csv2") == 0);
+    assert_int_equal(storage->files.n, 2);
+    assert_string_equal(files[0].disk, "vda");
+    assert_string_equal(files[0].from, "/a/x");
+    assert_string_equal(files[0].to, "/b/x");
+    assert_int_equal(files[0].bytes, 7);
+    assert_string_equal(files[1].disk, "nvram");
+    assert_int_equal(files[1].bytes, 540672);
+    ipc_request_finish(&request);
+}
+
+/* As many as one move takes, and one more. */
+static void test_many_files(void **state) {
+    char text[16384];
+    (void)state;
+    for (uint32_t n = WIRE_MAX_STORAGE_FILES; n <= WIRE_MAX_STORAGE_FILES + 1; n++) {
+        size_t used = (size_t)snprintf(text, sizeof(text),
+                                       "{\"v\":1,\"id\":9,\"verb\":\"vm.storage\",\"vm\":\"a\","
+                                       "\"serial\":1,\"xml\":\"x\",\"volumes\":[],\"files\":[");
+        for (uint32_t i = 0; i < n; i++) {
+            used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                     "%s{\"disk\":\"vd%u\",\"from\":\"/a/%u\",\"to\":\"/b/%u\","
+                                     "\"bytes\":0}",
+                                     i ? "," : "", i, i, i);
+        }
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "]}");
+        assert_int_equal(ipc_request_parse(text, used, &request, &error),
+                         n == WIRE_MAX_STORAGE_FILES ? 0 : -EINVAL);
+        ipc_request_finish(&request);
+    }
+    assert_non_null(strstr(error.message, "'files' must be a list of files"));
+}
+
+static void test_refused_files(void **state) {
+    static const char *const cases[][2] = {
+        {"", "'files' must be a list of files"},
+        {"7", "'files[0].disk' is missing: each element must be an object"},
+        {FILE_0 ",null", "'files[1].disk' is missing: each element must be an object"},
+        {FILE_0 ",{\"disk\":\"vdb\",\"from\":\"/a/y\",\"to\":\"/b/y\"}",
+         "'files[1].bytes' is missing"},
+        {FILE_0 ",{\"disk\":\"vdb\",\"from\":\"/a/y\",\"bytes\":1}", "'files[1].to' is missing"},
+        {"{\"disk\":\"\",\"from\":\"/a/y\",\"to\":\"/b/y\",\"bytes\":1}",
+         "'files[0].disk' is empty"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/y\",\"bytes\":-1}",
+         "'files[0].bytes' must be a number"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/y\",\"bytes\":1,\"format\":\"raw\"}",
+         "'files[0].format' is not an argument"},
+        {"{\"disk\":\"a\",\"from\":\"a/y\",\"to\":\"/b/y\",\"bytes\":1}",
+         "'files[0].from' is not an absolute path"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"b/y\",\"bytes\":1}",
+         "'files[0].to' is not an absolute path"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/\",\"bytes\":1}",
+         "'files[0].to' is not the path of a file"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\\t/c\",\"to\":\"/b/y\",\"bytes\":1}",
+         "'files[0].from' holds a control character"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/y\\n/c\",\"bytes\":1}",
+         "'files[0].to' holds a control character"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/a/y\",\"bytes\":1}",
+         "'files[0].to' is the \"from\" of a file, too"},
+        {FILE_0 ",{\"disk\":\"vdb\",\"from\":\"/a/x\",\"to\":\"/b/y\",\"bytes\":1}",
+         "'files[1].from' is named twice"},
+        {FILE_0 ",{\"disk\":\"vdb\",\"from\":\"/a/y\",\"to\":\"/b/x\",\"bytes\":1}",
+         "'files[1].to' is named twice"},
+        {FILE_0 ",{\"disk\":\"vdb\",\"from\":\"/a/y\",\"to\":\"/a/x\",\"bytes\":1}",
+         "'files[1].to' is the \"from\" of a file, too"},
+        {FILE_0 ",{\"disk\":\"vdb\",\"from\":\"/b/x\",\"to\":\"/c/x\",\"bytes\":1}",
+         "'files[1].from' is the \"to\" of a file, too"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char args[1024];
+        (void)snprintf(args, sizeof(args), STORAGE("%s"), cases[i][0]);
+        assert_int_equal(parse("vm.storage", args), -EINVAL);
+        print_message("    %s\n", error.message);
+        assert_non_null(strstr(error.message, cases[i][1]));
+        ipc_request_finish(&request);
+    }
+}
+
+/* A name of 221 bytes leaves room for what the agent appends. */
+static void test_long_names_of_copies(void **state) {
+    char args[1024];
+    char name[WIRE_MAX_STORAGE_NAME + 2];
+    (void)state;
+    for (size_t n = WIRE_MAX_STORAGE_NAME; n <= WIRE_MAX_STORAGE_NAME + 1; n++) {
+        memset(name, 'x', n);
+        name[n] = '\0';
+        (void)snprintf(args, sizeof(args),
+                       STORAGE("{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/%s\",\"bytes\":1}"),
+                       name);
+        assert_int_equal(parse("vm.storage", args), n == WIRE_MAX_STORAGE_NAME ? 0 : -EINVAL);
+        ipc_request_finish(&request);
+    }
+    assert_non_null(strstr(error.message, "'files[0].to' has too long a name for a copy"));
+}
+
 static void test_refusals(void **state) {
     static const struct {
         const char *verb, *args, *part;
@@ -145,6 +277,8 @@ static void test_refusals(void **state) {
          "too long"},
         {"vm.stop", "\"vm\":\"a\",\"force\":1", "must be true or false"},
         {"vm.move", "\"vm\":\"a\",\"mode\":\"fast\"", "must be auto or live or quick"},
+        {"vm.move", "\"vm\":\"a\",\"if_not_converging\":\"default\"", "abort or suspend"},
+        {"vm.move", "\"vm\":\"a\",\"max_downtime_ms\":60001", "not too large"},
         {"node.drain", "\"node\":\"a\",\"dry_run\":\"yes\"", "must be true or false"},
         {"operation.show", "\"operation\":-1", "not negative"},
         {"operation.show", "\"operation\":\"3\"", "must be a number"},
@@ -180,6 +314,14 @@ static void test_refusals(void **state) {
          "\"vm\":\"a\",\"resources\":{"
          "\"a123456789-123456789-123456789-123456789-123456789-123456789-xyz\":1}",
          "an invalid name"},
+        {"vm.storage", "\"vm\":\"a\"", "'serial' is missing"},
+        {"vm.storage", "\"vm\":\"a\",\"serial\":1", "'files' is missing"},
+        {"vm.storage", "\"vm\":\"a\",\"serial\":\"1\"", "'serial' must be a number"},
+        {"vm.storage", "\"vm\":\"a\",\"serial\":1,\"files\":{}", "list of files"},
+        {"vm.storage", "\"vm\":\"a\",\"serial\":1,\"files\":[" FILE_0 "]", "'xml' is missing"},
+        {"vm.storage", "\"vm\":\"a\",\"serial\":1,\"xml\":\"x\",\"files\":[" FILE_0 "]",
+         "'volumes' is missing"},
+        {"vm.storage", STORAGE(FILE_0) ",\"dry_run\":true", "'dry_run' is not an argument"},
         {"config.get", "\"v\":2,\"key\":\"x\"", "not a JSON object"},
     };
     (void)state;
@@ -219,6 +361,10 @@ int main(void) {
         cmocka_unit_test(test_vm_add),
         cmocka_unit_test(test_other_changes),
         cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_vm_storage),
+        cmocka_unit_test(test_many_files),
+        cmocka_unit_test(test_refused_files),
+        cmocka_unit_test(test_long_names_of_copies),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_secrets_are_not_repeated),

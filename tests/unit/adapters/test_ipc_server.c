@@ -246,6 +246,7 @@ static void test_access(void **state) {
     static const char change[] = "{\"v\":1,\"id\":1,\"verb\":\"operation.cancel\",\"operation\":1}";
     static const char try_device[] =
         "{\"v\":1,\"id\":1,\"verb\":\"fence-device.test\",\"name\":\"d\",\"node\":\"n\"}";
+    static const char measure[] = "{\"v\":1,\"id\":1,\"verb\":\"vm.predict\",\"vm\":\"web\"}";
     (void)state;
     if (geteuid() != 0) {
         skip();
@@ -254,6 +255,7 @@ static void test_access(void **state) {
     assert_non_null(strstr(ask_as(65534, "video", list), "\"ok\":true"));
     assert_non_null(strstr(ask_as(65534, "video", change), "\"code\":\"permission\""));
     assert_non_null(strstr(ask_as(65534, "video", try_device), "\"code\":\"permission\""));
+    assert_non_null(strstr(ask_as(65534, "video", measure), "\"code\":\"permission\""));
     waiting = "not yet";
     assert_non_null(strstr(ask_as(65534, "adm", change), "\"code\":\"no-quorum\""));
 }

@@ -39,6 +39,11 @@ struct row {
     "unit='MiB'>512</memory>"
 #define HVM "<type arch='x86_64' machine='q35'>hvm</type>"
 
+#define TPM(attributes, inside) \
+    "<tpm model='tpm-crb'><backend type='emulator' " attributes ">" inside "</backend></tpm>"
+#define TPM_BANKS(banks) "<active_pcr_banks>" banks "</active_pcr_banks>"
+#define TPM_SOURCE "<source type='dir' path='/srv/csv1/web1/tpm'/>"
+
 static const struct row rows[] = {
     /* clang-format off */
     {"a plain VM", {0}, NULL, NULL},
@@ -121,7 +126,24 @@ static const struct row rows[] = {
      "/domain/devices/hostdev[1]", "device of this node"},
     {"a shared directory", {.devices = "<filesystem type='mount'><source dir='/srv/csv1/d'/></filesystem>"}, "/domain/devices/filesystem[1]", "directory"},
     {"shared memory", {.devices = "<shmem name='s'/>"}, "/domain/devices/shmem[1]", "shared"},
-    {"an emulated tpm", {.devices = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"}, "/domain/devices/tpm[1]", "swtpm"},
+    {"a tpm on a volume", {.devices = TPM("version='2.0'", TPM_SOURCE)}, NULL, NULL},
+    {"a tpm that is to be kept", {.devices = TPM("version='2.0' persistent_state='yes'", TPM_SOURCE TPM_BANKS("<sha256/>"))}, NULL, NULL},
+    {"a tpm on the node", {.devices = TPM("version='2.0'", "")}, "/domain/devices/tpm[1]/backend", "local disk"},
+    {"a tpm in a file", {.devices = TPM("version='2.0'", "<source type='file' path='/srv/csv1/tpm'/>")},
+     "/domain/devices/tpm[1]/backend/source", "directory of its own"},
+    {"a tpm on no volume", {.devices = TPM("version='2.0'", "<source type='dir' path='/var/lib/libvirt/swtpm/web'/>")},
+     "/domain/devices/tpm[1]/backend/source", "the directory of the TPM's state"},
+    {"a tpm with a comma", {.devices = TPM("version='2.0'", "<source type='dir' path='/srv/csv1/a,b'/>")}, "/domain/devices/tpm[1]/backend/source", "comma"},
+    {"a tpm of version 1.2", {.devices = TPM("version='1.2'", TPM_SOURCE)}, "/domain/devices/tpm[1]/backend", "2.0"},
+    {"a tpm of some version", {.devices = TPM("", TPM_SOURCE)}, "/domain/devices/tpm[1]/backend", "version='2.0'"},
+    {"a tpm that forgets", {.devices = TPM("version='2.0' persistent_state='no'", TPM_SOURCE)}, "/domain/devices/tpm[1]/backend", "persistent_state"},
+    {"an encrypted tpm", {.devices = TPM("version='2.0'", TPM_SOURCE "<encryption secret='x'/>")}, "/domain/devices/tpm[1]/backend/encryption", "secret"},
+    {"a tpm with a profile", {.devices = TPM("version='2.0'", TPM_SOURCE "<profile name='custom'/>")}, "/domain/devices/tpm[1]/backend/profile", "profile"},
+    {"a tpm with other banks", {.devices = TPM("version='2.0'", TPM_SOURCE TPM_BANKS("<sha1/>"))},
+     "/domain/devices/tpm[1]/backend/active_pcr_banks", "sha256"},
+    {"two tpms", {.devices = TPM("version='2.0'", TPM_SOURCE) TPM("version='2.0'", TPM_SOURCE)}, "/domain/devices/tpm[2]", "one TPM"},
+    {"a tpm of somebody else", {.devices = "<tpm><backend type='external'><source type='unix' path='/run/x'/></backend></tpm>"},
+     "/domain/devices/tpm[1]", "emulator"},
     {"the node's tpm", {.devices = "<tpm><backend type='passthrough'/></tpm>"}, "/domain/devices/tpm[1]", "node itself"},
     {"a device of tomorrow", {.devices = "<teleporter/>"}, "/domain/devices/teleporter[1]", "does not know"},
     {"an emulator of one's own", {.devices = "<emulator>/opt/qemu/bin/qemu</emulator>"}, "/domain/devices/emulator[1]", "/opt/qemu/bin/qemu"},

@@ -148,6 +148,41 @@ static void test_changed_disks(void **state) {
                    WITH(DISK("file='/v/a'", "vda") DISK("file='/v/x'", "vdc")), "");
 }
 
+/* While its files are moved, a disk may be at either place, and at no other. */
+static void test_mark_of_a_move(void **state) {
+    struct definition definition =
+        parse(WITH(DISK("file='/v/a'", "vda") DISK("file='/v/b'", "vdb")));
+    char text[80];
+    char *mark = NULL;
+    (void)state;
+
+    assert_int_equal(definition_mark_disk(&definition, "vda", "/v/a", "/w/a"), -ENOENT);
+    assert_int_equal(definition_print_mark(&definition, &mark), -ENOENT);
+    assert_int_equal(definition_set_mark(&definition, 7, DISKS_OF_DEFINITION), 0);
+    assert_int_equal(definition_mark_disk(&definition, "vda", "/v/a", "/w/a"), 0);
+    xmlNode *source =
+        xml_child(xml_child(xml_child(definition.domain, "devices"), "disk"), "source");
+    static const struct {
+        const char *now, *expected;
+    } places[] = {{"/v/a", ""}, {"/w/a", ""}, {"/x/a", "vda is /x/a now, and was /v/a"}};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        assert_non_null(
+            xmlSetProp(source, (const xmlChar *)"file", (const xmlChar *)places[i].now));
+        definition_changed_disks(&definition, text, sizeof(text));
+        assert_string_equal(text, places[i].expected);
+    }
+    assert_int_equal(definition_mark_disk(&definition, "vda", "/x/a", NULL), 0);
+    assert_int_equal(definition_mark_disk(&definition, "vdc", "/x/c", "/y/c"), 0); /* a new one */
+    definition_changed_disks(&definition, text, sizeof(text));
+    assert_string_equal(text, "");
+    assert_int_equal(definition_print_mark(&definition, &mark), 0);
+    assert_string_equal(mark, "<vm generation=\"7\"><disk target=\"vda\" source=\"/x/a\"/>"
+                              "<disk target=\"vdb\" source=\"/v/b\"/>"
+                              "<disk target=\"vdc\" source=\"/x/c\" next=\"/y/c\"/></vm>");
+    free(mark);
+    definition_finish(&definition);
+}
+
 /* A definition that was taken from a running VM has a mark already: what counts is what it starts
  * with. One that an older version started has none, and nothing is said. */
 static void test_marks_of_before(void **state) {
@@ -260,6 +295,8 @@ static void test_needs(void **state) {
     assert_needs("<domain><memory unit='G'>1</memory></domain>", "\"memory_mb\":1024,");
     assert_needs("<domain><memory unit='GB'>1</memory></domain>", "\"memory_mb\":954,");
     assert_needs("<domain><memory unit='TiB'>1</memory></domain>", "\"memory_mb\":1048576,");
+    assert_needs("<domain><memory>1</memory><devices><tpm/></devices></domain>",
+                 "\"mobility\":\"quick\"");
     assert_needs("<domain/>", "/domain: the VM has no <memory>");
     assert_needs("<domain><memory unit='ells'>1</memory></domain>",
                  "/domain/memory: not an amount");
@@ -303,6 +340,7 @@ int main(void) {
         cmocka_unit_test(test_generation_of_others),
         cmocka_unit_test(test_changed_disks),
         cmocka_unit_test(test_marks_of_before),
+        cmocka_unit_test(test_mark_of_a_move),
         cmocka_unit_test(test_print_keeps_text),
         cmocka_unit_test(test_needs),
         cmocka_unit_test(test_path_of_a_deep_element),

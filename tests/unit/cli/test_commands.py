@@ -95,6 +95,29 @@ def test_explain(cluster):
     check_golden("explain.txt", done.stdout)
 
 
+def test_history(cluster):
+    stays = [
+        {"node": "n1", "from_ms": 1700000000000, "until_ms": 1700000060000, "operation": 3, "began": "start, asked for",
+         "ended": "moved"},
+        {"node": "n2", "from_ms": 1700000060000, "until_ms": 1700000150000, "operation": 9, "began": "live move, drain of n1",
+         "ended": "it was lost with n2"},
+        {"node": "n3", "from_ms": 1700000152000, "until_ms": 0, "operation": 12, "began": "start, n2 was lost", "ended": ""},
+    ]
+    cluster.serve(ok("vm.history", vm="web1", history=stays, recorded=True))
+    done = cluster.run("vm", "history", "web1")
+    assert (done.returncode, done.stderr) == (0, "")
+    check_golden("history.txt", done.stdout)
+    assert json.loads(cluster.run("vm", "history", "web1", "--json").stdout)["history"] == stays
+
+
+@pytest.mark.parametrize("recorded, hint", [
+    (True, ""), (False, "history is not recorded now; to begin: clusterctl config set vm_history 1\n"),
+])
+def test_history_of_which_nothing_is_known(cluster, recorded, hint):
+    cluster.serve(ok("vm.history", vm="web1", history=[], recorded=recorded))
+    assert cluster.run("vm", "history", "web1").stdout == "no history of web1 is recorded yet\n" + hint
+
+
 @pytest.mark.parametrize("words, request_sent, output", [
     (["volume", "add", "csv1", "/srv/csv1"], {"verb": "volume.add", "name": "csv1", "path": "/srv/csv1"},
      "volume csv1 is /srv/csv1; see which nodes have it: clusterctl volume show csv1\n"),

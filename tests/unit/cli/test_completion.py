@@ -17,7 +17,7 @@ RULES = (ok("node.list", nodes=[node(1), node(2), node(3)]), ok("vm.list", vms=[
          ok("rule.list", rules=[{"name": "web-apart"}]))
 
 CASES = [
-    ([""], ["status", "node", "vm", "volume", "fence-device", "rule", "operation", "plan", "export", "event",
+    ([""], ["status", "node", "vm", "host", "volume", "fence-device", "rule", "operation", "plan", "export", "event",
             "config", "support-bundle", "help"]),
     (["plan", "--lose", "n1,n"], ["n1,n1", "n1,n2", "n1,n3"]),
     (["plan", "--vm", "db1,we"], ["db1,web1", "db1,web2"]),
@@ -33,6 +33,8 @@ CASES = [
     (["rule", "add", "web", "--scope", "r"], ["rack"]),
     (["rule", "remove", ""], ["web-apart"]),
     (["vm", "set", "web1", "--mobility", ""], ["live", "quick", "fixed"]),
+    (["vm", "set", "web1", "--move-policy", ""], ["live-or-quick", "live", "restart", "shut-down", "stay"]),
+    (["vm", "move", "web1", "--if-not-converging", ""], ["abort", "suspend"]),
     (["vm", "set", "web1", "--r"], ["--resource"]),
     (["node", "set", "n1", "--resource", "v"], []),
     (["nonsense", ""], []),
@@ -41,7 +43,12 @@ CASES = [
     (["node", "drain", "n1", ""], []),
     (["vm", "move", "we"], ["web1", "web2"]),
     (["vm", "move", "web1", "--"], ["--help", "--json", "--timeout", "--no-wait", "--dry-run", "--best-node", "--to", "--live",
-                                    "--quick"]),
+                                    "--quick", "--storage", "--disk", "--disks-only", "--max-downtime", "--bandwidth",
+                                    "--if-not-converging", "--from", "--shared", "--remove-source"]),
+    (["vm", "move", "web1", "--storage", "c"], ["csv1"]),
+    (["vm", "move", "web1", "--storage", "/"], []),
+    (["vm", "move", "web1", "--disk", "v"], []),
+    (["vm", "move", "--disk", "vda=/srv/a", "d"], ["db1"]),
     (["vm", "move", "web1", "--to", "n"], ["n1", "n2", "n3"]),
     (["vm", "move", "--to", "n2", "d"], ["db1"]),
     (["vm", "add", "x.xml", "--possible", "n1,n"], ["n1,n1", "n1,n2", "n1,n3"]),

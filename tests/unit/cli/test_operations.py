@@ -50,11 +50,19 @@ def test_a_drain_in_lines(cluster):
     ]
 
 
+def test_what_is_not_known_yet_is_not_shown_and_a_slow_guest_is(cluster):
+    cluster.serve(*drain(sample("web1", 12, rate_bps=0, dirty_bps=0, iteration=0),
+                         sample("web1", 47, throttle_percent=40, rate_bps=20971520, dirty_bps=10485760), changed(DONE)))
+    lines = cluster.run("node", "drain", "n1").stdout.splitlines()
+    assert lines[:2] == ["web1: n1 -> n2, 12 %, 310 MiB left",
+                         "web1: n1 -> n2, 47 %, 20M/s, dirty 10M/s, pass 2, guest slowed down by 40 %, 310 MiB left, about 31.0 s"]
+
+
 def test_it_subscribes_before_it_asks(cluster):
     cluster.serve(*drain(changed(DONE)))
     cluster.run("node", "drain", "n1")
-    assert cluster.requests == [{"verb": "subscribe"}, {"verb": "node.drain", "node": "n1"},
-                                {"verb": "operation.show", "operation": 12}]
+    assert cluster.requests[:3] == [{"verb": "subscribe"}, {"verb": "node.drain", "node": "n1"},
+                                    {"verb": "operation.show", "operation": 12}]
 
 
 def test_an_operation_that_is_over_before_anybody_looks(cluster):
@@ -93,7 +101,32 @@ def test_a_drain_that_is_refused_sends_nothing_more(cluster):
 def test_a_drain_with_nothing_to_move(cluster):
     cluster.serve(ok("node.drain", operation=0))
     done = cluster.run("node", "drain", "n1")
-    assert (done.returncode, done.stdout) == (0, "n1 is drained; it had no VMs\n")
+    assert (done.returncode, done.stdout) == (0, "n1 has no VMs\n")
+
+
+@pytest.mark.parametrize("state, said", [("drained", ["n1 is drained: safe to power off"]), ("online", [])])
+def test_safe_to_power_off_is_said_if_it_is_true_now(cluster, state, said):
+    cluster.serve(*drain(changed(DONE)), ok("node.show", node={"name": "n1", "state": state}))
+    lines = cluster.run("node", "drain", "n1").stdout.splitlines()
+    assert lines[lines.index("drain n1 done, 2 VMs in 2.3 s") + 1:] == said
+    assert "safe" not in cluster.run("node", "drain", "n1", "--no-wait").stdout
+
+
+@pytest.mark.parametrize("when", ["no", "now", "policy"])
+def test_failback(cluster, when):
+    cluster.serve(ok("node.resume", operation=0))
+    assert cluster.run("node", "resume", "n1", "--failback", when).stdout == "n1 takes VMs again\n"
+    assert cluster.requests[-1] == {"verb": "node.resume", "node": "n1", "failback": when}
+    done = cluster.run("node", "resume", "n1", "--failback", "later")
+    assert done.returncode == 2 and "--failback later is neither no, now nor policy" in done.stderr
+
+
+def test_a_drain_with_a_deadline(cluster):
+    cluster.serve(*drain(changed(FAILED)))
+    assert cluster.run("node", "drain", "n1", "--deadline", "10m").returncode == 1
+    assert cluster.requests[1] == {"verb": "node.drain", "node": "n1", "deadline_ms": 600000}
+    done = cluster.run("node", "drain", "n1", "--deadline", "soon")
+    assert done.returncode == 2 and "--deadline soon is not a time; write it like 90s, 10m or 2h" in done.stderr
 
 
 def test_other_peoples_operations_do_not_matter(cluster):
@@ -147,6 +180,72 @@ def test_dry_run(cluster):
                                 {"verb": "vm.move", "vm": "web1", "mode": "auto", "dry_run": True}]
 
 
+def planned(vm, to, how, reason="", about_ms=None, longest_ms=None):
+    return {"vm": vm, "from": "n1", "to": to, "how": how, "reason": reason, "about_ms": about_ms, "longest_ms": longest_ms}
+
+
+def test_dry_run_of_a_drain(cluster):
+    plan = [planned("web1", "n2", "live", "best", about_ms=2300), planned("web2", "n3", "quick"),
+            planned("web3", "n3", "restart", longest_ms=90000),
+            planned("web4", None, "shut-down", "off until the node is resumed", longest_ms=90000)]
+    cluster.serve(ok("node.drain", plan=plan, about_ms=2300, becomes_empty=True))
+    done = cluster.run("node", "drain", "n1", "--dry-run", "--deadline", "2s")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "VM    FROM  TO   HOW        TIME              NOTE",
+        "web1  n1    n2   live       about 2.3 s       best",
+        "web2  n1    n3   quick      ?",
+        "web3  n1    n3   restart    up to 1 min 30 s",
+        "web4  n1    off  shut-down  up to 1 min 30 s  off until the node is resumed",
+        "the moves would take about 2.3 s in all, longer than the deadline of 2.0 s",
+        "dry run: nothing was moved",
+    ]
+    assert json.loads(cluster.run("node", "drain", "n1", "--dry-run", "--json").stdout)["plan"] == plan
+
+
+@pytest.mark.parametrize("how, reason", [("stay", "its move policy is stay"), ("none", "it stands still")])
+def test_dry_run_of_a_drain_that_would_leave_a_vm(cluster, how, reason):
+    plan = [planned("web1", "n2", "live"), planned("web2", None, how, reason)]
+    cluster.serve(ok("node.drain", plan=plan, about_ms=None, becomes_empty=False))
+    done = cluster.run("node", "drain", "n1", "--dry-run")
+    assert done.returncode == 1
+    assert done.stderr == f"clusterctl: n1 would not be safe to power off: web2: {reason}\n"
+    assert done.stdout.splitlines()[2].split() == ["web2", "n1", "stays", "-", "-", *reason.split()]
+    said = json.loads(cluster.run("node", "drain", "n1", "--dry-run", "--json").stdout)
+    assert (said["ok"], said["exit"], said["plan"]) == (False, 1, plan)
+
+
+PREDICTED = {"converges": 1, "predicted_ms": 2300, "predicted_blackout_ms": 180, "predicted_passes": 2, "predicted_throttle": 0,
+             "measured_bps": 12582912, "memory_bytes": 180 << 20, "assumed_bps": 115343360}
+
+
+@pytest.mark.parametrize("options, change, line", [
+    ([], {}, "a live move would take about 2.3 s, with a blackout of about 180 ms: 180 MiB to send at 110M/s, and the guest dirties 12M/s"),
+    ([], {"converges": 0, "predicted_throttle": 99},
+     "a live move would not converge: it would be aborted after about 2.3 s: 180 MiB to send at 110M/s, and the guest dirties 12M/s; "
+     "it would be slowed down by 99 %"),
+    (["--if-not-converging", "suspend"], {"converges": 0},
+     "a live move would not converge: the guest would be suspended for about 180 ms, after 2.3 s: 180 MiB to send at 110M/s, and the "
+     "guest dirties 12M/s"),
+])
+def test_dry_run_of_a_live_move(cluster, options, change, line):
+    plan = [{"vm": "web1", "from": "n1", "to": "n2", "reason": ""}]
+    cluster.serve(ok("vm.move", plan=plan), ok("vm.predict", prediction={**PREDICTED, **change}))
+    done = cluster.run("vm", "move", "web1", "--to", "n2", "--dry-run", "--max-downtime", "80ms", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[2:] == [line, "dry run: nothing was moved"]
+    more = {"if_not_converging": options[1]} if options else {}
+    assert cluster.requests[-1] == {"verb": "vm.predict", "vm": "web1", "max_downtime_ms": 80, **more}
+    as_json = json.loads(cluster.run("vm", "move", "web1", "--to", "n2", "--dry-run", "--json").stdout)
+    assert as_json["plan"] == plan and as_json["prediction"] == {**PREDICTED, **change}
+
+
+def test_dry_run_of_a_quick_move_predicts_nothing(cluster):
+    cluster.serve(ok("vm.move", plan=[{"vm": "web1", "from": "n1", "to": "n2", "reason": ""}]))
+    assert cluster.run("vm", "move", "web1", "--to", "n2", "--dry-run", "--quick").returncode == 0
+    assert verbs(cluster) == ["vm.move"]
+
+
 def test_a_dry_run_that_finds_no_place_ends_as_the_command_would(cluster):
     plan = [{"vm": "web1", "from": "n1", "to": "n2", "reason": ""},
             {"vm": "db1", "from": "n1", "to": None, "reason": "no node can take it: 2 lack memory"}]
@@ -170,6 +269,9 @@ def test_a_dry_run_that_finds_no_place_ends_as_the_command_would(cluster):
     (["vm", "move", "web1", "--to", "n2"], {"verb": "vm.move", "vm": "web1", "to": "n2", "mode": "auto"}),
     (["vm", "move", "web1", "--best-node", "--live"], {"verb": "vm.move", "vm": "web1", "mode": "live"}),
     (["vm", "move", "--quick", "web1", "--best-node"], {"verb": "vm.move", "vm": "web1", "mode": "quick"}),
+    (["vm", "move", "web1", "--to", "n2", "--max-downtime", "80ms", "--bandwidth", "400", "--if-not-converging", "suspend"],
+     {"verb": "vm.move", "vm": "web1", "to": "n2", "mode": "auto", "max_downtime_ms": 80, "bandwidth_mbps": 400,
+      "if_not_converging": "suspend"}),
     (["vm", "start", "web1"], {"verb": "vm.start", "vm": "web1"}),
     (["vm", "stop", "web1"], {"verb": "vm.stop", "vm": "web1", "force": False}),
     (["vm", "stop", "web1", "--force"], {"verb": "vm.stop", "vm": "web1", "force": True}),
@@ -215,6 +317,17 @@ def test_following_one_that_nobody_knows(cluster):
 
 
 # ---- on a terminal
+
+
+def test_a_bar_has_the_time_left(cluster):
+    cluster.serve(*drain(sample("web1", 10, rate_bps=0, dirty_bps=0), {"wait_ms": 150},
+                         sample("web1", 50, rate_bps=20971520, dirty_bps=10485760, throttle_percent=20), {"until": "node.list"},
+                         changed(DONE)), ok("node.list", nodes=[]))
+    terminal = cluster.terminal("node", "drain", "n1")
+    terminal.wait_for(r"\] +50% +20M/s dirty +10M/s pass 2 slowed 20% ETA 31\.0 s")
+    assert "0B/s" not in terminal.screen()
+    cluster.run("node", "list")
+    assert terminal.end() == 0
 
 
 def test_bars_are_drawn_in_place(cluster):
@@ -332,7 +445,7 @@ def test_a_restart_of_the_daemon_in_the_middle(cluster):
     second = cluster.serve(ok("operation.show", {"wait_ms": 50}, changed(DONE), operation=HALF))
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
-    assert [request["verb"] for request in second.requests] == ["subscribe", "operation.show"]
+    assert [request["verb"] for request in second.requests][:2] == ["subscribe", "operation.show"]
     assert out.splitlines() == [
         "web1: n1 -> n2, live, done in 900 ms, blackout 180 ms",
         "web2: n1 -> n3, live, done in 1.4 s, blackout 95 ms",

@@ -15,7 +15,8 @@ from harness import CLUSTERCTL, HERE, environment, error, ok
 
 NOUNS = {
     "node": ["list", "show", "drain", "resume", "fence", "confirm-off"],
-    "vm": ["list", "show", "add", "remove", "start", "stop", "move", "explain"],
+    "vm": ["list", "show", "add", "remove", "start", "stop", "move", "explain", "history", "import", "export"],
+    "host": ["inspect"],
     "volume": ["list", "add", "show", "remove"],
     "fence-device": ["list", "add", "remove", "test"],
     "operation": ["list", "show", "cancel"],
@@ -41,6 +42,9 @@ VERBS = [("status",), ("plan",), ("export",), ("support-bundle",)] + [(noun, ver
     (["vm", "list", "--timeout"], "option --timeout needs a DURATION"),
     (["vm", "list", "--json=yes"], "option --json takes no value"),
     (["status", "--timeout", "soon"], "--timeout soon is not a duration; write it like 500ms, 30s, 5m or 2h"),
+    (["vm", "move", "web1", "--best-node", "--max-downtime", "default"], "is not a time from 1ms to 60s"),
+    (["vm", "move", "web1", "--best-node", "--if-not-converging", "pray"], "pray is neither abort nor suspend"),
+    (["vm", "move", "web1", "--best-node", "--bandwidth", "1000001"], "is not a number from 0 to 1000000"),
     (["vm", "move", "web1"], "vm move web1: give either --best-node or --to NODE"),
     (["vm", "move", "web1", "--best-node", "--to", "n2"], "give either --best-node or --to NODE"),
     (["vm", "move", "web1", "--best-node", "--live", "--quick"], "--live and --quick exclude each other"),
@@ -82,6 +86,7 @@ def test_each_verb_has_help_of_80_columns(cluster, words):
     assert text.startswith("Usage: clusterctl " + " ".join(words))
     for option in ("--help", "--json", "--timeout"):
         assert option in text
+    assert text.split("\n\n")[0].endswith(" [OPTION]..."), "the usage is cut"
     assert all(len(line) <= 80 for line in text.splitlines())
 
 

@@ -78,6 +78,14 @@ void bench_end(struct bench *b) {
     outbox_finish(&b->out);
 }
 
+void bench_volume_ok(struct bench *b, const char *name) {
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_int_equal(GIVE(b, VOLUME_HEALTH, .volume = name, .node = i, .incarnation = 10 + i,
+                              .state = VOLUME_OK),
+                         REPLY_OK);
+    }
+}
+
 struct model_vm *bench_vm(struct bench *b, const char *name) {
     return model_row(&b->m.vms, model_vm_by_name(&b->m, name));
 }

@@ -38,6 +38,8 @@ WIRE_COMMANDS(X)
 void bench_view(struct bench *b, uint32_t n, uint32_t ring);
 void bench_begin(struct bench *b);
 void bench_end(struct bench *b);
+/* All three nodes say that the volume is there. */
+void bench_volume_ok(struct bench *b, const char *name);
 /* Rows to be written to, where a test needs what no command gives. */
 struct model_vm *bench_vm(struct bench *b, const char *name);
 struct model_node *bench_node(struct bench *b, uint32_t id);

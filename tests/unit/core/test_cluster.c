@@ -165,6 +165,95 @@ static void moves(void **state) {
     }
 }
 
+/* How a live move may go: as chosen for it, else for the VM, else for all. */
+static void moves_as_chosen(void **state) {
+    static const struct {
+        uint32_t of_vm_ms, of_move_ms, mbps;
+        uint8_t otherwise;
+        const char *const said[3];
+    } cases[] = {
+        {0, 0, 0, 0, {"max_downtime_ms=300 ", "bandwidth_mbps=0 ", "if_not_converging=abort "}},
+        {80, 0, 0, 0, {"max_downtime_ms=80 ", "bandwidth_mbps=0 ", "if_not_converging=abort "}},
+        {80,
+         700,
+         55,
+         CONVERGENCE_SUSPEND,
+         {"max_downtime_ms=700 ", "bandwidth_mbps=55 ", "if_not_converging=suspend "}},
+        {0, 0, 0, CONVERGENCE_ABORT, {"max_downtime_ms=300 ", "", "if_not_converging=abort "}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sim *s = cluster_ready(3, 2, 7);
+        const uint64_t seed = 7;
+        uint32_t reader = 1;
+        struct cmd_vm_set set = {
+            .vm = "vm1", .given = VM_SET_MAX_DOWNTIME, .max_downtime_ms = cases[i].of_vm_ms};
+        struct cmd_vm_move move = {.vm = "vm1",
+                                   .to = "",
+                                   .mode = MOVE_LIVE,
+                                   .max_downtime_ms = cases[i].of_move_ms,
+                                   .bandwidth_mbps = cases[i].mbps,
+                                   .if_not_converging = cases[i].otherwise};
+        EXPECT(s, cluster_request(s, 1, COMMAND_VM_SET, &set) == REPLY_OK);
+        EXPECT(s, cluster_request(s, 1, COMMAND_VM_MOVE, &move) == REPLY_OK);
+        EXPECT(s, cluster_run_until(s, operation_ended, &reader, 60000));
+        for (size_t k = 0; k < 3; k++) {
+            print_message("%s\n", sim_agent_params(s, "migrate_to"));
+            EXPECT(s, strstr(sim_agent_params(s, "migrate_to"), cases[i].said[k]));
+        }
+        cluster_finish(s);
+    }
+}
+
+static void setting_says_what_follows(void **state) {
+    const uint64_t seed = 7;
+    struct sim *s = cluster_ready(3, 2, seed);
+    uint32_t reader = 1;
+    struct cmd_config_set config = {.key = "if_not_converging", .value = "suspend"};
+    struct cmd_vm_move move = {.vm = "vm1", .to = "", .mode = MOVE_LIVE};
+    (void)state;
+    EXPECT(s, cluster_request(s, 1, COMMAND_CONFIG_SET, &config) == REPLY_OK);
+    EXPECT(s, cluster_request(s, 1, COMMAND_VM_MOVE, &move) == REPLY_OK);
+    EXPECT(s, cluster_run_until(s, operation_ended, &reader, 60000));
+    EXPECT(s, strstr(sim_agent_params(s, "migrate_to"), "if_not_converging=suspend "));
+    cluster_finish(s);
+}
+
+static bool answered(struct sim *s, const void *request) {
+    return sim_answer(s, *(const uint64_t *)request) >= 0;
+}
+
+/* Asked of a node that need not have the VM: its agent asks libvirt there. */
+static void predicts(void **state) {
+    const uint64_t seed = 7;
+    struct sim *s = cluster_ready(3, 2, seed);
+    const struct cmd_vm_move move = {
+        .vm = "vm1", .to = "", .max_downtime_ms = 700, .bandwidth_mbps = 55};
+    const struct cmd_vm_move unknown = {.vm = "vm9", .to = ""};
+    (void)state;
+    for (uint32_t node = 1; node <= 3; node++) {
+        bool here = cluster_runs_on(s, "vm1") == node;
+        uint64_t request = sim_predict(s, node, &move);
+        EXPECT(s, cluster_run_until(s, answered, &request, 20000));
+        EXPECT(s, sim_answer(s, request) == REPLY_OK);
+        const char *params = sim_agent_params(s, "predict");
+        EXPECT(s, strstr(params, "max_downtime_ms=700 ") && strstr(params, "bandwidth_mbps=55 "));
+        EXPECT(s, (strstr(params, "uri=qemu+tls://") == NULL) == here);
+    }
+    uint64_t request = sim_predict(s, 1, &unknown);
+    EXPECT(s, cluster_run_until(s, answered, &request, 20000));
+    EXPECT(s, sim_answer(s, request) == REPLY_NOT_FOUND);
+    const struct cmd_vm_stop stop = {.vm = "vm1", .force = 1};
+    EXPECT(s, cluster_request(s, 1, COMMAND_VM_STOP, &stop) == REPLY_OK);
+    uint32_t reader = 1;
+    EXPECT(s, cluster_run_until(s, operation_ended, &reader, 20000));
+    request = sim_predict(s, 1, &move);
+    EXPECT(s, cluster_run_until(s, answered, &request, 20000));
+    EXPECT(s, sim_answer(s, request) == REPLY_REFUSED);
+    EXPECT(s, sim_agent_calls(s, "predict") == 3);
+    cluster_finish(s);
+}
+
 /* The agent cannot say what became of the migration: both ends are asked, nothing is doubled. */
 static void move_with_unknown_end(void **state) {
     (void)state;
@@ -375,6 +464,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(drain_and_resume),
         cmocka_unit_test(coordinator_dies_in_a_drain),
         cmocka_unit_test(moves),
+        cmocka_unit_test(moves_as_chosen),
+        cmocka_unit_test(predicts),
+        cmocka_unit_test(setting_says_what_follows),
         cmocka_unit_test(move_with_unknown_end),
         cmocka_unit_test(end_dies_in_a_migration),
         cmocka_unit_test(crash_is_restarted_in_place),

@@ -47,6 +47,24 @@ static void usage(void **state) {
     cluster_finish(s);
 }
 
+/* What each node's clusterd.conf says of the encryption of moves is known on all nodes. */
+static void moves_in_clear(void **state) {
+    (void)state;
+    struct sim *s = cluster_ready(3, 1, SEED);
+    for (int clear = 1; clear >= 0; clear--) {
+        s->nodes[2].moves_in_clear = clear;
+        sim_kill_clusterd(s, 2);
+        cluster_boot(s, 2);
+        cluster_run(s, 5000);
+        for (uint32_t i = 1; i <= 3; i++) {
+            struct core_status status = cluster_status(s, i);
+            assert_int_equal(status.in_clear.n, clear);
+            assert_true(!clear || status.in_clear.v[0] == 2);
+        }
+    }
+    cluster_finish(s);
+}
+
 static struct agent *agent_of(struct sim *s, const char *action, const char *uuid) {
     for (uint32_t i = 0; i < s->n_agents; i++) {
         struct agent *a = &s->agents[i];
@@ -192,6 +210,7 @@ static void what_is_no_message(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(usage),
+        cmocka_unit_test(moves_in_clear),
         cmocka_unit_test(progress),
         cmocka_unit_test(device_test),
         cmocka_unit_test(device_test_of_another_machine),

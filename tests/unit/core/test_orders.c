@@ -43,6 +43,10 @@ static void check_order(const struct model *m, const struct model_vm *vm,
         assert_true(vm->state == VM_RESOLVING && vm->probe_owner == VM_STATE_PAUSED);
         assert_true(o->node == vm->owner && (!vm->target || vm->probe_target == VM_STATE_OFF));
     }
+    if (order_on_files(o->kind)) {
+        assert_non_null(model_journal_of_vm(m, vm->id));
+        assert_true(vm->state == VM_OFF || (vm->state == VM_RUNNING && o->kind != ORDER_COPY));
+    }
     if (o->kind == ORDER_DESTROY && vm->state == VM_RESOLVING) {
         assert_true(o->node == vm->owner || o->node == vm->target);
     }
@@ -50,7 +54,7 @@ static void check_order(const struct model *m, const struct model_vm *vm,
 
 static uint32_t try_orders(const struct model *m, const struct model_vm *vm) {
     uint32_t fit = 0;
-    for (uint32_t i = 0; i < 10 * 5 * 5; i++) {
+    for (uint32_t i = 0; i < 13 * 5 * 5; i++) {
         struct cmd_vm_order o = {
             .vm = vm->id, .kind = (uint8_t)(i / 25), .node = i / 5 % 5, .target = i % 5};
         check_order(m, vm, &o);

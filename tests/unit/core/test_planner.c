@@ -239,6 +239,42 @@ static void what_has_gone(void **state) {
     assert_int_equal(planner_check(&q->b.m, 77, 1, &q->arena, &place), -ENOENT);
 }
 
+/* n1's CPU is another than that of n2 and n3: a guest that has it can go nowhere, unless the drain
+ * restarts it; and so can it return. */
+static void restart_on_another_cpu(void **state) {
+    struct question *q = *state;
+    static const char *const offers[] = {"Skylake", "Haswell"};
+    for (uint32_t node = 1; node <= 3; node++) {
+        assert_int_equal(GIVE(&q->b, NODE_REPORT, .node = node, .incarnation = 10 + node,
+                              .memory_mb = 4096, .cpus = 4,
+                              .cpu_models = {offers, node == 1 ? 2 : 1}),
+                         REPLY_OK);
+    }
+    assert_int_equal(GIVE(&q->b, VM_ADD, .name = "vm", .uuid = "vm", .xml = "x", .memory_mb = 512,
+                          .vcpus = 1, .cpu_mode = "host-passthrough", .start = 1),
+                     REPLY_OK);
+    struct model_vm *vm = bench_vm(&q->b, "vm");
+    vm->state = VM_RUNNING;
+    vm->owner = 1;
+    struct planner_plan plan;
+    struct planner_verdict place;
+    assert_int_equal(planner_drain(&q->b.m, 0, 1, &q->arena, &plan), 0);
+    assert_true(plan.n == 1 && plan.v[0].to == 0);
+    vm->move_policy = MOVE_POLICY_RESTART;
+    assert_int_equal(planner_drain(&q->b.m, 0, 1, &q->arena, &plan), 0);
+    assert_true(plan.n == 1 && plan.v[0].to > 1);
+    /* Nothing else than a drain restarts it. */
+    assert_int_equal(planner_check(&q->b.m, vm->id, 2, &q->arena, &place), 0);
+    assert_false(place.possible);
+    vm->owner = 2;
+    vm->return_to = 1;
+    assert_int_equal(planner_check(&q->b.m, vm->id, 1, &q->arena, &place), 0);
+    assert_true(place.possible);
+    vm->move_policy = MOVE_POLICY_LIVE;
+    assert_int_equal(planner_check(&q->b.m, vm->id, 1, &q->arena, &place), 0);
+    assert_false(place.possible);
+}
+
 /* Figures that nobody's machine has: an error here would end every core. */
 static void any_figures(void **state) {
     struct question *q = *state;
@@ -329,8 +365,9 @@ static void an_older_plan(void **state) {
     vm1->wanted = WANTED_STOPPED;
     only_vm2_is_left(q, &old, 0);
     vm1->wanted = WANTED_RUNNING;
-    old.v[0].stage = 1;
-    only_vm2_is_left(q, &old, 0);
+    old.v[0].stage = 1; /* what it waited for has come about */
+    verify(q, &old);
+    assert_true(old.fits.n == 2 && old.fits.v[0].stage == 0 && old.dropped == 0);
     old.v[0].stage = 0;
     old.v[0].vm = 77;
     only_vm2_is_left(q, &old, 0);
@@ -344,8 +381,28 @@ static void an_older_plan(void **state) {
     assert_true(old.fits.n == 2 && old.fits.n_unplaced == 1 && old.dropped == 0);
 }
 
+/* VMs that a rule keeps together move one after the other, and fit only together. */
+static void an_older_plan_for_a_group(void **state) {
+    struct question *q = *state;
+    static const char *const names[] = {"vm1", "vm2"};
+    uint32_t id1 = bench_running_vm(&q->b, "vm1", 1)->id;
+    uint32_t id2 = bench_running_vm(&q->b, "vm2", 1)->id;
+    assert_int_equal(GIVE(&q->b, RULE_ADD, .name = "r", .kind = RULE_TOGETHER, .scope = SCOPE_NODE,
+                          .hard = 1, .vms = {names, 2}),
+                     REPLY_OK);
+    struct older_plan old = {.v = {{.vm = id1, .from = 1, .to = 2, .reason = ""},
+                                   {.vm = id2, .from = 1, .to = 2, .stage = 1, .reason = ""}}};
+    verify(q, &old);
+    assert_true(old.fits.n == 2 && old.dropped == 0);
+    assert_true(old.fits.v[0].stage == 0 || old.fits.v[1].stage == 0);
+    bench_node(&q->b, 2)->service = SERVICE_DRAINING;
+    verify(q, &old);
+    assert_true(old.fits.n == 0 && old.dropped == 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_older_plan_for_a_group, begin, end),
         cmocka_unit_test_setup_teardown(node_states, begin, end),
         cmocka_unit_test_setup_teardown(cpu_models, begin, end),
         cmocka_unit_test_setup_teardown(machines, begin, end),
@@ -354,6 +411,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_has_gone, begin, end),
         cmocka_unit_test_setup_teardown(any_figures, begin, end),
         cmocka_unit_test_setup_teardown(home, begin, end),
+        cmocka_unit_test_setup_teardown(restart_on_another_cpu, begin, end),
         cmocka_unit_test_setup_teardown(an_older_plan, begin, end),
     };
     return cmocka_run_group_tests_name("core_planner", tests, NULL, NULL);

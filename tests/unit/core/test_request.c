@@ -3,6 +3,7 @@
  * What is refused at once, on the node that was asked: a VM whose CPU or machine type would tie it
  * to one node.
  */
+#include "core/model/needed_protocol.h"
 #include "plain_vm.h"
 #include "unit/core/cluster.h"
 
@@ -130,11 +131,46 @@ static void machines_that_no_other_node_has(void **state) {
     cluster_finish(s);
 }
 
+/* Its agent says that it never moves live. The cluster says why not if it is asked for that. */
+static void a_tpm_that_is_to_move_live(void **state) {
+    (void)state;
+    uint64_t seed = 1;
+    struct sim *s = cluster_ready(3, 0, seed);
+    struct cmd_vm_add add = plain_vm("tpm");
+    add.xml = "<domain><devices><tpm model='tpm-crb'/></devices></domain>";
+    add.mobility = MOBILITY_QUICK;
+    EXPECT(s, cluster_request(s, 3, COMMAND_VM_ADD, &add) == REPLY_OK);
+    struct cmd_vm_add plain = plain_vm("slow");
+    plain.mobility = MOBILITY_QUICK;
+    EXPECT(s, cluster_request(s, 3, COMMAND_VM_ADD, &plain) == REPLY_OK);
+    struct cmd_vm_move move = {.vm = "tpm", .to = "n2", .mode = MOVE_LIVE, .reason = ""};
+    EXPECT(s, cluster_request(s, 3, COMMAND_VM_MOVE, &move) == REPLY_REFUSED);
+    EXPECT(s, strstr(cluster_last_message(s), "it has a TPM") != NULL);
+    move.vm = "slow";
+    EXPECT(s, cluster_request(s, 3, COMMAND_VM_MOVE, &move) == REPLY_REFUSED);
+    EXPECT(s, strcmp(cluster_last_message(s), "slow may not be moved live") == 0);
+    move.vm = "tpm";
+    move.mode = MOVE_AUTO;
+    EXPECT(s, cluster_request(s, 3, COMMAND_VM_MOVE, &move) == REPLY_OK);
+    cluster_finish(s);
+}
+
+/* Nodes before that have agents that would keep its TPM on their own disks. */
+static void a_tpm_needs_new_agents(void **state) {
+    struct cmd_vm_add add = plain_vm("tpm");
+    (void)state;
+    assert_int_equal(version_of_command(COMMAND_VM_ADD, &add), 1);
+    add.mobility = MOBILITY_QUICK;
+    assert_int_equal(version_of_command(COMMAND_VM_ADD, &add), 5);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpus_that_no_other_node_has),
         cmocka_unit_test(cpus_of_unknown_nodes),
         cmocka_unit_test(machines_that_no_other_node_has),
+        cmocka_unit_test(a_tpm_that_is_to_move_live),
+        cmocka_unit_test(a_tpm_needs_new_agents),
     };
     if (argc > 1) {
         cmocka_set_test_filter(argv[1]);

@@ -17,11 +17,7 @@ static int begin(void **state) {
     assert_non_null(b);
     bench_begin(b);
     arena_init(&arena);
-    for (uint32_t i = 1; i <= 3; i++) {
-        assert_int_equal(GIVE(b, VOLUME_HEALTH, .volume = "csv1", .node = i, .incarnation = 10 + i,
-                              .state = VOLUME_OK),
-                         REPLY_OK);
-    }
+    bench_volume_ok(b, "csv1");
     *state = b;
     return 0;
 }
@@ -284,6 +280,109 @@ static void reserve(void **state) {
                         "if n1 is lost, a has no place: the other nodes lack 1 of vgpu");
 }
 
+/* vm1, vm2 and vm3 run on n1, n2 and n3. */
+static void may_be_lost(struct bench *b, uint32_t k, enum placement_answer answer,
+                        const char *text) {
+    struct planner_facts facts = {.loss = true};
+    struct planner_question question = {.kind = PLANNER_PLACE, .k = k};
+    struct planner_problem pr;
+    struct planner_reserve found;
+    assert_int_equal(planner_problem_init(&pr, &b->m, &facts, &arena), 0);
+    assert_int_equal(planner_admit(&pr, &question, &found), 0);
+    assert_string_equal(found.text, text);
+    assert_int_equal(found.answer, answer);
+}
+
+/* What breaks the reserve is told: the nodes, the VM, and what it lacks or which rule stands. */
+static void reserve_is_told(void **state) {
+    struct bench *b = *state;
+    static const char *const names[] = {"vm1", "vm2", "vm3"}, *const pair[] = {"vm1", "vm2"};
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)bench_running_vm(b, names[i], i + 1);
+    }
+    may_be_lost(b, 1, PLACEMENT_YES, "");
+    may_be_lost(b, 2, PLACEMENT_YES, "");
+    for (uint32_t i = 0; i < 3; i++) {
+        bench_vm(b, names[i])->memory_mb = 1500;
+    }
+    may_be_lost(b, 1, PLACEMENT_YES, "");
+    may_be_lost(b, 2, PLACEMENT_NO,
+                "if n1 and n2 are lost, vm2 has no place: the other nodes lack 404 MB of memory");
+    for (uint32_t i = 0; i < 3; i++) {
+        bench_vm(b, names[i])->memory_mb = 3000;
+    }
+    may_be_lost(b, 1, PLACEMENT_NO,
+                "if n1 is lost, vm1 has no place: the other nodes lack 808 MB of memory");
+    for (uint32_t i = 0; i < 3; i++) {
+        bench_vm(b, names[i])->memory_mb = 100;
+    }
+    assert_int_equal(GIVE(b, RULE_ADD, .name = "apart", .kind = RULE_APART, .scope = SCOPE_NODE,
+                          .hard = 1, .vms = {pair, 2}),
+                     REPLY_OK);
+    may_be_lost(b, 1, PLACEMENT_YES, "");
+    may_be_lost(b, 2, PLACEMENT_NO,
+                "if n1 and n2 are lost, vm2 has no place: forbidden by anti-affinity (rule apart)");
+    assert_int_equal(GIVE(b, RULE_REMOVE, .rule = "apart"), REPLY_OK);
+    bench_node(b, 2)->service = bench_node(b, 3)->service = SERVICE_DRAINED;
+    may_be_lost(b, 1, PLACEMENT_NO, "if n1 is lost, vm1 has no place: not enough cpu");
+}
+
+/* What is under way counts as done: a VM has arrived where it goes, VMs have left a node that is
+ * drained, and VMs that are to start run. */
+static void reserve_after_what_is_under_way(void **state) {
+    struct bench *b = *state;
+    struct planner_facts facts = {.loss = true};
+    struct planner_problem pr;
+    struct planner_reserve found;
+    uint32_t start = 0, to_n2 = 0, to_n3 = 0, moved = 0;
+    (void)bench_running_vm(b, "arrives", 1);
+    (void)bench_running_vm(b, "leaves", 1);
+    start = bench_add_vm(b, "starts", true)->id;
+    bench_node(b, 1)->service = SERVICE_DRAINING;
+    assert_int_equal(bench_order(b, bench_vm(b, "arrives"), ORDER_MIGRATE, 1, 3), REPLY_OK);
+    struct planner_question question = {.kind = PLANNER_PLACE, .k = 2, .vms = &start, .n_vms = 1};
+    assert_int_equal(planner_problem_init(&pr, &b->m, &facts, &arena), 0);
+    assert_int_equal(planner_admit(&pr, &question, &found), 0);
+    /* n1 is empty then, and takes nothing. */
+    assert_int_equal(found.n_witnesses, 2);
+    for (uint32_t i = 0; i < found.n_witnesses; i++) {
+        const struct planner_witness *w = &found.witnesses[i];
+        for (uint32_t k = 0; k < w->n; k++) {
+            assert_int_equal(w->v[k].to, w->node == 2 ? 3 : 2);
+            moved += w->v[k].vm == bench_vm(b, "arrives")->id && w->node == 3;
+        }
+        to_n2 += w->node == 3 ? w->n : 0;
+        to_n3 += w->node == 2 ? w->n : 0;
+    }
+    assert_int_equal(to_n2 + to_n3, 3);
+    assert_int_equal(moved, 1);
+}
+
+/* A plan that is kept for a loss holds what starts then; what else would be moved is planned
+ * again. */
+static void reserve_with_others_moved(void **state) {
+    struct bench *b = *state;
+    struct planner_facts facts = {.loss = true};
+    struct planner_question question = {.kind = PLANNER_PLACE, .k = 1, .may_move_others = true};
+    struct planner_problem pr;
+    struct planner_reserve found;
+    (void)bench_running_vm(b, "a", 1);
+    (void)bench_running_vm(b, "b", 2);
+    assert_int_equal(has(b, "n1", "vgpu", 2), REPLY_OK);
+    assert_int_equal(has(b, "n2", "vgpu", 2), REPLY_OK);
+    assert_int_equal(has(b, "n3", "vgpu", 1), REPLY_OK);
+    assert_int_equal(needs(b, "a", "vgpu", 2), REPLY_OK);
+    assert_int_equal(needs(b, "b", "vgpu", 1), REPLY_OK);
+    assert_int_equal(planner_problem_init(&pr, &b->m, &facts, &arena), 0);
+    assert_int_equal(planner_admit(&pr, &question, &found), 0);
+    assert_int_equal(found.answer, PLACEMENT_YES);
+    assert_int_equal(found.n_witnesses, 3);
+    assert_int_equal(found.witnesses[0].node, 1);
+    assert_int_equal(found.witnesses[0].n, 1);
+    const struct model_vm *vm = bench_vm(b, "a");
+    assert_true(found.witnesses[0].v[0].vm == vm->id && found.witnesses[0].v[0].to == 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_given_is_put_in, begin, end),
@@ -293,6 +392,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(balance, begin, end),
         cmocka_unit_test_setup_teardown(what_runs_stays_and_is_warned_of, begin, end),
         cmocka_unit_test_setup_teardown(reserve, begin, end),
+        cmocka_unit_test_setup_teardown(reserve_is_told, begin, end),
+        cmocka_unit_test_setup_teardown(reserve_with_others_moved, begin, end),
+        cmocka_unit_test_setup_teardown(reserve_after_what_is_under_way, begin, end),
     };
     return cmocka_run_group_tests_name("core_resources", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/migrate_uri.h"
 #include "core/replica/log.h"
 #include "wire/command.h"
 #include "wire/message.h"
@@ -248,10 +249,30 @@ static void names(void **state) {
     }
 }
 
+static void clear_uris(void **state) {
+    static const char *const clear[] = {"qemu+tcp://n2/system", "QEMU+TCP://n2:1/system",
+                                        "+tcp://"};
+    static const char *const others[] = {"qemu+tls://n2/system",
+                                         "qemu+ssh://root@n2/system",
+                                         "qemu://n2/system",
+                                         "tcp://n2/system",
+                                         "qemu+tcpx://n2/system",
+                                         "qemu+tls://n2/system?x=+tcp://",
+                                         "qemu+tcp",
+                                         ""};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(clear); i++) {
+        assert_true(migrate_uri_is_clear(clear[i]));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        assert_false(migrate_uri_is_clear(others[i]));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),  cmocka_unit_test(commands),       cmocka_unit_test(messages),
-        cmocka_unit_test(golden), cmocka_unit_test(other_versions),
+        cmocka_unit_test(golden), cmocka_unit_test(other_versions), cmocka_unit_test(clear_uris),
     };
     return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clusterctl vm import: a VM of a libvirt host outside comes into the cluster, while it is off.
+ *
+ *     volume.list
+ *       -> agent `vm host-move`, as a dry run: which file goes where, and the definition afterwards
+ *       -> agent `vm validate-all` of that definition: could it be highly available?
+ *       -> agent `vm host-move`: to libvirt on a node, with its files on the volume
+ *       -> vm.add
+ *       -> agent `vm host-forget`: the node's libvirt forgets it
+ *
+ * It is off all the time. Before vm.add it is a VM of libvirt on the node, which only a person
+ * starts. Afterwards the cluster starts it, and does not while a person runs it on a node.
+ */
+#include "cli.h"
+#include "commands/vm_add.h"
+#include "commands/vm_agent.h"
+#include "commands/vm_hosts.h"
+#include "commands/vm_storage.h"
+#include "node_config.h"
+#include "output/text.h"
+#include "verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMMAND "vm import"
+
+struct import {
+    const char *uri;
+    const char *vm;
+    const char *directory;
+    char node_uri[NODE_URI_MAX]; /* libvirt on the node that takes it */
+    char *disks;                 /* owned */
+    char *xml;                   /* owned; the definition that it will have */
+    json_t *volumes;             /* owned: the answer of volume.list */
+    json_t *plan;                /* owned: which files would move where */
+};
+
+static void release(struct import *import) {
+    free(import->disks);
+    free(import->xml);
+    json_decref(import->volumes);
+    json_decref(import->plan);
+}
+
+#define import_auto struct import __attribute__((cleanup(release)))
+
+/* What the cluster would refuse in the end is refused before anything is copied. */
+static int check_name(struct cli *cli, const struct import *import) {
+    json_auto *answer = NULL;
+    size_t i = 0;
+    json_t *vm = NULL;
+    int code = cli_request(cli, "vm.list", NULL, &answer);
+    json_array_foreach (json_object_get(answer, "vms"), i, vm) {
+        if (strcmp(json_text(vm, "name"), import->vm) == 0) {
+            return cli_fail(cli, CLI_REFUSED,
+                            "rename it on its host first: virsh domrename OLD NEW",
+                            COMMAND ": the cluster has a VM %s already", import->vm);
+        }
+    }
+    return code;
+}
+
+static struct hosts_request request_of(struct cli *cli, const struct import *import) {
+    return (struct hosts_request){
+        .command = COMMAND,
+        .vm = import->vm,
+        .from = import->uri,
+        .to = import->node_uri,
+        .dest = import->directory,
+        .disks = import->disks,
+        .remove_source = options_given(&cli->options, OPTION_REMOVE_SOURCE),
+    };
+}
+
+static int make_plan(struct cli *cli, struct import *import) {
+    json_auto *answer = NULL;
+    json_auto *needs = NULL; /* looked at by vm_add_definition() */
+    struct hosts_request request = request_of(cli, import);
+    request.dry_run = true;
+    request.quiet = !options_given(&cli->options, OPTION_DRY_RUN) || cli->json;
+    int code = vm_hosts_run(cli, &request, &answer);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    import->plan = json_incref(json_object_get(answer, "plan"));
+    if (strcmp(json_text(import->plan, "how"), "off") != 0) {
+        return cli_fail(cli, CLI_REFUSED, "shut it down first: virsh shutdown VM",
+                        COMMAND ": %s runs on %s; it is imported while it is off", import->vm,
+                        json_text(import->plan, "from"));
+    }
+    import->xml = strdup(json_text(answer, "definition"));
+    if (import->xml == NULL) {
+        return cli_fail(cli, CLI_FAILED, NULL, COMMAND ": out of memory");
+    }
+    return vm_add_check(cli, import->vm, import->xml, &needs);
+}
+
+static int carry_out(struct cli *cli, struct import *import) {
+    json_auto *answer = NULL;
+    struct hosts_request request = request_of(cli, import);
+    int code = vm_hosts_run(cli, &request, &answer);
+    if (code != CLI_DONE) {
+        return code;
+    }
+    code = vm_add_definition(cli, import->vm, &import->xml);
+    if (code != CLI_DONE) {
+        fprintf(stderr,
+                "clusterctl: %s is off, and a VM of libvirt on the node now; add it with: virsh -c "
+                "%s dumpxml --inactive --security-info %s | clusterctl vm add -\n",
+                import->vm, import->node_uri, import->vm);
+        return code;
+    }
+    vm_hosts_forget(cli, COMMAND, import->node_uri, import->vm);
+    return CLI_DONE;
+}
+
+int command_vm_import(struct cli *cli, char **words) {
+    import_auto import = {.uri = words[0], .vm = words[1]};
+    if (!options_given(&cli->options, OPTION_STORAGE)) {
+        return cli_fail_usage(cli, COMMAND,
+                              COMMAND " %s: give --storage DEST: the volume, or a directory on "
+                                      "one, for its files",
+                              import.vm);
+    }
+    int code = vm_storage_disks(cli, &import.disks);
+    if (code == CLI_DONE) {
+        code = node_config_uri(cli, COMMAND, import.node_uri);
+    }
+    if (code == CLI_DONE) {
+        code = cli_request(cli, "volume.list", NULL, &import.volumes);
+    }
+    if (code == CLI_DONE) {
+        code = vm_storage_directory(cli, COMMAND, import.volumes, &import.directory);
+    }
+    if (code == CLI_DONE) {
+        code = check_name(cli, &import);
+    }
+    if (code == CLI_DONE) {
+        code = make_plan(cli, &import);
+    }
+    if (code != CLI_DONE) {
+        return code;
+    }
+    if (options_given(&cli->options, OPTION_DRY_RUN)) {
+        return vm_hosts_end_dry_run(cli, import.plan);
+    }
+    return carry_out(cli, &import);
+}
