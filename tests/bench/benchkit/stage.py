@@ -14,6 +14,7 @@ from labkit.lab import Lab
 
 SETTLE_S = 120
 LOOK_S = 0.05
+TICK_MS = 100
 
 
 def parser(description, runs):
@@ -97,6 +98,25 @@ class Stage:
         for name in self.names:
             if not self.follower.wait_ticks(name, 3, since=now, timeout_s=SETTLE_S):
                 raise errors.LabError(f"guest {name} does not count")
+
+    def steady(self, names):
+        """The guests count."""
+        now = time.monotonic()
+        for name in names:
+            if not self.follower.wait_ticks(name, 5, since=now):
+                raise errors.LabError(f"guest {name} does not count")
+
+    def blackouts(self, names, began):
+        """VM -> ms that it stood still since then: between two of its ten lines a second, less the 100 ms that lie between them
+        anyway. Waits for three ticks of each first."""
+        now = time.monotonic()
+        found = {}
+        for name in names:
+            if not self.follower.wait_ticks(name, 3, since=now):
+                raise errors.LabError(f"guest {name} does not count after its move")
+            gap, _ = self.follower.track(name).longest_gap(began, now)
+            found[name] = round(max(0.0, gap * 1000 - TICK_MS), 1)
+        return found
 
     def place(self, wanted):
         """Moves guests, two at a time as clusterd does it, until each is where it is wanted."""
