@@ -120,17 +120,22 @@ static unsigned int migration_flags(const struct params *params, const struct st
     return flags;
 }
 
+/*
+ * The three parts end where the guest continued. An event may reach this process long after what it
+ * tells of, so the longer blackout, which libvirt measured, says when the guest stopped.
+ */
 static void read_figures(struct operation *operation, const struct arrival *arrival,
                          const struct passes *passes) {
     int64_t blackout_ms = arrival_blackout_ms(arrival);
 
     pthread_mutex_lock(&operation->lock);
-    uint64_t began_ms = operation->events.suspended_ms;
     operation->report.blackout_ms = blackout_ms;
     operation->report.figures = operation->events.figures;
-    if (passes->began_ms != 0 && began_ms >= passes->began_ms) {
+    if (passes->began_ms != 0 && blackout_ms >= 0 &&
+        passes->began_ms + (uint64_t)blackout_ms <= arrival->resumed_ms) {
         operation->report.figures.prepare_ms = passes->began_ms - operation->started_ms;
-        operation->report.figures.memory_ms = began_ms - passes->began_ms;
+        operation->report.figures.memory_ms =
+            arrival->resumed_ms - (uint64_t)blackout_ms - passes->began_ms;
     }
     pthread_mutex_unlock(&operation->lock);
 }
