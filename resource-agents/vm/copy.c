@@ -32,6 +32,7 @@
 #include "copy_list.h"
 #include "copy_meter.h"
 #include "copy_parts.h"
+#include "copy_written.h"
 #include "sync.h"
 
 enum { MIB = 1024 * 1024 };
@@ -43,6 +44,7 @@ struct file {
     int part; /* locked; -1: not ours (yet) */
     uint64_t data;
     uint64_t began; /* what the meter said when its turn came */
+    struct copy_written written;
 };
 
 struct copy {
@@ -187,28 +189,21 @@ static int fail_data(struct copy *copy, const struct file *file, int error, cons
                 (done < file->data ? done : file->data) / MIB, file->data / MIB, free_mb);
 }
 
-static int copy_one(struct copy *copy, struct file *file) {
-    off_t size = file->before.st_size;
+static int flush_one(struct copy *copy, const struct file *file) {
+    operation_step(copy->operation, "flushing a copied file to the disk");
+    return fsync(file->part) < 0 ? fail_data(copy, file, -errno, "flush") : 0;
+}
+
+/* Reads the copy back; what was not written of it needs no reading. */
+static int compare_one(struct copy *copy, const struct file *file) {
+    const uint64_t written = copy_written_count(&file->written);
     off_t offset = 0;
 
-    file->began = atomic_load(&copy->meter.done_bytes);
-    operation_step(copy->operation, "copying a file");
-    bool cloned = copy_data_clone(file->from, file->part) == 0;
-    if (!cloned) {
-        int r = copy_data(file->from, file->part, size, &copy->meter);
-        if (r < 0) {
-            return fail_data(copy, file, r, "copy");
-        }
-    }
-    operation_step(copy->operation, "flushing a copied file to the disk");
-    if (fsync(file->part) < 0) {
-        return fail_data(copy, file, -errno, "flush");
-    }
-    if (cloned) { /* the same blocks: there is nothing to compare */
-        return copy_meter_add(&copy->meter, 2 * file->data) < 0 ? stopped(copy) : 0;
-    }
     operation_step(copy->operation, "comparing a copied file");
-    int r = copy_data_compare(file->from, file->part, size, &copy->meter, &offset);
+    int r = copy_meter_add(&copy->meter, file->data > written ? file->data - written : 0);
+    if (r == 0) {
+        r = copy_data_compare(file->from, file->part, &file->written, &copy->meter, &offset);
+    }
     if (r == -EBADMSG) {
         return fail(
             copy,
@@ -217,6 +212,32 @@ static int copy_one(struct copy *copy, struct file *file) {
             file->names->part, file->names->from, (long long)offset);
     }
     return r < 0 ? fail_data(copy, file, r, "compare") : 0;
+}
+
+/* Copied by itself, not as the same blocks. */
+static int copy_and_compare(struct copy *copy, struct file *file) {
+    int r = copy_written_init(&file->written, file->before.st_size);
+    if (r == 0) {
+        r = copy_data(file->from, file->part, &file->written, &copy->meter);
+    }
+    if (r < 0) {
+        return fail_data(copy, file, r, "copy");
+    }
+    return flush_one(copy, file) < 0 ? -1 : compare_one(copy, file);
+}
+
+static int copy_one(struct copy *copy, struct file *file) {
+    file->began = atomic_load(&copy->meter.done_bytes);
+    operation_step(copy->operation, "copying a file");
+    int r = copy_data_clone(file->from, file->part) == 0 ? flush_one(copy, file)
+                                                         : copy_and_compare(copy, file);
+    copy_written_finish(&file->written);
+    if (r < 0) {
+        return r;
+    }
+    /* Not to be compared: the same blocks, and holes. Compared: some bytes around the data. */
+    atomic_store(&copy->meter.done_bytes, file->began + 2 * file->data);
+    return 0;
 }
 
 /* The source must be what it was when the copy began, under its name, too. */

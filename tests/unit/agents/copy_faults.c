@@ -4,10 +4,12 @@
  * a test needs neither luck nor root to break off a copy anywhere.
  *
  * CLUSTERD_COPY_FAULTS is a list "CALL:N=WHAT,..."; N counts the calls of that name from 1, * is
- * each of them. WHAT is done instead of the call:
+ * each of them, and @OFFSET those of pread() and pwrite() that begin there in the copy. WHAT is
+ * done instead of the call:
  *
  *   kill        SIGKILL, as when clusterd or the node dies
  *   EIO, ...    the call fails
+ *   blind       lseek: as a file system that tells no holes
  *
  * or before it:
  *
@@ -19,6 +21,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -29,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum what { NOTHING, FAILED, FLIP };
+enum what { NOTHING, FAILED, FLIP, BLIND };
 
 struct counter {
     const char *name;
@@ -60,6 +63,8 @@ static enum what do_fault(const char *what) {
         }
     } else if (strcmp(what, "flip") == 0) {
         return FLIP;
+    } else if (strcmp(what, "blind") == 0) {
+        return BLIND;
     }
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         if (strcmp(what, errors[i].name) == 0) {
@@ -70,14 +75,15 @@ static enum what do_fault(const char *what) {
     return NOTHING;
 }
 
-/* One worker thread makes all these calls, so nothing is locked. */
-static enum what fault(struct counter *counter) {
+/* Several threads may be here at once. */
+static enum what fault_at(struct counter *counter, int fd, off_t offset) {
     const char *text = getenv("CLUSTERD_COPY_FAULTS");
     char list[512];
     char *rest = NULL;
     enum what done = NOTHING;
 
-    counter->calls++;
+    unsigned int calls = __atomic_add_fetch(&counter->calls, 1, __ATOMIC_SEQ_CST);
+    bool copy = fd >= 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
     snprintf(list, sizeof(list), "%s", text != NULL ? text : "");
     for (char *item = strtok_r(list, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
         char name[32];
@@ -85,11 +91,16 @@ static enum what fault(struct counter *counter) {
         char what[16];
         if (sscanf(item, "%31[^:]:%15[^=]=%15s", name, number, what) == 3 &&
             strcmp(name, counter->name) == 0 &&
-            (strcmp(number, "*") == 0 || (unsigned int)atoi(number) == counter->calls)) {
+            (strcmp(number, "*") == 0 || (unsigned int)atoi(number) == calls ||
+             (number[0] == '@' && copy && atoll(number + 1) == offset))) {
             done = do_fault(what);
         }
     }
     return done;
+}
+
+static enum what fault(struct counter *counter) {
+    return fault_at(counter, -1, 0);
 }
 
 #define REAL(NAME, TYPE, ...) ((TYPE(*)(__VA_ARGS__))dlsym(RTLD_NEXT, NAME))
@@ -141,14 +152,14 @@ int unlink(const char *path) {
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset) {
     COUNTED("pwrite");
-    return fault(&counter) == FAILED
+    return fault_at(&counter, fd, offset) == FAILED
                ? -1
                : REAL("pwrite", ssize_t, int, const void *, size_t, off_t)(fd, bytes, len, offset);
 }
 
 ssize_t pread(int fd, void *bytes, size_t len, off_t offset) {
     COUNTED("pread");
-    enum what done = fault(&counter);
+    enum what done = fault_at(&counter, fd, offset);
     if (done == FAILED) {
         return -1;
     }
@@ -157,6 +168,19 @@ ssize_t pread(int fd, void *bytes, size_t len, off_t offset) {
         ((unsigned char *)bytes)[0] ^= 1;
     }
     return n;
+}
+
+off_t lseek(int fd, off_t offset, int whence) {
+    COUNTED("lseek");
+    enum what done = fault(&counter);
+    if (done == FAILED) {
+        return -1;
+    }
+    if (done == BLIND && whence == SEEK_DATA) {
+        return offset;
+    }
+    return REAL("lseek", off_t, int, off_t, int)(fd, done == BLIND ? 0 : offset,
+                                                 done == BLIND ? SEEK_END : whence);
 }
 
 /* What pread() becomes with _FORTIFY_SOURCE. */

@@ -11,10 +11,14 @@ import pytest
 
 from copy_world import AGENT, LIMIT_S, MIB, assert_complete, assert_nothing_left, content, replace, shows, sources
 
+# As FUSE and NFS before 4.2: the file system tells no holes.
+BLIND = "lseek:*=blind"
+
 
 # -- a copy that goes well --
 
-@pytest.mark.parametrize("faults", ["", "copy_file_range:*=EXDEV", "copy_file_range:*=EINVAL", "copy_file_range:2=EOPNOTSUPP"])
+@pytest.mark.parametrize("faults", ["", "copy_file_range:*=EXDEV", "copy_file_range:*=EINVAL", "copy_file_range:2=EOPNOTSUPP",
+                                    "lseek:*=EINVAL", BLIND, f"{BLIND},pread:1=EINVAL,pwrite:1=EINVAL"])
 def test_a_copy_has_the_same_bytes_and_holes(world, faults):
     source, target = world.disk()
     os.chmod(source, 0o640)
@@ -37,6 +41,55 @@ def test_any_size_is_exact(world, size):
     os.truncate(world.files[1][0], size)
     before = sources(world)
     shows(world.do("copy"), result="ok")
+    assert_complete(world, before)
+
+
+UNIT = 16 << 10
+
+
+def pieces(path, size, *data):
+    """A file with holes, and data at (start, length)."""
+    with open(path, "wb") as file:
+        for start, length in data:
+            file.seek(start)
+            file.write(b"\x5a" * length)
+        file.truncate(size)
+
+
+@pytest.mark.parametrize("size, data, written", [
+    (3 * MIB, [], 0),
+    (3 * MIB, [(0, 1)], 1),
+    (3 * MIB, [(UNIT - 1, 1)], 1),
+    (3 * MIB, [(UNIT - 1, 2)], 2),
+    (3 * MIB, [(MIB - 1, 2)], 2),
+    (3 * MIB, [(UNIT, UNIT)], 1),
+    (3 * MIB, [(0, MIB), (2 * MIB, MIB)], 128),
+    (3 * MIB + 1, [(3 * MIB, 1)], 1),
+    (3 * MIB + 5000, [(MIB, 1), (3 * MIB + 4999, 1)], 2),
+    (3 * MIB - 1, [(3 * MIB - 2, 1)], 1),
+    (5000, [(4999, 1)], 1),
+])
+@pytest.mark.parametrize("dense", [False, True])
+def test_zeros_are_not_written_where_no_holes_are_told(world, size, data, written, dense):
+    """Not even those that the source has written out."""
+    source, target = world.disk()
+    pieces(source, size, *data)
+    if dense:
+        with open(f"{source}.dense", "wb") as file:
+            file.write(content(source))
+        os.rename(f"{source}.dense", source)
+    before = sources(world)
+    shows(world.do("copy", BLIND), result="ok")
+    assert_complete(world, before)
+    assert os.stat(target).st_blocks * 512 <= written * UNIT
+
+
+def test_what_was_not_written_is_not_read_back(world):
+    source, _ = world.disk()
+    pieces(source, 3 * MIB, (0, MIB), (2 * MIB, MIB))
+    before = sources(world)
+    shows(world.do("copy", f"{BLIND},pread:@{2 * MIB}=EIO"), "cannot compare ", result="failed")
+    shows(world.do("copy", f"{BLIND},pread:@{MIB}=EIO"), result="ok")
     assert_complete(world, before)
 
 
@@ -90,7 +143,10 @@ def test_progress_is_told_while_the_storage_is_slow(world):
     ("fsync:1=EIO", "cannot flush "),
     ("pread:2=EIO", "cannot compare "),
     ("pread:2=flip", "differs from "),
-    ("pread:12=flip", "at byte 6291456: the storage does not keep what is written"),
+    (f"pread:@{6 * MIB}=flip", "at byte 6291456: the storage does not keep what is written"),
+    (f"{BLIND},pread:@{6 * MIB}=flip", "at byte 6291456: the storage does not keep what is written"),
+    (f"{BLIND},pwrite:@{4 * MIB}=ENOSPC", "No space left on device; "),
+    (f"{BLIND},pread:3=EIO", "cannot copy "),
     ("link:1=EPERM", "cannot make a hard link to "),
     ("link:2=EIO", "its name: Input/output error"),
 ])
@@ -102,6 +158,19 @@ def test_a_failure_is_told_and_leaves_nothing(world, fault, words):
     assert_nothing_left(world, before)
     shows(world.do("copy"), result="ok")
     assert_complete(world, before)
+
+
+@pytest.mark.parametrize("faults", ["", "copy_file_range:*=EXDEV"])
+def test_data_where_nothing_was_written_is_found(world, faults):
+    _, target = world.disk()
+    before = sources(world)
+    copy = world.begin("copy", f"{faults},fsync:1=stop").wait_stop()
+    with open(world.part(target), "r+b") as part:
+        part.seek(8 * MIB + 77)
+        part.write(b"x")
+    copy.signal(signal.SIGCONT)
+    shows(copy.end(), f"differs from {world.files[0][0]} at byte {8 * MIB + 77}: ", result="failed")
+    assert_nothing_left(world, before)
 
 
 def test_a_failure_of_the_second_file_takes_the_first_one_back(world):
