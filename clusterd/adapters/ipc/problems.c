@@ -317,10 +317,33 @@ static void about_mirror(struct problems *p, const struct model_journal *row,
         vm->name);
 }
 
+/* Nobody can work on it: it would wait in silence for as long as that is so. */
+static void about_waiting_storage(struct problems *p, const struct model_journal *row,
+                                  const struct model_vm *vm, const char *waits) {
+    char todo[256];
+    (void)snprintf(todo, sizeof(todo),
+                   "clusterctl volume list shows which node lacks which volume, clusterctl node "
+                   "resume ends a drain%s",
+                   row->phase == STORAGE_COPY ? "; clusterctl operation cancel gives the move up"
+                                              : "");
+    add(p, SEVERITY_WARNING, waits, todo,
+        row->phase == STORAGE_COPY     ? "the files of %s are not being moved"
+        : row->phase == STORAGE_FINISH ? "the original files of %s (moved to other storage) are "
+                                         "not being removed"
+                                       : "the copies of the files of %s (not moved to other "
+                                         "storage) are not being removed",
+        vm->name);
+}
+
 /* Files are left over that nobody needs any more. */
 static void about_storage(struct problems *p, const struct model_journal *row) {
     const struct model_vm *vm = model_vm_by_id(p->view->model, row->vm);
+    const char *waits = model_journal_waits(p->view->model, row);
     char todo[256];
+    if (vm && waits) {
+        about_waiting_storage(p, row, vm, waits);
+        return;
+    }
     if (!vm || row->phase == STORAGE_COPY || row->reason[0] == '\0') {
         return;
     }

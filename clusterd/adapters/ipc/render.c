@@ -294,6 +294,21 @@ json_t *render_device(const struct ipc_view *view, const struct model_device *de
 #define FIGURE_FORMATS MOVE_FIGURES(FIGURE_FORMAT, )
 #define FIGURE(S, TYPE, field, LIMIT) , #field, json_of_number((S)->field)
 
+/* What has become of it; of one that is under way, what it waits for. */
+static const char *operation_reason(const struct model *m,
+                                    const struct model_operation *operation) {
+    if (operation->state != OPERATION_RUNNING || operation->reason[0]) {
+        return operation->reason;
+    }
+    MODEL_EACH(model_journal, row, &m->journal) {
+        const char *waits = row->operation == operation->id ? model_journal_waits(m, row) : NULL;
+        if (waits) {
+            return waits;
+        }
+    }
+    return operation->reason;
+}
+
 json_t *render_operation(const struct model *m, const struct model_operation *operation) {
     json_t *vms = json_array();
     const struct operation_vm *items = operation->vms.items;
@@ -309,14 +324,16 @@ json_t *render_operation(const struct model *m, const struct model_operation *op
                       json_of_text(item->reason), "live_failure",
                       json_of_text(item->live_failure) MOVE_FIGURES(FIGURE, item)));
     }
-    return json_pack(
-        "{so ss so ss so so so sb so ss so so}", "id", json_of_number(operation->id), "kind",
-        operation_kind_name(operation->kind), "subject", json_of_text(operation->subject), "state",
-        operation_state_name(operation->state), "reason", json_of_text(operation->reason),
-        "started_ms", json_of_number(operation->started_ms), "ended_ms",
-        json_of_number(operation->ended_ms), "cancelled", operation->cancelled != 0, "vms", vms,
-        "cause", move_cause_name(operation->cause), "why", json_of_text(operation->why),
-        "deadline_ms", json_of_number(operation->deadline_ms));
+    return json_pack("{so ss so ss so so so sb so ss so so}", "id", json_of_number(operation->id),
+                     "kind", operation_kind_name(operation->kind), "subject",
+                     json_of_text(operation->subject), "state",
+                     operation_state_name(operation->state), "reason",
+                     json_of_text(operation_reason(m, operation)), "started_ms",
+                     json_of_number(operation->started_ms), "ended_ms",
+                     json_of_number(operation->ended_ms), "cancelled", operation->cancelled != 0,
+                     "vms", vms, "cause", move_cause_name(operation->cause), "why",
+                     json_of_text(operation->why), "deadline_ms",
+                     json_of_number(operation->deadline_ms));
 }
 
 json_t *render_event(const struct model_event *event) {

@@ -256,6 +256,27 @@ bool model_node_sees_volumes(const struct model *m, uint32_t node, const struct 
     return sees;
 }
 
+const char *model_journal_waits(const struct model *m, const struct model_journal *row) {
+    const struct model_vm *vm = model_vm_by_id(m, row->vm);
+    bool sees = false;
+    /* Whoever has the order is at work; and what QEMU copies, its own node does. */
+    if (!vm || vm->order != ORDER_NONE || model_vm_is_bound(m, vm)) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < m->members.n; i++) {
+        const struct model_node *node = model_node_by_id(m, m->members.v[i]);
+        if (node && model_node_sees_volumes(m, node->id, &vm->volumes) &&
+            model_node_sees_volumes(m, node->id, &row->volumes)) {
+            if (node->service == SERVICE_ACTIVE) {
+                return NULL;
+            }
+            sees = true;
+        }
+    }
+    return sees ? "it waits: the nodes that have all volumes of the move are drained"
+                : "it waits: no node has all volumes of the move";
+}
+
 const char *model_node_name(const struct model *m, uint32_t id) {
     const struct model_node *node = model_node_by_id(m, id);
     return node ? node->name : "a node that is not configured";

@@ -376,6 +376,8 @@ bool model_vm_is_bound(const struct model *m, const struct model_vm *vm);
 bool model_journal_is_called_off(const struct model *m, const struct model_journal *row);
 /* All of those volumes are there, as far as the node sees. */
 bool model_node_sees_volumes(const struct model *m, uint32_t node, const struct wire_strs *names);
+/* Why a storage move that is to go on is nobody's work now; NULL if it is, or soon will be. */
+const char *model_journal_waits(const struct model *m, const struct model_journal *row);
 /* Whether the node carries out an order that works on files alone: they are a VM's, so it counts as
  * a node that runs one. */
 bool model_node_works_on_files(const struct model *m, uint32_t node);

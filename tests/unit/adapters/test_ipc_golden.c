@@ -404,6 +404,16 @@ static void test_storage_moves(void **state) {
     (void)state;
     check("vm.show-storage-copy", "vm.show", ",\"vm\":\"quiet\"", "");
     assert_status("other storage", false); /* it is under way */
+    assert_status("are not being moved", false);
+    struct model_node *only = model_row(&model.nodes, model_node_by_id(&model, 1));
+    only->service = SERVICE_DRAINED;
+    assert_status("the files of quiet are not being moved", true);
+    assert_status("it waits: the nodes that have all volumes of the move are drained", true);
+    row->operation = 77;
+    char *shown = answer_text("operation.show", ",\"operation\":77", "");
+    assert_non_null(strstr(shown, "it waits: the nodes that have all volumes"));
+    free(shown);
+    only->service = SERVICE_ACTIVE;
     row->phase = STORAGE_FINISH;
     assert_status("other storage", false);
     set(&row->reason, "quiet on n1: cannot remove /srv/csv1/quiet.qcow2");

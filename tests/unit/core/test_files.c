@@ -131,6 +131,35 @@ static void copied(void **state) {
     bench_end(&b);
 }
 
+/* What nobody can work on says so, in each phase. */
+static void waits_for_a_node(void **state) {
+    static const char nobody[] = "it waits: no node has all volumes of the move";
+    struct bench b;
+    (void)state;
+    begin(&b);
+    ask(&b);
+    const struct model_vm *vm = bench_vm(&b, "vm1");
+    assert_null(model_journal_waits(&b.m, model_journal_of_vm(&b.m, vm->id)));
+    assert_int_equal(bench_order(&b, vm, ORDER_COPY, 2, 0), REPLY_OK);
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_int_equal(GIVE(&b, VOLUME_HEALTH, .volume = csv1, .node = i, .incarnation = 10 + i,
+                              .state = VOLUME_FAILED),
+                         REPLY_OK);
+    }
+    assert_null(model_journal_waits(&b.m, model_journal_of_vm(&b.m, vm->id))); /* it is at work */
+    assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_OFF), REPLY_OK);
+    assert_int_equal(phase(&b), STORAGE_FINISH);
+    assert_string_equal(model_journal_waits(&b.m, model_journal_of_vm(&b.m, vm->id)), nobody);
+    bench_volume_ok(&b, csv1);
+    assert_null(model_journal_waits(&b.m, model_journal_of_vm(&b.m, vm->id)));
+    for (uint32_t i = 1; i <= 3; i++) {
+        bench_node(&b, i)->service = SERVICE_DRAINED;
+    }
+    assert_non_null(strstr(model_journal_waits(&b.m, model_journal_of_vm(&b.m, vm->id)),
+                           "that have all volumes of the move are drained"));
+    bench_end(&b);
+}
+
 static void not_copied(void **state) {
     static const enum agent_result results[] = {RESULT_FAILED, RESULT_TIMEOUT, RESULT_CANCELLED};
     (void)state;
@@ -200,11 +229,9 @@ static void copying_node_is_lost(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(copied),
-        cmocka_unit_test(not_copied),
-        cmocka_unit_test(cancelled),
-        cmocka_unit_test(copying_node_is_lost),
+        cmocka_unit_test(refusals),         cmocka_unit_test(copied),
+        cmocka_unit_test(waits_for_a_node), cmocka_unit_test(not_copied),
+        cmocka_unit_test(cancelled),        cmocka_unit_test(copying_node_is_lost),
     };
     return cmocka_run_group_tests_name("core_files", tests, NULL, NULL);
 }
