@@ -3,9 +3,11 @@
 #include "host_copy.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../shared/ocf.h"
+#include "host_digest.h"
 #include "operation.h"
 
 enum { TELL_MS = 250 };
@@ -83,7 +85,8 @@ int host_copy_write(struct host_files *files, const char *path, const uint8_t *d
 struct pump {
     struct host_copy *copy;
     struct host_files *files; /* they keep the reason of a failure */
-    virStreamPtr to;
+    virStreamPtr to;          /* NULL: it is only read */
+    struct host_digest digest;
 };
 
 static void tell(struct host_copy *copy) {
@@ -109,9 +112,10 @@ static int pump_data(virStreamPtr from, const char *data, size_t size, void *con
     (void)from;
 
     if (operation_stopped(pump->copy->operation) != STOP_NONE ||
-        send_all(pump->to, data, size) < 0) {
+        (pump->to != NULL && send_all(pump->to, data, size) < 0)) {
         return -1;
     }
+    host_digest_data(&pump->digest, data, size);
     pump->copy->done_bytes += size;
     tell(pump->copy);
     return (int)size;
@@ -122,9 +126,10 @@ static int pump_hole(virStreamPtr from, long long length, void *context) {
     (void)from;
 
     if (operation_stopped(pump->copy->operation) != STOP_NONE ||
-        virStreamSendHole(pump->to, length, 0) < 0) {
+        (pump->to != NULL && virStreamSendHole(pump->to, length, 0) < 0)) {
         return -1;
     }
+    host_digest_hole(&pump->digest, (uint64_t)length);
     pump->copy->done_bytes += (uint64_t)length;
     tell(pump->copy);
     return 0;
@@ -156,6 +161,35 @@ static int run_pump(struct pump *pump, virStreamPtr from, virStorageVolPtr sourc
     return virStreamFinish(pump->to) < 0 ? host_files_failed(to) : 0;
 }
 
+/* Reads the copy back. */
+static int run_check(struct pump *pump, virStreamPtr from, virStorageVolPtr target) {
+    if (virStorageVolDownload(target, from, 0, 0, VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM) < 0) {
+        return host_files_failed(pump->files);
+    }
+    if (virStreamSparseRecvAll(from, pump_data, pump_hole, pump) < 0) {
+        int r = host_files_failed(pump->files);
+        return operation_stopped(pump->copy->operation) != STOP_NONE ? -ECANCELED : r;
+    }
+    return virStreamFinish(from) < 0 ? host_files_failed(pump->files) : 0;
+}
+
+/* Nobody else sees whether the network and the other host's storage keep what they are given. */
+static int check_volume(struct host_copy *copy, struct host_files *to, virStorageVolPtr target,
+                        uint64_t expected) {
+    virStreamPtr stream = virStreamNew(to->conn, 0);
+    struct pump pump = {.copy = copy, .files = to};
+
+    int r = stream != NULL ? run_check(&pump, stream, target) : host_files_failed(to);
+    put(stream);
+    if (r == 0 && host_digest_end(&pump.digest) != expected) {
+        snprintf(to->error, sizeof(to->error),
+                 "its copy, read back, differs from it: the storage or the network does not keep "
+                 "what is written, or somebody writes to one of them");
+        return -EIO;
+    }
+    return r;
+}
+
 static int copy_volume(struct host_copy *copy, struct host_files *from, virStorageVolPtr source,
                        struct host_files *to, virStorageVolPtr target) {
     virStreamPtr stream = virStreamNew(from->conn, 0);
@@ -165,7 +199,7 @@ static int copy_volume(struct host_copy *copy, struct host_files *from, virStora
                                               : host_files_failed(to);
     put(stream);
     put(pump.to);
-    return r;
+    return r < 0 ? r : check_volume(copy, to, target, host_digest_end(&pump.digest));
 }
 
 int host_copy_file(struct host_copy *copy, struct host_files *from, const char *from_path,

@@ -12,14 +12,14 @@ struct operation;
 
 struct host_copy {
     struct operation *operation; /* it is stopped with this */
-    uint64_t total_bytes;        /* of all files, for the progress */
+    uint64_t total_bytes;        /* of all files, for the progress: each is copied and read back */
     uint64_t done_bytes;
     uint64_t began_ms;
     uint64_t told_ms;
 };
 
-/* One file of one host over one, of the same length, of another. 0; -ECANCELED;
- * -ENOENT; -EIO: the error of `to` says why. */
+/* One file of one host over one, of the same length, of another, and reads the copy back: it has
+ * the same content. 0; -ECANCELED; -ENOENT; -EIO: the error of `to` says why. */
 int host_copy_file(struct host_copy *copy, struct host_files *from, const char *from_path,
                    struct host_files *to, const char *to_path);
 

@@ -4,7 +4,7 @@
  *
  *                                      source            target
  *     the target's files are made      can be started    nothing
- *     they are filled                  can be started    nothing
+ *     they are filled, and read back   can be started    nothing
  *     its definition arrives           can be started    disarmed: cannot be started
  *     the source's definition goes     nothing           disarmed
  *     it is armed                      nothing           can be started
@@ -72,7 +72,7 @@ static int copy_files(struct hosts *hosts, const struct hosts_plan *plan) {
 
     operation_step(hosts->operation, "copying the files");
     for (size_t i = 0; i < plan->files.count; i++) {
-        copy.total_bytes += plan->sizes[i];
+        copy.total_bytes += 2 * plan->sizes[i];
     }
     for (size_t i = 0; i < plan->files.count; i++) {
         const struct move_file *file = &plan->files.files[i];
@@ -87,7 +87,7 @@ static int copy_files(struct hosts *hosts, const struct hosts_plan *plan) {
     return 0;
 }
 
-/* Has the copy the right length, and is the source as it was? */
+/* Is the source as it was, and the copy of its length? The content has been read back. */
 static int verify(struct hosts *hosts, const struct hosts_plan *plan) {
     struct host_file here, there;
 

@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -258,6 +259,32 @@ def test_interrupted(hosts, started):
     if started:
         hosts.ticks("v")
         hosts.sound("v")
+
+
+# Waits until the end of a file has been written, and writes over it.
+SPOIL = """
+import os, sys, time
+path = sys.argv[1]
+while not os.path.exists(path) or os.path.getsize(path) == 0:
+    time.sleep(0.001)
+file = os.open(path, os.O_RDWR)
+at = os.fstat(file).st_size - 4096
+while not any(os.pread(file, 4096, at)):
+    time.sleep(0.001)
+os.pwrite(file, b"spoiled", at)
+"""
+
+
+def test_a_copy_that_is_spoiled(hosts):
+    """Its length is right: only reading it back tells."""
+    large(hosts, False)
+    with subprocess.Popen(hosts.lab.command("n2", ["python3", "-c", SPOIL, f"{NEW}/large.raw"])) as spoiler:
+        said = begin(hosts).end()
+        assert spoiler.wait(60) == 0
+    refused(said, "large.raw: its copy, read back, differs from it", code=FAILED)
+    assert hosts.where("v") == HERE_OFF
+    assert hosts.sh("n2", f"ls {NEW}") == ""
+    hosts.nothing_is_left("v")
 
 
 @pytest.mark.parametrize("started", [False, True], ids=["off", "running"])
