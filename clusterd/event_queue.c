@@ -65,6 +65,7 @@ static void pack_agent(struct packer *p, struct core_agent *agent) {
     agent->seen = seen;
     pack_texts(p, &agent->models);
     pack_texts(p, &agent->machines);
+    pack_texts(p, &agent->networks);
 }
 
 static void pack_event(struct packer *p, struct core_event *event) {

@@ -71,6 +71,11 @@ static void put_remedy(struct line *line, const struct placement_problem *p, uin
                             "number", v->volume);
         placement_line_text(line, " reachable and healthy there");
         break;
+    case PLACEMENT_NETWORK_MISSING:
+        placement_line_name(line, p->network_names != NULL ? p->network_names[v->network] : NULL,
+                            "network", v->network);
+        placement_line_text(line, " there");
+        break;
     case PLACEMENT_EXCLUDED:
         placement_line_text(line, "another attempt of what failed there");
         break;

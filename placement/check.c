@@ -32,8 +32,8 @@ static bool index_ok(uint32_t index, uint32_t limit) {
 static int sizes_check(const struct placement_problem *p) {
     if (p->n_nodes > PLACEMENT_NODES_MAX || p->n_vms > PLACEMENT_VMS_MAX ||
         p->n_rules > PLACEMENT_RULES_MAX || p->n_volumes > PLACEMENT_VOLUMES_MAX ||
-        p->n_cpu_models > PLACEMENT_CPU_MODELS_MAX || p->n_machines > PLACEMENT_MACHINES_MAX ||
-        p->n_resources > PLACEMENT_RESOURCES_MAX) {
+        p->n_networks > PLACEMENT_NETWORKS_MAX || p->n_cpu_models > PLACEMENT_CPU_MODELS_MAX ||
+        p->n_machines > PLACEMENT_MACHINES_MAX || p->n_resources > PLACEMENT_RESOURCES_MAX) {
         return -E2BIG;
     }
     if (p->n_resources <= PLACEMENT_CPU) {
@@ -63,7 +63,8 @@ static int node_check(const struct placement_problem *p, const struct placement_
     }
     if ((unsigned)node->state >= PLACEMENT_NODE_STATE_COUNT || node->site >= p->n_nodes ||
         node->rack >= p->n_nodes || !set_ok(&node->volumes, p->n_volumes) ||
-        !set_ok(&node->cpu_models, p->n_cpu_models) || !set_ok(&node->machines, p->n_machines)) {
+        !set_ok(&node->networks, p->n_networks) || !set_ok(&node->cpu_models, p->n_cpu_models) ||
+        !set_ok(&node->machines, p->n_machines)) {
         return -EINVAL;
     }
     return 0;
@@ -79,8 +80,9 @@ static int vm_check(const struct placement_problem *p, const struct placement_vm
     if (vm->also_on != PLACEMENT_NONE && (vm->host == PLACEMENT_NONE || vm->host == vm->also_on)) {
         return -EINVAL;
     }
-    if (!set_ok(&vm->volumes, p->n_volumes) || !set_ok(&vm->possible, p->n_nodes) ||
-        !set_ok(&vm->preferred, p->n_nodes) || !set_ok(&vm->excluded, p->n_nodes)) {
+    if (!set_ok(&vm->volumes, p->n_volumes) || !set_ok(&vm->networks, p->n_networks) ||
+        !set_ok(&vm->possible, p->n_nodes) || !set_ok(&vm->preferred, p->n_nodes) ||
+        !set_ok(&vm->excluded, p->n_nodes)) {
         return -EINVAL;
     }
     return 0;

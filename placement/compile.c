@@ -53,6 +53,7 @@ static void layout(struct placement_solver *s, struct arena *arena, size_t n_mem
     s->marks = arena_take(arena, n, sizeof(*s->marks));
     s->candidates = arena_take(arena, n, sizeof(*s->candidates));
     s->volume_bits = arena_take(arena, n * s->volume_words, sizeof(*s->volume_bits));
+    s->network_bits = arena_take(arena, n * s->network_words, sizeof(*s->network_bits));
     s->cpu_model_bits = arena_take(arena, n * s->cpu_model_words, sizeof(*s->cpu_model_bits));
     s->machine_bits = arena_take(arena, n * s->machine_words, sizeof(*s->machine_bits));
     s->flags = arena_take(arena, v, sizeof(*s->flags));
@@ -107,6 +108,7 @@ static int make_room(struct placement_solver *s) {
     s->n_resources = p->n_resources;
     s->node_words = bit_words(p->n_nodes);
     s->volume_words = bit_words(p->n_volumes);
+    s->network_words = bit_words(p->n_networks);
     s->cpu_model_words = bit_words(p->n_cpu_models);
     s->machine_words = bit_words(p->n_machines);
     s->n_rule_words = 0;
@@ -153,6 +155,7 @@ static void compile_nodes(struct placement_solver *s) {
     memset(s->leaving, 0, p->n_nodes * sizeof(*s->leaving));
     memset(s->accepts, 0, s->node_words * sizeof(*s->accepts));
     memset(s->volume_bits, 0, p->n_nodes * s->volume_words * sizeof(*s->volume_bits));
+    memset(s->network_bits, 0, p->n_nodes * s->network_words * sizeof(*s->network_bits));
     memset(s->cpu_model_bits, 0, p->n_nodes * s->cpu_model_words * sizeof(*s->cpu_model_bits));
     memset(s->machine_bits, 0, p->n_nodes * s->machine_words * sizeof(*s->machine_bits));
     for (uint32_t k = 0; leaves(s->request.kind) && k < s->request.nodes.n; k++) {
@@ -172,6 +175,9 @@ static void compile_nodes(struct placement_solver *s) {
         }
         for (uint32_t k = 0; k < node->volumes.n; k++) {
             bit_set(&s->volume_bits[i * s->volume_words], node->volumes.index[k]);
+        }
+        for (uint32_t k = 0; k < node->networks.n; k++) {
+            bit_set(&s->network_bits[i * s->network_words], node->networks.index[k]);
         }
         for (uint32_t k = 0; k < node->cpu_models.n; k++) {
             bit_set(&s->cpu_model_bits[i * s->cpu_model_words], node->cpu_models.index[k]);
@@ -286,6 +292,7 @@ static uint64_t class_hash(const struct placement_solver *s, uint32_t vm) {
     hash = mix_set(hash, &v->possible);
     hash = mix_set(hash, &v->excluded);
     hash = mix_set(hash, &v->volumes);
+    hash = mix_set(hash, &v->networks);
     for (uint32_t i = s->rules_start[vm]; i < s->rules_start[vm + 1]; i++) {
         const uint32_t r = s->rules_of[i].rule;
         hash = forbids_nodes(s, r) ? mix(hash, r) : hash;
@@ -301,7 +308,7 @@ static bool class_equal(const struct placement_solver *s, uint32_t a, uint32_t b
     const struct placement_vm *va = &s->problem->vms[a], *vb = &s->problem->vms[b];
     if (va->cpu_model != vb->cpu_model || va->machine != vb->machine ||
         !set_equal(&va->possible, &vb->possible) || !set_equal(&va->excluded, &vb->excluded) ||
-        !set_equal(&va->volumes, &vb->volumes)) {
+        !set_equal(&va->volumes, &vb->volumes) || !set_equal(&va->networks, &vb->networks)) {
         return false;
     }
     uint32_t i = s->rules_start[a], k = s->rules_start[b];
@@ -339,10 +346,9 @@ static void row_fill(const struct placement_solver *s, uint32_t vm, uint64_t *ro
         row[v->excluded.index[k] / 64] &= ~(UINT64_C(1) << (v->excluded.index[k] % 64));
     }
     for (uint32_t node = 0; node < p->n_nodes; node++) {
-        bool ok = has_cpu_model(s, v, node) && has_machine(s, v, node);
-        for (uint32_t k = 0; ok && k < v->volumes.n; k++) {
-            ok = bit_test(&s->volume_bits[node * s->volume_words], v->volumes.index[k]);
-        }
+        bool ok = has_cpu_model(s, v, node) && has_machine(s, v, node) &&
+                  missing_volume(s, v, node) == PLACEMENT_NONE &&
+                  missing_network(s, v, node) == PLACEMENT_NONE;
         for (uint32_t i = s->rules_start[vm]; ok && i < s->rules_start[vm + 1]; i++) {
             const struct placement_rule *rule = &p->rules[s->rules_of[i].rule];
             if (forbids_nodes(s, s->rules_of[i].rule)) {
@@ -359,7 +365,8 @@ static void row_fill(const struct placement_solver *s, uint32_t vm, uint64_t *ro
 static bool is_plain(const struct placement_solver *s, uint32_t vm) {
     const struct placement_vm *v = &s->problem->vms[vm];
     return v->cpu_model == PLACEMENT_NONE && v->machine == PLACEMENT_NONE && v->possible.n == 0 &&
-           v->excluded.n == 0 && v->volumes.n == 0 && !(s->flags[vm] & VM_HAS_RULES);
+           v->excluded.n == 0 && v->volumes.n == 0 && v->networks.n == 0 &&
+           !(s->flags[vm] & VM_HAS_RULES);
 }
 
 /* Class 0 is that of VMs without any constraint. `first[class]` and the hash table's slots are on

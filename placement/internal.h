@@ -128,7 +128,7 @@ struct placement_solver {
     struct placement_request request;
     uint32_t n_resources;
     uint32_t n_classes;
-    size_t node_words, volume_words, cpu_model_words, machine_words;
+    size_t node_words, volume_words, network_words, cpu_model_words, machine_words;
 
     /* per node; amounts are [node * n_resources + r] */
     uint64_t *capacities; /* after overcommit */
@@ -143,6 +143,7 @@ struct placement_solver {
     struct node_mark *marks;
     struct candidate *candidates; /* for the explanation */
     uint64_t *volume_bits;        /* [node * volume_words] */
+    uint64_t *network_bits;       /* [node * network_words] */
     uint64_t *cpu_model_bits, *machine_bits;
 
     /* per VM */
@@ -223,6 +224,26 @@ static inline bool has_machine(const struct placement_solver *s, const struct pl
                                uint32_t node) {
     return v->machine == PLACEMENT_NONE ||
            bit_test(&s->machine_bits[node * s->machine_words], v->machine);
+}
+
+/* The first of the set that is not among a node's bits; or NONE. */
+static inline uint32_t first_missing(const uint64_t *bits, const struct placement_set *set) {
+    for (uint32_t k = 0; k < set->n; k++) {
+        if (!bit_test(bits, set->index[k])) {
+            return set->index[k];
+        }
+    }
+    return PLACEMENT_NONE;
+}
+
+static inline uint32_t missing_volume(const struct placement_solver *s,
+                                      const struct placement_vm *v, uint32_t node) {
+    return first_missing(&s->volume_bits[node * s->volume_words], &v->volumes);
+}
+
+static inline uint32_t missing_network(const struct placement_solver *s,
+                                       const struct placement_vm *v, uint32_t node) {
+    return first_missing(&s->network_bits[node * s->network_words], &v->networks);
 }
 
 static inline void bit_set(uint64_t *bits, uint32_t i) {

@@ -99,11 +99,11 @@ static inline uint32_t obstacles_of_node(const struct placement_solver *s, const
     if (!has_machine(s, v, node)) {
         found |= reason_bit(PLACEMENT_MACHINE);
     }
-    for (uint32_t k = 0; k < v->volumes.n; k++) {
-        if (!bit_test(&s->volume_bits[node * s->volume_words], v->volumes.index[k])) {
-            found |= reason_bit(PLACEMENT_VOLUME_MISSING);
-            break;
-        }
+    if (missing_volume(s, v, node) != PLACEMENT_NONE) {
+        found |= reason_bit(PLACEMENT_VOLUME_MISSING);
+    }
+    if (missing_network(s, v, node) != PLACEMENT_NONE) {
+        found |= reason_bit(PLACEMENT_NETWORK_MISSING);
     }
     return found;
 }
@@ -298,7 +298,8 @@ void placement_judge_verdict(const struct placement_solver *s, const struct task
         .waits = score.waits && obstacles == 0,
         .soft_broken = score.soft_broken,
         .preferred_rank = score.preferred_rank,
-        .volume = PLACEMENT_NONE,
+        .volume = missing_volume(s, vm, node),
+        .network = missing_network(s, vm, node),
         .rule = PLACEMENT_NONE,
         .other_vm = PLACEMENT_NONE,
         .node_state = s->problem->nodes[node].state,
@@ -312,11 +313,6 @@ void placement_judge_verdict(const struct placement_solver *s, const struct task
         v.capacity = s->capacities[(size_t)node * s->n_resources + v.resource];
         v.have = free_of(s, node, v.resource);
         v.need = task->need[v.resource];
-    }
-    for (uint32_t k = 0; v.volume == PLACEMENT_NONE && k < vm->volumes.n; k++) {
-        if (!bit_test(&s->volume_bits[node * s->volume_words], vm->volumes.index[k])) {
-            v.volume = vm->volumes.index[k];
-        }
     }
     verdict_rules(s, task, node, &v);
     *ret_verdict = v;

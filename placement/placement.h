@@ -49,6 +49,7 @@
 #define PLACEMENT_VMS_MAX (1u << 20)
 #define PLACEMENT_RESOURCES_MAX 32u
 #define PLACEMENT_VOLUMES_MAX 65536u
+#define PLACEMENT_NETWORKS_MAX 65536u
 #define PLACEMENT_CPU_MODELS_MAX 65536u
 #define PLACEMENT_MACHINES_MAX 65536u
 #define PLACEMENT_RULES_MAX 65536u
@@ -112,8 +113,9 @@ struct placement_node {
     uint32_t vms_max;                 /* at most so many VMs; 0: no limit */
     /* BALANCE: the share of each resource that may be in use (loads); 0: no threshold. */
     uint32_t threshold_permille;
-    uint32_t bandwidth_mb_s;      /* of migrations, in and out together; 0: PLACEMENT_BANDWIDTH */
-    struct placement_set volumes; /* reachable, healthy volumes */
+    uint32_t bandwidth_mb_s;       /* of migrations, in and out together; 0: PLACEMENT_BANDWIDTH */
+    struct placement_set volumes;  /* reachable, healthy volumes */
+    struct placement_set networks; /* networks and bridges that are there; see vm.networks */
     struct placement_set cpu_models; /* guest cpu models that this node can run; see vm.cpu_model */
     struct placement_set machines;   /* machine types that its hypervisor has; see vm.machine */
 };
@@ -139,6 +141,7 @@ struct placement_vm {
     uint32_t cpu_model;             /* must be among the node's cpu_models; NONE: runs on any */
     uint32_t machine;               /* must be among the node's machines; NONE: every node has it */
     struct placement_set volumes;   /* the node must reach all of them */
+    struct placement_set networks;  /* the node must have all of them */
     struct placement_set possible;  /* possible owners, binding; empty: every node */
     struct placement_set preferred; /* preferred owners, tried in this order before any other */
     struct placement_set excluded;  /* not there in this request (a start just failed there) */
@@ -206,6 +209,7 @@ struct placement_problem {
     const struct placement_rule *rules;
     uint32_t n_nodes, n_vms, n_rules;
     uint32_t n_volumes;    /* volume numbers are below this */
+    uint32_t n_networks;   /* network numbers are below this */
     uint32_t n_cpu_models; /* cpu model numbers are below this */
     uint32_t n_machines;   /* machine type numbers are below this */
     uint32_t n_resources;  /* at least 2: memory and cpu */
@@ -218,6 +222,7 @@ struct placement_problem {
     const uint64_t *loads;
     const struct placement_resource *resources; /* n_resources; NULL: built-in names */
     const char *const *volume_names;            /* n_volumes, for texts only; may be NULL */
+    const char *const *network_names;           /* n_networks, likewise: "bridge br0" */
     const char *const *machine_names;           /* n_machines, likewise */
     uint64_t seed; /* for all random choices, which only the search for better plans makes */
 };
@@ -300,7 +305,8 @@ enum placement_reason {
     PLACEMENT_NODE_LEAVING, /* the node is among the request's nodes (drained or lost) */
     PLACEMENT_CPU_MODEL,
     PLACEMENT_MACHINE,
-    PLACEMENT_VOLUME_MISSING, /* verdict.volume */
+    PLACEMENT_VOLUME_MISSING,  /* verdict.volume */
+    PLACEMENT_NETWORK_MISSING, /* verdict.network */
     PLACEMENT_EXCLUDED,
     PLACEMENT_NODE_RULE,     /* hard ON_NODES or NOT_ON_NODES; verdict.rule */
     PLACEMENT_AFFINITY,      /* hard TOGETHER; verdict.rule */
@@ -373,6 +379,7 @@ struct placement_verdict {
     uint64_t soft_broken;    /* weights of soft rules broken there */
     uint32_t preferred_rank; /* 0: first of its preferred owners; NONE: not one */
     uint32_t volume;         /* the first one missing, or NONE */
+    uint32_t network;        /* likewise */
     uint32_t rule;           /* the first hard, else soft rule that it breaks; or NONE */
     uint32_t other_vm;       /* a VM that keeps it out by an APART `rule`, or NONE */
     enum placement_node_state node_state;

@@ -34,6 +34,7 @@ static const char *const reason_names[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_CPU_MODEL] = "lacks the CPU model",
     [PLACEMENT_MACHINE] = "lacks the machine type",
     [PLACEMENT_VOLUME_MISSING] = "lacks a volume",
+    [PLACEMENT_NETWORK_MISSING] = "lacks a network",
     [PLACEMENT_EXCLUDED] = "excluded this time",
     [PLACEMENT_NODE_RULE] = "forbidden by a node rule",
     [PLACEMENT_AFFINITY] = "forbidden by affinity",
@@ -203,6 +204,11 @@ static void put_obstacle(struct line *line, const struct placement_problem *p, u
         placement_line_name(line, p->volume_names != NULL ? p->volume_names[v->volume] : NULL,
                             "number", v->volume);
         placement_line_text(line, " is not reachable or not healthy there");
+        break;
+    case PLACEMENT_NETWORK_MISSING:
+        placement_line_text(line, "it has no ");
+        placement_line_name(line, p->network_names != NULL ? p->network_names[v->network] : NULL,
+                            "network", v->network);
         break;
     case PLACEMENT_EXCLUDED:
         placement_line_text(line, "excluded this time (it failed there before)");

@@ -138,11 +138,13 @@ static int read_solve(struct cluster_reader *r, const json_t *solve) {
     return error;
 }
 
-/* Nodes that do not list their volumes reach all of them; likewise CPU models and machine types. */
+/* Nodes that do not list their volumes reach all of them; likewise CPU models, machine types and
+ * networks. */
 static int fill_all(struct cluster_reader *r) {
     struct placement_problem *problem = &r->file->problem;
     uint32_t n = r->volumes.n > r->cpu_models.n ? r->volumes.n : r->cpu_models.n;
     n = n > r->machines.n ? n : r->machines.n;
+    n = n > r->networks.n ? n : r->networks.n;
     uint32_t *all = reader_array(r, n, sizeof(*all));
     if (all == NULL) {
         return -ENOMEM;
@@ -160,12 +162,17 @@ static int fill_all(struct cluster_reader *r) {
         if (r->every_machine[i]) {
             r->nodes[i].machines = (struct placement_set){.index = all, .n = r->machines.n};
         }
+        if (r->every_network[i]) {
+            r->nodes[i].networks = (struct placement_set){.index = all, .n = r->networks.n};
+        }
     }
     problem->n_volumes = r->volumes.n;
     problem->volume_names = r->volumes.names;
     problem->n_cpu_models = r->cpu_models.n;
     problem->n_machines = r->machines.n;
     problem->machine_names = r->machines.names;
+    problem->n_networks = r->networks.n;
+    problem->network_names = r->networks.names;
     return 0;
 }
 

@@ -14,7 +14,7 @@ struct raw_node {
     uint32_t state;
     uint32_t cpu_overcommit_permille, vms_max, threshold_permille, bandwidth_mb_s;
     const char *site, *rack;
-    const json_t *volumes, *cpu_models, *machines, *resources;
+    const json_t *volumes, *cpu_models, *machines, *networks, *resources;
 };
 
 /* The engine's states. The last one is the file's own: the node is known to run nothing, and its
@@ -42,6 +42,7 @@ static const struct cluster_field fields[] = {
     {"volumes", FIELD_ARRAY, false, AT(volumes), 0, NULL},
     {"cpu_models", FIELD_ARRAY, false, AT(cpu_models), 0, NULL},
     {"machines", FIELD_ARRAY, false, AT(machines), 0, NULL},
+    {"networks", FIELD_ARRAY, false, AT(networks), 0, NULL},
     {"resources", FIELD_OBJECT, false, AT(resources), 0, NULL},
 };
 
@@ -61,6 +62,7 @@ static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_node
     r->every_volume[i] = raw->volumes == NULL;
     r->every_cpu_model[i] = raw->cpu_models == NULL;
     r->every_machine[i] = raw->machines == NULL;
+    r->every_network[i] = raw->networks == NULL;
     if (raw->volumes != NULL) {
         error = reader_add_set(r, &r->volumes, "volumes", PLACEMENT_VOLUMES_MAX, raw->volumes,
                                &node->volumes);
@@ -72,6 +74,10 @@ static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_node
     if (error == 0 && raw->machines != NULL) {
         error = reader_add_set(r, &r->machines, "machines", PLACEMENT_MACHINES_MAX, raw->machines,
                                &node->machines);
+    }
+    if (error == 0 && raw->networks != NULL) {
+        error = reader_add_set(r, &r->networks, "networks", PLACEMENT_NETWORKS_MAX, raw->networks,
+                               &node->networks);
     }
     return error;
 }
@@ -129,9 +135,11 @@ int cluster_read_nodes(struct cluster_reader *r, const json_t *nodes) {
     r->every_volume = reader_array(r, n, sizeof(*r->every_volume));
     r->every_cpu_model = reader_array(r, n, sizeof(*r->every_cpu_model));
     r->every_machine = reader_array(r, n, sizeof(*r->every_machine));
+    r->every_network = reader_array(r, n, sizeof(*r->every_network));
     r->capacities = reader_array(r, n * problem->n_resources, sizeof(*r->capacities));
     if (r->nodes == NULL || r->failed == NULL || r->goes_off == NULL || r->every_volume == NULL ||
-        r->every_cpu_model == NULL || r->every_machine == NULL || r->capacities == NULL) {
+        r->every_cpu_model == NULL || r->every_machine == NULL || r->every_network == NULL ||
+        r->capacities == NULL) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < n; i++) {

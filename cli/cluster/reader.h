@@ -37,13 +37,13 @@ struct cluster_reader {
     uint64_t *needs;
     uint64_t *loads; /* NULL until a VM has one */
     struct cluster_names volumes;
-    struct cluster_names cpu_models, machines;
+    struct cluster_names cpu_models, machines, networks;
     struct cluster_names resource_names;
     struct cluster_names sites; /* also used for racks */
     bool *failed;               /* per node: nothing runs there, whatever VMs say */
     bool *goes_off;             /* per node: to be emptied and turned off */
     bool *every_volume;         /* per node: the file does not list its volumes */
-    bool *every_cpu_model, *every_machine;
+    bool *every_cpu_model, *every_machine, *every_network;
     bool *waits; /* per VM: it has no host and needs one */
     bool *off;   /* per VM: asleep or to stay off; only events.ready wakes it */
     bool *moves; /* per VM: it runs and must leave its host */

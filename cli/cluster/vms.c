@@ -17,7 +17,7 @@ struct raw_vm {
     int32_t priority;
     uint32_t mobility, start_ms;
     bool sleeping, stay_off, no_auto_start;
-    const json_t *possible, *preferred, *excluded, *volumes, *resources, *load;
+    const json_t *possible, *preferred, *excluded, *volumes, *networks, *resources, *load;
 };
 
 struct raw_load {
@@ -52,6 +52,7 @@ static const struct cluster_field fields[] = {
     {"machine", FIELD_NAME_OR_NULL, false, AT(machine), 0, NULL},
     {"bound_machine", FIELD_NAME_OR_NULL, false, AT(bound_machine), 0, NULL},
     {"volumes", FIELD_ARRAY, false, AT(volumes), 0, NULL},
+    {"networks", FIELD_ARRAY, false, AT(networks), 0, NULL},
     {"possible", FIELD_ARRAY, false, AT(possible), 0, NULL},
     {"preferred", FIELD_ARRAY, false, AT(preferred), 0, NULL},
     {"excluded", FIELD_ARRAY, false, AT(excluded), 0, NULL},
@@ -158,6 +159,10 @@ static int read_sets(struct cluster_reader *r, uint32_t i, const struct raw_vm *
     if (error == 0 && raw->volumes != NULL) {
         error = reader_add_set(r, &r->volumes, "volumes", PLACEMENT_VOLUMES_MAX, raw->volumes,
                                &vm->volumes);
+    }
+    if (error == 0 && raw->networks != NULL) {
+        error = reader_add_set(r, &r->networks, "networks", PLACEMENT_NETWORKS_MAX, raw->networks,
+                               &vm->networks);
     }
     if (error == 0) {
         error = read_cpu_model(r, i, raw);

@@ -114,6 +114,7 @@ enum core_agent_line {
     AGENT_VOLUME,     /* volume watch: volume_ok, seen[], free_mb, total_mb, reason */
     AGENT_CPU_MODELS, /* vm host-cpu: models, machines */
     AGENT_AUTOSTART,  /* a definition here: uuid, autostart */
+    AGENT_NETWORKS,   /* vm watch: networks, all that there are now */
     AGENT_DISKS       /* a domain here: uuid, generation, reason: the disks that have changed; "" */
 };
 
@@ -155,7 +156,7 @@ struct core_agent {
     uint64_t free_mb, total_mb;
     const struct core_seen *seen;
     uint32_t n_seen;
-    struct wire_strs models, machines;
+    struct wire_strs models, machines, networks;
     MOVE_FIGURES(WIRE_MEMBER, core_agent)      /* vm migrate_to */
     PREDICTION_FIELDS(WIRE_MEMBER, core_agent) /* vm predict */
     const char *machine; /* DONE, DOMAIN: the machine type the VM runs with; "" or NULL: unknown */

@@ -8,6 +8,7 @@
 #include "core/model/fence_devices.h"
 #include "core/model/machine.h"
 #include "core/model/needed_protocol.h"
+#include "core/model/network.h"
 #include "core/planner/planner.h"
 #include "core/policy/outlook.h"
 #include "core/request.h"
@@ -154,11 +155,16 @@ static bool has_machine(const struct cmd_vm_add *add, const struct model_node *n
            machine_find(&node->machines, known(add->arch), add->machine) != NULL;
 }
 
+/* Asked for one network at a time. */
+static bool has_network(const struct cmd_vm_add *add, const struct model_node *node) {
+    return network_is_there(&node->networks, add->networks.v[0]);
+}
+
 /*
- * If only one of the possible owners has the CPU or the machine type, the VM cannot fail over; if
- * none has it, the VM cannot start. Someone who names a single possible owner has accepted that.
- * CPUs that mirror the host (host-passthrough, ...) can start anywhere; the agent warns about the
- * rest. NULL: enough nodes have it.
+ * If only one of the possible owners has the CPU, the machine type or a network, the VM cannot fail
+ * over; if none has it, the VM cannot start. Someone who names a single possible owner has accepted
+ * that. CPUs that mirror the host (host-passthrough, ...) can start anywhere; the agent warns about
+ * the rest. NULL: enough nodes have it.
  */
 static const char *too_few(struct core *c, const struct cmd_vm_add *add,
                            bool (*has)(const struct cmd_vm_add *, const struct model_node *),
@@ -198,7 +204,23 @@ static int request_add(struct core *c, const struct core_request *request) {
         text =
             too_few(c, add, has_machine, "/domain/os/type", "has the machine type", add->machine);
     }
-    return text ? refuse(c, request, text, hint) : propose(c, request, add);
+    for (uint32_t i = 0; !text && i < add->networks.n; i++) {
+        struct cmd_vm_add one = *add;
+        char words[NETWORK_MAX_WORDS];
+        one.networks = (struct wire_strs){.v = &add->networks.v[i], .n = 1};
+        network_words(add->networks.v[i], words, sizeof(words));
+        hint = "make it there as well, or choose one that more of its nodes have";
+        text = too_few(c, &one, has_network, "/domain/devices/interface", "has",
+                       outbox_text(&c->out, "%s", words));
+    }
+    if (text) {
+        return refuse(c, request, text, hint);
+    }
+    struct cmd_vm_add command = *add;
+    if (version_of_command(COMMAND_VM_ADD, add) > c->replica.protocol) {
+        command.networks = (struct wire_strs){0}; /* older members would not keep them */
+    }
+    return propose(c, request, &command);
 }
 
 /*

@@ -61,7 +61,8 @@ WIRE_STRUCT(report_order);
     F(S, STRS, cpu_models, 512)           \
     F(S, LIST, domains, report_domain)    \
     F(S, LIST, orders, report_order) /* that its agents still carry out */ \
-    F(S, STRS, machines, 1024) /* machine types: "ARCH/NAME", "ARCH/ALIAS=NAME" */
+    F(S, STRS, machines, 1024) /* machine types: "ARCH/NAME", "ARCH/ALIAS=NAME" */ \
+    F(S, STRS, networks, WIRE_MAX_NETWORKS) /* "bridge/br0", "network/lan", "device/eth1" */
 
 #define WIRE_FIELDS_cmd_node_libvirt(F, S) /* libvirt stopped answering, or answers again */ \
     F(S, U32, node, 0)                   \
@@ -137,7 +138,8 @@ WIRE_STRUCT(resource_amount);
     F(S, STR, machine, WIRE_MAX_NAME) /* as in the definition: may be an alias, or "" */ \
     F(S, STR, arch, WIRE_MAX_NAME) \
     F(S, U8, move_policy, 4) /* enum vm_move_policy */ \
-    F(S, U8, mobility, 2) /* enum vm_mobility */
+    F(S, U8, mobility, 2) /* enum vm_mobility */ \
+    F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* that its node must have; as in node_report */
 
 #define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
 

@@ -21,8 +21,10 @@
 #define WIRE_MAX_DOWNTIME_MS 60000u               /* of a live move; the same as of the setting */
 #define WIRE_MAX_DEADLINE_MS UINT64_C(2592000000) /* of a drain: 30 days */
 #define WIRE_MAX_MBPS 1000000u                    /* of a move; likewise */
-#define WIRE_MAX_RULE_VMS 1000u                   /* named by one rule */
-#define WIRE_MAX_WEIGHT 1000000u                  /* of a soft rule */
+#define WIRE_MAX_NETWORKS 512u                    /* bridges and libvirt networks of a node */
+#define WIRE_MAX_VM_NETWORKS 64u
+#define WIRE_MAX_RULE_VMS 1000u  /* named by one rule */
+#define WIRE_MAX_WEIGHT 1000000u /* of a soft rule */
 /* Files of one storage move. An agent gets all their paths in one environment variable, for which
  * Linux has 128 KiB. */
 #define WIRE_MAX_STORAGE_FILES 60u

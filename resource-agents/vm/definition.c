@@ -228,6 +228,54 @@ static int read_vcpus(const xmlNode *vcpu, uint64_t *ret_vcpus) {
     return 0;
 }
 
+/* What the interface's node must have; NULL: nothing that has a name. */
+static const char *network_of(const xmlNode *interface, const char **ret_kind) {
+    const xmlNode *source = xml_child(interface, "source");
+
+    if (xml_attr_is(interface, "type", "network")) {
+        *ret_kind = "network";
+        return xml_attr(source, "network");
+    }
+    if (xml_attr_is(interface, "type", "bridge")) {
+        /* To the kernel the bridge of an Open vSwitch is a device like others. */
+        bool open_vswitch = xml_attr_is(xml_child(interface, "virtualport"), "type", "openvswitch");
+        *ret_kind = open_vswitch ? "device" : "bridge";
+        return xml_attr(source, "bridge");
+    }
+    *ret_kind = "device";
+    return xml_attr_is(interface, "type", "direct") ? xml_attr(source, "dev") : NULL;
+}
+
+static bool contains(const json_t *list, const json_t *value) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (json_equal(json_array_get(list, i), value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each once. A name that is too long for the cluster is left out: then nobody looks for it. */
+static json_t *needed_networks(const xmlNode *domain) {
+    json_t *networks = json_array();
+    const xmlNode *interface = xml_child(xml_child(domain, "devices"), "interface");
+
+    for (; networks != NULL && interface != NULL; interface = xml_next(interface)) {
+        const char *kind = NULL;
+        const char *name = network_of(interface, &kind);
+        if (name == NULL || name[0] == '\0' || strlen(kind) + 1 + strlen(name) > WIRE_MAX_NAME ||
+            json_array_size(networks) == WIRE_MAX_VM_NETWORKS) {
+            continue;
+        }
+        json_t *value = json_sprintf("%s/%s", kind, name);
+        if (!contains(networks, value)) {
+            json_array_append(networks, value);
+        }
+        json_decref(value);
+    }
+    return networks;
+}
+
 int definition_needs(const struct definition *definition, json_t *volumes, json_t *disks,
                      json_t **ret_needs, const xmlNode **ret_element, char *reason,
                      size_t reason_size) {
@@ -255,13 +303,14 @@ int definition_needs(const struct definition *definition, json_t *volumes, json_
         return -EINVAL;
     }
     (void)definition_uuid(definition, uuid); /* check_definition() reports a missing one */
-    json_t *needs = json_pack("{so so sI sI sO ss so so so sO}", "name",
-                              jsonl_text(definition_name(definition)), "uuid", jsonl_text(uuid),
-                              "memory_mb", (json_int_t)memory_mb, "vcpus", (json_int_t)vcpus,
-                              "volumes", volumes, "cpu_mode", mode != NULL ? mode : "custom",
-                              "cpu_model", jsonl_text(model != NULL ? model : ""), "machine",
-                              jsonl_text(machine != NULL ? machine : ""), "arch",
-                              jsonl_text(arch != NULL ? arch : ""), "disks", disks);
+    json_t *needs =
+        json_pack("{so so sI sI sO so ss so so so sO}", "name",
+                  jsonl_text(definition_name(definition)), "uuid", jsonl_text(uuid), "memory_mb",
+                  (json_int_t)memory_mb, "vcpus", (json_int_t)vcpus, "volumes", volumes, "networks",
+                  needed_networks(definition->domain), "cpu_mode", mode != NULL ? mode : "custom",
+                  "cpu_model", jsonl_text(model != NULL ? model : ""), "machine",
+                  jsonl_text(machine != NULL ? machine : ""), "arch",
+                  jsonl_text(arch != NULL ? arch : ""), "disks", disks);
     if (needs == NULL) {
         return -ENOMEM;
     }

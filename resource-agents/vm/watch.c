@@ -43,6 +43,7 @@ struct watch {
     /* The teller's own members. */
     struct watched_list list;
     struct autostarts autostarts;
+    struct networks networks;
     struct usage usage;
     uint64_t usage_due_ms;
 };
@@ -73,6 +74,7 @@ static void tell_usage_if_due(struct watch *watch, virConnectPtr conn) {
     if (conn != NULL) {
         watched_sweep(&watch->list, conn);
         autostarts_tell(&watch->autostarts, conn);
+        networks_tell(&watch->networks, conn);
         watched_tell_all_disks(&watch->list, conn);
     }
 }
@@ -150,6 +152,7 @@ static void follow(struct watch *watch, virConnectPtr conn) {
             news_free(news);
             continue;
         }
+        networks_tell_if_changed(&watch->networks, conn);
         if (sweep_ms < settled_ms && ocf_now_ms() >= sweep_ms) {
             sweep_ms += SETTLING_SWEEP_MS;
             watched_sweep(&watch->list, conn);
@@ -172,6 +175,8 @@ static void use_connection(struct watch *watch, virConnectPtr conn) {
     tell_connected(conn);
     atomic_store(&watch->told_disconnected, false);
     autostarts_tell(&watch->autostarts, conn);
+    networks_follow(&watch->networks, conn);
+    networks_tell(&watch->networks, conn);
     if (watched_tell_all(&watch->list, conn) < 0) {
         snprintf(reason, sizeof(reason), "cannot list the VMs: %s", host_error());
         tell_disconnected(watch, reason);
@@ -189,6 +194,7 @@ static void *teller_main(void *data) {
         virConnectPtr conn = open_at_last(watch);
         uint64_t opened_ms = ocf_now_ms();
         use_connection(watch, conn);
+        networks_unfollow(&watch->networks, conn);
         queue_unfollow(&watch->queue, conn);
         virConnectClose(conn);
         watched_clear(&watch->list);
@@ -250,6 +256,7 @@ int action_watch(const struct params *params, const char *xml, size_t xml_len) {
         return OCF_ERR_GENERIC;
     }
     watch_socket_dir(&watch);
+    networks_begin(&watch.networks, &watch.queue);
     int r = pthread_create(&teller, NULL, teller_main, &watch);
     if (r != 0) {
         ocf_log("vm watch on %s: cannot start: %s", ocf_node(), strerror(r));

@@ -22,6 +22,7 @@
 #define AGENTS_VM_WATCH_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <jansson.h>
@@ -130,6 +131,24 @@ void watched_sweep(struct watched_list *list, virConnectPtr conn);
 void watched_tell_disks(struct watched *vm, virDomainPtr domain);
 /* Checks all of them. */
 void watched_tell_all_disks(struct watched_list *list, virConnectPtr conn);
+
+/* -- networks.c: bridges and networks -- */
+
+struct networks {
+    struct news_queue *queue; /* woken when something has changed */
+    atomic_bool changed;
+    int event_id; /* of libvirt's events; -1: none */
+    json_t *told; /* owned: what was told last, as a set */
+};
+
+/* Once, by the main thread: follows the kernel's devices. */
+void networks_begin(struct networks *networks, struct news_queue *queue);
+void networks_follow(struct networks *networks, virConnectPtr conn);
+void networks_unfollow(struct networks *networks, virConnectPtr conn);
+/* Reports all that there is, if it differs from what was told last. */
+void networks_tell(struct networks *networks, virConnectPtr conn);
+/* Looks only if an event came. */
+void networks_tell_if_changed(struct networks *networks, virConnectPtr conn);
 
 /* -- autostart.c: definitions that libvirt starts by itself -- */
 

@@ -143,11 +143,57 @@ static void autostart_line(struct sim *s, uint32_t vm, uint32_t node) {
     tell(s, node, item);
 }
 
+/* A node always has one: that of its own addresses. */
+static void networks_line(struct sim *s, uint32_t node) {
+    struct node *n = &s->nodes[node];
+    struct item *item = watch_line(s, node, AGENT_NETWORKS);
+    uint32_t count = 0;
+    n->told_networks[count++] = "device/lo";
+    for (uint32_t i = 0; i < SIM_OFFERS; i++) {
+        if (n->networks[i][0]) {
+            n->told_networks[count++] = n->networks[i];
+        }
+    }
+    item->event.agent.networks = (struct wire_strs){.v = n->told_networks, .n = count};
+    tell(s, node, item);
+}
+
+bool network_is_missing(const struct sim *s, uint32_t vm, uint32_t node) {
+    const char *network = s->vms[vm - 1].network;
+    bool missing = network[0] != '\0';
+    for (uint32_t i = 0; i < SIM_OFFERS; i++) {
+        missing = missing && strcmp(s->nodes[node].networks[i], network) != 0;
+    }
+    return missing;
+}
+
+void sim_network(struct sim *s, uint32_t node, const char *network, bool there) {
+    struct node *n = &s->nodes[node];
+    const char *place = there ? "" : network;
+    bool done = false;
+    for (uint32_t i = 0; i < SIM_OFFERS && !done; i++) {
+        if (strcmp(n->networks[i], place) == 0) {
+            (void)snprintf(n->networks[i], sizeof(n->networks[i]), "%s", there ? network : "");
+            done = true;
+        }
+    }
+    CHECK(done);
+    if (is_watched(s, node)) {
+        networks_line(s, node);
+    }
+}
+
+void sim_needs_network(struct sim *s, uint32_t vm, const char *network) {
+    struct vm *v = &s->vms[vm - 1];
+    (void)snprintf(v->network, sizeof(v->network), "%s", network);
+}
+
 void watch_begin(struct sim *s, uint32_t node) {
     if (!is_watched(s, node)) {
         return; /* libvirtd's start will find it */
     }
     tell(s, node, watch_line(s, node, AGENT_CONNECTED));
+    networks_line(s, node);
     for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
         if (s->vms[vm - 1].autostart[node]) {
             autostart_line(s, vm, node);

@@ -169,6 +169,8 @@ static void begin_start(struct sim *s, struct agent *a) {
         agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
     } else if (copy->state != COPY_NONE || job_of(s, a->vm, a->node)) {
         agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "another copy is here");
+    } else if (network_is_missing(s, a->vm, a->node)) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "Cannot get interface MTU: No such device");
     } else {
         begin_job(a, JOB_START);
         agent_then(s, a, sim_delay(s, 80000), start_ends);

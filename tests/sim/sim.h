@@ -166,6 +166,10 @@ void sim_other_cluster(struct sim *s);
  * not copied. */
 void sim_offer_cpu(struct sim *s, uint32_t node, const char *model);
 void sim_offer_machine(struct sim *s, uint32_t node, const char *machine);
+/* A bridge or network ("bridge/br0") comes or goes on the node; and a VM that needs one, whether
+ * the cluster knows that or not. */
+void sim_network(struct sim *s, uint32_t node, const char *network, bool there);
+void sim_needs_network(struct sim *s, uint32_t vm, const char *network);
 
 /* The guest of the VM, wherever it runs. */
 void sim_crash_guest(struct sim *s, uint32_t vm);

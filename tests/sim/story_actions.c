@@ -540,6 +540,8 @@ const struct pattern story_actions[] = {
     {"add VM and start", add_and_start, NULL},
     {"add VM cpu NAME", story_add_with_cpu, NULL},
     {"add VM machine NAME", story_add_with_machine, NULL},
+    {"add VM network NAME and start", story_add_with_network, NULL},
+    {"network NODES NAME there|gone", story_network, NULL},
     {"snapshot VM made|committed", snapshot, NULL},
     {"accept-disks VM", accept_disks, NULL},
     {"virsh-start VM NODE", virsh_start, NULL},

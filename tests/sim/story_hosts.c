@@ -63,6 +63,23 @@ void story_add_with_machine(struct story *t, const struct words *w) {
     story_command(t, COMMAND_VM_ADD, &add);
 }
 
+void story_add_with_network(struct story *t, const struct words *w) {
+    struct cmd_vm_add add = plain_vm(sim_vm_name(t->sim, (uint32_t)w->v[0]));
+    const char *network = w->text;
+    add.networks = (struct wire_strs){.v = &network, .n = 1};
+    add.start = 1;
+    sim_needs_network(t->sim, (uint32_t)w->v[0], network);
+    story_command(t, COMMAND_VM_ADD, &add);
+}
+
+void story_network(struct story *t, const struct words *w) {
+    for (uint32_t node = 1; node <= t->options.nodes; node++) {
+        if ((uint32_t)w->v[0] >> node & 1) {
+            sim_network(t->sim, node, w->text, w->v[1] == 0);
+        }
+    }
+}
+
 /* The copy is of this moment. */
 void story_storage(struct story *t, const struct words *w) {
     if (w->v[1] == COPY) {

@@ -104,6 +104,7 @@ story_fn story_rule_of_vms, story_rule_of_nodes, story_remove_rule, story_down_b
     story_priority, story_vm_needs, story_move_policy, story_mobility;
 
 /* story_hosts.c */
+story_fn story_network, story_add_with_network;
 story_fn story_cpu, story_machine, story_add_with_cpu, story_add_with_machine, story_storage,
     story_quorum, story_hasty_quorum;
 story_condition story_volume_is;

@@ -153,7 +153,8 @@ struct corosync {
 
 /* ---- node ---- */
 
-#define SIM_OFFERS 4u /* CPU models, machine types */
+#define SIM_OFFERS 4u /* CPU models, machine types, networks */
+#define SIM_NETWORK 40u
 
 /* On a storage: what a node's volume agent writes each second. */
 struct heartbeat_file {
@@ -186,6 +187,8 @@ struct node {
     uint32_t storage; /* what it has at the volume's path */
     const char *cpu_models[SIM_OFFERS], *machines[SIM_OFFERS];
     uint32_t n_cpu_models, n_machines;
+    char networks[SIM_OFFERS][SIM_NETWORK]; /* "": a free place */
+    const char *told_networks[SIM_OFFERS + 1];
 
     struct core *core; /* NULL: no clusterd, or not booted */
     bool alive;        /* the process */
@@ -274,6 +277,7 @@ struct vm {
     uint64_t orders, orders_from_us; /* so many since */
     uint64_t starts, starts_from_us;
     bool removed;
+    char network[SIM_NETWORK]; /* without which it cannot start; "": none */
 };
 
 enum job_kind { JOB_NONE = 0, JOB_MIGRATE, JOB_SAVE, JOB_RESTORE, JOB_START, JOB_STOP };
@@ -500,6 +504,7 @@ void guests_io_error(struct sim *s, uint32_t node, bool error); /* of all that r
 void libvirtd_start(struct sim *s, uint32_t node);
 void libvirtd_end(struct sim *s, uint32_t node);
 void watch_begin(struct sim *s, uint32_t node);
+bool network_is_missing(const struct sim *s, uint32_t vm, uint32_t node);
 
 /* agents.c */
 void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order);

@@ -95,6 +95,7 @@ static const struct {
     {"autostart", AGENT_AUTOSTART, VM_EVENT_NONE, autostart_members, ARRAY_SIZE(autostart_members)},
     {"disks", AGENT_DISKS, VM_EVENT_NONE, change_members, ARRAY_SIZE(change_members)},
     {"usage", AGENT_USAGE, VM_EVENT_NONE, usage_members, ARRAY_SIZE(usage_members)},
+    {"networks", AGENT_NETWORKS, VM_EVENT_NONE, NULL, 0}, /* its list: read_networks() */
 };
 
 struct word {
@@ -228,13 +229,20 @@ static void read_detail(const json_t *value, struct core_agent *agent) {
     agent->handed_over = detail && strcmp(detail, "handed-over") == 0;
 }
 
+static int read_networks(struct agent_line *line) {
+    return read_names(json_object_get(line->json, "networks"), WIRE_MAX_NETWORKS, line->networks,
+                      &line->agent.networks);
+}
+
 static int read_event(const char *name, struct agent_line *line) {
     for (size_t i = 0; i < ARRAY_SIZE(watch_events); i++) {
         if (strcmp(watch_events[i].name, name) == 0) {
             line->agent.line = watch_events[i].line;
             line->agent.domain_event = watch_events[i].domain_event;
-            return read_members(watch_events[i].members, watch_events[i].n_members, line->json,
-                                &line->agent);
+            return watch_events[i].line == AGENT_NETWORKS
+                       ? read_networks(line)
+                       : read_members(watch_events[i].members, watch_events[i].n_members,
+                                      line->json, &line->agent);
         }
     }
     return 0; /* from a newer agent */

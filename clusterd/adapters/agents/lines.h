@@ -22,6 +22,7 @@ struct agent_line {
     struct core_seen seen[AGENT_MAX_SEEN];
     const char *models[AGENT_MAX_MODELS];
     const char *machines[AGENT_MAX_MACHINES];
+    const char *networks[WIRE_MAX_NETWORKS];
 };
 
 /*

@@ -128,6 +128,7 @@ static json_t *render_one_node(const struct planner_problem *planner, uint32_t i
     json_object_set_new(object, "volumes", texts(p->volume_names, &node->volumes));
     json_object_set_new(object, "cpu_models", texts(planner->cpu_models, &node->cpu_models));
     json_object_set_new(object, "machines", texts(planner->machines, &node->machines));
+    json_object_set_new(object, "networks", texts(p->network_names, &node->networks));
     return object;
 }
 
@@ -173,6 +174,7 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     }
     put_machine(object, planner, i);
     put_list(object, "volumes", texts(p->volume_names, &vm->volumes));
+    put_list(object, "networks", texts(p->network_names, &vm->networks));
     put_list(object, "possible", node_names(p, &vm->possible));
     put_list(object, "preferred", node_names(p, &vm->preferred));
     put_list(object, "excluded", node_names(p, &vm->excluded));

@@ -116,11 +116,12 @@ static json_t *missing(struct ipc_error *error, const char *what, const char *na
     return NULL;
 }
 
-/* "x86_64/pc-i440fx-7.2"; an alias with its target: "x86_64/pc=pc-i440fx-7.2". */
-static json_t *machine_names(const struct wire_strs *machines) {
+/* Machine types: "x86_64/pc-i440fx-7.2"; an alias with its target: "x86_64/pc=pc-i440fx-7.2".
+ * Networks: "bridge/br0", "network/lan". */
+static json_t *names(const struct wire_strs *strs) {
     json_t *list = json_array();
-    for (uint32_t i = 0; i < machines->n; i++) {
-        json_array_append_new(list, json_of_text(machines->v[i]));
+    for (uint32_t i = 0; i < strs->n; i++) {
+        json_array_append_new(list, json_of_text(strs->v[i]));
     }
     return list;
 }
@@ -131,7 +132,8 @@ static json_t *node_show(struct ipc_view *view, const char *name, struct ipc_err
         return missing(error, "node", name, "clusterctl node list");
     }
     json_t *object = render_node(view, node);
-    json_object_set_new(object, "machines", machine_names(&node->machines));
+    json_object_set_new(object, "machines", names(&node->machines));
+    json_object_set_new(object, "networks", names(&node->networks));
     return json_pack("{so}", "node", object);
 }
 
@@ -169,6 +171,7 @@ static json_t *vm_show(struct ipc_view *view, const char *name, struct ipc_error
     json_object_set_new(object, "arch", json_of_text(vm->arch));
     json_object_set_new(object, "machine", json_of_text(vm->machine));
     json_object_set_new(object, "machine_running", json_of_text(vm->machine_running));
+    json_object_set_new(object, "networks", names(&vm->networks));
     return json_pack("{so}", "vm", object);
 }
 

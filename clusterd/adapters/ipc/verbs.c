@@ -21,6 +21,7 @@ const struct ipc_arg ipc_needs_args[] = {
     {"cpu_model", ARG_TEXT, false, AT(cmd_vm_add, cpu_model), WIRE_MAX_NAME},
     {"machine", ARG_TEXT, false, AT(cmd_vm_add, machine), WIRE_MAX_NAME},
     {"arch", ARG_TEXT, false, AT(cmd_vm_add, arch), WIRE_MAX_NAME},
+    {"networks", ARG_NAMES, false, AT(cmd_vm_add, networks), WIRE_MAX_VM_NETWORKS},
     {"disks", ARG_CHECKED, false, 0, 0},
     {"mobility", ARG_MOBILITY, false, AT(cmd_vm_add, mobility), 0},
 };

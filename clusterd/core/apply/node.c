@@ -212,16 +212,20 @@ static void store_capacity(struct apply *a, struct model_node *node,
     struct model_node empty = {.name = "", .reason = "", .site = "", .rack = "", .version = ""};
     empty.cpu_models = report->cpu_models;
     empty.machines = report->machines;
+    empty.networks = report->networks;
     struct model_node copy;
     if (wire_copy(&model_node_record, &empty, &copy) < 0) {
         a->error = -ENOMEM;
         return;
     }
-    struct wire_strs former = node->cpu_models, machines = node->machines;
+    struct wire_strs former = node->cpu_models, machines = node->machines,
+                     networks = node->networks;
     node->cpu_models = copy.cpu_models;
     node->machines = copy.machines;
+    node->networks = copy.networks;
     copy.cpu_models = former;
     copy.machines = machines;
+    copy.networks = networks;
     wire_release(&model_node_record, &copy);
 }
 

@@ -52,6 +52,7 @@ static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
         .cpu_model = add->cpu_model,
         .machine = add->machine,
         .arch = add->arch,
+        .networks = add->networks,
         .volumes = add->volumes,
         .priority = add->priority,
         .mobility = add->mobility,

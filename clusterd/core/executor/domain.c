@@ -113,6 +113,7 @@ int executor_domain_line(struct core *c, const struct core_agent *line) {
     case AGENT_DONE:
     case AGENT_USAGE:
     case AGENT_VOLUME:
+    case AGENT_NETWORKS:
     case AGENT_CPU_MODELS: break;
     }
     return 0;

@@ -128,6 +128,7 @@ int executor_agent(struct core *c, const struct core_agent *line) {
     case AGENT_PROGRESS: return send_progress(c, run, line);
     case AGENT_VOLUME: return executor_volume_line(c, run, line);
     case AGENT_CPU_MODELS: return executor_keep_offers(c, line);
+    case AGENT_NETWORKS: return executor_keep_networks(c, line);
     case AGENT_USAGE:
         c->replica.usage.memory_total_mb = line->memory_total_mb;
         c->replica.usage.memory_free_mb = line->memory_free_mb;

@@ -124,9 +124,11 @@ struct executor {
     char libvirt_reason[256];
     bool libvirt_away;        /* libvirt has not answered for a while: what the others are told */
     uint64_t libvirt_edge_ms; /* since when that is not so any more; 0: it is */
-    struct model_node offers; /* owned: cpu_models, machines; its other fields are unused */
+    /* Owned: cpu_models, machines, networks; its other fields are unused. */
+    struct model_node offers;
     bool cpu_asked, cpu_known;
-    bool offers_untold; /* they have changed since this node's last report */
+    bool offers_untold;   /* they have changed since this node's last report */
+    bool networks_untold; /* likewise the networks */
 
     uint64_t unusable_since_ms; /* 0: usable */
     uint64_t self_stop_ms;      /* next round of destroying */

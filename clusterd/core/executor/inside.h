@@ -53,6 +53,7 @@ bool executor_leaves_alone(const struct domain *d, const struct model_vm *vm);
 
 int executor_ask_offers(struct core *c);
 int executor_keep_offers(struct core *c, const struct core_agent *line);
+int executor_keep_networks(struct core *c, const struct core_agent *line);
 void executor_note_machine(struct core *c, const char *machine);
 int executor_report_if_joining(struct core *c);
 int executor_report_offers(struct core *c);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What this node's QEMU offers: CPU models and machine types. An agent asks libvirt once, and again
- * when libvirt or QEMU may have been replaced.
+ * What this node offers. The CPU models and machine types of its QEMU: an agent asks libvirt once,
+ * and again when libvirt or QEMU may have been replaced. Its bridges and networks: the agent that
+ * watches libvirt tells all of them at its start, and again whenever one comes or goes.
  */
 #include "core/executor/inside.h"
 #include "core/timeouts.h"
@@ -34,19 +35,34 @@ static bool are_same(const struct wire_strs *a, const struct wire_strs *b) {
     return same;
 }
 
-int executor_keep_offers(struct core *c, const struct core_agent *line) {
-    struct executor *x = &c->executor;
+/* Replaces some of the lists; `row` has those, and what is kept of the others. */
+static int replace(struct executor *x, const struct model_node *row) {
     struct model_node copy;
-    struct model_node row = {.cpu_models = line->models, .machines = line->machines};
-    if (wire_copy(&model_node_record, &row, &copy) < 0) {
+    if (wire_copy(&model_node_record, row, &copy) < 0) {
         return -ENOMEM;
     }
-    x->offers_untold = x->offers_untold || !are_same(&x->offers.cpu_models, &copy.cpu_models) ||
-                       !are_same(&x->offers.machines, &copy.machines);
-    x->cpu_known = true;
     wire_release(&model_node_record, &x->offers);
     x->offers = copy;
     return 0;
+}
+
+int executor_keep_networks(struct core *c, const struct core_agent *line) {
+    struct executor *x = &c->executor;
+    struct model_node row = x->offers;
+    row.networks = line->networks;
+    x->networks_untold = x->networks_untold || !are_same(&x->offers.networks, &row.networks);
+    return replace(x, &row);
+}
+
+int executor_keep_offers(struct core *c, const struct core_agent *line) {
+    struct executor *x = &c->executor;
+    struct model_node row = x->offers;
+    row.cpu_models = line->models;
+    row.machines = line->machines;
+    x->offers_untold = x->offers_untold || !are_same(&x->offers.cpu_models, &row.cpu_models) ||
+                       !are_same(&x->offers.machines, &row.machines);
+    x->cpu_known = true;
+    return replace(x, &row);
 }
 
 /* A machine type that QEMU did not list: another QEMU has been installed since. */

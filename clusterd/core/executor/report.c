@@ -4,8 +4,19 @@
  * joining node online.
  */
 #include "core/executor/inside.h"
+#include "core/model/needed_protocol.h"
 
 #include <errno.h>
+
+/*
+ * Networks came with a later version of the protocol, and a report comes by itself: it must not be
+ * what makes an update final. So they are told once something else did (model.needs), the first VM
+ * that needs a network at the latest.
+ */
+static bool networks_are_told(const struct core *c) {
+    const struct cmd_node_report report = {.networks = c->executor.offers.networks};
+    return report.networks.n && version_of_command(COMMAND_NODE_REPORT, &report) <= c->model.needs;
+}
 
 static int send_report(struct core *c) {
     struct executor *x = &c->executor;
@@ -49,6 +60,10 @@ static int send_report(struct core *c) {
         .machines = x->offers.machines,
     };
     x->offers_untold = false;
+    if (networks_are_told(c)) {
+        report.networks = x->offers.networks;
+        x->networks_untold = false;
+    }
     return pending_propose(c, PENDING_REPORT, COMMAND_NODE_REPORT, &report, 0);
 }
 
@@ -86,11 +101,13 @@ int executor_report_if_joining(struct core *c) {
     return send_report(c);
 }
 
-/* What its QEMU offers has changed: an update, without a restart of clusterd. */
+/* What it offers has changed, without a restart of clusterd: an update of QEMU, a new bridge. */
 int executor_report_offers(struct core *c) {
     const struct model_node *self = core_self(c);
     bool online = self && self->state == NODE_ONLINE && self->incarnation == c->incarnation;
-    return online && c->executor.offers_untold ? send_report(c) : 0;
+    bool untold =
+        c->executor.offers_untold || (c->executor.networks_untold && networks_are_told(c));
+    return online && untold ? send_report(c) : 0;
 }
 
 void executor_report_again(struct core *c) {

@@ -120,7 +120,8 @@ enum severity { SEVERITY_INFO = 0, SEVERITY_WARNING, SEVERITY_ERROR };
     F(S, LIST, resources, resource_amount) /* what it has: by name ascending, no amount of 0 */ \
     F(S, STR, libvirt, WIRE_MAX_TEXT)      /* why libvirt does not answer there; "": it does */ \
     F(S, STRS, machines, 1024)   /* machine types, as in cmd_node_report; empty: unknown */     \
-    F(S, U8, failback_due, 1)    /* resumed; VMs return once failback_hours lets them */
+    F(S, U8, failback_due, 1)    /* resumed; VMs return once failback_hours lets them */        \
+    F(S, STRS, networks, WIRE_MAX_NETWORKS) /* as in cmd_node_report; empty: unknown */
 WIRE_STRUCT(model_node);
 
 #define WIRE_FIELDS_vm_stay(F, S)                                                               \
@@ -189,7 +190,8 @@ WIRE_STRUCT(vm_stay);
     F(S, U32, max_downtime_ms, 0) /* longest blackout of a live move; 0: the setting */               \
     F(S, U8, move_policy, 0)   /* enum vm_move_policy */                                              \
     F(S, U32, shut_down_by, 0) /* STOPPING, OFF: by the drain of that node; resume starts it */       \
-    F(S, LIST, stays, vm_stay) /* where it ran, oldest first; see apply/stay.c */
+    F(S, LIST, stays, vm_stay) /* where it ran, oldest first; see apply/stay.c */                     \
+    F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* bridges and networks that its node must have */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

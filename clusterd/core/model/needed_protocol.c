@@ -12,7 +12,7 @@
 
 /* Of a live move: its downtime, bandwidth, and what else; what a drain does with a VM; that a VM is
  * added as one that never moves live, as one with a TPM is: earlier agents would keep that on their
- * own disks. */
+ * own disks; which networks it needs, and which a node has. */
 enum { PROTOCOL_CHOICES = 5 };
 
 uint32_t version_of_command(uint32_t type, const void *command) {
@@ -47,7 +47,10 @@ uint32_t version_of_command(uint32_t type, const void *command) {
     }
     if (type == COMMAND_VM_ADD) {
         const struct cmd_vm_add *add = command;
-        since = add->move_policy || add->mobility ? PROTOCOL_CHOICES : since;
+        since = add->move_policy || add->mobility || add->networks.n ? PROTOCOL_CHOICES : since;
+    }
+    if (type == COMMAND_NODE_REPORT && ((const struct cmd_node_report *)command)->networks.n) {
+        since = PROTOCOL_CHOICES;
     }
     return since;
 }

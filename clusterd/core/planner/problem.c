@@ -359,6 +359,9 @@ int planner_problem_init(struct planner_problem *pr, const struct model *m,
         err = planner_machines_init(pr, m, facts);
     }
     if (err == 0) {
+        err = planner_networks_init(pr, m);
+    }
+    if (err == 0) {
         err = planner_rules_init(pr, m);
     }
     if (err == 0 && facts && facts->threshold_permille) {

@@ -62,6 +62,8 @@ int planner_rules_init(struct planner_problem *pr, const struct model *m);
 /* planner/machine.c: machine types, including those that bind running guests. */
 int planner_machines_init(struct planner_problem *pr, const struct model *m,
                           const struct planner_facts *facts);
+/* planner/networks.c: bridges and networks. */
+int planner_networks_init(struct planner_problem *pr, const struct model *m);
 /* planner/cpu.c: guest CPU models, and the CPUs that bind a running guest. */
 int planner_cpus_init(struct planner_problem *pr, const struct model *m,
                       const struct planner_facts *facts);

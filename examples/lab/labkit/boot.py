@@ -20,7 +20,8 @@ import traceback
 from . import cgroup, kernel, network, settings as lab_settings
 
 # The device nodes a node may see. Not the host's watchdog, disks or kernel log.
-DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0), "fuse": (10, 229)}
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0), "fuse": (10, 229),
+           "net/tun": (10, 200)}
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # tini, because PID 1 must reap: libvirt waits 40 s for a QEMU that stays a zombie after each migration.
 INIT = ("/usr/bin/tini", "--", "/usr/bin/python3", "/usr/lib/clusterd-lab/node_init.py")
@@ -116,6 +117,7 @@ _OWN = ("dev", "etc", "mnt", "proc", "run", "srv", "sys", "tmp", "usr", "var", "
 
 def build_dev(dev):
     kernel.mount("tmpfs", dev, "tmpfs", kernel.MS_NOSUID, "mode=755")
+    os.mkdir(f"{dev}/net")
     for name, (major, minor) in DEVICES.items():
         os.mknod(f"{dev}/{name}", 0o666 | 0o020000, os.makedev(major, minor))
         os.chmod(f"{dev}/{name}", 0o666)

@@ -36,6 +36,7 @@ class Guest:
     deaf: bool = False  # ignores the power button
     fill: str = ""  # fills most of its memory with this word
     tpm: bool = False  # with an emulated TPM, whose state is beside its disk
+    bridge: str = ""  # with a network card at that bridge of its node; the lab makes no bridges
 
     def check(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}", self.name):
@@ -93,7 +94,7 @@ def definition(guest):
       <source path='{volume}/console/{guest.name}.log' append='on'/>
       <target port='0'/>
     </serial>
-{_tpm(guest) if guest.tpm else ''}    <memballoon model='none'/>
+{_tpm(guest) if guest.tpm else ''}{_card(guest) if guest.bridge else ''}    <memballoon model='none'/>
     <panic model='isa'/>
   </devices>
 {_sound_memory(guest)}</domain>
@@ -107,6 +108,15 @@ def _tpm(guest):
         <source type='dir' path='{lab_settings.VOLUME_PATH}/{guest.name}/tpm'/>
       </backend>
     </tpm>
+"""
+
+
+def _card(guest):
+    return f"""    <interface type='bridge'>
+      <mac address='52:54:00:1a:b0:01'/>
+      <source bridge='{guest.bridge}'/>
+      <model type='virtio'/>
+    </interface>
 """
 
 

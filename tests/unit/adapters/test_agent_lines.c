@@ -163,6 +163,12 @@ static void test_volume_and_cpu(void **state) {
     assert_int_equal(line.agent.machines.n, 2);
     assert_string_equal(line.agent.machines.v[1], "x86_64/pc=pc-i440fx-7.2");
     agent_line_finish(&line);
+    assert_int_equal(
+        decode("{\"event\":\"networks\",\"networks\":[\"bridge/br0\",\"network/lan\"]}"), 0);
+    assert_int_equal(line.agent.line, AGENT_NETWORKS);
+    assert_int_equal(line.agent.networks.n, 2);
+    assert_string_equal(line.agent.networks.v[1], "network/lan");
+    agent_line_finish(&line);
 }
 
 static void test_wrong_lines(void **state) {
@@ -189,6 +195,8 @@ static void test_wrong_lines(void **state) {
         "{\"volume\":\"v\",\"seen\":[{\"node\":\"n1\",\"nonce\":\"a\",\"moved_ms\":true}]}",
         "{\"cpu\":{\"usable_models\":[1]}}",
         "{\"cpu\":[]}",
+        "{\"event\":\"networks\"}",
+        "{\"event\":\"networks\",\"networks\":[\"bridge/br0\",3]}",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -243,25 +243,28 @@ static void test_copy_of_a_command(void **state) {
 static void test_copy_of_an_agents_line(void **state) {
     struct event_queue q;
     char model[] = "EPYC", type[] = "x86_64/pc-7", machine[] = "pc-7", node[] = "n1";
-    const char *models[] = {model}, *machines[] = {type, type};
+    char bridge[] = "bridge/br0";
+    const char *models[] = {model}, *machines[] = {type, type}, *networks[] = {bridge};
     struct core_seen seen[] = {{.node = node, .nonce = node}};
     struct core_event event = {.type = CORE_EVENT_AGENT,
                                .agent = {.line = AGENT_CPU_MODELS,
                                          .models = {models, 1},
                                          .machines = {machines, 2},
+                                         .networks = {networks, 1},
                                          .machine = machine,
                                          .seen = seen,
                                          .n_seen = 1}};
     (void)state;
     event_queue_init(&q);
     assert_int_equal(event_queue_push(&q, &event), 0);
-    model[0] = type[0] = machine[0] = node[0] = '?';
-    models[0] = machines[0] = machines[1] = "changed";
+    model[0] = type[0] = machine[0] = node[0] = bridge[0] = '?';
+    models[0] = machines[0] = machines[1] = networks[0] = "changed";
     struct queued_event *queued = event_queue_pop(&q);
     const struct core_agent *copy = &queued->event.agent;
     assert_string_equal(copy->models.v[0], "EPYC");
     assert_string_equal(copy->machines.v[0], "x86_64/pc-7");
     assert_string_equal(copy->machines.v[1], "x86_64/pc-7");
+    assert_string_equal(copy->networks.v[0], "bridge/br0");
     assert_string_equal(copy->machine, "pc-7");
     assert_string_equal(copy->seen[0].nonce, "n1");
     queued_event_free(queued);

@@ -282,11 +282,12 @@ static void test_needs(void **state) {
         "<vcpu>4</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>"
         "<cpu mode='custom' match='exact'><model>Skylake-Server</model></cpu></domain>");
     (void)state;
-    assert_string_equal(all, "{\"name\":\"a\",\"uuid\":\"01234567-89ab-cdef-0123-456789abcdef\","
-                             "\"memory_mb\":1,\"vcpus\":4,"
-                             "\"volumes\":[\"csv1\"],\"cpu_mode\":\"custom\",\"cpu_model\":"
-                             "\"Skylake-Server\",\"machine\":"
-                             "\"q35\",\"arch\":\"x86_64\",\"disks\":[\"/srv/csv1/d\"]}");
+    assert_string_equal(
+        all, "{\"name\":\"a\",\"uuid\":\"01234567-89ab-cdef-0123-456789abcdef\","
+             "\"memory_mb\":1,\"vcpus\":4,"
+             "\"volumes\":[\"csv1\"],\"networks\":[],\"cpu_mode\":\"custom\",\"cpu_model\":"
+             "\"Skylake-Server\",\"machine\":"
+             "\"q35\",\"arch\":\"x86_64\",\"disks\":[\"/srv/csv1/d\"]}");
     free(all);
     /* Memory is rounded up, in all of libvirt's units. */
     assert_needs("<domain><memory>1025</memory></domain>", "\"memory_mb\":2,");
@@ -297,6 +298,15 @@ static void test_needs(void **state) {
     assert_needs("<domain><memory unit='TiB'>1</memory></domain>", "\"memory_mb\":1048576,");
     assert_needs("<domain><memory>1</memory><devices><tpm/></devices></domain>",
                  "\"mobility\":\"quick\"");
+    assert_needs(
+        "<domain><memory>1</memory><devices><interface type='bridge'><source bridge='br0'/>"
+        "</interface><interface type='network'><source network='lan' portgroup='a'/></interface>"
+        "<interface type='direct'><source dev='eth1' mode='vepa'/></interface>"
+        "<interface type='bridge'><source bridge='br0'/></interface>"
+        "<interface type='bridge'><source bridge='ovs'/><virtualport type='openvswitch'/>"
+        "</interface><interface type='user'/><interface type='ethernet'/>"
+        "<interface type='network'/></devices></domain>",
+        "\"networks\":[\"bridge/br0\",\"network/lan\",\"device/eth1\",\"device/ovs\"],");
     assert_needs("<domain/>", "/domain: the VM has no <memory>");
     assert_needs("<domain><memory unit='ells'>1</memory></domain>",
                  "/domain/memory: not an amount");

@@ -16,6 +16,7 @@ const char *const checker_reasons[PLACEMENT_REASON_COUNT] = {
     [PLACEMENT_CPU_MODEL] = "cpu model",
     [PLACEMENT_MACHINE] = "machine type",
     [PLACEMENT_VOLUME_MISSING] = "a volume is missing",
+    [PLACEMENT_NETWORK_MISSING] = "a network is missing",
     [PLACEMENT_EXCLUDED] = "it is excluded there",
     [PLACEMENT_NODE_RULE] = "a hard rule about nodes",
     [PLACEMENT_AFFINITY] = "outside all parts of a hard TOGETHER",

@@ -80,6 +80,7 @@ static void make_node(struct dice *d, uint32_t i, uint32_t scale, uint32_t n_sit
         .volumes = each(d, p->n_volumes, 90),
         .cpu_models = each(d, p->n_cpu_models, 92),
         .machines = each(d, p->n_machines, 92),
+        .networks = each(d, p->n_networks, 85),
     };
     capacity[PLACEMENT_MEMORY] = (uint64_t)scale * (4 + pick(d, 6));
     capacity[PLACEMENT_CPU] = (uint64_t)scale * (4 + pick(d, 8));
@@ -102,6 +103,7 @@ static void make_vm(struct dice *d, uint32_t i) {
         p->n_cpu_models == 0 || chance(d, 85) ? PLACEMENT_NONE : pick(d, p->n_cpu_models);
     vm->machine = p->n_machines == 0 || chance(d, 80) ? PLACEMENT_NONE : pick(d, p->n_machines);
     vm->volumes = each(d, p->n_volumes, 30);
+    vm->networks = each(d, p->n_networks, 30);
     if (!d->tight && chance(d, 20)) {
         vm->possible = some(d, p->n_nodes, 1 + pick(d, p->n_nodes));
     }
@@ -242,9 +244,11 @@ static void begin(struct dice *d, uint64_t seed) {
     d->state = seed;
     p->seed = seed;
     p->volume_names = NULL;
+    p->network_names = NULL;
     p->machine_names = NULL;
     d->tight = chance(d, 40);
     p->n_volumes = d->tight || chance(d, 70) ? 0 : 1 + pick(d, 2);
+    p->n_networks = d->tight || chance(d, 70) ? 0 : 1 + pick(d, 2);
     p->n_cpu_models = d->tight ? 0 : 1 + pick(d, 2);
     p->n_machines = d->tight ? 0 : pick(d, 3);
     p->n_resources = chance(d, 75) ? 2 : 3;

@@ -30,6 +30,7 @@ static void begin(struct dice *d, uint64_t seed, uint32_t n_nodes) {
     p->n_vms = p->n_rules = 0;
     p->n_resources = 2;
     p->volume_names = NULL;
+    p->network_names = NULL;
     p->loads = NULL;
 }
 

@@ -103,6 +103,11 @@ static uint32_t node_obstacles(const struct placement_problem *p, const struct p
             found |= bit(PLACEMENT_VOLUME_MISSING);
         }
     }
+    for (uint32_t i = 0; i < v->networks.n; i++) {
+        if (!reading_has(&n->networks, v->networks.index[i])) {
+            found |= bit(PLACEMENT_NETWORK_MISSING);
+        }
+    }
     if (reading_has(&v->excluded, node)) {
         found |= bit(PLACEMENT_EXCLUDED);
     }

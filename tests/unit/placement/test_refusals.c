@@ -77,7 +77,7 @@ static int solve_world(struct world *w) {
 static const uint32_t beyond[] = {77}, beyond_parts[] = {0, 2}, one_group[] = {0}, no_group[] = {1};
 static const struct placement_set bad = {.index = beyond, .n = 1};
 
-#define N_SPOILED 54
+#define N_SPOILED 57
 
 /* Spoils the world in the i-th way; returns what it is refused with. */
 static int spoil_first(struct world *w, int i) {
@@ -151,6 +151,9 @@ static int spoil_more(struct world *w, int i) {
         w->rules[0].kind = PLACEMENT_AT_MOST, w->rules[0].amount = PLACEMENT_AMOUNT_MAX + 1;
         expected = -E2BIG;
         break;
+    case 54: w->vms[0].networks = bad; break;
+    case 55: w->nodes[0].networks = bad; break;
+    case 56: w->problem.n_networks = PLACEMENT_NETWORKS_MAX + 1, expected = -E2BIG; break;
     default: fail();
     }
     return expected;

@@ -97,6 +97,9 @@ static const struct verdict_case verdict_cases[] = {
     {"volume",
      "node n1 " ROOM " volumes csv1\nvm b memory 1 cpu 1 volumes csv1,csv2\nrequest place vms b",
      "b", "n1", PLACEMENT_VOLUME_MISSING, "volume csv2 is not reachable or not healthy there"},
+    {"network",
+     "node n1 " ROOM " networks br0\nvm b memory 1 cpu 1 networks br0,br1\nrequest place vms b",
+     "b", "n1", PLACEMENT_NETWORK_MISSING, "it has no br1"},
     {"cpu model",
      "node n1 " ROOM " cpu-models haswell\nvm b memory 1 cpu 1 cpu-model skylake\n"
      "request place vms b",

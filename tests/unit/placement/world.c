@@ -32,6 +32,7 @@ struct world *world_create_sized(const struct world_size *size) {
         .needs = w->needs,
         .resources = w->resources,
         .volume_names = w->volumes,
+        .network_names = w->networks,
         .machine_names = w->machines,
     };
     w->resources[PLACEMENT_MEMORY] = (struct placement_resource){"memory", "MB", 1};

@@ -50,7 +50,7 @@ struct world {
     uint64_t *capacities, *needs, *loads;
     /* Names that exist by being named. */
     const char *volumes[WORLD_WORDS], *cpu_models[WORLD_WORDS], *machines[WORLD_WORDS],
-        *sites[WORLD_WORDS], *racks[WORLD_WORDS];
+        *networks[WORLD_WORDS], *sites[WORLD_WORDS], *racks[WORLD_WORDS];
     uint32_t n_sites, n_racks;
     uint32_t *indices; /* what all sets point into */
     uint32_t n_indices;

@@ -47,7 +47,7 @@ static uint64_t read_number(struct world *w, const char *word, uint32_t scale) {
     return number;
 }
 
-enum list_of { LIST_NODES, LIST_VMS, LIST_VOLUMES, LIST_CPU_MODELS, LIST_MACHINES };
+enum list_of { LIST_NODES, LIST_VMS, LIST_VOLUMES, LIST_CPU_MODELS, LIST_MACHINES, LIST_NETWORKS };
 
 static uint32_t read_name(struct world *w, enum list_of what, const char *name) {
     uint32_t found = PLACEMENT_NONE;
@@ -61,6 +61,7 @@ static uint32_t read_name(struct world *w, enum list_of what, const char *name) 
     case LIST_VOLUMES: found = intern(w, w->volumes, &w->problem.n_volumes, name); break;
     case LIST_CPU_MODELS: found = intern(w, w->cpu_models, &w->problem.n_cpu_models, name); break;
     case LIST_MACHINES: found = intern(w, w->machines, &w->problem.n_machines, name); break;
+    case LIST_NETWORKS: found = intern(w, w->networks, &w->problem.n_networks, name); break;
     }
     if (found == PLACEMENT_NONE) {
         fail(w, "no such name before this line", name);
@@ -160,6 +161,8 @@ static int parse_node(struct world *w, char **rest) {
             node->cpu_models = read_list(w, LIST_CPU_MODELS, value);
         } else if (is(key, "machines")) {
             node->machines = read_list(w, LIST_MACHINES, value);
+        } else if (is(key, "networks")) {
+            node->networks = read_list(w, LIST_NETWORKS, value);
         } else {
             return fail(w, "unknown word in node", key);
         }
@@ -198,6 +201,8 @@ static int parse_vm_value(struct world *w, struct placement_vm *vm, const char *
         vm->machine = read_name(w, LIST_MACHINES, value);
     } else if (is(key, "volumes")) {
         vm->volumes = read_list(w, LIST_VOLUMES, value);
+    } else if (is(key, "networks")) {
+        vm->networks = read_list(w, LIST_NETWORKS, value);
     } else if (is(key, "possible")) {
         vm->possible = read_list(w, LIST_NODES, value);
     } else if (is(key, "preferred")) {

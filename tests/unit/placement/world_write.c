@@ -91,6 +91,7 @@ static void one_node(FILE *out, const struct world *w, uint32_t i) {
     list(out, w, "volumes", 'c', &n->volumes);
     list(out, w, "cpu-models", 'm', &n->cpu_models);
     list(out, w, "machines", 'p', &n->machines);
+    list(out, w, "networks", 'b', &n->networks);
     fprintf(out, "\n");
 }
 
@@ -122,6 +123,7 @@ static void one_vm(FILE *out, const struct world *w, uint32_t i) {
     list(out, w, "preferred", 'n', &vm->preferred);
     list(out, w, "excluded", 'n', &vm->excluded);
     list(out, w, "volumes", 'c', &vm->volumes);
+    list(out, w, "networks", 'b', &vm->networks);
     if (vm->cpu_model != PLACEMENT_NONE) {
         fprintf(out, " cpu-model m%u", vm->cpu_model);
     }
