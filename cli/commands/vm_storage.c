@@ -141,7 +141,9 @@ static int other_version(struct cli *cli, const struct storage_plan *plan, const
 }
 
 static int ask_for_plan(struct cli *cli, struct storage_plan *plan) {
+    bool runs = strcmp(json_text(shown_vm(plan), "state"), "running") == 0;
     const char *const params[][2] = {{"OCF_RESKEY_volumes", plan->paths},
+                                     {"OCF_RESKEY_running", runs ? "1" : "0"},
                                      {"OCF_RESKEY_dest", plan->directory},
                                      {"OCF_RESKEY_disks", plan->disks},
                                      {"OCF_RESKEY_disks_only",
@@ -268,10 +270,13 @@ static json_t *request_of(const struct storage_plan *plan) {
     size_t i = 0;
     json_t *file = NULL;
     json_array_foreach (planned_files(plan), i, file) {
-        json_array_append_new(files, json_pack("{s:s, s:s, s:s, s:I}", "disk",
-                                               json_text(file, "disk"), "from",
-                                               json_text(file, "from"), "to", json_text(file, "to"),
-                                               "bytes", (json_int_t)json_number(file, "bytes")));
+        json_t *asked = json_pack("{s:s, s:s, s:s, s:I}", "disk", json_text(file, "disk"), "from",
+                                  json_text(file, "from"), "to", json_text(file, "to"), "bytes",
+                                  (json_int_t)json_number(file, "bytes"));
+        if (json_text(file, "new_format")[0] != '\0') { /* an older clusterd has to refuse it */
+            json_object_set_new(asked, "format", json_string(json_text(file, "new_format")));
+        }
+        json_array_append_new(files, asked);
     }
     return json_pack("{s:s, s:I, s:o, s:s, s:O}", "vm", plan->vm, "serial",
                      (json_int_t)json_number(shown_vm(plan), "serial"), "files", files, "xml",

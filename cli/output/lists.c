@@ -257,8 +257,10 @@ char *storage_file_line(const json_t *file) {
     char size[TEXT_MAX];
     char *text = NULL;
     int64_t mb = (json_number(file, "bytes") + 1048575) / 1048576;
-    if (asprintf(&text, "%s: %s -> %s, %s", json_text(file, "disk"), json_text(file, "from"),
-                 json_text(file, "to"), text_megabytes(mb, size)) < 0) {
+    const char *format = json_text(file, "new_format");
+    if (asprintf(&text, "%s: %s -> %s, %s%s%s", json_text(file, "disk"), json_text(file, "from"),
+                 json_text(file, "to"), text_megabytes(mb, size),
+                 format[0] != '\0' ? ", becomes " : "", format) < 0) {
         fputs("clusterctl: out of memory\n", stderr);
         exit(1);
     }

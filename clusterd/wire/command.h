@@ -179,7 +179,8 @@ WIRE_STRUCT(resource_amount);
     F(S, STR, disk, WIRE_MAX_NAME) /* as <target dev=>, or "nvram" */     \
     F(S, STR, from, WIRE_MAX_PATH)                                        \
     F(S, STR, to, WIRE_MAX_PATH)                                          \
-    F(S, U64, bytes, 0)
+    F(S, U64, bytes, 0)                                                   \
+    F(S, STR, format, WIRE_MAX_NAME) /* of the copy, if it is another one than before */
 WIRE_STRUCT(storage_file);
 
 /* The files of a VM are to be moved, as the agent's copy-plan says (resource-agents/vm). */

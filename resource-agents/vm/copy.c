@@ -366,6 +366,13 @@ void action_copy(struct operation *operation) {
     for (size_t i = 0; i < copy.list.count; i++) {
         copy.files[i] = (struct file){.names = &copy.list.items[i], .from = -1, .part = -1};
     }
+    for (size_t i = 0; i < copy.list.count; i++) {
+        if (copy.list.items[i].format != NULL) {
+            fail(&copy, "%s is to become %s, but a copy of files does not change them",
+                 copy.list.items[i].from, copy.list.items[i].format);
+            return;
+        }
+    }
     operation_step(operation, "looking at its files");
     if (for_all(&copy, step_look) == 0 && operation_may_begin(operation, "the copy of its files")) {
         copy_all(&copy);

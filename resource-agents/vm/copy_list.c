@@ -20,6 +20,7 @@ bool copy_path_is_clean(const char *path) {
 static void finish_names(struct copy_names *names) {
     free(names->from);
     free(names->to);
+    free(names->format);
     free(names->part);
     free(names->link);
     *names = (struct copy_names){.from = NULL};
@@ -30,7 +31,12 @@ static char *suffixed(const char *to, uint64_t move, const char *what) {
     return asprintf(&name, "%s.clusterd-%" PRIu64 ".%s", to, move, what) < 0 ? NULL : name;
 }
 
-/* One line "FROM<TAB>TO" of len bytes. */
+/* What QEMU and a definition call it: other formats do not move. */
+static bool format_is_known(const char *format) {
+    return strcmp(format, "raw") == 0 || strcmp(format, "qcow2") == 0;
+}
+
+/* One line of len bytes. */
 static int parse_line(const char *line, size_t len, uint64_t move, struct copy_names *ret_names) {
     const char *tab = memchr(line, '\t', len);
     struct copy_names names = {.from = NULL};
@@ -39,17 +45,22 @@ static int parse_line(const char *line, size_t len, uint64_t move, struct copy_n
         return -EINVAL;
     }
     names.from = strndup(line, (size_t)(tab - line));
-    names.to = strndup(tab + 1, len - (size_t)(tab + 1 - line));
+    const char *end = line + len;
+    const char *second = memchr(tab + 1, '\t', (size_t)(end - tab - 1));
+    names.to = strndup(tab + 1, (size_t)((second != NULL ? second : end) - tab - 1));
+    names.format = second != NULL ? strndup(second + 1, (size_t)(end - second - 1)) : NULL;
     names.part = names.to != NULL ? suffixed(names.to, move, "part") : NULL;
     names.link = names.to != NULL ? suffixed(names.to, move, "link") : NULL;
-    if (names.from == NULL || names.part == NULL || names.link == NULL) {
+    if (names.from == NULL || names.part == NULL || names.link == NULL ||
+        (second != NULL && names.format == NULL)) {
         finish_names(&names);
         return -ENOMEM;
     }
     const char *name = strrchr(names.to, '/');
     if (names.from[0] != '/' || names.to[0] != '/' || !copy_path_is_clean(names.from) ||
         !copy_path_is_clean(names.to) || name[1] == '\0' || strlen(name + 1) > COPY_NAME_MAX ||
-        strlen(names.to) > COPY_PATH_MAX || strlen(names.from) >= PATH_MAX) {
+        strlen(names.to) > COPY_PATH_MAX || strlen(names.from) >= PATH_MAX ||
+        (names.format != NULL && !format_is_known(names.format))) {
         finish_names(&names);
         return -EINVAL;
     }
@@ -90,9 +101,11 @@ int copy_list_parse(const char *text, uint64_t move, struct copy_list *ret_list,
             snprintf(reason, reason_size, "parameter files: %s after %zu files", strerror(-r),
                      list.count);
         } else if (r < 0) {
-            snprintf(reason, reason_size,
-                     "parameter files: line %zu is not FROM<TAB>TO with absolute paths: %.*s",
-                     list.count + 1, len < 200 ? (int)len : 200, p);
+            snprintf(
+                reason, reason_size,
+                "parameter files: line %zu is not FROM<TAB>TO with absolute paths, or that with "
+                "<TAB>raw or <TAB>qcow2: %.*s",
+                list.count + 1, len < 200 ? (int)len : 200, p);
         }
         p += len + (p[len] == '\n' ? 1 : 0);
     }

@@ -26,6 +26,7 @@ enum {
 struct copy_names {
     char *from;
     char *to;
+    char *format; /* of the copy, if it is to be another one; else NULL */
     char *part;
     char *link;
 };
@@ -36,7 +37,7 @@ struct copy_list {
 };
 
 /*
- * Reads lines "FROM<TAB>TO". Paths are absolute, no TO is named twice and none is a FROM. -EINVAL
+ * Reads lines "FROM<TAB>TO" or "FROM<TAB>TO<TAB>FORMAT". Paths are absolute, no TO is named twice and none is a FROM. -EINVAL
  * with one line in reason; -ENOMEM. copy_list_finish() frees it.
  */
 int copy_list_parse(const char *text, uint64_t move, struct copy_list *ret_list, char *reason,

@@ -25,11 +25,14 @@ static int send_plan(const struct move_plan *plan, const char *definition) {
 
     for (size_t i = 0; i < plan->count; i++) {
         const struct move_file *file = &plan->files[i];
-        json_array_append_new(
-            files, json_pack("{so so so so sI sI}", "disk", jsonl_text(file->disk), "from",
-                             jsonl_text(file->from), "to", jsonl_text(file->to), "format",
-                             jsonl_text(file->format), "bytes", (json_int_t)file->bytes,
-                             "allocated", (json_int_t)file->allocated));
+        json_t *line = json_pack("{so so so so sI sI}", "disk", jsonl_text(file->disk), "from",
+                                 jsonl_text(file->from), "to", jsonl_text(file->to), "format",
+                                 jsonl_text(file->format), "bytes", (json_int_t)file->bytes,
+                                 "allocated", (json_int_t)file->allocated);
+        if (line != NULL && file->new_format != NULL) {
+            json_object_set_new(line, "new_format", jsonl_text(file->new_format));
+        }
+        json_array_append_new(files, line);
     }
     bool complete = json_array_size(files) == plan->count;
     json_t *line = json_pack("{so so}", "files", files, "definition", jsonl_text(definition));
@@ -74,6 +77,7 @@ int action_copy_plan(const struct params *params, const char *xml, size_t xml_le
 
     request.dest = params->dest;
     request.disks_only = params->disks_only;
+    request.running = params->running;
     int r = volumes_parse(params->volumes, &volumes);
     if (r < 0) {
         snprintf(reason, sizeof(reason), "parameter volumes=%.200s: %s; give name=/path:name=/path",

@@ -70,6 +70,9 @@ static void judge_disk(const struct definition *definition, struct mirror_disk *
     snprintf(disk->format, sizeof(disk->format), "%s", format != NULL ? format : "raw");
     disk->has_backing = xml_child(xml_child(node, "backingStore"), "source") != NULL;
     disk->shareable = xml_child(node, "shareable") != NULL;
+    if (disk->names->format != NULL) {
+        snprintf(disk->format, sizeof(disk->format), "%s", disk->names->format);
+    }
     disk->state = moved ? MIRROR_COPY : state_of(xml_child(node, "mirror"), disk->names);
     if (disk->state == MIRROR_ELSEWHERE) {
         snprintf(reason, reason_size, "%s has another block job; wait for it or end it",
@@ -191,6 +194,10 @@ int mirror_start(struct operation *operation, const struct mirror_disk *disk, ch
     operation_check_begun(operation);
     if (make_target(disk, reason, reason_size) < 0 || check_locks(disk, reason, reason_size) < 0) {
         return -1;
+    }
+    if (disk->has_backing && disk->names->format != NULL) {
+        return cannot(reason, reason_size, "convert", disk->names->from,
+                      "it has a backing file by now, which would not follow");
     }
     if (disk->has_backing) {
         flags |= VIR_DOMAIN_BLOCK_COPY_SHALLOW;

@@ -25,7 +25,7 @@ struct mirror_disk {
     const struct copy_names *names;
     enum mirror_state state;
     char target[32]; /* <target dev=> */
-    char format[16];
+    char format[16]; /* of the copy */
     bool has_backing;
     bool shareable;
 };

@@ -100,8 +100,20 @@ static int check_image(struct move_plan *plan, const struct move_file *file, int
                            "behind; convert it to an image of one file first (qemu-img convert)",
                            file->disk, file->from);
     }
+    if (plan->running && header.snapshots > 0) {
+        return move_refuse(refusal, file->element,
+                           "%s: %s has internal snapshots (%" PRIu32 "), which QEMU does not copy; "
+                           "stop the VM first, a move then takes them along",
+                           file->disk, file->from, header.snapshots);
+    }
     if (backing[0] == '\0') {
         return 0;
+    }
+    if (file->new_format != NULL) {
+        return move_refuse(refusal, file->element,
+                           "%s: %s has the backing file %s, so it cannot become %s; leave out "
+                           "format=%s",
+                           file->disk, file->from, backing, file->new_format, file->new_format);
     }
     r = check_backing(file, backing, volumes, refusal);
     if (r < 0 || stat(backing, &status) < 0) {

@@ -116,6 +116,24 @@ static const struct move_override *find_override(const struct move_request *requ
     return NULL;
 }
 
+/* QEMU copies from one format to the other; nobody else does. */
+static int convert(const struct move_request *request, struct move_file *file, const char *format,
+                   struct move_refusal *refusal) {
+    if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0) {
+        return move_refuse(refusal, file->element,
+                           "%s: a disk can become raw or qcow2, not %s; leave out format=%s",
+                           file->disk, format, format);
+    }
+    if (!request->running) {
+        return move_refuse(refusal, file->element,
+                           "%s is %s: a move changes its format only while the VM runs in the "
+                           "cluster; leave out format=%s, or convert it by hand (qemu-img convert)",
+                           file->disk, file->format, format);
+    }
+    file->new_format = format;
+    return 0;
+}
+
 /* The place of one file. 0 if it moves, 1 if it stays where it is, -EINVAL with the refusal. */
 static int place(const struct move_request *request, const char *from_normal,
                  struct move_file *file, struct move_refusal *refusal) {
@@ -137,10 +155,10 @@ static int place(const struct move_request *request, const char *from_normal,
         return 1;
     }
     if (own != NULL && own->format[0] != '\0' && strcmp(own->format, file->format) != 0) {
-        return move_refuse(refusal, file->element,
-                           "%s is %s: its format cannot be changed by a move yet; leave out "
-                           "format=%s",
-                           file->disk, file->format, own->format);
+        int r = convert(request, file, own->format, refusal);
+        if (r < 0) {
+            return r;
+        }
     }
     if (strlen(strrchr(file->to, '/') + 1) > COPY_NAME_MAX || strlen(file->to) > COPY_PATH_MAX) {
         return move_refuse(refusal, file->element,
@@ -248,8 +266,18 @@ static int add_nvram(struct move_plan *plan, const struct move_request *request,
     if (request->disks_only) {
         return 0;
     }
-    return add_file(plan, request, MOVE_NVRAM, source != NULL ? source : nvram, path,
-                    xml_attr(nvram, "format"), refusal);
+    size_t before = plan->count;
+    int r = add_file(plan, request, MOVE_NVRAM, source != NULL ? source : nvram, path,
+                     xml_attr(nvram, "format"), refusal);
+    /* QEMU keeps them open and has no way to go over to another file that libvirt knew of: the VM
+     * would write to the former one, and lose it with the next start. */
+    if (r == 0 && plan->count > before && request->running) {
+        return move_refuse(refusal, nvram,
+                           "the VM runs: its UEFI variables (%s) cannot be moved meanwhile; leave "
+                           "them where they are (--disks-only), or stop the VM first",
+                           path);
+    }
+    return r;
 }
 
 /* The TPM's state is no file that a copy could take along: swtpm puts new ones in its place. */
@@ -300,6 +328,7 @@ int move_plan(const struct definition *definition, const struct move_request *re
     const xmlNode *devices = xml_child(definition->domain, "devices");
 
     ret_plan->count = 0;
+    ret_plan->running = request->running;
     int r = check_names(definition, request, refusal);
     for (const xmlNode *disk = xml_child(devices, "disk"); r == 0 && disk != NULL;
          disk = xml_next(disk)) {
@@ -348,6 +377,17 @@ static int set_text(xmlNode *node, const char *text) {
     return xmlAddChild(node, child) != NULL ? 0 : -ENOMEM;
 }
 
+static int set_format(xmlNode *disk, const char *format) {
+    xmlNode *driver = xml_child(disk, "driver");
+    if (driver == NULL) {
+        driver = xmlNewChild(disk, NULL, (const xmlChar *)"driver", NULL);
+    }
+    return driver != NULL && xmlSetProp(driver, (const xmlChar *)"name", (const xmlChar *)"qemu") &&
+                   xmlSetProp(driver, (const xmlChar *)"type", (const xmlChar *)format)
+               ? 0
+               : -ENOMEM;
+}
+
 int move_rewrite(const struct move_plan *plan) {
     for (size_t i = 0; i < plan->count; i++) {
         const struct move_file *file = &plan->files[i];
@@ -357,6 +397,8 @@ int move_rewrite(const struct move_plan *plan) {
         } else if (xmlSetProp(file->element, (const xmlChar *)"file", (const xmlChar *)file->to) ==
                    NULL) {
             r = -ENOMEM;
+        } else if (file->new_format != NULL) {
+            r = set_format(file->element->parent, file->new_format);
         }
         if (r < 0) {
             return r;

@@ -32,15 +32,17 @@ struct move_request {
     const char *dest; /* directory of all files without a place of their own; "" for none */
     bool disks_only;  /* the UEFI variables stay */
     bool elsewhere;   /* to another host: there, the same path is another file */
+    bool running;     /* the VM runs, and goes on: QEMU copies its disks */
     size_t count;
     struct move_override overrides[MOVE_FILES_MAX];
 };
 
 struct move_file {
     char disk[MOVE_DISK_SIZE];
-    xmlNode *element;   /* <source> or <nvram>: refusals name it, the rewriting changes it */
-    const char *from;   /* belongs to the document, as format */
-    const char *format; /* as the definition has it */
+    xmlNode *element;       /* <source> or <nvram>: refusals name it, the rewriting changes it */
+    const char *from;       /* belongs to the document, as format */
+    const char *format;     /* as the definition has it */
+    const char *new_format; /* of the copy; NULL: the same */
     char to[PATH_MAX];
     const struct move_override *override; /* or NULL */
 
@@ -55,6 +57,7 @@ struct move_file {
 };
 
 struct move_plan {
+    bool running; /* as the request says */
     size_t count;
     struct move_file files[MOVE_FILES_MAX];
 };

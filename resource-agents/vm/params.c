@@ -22,6 +22,7 @@ static int read_numbers(struct params *params, const char **ret_culprit) {
     uint64_t shared = 0;
     uint64_t wait_job = 0;
     uint64_t disks_only = 0;
+    uint64_t running = 0;
     uint64_t dry_run = 0;
     uint64_t remove_source = 0;
     uint64_t cancelled = 0;
@@ -46,6 +47,7 @@ static int read_numbers(struct params *params, const char **ret_culprit) {
         {"wait_job", &wait_job, 0, 1},
         {"move", &params->move, 0, INT64_MAX},
         {"disks_only", &disks_only, 0, 1},
+        {"running", &running, 0, 1},
         {"dry_run", &dry_run, 0, 1},
         {"remove_source", &remove_source, 0, 1},
         {"cancelled", &cancelled, 0, 1},
@@ -62,6 +64,7 @@ static int read_numbers(struct params *params, const char **ret_culprit) {
     params->shared = shared != 0;
     params->wait_job = wait_job != 0;
     params->disks_only = disks_only != 0;
+    params->running = running != 0;
     params->dry_run = dry_run != 0;
     params->remove_source = remove_source != 0;
     params->cancelled = cancelled != 0;

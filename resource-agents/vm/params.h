@@ -33,6 +33,7 @@ struct params {
     const char *files; /* lines "from<TAB>to" */
     uint64_t move;     /* the storage move's number */
     bool disks_only;
+    bool running; /* the VM goes on meanwhile */
     bool dry_run;
     bool remove_source; /* the files of the source, once the VM has moved */
     bool cancelled;     /* the move is to be taken back, if it still can be */

@@ -10,6 +10,7 @@ enum {
     AT_VERSION = 4,
     AT_BACKING_OFFSET = 8,
     AT_BACKING_SIZE = 16,
+    AT_SNAPSHOTS = 60,
     AT_INCOMPATIBLE = 72, /* since version 3 */
     HEADER_SIZE_V2 = 72,
     INCOMPATIBLE_DATA_FILE = 1 << 2,
@@ -39,6 +40,7 @@ int qcow2_parse(const uint8_t *bytes, size_t len, struct qcow2_header *ret_heade
     struct qcow2_header header = {
         .backing_offset = number_at(bytes, AT_BACKING_OFFSET, 8),
         .backing_size = (uint32_t)number_at(bytes, AT_BACKING_SIZE, 4),
+        .snapshots = (uint32_t)number_at(bytes, AT_SNAPSHOTS, 4),
         .data_file =
             version == 3 && (number_at(bytes, AT_INCOMPATIBLE, 8) & INCOMPATIBLE_DATA_FILE) != 0,
     };

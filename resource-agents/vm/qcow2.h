@@ -14,7 +14,8 @@ enum { QCOW2_HEADER_SIZE = 104, QCOW2_BACKING_MAX = 1023 };
 struct qcow2_header {
     uint64_t backing_offset; /* of the backing file's name; 0: it has none */
     uint32_t backing_size;
-    bool data_file; /* the guest's data is in another file */
+    uint32_t snapshots; /* internal ones */
+    bool data_file;     /* the guest's data is in another file */
 };
 
 /* Reads the first bytes of a file. -EINVAL: not a qcow2 image, or cut; -ENOTSUP: a version that

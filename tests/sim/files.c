@@ -236,7 +236,7 @@ uint64_t sim_move_files(struct sim *s, uint32_t node, uint32_t vm, uint32_t plac
     path_of(v, files_place(row->xml), from, sizeof(from));
     path_of(v, place, to, sizeof(to));
     definition_of(place, xml, sizeof(xml));
-    struct storage_file file = {.disk = "vda", .from = from, .to = to, .bytes = 1};
+    struct storage_file file = {.disk = "vda", .from = from, .to = to, .bytes = 1, .format = ""};
     struct cmd_vm_storage wish = {.vm = v->name,
                                   .serial = row->serial,
                                   .files = {.items = &file, .n = 1},

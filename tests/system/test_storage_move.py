@@ -12,6 +12,7 @@ from support.cluster import Cluster
 CLUSTER = Cluster("sysstore", {"a": []}, nodes=3, memory_mb=400, shared_locks=False)
 
 DONE, REFUSED = 0, 3
+VOLUME = lab_settings.VOLUME_PATH
 OTHER = f"{lab_settings.VOLUME_PATH}/other"
 # What a copy has to read and write twice: so much that it is met on its way.
 LARGE_BYTES = 600 << 20
@@ -117,6 +118,35 @@ def test_while_it_runs(cluster):
     cluster.until(f"{node} is online", lambda: cluster.node_state(node) == "online")
     cluster.remove("r")
     os.unlink(cluster.lab.volume_path("other", "disk.raw"))
+
+
+def test_into_another_format_and_back(cluster):
+    """QEMU converts the disk of a VM that runs; it starts from there, too. One that is off is refused before anything begins."""
+    new_guest(cluster, "f")
+    boots = guests.read_disk(cluster.lab, "f").boots
+    there_disk = f"vda={OTHER}/disk.qcow2,format=qcow2"
+    assert "becomes qcow2" in cluster.ctl("vm", "move", "f", "--disk", there_disk, "--dry-run")
+    said = cluster.try_ctl("vm", "move", "f", "--disk", there_disk)
+    assert said.returncode == DONE, said
+    cluster.until("the disk is there alone",
+                  lambda: there(cluster, "other", "disk.qcow2") and not there(cluster, "f", "disk.raw") and nothing_is_left(cluster))
+    with open(cluster.lab.volume_path("other", "disk.qcow2"), "rb") as file:
+        assert file.read(4) == b"QFI\xfb"
+    shown = json.loads(cluster.ctl("vm", "show", "f", "--json"))["vm"]
+    assert shown["other_disks"] == "" and not shown["paused"] and "qcow2" in shown["xml"], shown
+    cluster.ctl("vm", "stop", "f", "--force")
+    back = f"vda={VOLUME}/f/disk.raw,format=raw"
+    for dry in ((), ("--dry-run",)):
+        said = cluster.try_ctl("vm", "move", "f", "--disk", back, *dry)
+        assert said.returncode == REFUSED and "only while the VM runs" in said.stderr, said
+    starts(cluster, "f")
+    cluster.ctl("vm", "move", "f", "--disk", back)
+    cluster.until("the disk is back alone",
+                  lambda: there(cluster, "f", "disk.raw") and not there(cluster, "other", "disk.qcow2") and nothing_is_left(cluster))
+    before = guests.read_disk(cluster.lab, "f").sequence
+    cluster.until("it goes on writing", lambda: guests.read_disk(cluster.lab, "f").sequence > before)
+    assert guests.read_disk(cluster.lab, "f").boots == boots + 1
+    cluster.remove("f")
 
 
 def test_files_and_node_at_once(cluster):

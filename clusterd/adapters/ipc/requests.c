@@ -244,6 +244,9 @@ static int check_file(struct parsing *p, const struct storage_file *files, size_
                      slash[1] == '\0' ? "is not the path of a file"
                                       : "has too long a name for a copy");
     }
+    if (file->format[0] && strcmp(file->format, "raw") != 0 && strcmp(file->format, "qcow2") != 0) {
+        return wrong(p, "format", "is neither raw nor qcow2");
+    }
     for (size_t k = 0; k <= i; k++) {
         if (k < i && strcmp(files[k].from, file->from) == 0) {
             return wrong(p, "from", "is named twice");
@@ -275,6 +278,7 @@ static int put_files(struct parsing *p, const struct ipc_arg *arg, const json_t 
     for (size_t i = 0; i < n && error == 0; i++) {
         json_t *item = json_array_get(value, i);
         (void)snprintf(p->inside, sizeof(p->inside), "%.16s[%zu].", arg->name, i);
+        files[i] = (struct storage_file){.format = ""};
         p->value = (uint8_t *)&files[i];
         error = json_is_object(item)
                     ? put_args(p, ipc_file_args, ipc_n_file_args, item, false)

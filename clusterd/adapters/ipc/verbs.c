@@ -30,6 +30,7 @@ const struct ipc_arg ipc_file_args[] = {
     {"from", ARG_TEXT, true, AT(storage_file, from), WIRE_MAX_PATH},
     {"to", ARG_TEXT, true, AT(storage_file, to), WIRE_MAX_PATH},
     {"bytes", ARG_U64, true, AT(storage_file, bytes), INT64_MAX},
+    {"format", ARG_TEXT, false, AT(storage_file, format), WIRE_MAX_NAME},
 };
 static const struct ipc_arg node_drain_args[] = {
     NAME(cmd_node_drain, "node", node),

@@ -132,12 +132,21 @@ static bool state_allows(struct apply *a, const struct model_vm *vm) {
     return claims_allow(a, vm) && disks_allow(a, vm) && storage_allows(a, vm);
 }
 
-/* QEMU copies disks; its other files it keeps open as they are. */
-static bool files_are_disks(struct apply *a, const struct model_vm *vm,
+/* QEMU copies disks, also into another format; its other files it keeps open as they are. Files of
+ * a VM that is off are copied as they are. */
+static bool files_fit_state(struct apply *a, const struct model_vm *vm,
                             const struct cmd_vm_storage *storage) {
     const struct storage_file *files = storage->files.items;
-    for (uint32_t i = 0; vm->state == VM_RUNNING && i < storage->files.n; i++) {
-        if (strcmp(files[i].disk, "nvram") == 0) {
+    for (uint32_t i = 0; i < storage->files.n; i++) {
+        if (vm->state != VM_RUNNING && files[i].format[0]) {
+            apply_refuse(a, REPLY_REFUSED,
+                         outbox_text(a->out,
+                                     "%s is off: the format of %s can change only while it runs",
+                                     vm->name, files[i].disk),
+                         "leave out format=, or start the VM first");
+            return false;
+        }
+        if (vm->state == VM_RUNNING && strcmp(files[i].disk, "nvram") == 0) {
             apply_refuse(a, REPLY_REFUSED,
                          outbox_text(a->out,
                                      "%s runs: its UEFI variables (%s) cannot be moved "
@@ -190,7 +199,7 @@ static bool plan_is_good(struct apply *a, const struct model_vm *vm,
                      "wait until one of them has ended (clusterctl operation list)");
         return false;
     }
-    return apply_good_volumes(a, &storage->volumes) && files_are_disks(a, vm, storage) &&
+    return apply_good_volumes(a, &storage->volumes) && files_fit_state(a, vm, storage) &&
            volumes_are_there(a, vm, storage) && !is_shared(a, vm, storage);
 }
 

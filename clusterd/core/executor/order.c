@@ -65,7 +65,7 @@ static void migrate_params(struct core *c, const struct model_vm *vm, struct age
     call_add(call, "shared", vm->volumes.n ? "1" : "0");
 }
 
-/* "from<TAB>to" lines. */
+/* Lines "from<TAB>to", or "from<TAB>to<TAB>format". */
 static int files_params(struct core *c, const struct model_vm *vm, struct agent_call *call) {
     const struct model_journal *row = model_journal_of_vm(&c->model, vm->id);
     const struct storage_file *files = row ? row->files.items : NULL;
@@ -75,6 +75,10 @@ static int files_params(struct core *c, const struct model_vm *vm, struct agent_
         buffer_append(&text, files[i].from, strlen(files[i].from));
         buffer_append(&text, "\t", 1);
         buffer_append(&text, files[i].to, strlen(files[i].to));
+        if (files[i].format[0]) {
+            buffer_append(&text, "\t", 1);
+            buffer_append(&text, files[i].format, strlen(files[i].format));
+        }
         buffer_append(&text, "\n", 1);
     }
     buffer_append(&text, "", 1);

@@ -376,7 +376,8 @@ static struct model_journal *add_storage(void) {
     *file = (struct storage_file){.disk = strdup("vda"),
                                   .from = strdup("/srv/csv1/quiet.qcow2"),
                                   .to = strdup("/srv/csv2/quiet.qcow2"),
-                                  .bytes = UINT64_C(21474836480)};
+                                  .bytes = UINT64_C(21474836480),
+                                  .format = strdup("")};
     free(row->files.items); /* of no elements */
     row->files = (struct wire_list){file, 1};
     row->id = 120;

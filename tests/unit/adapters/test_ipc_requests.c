@@ -174,6 +174,13 @@ static void test_vm_storage(void **state) {
     assert_int_equal(files[0].bytes, 7);
     assert_string_equal(files[1].disk, "nvram");
     assert_int_equal(files[1].bytes, 540672);
+    assert_string_equal(files[1].format, "");
+    ipc_request_finish(&request);
+    assert_int_equal(parse("vm.storage", STORAGE("{\"disk\":\"vda\",\"from\":\"/a/x\",\"to\":"
+                                                 "\"/b/x\",\"bytes\":7,\"format\":\"qcow2\"}")),
+                     0);
+    files = ((const struct cmd_vm_storage *)request.command)->files.items;
+    assert_string_equal(files[0].format, "qcow2");
     ipc_request_finish(&request);
 }
 
@@ -211,12 +218,14 @@ static void test_refused_files(void **state) {
          "'files[0].disk' is empty"},
         {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/y\",\"bytes\":-1}",
          "'files[0].bytes' must be a number"},
-        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/y\",\"bytes\":1,\"format\":\"raw\"}",
-         "'files[0].format' is not an argument"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/y\",\"bytes\":1,\"size\":\"raw\"}",
+         "'files[0].size' is not an argument"},
         {"{\"disk\":\"a\",\"from\":\"a/y\",\"to\":\"/b/y\",\"bytes\":1}",
          "'files[0].from' is not an absolute path"},
         {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"b/y\",\"bytes\":1}",
          "'files[0].to' is not an absolute path"},
+        {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/y\",\"bytes\":1,\"format\":\"vmdk\"}",
+         "'files[0].format' is neither raw nor qcow2"},
         {"{\"disk\":\"a\",\"from\":\"/a/y\",\"to\":\"/b/\",\"bytes\":1}",
          "'files[0].to' is not the path of a file"},
         {"{\"disk\":\"a\",\"from\":\"/a/y\\t/c\",\"to\":\"/b/y\",\"bytes\":1}",

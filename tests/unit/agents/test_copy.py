@@ -204,6 +204,13 @@ def test_a_full_disk(world):
     assert len(done.stdout.splitlines()) == 1, "the part is still there"
 
 
+def test_a_copy_changes_no_format(world):
+    source, target = world.disk()
+    before = sources(world)
+    shows(world.do("copy", files=f"{source}\t{target}\tqcow2"), "is to become qcow2", result="failed", state="off")
+    assert_nothing_left(world, before)
+
+
 # -- others --
 
 def rewrite(path):

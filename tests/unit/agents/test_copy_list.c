@@ -43,6 +43,24 @@ static void test_names(void **state) {
     copy_list_finish(&list);
 }
 
+static void test_formats(void **state) {
+    char reason[512];
+    (void)state;
+
+    assert_int_equal(copy_list_parse("/a/x\t/b/x\tqcow2\n/a/y\t/b/y\n/a/z\t/b/z\traw", 7, &list,
+                                     reason, sizeof(reason)),
+                     0);
+    assert_string_equal(list.items[0].to, "/b/x");
+    assert_string_equal(list.items[0].part, "/b/x.clusterd-7.part");
+    assert_string_equal(list.items[0].format, "qcow2");
+    assert_null(list.items[1].format);
+    assert_string_equal(list.items[2].format, "raw");
+    copy_list_finish(&list);
+    assert_refused("/a/x\t/b/x\tvmdk", "line 1");
+    assert_refused("/a/x\t/b/x\t", "line 1");
+    assert_refused("/a/x\t/b/x\traw\traw", "line 1");
+}
+
 static void test_what_is_no_list(void **state) {
     char line[3 * NAME_MAX];
     (void)state;
@@ -148,11 +166,9 @@ static void test_qcow2_backing_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_what_is_no_list),
-        cmocka_unit_test(test_parents),
-        cmocka_unit_test(test_qcow2_headers),
-        cmocka_unit_test(test_qcow2_backing_file),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_what_is_no_list), cmocka_unit_test(test_parents),
+        cmocka_unit_test(test_qcow2_headers),   cmocka_unit_test(test_qcow2_backing_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

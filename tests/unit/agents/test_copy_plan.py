@@ -32,11 +32,11 @@ class Plan(World):
         self.disks += (f'\n    <disk type="file" device="disk">\n      <driver type="{kind}"/>\n      <source file="{path}"/>\n'
                        f'      <target dev="{target}"/>\n    </disk>')
 
-    def image(self, name, backing="", flags=0, kind="qcow2", volume="csv1"):
+    def image(self, name, backing="", flags=0, kind="qcow2", volume="csv1", snapshots=0):
         """A qcow2 image as far as its header goes."""
         path = self.at(volume, name)
         header = struct.pack(">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", 3, 104 if backing else 0, len(backing), 16, MIB, 0, 1, 0x30000,
-                             0x10000, 1, 0, 0, flags, 0, 0, 4, 104)
+                             0x10000, 1, snapshots, 0, flags, 0, 0, 4, 104)
         with open(path, "wb") as file:
             file.write(header + backing.encode())
             file.truncate(200000)
@@ -101,7 +101,7 @@ def test_bad_parameters(world):
     world.refuse("no disk vdz; it has vda", element="/domain/devices", disks=f"vdz={dest}/x")
     world.refuse("nothing would move", element="/domain", dest=world.volumes["csv1"])
     world.refuse("nothing would move", element="/domain")
-    world.refuse("vda is raw: its format cannot be changed by a move yet", disks=f"vda={dest}/x,format=qcow2")
+    world.refuse("vda is raw: a move changes its format only while the VM runs", disks=f"vda={dest}/x,format=qcow2")
 
 
 def test_targets_that_are_taken(world):
@@ -194,6 +194,29 @@ def test_images_that_need_other_files(world, backing, flags, kind, words):
     world.refuse(words, element="/domain/devices/disk[2]/source", dest=world.volumes["csv2"])
     # Whoever leaves it where it is need not know.
     world.plan(disks=f"vda={world.at('csv2', 'web.img')}")
+
+
+def test_of_a_vm_that_runs(world):
+    """Another format, but neither the UEFI variables nor an image that is built upon another one."""
+    target = world.at("csv2", "web.qcow2")
+    plan = world.plan(disks=f"vda={target},format=qcow2", running=1)
+    assert [(file["disk"], file["format"], file["new_format"]) for file in plan["files"]] == [("vda", "raw", "qcow2")]
+    assert f'<driver type="qcow2" name="qemu"/>\n      <source file="{target}"/>' in plan["definition"]
+    world.refuse("is the same file as", disks=f"vda={world.at('csv1', 'web.img')},format=qcow2", running=1)
+    base = world.write(world.at("csv1", "base.img"), size=1, holes=False)
+    world.image("b.img", base)
+    world.refuse("so it cannot become raw", element="/domain/devices/disk[2]/source", disks=f"vdb={world.at('csv2', 'b')},format=raw",
+                 running=1)
+    variables = world.write(world.at("csv1", "web_VARS.fd"), size=300, holes=False)
+    world.nvram = f"<nvram>{variables}</nvram>"
+    world.refuse("the VM runs: its UEFI variables", element="/domain/os/nvram", dest=world.volumes["csv2"], running=1)
+    world.plan(dest=world.volumes["csv2"], running=1, disks_only=1)
+
+
+def test_internal_snapshots_come_along_only_while_it_is_off(world):
+    world.image("b.img", snapshots=2)
+    world.refuse("b.img has internal snapshots (2)", element="/domain/devices/disk[2]/source", dest=world.volumes["csv2"], running=1)
+    world.plan(dest=world.volumes["csv2"])
 
 
 def test_backing_files_on_volumes_stay(world):

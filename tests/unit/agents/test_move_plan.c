@@ -169,6 +169,43 @@ static void test_a_tpm_stays(void **state) {
     assert_plan(with_tpm, "vda:/a/x>/a/y:raw");
 }
 
+/* QEMU copies its disks: into another format, too, but nothing else. */
+static void test_of_a_vm_that_runs(void **state) {
+    static const char one[] = DOMAIN(NVRAM, DISK("vda", "/a/x"));
+    static const char source[] = "/domain/devices/disk[1]/source";
+    (void)state;
+
+    request.running = true;
+    ask("", "vda=/b/x,format=qcow2");
+    struct definition definition = parse(one);
+    assert_int_equal(move_plan(&definition, &request, &plan, &refusal), 0);
+    assert_int_equal(plan.count, 1);
+    assert_string_equal(plan.files[0].format, "raw");
+    assert_string_equal(plan.files[0].new_format, "qcow2");
+    assert_int_equal(move_rewrite(&plan), 0);
+    char *text = NULL;
+    assert_int_equal(definition_print(&definition, &text), 0);
+    assert_non_null(strstr(text, "<source file=\"/b/x\"/>"));
+    assert_non_null(strstr(text, "<driver name=\"qemu\" type=\"qcow2\"/>"));
+    free(text);
+    definition_finish(&definition);
+
+    ask("", "vda=/b/x,format=raw"); /* as it is */
+    definition = parse(one);
+    assert_int_equal(move_plan(&definition, &request, &plan, &refusal), 0);
+    assert_null(plan.files[0].new_format);
+    definition_finish(&definition);
+    ask("", "vda=/b/x,format=vmdk");
+    assert_refused(one, source, "vda: a disk can become raw or qcow2, not vmdk");
+    ask("/b", "");
+    assert_refused(one, "/domain/os/nvram", "the VM runs: its UEFI variables (/a/web_VARS.fd)");
+    request.disks_only = true;
+    definition = parse(one);
+    assert_int_equal(move_plan(&definition, &request, &plan, &refusal), 0);
+    definition_finish(&definition);
+    request.running = false;
+}
+
 static void test_refusals(void **state) {
     static const char one[] = DOMAIN(NVRAM, DISK("vda", "/a/x"));
     static const char source[] = "/domain/devices/disk[1]/source";
@@ -179,7 +216,7 @@ static void test_refusals(void **state) {
     ask("/a", "");
     assert_refused(one, "/domain", "nothing would move");
     ask("", "vda=/b/x,format=qcow2");
-    assert_refused(one, source, "vda is raw: its format cannot be changed by a move yet");
+    assert_refused(one, source, "vda is raw: a move changes its format only while the VM");
     ask("", "vda=/a/x,format=qcow2");
     assert_refused(one, source, "leave out format=qcow2");
     ask("/b", "nvram=/b/v");
@@ -245,13 +282,10 @@ static void test_rewriting_keeps_the_rest(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_what_is_no_override),
-        cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_what_stays),
-        cmocka_unit_test(test_a_tpm_stays),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_rewriting_keeps_the_rest),
+        cmocka_unit_test(test_overrides),   cmocka_unit_test(test_what_is_no_override),
+        cmocka_unit_test(test_targets),     cmocka_unit_test(test_what_stays),
+        cmocka_unit_test(test_a_tpm_stays), cmocka_unit_test(test_of_a_vm_that_runs),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_rewriting_keeps_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,7 +105,7 @@ def test_the_files_of_a_vm_move(cluster, agent, move):
     volumes = "csv1=/srv/csv1:csv2=/srv/csv 2"
     assert agent.calls == [
         {"action": "copy-plan", "xml": XML, "vm": "web1",
-         "params": {"volumes": volumes, "dest": "/srv/csv 2", "disks": "", "disks_only": "0"}},
+         "params": {"volumes": volumes, "dest": "/srv/csv 2", "disks": "", "disks_only": "0", "running": "0"}},
         {"action": "validate-all", "xml": MOVED, "vm": "web1", "params": {"volumes": volumes}}]
     assert cluster.requests == [
         {"verb": "vm.show", "vm": "web1"}, {"verb": "volume.list"}, {"verb": "subscribe"},
@@ -123,7 +123,8 @@ def test_what_the_agent_is_asked(cluster, agent, move, words, params):
     cluster.serve(SHOWN, VOLUMES, ok("vm.storage", operation=12))
     done = move(*words, "--no-wait")
     assert (done.returncode, done.stderr) == (0, "")
-    assert agent.calls[0]["params"] == {"volumes": "csv1=/srv/csv1:csv2=/srv/csv 2", "dest": "", "disks": "", "disks_only": "0", **params}
+    assert agent.calls[0]["params"] == {"volumes": "csv1=/srv/csv1:csv2=/srv/csv 2", "dest": "", "disks": "", "disks_only": "0",
+                                        "running": "0", **params}
 
 
 def test_no_wait(cluster, move):
@@ -374,3 +375,15 @@ def test_screens(cluster):
         assert (done.returncode, done.stderr) == (0, "")
         text += f"$ clusterctl {' '.join(words)}\n{done.stdout}\n"
     check_golden("vm-storage.txt", text)
+
+
+def test_a_disk_that_becomes_another_format(cluster, agent, move):
+    """Of a VM that runs: the agent gets to know that, and the cluster the format."""
+    shown = json.loads(json.dumps(SHOWN).replace('"state": "off"', '"state": "running"'))
+    files = [{**FILES[0], "new_format": "raw"}]
+    agent.answer(files=files)
+    cluster.serve(shown, *moving({"send": {"operation": DONE}})[1:])
+    done = move("--disk", "vda=/srv/csv 2/web1.raw,format=raw")
+    assert done.returncode == 0 and done.stdout.splitlines()[0].endswith(", becomes raw"), done
+    assert agent.calls[0]["params"]["running"] == "1"
+    assert next(request for request in cluster.requests if request["verb"] == "vm.storage")["files"][0]["format"] == "raw"

@@ -8,7 +8,7 @@
 static const char *const csv1 = "csv1", *const csv2 = "csv2", *const nowhere = "csv9";
 
 static struct storage_file file = {
-    .disk = "vda", .from = "/srv/csv1/a.img", .to = "/srv/csv2/a.img", .bytes = 7};
+    .disk = "vda", .from = "/srv/csv1/a.img", .to = "/srv/csv2/a.img", .bytes = 7, .format = ""};
 
 static void begin(struct bench *b) {
     bench_begin(b);
@@ -78,6 +78,10 @@ static void refusals(void **state) {
     asked = wish(&b);
     asked.volumes.v = &csv2;
     expect(&b, asked, "no node has all volumes");
+    asked = wish(&b);
+    file.format = "qcow2";
+    expect(&b, asked, "is off: the format of vda can change only while it runs");
+    file.format = "";
     free((void *)(uintptr_t)bench_vm(&b, "vm1")->other_disks);
     bench_vm(&b, "vm1")->other_disks = strdup("vda");
     expect(&b, wish(&b), "differ from its definition");

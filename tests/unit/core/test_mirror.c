@@ -9,7 +9,7 @@
 
 static const char *const csv1 = "csv1";
 static struct storage_file file = {
-    .disk = "vda", .from = "/srv/csv1/a.img", .to = "/srv/csv1/b.img", .bytes = 7};
+    .disk = "vda", .from = "/srv/csv1/a.img", .to = "/srv/csv1/b.img", .bytes = 7, .format = ""};
 
 static struct model_vm *vm1(struct bench *b) {
     return bench_vm(b, "vm1");
