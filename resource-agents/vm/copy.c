@@ -137,7 +137,11 @@ static int make_part(struct copy *copy, struct file *file) {
     const struct copy_names *names = file->names;
 
     operation_check_begun(copy->operation);
-    int r = copy_part_create(names, &file->part);
+    int r = copy_dir_make(names);
+    if (r < 0) {
+        return fail(copy, "cannot make the directory of %s: %s", names->to, strerror(-r));
+    }
+    r = copy_part_create(names, &file->part);
     if (r == -EBUSY) {
         return fail(copy,
                     "%s is in use: an earlier copy of this move still works on it, or a VM uses "
@@ -297,6 +301,7 @@ static void discard(const struct copy *copy) {
             (void)copy_remove(file->names->link);
             (void)copy_remove(file->names->part);
             (void)sync_parent(file->names->part);
+            copy_dir_remove(file->names, file->names->part);
         }
     }
 }

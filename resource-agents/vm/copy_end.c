@@ -66,7 +66,11 @@ static int undo_one(struct operation *operation, const struct copy_names *names)
 
     int r = copy_part_take(names, &part);
     if (r == -ENOENT) {
-        return remove_name(operation, names->link) < 0 ? -1 : 0;
+        if (remove_name(operation, names->link) < 0) {
+            return -1;
+        }
+        copy_dir_remove(names, names->to);
+        return 0;
     }
     if (r == -EBUSY) {
         return fail(operation,
@@ -90,6 +94,9 @@ static int undo_one(struct operation *operation, const struct copy_names *names)
         r = -1;
     }
     close(part);
+    if (r == 0) {
+        copy_dir_remove(names, names->to);
+    }
     return r;
 }
 
@@ -123,7 +130,8 @@ static int check_finish_one(struct operation *operation, const struct copy_names
         return fail(operation, "cannot look at %s: %s; nothing was removed", names->part,
                     strerror(-r));
     }
-    if (r == 0 && !copy_same_inode(&to, &other)) {
+    /* A VM that has started meanwhile has a swtpm, which replaces the file with each change. */
+    if (r == 0 && !copy_same_inode(&to, &other) && !names->is_tpm) {
         return fail(operation,
                     "somebody has replaced %s since it was copied; nothing was removed: keep the "
                     "right one of it, %s and %s, and remove %s by hand",
@@ -133,10 +141,17 @@ static int check_finish_one(struct operation *operation, const struct copy_names
 }
 
 static int finish_one(struct operation *operation, const struct copy_names *names) {
-    if (remove_name(operation, names->from) < 0 || sync_or_fail(operation, names->from) < 0 ||
-        remove_name(operation, names->link) < 0 || remove_name(operation, names->part) < 0) {
+    if (remove_name(operation, names->from) < 0) {
         return -1;
     }
+    int r = sync_parent(names->from);
+    if (r < 0 && !(r == -ENOENT && names->is_tpm)) { /* its directory went the last time */
+        return fail(operation, "cannot flush the directory of %s: %s", names->from, strerror(-r));
+    }
+    if (remove_name(operation, names->link) < 0 || remove_name(operation, names->part) < 0) {
+        return -1;
+    }
+    copy_dir_remove(names, names->from);
     return sync_or_fail(operation, names->part);
 }
 

@@ -29,6 +29,7 @@ struct copy_names {
     char *format; /* of the copy, if it is to be another one; else NULL */
     char *part;
     char *link;
+    bool is_tpm; /* the state of a TPM, in a directory of its own */
 };
 
 struct copy_list {

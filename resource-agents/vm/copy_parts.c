@@ -2,10 +2,16 @@
 /* The names of a storage move on the disk. See copy_parts.h. */
 #include "copy_parts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "sync.h"
+#include "volumes.h"
 
 /* A network file system (and FUSE for a second) answers fstat() from what it was told before. Then
  * a file that another node has just written to seems to change while it is only read. */
@@ -76,6 +82,59 @@ int copy_is_ours(const struct copy_names *names) {
         return 0;
     }
     return r < 0 ? r : copy_same_inode(&part, &to);
+}
+
+int copy_dir_make(const struct copy_names *names) {
+    char dir[PATH_MAX];
+    char former[PATH_MAX];
+    struct stat like;
+
+    if (!names->is_tpm) {
+        return 0;
+    }
+    if (path_parent(names->to, dir) < 0 || path_parent(names->from, former) < 0) {
+        return -ENAMETOOLONG;
+    }
+    if (stat(former, &like) < 0) {
+        return -errno;
+    }
+    if (mkdir(dir, 0700) < 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    if (chown(dir, like.st_uid, like.st_gid) < 0 || chmod(dir, like.st_mode & 07777) < 0) {
+        int r = -errno;
+        (void)rmdir(dir);
+        return r;
+    }
+    return sync_parent(dir);
+}
+
+/* Nothing but swtpm's lock is in it. */
+static bool is_left(const char *dir) {
+    DIR *entries = opendir(dir);
+    bool left = entries != NULL;
+
+    for (struct dirent *entry; left && (entry = readdir(entries)) != NULL;) {
+        left = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+               strcmp(entry->d_name, ".lock") == 0;
+    }
+    if (entries != NULL) {
+        closedir(entries);
+    }
+    return left;
+}
+
+void copy_dir_remove(const struct copy_names *names, const char *path) {
+    char dir[PATH_MAX];
+    char lock[PATH_MAX + 8];
+
+    if (!names->is_tpm || path_parent(path, dir) < 0 || !is_left(dir)) {
+        return;
+    }
+    snprintf(lock, sizeof(lock), "%s/.lock", dir);
+    if (copy_remove(lock) == 0 && rmdir(dir) == 0) {
+        (void)sync_parent(dir);
+    }
 }
 
 /*

@@ -33,6 +33,14 @@ bool copy_same_inode(const struct stat *a, const struct stat *b);
 int copy_is_ours(const struct copy_names *names);
 
 /*
+ * The directory of a TPM's state is made with its file, and goes with it; nothing else is in it but
+ * swtpm's lock. Only for such a file; with all others nothing is done. copy_dir_remove() leaves a
+ * directory in which something else is.
+ */
+int copy_dir_make(const struct copy_names *names);
+void copy_dir_remove(const struct copy_names *names, const char *path);
+
+/*
  * Creates PART, or takes the one of an earlier attempt, and locks it for the life of this process.
  * -EBUSY: another process has it, an earlier copy or a VM that uses TO; -ENOTSUP: the name is taken
  * by something that is no file.

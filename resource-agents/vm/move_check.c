@@ -134,6 +134,12 @@ static int check_source(struct move_plan *plan, struct move_file *file,
                         struct move_refusal *refusal) {
     struct stat status;
 
+    if (lstat(file->from, &status) < 0 && errno == ENOENT && strcmp(file->disk, MOVE_TPM) == 0) {
+        return move_refuse(refusal, file->element,
+                           "its TPM has no state yet (%s on %s): start the VM once, or leave it "
+                           "where it is (--disks-only)",
+                           file->from, ocf_node());
+    }
     if (lstat(file->from, &status) < 0) {
         return move_refuse(refusal, file->element,
                            "%s: its file %s on %s: %s; is its volume there?", file->disk,
@@ -199,8 +205,14 @@ static int check_target(struct move_plan *plan, struct move_file *file,
                            "start the VM; choose a place on a volume (clusterctl volume list)",
                            file->disk, file->to, volumes->count);
     }
-    if (path_parent(file->to, file->dir) < 0 || stat(file->dir, &status) < 0 ||
-        !S_ISDIR(status.st_mode)) {
+    int r = path_parent(file->to, file->dir);
+    /* The copy makes the directory of a TPM's state, which is its own. */
+    if (r == 0 && strcmp(file->disk, MOVE_TPM) == 0 && stat(file->dir, &status) < 0) {
+        char dir[PATH_MAX];
+        memcpy(dir, file->dir, sizeof(dir));
+        r = path_parent(dir, file->dir);
+    }
+    if (r < 0 || stat(file->dir, &status) < 0 || !S_ISDIR(status.st_mode)) {
         return move_refuse(refusal, file->element,
                            "%s: there is no directory %s on %s; create it, or check that its "
                            "volume is mounted",
@@ -218,7 +230,7 @@ static int check_target(struct move_plan *plan, struct move_file *file,
     }
     file->dir_dev = status.st_dev;
     file->dir_ino = status.st_ino;
-    int r = check_target_name(file, refusal);
+    r = check_target_name(file, refusal);
     for (const struct move_file *other = plan->files; r == 0 && other < file; other++) {
         if (other->dir_dev == file->dir_dev && other->dir_ino == file->dir_ino &&
             strcmp(strrchr(other->to, '/'), strrchr(file->to, '/')) == 0) {

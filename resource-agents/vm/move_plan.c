@@ -280,9 +280,24 @@ static int add_nvram(struct move_plan *plan, const struct move_request *request,
     return r;
 }
 
-/* The TPM's state is no file that a copy could take along: swtpm puts new ones in its place. */
-static int refuse_tpm(const struct definition *definition, const struct move_request *request,
-                      struct move_refusal *refusal) {
+/* Its directory gets the same name in DEST. */
+static int place_tpm(struct move_plan *plan, const struct move_request *request, const char *state,
+                     struct move_file *file, struct move_refusal *refusal) {
+    char to[2 * PATH_MAX + sizeof(TPM_STATE_FILE)];
+    int n = snprintf(plan->tpm, sizeof(plan->tpm), "%s/%s", state, TPM_STATE_FILE);
+
+    snprintf(to, sizeof(to), "%s%s/%s", request->dest, strrchr(state, '/'), TPM_STATE_FILE);
+    if (n < 0 || (size_t)n >= sizeof(plan->tpm) ||
+        path_normalize(to, file->to, sizeof(file->to)) < 0 || strlen(file->to) > COPY_PATH_MAX) {
+        return move_refuse(refusal, file->element, "the path of its TPM's state would be too long");
+    }
+    file->from = plan->tpm;
+    return 0;
+}
+
+static int add_tpm(struct move_plan *plan, const struct move_request *request,
+                   const struct definition *definition, struct move_refusal *refusal) {
+    xmlNode *tpm = tpm_element(definition);
     char state[PATH_MAX];
     char dest[PATH_MAX];
 
@@ -290,10 +305,23 @@ static int refuse_tpm(const struct definition *definition, const struct move_req
         (path_normalize(request->dest, dest, sizeof(dest)) == 0 && path_is_in(state, dest))) {
         return 0;
     }
-    return move_refuse(refusal, tpm_element(definition),
-                       "the state of its TPM, %s, would stay behind: this move cannot take it "
-                       "along; move the disks alone (--disks-only)",
-                       state);
+    if (request->elsewhere || request->running || strcmp(state, "/") == 0) {
+        return move_refuse(
+            refusal, tpm,
+            "the state of its TPM, %s, would stay behind: it can be taken along only "
+            "while the VM is off in the cluster; move the disks alone (--disks-only)",
+            state);
+    }
+    if (plan->count == MOVE_FILES_MAX) {
+        return move_refuse(refusal, tpm, "the VM has more than %d files", MOVE_FILES_MAX);
+    }
+    struct move_file *file = &plan->files[plan->count];
+    *file = (struct move_file){.disk = MOVE_TPM,
+                               .element = xml_child(xml_child(tpm, "backend"), "source"),
+                               .format = "raw"};
+    int r = place_tpm(plan, request, state, file, refusal);
+    plan->count += r == 0 ? 1 : 0;
+    return r;
 }
 
 /* Each override must name something that the VM has. */
@@ -335,7 +363,7 @@ int move_plan(const struct definition *definition, const struct move_request *re
         r = add_disk(ret_plan, request, disk, refusal);
     }
     if (r == 0) {
-        r = refuse_tpm(definition, request, refusal);
+        r = add_tpm(ret_plan, request, definition, refusal);
     }
     if (r == 0) {
         r = add_nvram(ret_plan, request, definition, refusal);
@@ -388,11 +416,22 @@ static int set_format(xmlNode *disk, const char *format) {
                : -ENOMEM;
 }
 
+static int set_state_dir(xmlNode *source, const char *file) {
+    char dir[PATH_MAX];
+
+    return path_parent(file, dir) == 0 &&
+                   xmlSetProp(source, (const xmlChar *)"path", (const xmlChar *)dir) != NULL
+               ? 0
+               : -ENOMEM;
+}
+
 int move_rewrite(const struct move_plan *plan) {
     for (size_t i = 0; i < plan->count; i++) {
         const struct move_file *file = &plan->files[i];
         int r = 0;
-        if (xml_is(file->element, "nvram")) {
+        if (strcmp(file->disk, MOVE_TPM) == 0) {
+            r = set_state_dir(file->element, file->to);
+        } else if (xml_is(file->element, "nvram")) {
             r = set_text(file->element, file->to);
         } else if (xmlSetProp(file->element, (const xmlChar *)"file", (const xmlChar *)file->to) ==
                    NULL) {

@@ -3,7 +3,8 @@
  * The plan of a storage move: which files of a VM move where, and its definition afterwards.
  *
  * Files move; block devices, network disks, CD-ROMs and the firmware stay. A disk is named by its
- * <target dev=>, the UEFI variables are "nvram".
+ * <target dev=>, the UEFI variables are "nvram", the state of the TPM is "tpm": a file in a
+ * directory of its own, which is what the definition names.
  */
 #ifndef AGENTS_VM_MOVE_PLAN_H
 #define AGENTS_VM_MOVE_PLAN_H
@@ -20,6 +21,7 @@
 
 enum { MOVE_FILES_MAX = 256, MOVE_DISK_SIZE = 64, MOVE_FORMAT_SIZE = 16 };
 #define MOVE_NVRAM "nvram"
+#define MOVE_TPM "tpm"
 
 /* One line of the parameter `disks`: a file that gets a place of its own. */
 struct move_override {
@@ -40,7 +42,7 @@ struct move_request {
 struct move_file {
     char disk[MOVE_DISK_SIZE];
     xmlNode *element;       /* <source> or <nvram>: refusals name it, the rewriting changes it */
-    const char *from;       /* belongs to the document, as format */
+    const char *from;       /* belongs to the document or the plan, as format */
     const char *format;     /* as the definition has it */
     const char *new_format; /* of the copy; NULL: the same */
     char to[PATH_MAX];
@@ -57,7 +59,8 @@ struct move_file {
 };
 
 struct move_plan {
-    bool running; /* as the request says */
+    bool running;       /* as the request says */
+    char tpm[PATH_MAX]; /* the file of the TPM's state, if it moves */
     size_t count;
     struct move_file files[MOVE_FILES_MAX];
 };

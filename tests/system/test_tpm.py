@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from labkit import settings as lab_settings
 from support.cluster import Cluster
 
 CLUSTER = Cluster("systpm", {"a": ["--possible", "n3"]}, nodes=3, memory_mb=600)
@@ -59,3 +60,26 @@ def test_its_moves_and_a_power_cut(cluster):
     assert any("its TPM's state were not touched" in event["message"] for event in cluster.events())
     assert certificates(cluster, "safe")
     cluster.added.discard("safe")
+
+
+def test_its_state_goes_along_with_its_files(cluster):
+    """While it runs that is refused; once it is off, the same TPM is at the new place, and the VM runs with it."""
+    cluster.add_guest("mover", tpm=True, exclusive=True)
+    assert cluster.follower.wait_ticks("mover", 3, timeout_s=120)
+    os.makedirs(cluster.lab.volume_path("new"))
+    new = f"{lab_settings.VOLUME_PATH}/new"
+    for dry in ((), ("--dry-run",)):
+        said = cluster.try_ctl("vm", "move", "mover", "--storage", new, *dry)
+        assert said.returncode == REFUSED and "the state of its TPM" in said.stderr, said
+    cluster.ctl("vm", "stop", "mover", "--force")
+    cluster.until("it is off", lambda: "mover" not in cluster.where())
+    with open(cluster.lab.volume_path("mover", "tpm", "tpm2-00.permall"), "rb") as file:
+        before = file.read()
+    cluster.ctl("vm", "move", "mover", "--storage", new)
+    with open(cluster.lab.volume_path("new", "tpm", "tpm2-00.permall"), "rb") as file:
+        assert file.read() == before
+    cluster.ctl("vm", "start", "mover")
+    cluster.until("the former directory is gone", lambda: not os.path.exists(cluster.lab.volume_path("mover", "tpm")))
+    cluster.until("its swtpm uses the new one", lambda: any(
+        f"{new}/tpm" in cluster.lab.run(node, ["pgrep", "-af", "swtpm socket"]).stdout for node in cluster.nodes))
+    assert cluster.follower.wait_ticks("mover", 3, timeout_s=120)

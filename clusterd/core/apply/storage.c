@@ -146,6 +146,14 @@ static bool files_fit_state(struct apply *a, const struct model_vm *vm,
                          "leave out format=, or start the VM first");
             return false;
         }
+        if (vm->state == VM_RUNNING && strcmp(files[i].disk, "tpm") == 0) {
+            apply_refuse(a, REPLY_REFUSED,
+                         outbox_text(a->out,
+                                     "%s runs: the state of its TPM (%s) cannot be moved meanwhile",
+                                     vm->name, files[i].from),
+                         "--disks-only leaves it where it is; or stop the VM first");
+            return false;
+        }
         if (vm->state == VM_RUNNING && strcmp(files[i].disk, "nvram") == 0) {
             apply_refuse(a, REPLY_REFUSED,
                          outbox_text(a->out,

@@ -219,6 +219,25 @@ def test_internal_snapshots_come_along_only_while_it_is_off(world):
     world.plan(dest=world.volumes["csv2"])
 
 
+def test_the_state_of_a_tpm(world):
+    """A file in a directory of its own, which is not there yet at the new place."""
+    state = world.at("csv1", "tpm")
+    world.disks += f"<tpm><backend type='emulator' version='2.0'><source type='dir' path='{state}'/></backend></tpm>"
+    source = "/domain/devices/tpm[1]/backend/source"
+    world.refuse("its TPM has no state yet", element=source, dest=world.volumes["csv2"])
+    os.mkdir(state)
+    world.write(os.path.join(state, "tpm2-00.permall"), size=5000, holes=False)
+    plan = world.plan(dest=world.volumes["csv2"])
+    assert [(file["disk"], file["from"], file["to"]) for file in plan["files"]][1:] == [
+        ("tpm", f"{state}/tpm2-00.permall", world.at("csv2", "tpm/tpm2-00.permall"))]
+    assert f"path=\"{world.at('csv2', 'tpm')}\"" in plan["definition"]
+    os.mkdir(world.at("csv2", "tpm"))
+    world.plan(dest=world.volumes["csv2"])
+    world.write(world.at("csv2", "tpm/tpm2-00.permall"), size=5, holes=False)
+    world.refuse("tpm2-00.permall exists on ", element=source, dest=world.volumes["csv2"])
+    assert len(world.plan(dest=world.volumes["csv2"], disks_only=1)["files"]) == 1
+
+
 def test_backing_files_on_volumes_stay(world):
     base = world.write(world.at("csv1", "base.img"), size=1, holes=False)
     world.image("b.img", base)

@@ -153,14 +153,29 @@ static void test_what_stays(void **state) {
     assert_refused(text, "/domain/devices", "no disk vdx; it has vda, sda, vdb, vdc");
 }
 
-static void test_a_tpm_stays(void **state) {
+static void test_a_tpm(void **state) {
     static const char with_tpm[] =
         DOMAIN("", DISK("vda", "/a/x") "<tpm><backend type='emulator' version='2.0'><source "
                                        "type='dir' path='/a/tpm'/></backend></tpm>");
     (void)state;
 
     ask("/b", "");
+    assert_plan(with_tpm, "vda:/a/x>/b/x:raw "
+                          "tpm:/a/tpm/tpm2-00.permall>/b/tpm/tpm2-00.permall:raw");
+    request.running = true;
     assert_refused(with_tpm, "/domain/devices/tpm[1]", "/a/tpm, would stay behind");
+    request.running = false;
+    request.elsewhere = true;
+    assert_refused(with_tpm, "/domain/devices/tpm[1]", "/a/tpm, would stay behind");
+    request.elsewhere = false;
+    struct definition definition = parse(with_tpm);
+    assert_int_equal(move_plan(&definition, &request, &plan, &refusal), 0);
+    assert_int_equal(move_rewrite(&plan), 0);
+    char *text = NULL;
+    assert_int_equal(definition_print(&definition, &text), 0);
+    assert_non_null(strstr(text, "<source type=\"dir\" path=\"/b/tpm\"/>"));
+    free(text);
+    definition_finish(&definition);
     request.disks_only = true;
     assert_plan(with_tpm, "vda:/a/x>/b/x:raw");
     ask("", "vda=/b/y");
@@ -282,10 +297,10 @@ static void test_rewriting_keeps_the_rest(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overrides),   cmocka_unit_test(test_what_is_no_override),
-        cmocka_unit_test(test_targets),     cmocka_unit_test(test_what_stays),
-        cmocka_unit_test(test_a_tpm_stays), cmocka_unit_test(test_of_a_vm_that_runs),
-        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_rewriting_keeps_the_rest),
+        cmocka_unit_test(test_overrides), cmocka_unit_test(test_what_is_no_override),
+        cmocka_unit_test(test_targets),   cmocka_unit_test(test_what_stays),
+        cmocka_unit_test(test_a_tpm),     cmocka_unit_test(test_of_a_vm_that_runs),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_rewriting_keeps_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,25 @@ static void moved(void **state) {
     bench_end(&b);
 }
 
+/* QEMU and swtpm keep them open. */
+static void only_disks(void **state) {
+    static const char *const others[] = {"nvram", "tpm"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        struct bench b;
+        bench_begin(&b);
+        b.m.protocol = PROTOCOL_HIGHEST;
+        bench_volume_ok(&b, "csv1");
+        (void)bench_running_vm(&b, "vm1", 2);
+        file.disk = others[i];
+        assert_int_equal(ask(&b), REPLY_REFUSED);
+        assert_non_null(strstr(b.last.message, "cannot be moved meanwhile"));
+        file.disk = "vda";
+        assert_int_equal(ask(&b), REPLY_OK);
+        bench_end(&b);
+    }
+}
+
 /* What may be taken for "it runs on the originals", and what may not. */
 static void not_moved(void **state) {
     static const struct {
@@ -243,9 +262,9 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(moved),        cmocka_unit_test(not_moved), cmocka_unit_test(not_begun),
-        cmocka_unit_test(cancelled),    cmocka_unit_test(stopped),   cmocka_unit_test(is_bound),
-        cmocka_unit_test(node_is_lost), cmocka_unit_test(refusals),
+        cmocka_unit_test(moved),     cmocka_unit_test(only_disks),   cmocka_unit_test(not_moved),
+        cmocka_unit_test(not_begun), cmocka_unit_test(cancelled),    cmocka_unit_test(stopped),
+        cmocka_unit_test(is_bound),  cmocka_unit_test(node_is_lost), cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests_name("core_mirror", tests, NULL, NULL);
 }
