@@ -59,7 +59,6 @@ static int parse_line(const char *line, size_t len, uint64_t move, struct copy_n
         return -ENOMEM;
     }
     const char *name = strrchr(names.to, '/');
-    names.is_tpm = name != NULL && strcmp(name + 1, TPM_STATE_FILE) == 0;
     if (names.from[0] != '/' || names.to[0] != '/' || !copy_path_is_clean(names.from) ||
         !copy_path_is_clean(names.to) || name[1] == '\0' || strlen(name + 1) > COPY_NAME_MAX ||
         strlen(names.to) > COPY_PATH_MAX || strlen(names.from) >= PATH_MAX ||
@@ -67,6 +66,7 @@ static int parse_line(const char *line, size_t len, uint64_t move, struct copy_n
         finish_names(&names);
         return -EINVAL;
     }
+    names.is_tpm = strcmp(name + 1, TPM_STATE_FILE) == 0;
     *ret_names = names;
     return 0;
 }

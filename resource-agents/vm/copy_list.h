@@ -38,8 +38,8 @@ struct copy_list {
 };
 
 /*
- * Reads lines "FROM<TAB>TO" or "FROM<TAB>TO<TAB>FORMAT". Paths are absolute, no TO is named twice and none is a FROM. -EINVAL
- * with one line in reason; -ENOMEM. copy_list_finish() frees it.
+ * Reads lines "FROM<TAB>TO" or "FROM<TAB>TO<TAB>FORMAT". Paths are absolute, no TO is named twice
+ * and none is a FROM. -EINVAL with one line in reason; -ENOMEM. copy_list_finish() frees it.
  */
 int copy_list_parse(const char *text, uint64_t move, struct copy_list *ret_list, char *reason,
                     size_t reason_size);

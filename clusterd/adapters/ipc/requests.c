@@ -278,7 +278,7 @@ static int put_files(struct parsing *p, const struct ipc_arg *arg, const json_t 
     for (size_t i = 0; i < n && error == 0; i++) {
         json_t *item = json_array_get(value, i);
         (void)snprintf(p->inside, sizeof(p->inside), "%.16s[%zu].", arg->name, i);
-        files[i] = (struct storage_file){.format = ""};
+        files[i] = (struct storage_file){.disk = "", .from = "", .to = "", .format = ""};
         p->value = (uint8_t *)&files[i];
         error = json_is_object(item)
                     ? put_args(p, ipc_file_args, ipc_n_file_args, item, false)
