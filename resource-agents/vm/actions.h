@@ -27,10 +27,16 @@ void action_mirror(struct operation *operation);
 void action_mirror_continue(struct operation *operation);
 void action_copy_undo(struct operation *operation);
 void action_copy_finish(struct operation *operation);
+void action_checkpoint(struct operation *operation);
+void action_checkpoint_revert(struct operation *operation);
+void action_checkpoint_remove(struct operation *operation);
+void action_checkpoint_live(struct operation *operation);
+void action_checkpoint_remove_live(struct operation *operation);
 
 /* Actions without a VM: they print by themselves and return the exit code. */
 int action_validate_all(const struct params *params, const char *xml, size_t xml_len);
 int action_copy_plan(const struct params *params, const char *xml, size_t xml_len);
+int action_checkpoint_plan(const struct params *params, const char *xml, size_t xml_len);
 int action_meta_data(const struct params *params, const char *xml, size_t xml_len);
 int action_host_cpu(const struct params *params, const char *xml, size_t xml_len);
 int action_watch(const struct params *params, const char *xml, size_t xml_len);

@@ -9,8 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* As a shell has it. */
+enum { EXIT_CANNOT = 126, EXIT_NO_PROGRAM };
 
 /*
  * Reads to the end, and keeps the last line that is not empty. A daemon that the program leaves has
@@ -84,7 +88,37 @@ static int spawn(const char *const arguments[], int output, pid_t *ret_pid) {
     return -r;
 }
 
-int child_run(const char *const arguments[], char *last_line, size_t size) {
+/* In the child: only what is allowed between fork() and exec() of a process with threads. */
+_Noreturn static void become(const char *const arguments[], int output, pid_t parent) {
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int signal = 1; signal < NSIG; signal++) {
+        (void)sigaction(signal, &usual, NULL);
+    }
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    int null = open("/dev/null", O_RDONLY);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && null >= 0 &&
+        dup2(null, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2) {
+        execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+    }
+    _exit(errno == ENOENT ? EXIT_NO_PROGRAM : EXIT_CANNOT);
+}
+
+/* posix_spawn() cannot tie the child to this thread. */
+static int spawn_bound(const char *const arguments[], int output, pid_t *ret_pid) {
+    pid_t parent = getpid();
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        become(arguments, output, parent);
+    }
+    *ret_pid = pid;
+    return pid < 0 ? -errno : 0;
+}
+
+static int run(const char *const arguments[], bool bound, char *last_line, size_t size) {
     int pipe_fds[2];
     int status = 0;
     pid_t pid = 0;
@@ -93,7 +127,7 @@ int child_run(const char *const arguments[], char *last_line, size_t size) {
     if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
         return -errno;
     }
-    int r = spawn(arguments, pipe_fds[1], &pid);
+    int r = bound ? spawn_bound(arguments, pipe_fds[1], &pid) : spawn(arguments, pipe_fds[1], &pid);
     close(pipe_fds[1]);
     if (r == 0) {
         keep_last_line(pipe_fds[0], last_line, size);
@@ -108,5 +142,16 @@ int child_run(const char *const arguments[], char *last_line, size_t size) {
     if (r < 0) {
         return r;
     }
+    if (bound && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_PROGRAM) {
+        return -ENOENT;
+    }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+int child_run(const char *const arguments[], char *last_line, size_t size) {
+    return run(arguments, false, last_line, size);
+}
+
+int child_run_bound(const char *const arguments[], char *last_line, size_t size) {
+    return run(arguments, true, last_line, size);
 }

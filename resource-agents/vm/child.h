@@ -11,4 +11,8 @@
  */
 int child_run(const char *const arguments[], char *last_line, size_t size);
 
+/* The same, but the program is killed when this thread or its process ends, however it ends: for a
+ * program that must not go on after clusterd has taken its agent for gone. */
+int child_run_bound(const char *const arguments[], char *last_line, size_t size);
+
 #endif

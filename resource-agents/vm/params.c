@@ -46,6 +46,7 @@ static int read_numbers(struct params *params, const char **ret_culprit) {
         {"shared", &shared, 0, 1},
         {"wait_job", &wait_job, 0, 1},
         {"move", &params->move, 0, INT64_MAX},
+        {"checkpoint", &params->checkpoint, 0, INT64_MAX},
         {"disks_only", &disks_only, 0, 1},
         {"running", &running, 0, 1},
         {"dry_run", &dry_run, 0, 1},
@@ -92,6 +93,12 @@ static const char *missing(const struct params *params, unsigned int required) {
     }
     if ((required & PARAMS_FILES) != 0 && params->move == 0) {
         return "move";
+    }
+    if ((required & PARAMS_CHECKPOINT) != 0 && params->checkpoint == 0) {
+        return "checkpoint";
+    }
+    if ((required & PARAMS_CHECKPOINT) != 0 && params->disks[0] == '\0') {
+        return "disks";
     }
     return NULL;
 }

@@ -28,10 +28,11 @@ struct params {
     const char *target_uri;
     const char *state_file;
     const char *volumes;
-    const char *dest;  /* directory; "" if each file has its own place */
-    const char *disks; /* lines, as struct move_request has them */
-    const char *files; /* lines "from<TAB>to" */
-    uint64_t move;     /* the storage move's number */
+    const char *dest;    /* directory; "" if each file has its own place */
+    const char *disks;   /* lines, as struct move_request has them */
+    const char *files;   /* lines "from<TAB>to" */
+    uint64_t move;       /* the storage move's number */
+    uint64_t checkpoint; /* its number */
     bool disks_only;
     bool running; /* the VM goes on meanwhile */
     bool dry_run;
@@ -41,11 +42,12 @@ struct params {
 
 /* Parameters that an action requires, as bits. */
 enum params_required {
-    PARAMS_VM = 1,         /* name */
-    PARAMS_GENERATION = 2, /* generation, not 0 */
-    PARAMS_TARGET = 4,     /* target, target_uri */
-    PARAMS_STATE_FILE = 8, /* state_file, absolute */
-    PARAMS_FILES = 16,     /* files; move, not 0 */
+    PARAMS_VM = 1,          /* name */
+    PARAMS_GENERATION = 2,  /* generation, not 0 */
+    PARAMS_TARGET = 4,      /* target, target_uri */
+    PARAMS_STATE_FILE = 8,  /* state_file, absolute */
+    PARAMS_FILES = 16,      /* files; move, not 0 */
+    PARAMS_CHECKPOINT = 32, /* checkpoint, not 0; disks */
 };
 
 /* Reads all parameters; the required ones (bits) must exist. -EINVAL with one line in reason. */

@@ -26,4 +26,8 @@ int qcow2_parse(const uint8_t *bytes, size_t len, struct qcow2_header *ret_heade
  * qcow2_parse(), or the errno of a read that failed. */
 int qcow2_read(int fd, struct qcow2_header *ret_header, char ret_backing[QCOW2_BACKING_MAX + 1]);
 
+/* Whether the image of the open file, which nobody writes to, has an internal snapshot of that
+ * name: 1 or 0, or as qcow2_read(); -EBADMSG: the list of them cannot be read. */
+int qcow2_has_snapshot(int fd, const char *name);
+
 #endif
