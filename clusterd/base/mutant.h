@@ -58,6 +58,8 @@
     X(leftover_early, "saved memory counts as used as soon as its restore is ordered")   \
     X(mirror_undone, "QEMU's copies are removed though it is unclear what it does")      \
     X(copies_early, "the definition names copies that QEMU has not gone over to")        \
+    X(start_while_reverting, "a VM is started while its disks are being set back")       \
+    X(checkpoints_lost, "QEMU copies the disks of a VM that has checkpoints")            \
     X(restart_early, "a drain starts a VM elsewhere before its stop has ended")          \
     X(empty_unchecked, "a node counts as drained while a VM on it shuts down")           \
     X(rules_forgotten, "a hard rule is held by neither the planner nor the model")

@@ -191,6 +191,19 @@ WIRE_STRUCT(storage_file);
     F(S, STR, xml, WIRE_MAX_XML) /* the definition afterwards */              \
     F(S, STRS, volumes, 64)      /* names: those that it needs afterwards */
 
+/* A checkpoint of a VM is made, gone back to, or removed; the disks are those that the VM has now,
+ * as the agent's checkpoint-plan says. */
+#define CHECKPOINT_FIELDS(F, S)                                               \
+    F(S, STR, vm, WIRE_MAX_NAME)                                              \
+    F(S, U64, serial, 0) /* the VM's last change when the plan was made */    \
+    F(S, STR, name, WIRE_MAX_NAME)                                            \
+    F(S, STRS, disks, WIRE_MAX_STORAGE_FILES) /* <target dev=> of each, ... */ \
+    F(S, STRS, paths, WIRE_MAX_STORAGE_FILES) /* ... and its file */
+
+#define WIRE_FIELDS_cmd_checkpoint_create(F, S) CHECKPOINT_FIELDS(F, S)
+#define WIRE_FIELDS_cmd_checkpoint_revert(F, S) CHECKPOINT_FIELDS(F, S)
+#define WIRE_FIELDS_cmd_checkpoint_remove(F, S) CHECKPOINT_FIELDS(F, S)
+
 /* ---- VMs, ordered by the coordinator and reported by the nodes ---- */
 
 #define WIRE_FIELDS_cmd_vm_order(F, S)                                                  \
@@ -364,7 +377,10 @@ WIRE_STRUCT(storage_file);
     X(NODE_LIBVIRT,     33, node_libvirt,     4, 0)          \
     X(VM_STORAGE,       34, vm_storage,       5, 0)          \
     X(LEFTOVER_ORDER,   35, leftover_order,   5, 0)          \
-    X(LEFTOVER_REPORT,  36, leftover_report,  5, 0)
+    X(LEFTOVER_REPORT,  36, leftover_report,  5, 0)          \
+    X(CHECKPOINT_CREATE, 37, checkpoint_create, 5, 0)        \
+    X(CHECKPOINT_REVERT, 38, checkpoint_revert, 5, 0)        \
+    X(CHECKPOINT_REMOVE, 39, checkpoint_remove, 5, 0)
 
 enum { TAKES_ROOM = 1u << 0 };
 

@@ -30,6 +30,7 @@
 #define WIRE_MAX_STORAGE_FILES 60u
 /* The name of a copy: while it is made, the agent appends 34 bytes, and a file system takes 255. */
 #define WIRE_MAX_STORAGE_NAME (255u - 34u)
+#define WIRE_MAX_CHECKPOINTS 50u /* of one VM */
 /* Further resources: names in the whole cluster, and the amount of one. The same as the placement
  * engine's limits. */
 #define WIRE_MAX_RESOURCES 30u

@@ -223,6 +223,7 @@ static void fill(struct sim *s, struct agent *a, const struct core_run_agent *r)
     a->place = files_place(r->input);
     a->cancelled = param(r, "cancelled")[0] == '1';
     files_fill(a, param(r, "files"), param(r, "move"));
+    checkpoint_fill(a, param(r, "checkpoint"));
 }
 
 void agent_run(struct sim *s, uint32_t node, const struct core_run_agent *order) {

@@ -149,7 +149,7 @@ static bool may_start(struct sim *s, const void *arg) {
 static uint32_t who_copies(const struct sim *s, uint32_t vm) {
     for (uint32_t i = 0; i < s->n_agents; i++) {
         const struct agent *a = &s->agents[i];
-        if (a->used && a->vm == vm && (files_job(a) || mirror_job(a))) {
+        if (a->used && a->vm == vm && (files_job(a) || mirror_job(a) || checkpoint_job(a))) {
             return s->agents[i].node;
         }
     }
@@ -187,6 +187,43 @@ void happen_move_files(struct sim *s, const struct fault *f) {
         (void)sim_command(s, 1 + (asked + i) % s->n, COMMAND_VM_START, &start);
     }
     sim_run(s, f->choice % 2000 * 1000);
+}
+
+static bool is_at_rest(struct sim *s, const void *arg) {
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, arg) : NULL;
+    return row && row->order == ORDER_NONE && !model_journal_of_vm(m, row->id);
+}
+
+/* A checkpoint is made while it runs or is off; and it is to run as soon as it may, wherever. */
+void happen_revert_and_break(struct sim *s, const struct fault *f) {
+    uint32_t vm = fault_vm(s, f), asked = 1 + f->choice / 512 % s->n;
+    const char *uuid = sim_vm_uuid(s, vm);
+    struct cmd_vm_stop stop = {.vm = sim_vm_name(s, vm), .force = 1};
+    struct cmd_vm_start start = {.vm = sim_vm_name(s, vm)};
+    if (f->choice & 1) {
+        (void)sim_checkpoint(s, asked, vm, COMMAND_CHECKPOINT_CREATE, "fault");
+        sim_run(s, f->choice % 1000 * 1000);
+    }
+    (void)sim_command(s, asked, COMMAND_VM_STOP, &stop);
+    if (!sim_run_until(s, may_move_files, uuid, 5 * SIM_SECOND)) {
+        return;
+    }
+    (void)sim_checkpoint(s, asked, vm, COMMAND_CHECKPOINT_CREATE, "fault");
+    (void)sim_run_until(s, is_at_rest, uuid, 8 * SIM_SECOND);
+    (void)sim_checkpoint(s, asked, vm, COMMAND_CHECKPOINT_REVERT, "fault");
+    sim_run(s, f->us % (2 * SIM_SECOND));
+    strike_copier(s, who_copies(s, vm), vm, f);
+    for (uint32_t i = 0; i < s->n; i++) {
+        (void)sim_command(s, 1 + (asked + i) % s->n, COMMAND_VM_START, &start);
+    }
+    (void)sim_run_until(s, is_at_rest, uuid, 12 * SIM_SECOND);
+    for (uint32_t i = 0; i < s->n; i++) {
+        (void)sim_command(s, 1 + (asked + i) % s->n, COMMAND_VM_START, &start);
+    }
+    if (f->choice & 2) {
+        (void)sim_checkpoint(s, asked, vm, COMMAND_CHECKPOINT_REMOVE, "fault");
+    }
 }
 
 struct switching {

@@ -47,6 +47,7 @@ void files_create(struct vm *v) {
 
 bool files_open(struct sim *s, uint32_t vm, uint32_t place, uint32_t node) {
     struct vm *v = &s->vms[vm - 1];
+    checkpoints_open(s, vm, node);
     if (!v->files[place].there) {
         sim_fail(s, "%s is started on %s, and its file at place %u is not there", v->name,
                  s->names[node], place);
@@ -251,7 +252,7 @@ const char *files_rest(struct sim *s, char *ret_text, size_t size) {
     const struct model *m = sim_model(s);
     MODEL_EACH(model_journal, row, &m->journal) {
         (void)snprintf(ret_text, size, "the files of %s are not cleaned up: %s",
-                       model_vm_by_id(m, row->vm)->name, row->reason);
+                       model_vm_by_id(m, row->vm)->name, row->reason[0] ? row->reason : "why?");
         return ret_text;
     }
     MODEL_EACH(model_vm, row, &m->vms) {

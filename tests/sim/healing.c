@@ -150,6 +150,10 @@ static const char *operations_rest(struct sim *s) {
     return "";
 }
 
+static const char *kept_moments_rest(struct sim *s) {
+    return checkpoints_rest(s, s->unrest, sizeof(s->unrest));
+}
+
 static const char *moved_files_rest(struct sim *s) {
     return files_rest(s, s->unrest, sizeof(s->unrest));
 }
@@ -159,8 +163,9 @@ static const char *saved_memory_rests(struct sim *s) {
 }
 
 const char *sim_unrest(struct sim *s) {
-    static const char *(*const parts[])(struct sim *) = {
-        nodes_rest, vms_rest, operations_rest, moved_files_rest, saved_memory_rests, models_rest};
+    static const char *(*const parts[])(
+        struct sim *) = {nodes_rest,        vms_rest,           operations_rest, moved_files_rest,
+                         kept_moments_rest, saved_memory_rests, models_rest};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (i > 0 && !sim_model(s)) {
             return says(s, "nothing was ever committed");

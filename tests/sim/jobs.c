@@ -268,7 +268,13 @@ static void claim(struct sim *s, uint64_t index, uint64_t serial) {
 }
 
 bool job_says_what_it_begins(const struct agent *a) {
-    static const char *const actions[] = {"start", "restore", "save", "migrate_to", "mirror"};
+    static const char *const actions[] = {"start",
+                                          "restore",
+                                          "save",
+                                          "migrate_to",
+                                          "mirror",
+                                          "checkpoint-live",
+                                          "checkpoint-remove-live"};
     bool says = false;
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
         says = says || strcmp(actions[i], a->action) == 0;
@@ -318,6 +324,10 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
         files_begin(s, index, serial);
         return;
     }
+    if (checkpoint_job(a) && strstr(a->action, "-live") == NULL) {
+        checkpoint_begin_off(s, index, serial);
+        return;
+    }
     if (!libvirt_is_reached(s, a, job_begin)) {
         return;
     }
@@ -338,6 +348,8 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
         begin_stop(s, a);
     } else if (strcmp(a->action, "resume") == 0 || strcmp(a->action, "mirror-continue") == 0) {
         begin_resume(s, a);
+    } else if (checkpoint_job(a)) {
+        checkpoint_begin_live(s, a);
     } else if (mirror_job(a)) {
         mirror_begin(s, a);
     } else if (strcmp(a->action, "migrate_to") == 0) {

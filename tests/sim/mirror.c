@@ -131,6 +131,7 @@ void mirror_begin(struct sim *s, struct agent *a) {
         go_back(s, a, RESULT_FAILED, "it cannot be copied there");
         return;
     }
+    checkpoints_mirrored(s, a->vm);
     bool continues = copy->mirror == a->to + 1;
     v->files[a->to].part = a->move;
     v->files[a->to].there = true;

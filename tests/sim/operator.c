@@ -248,6 +248,17 @@ static void move_files(struct sim *s, uint32_t node) {
     }
 }
 
+/* One of a few names; a VM that is off may be set back. */
+static void checkpoint(struct sim *s, uint32_t node) {
+    static const char *const names[] = {"one", "two", "three"};
+    const char *name = names[sim_random(s, ARRAY_SIZE(names))];
+    uint32_t vm = 1 + (uint32_t)sim_random(s, s->n_vms);
+    enum command_type type = sim_chance(s, 50)   ? COMMAND_CHECKPOINT_CREATE
+                             : sim_chance(s, 50) ? COMMAND_CHECKPOINT_REVERT
+                                                 : COMMAND_CHECKPOINT_REMOVE;
+    (void)sim_checkpoint(s, node, vm, type, name);
+}
+
 static void cancel(struct sim *s, uint32_t node) {
     const struct model *m = sim_model(s);
     struct cmd_operation_cancel wish = {0};
@@ -325,7 +336,7 @@ void sim_operate(struct sim *s) {
     struct cmd_node_fence fence = {.node = any_node(s)};
     struct cmd_vm_start start = {.vm = any_vm(s)};
     struct cmd_vm_stop stop = {.vm = any_vm(s), .force = (uint8_t)sim_random(s, 2)};
-    switch (sim_random(s, 19)) {
+    switch (sim_random(s, 20)) {
     case 0:
     case 1: drain(s, node); break;
     case 2:
@@ -343,6 +354,7 @@ void sim_operate(struct sim *s) {
     case 15:
     case 16: rules_wish(s, node); break;
     case 17: move_files(s, node); break;
+    case 18: checkpoint(s, node); break;
     case 14: sim_confirm_off(s, node, 1 + (uint32_t)sim_random(s, s->n)); break;
     default:
         if (sim_chance(s, 30)) {

@@ -235,6 +235,11 @@ void sim_operate(struct sim *s);
 /* The files of the VM are to be moved to that place (0 to 3); the id of the request, 0: none. */
 uint64_t sim_move_files(struct sim *s, uint32_t node, uint32_t vm, uint32_t place);
 
+/* A checkpoint of the VM is to be made, gone back to or removed, by the command that is named; the
+ * id of the request, 0: none. */
+uint64_t sim_checkpoint(struct sim *s, uint32_t node, uint32_t vm, enum command_type type,
+                        const char *name);
+
 /* ---- what there is to see ---- */
 
 uint32_t sim_nodes(const struct sim *s);

@@ -406,6 +406,27 @@ static void move_files(struct story *t, const struct words *w) {
     story_await(t, node, sim_move_files(t->sim, node, (uint32_t)w->v[0], (uint32_t)w->v[1]));
 }
 
+static void make_checkpoint(struct story *t, const struct words *w) {
+    uint32_t node = who_answers(t);
+    story_await(t, node,
+                sim_checkpoint(t->sim, node, (uint32_t)w->v[0], COMMAND_CHECKPOINT_CREATE,
+                               w->text));
+}
+
+static void revert(struct story *t, const struct words *w) {
+    uint32_t node = who_answers(t);
+    story_await(t, node,
+                sim_checkpoint(t->sim, node, (uint32_t)w->v[0], COMMAND_CHECKPOINT_REVERT,
+                               w->text));
+}
+
+static void remove_checkpoint(struct story *t, const struct words *w) {
+    uint32_t node = who_answers(t);
+    story_await(t, node,
+                sim_checkpoint(t->sim, node, (uint32_t)w->v[0], COMMAND_CHECKPOINT_REMOVE,
+                               w->text));
+}
+
 static void accept_disks(struct story *t, const struct words *w) {
     struct cmd_vm_set set = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
                              .given = VM_SET_ACCEPT_DISKS,
@@ -533,6 +554,9 @@ const struct pattern story_actions[] = {
     {"move VM to NODE", move_to, NULL},
     {"move VM to NODE live|quick", move_to, NULL},
     {"move-files VM to NUMBER", move_files, NULL},
+    {"checkpoint VM NAME", make_checkpoint, NULL},
+    {"revert VM NAME", revert, NULL},
+    {"remove-checkpoint VM NAME", remove_checkpoint, NULL},
     {"start VM", start, NULL},
     {"stop VM", stop, NULL},
     {"stop VM force", stop_force, NULL},

@@ -62,6 +62,24 @@ static bool files_at(struct story *t, const struct words *w) {
     return there;
 }
 
+static const struct model_checkpoint *checkpoint_of(struct story *t, const struct words *w) {
+    const struct model_vm *row = row_of(t, w);
+    return row ? model_checkpoint_by_name(sim_model(t->sim), row->id, w->text) : NULL;
+}
+
+static bool has_checkpoint(struct story *t, const struct words *w) {
+    const struct model_checkpoint *row = checkpoint_of(t, w);
+    return row && row->whole;
+}
+
+static bool has_no_checkpoint(struct story *t, const struct words *w) {
+    return sim_model(t->sim) && !checkpoint_of(t, w);
+}
+
+static bool is_half_reverted(struct story *t, const struct words *w) {
+    return t->sim->vms[w->v[0] - 1].half_reverted;
+}
+
 /* Its QEMU does, whether the guest runs or stands still. */
 static bool writes_to(struct story *t, const struct words *w) {
     const struct vm *v = &t->sim->vms[w->v[0] - 1];
@@ -200,6 +218,9 @@ const struct pattern story_conditions[] = {
     {"VM agent WORD works", NULL, agent_works},
     {"VM files at NUMBER", NULL, files_at},
     {"VM writes to NUMBER", NULL, writes_to},
+    {"VM has checkpoint NAME", NULL, has_checkpoint},
+    {"VM has no checkpoint NAME", NULL, has_no_checkpoint},
+    {"VM half reverted", NULL, is_half_reverted},
     {"NODE is joining|online|silent|lost|fencing|fenced|offline", NULL, node_is},
     {"NODE serves active|draining|drained", NULL, node_serves},
     {"NODE usable", NULL, node_usable},

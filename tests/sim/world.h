@@ -174,7 +174,7 @@ struct node {
     uint64_t autostarted_boot; /* in which libvirtd has started what starts by itself */
     uint64_t agents_back_us;   /* none can be run before */
     struct {
-        char action[16]; /* "": none */
+        char action[32]; /* "": none */
         enum sim_agent how;
     } habit; /* of its agents */
     enum sim_volume volume;
@@ -236,6 +236,7 @@ struct node {
 
 #define SIM_SAVED 16u
 #define SIM_PLACES 4u
+#define SIM_CHECKPOINTS 64u
 
 enum copy_state { COPY_NONE = 0, COPY_INCOMING, COPY_RUNNING, COPY_PAUSED };
 
@@ -273,6 +274,11 @@ struct vm {
         enum { SAVED_PART = 1, SAVED_UNNAMED, SAVED_WHOLE, SAVED_CLAIMED } how;
         bool by_older; /* the view spoke a version in which nobody owns such files */
     } saved[SIM_SAVED];
+    struct checkpoint {
+        uint64_t id;   /* 0: free */
+        uint8_t parts; /* which of the two disks has it */
+    } checkpoints[SIM_CHECKPOINTS];
+    bool half_reverted;              /* one disk is set back, and the other is not */
     uint64_t max_generation;         /* committed */
     uint64_t orders, orders_from_us; /* so many since */
     uint64_t starts, starts_from_us;
@@ -297,7 +303,7 @@ struct agent {
     uint32_t node;
     uint64_t boot, life, libvirtd_life;
     uint64_t run;
-    char action[16];
+    char action[32];
     uint32_t vm;              /* index + 1; 0: none */
     char name[64], path[160]; /* of the state file; of a volume's agent, the nonce */
     uint64_t generation;
@@ -306,6 +312,7 @@ struct agent {
     uint64_t grace_us;
     uint64_t move, version; /* of files: the storage move, and what it found */
     uint32_t place, from, to;
+    uint64_t checkpoint;
     bool process; /* it is alive: somebody hears how the job ends */
     bool orphan;  /* it is alive, and its clusterd is not */
     bool cancelled;
@@ -374,11 +381,11 @@ struct sim {
     struct agent agents[MAX_AGENTS];
     uint32_t n_agents; /* slots that were ever used */
     struct {
-        char action[16];
+        char action[32];
         enum sim_agent how;
     } next_agent;
     struct {
-        char action[16];
+        char action[32];
         uint32_t n;
         char params[1024]; /* of the last one: "KEY=VALUE KEY=VALUE " */
     } calls[24];
@@ -459,6 +466,15 @@ void files_fill(struct agent *a, const char *files, const char *move);
 bool files_job(const struct agent *a);
 void files_begin(struct sim *s, uint64_t index, uint64_t serial);
 const char *files_rest(struct sim *s, char *ret_text, size_t size);
+
+/* checkpoints.c */
+bool checkpoint_job(const struct agent *a);
+void checkpoint_fill(struct agent *a, const char *number);
+void checkpoint_begin_off(struct sim *s, uint64_t index, uint64_t serial);
+void checkpoint_begin_live(struct sim *s, struct agent *a);
+void checkpoints_open(struct sim *s, uint32_t vm, uint32_t node);
+void checkpoints_mirrored(struct sim *s, uint32_t vm);
+const char *checkpoints_rest(struct sim *s, char *ret_text, size_t size);
 
 /* mirror.c */
 bool mirror_job(const struct agent *a);

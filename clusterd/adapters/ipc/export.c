@@ -145,8 +145,9 @@ static void put_machine(json_t *object, const struct planner_problem *planner, u
     }
 }
 
-static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
-                             const struct model_vm *row) {
+static json_t *render_one_vm(const struct model *m, const struct planner_problem *planner,
+                             uint32_t i) {
+    const struct model_vm *row = (const struct model_vm *)m->vms.rows + i;
     const struct placement_problem *p = &planner->p;
     const struct placement_vm *vm = &p->vms[i];
     bool by_name = strcmp(row->cpu_mode, "custom") == 0;
@@ -160,7 +161,7 @@ static json_t *render_one_vm(const struct planner_problem *planner, uint32_t i,
     if (vm->priority != 0) {
         json_object_set_new(object, "priority", json_integer(vm->priority));
     }
-    put_flag(object, "stay_off", vm->host == PLACEMENT_NONE && !planner_to_be_started(row));
+    put_flag(object, "stay_off", vm->host == PLACEMENT_NONE && !planner_to_be_started(m, row));
     put_flag(object, "no_auto_start", vm->no_auto_start);
     put_number(object, "start_ms", vm->start_ms);
     if (vm->mobility != PLACEMENT_MOVABLE_LIVE) {
@@ -232,8 +233,7 @@ static json_t *render_problem(const struct model *m, const struct planner_proble
                                                      (const struct model_node *)m->nodes.rows + i));
     }
     for (uint32_t i = 0; i < p->n_vms; i++) {
-        json_array_append_new(vms,
-                              render_one_vm(planner, i, (const struct model_vm *)m->vms.rows + i));
+        json_array_append_new(vms, render_one_vm(m, planner, i));
     }
     for (uint32_t i = 0; i < p->n_rules; i++) {
         json_array_append_new(rules, render_one_rule(p, &p->rules[i]));

@@ -335,11 +335,44 @@ static void about_waiting_storage(struct problems *p, const struct model_journal
         vm->name);
 }
 
+/* Disks are not set back, or a checkpoint is not made or removed: nobody can (`waits`), or it has
+ * failed. */
+static void about_checkpoint(struct problems *p, const struct model_journal *row,
+                             const struct model_vm *vm, const char *waits) {
+    const struct model_checkpoint *checkpoint =
+        model_checkpoint_by_id(p->view->model, row->checkpoint);
+    const char *name = checkpoint ? checkpoint->name : "?";
+    const char *why = waits ? waits : row->reason;
+    bool reverts = row->phase == CHECKPOINT_REVERT;
+    char todo[256];
+    if (why[0] == '\0') {
+        return;
+    }
+    (void)snprintf(todo, sizeof(todo),
+                   waits     ? "clusterctl volume list shows which node lacks which volume, "
+                               "clusterctl node resume ends a drain"
+                   : reverts ? "remove the cause: it is tried again; or go back to another "
+                               "checkpoint (clusterctl vm checkpoint list %s)"
+                             : "remove the cause: it is tried again",
+                   vm->name);
+    if (reverts) {
+        add(p, SEVERITY_ERROR, why, todo,
+            "%s cannot start: its disks are not all set back to checkpoint %s", vm->name, name);
+    } else {
+        add(p, SEVERITY_WARNING, why, todo, "checkpoint %s of %s is not being %s", name, vm->name,
+            row->phase == CHECKPOINT_CREATE ? "made" : "removed");
+    }
+}
+
 /* Files are left over that nobody needs any more. */
 static void about_storage(struct problems *p, const struct model_journal *row) {
     const struct model_vm *vm = model_vm_by_id(p->view->model, row->vm);
     const char *waits = model_journal_waits(p->view->model, row);
     char todo[256];
+    if (vm && row->kind == JOURNAL_CHECKPOINT) {
+        about_checkpoint(p, row, vm, waits);
+        return;
+    }
     if (vm && waits) {
         about_waiting_storage(p, row, vm, waits);
         return;

@@ -163,9 +163,10 @@ static json_t *vm_show(struct ipc_view *view, const char *name, struct ipc_error
     json_object_set_new(object, "xml", xml);
     json_object_set_new(object, "serial", json_of_number(vm->serial));
     const struct model_journal *row = model_journal_of_vm(view->model, vm->id);
-    if (row) {
+    if (row && row->kind == JOURNAL_STORAGE) {
         json_object_set_new(object, "storage", render_storage(row));
     }
+    json_object_set_new(object, "checkpoints", render_checkpoints(view->model, vm));
     json_object_set_new(object, "cpu_mode", json_of_text(vm->cpu_mode));
     json_object_set_new(object, "cpu_model", json_of_text(vm->cpu_model));
     json_object_set_new(object, "arch", json_of_text(vm->arch));

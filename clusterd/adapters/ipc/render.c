@@ -165,10 +165,14 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
         *ret_reason = text ? text : vm->reason;
         return "blocked";
     }
+    if (vm->state == VM_OFF && model_vm_is_reverting(m, vm)) {
+        *ret_reason = "its disks are being set back to a checkpoint";
+        return vm->wanted == WANTED_RUNNING ? "blocked" : vm_state_name(vm->state);
+    }
     if (vm->unasked.n > 0) {
         *ret_reason = "it is being added: every node is asked whether the VM already runs there";
     }
-    if (planner_to_be_started(vm)) {
+    if (planner_to_be_started(m, vm)) {
         const struct planner_choice *choice = planned_choice(view, vm->id);
         bool nowhere = choice && choice->to == 0;
         if (nowhere && (vm->failures > 0 || vm->avoid.n > 0) && vm->reason[0]) {
@@ -247,6 +251,36 @@ json_t *render_storage(const struct model_journal *row) {
     bool known = row->phase < ARRAY_SIZE(phases) && phases[row->phase];
     return json_pack("{ss so so}", "phase", known ? phases[row->phase] : "?", "files", files,
                      "reason", json_of_text(row->reason));
+}
+
+/* What is being done with it, and why that does not go on. */
+static const char *checkpoint_state(const struct model_journal *work,
+                                    const struct model_checkpoint *row, const char **ret_reason) {
+    *ret_reason = "";
+    if (!work || work->kind != JOURNAL_CHECKPOINT || work->checkpoint != row->id) {
+        return row->whole ? "whole" : "not whole";
+    }
+    *ret_reason = work->reason;
+    return work->phase == CHECKPOINT_CREATE   ? "being made"
+           : work->phase == CHECKPOINT_REVERT ? "being reverted to"
+                                              : "being removed";
+}
+
+json_t *render_checkpoints(const struct model *m, const struct model_vm *vm) {
+    const struct model_journal *work = model_journal_of_vm(m, vm->id);
+    json_t *list = json_array();
+    MODEL_EACH(model_checkpoint, row, &m->checkpoints) {
+        const char *reason = NULL;
+        if (row->vm == vm->id) {
+            const char *state = checkpoint_state(work, row, &reason);
+            json_array_append_new(
+                list, json_pack("{so so so ss sb so so}", "id", json_of_number(row->id), "name",
+                                json_of_text(row->name), "time_ms", json_of_number(row->time_ms),
+                                "state", state, "running", row->running != 0, "disks",
+                                texts(&row->disks), "reason", json_of_text(reason)));
+        }
+    }
+    return list;
 }
 
 /* ---- others ---- */

@@ -167,6 +167,13 @@ static int put_names(struct parsing *p, const struct ipc_arg *arg, const json_t 
 _Static_assert(offsetof(struct cmd_device_add, values) ==
                    offsetof(struct cmd_device_add, keys) + sizeof(struct wire_strs),
                "see ARG_PARAMS");
+#define PATHS_FOLLOW_DISKS(command)                                                \
+    _Static_assert(offsetof(struct command, paths) ==                              \
+                       offsetof(struct command, disks) + sizeof(struct wire_strs), \
+                   "see ARG_PARAMS")
+PATHS_FOLLOW_DISKS(cmd_checkpoint_create);
+PATHS_FOLLOW_DISKS(cmd_checkpoint_revert);
+PATHS_FOLLOW_DISKS(cmd_checkpoint_remove);
 
 static int put_params(struct parsing *p, const struct ipc_arg *arg, json_t *value) {
     size_t n = json_object_size(value);

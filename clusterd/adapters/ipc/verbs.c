@@ -80,6 +80,14 @@ static const struct ipc_arg vm_storage_args[] = {
     {"xml", ARG_TEXT, true, AT(cmd_vm_storage, xml), WIRE_MAX_XML},
     {"volumes", ARG_NAMES, true, AT(cmd_vm_storage, volumes), 64},
 };
+#define CHECKPOINT_ARGS(type)                                              \
+    NAME(type, "vm", vm), NAME(type, "name", name),                        \
+        {"serial", ARG_U64, true, AT(type, serial), INT64_MAX}, {          \
+        "disks", ARG_PARAMS, true, AT(type, disks), WIRE_MAX_STORAGE_FILES \
+    }
+static const struct ipc_arg checkpoint_create_args[] = {CHECKPOINT_ARGS(cmd_checkpoint_create)};
+static const struct ipc_arg checkpoint_revert_args[] = {CHECKPOINT_ARGS(cmd_checkpoint_revert)};
+static const struct ipc_arg checkpoint_remove_args[] = {CHECKPOINT_ARGS(cmd_checkpoint_remove)};
 static const struct ipc_arg volume_add_args[] = {
     {"name", ARG_NEW_NAME, true, AT(cmd_volume_add, name), WIRE_MAX_NAME},
     {"path", ARG_TEXT, true, AT(cmd_volume_add, path), WIRE_MAX_PATH},
@@ -165,6 +173,9 @@ const struct ipc_verb ipc_verbs[] = {
     {"vm.move", IPC_CHANGE, COMMAND_VM_MOVE, WITH(vm_move_args)},
     {"vm.predict", IPC_PREDICT, COMMAND_VM_MOVE, WITH(vm_predict_args)},
     {"vm.storage", IPC_CHANGE, COMMAND_VM_STORAGE, WITH(vm_storage_args)},
+    {"vm.checkpoint-create", IPC_CHANGE, COMMAND_CHECKPOINT_CREATE, WITH(checkpoint_create_args)},
+    {"vm.checkpoint-revert", IPC_CHANGE, COMMAND_CHECKPOINT_REVERT, WITH(checkpoint_revert_args)},
+    {"vm.checkpoint-remove", IPC_CHANGE, COMMAND_CHECKPOINT_REMOVE, WITH(checkpoint_remove_args)},
     {"volume.list", IPC_READ, READ_VOLUME_LIST, NULL, 0},
     {"volume.show", IPC_READ, READ_VOLUME_SHOW, WITH(volume_args)},
     {"volume.add", IPC_CHANGE, COMMAND_VOLUME_ADD, WITH(volume_add_args)},

@@ -35,6 +35,7 @@ json_t *render_vm(struct ipc_view *view, const struct model_vm *vm);
 /* Where the VM ran, oldest first. */
 json_t *render_history(const struct model_vm *vm);
 json_t *render_storage(const struct model_journal *row);
+json_t *render_checkpoints(const struct model *m, const struct model_vm *vm);
 json_t *render_volume(const struct ipc_view *view, const struct model_volume *volume);
 json_t *render_device(const struct ipc_view *view, const struct model_device *device);
 json_t *render_operation(const struct model *model, const struct model_operation *operation);

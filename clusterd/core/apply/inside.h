@@ -182,6 +182,23 @@ void claims_node_off(struct apply *a, uint32_t node);
 /* false: refused already, because the VM is still being added, or runs under libvirt somewhere. */
 bool claims_allow(struct apply *a, const struct model_vm *vm);
 
+/* -------------------------------------------------------------------- checkpoint_phase.c ---- */
+
+void checkpoint_enter_phase(struct apply *a, struct model_journal *row,
+                            enum checkpoint_phase phase);
+/* The VM's row; NULL if it has none, or is in another phase. */
+struct model_journal *checkpoint_row_of(struct apply *a, const struct model_vm *vm,
+                                        enum checkpoint_phase phase);
+void checkpoint_end_story(struct apply *a, struct model_vm *vm, const struct model_journal *row,
+                          enum operation_state state, const char *reason);
+/* It is not made: what is left is to remove what there is of it. */
+void checkpoint_give_up(struct apply *a, struct model_vm *vm, struct model_journal *row,
+                        const char *reason);
+/* The VM runs nowhere any more. */
+void checkpoint_vm_off(struct apply *a, struct model_vm *vm, const char *reason);
+/* The VM has got an order on its files. */
+void checkpoint_ordered(struct apply *a, const struct model_vm *vm);
+
 /* ----------------------------------------------------------------------- storage_phase.c ---- */
 
 /* The VM's row; NULL if its files are not moved. */
@@ -201,12 +218,24 @@ void storage_vm_off(struct apply *a, struct model_vm *vm, const char *reason);
 bool storage_allows(struct apply *a, const struct model_vm *vm);
 /* The same, but a VM may start while it is cleaned up. */
 bool storage_allows_start(struct apply *a, const struct model_vm *vm);
+/* Another VM whose definition names the file; NULL: there is none. */
+const struct model_vm *storage_other_user(const struct model *m, uint32_t vm, const char *path);
 /* How the orders on files end; see vm_report.c. */
 void copy_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
 void mirror_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
 void continue_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
 void undo_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
 void finish_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+
+/* -------------------------------------------------------------------------- checkpoint.c ---- */
+
+void checkpoint_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void checkpoint_live_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void revert_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void forget_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+void forget_live_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r);
+/* A VM is about to be removed, with its checkpoints. */
+void checkpoints_forget_vm(struct apply *a, const struct model_vm *vm);
 
 /* ----------------------------------------------------------------------------- fencing.c ---- */
 

@@ -24,10 +24,11 @@ static bool is_member(const struct model *m, uint32_t id) {
 }
 
 /* What forbids a start, besides the VM's state. */
-static bool may_be_started(const struct model_vm *vm) {
+static bool may_be_started(const struct model *m, const struct model_vm *vm) {
     return vm->wanted == WANTED_RUNNING && (vm->unasked.n == 0 || MUTANT(added_unasked)) &&
            (vm->foreign.n == 0 || MUTANT(foreign_unheard)) &&
-           (vm->other_disks[0] == '\0' || MUTANT(older_disks));
+           (vm->other_disks[0] == '\0' || MUTANT(older_disks)) &&
+           (!model_vm_is_reverting(m, vm) || MUTANT(start_while_reverting));
 }
 
 /* A drain shuts a VM down that is to run: it must still stand, or nobody would start the VM
@@ -76,7 +77,7 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
     /* One that is to be stopped is not moved: its stop would lose its operation. */
     bool may_leave = to != vm->owner && vm->wanted == WANTED_RUNNING && !model_vm_is_bound(m, vm);
     return (spec->copy != COPY_ON_TARGET || may_leave) &&
-           (o->kind != ORDER_START || may_be_started(vm)) && may_be_stopped(m, vm, o);
+           (o->kind != ORDER_START || may_be_started(m, vm)) && may_be_stopped(m, vm, o);
 }
 
 /* Each save has a file of its own: what is to be removed is never the file of a later one. (The
@@ -169,6 +170,7 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
         vm->saved_on = vm->owner;
     }
     if (spec->how & ORDER_ON_FILES) {
+        checkpoint_ordered(a, vm);
         return;
     }
     if (vm->state != VM_RESOLVING || spec->copy != COPY_NOWHERE) {

@@ -41,6 +41,7 @@
  * such a node counts as one that holds a VM (model_node_holds_vms()). With MIRROR it does hold one.
  */
 #include "base/mutant.h"
+#include "core/apply/checkpoint.h"
 #include "core/apply/inside.h"
 #include "core/apply/storage.h"
 
@@ -73,6 +74,15 @@ static bool names_file(const char *xml, const char *path) {
         }
     }
     return false;
+}
+
+const struct model_vm *storage_other_user(const struct model *m, uint32_t vm, const char *path) {
+    MODEL_EACH(model_vm, other, &m->vms) {
+        if (other->id != vm && names_file(other->xml, path)) {
+            return other;
+        }
+    }
+    return NULL;
 }
 
 /* Two VMs may share a file. If one of them took it along, the other would lose it. */
@@ -167,6 +177,25 @@ static bool files_fit_state(struct apply *a, const struct model_vm *vm,
     return true;
 }
 
+/* QEMU copies what a disk holds now, and not what its checkpoints hold. A copy of the file has
+ * all. */
+static bool keeps_checkpoints(struct apply *a, const struct model_vm *vm) {
+    uint32_t n = model_checkpoints_of_vm(a->m, vm->id);
+    if (vm->state != VM_RUNNING || n == 0 || MUTANT(checkpoints_lost)) {
+        return true;
+    }
+    apply_refuse(a, REPLY_REFUSED,
+                 outbox_text(a->out,
+                             "%s runs and has %u checkpoint%s, which a move of its disks meanwhile "
+                             "would lose",
+                             vm->name, n, n > 1 ? "s" : ""),
+                 outbox_text(a->out,
+                             "clusterctl vm stop %s first, then they move along; or remove them "
+                             "(clusterctl vm checkpoint list %s)",
+                             vm->name, vm->name));
+    return false;
+}
+
 /* Who is to work sees all of it now. If that changes meanwhile, the move waits or fails. */
 static bool volumes_are_there(struct apply *a, const struct model_vm *vm,
                               const struct cmd_vm_storage *storage) {
@@ -207,8 +236,9 @@ static bool plan_is_good(struct apply *a, const struct model_vm *vm,
                      "wait until one of them has ended (clusterctl operation list)");
         return false;
     }
-    return apply_good_volumes(a, &storage->volumes) && files_fit_state(a, vm, storage) &&
-           volumes_are_there(a, vm, storage) && !is_shared(a, vm, storage);
+    return keeps_checkpoints(a, vm) && apply_good_volumes(a, &storage->volumes) &&
+           files_fit_state(a, vm, storage) && volumes_are_there(a, vm, storage) &&
+           !is_shared(a, vm, storage);
 }
 
 void apply_vm_storage(struct apply *a, const void *command) {
@@ -236,10 +266,26 @@ void apply_vm_storage(struct apply *a, const void *command) {
                 vm->name, storage->files.n);
 }
 
+static void refuse_for_checkpoint(struct apply *a, const struct model_vm *vm,
+                                  const struct model_journal *row) {
+    bool back = row->phase == CHECKPOINT_REVERT;
+    apply_refuse(a, REPLY_REFUSED,
+                 outbox_text(a->out, "%s of %s %s being %s", back ? "the disks" : "a checkpoint",
+                             vm->name, back ? "are" : "is",
+                             back                              ? "set back to a checkpoint"
+                             : row->phase == CHECKPOINT_CREATE ? "made"
+                                                               : "removed"),
+                 "wait for it; clusterctl status says why, if it takes long");
+}
+
 bool storage_allows(struct apply *a, const struct model_vm *vm) {
     const struct model_journal *row = model_journal_of_vm(a->m, vm->id);
     if (!row) {
         return true;
+    }
+    if (row->kind == JOURNAL_CHECKPOINT) {
+        refuse_for_checkpoint(a, vm, row);
+        return false;
     }
     bool moves = row->phase != STORAGE_UNDO && row->phase != STORAGE_FINISH;
     apply_refuse(a, REPLY_REFUSED,
@@ -252,7 +298,9 @@ bool storage_allows(struct apply *a, const struct model_vm *vm) {
 
 bool storage_allows_start(struct apply *a, const struct model_vm *vm) {
     const struct model_journal *row = model_journal_of_vm(a->m, vm->id);
-    return !row || row->phase != STORAGE_COPY || storage_allows(a, vm);
+    bool works = row && (row->phase == STORAGE_COPY || row->phase == CHECKPOINT_CREATE ||
+                         (row->phase == CHECKPOINT_REVERT && !MUTANT(start_while_reverting)));
+    return !works || storage_allows(a, vm);
 }
 
 /* ---- orders ---- */
@@ -263,6 +311,9 @@ enum order_kind storage_next(const struct model *m, const struct model_vm *vm) {
     bool settled = vm->state == VM_OFF || vm->state == VM_RUNNING;
     if (!row || vm->order != ORDER_NONE || !settled || vm->foreign.n > 0) {
         return ORDER_NONE;
+    }
+    if (row->kind == JOURNAL_CHECKPOINT) {
+        return checkpoint_next(vm, row);
     }
     switch ((enum storage_phase)row->phase) {
     case STORAGE_COPY:

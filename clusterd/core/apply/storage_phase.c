@@ -45,4 +45,5 @@ void storage_vm_off(struct apply *a, struct model_vm *vm, const char *reason) {
     } else if (row && row->phase == STORAGE_CONTINUE) {
         storage_begin_finish(a, vm, row);
     }
+    checkpoint_vm_off(a, vm, reason);
 }

@@ -118,6 +118,7 @@ void apply_vm_remove(struct apply *a, const void *command) {
                 "VM %s was removed; its disks%s were not touched", vm->name,
                 model_vm_has_tpm(vm) ? " and its TPM's state" : "");
     rules_forget_vm(a, vm);
+    checkpoints_forget_vm(a, vm);
     model_remove(&a->m->vms, vm);
 }
 

@@ -65,11 +65,38 @@ static void migrate_params(struct core *c, const struct model_vm *vm, struct age
     call_add(call, "shared", vm->volumes.n ? "1" : "0");
 }
 
+/* "vda=/path" lines, and which checkpoint. */
+static int checkpoint_params(struct core *c, const struct model_journal *row,
+                             struct agent_call *call) {
+    const struct storage_file *files = row->files.items;
+    struct buffer text;
+    buffer_init(&text);
+    for (uint32_t i = 0; i < row->files.n; i++) {
+        buffer_append(&text, files[i].disk, strlen(files[i].disk));
+        buffer_append(&text, "=", 1);
+        buffer_append(&text, files[i].from, strlen(files[i].from));
+        buffer_append(&text, "\n", 1);
+    }
+    buffer_append(&text, "", 1);
+    const char *lines =
+        text.failed ? NULL : arena_copy(&c->out.arena, text.data, (uint32_t)text.size);
+    buffer_finish(&text);
+    if (!lines) {
+        return -ENOMEM;
+    }
+    call_add(call, "disks", lines);
+    call_add(call, "checkpoint", number(c, row->checkpoint));
+    return 0;
+}
+
 /* Lines "from<TAB>to", or "from<TAB>to<TAB>format". */
 static int files_params(struct core *c, const struct model_vm *vm, struct agent_call *call) {
     const struct model_journal *row = model_journal_of_vm(&c->model, vm->id);
     const struct storage_file *files = row ? row->files.items : NULL;
     struct buffer text;
+    if (row && row->kind == JOURNAL_CHECKPOINT) {
+        return checkpoint_params(c, row, call);
+    }
     buffer_init(&text);
     for (uint32_t i = 0; row && i < row->files.n; i++) {
         buffer_append(&text, files[i].from, strlen(files[i].from));

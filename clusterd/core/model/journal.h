@@ -16,7 +16,7 @@
 #include "wire/command.h"
 #include "wire/record.h"
 
-enum journal_kind { JOURNAL_STORAGE = 1 };
+enum journal_kind { JOURNAL_STORAGE = 1, JOURNAL_CHECKPOINT };
 /* Of STORAGE; the drawing is in apply/storage.c. */
 enum storage_phase {
     STORAGE_COPY = 1,
@@ -25,6 +25,8 @@ enum storage_phase {
     STORAGE_MIRROR,
     STORAGE_CONTINUE
 };
+/* Of CHECKPOINT; the drawing is in apply/checkpoint.c. No phase of two kinds is the same. */
+enum checkpoint_phase { CHECKPOINT_CREATE = 16, CHECKPOINT_REVERT, CHECKPOINT_REMOVE };
 
 /* clang-format off */
 #define WIRE_FIELDS_model_journal(F, S)                                       \
@@ -37,7 +39,9 @@ enum storage_phase {
     F(S, LIST, files, storage_file)                                           \
     F(S, STR, xml, WIRE_MAX_XML) /* the VM's definition once it is done */    \
     F(S, STRS, volumes, 64)  /* likewise: names */                            \
-    F(S, STR, reason, WIRE_MAX_TEXT) /* why the last step of this phase failed; "": it has not */
+    F(S, STR, reason, WIRE_MAX_TEXT) /* why the last step of this phase failed; "": it has not */ \
+    F(S, U64, checkpoint, 0) /* CHECKPOINT: id of its row */                  \
+    F(S, U64, first_order, 0) /* CHECKPOINT: log index of the first order of this phase; 0: none */
 WIRE_STRUCT(model_journal);
 /* clang-format on */
 

@@ -26,6 +26,7 @@ WIRE_DEFINE(model_event);
 WIRE_DEFINE(model_rule);
 WIRE_DEFINE(model_journal);
 WIRE_DEFINE(model_leftover);
+WIRE_DEFINE(model_checkpoint);
 
 /* A snapshot: the counters, then each table's rows. */
 /* clang-format off */
@@ -259,8 +260,10 @@ bool model_node_sees_volumes(const struct model *m, uint32_t node, const struct 
 const char *model_journal_waits(const struct model *m, const struct model_journal *row) {
     const struct model_vm *vm = model_vm_by_id(m, row->vm);
     bool sees = false;
-    /* Whoever has the order is at work; and what QEMU copies, its own node does. */
-    if (!vm || vm->order != ORDER_NONE || model_vm_is_bound(m, vm)) {
+    bool of_move = row->kind == JOURNAL_STORAGE;
+    /* Whoever has the order is at work; and what QEMU does, its own node does. */
+    if (!vm || vm->order != ORDER_NONE || model_vm_is_bound(m, vm) ||
+        (!of_move && vm->state != VM_OFF)) {
         return NULL;
     }
     for (uint32_t i = 0; i < m->members.n; i++) {
@@ -272,6 +275,10 @@ const char *model_journal_waits(const struct model *m, const struct model_journa
             }
             sees = true;
         }
+    }
+    if (!of_move) {
+        return sees ? "it waits: the nodes that have all volumes of the VM are drained"
+                    : "it waits: no node has all volumes of the VM";
     }
     return sees ? "it waits: the nodes that have all volumes of the move are drained"
                 : "it waits: no node has all volumes of the move";

@@ -12,6 +12,7 @@
 #ifndef CLUSTERD_CORE_MODEL_MODEL_H
 #define CLUSTERD_CORE_MODEL_MODEL_H
 
+#include "core/model/checkpoints.h"
 #include "core/model/journal.h"
 #include "core/model/leftover.h"
 #include "core/model/operations.h"
@@ -315,7 +316,8 @@ struct model_table {
     X(events, model_event)          \
     X(rules, model_rule) /* since version 2 of the protocol */ \
     X(journal, model_journal)       \
-    X(leftovers, model_leftover) /* new tables come last; see MODEL_TABLES_WRITTEN */
+    X(leftovers, model_leftover)    \
+    X(checkpoints, model_checkpoint) /* new tables come last; see MODEL_TABLES_WRITTEN */
 
 /* This many tables are always part of a snapshot. Later ones are left out while they are empty, so
  * that a build that does not know them has the same snapshot and the same digest. */

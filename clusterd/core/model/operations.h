@@ -27,7 +27,10 @@
     X(RECOVER, 5, "recover", OPERATION_WITH_VMS)                                                   \
     X(FENCE,   6, "fence",   0)                                                                    \
     X(RESUME,  8, "resume",  OPERATION_MOVES | OPERATION_CANCELS)                                  \
-    X(STORAGE, 9, "storage move", OPERATION_WITH_VMS | OPERATION_CANCELS)
+    X(STORAGE, 9, "storage move", OPERATION_WITH_VMS | OPERATION_CANCELS)                          \
+    X(CHECKPOINT, 10, "checkpoint", OPERATION_WITH_VMS)                                            \
+    X(REVERT,  11, "revert",  OPERATION_WITH_VMS)                                                  \
+    X(CHECKPOINT_REMOVE, 12, "checkpoint removal", OPERATION_WITH_VMS)
 /* clang-format on */
 
 enum operation_kind {

@@ -68,7 +68,20 @@
                NOWHERE,   UNKNOWN, NOT,     AUTO,                                                  \
                ORDER_ON_FILES | ORDER_CANCELS | ORDER_BY_OWNER)                                    \
     X(CONTINUE, continue, "continuing on the copies", "mirror-continue", probe_timeout_ms, RUNNING, RUNNING,\
-               NOWHERE,   UNKNOWN, NOT,     AUTO,  ORDER_ON_FILES | ORDER_BY_OWNER)
+               NOWHERE,   UNKNOWN, NOT,     AUTO,  ORDER_ON_FILES | ORDER_BY_OWNER)                \
+    /* checkpoints of a VM that is off, and of one that runs */                                    \
+    X(CHECKPOINT, checkpoint, "checkpoint", "checkpoint", start_timeout_ms, OFF, OFF,              \
+               NOWHERE,   OFF,     NOT,     AUTO,  ORDER_ON_FILES)                                 \
+    X(REVERT,  revert,  "return to a checkpoint", "checkpoint-revert", storage_timeout_ms, OFF, OFF,\
+               NOWHERE,   OFF,     NOT,     AUTO,  ORDER_ON_FILES)                                 \
+    X(FORGET,  forget,  "removal of a checkpoint", "checkpoint-remove", storage_timeout_ms, OFF, OFF,\
+               NOWHERE,   OFF,     NOT,     AUTO,  ORDER_ON_FILES)                                 \
+    X(CHECKPOINT_LIVE, checkpoint_live, "checkpoint of the running VM", "checkpoint-live",         \
+               start_timeout_ms, RUNNING, RUNNING, NOWHERE, UNKNOWN, NOT, AUTO,                    \
+               ORDER_ON_FILES | ORDER_BY_OWNER)                                                    \
+    X(FORGET_LIVE, forget_live, "removal of a checkpoint of the running VM",                       \
+               "checkpoint-remove-live", start_timeout_ms, RUNNING, RUNNING, NOWHERE, UNKNOWN, NOT, AUTO,\
+               ORDER_ON_FILES | ORDER_BY_OWNER)
 /* clang-format on */
 
 enum order_kind {

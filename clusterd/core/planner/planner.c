@@ -178,17 +178,18 @@ bool planner_blocks_drain(const struct model *m, const struct planner_choice *ch
     return vm && vm->wanted == WANTED_RUNNING && vm->order == ORDER_NONE;
 }
 
-bool planner_to_be_started(const struct model_vm *vm) {
+bool planner_to_be_started(const struct model *m, const struct model_vm *vm) {
     bool held = (vm->other_disks[0] && !MUTANT(older_disks)) ||
                 (vm->unasked.n > 0 && !MUTANT(added_unasked)) ||
-                (vm->foreign.n > 0 && !MUTANT(foreign_unheard));
+                (vm->foreign.n > 0 && !MUTANT(foreign_unheard)) ||
+                (model_vm_is_reverting(m, vm) && !MUTANT(start_while_reverting));
     return vm->order == ORDER_NONE && vm->wanted == WANTED_RUNNING &&
            ((vm->state == VM_OFF && !held) || vm->state == VM_SAVED);
 }
 
 bool planner_anything_to_start(const struct model *m) {
     MODEL_EACH(model_vm, vm, &m->vms) {
-        if (planner_to_be_started(vm)) {
+        if (planner_to_be_started(m, vm)) {
             return true;
         }
     }
@@ -204,7 +205,7 @@ int planner_starts_question(const struct model *m, bool may_move_others, struct 
         return -ENOMEM;
     }
     MODEL_EACH(model_vm, vm, &m->vms) {
-        if (planner_to_be_started(vm)) {
+        if (planner_to_be_started(m, vm)) {
             vms[question.n_vms++] = vm->id;
         }
     }
@@ -243,7 +244,7 @@ static int narrow(struct planner_problem *pr, const struct planner_choice *choic
 static bool is_open(const struct model *m, const struct planner_choice *choice) {
     const struct model_vm *vm = model_vm_by_id(m, choice->vm);
     return vm && (choice->from == 0
-                      ? planner_to_be_started(vm)
+                      ? planner_to_be_started(m, vm)
                       : vm->state == VM_RUNNING && vm->owner == choice->from &&
                             vm->order == ORDER_NONE && (vm->operation == 0 || choice->asked));
 }

@@ -107,7 +107,7 @@ struct planner_facts planner_balance_facts(const struct model *m, uint64_t wall_
  * hand or by balance a short while ago. */
 int planner_balance_question(const struct model *m, uint64_t wall_ms, struct arena *arena,
                              struct planner_question *ret);
-bool planner_to_be_started(const struct model_vm *vm);
+bool planner_to_be_started(const struct model *m, const struct model_vm *vm);
 bool planner_anything_to_start(const struct model *m);
 /* Whether a drain of its node needs a place for the VM elsewhere, by its move policy. */
 bool planner_leaves(const struct model_vm *vm);

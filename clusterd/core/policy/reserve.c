@@ -209,7 +209,7 @@ int reserve_warm_plan(struct core *c, struct planner_plan *ret_plan) {
     }
     MODEL_EACH(model_vm, vm, &c->model.vms) {
         const struct planner_choice *choice =
-            c->reserve.kept && vm->state == VM_OFF && planner_to_be_started(vm)
+            c->reserve.kept && vm->state == VM_OFF && planner_to_be_started(&c->model, vm)
                 ? kept_for(&c->reserve.kept->reserve, vm)
                 : NULL;
         if (choice) {

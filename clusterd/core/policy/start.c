@@ -92,7 +92,7 @@ int policy_retries(struct core *c) {
     uint64_t first = setting_get(&c->model, SETTING_start_retry_ms);
     longest = longest > first ? longest : first;
     MODEL_EACH(model_vm, vm, &c->model.vms) {
-        if (!vm->waits || !planner_to_be_started(vm)) {
+        if (!vm->waits || !planner_to_be_started(&c->model, vm)) {
             continue;
         }
         uint64_t rest_ms = vm->retry_ms > c->wall_ms ? vm->retry_ms - c->wall_ms : 0;

@@ -430,6 +430,43 @@ static void test_storage_moves(void **state) {
     assert_status("other storage", false);
 }
 
+/* A checkpoint of "quiet". */
+static struct model_checkpoint *add_checkpoint(uint64_t id, const char *name) {
+    struct model_checkpoint *row = model_add(&model.checkpoints);
+    const char **disks = calloc(1, sizeof(*disks));
+    assert_non_null(row);
+    assert_non_null(disks);
+    disks[0] = strdup("vda");
+    free((void *)(uintptr_t)row->disks.v); /* of no elements */
+    row->disks = (struct wire_strs){disks, 1};
+    row->id = id;
+    row->vm = 6;
+    row->time_ms = UINT64_C(1741082400000);
+    set(&row->name, name);
+    row->whole = 1;
+    return row;
+}
+
+static void test_checkpoints(void **state) {
+    static const char revert[] = "quiet cannot start: its disks are not all set back to "
+                                 "checkpoint before";
+    struct model_journal *row = NULL;
+    (void)state;
+    add_checkpoint(110, "before")->running = 1;
+    (void)add_checkpoint(111, "after");
+    row = add_storage();
+    row->kind = JOURNAL_CHECKPOINT;
+    row->phase = CHECKPOINT_REVERT;
+    row->checkpoint = 110;
+    assert_status(revert, false); /* it is under way */
+    set(&row->reason, "quiet on n1: vda: cannot set back /srv/csv1/quiet.qcow2");
+    assert_status(revert, true);
+    check("vm.show-checkpoints", "vm.show", ",\"vm\":\"quiet\"", "");
+    row->phase = CHECKPOINT_REMOVE;
+    assert_status("checkpoint before of quiet is not being removed", true);
+    assert_status(revert, false);
+}
+
 static void test_not_found(void **state) {
     static const char *const cases[][2] = {
         {"node.show", ",\"node\":\"x\""},       {"vm.show", ",\"vm\":\"x\""},
@@ -548,8 +585,9 @@ static void test_plans(void **state) {
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_every_verb), T(test_own_troubles), T(test_not_found), T(test_no_quorum),
-        T(test_waiting),    T(test_all_settings), T(test_plans),     T(test_storage_moves),
+        T(test_every_verb), T(test_own_troubles),  T(test_not_found),
+        T(test_no_quorum),  T(test_waiting),       T(test_all_settings),
+        T(test_plans),      T(test_storage_moves), T(test_checkpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

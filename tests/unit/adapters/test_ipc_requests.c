@@ -184,6 +184,30 @@ static void test_vm_storage(void **state) {
     ipc_request_finish(&request);
 }
 
+static void test_checkpoints(void **state) {
+    static const char arguments[] = "\"vm\":\"web\",\"serial\":41,\"name\":\"before\","
+                                    "\"disks\":{\"vda\":\"/a/x\",\"vdb\":\"/a/y\"}";
+    static const char *const verbs[] = {"vm.checkpoint-create", "vm.checkpoint-revert",
+                                        "vm.checkpoint-remove"};
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(parse(verbs[i], arguments), 0);
+        /* All three have the same fields. */
+        const struct cmd_checkpoint_create *command = request.command;
+        assert_int_equal(request.verb->what, COMMAND_CHECKPOINT_CREATE + i);
+        assert_string_equal(command->vm, "web");
+        assert_string_equal(command->name, "before");
+        assert_int_equal(command->serial, 41);
+        assert_int_equal(command->disks.n, 2);
+        assert_int_equal(command->paths.n, 2);
+        assert_string_equal(command->disks.v[1], "vdb");
+        assert_string_equal(command->paths.v[1], "/a/y");
+        ipc_request_finish(&request);
+    }
+    assert_int_equal(parse(verbs[0], "\"vm\":\"web\",\"serial\":41,\"name\":\"before\""), -EINVAL);
+    ipc_request_finish(&request);
+}
+
 /* As many as one move takes, and one more. */
 static void test_many_files(void **state) {
     char text[16384];
@@ -371,6 +395,7 @@ int main(void) {
         cmocka_unit_test(test_other_changes),
         cmocka_unit_test(test_resources),
         cmocka_unit_test(test_vm_storage),
+        cmocka_unit_test(test_checkpoints),
         cmocka_unit_test(test_many_files),
         cmocka_unit_test(test_refused_files),
         cmocka_unit_test(test_long_names_of_copies),

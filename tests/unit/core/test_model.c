@@ -75,6 +75,36 @@ static void journal_is_written_when_it_is_used(void **state) {
     buffer_finish(&full);
 }
 
+/* Also if all newer tables before it are empty. */
+static void checkpoints_as_bytes_and_back(void **state) {
+    const char *disks[] = {"vda", "vdb"};
+    struct model_checkpoint five = {
+        .id = 5, .vm = 3, .name = "before", .time_ms = 9, .disks = {disks, 2}, .whole = 1};
+    struct model m, back;
+    struct buffer b;
+    (void)state;
+    model_init(&m);
+    model_init(&back);
+    buffer_init(&b);
+    struct model_checkpoint *row = model_add(&m.checkpoints);
+    assert_non_null(row);
+    wire_release(&model_checkpoint_record, row);
+    assert_int_equal(wire_copy(&model_checkpoint_record, &five, row), 0);
+    model_encode(&m, &b);
+    assert_int_equal(model_decode(&back, b.data, b.size), 0);
+    const struct model_checkpoint *same = model_checkpoint_by_name(&back, 3, "before");
+    assert_non_null(same);
+    assert_ptr_equal(same, model_checkpoint_by_id(&back, 5));
+    assert_true(same->whole && !same->running && same->time_ms == 9 && same->disks.n == 2);
+    assert_string_equal(same->disks.v[1], "vdb");
+    assert_int_equal(model_checkpoints_of_vm(&back, 3), 1);
+    assert_null(model_checkpoint_by_name(&back, 4, "before"));
+    assert_int_equal(model_digest(&back), model_digest(&m));
+    buffer_finish(&b);
+    model_finish(&m);
+    model_finish(&back);
+}
+
 /* Rows are looked for by their ids: a snapshot that breaks the order is none. */
 static void vm_ids_ascend(void **state) {
     static const struct {
@@ -135,6 +165,7 @@ static void log_keeps_its_chain(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(snapshot_round_trip),
+        cmocka_unit_test(checkpoints_as_bytes_and_back),
         cmocka_unit_test(journal_is_written_when_it_is_used),
         cmocka_unit_test(vm_ids_ascend),
         cmocka_unit_test(log_keeps_its_chain),
