@@ -116,6 +116,19 @@ static void complete_kind(struct cli *cli, enum word_kind kind, const char *word
     }
 }
 
+static void complete_checkpoints(struct cli *cli, const char *vm, const char *prefix) {
+    json_auto *answer = NULL;
+    size_t i = 0;
+    json_t *checkpoint = NULL;
+    if (cli_request(cli, "vm.show", json_pack("{s:s}", "vm", vm), &answer) != CLI_DONE) {
+        return;
+    }
+    json_array_foreach (json_object_get(json_object_get(answer, "vm"), "checkpoints"), i,
+                        checkpoint) {
+        candidate(prefix, "", json_text(checkpoint, "name"));
+    }
+}
+
 static void complete_options(uint64_t options, const char *word) {
     char text[64];
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -153,11 +166,22 @@ static size_t plain_words(int argc, char **argv, const char **ret_words, size_t 
     return count;
 }
 
-static void complete_verbs(const char *noun, const char *word) {
+/* Of verbs with two words the first one, once; with `first` given, the second ones. */
+static void complete_verbs(const char *noun, const char *first, const char *word) {
+    char last[32] = "";
     for (size_t i = 0; i < verb_count; i++) {
-        if (verbs[i].name != NULL && strcmp(verbs[i].noun, noun) == 0) {
-            candidate(word, "", verbs[i].name);
+        const char *name = verbs[i].name;
+        char part[32];
+        if (name == NULL || strcmp(verbs[i].noun, noun) != 0 ||
+            (first != NULL && !verb_begins_with(&verbs[i], first))) {
+            continue;
         }
+        name += first != NULL ? strlen(first) + 1 : 0;
+        snprintf(part, sizeof(part), "%.*s", (int)strcspn(name, " "), name);
+        if (strcmp(part, last) != 0) {
+            candidate(word, "", part);
+        }
+        memcpy(last, part, sizeof(last));
     }
 }
 
@@ -192,12 +216,22 @@ int command_complete(struct cli *cli, int argc, char **argv) {
     if (verb == NULL && count > 1) {
         verb = verb_find(words[0], words[1]);
     }
+    bool second = verb == NULL && count > 1 && verb_has_second_word(words[0], words[1]);
+    if (second && count > 2) {
+        char name[64];
+        snprintf(name, sizeof(name), "%.30s %.30s", words[1], words[2]);
+        verb = verb_find(words[0], name);
+        used = 3;
+    }
     if (word[0] == '-') {
         complete_options(verb != NULL ? verb->options | OPTIONS_COMMON : OPTIONS_COMMON, word);
     } else if (count == 0) {
         complete_nouns(word);
-    } else if (count == 1 && verb == NULL) {
-        complete_verbs(words[0], word);
+    } else if (verb == NULL && (count == 1 || (second && count == 2))) {
+        complete_verbs(words[0], second ? words[1] : NULL, word);
+    } else if (verb != NULL && count - used < verb_word_count(verb) &&
+               verb->words[count - used] == WORD_CHECKPOINT) {
+        complete_checkpoints(cli, words[used], word);
     } else if (verb != NULL && count - used < verb_word_count(verb)) {
         complete_kind(cli, verb->words[count - used], word);
     }

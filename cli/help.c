@@ -92,12 +92,18 @@ void help_overview(FILE *out) {
           "run virtual machines.\n\n",
           out);
     for (size_t i = 0; i < noun_count; i++) {
-        char name[160];
+        char name[200];
         size_t used = 0;
         for (size_t v = 0; v < verb_count; v++) {
-            if (verbs[v].name != NULL && strcmp(verbs[v].noun, nouns[i].name) == 0) {
-                used += (size_t)snprintf(name + used, sizeof(name) - used, "%s%s",
-                                         used > 0 ? ", " : "", verbs[v].name);
+            if (verbs[v].name == NULL || strcmp(verbs[v].noun, nouns[i].name) != 0) {
+                continue;
+            }
+            size_t first = strcspn(verbs[v].name, " "); /* of verbs with two words, once */
+            bool again = v > 0 && verbs[v - 1].name != NULL && verbs[v].name[first] == ' ' &&
+                         strncmp(verbs[v - 1].name, verbs[v].name, first + 1) == 0;
+            if (!again) {
+                used += (size_t)snprintf(name + used, sizeof(name) - used, "%s%.*s",
+                                         used > 0 ? ", " : "", (int)first, verbs[v].name);
             }
         }
         fprintf(out, "  %-16s%s\n", nouns[i].name, nouns[i].summary);

@@ -81,6 +81,26 @@ static int fail_unknown(struct cli *cli, const char *noun, const char *word) {
                           space, word, before, space, nearest);
 }
 
+/* "vm checkpoint list": argv[0] is the first word of the verb. */
+static int run_second_word(struct cli *cli, const char *noun, int argc, char **argv) {
+    const char *first = argv[0];
+    char name[64];
+    int code = take_options(cli, noun, OPTIONS_COMMON, OPTIONS_UNTIL_WORD, &argc, &argv);
+    if (code != KEEP_GOING) {
+        return code;
+    }
+    if (argc == 0 && options_given(&cli->options, OPTION_HELP)) {
+        help_noun(stdout, noun);
+        return CLI_DONE;
+    }
+    if (argc == 0) {
+        return cli_fail_usage(cli, noun, "%s %s: the verb is missing", noun, first);
+    }
+    snprintf(name, sizeof(name), "%s %.30s", first, argv[0]);
+    const struct verb *verb = verb_find(noun, name);
+    return verb != NULL ? run_verb(cli, verb, argc, argv) : fail_unknown(cli, noun, name);
+}
+
 static int run_noun(struct cli *cli, int argc, char **argv) {
     const char *noun = argv[0];
     const struct verb *alone = verb_find(noun, NULL);
@@ -104,6 +124,9 @@ static int run_noun(struct cli *cli, int argc, char **argv) {
             help_noun(stderr, noun);
         }
         return code;
+    }
+    if (verb_has_second_word(noun, argv[0])) {
+        return run_second_word(cli, noun, argc, argv);
     }
     const struct verb *verb = verb_find(noun, argv[0]);
     return verb != NULL ? run_verb(cli, verb, argc, argv) : fail_unknown(cli, noun, argv[0]);

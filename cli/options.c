@@ -110,6 +110,7 @@ const struct option_info option_infos[OPTION_COUNT] = {
                           "send at most NUMBER Mbit/s (default: migrate_bandwidth_mbps)"},
     [OPTION_IF_NOT_CONVERGING] = {"if-not-converging", 0, WORD_CONVERGENCE,
                                   "if the guest dirties its memory too fast: abort, or suspend it"},
+    [OPTION_STOP] = {"stop", 0, WORD_NONE, "shut the VM down first, if it runs"},
 };
 
 const char *word_kind_title(enum word_kind kind) {
@@ -121,6 +122,7 @@ const char *word_kind_title(enum word_kind kind) {
         [WORD_VOLUME] = "VOLUME",
         [WORD_STORAGE] = "DEST",
         [WORD_DISK] = "TARGET=PATH",
+        [WORD_CHECKPOINT] = "CHECKPOINT",
         [WORD_URI] = "URI",
         [WORD_DEVICE] = "DEVICE",
         [WORD_OPERATION] = "OPERATION",

@@ -42,6 +42,7 @@ enum word_kind {
     WORD_FAILBACK,
     WORD_CONVERGENCE,
     WORD_DISK,
+    WORD_CHECKPOINT,
     WORD_URI
 };
 
@@ -108,6 +109,7 @@ enum option_id {
     OPTION_FROM,
     OPTION_SHARED,
     OPTION_REMOVE_SOURCE,
+    OPTION_STOP,
     OPTION_COUNT
 };
 

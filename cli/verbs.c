@@ -132,6 +132,23 @@ const struct verb verbs[] = {
      "libvirt on this node or on NODE; with --shared they stay, on storage that the host reaches. "
      "A move that fails leaves it in the cluster. The former files are kept, unless "
      "--remove-source is given.", command_vm_export},
+    {"vm", "checkpoint create", {WORD_VM, WORD_NAME}, BIT(NO_WAIT), NULL,
+     "keep the disks of a VM as they are now",
+     "The disks must be qcow2 files: the checkpoint is in them, and goes wherever they go. If the "
+     "VM runs, it goes on meanwhile, and the checkpoint holds its disks as after a power cut; its "
+     "memory is not kept.", command_checkpoint_create},
+    {"vm", "checkpoint list", {WORD_VM}, 0, NULL, "list the checkpoints of a VM",
+     "MADE says whether the VM was off or running then.", command_checkpoint_list},
+    {"vm", "checkpoint revert", {WORD_VM, WORD_CHECKPOINT},
+     BIT(STOP) | BIT(START) | BIT(NO_WAIT), NULL,
+     "set the disks of a VM back to a checkpoint",
+     "What has been written since is lost, unless another checkpoint holds it. The VM is off, or "
+     "--stop shuts it down; --start starts it afterwards. Its definition stays as it is now. The "
+     "checkpoint remains.", command_checkpoint_revert},
+    {"vm", "checkpoint remove", {WORD_VM, WORD_CHECKPOINT}, BIT(NO_WAIT), NULL,
+     "remove a checkpoint of a VM",
+     "The VM may run. Its disks stay as they are now, and so do its other checkpoints.",
+     command_checkpoint_remove},
     {"vm", "history", {WORD_VM}, 0, NULL,
      "show where a VM ran, from when to when, and why it moved",
      "The last 32 stays on a node are kept.", command_vm_history},
@@ -245,6 +262,20 @@ const struct verb *verb_find(const char *noun, const char *name) {
         }
     }
     return NULL;
+}
+
+bool verb_begins_with(const struct verb *verb, const char *word) {
+    size_t n = strlen(word);
+    return verb->name != NULL && strncmp(verb->name, word, n) == 0 && verb->name[n] == ' ';
+}
+
+bool verb_has_second_word(const char *noun, const char *word) {
+    for (size_t i = 0; i < verb_count; i++) {
+        if (strcmp(verbs[i].noun, noun) == 0 && verb_begins_with(&verbs[i], word)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool verb_noun_exists(const char *noun) {

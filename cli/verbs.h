@@ -16,7 +16,7 @@ enum { VERB_WORDS_MAX = 2 };
 
 struct verb {
     const char *noun;
-    const char *name; /* NULL: the noun alone is the command ("status") */
+    const char *name; /* NULL: the noun alone is the command ("status"); or of two words */
     enum word_kind words[VERB_WORDS_MAX];
     uint64_t options;    /* besides OPTIONS_COMMON */
     const char *usage;   /* replaces "[OPTION]..." after the words, or NULL */
@@ -39,6 +39,10 @@ extern const size_t noun_count;
 /* `name` may be NULL. NULL if there is no such verb. */
 const struct verb *verb_find(const char *noun, const char *name);
 bool verb_noun_exists(const char *noun);
+/* Whether a verb has two words, and this is the first: "checkpoint". Whether the noun has such a
+ * verb. */
+bool verb_begins_with(const struct verb *verb, const char *word);
+bool verb_has_second_word(const char *noun, const char *word);
 /* "vm move": for messages and help. */
 const char *verb_title(const struct verb *verb, char title[64]);
 size_t verb_word_count(const struct verb *verb);
@@ -66,6 +70,10 @@ int command_vm_import(struct cli *cli, char **words);
 int command_vm_list(struct cli *cli, char **words);
 int command_vm_show(struct cli *cli, char **words);
 int command_vm_history(struct cli *cli, char **words);
+int command_checkpoint_create(struct cli *cli, char **words);
+int command_checkpoint_list(struct cli *cli, char **words);
+int command_checkpoint_revert(struct cli *cli, char **words);
+int command_checkpoint_remove(struct cli *cli, char **words);
 int command_vm_add(struct cli *cli, char **words);
 int command_vm_remove(struct cli *cli, char **words);
 int command_vm_start(struct cli *cli, char **words);

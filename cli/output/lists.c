@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { FIELD_INDENT = 14 };
 
@@ -194,6 +195,55 @@ void view_history(const struct screen *screen, const char *vm, const json_t *sta
                    until_ms > 0 ? text_duration(until_ms - from_ms, length) : "");
         table_cell(table, STYLE_PLAIN, "%s", json_text(stay, "began"));
         table_cell(table, STYLE_PLAIN, "%s", json_text(stay, "ended"));
+    }
+    table_print(table);
+    table_destroy(table);
+}
+
+/* "vda, vdb" */
+static void join(const json_t *names, char *text, size_t size) {
+    size_t used = 0;
+    size_t i = 0;
+    json_t *name = NULL;
+    text[0] = '\0';
+    json_array_foreach (names, i, name) {
+        int n =
+            snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "", json_string_value(name));
+        used += n > 0 && (size_t)n < size - used ? (size_t)n : 0;
+    }
+}
+
+void view_checkpoints(const struct screen *screen, const char *vm, const json_t *checkpoints) {
+    static const struct table_column columns[] = {
+        {"NAME", TABLE_NAME},  {"TIME", TABLE_NAME}, {"AGE", TABLE_FIGURE},
+        {"DISKS", TABLE_WRAP}, {"MADE", TABLE_WORD}, {"NOTE", TABLE_WRAP},
+    };
+    size_t i = 0;
+    json_t *checkpoint = NULL;
+    if (json_array_size(checkpoints) == 0) {
+        fprintf(screen->file, "%s has no checkpoints\n", vm);
+        return;
+    }
+    struct table *table = table_create(screen, columns, sizeof(columns) / sizeof(columns[0]));
+    json_array_foreach (checkpoints, i, checkpoint) {
+        char made[TEXT_MAX];
+        char age[TEXT_MAX];
+        char disks[512];
+        int64_t time_ms = json_number(checkpoint, "time_ms");
+        int64_t age_ms = (int64_t)time(NULL) * 1000 - time_ms;
+        const char *state = json_text(checkpoint, "state");
+        const char *reason = json_text(checkpoint, "reason");
+        bool whole = strcmp(state, "whole") == 0;
+        join(json_object_get(checkpoint, "disks"), disks, sizeof(disks));
+        table_row(table);
+        table_cell(table, STYLE_BOLD, "%s", json_text(checkpoint, "name"));
+        table_cell(table, STYLE_PLAIN, "%.19s", text_clock(time_ms, made));
+        table_cell(table, STYLE_PLAIN, "%s", text_duration(age_ms > 0 ? age_ms : 0, age));
+        table_cell(table, STYLE_PLAIN, "%s", disks);
+        table_cell(table, STYLE_PLAIN, "%s",
+                   json_is_true(json_object_get(checkpoint, "running")) ? "running" : "off");
+        table_cell(table, whole ? STYLE_PLAIN : STYLE_WARN, "%s%s%s", whole ? "" : state,
+                   reason[0] != '\0' ? ": " : "", reason);
     }
     table_print(table);
     table_destroy(table);

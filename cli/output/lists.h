@@ -15,6 +15,8 @@ void view_vms(const struct screen *screen, const json_t *vms);
 void view_volumes(const struct screen *screen, const json_t *volumes, const json_t *nodes);
 /* Where a VM ran, oldest first. */
 void view_history(const struct screen *screen, const char *vm, const json_t *stays);
+/* `checkpoints` as vm.show has them. */
+void view_checkpoints(const struct screen *screen, const char *vm, const json_t *checkpoints);
 void view_operations(const struct screen *screen, const json_t *operations);
 /* One line: "2025-03-04 10:11:12.345  n1  error  message". */
 void view_event(const struct screen *screen, const json_t *event);

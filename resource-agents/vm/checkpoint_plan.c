@@ -17,8 +17,8 @@ static bool is_left_out(const xmlNode *disk) {
            (xml_child(disk, "readonly") != NULL && (device == NULL || strcmp(device, "disk") == 0));
 }
 
-static int refuse_disk(const xmlNode *disk, const char *target, const char *path,
-                       struct move_refusal *refusal) {
+static int refuse_disk(const struct definition *definition, const xmlNode *disk, const char *target,
+                       const char *path, struct move_refusal *refusal) {
     const char *type = xml_attr(disk, "type");
     const char *format = xml_attr(xml_child(disk, "driver"), "type");
 
@@ -31,9 +31,11 @@ static int refuse_disk(const xmlNode *disk, const char *target, const char *path
     }
     if (format == NULL || strcmp(format, "qcow2") != 0) {
         return move_refuse(refusal, disk,
-                           "%s is of format %s (%s), which cannot keep a checkpoint; stop the VM "
-                           "and convert it to qcow2 (qemu-img convert -O qcow2)",
-                           target, format != NULL ? format : "raw", path);
+                           "%s is of format %s (%s), which cannot keep a checkpoint; convert it "
+                           "to qcow2: while the VM runs, clusterctl vm move %s --disk "
+                           "%s=PATH,format=qcow2; while it is off, qemu-img convert",
+                           target, format != NULL ? format : "raw", path,
+                           definition_name(definition), target);
     }
     if (xml_child(disk, "shareable") != NULL) {
         return move_refuse(refusal, disk,
@@ -49,15 +51,15 @@ static int refuse_disk(const xmlNode *disk, const char *target, const char *path
     return 0;
 }
 
-static int add_disk(struct checkpoint_plan *plan, const xmlNode *disk,
-                    struct move_refusal *refusal) {
+static int add_disk(struct checkpoint_plan *plan, const struct definition *definition,
+                    const xmlNode *disk, struct move_refusal *refusal) {
     const char *target = xml_attr(xml_child(disk, "target"), "dev");
     const char *path = xml_attr(xml_child(disk, "source"), "file");
 
     if (target == NULL || target[0] == '\0' || strlen(target) >= MOVE_DISK_SIZE) {
         return move_refuse(refusal, disk, "a disk has no <target dev=...>, or too long a one");
     }
-    int r = refuse_disk(disk, target, path, refusal);
+    int r = refuse_disk(definition, disk, target, path, refusal);
     if (r < 0) {
         return r;
     }
@@ -98,7 +100,7 @@ int checkpoint_plan(const struct definition *definition, struct checkpoint_plan 
     ret_plan->count = 0;
     for (const xmlNode *disk = xml_child(devices, "disk"); r == 0 && disk != NULL;
          disk = xml_next(disk)) {
-        r = is_left_out(disk) ? 0 : add_disk(ret_plan, disk, refusal);
+        r = is_left_out(disk) ? 0 : add_disk(ret_plan, definition, disk, refusal);
     }
     if (r == 0 && ret_plan->count == 0) {
         return move_refuse(refusal, definition->domain, "it has no disk");

@@ -14,7 +14,8 @@ SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(HERE))), "
 RULES = (ok("node.list", nodes=[node(1), node(2), node(3)]), ok("vm.list", vms=[vm("web1"), vm("web2"), vm("db1")]),
          ok("volume.list", volumes=[{"name": "csv1"}]), ok("fence-device.list", devices=[{"name": "ilo"}]),
          ok("operation.list", operations=[{"id": 12}, {"id": 7}]), ok("config.list", config=[{"key": "self_fence_ms"}]),
-         ok("rule.list", rules=[{"name": "web-apart"}]))
+         ok("rule.list", rules=[{"name": "web-apart"}]),
+         ok("vm.show", vm={"checkpoints": [{"name": "first"}, {"name": "second"}]}))
 
 CASES = [
     ([""], ["status", "node", "vm", "host", "volume", "fence-device", "rule", "operation", "plan", "export", "event",
@@ -29,6 +30,15 @@ CASES = [
     (["--timeout", "5s", "no"], ["node"]),
     (["node", ""], ["list", "show", "drain", "resume", "set", "fence", "confirm-off"]),
     (["vm", "m"], ["move"]),
+    (["vm", "ch"], ["checkpoint"]),
+    (["vm", "checkpoint", ""], ["create", "list", "revert", "remove"]),
+    (["vm", "checkpoint", "re"], ["revert", "remove"]),
+    (["vm", "checkpoint", "revert", "we"], ["web1", "web2"]),
+    (["vm", "checkpoint", "revert", "web1", ""], ["first", "second"]),
+    (["vm", "checkpoint", "remove", "web1", "s"], ["second"]),
+    (["vm", "checkpoint", "revert", "web1", "--s"], ["--start", "--stop"]),
+    (["vm", "checkpoint", "create", "web1", ""], []),
+    (["vm", "checkpoint", "nonsense", ""], []),
     (["rule", "add", "web", "--vms", "web1,d"], ["web1,db1"]),
     (["rule", "add", "web", "--scope", "r"], ["rack"]),
     (["rule", "remove", ""], ["web-apart"]),
