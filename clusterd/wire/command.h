@@ -241,7 +241,8 @@ WIRE_STRUCT(storage_file);
     F(S, U8, not_begun, 1) /* nothing was changed, nor will be */ \
     F(S, STR, machine, WIRE_MAX_NAME) /* START: as of report_domain */ \
     F(S, U8, handed_over, 1) /* MIGRATE: the target has the VM, still paused */ \
-    MOVE_FIGURES(F, S) /* MIGRATE */
+    MOVE_FIGURES(F, S) /* MIGRATE */ \
+    F(S, U8, moved_away, 1) /* PROBE of the source: libvirt has given it up for the target */
 
 /* A file that no VM needs any more (model_leftover) is to be removed; and how that went. */
 #define WIRE_FIELDS_cmd_leftover_order(F, S) \

@@ -6,8 +6,9 @@
  * A live migration arrives paused, and only clusterd's agent resumes it, once libvirt has given up
  * the source (resource-agents/vm/arrival.h). So while the source exists, its memory is never older
  * than the target's. If the source is off, a paused copy on the target is useless: libvirt may have
- * let the source run for a while before it ended. (If the agent knows better, it reports the VM as
- * handed over. The target is then the owner, and is asked.)
+ * let the source run for a while before it ended. (The agent may know better, and reports the VM
+ * as handed over; or libvirt's last event of the source says that it left for the target. Then the
+ * target is the owner, and is asked.)
  *
  * Resolving a migration whose end nobody reported: both nodes are asked (`probe_owner`,
  * `probe_target`; a fenced node counts as off). When both have answered:

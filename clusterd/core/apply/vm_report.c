@@ -143,8 +143,8 @@ static void move_failed(struct apply *a, struct model_vm *vm, const struct cmd_v
     operation_vm_step(a, vm, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, r->reason);
 }
 
-/* The agent knows that the source is gone and that the target's copy may run, but could not tell
- * the target. The target is the owner now, and is asked. */
+/* The source is gone, and the target's copy may run, but nobody has told the target. That is the
+ * owner now, and is asked. */
 static void take_over(struct apply *a, struct model_vm *vm) {
     vm_remember_return(a, vm);
     vm->owner = vm->target;
@@ -207,6 +207,10 @@ static void probe_reported(struct apply *a, struct model_vm *vm, const struct cm
         /* One that stands still on its copies runs: what resumes it is its storage move. */
         bool bound = r->state == VM_STATE_PAUSED && model_vm_is_bound(a->m, vm);
         vm->probe_owner = bound ? (uint8_t)VM_STATE_RUNNING : r->state;
+        if (r->moved_away && vm->target && r->state == VM_STATE_OFF) {
+            take_over(a, vm);
+            vm->probe_owner = VM_STATE_UNKNOWN;
+        }
     } else if (node == vm->target) {
         vm->probe_target = r->state;
     }

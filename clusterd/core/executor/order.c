@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/mutant.h"
 #include "core/executor/inside.h"
+#include "core/model/needed_protocol.h"
 #include "core/model/settings.h"
 #include "core/timeouts.h"
 
@@ -313,17 +314,62 @@ int executor_orders(struct core *c) {
     return 0;
 }
 
-/* By libvirt's events: the VM was saved here, to the end, and has not run here since. */
-static bool was_saved(struct core *c, const struct model_vm *vm) {
+/* By libvirt's events: the VM left this node to the end, in a state file or (not `saved`) by a
+ * migration, and has not run here since. */
+static bool has_left(struct core *c, const struct model_vm *vm, bool saved) {
     const struct domain *d = executor_domain(c, vm->uuid);
     return d && d->state == VM_STATE_OFF && d->last_event == VM_EVENT_MIGRATED &&
-           strcmp(d->reason, "saved") == 0 && d->generation == vm->generation;
+           (strcmp(d->reason, "saved") == 0) == saved && d->generation == vm->generation;
 }
 
 /* libvirt's events come by another way than the answer to the probe, and may be late. */
-static bool may_have_been_saved(struct core *c, const struct model_vm *vm) {
+static bool event_may_come(struct core *c, const struct model_vm *vm) {
     const struct domain *d = executor_domain(c, vm->uuid);
     return d && d->state != VM_STATE_OFF && c->executor.connected && c->executor.listed;
+}
+
+/* The VM of an order that ended without a result is off here, on its owner, says the probe. */
+static const struct model_vm *found_off(struct core *c, const struct run *run,
+                                        const struct core_agent *line, enum order_kind unclear) {
+    const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
+    bool off = run->order_kind == ORDER_PROBE && !run->ends_save && line->result == RESULT_OK &&
+               line->state == VM_STATE_OFF;
+    return off && vm && vm->order_index == run->order && vm->unclear == unclear &&
+                   vm->owner == c->self
+               ? vm
+               : NULL;
+}
+
+/* Once: libvirt's event may be on its way. 1: the probe is repeated. */
+static int wait_for_event(struct core *c, struct run *run, const struct model_vm *vm) {
+    struct begun *begun = executor_begun(c, vm->id);
+    if (!begun) {
+        return -ENOMEM;
+    }
+    if (!event_may_come(c, vm) || begun->waited) {
+        return 0;
+    }
+    begun->waited = begun->again = true;
+    executor_drop_run(c, run);
+    c->executor.probe_retry_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
+    return 1;
+}
+
+/*
+ * A live migration whose agent was killed: libvirt carries it to its end, and the guest stands on
+ * the target, where nobody has resumed it. Whether its memory there is the newest, only this
+ * libvirt knows: the event says whether it gave the source up for the target.
+ */
+static int end_migration(struct core *c, struct run *run, const struct core_agent *line,
+                         bool *ret_moved_away) {
+    const struct model_vm *vm = found_off(c, run, line, ORDER_MIGRATE);
+    const struct cmd_vm_report report = {.moved_away = 1};
+    if (!vm || !vm->target ||
+        version_of_command(COMMAND_VM_REPORT, &report) > version_of_view(&c->model)) {
+        return 0;
+    }
+    *ret_moved_away = has_left(c, vm, false);
+    return *ret_moved_away ? 0 : wait_for_event(c, run, vm);
 }
 
 /*
@@ -334,18 +380,15 @@ static bool may_have_been_saved(struct core *c, const struct model_vm *vm) {
  * that is known, and finds the same. 1: it has begun, or the probe is repeated.
  */
 static int end_save(struct core *c, struct run *run, const struct core_agent *line) {
-    const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
-    bool halfway = vm && vm->order_index == run->order && vm->unclear == ORDER_SAVE &&
-                   vm->owner == c->self && vm->state_file[0];
-    if (!halfway || run->order_kind != ORDER_PROBE || run->ends_save || line->result != RESULT_OK ||
-        line->state != VM_STATE_OFF) {
+    const struct model_vm *vm = found_off(c, run, line, ORDER_SAVE);
+    if (!vm || !vm->state_file[0]) {
         return 0;
     }
     struct begun *begun = executor_begun(c, vm->id);
     if (!begun) {
         return -ENOMEM;
     }
-    bool saved = was_saved(c, vm);
+    bool saved = has_left(c, vm, true);
     if (saved && !stands_now(c, vm)) {
         begun->again = true; /* maybe_begin() waits for that */
         executor_drop_run(c, run);
@@ -358,17 +401,15 @@ static int end_save(struct core *c, struct run *run, const struct core_agent *li
         run->id = ++c->executor.last_run;
         return begin_agent(c, run, vm, order_spec(ORDER_SAVE)) < 0 ? -ENOMEM : 1;
     }
-    if (!may_have_been_saved(c, vm) || begun->waited) {
-        return 0;
-    }
-    begun->waited = begun->again = true;
-    executor_drop_run(c, run);
-    c->executor.probe_retry_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
-    return 1;
+    return wait_for_event(c, run, vm);
 }
 
 int executor_order_done(struct core *c, struct run *run, const struct core_agent *line) {
+    bool moved_away = false;
     int err = end_save(c, run, line);
+    if (err == 0) {
+        err = end_migration(c, run, line, &moved_away);
+    }
     if (err != 0) {
         return err < 0 ? err : 0;
     }
@@ -388,6 +429,7 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         .total_ms = line->total_ms,
         .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,
         .handed_over = run->order_kind == ORDER_MIGRATE && line->handed_over,
+        .moved_away = moved_away,
         .not_begun =
             line->not_begun || (MUTANT(unclear_is_unbegun) && run->order_kind == ORDER_START &&
                                 line->state == VM_STATE_UNKNOWN),

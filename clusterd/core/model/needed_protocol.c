@@ -12,7 +12,8 @@
 
 /* Of a live move: its downtime, bandwidth, and what else; what a drain does with a VM; that a VM is
  * added as one that never moves live, as one with a TPM is: earlier agents would keep that on their
- * own disks; which networks it needs, and which a node has. */
+ * own disks; which networks it needs, and which a node has; what libvirt says of a source that is
+ * off. */
 enum { PROTOCOL_CHOICES = 5 };
 
 uint32_t version_of_command(uint32_t type, const void *command) {
@@ -50,6 +51,9 @@ uint32_t version_of_command(uint32_t type, const void *command) {
         since = add->move_policy || add->mobility || add->networks.n ? PROTOCOL_CHOICES : since;
     }
     if (type == COMMAND_NODE_REPORT && ((const struct cmd_node_report *)command)->networks.n) {
+        since = PROTOCOL_CHOICES;
+    }
+    if (type == COMMAND_VM_REPORT && ((const struct cmd_vm_report *)command)->moved_away) {
         since = PROTOCOL_CHOICES;
     }
     return since;
