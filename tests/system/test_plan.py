@@ -12,7 +12,7 @@ CLUSTER = Cluster("sysplan", {"a": ["--priority", "10"], "b": ["--preferred", "n
 def plan(cluster, *words, via="n1"):
     """The plan without the time that it took."""
     said = cluster.ask("plan", *words, via=via)
-    assert said.pop("seconds") < 1
+    assert said.pop("seconds") < 5
     return said
 
 
