@@ -237,7 +237,7 @@ def test_what_never_reaches_libvirt_has_begun_nothing(world, action):
     asked = vm.begin("n1", action, generation=1, timeout_ms=60000, **more)
     wait_until(lambda: asked.hears(signal.SIGTERM))
     asked.signal("TERM")
-    final = shows(asked.end(5), result="cancelled", state="unknown", detail="not-begun", code=1)
+    final = shows(asked.end(12), result="cancelled", state="unknown", detail="not-begun", code=1)
     assert final["total_ms"] < 9000, final
     final = shows(hangs.end(20), result="failed", state="unknown", detail="not-begun", code=1)
     assert 9500 <= final["total_ms"] < 14000 and "nothing was started" in final["reason"], final
