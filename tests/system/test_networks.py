@@ -80,3 +80,42 @@ def test_network_of_libvirt(cluster):
     cluster.lab.check("n1", ["virsh", "net-destroy", "lan"])
     cluster.until("n1 has told that it is not active", lambda: not has(cluster, "n1", "network/lan"))
     cluster.lab.check("n1", ["virsh", "net-undefine", "lan"])
+
+
+def with_uri(cluster, node, uri):
+    """Writes the node's clusterd.conf anew and restarts its clusterd. Returns the URI that was there; None: the default."""
+    path = cluster.lab.settings.path("nodes", node, "etc", "clusterd", "clusterd.conf")
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    former = [line.partition("=")[2].strip() for line in lines if line.startswith("migrate_uri")]
+    lines = [line for line in lines if not line.startswith("migrate_uri")]
+    if uri:
+        lines.insert(lines.index("[clusterd]") + 1, f"migrate_uri = {uri}")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+    before = cluster.unit_pid(node, "clusterd")
+    cluster.lab.check(node, ["kill", str(before)])
+    cluster.until(f"clusterd on {node} is back", lambda: cluster.unit_pid(node, "clusterd") not in (before, None, 0)
+                  and cluster.node_state(node) == "online")
+    return former[0] if former else None
+
+
+def test_moves_over_a_network_of_their_own(cluster):
+    """The name in migrate_uri leads there: libvirt's connection and the guest's memory take that way."""
+    cluster.place(a="n1")
+    for number, node in enumerate(cluster.nodes, 1):
+        cluster.lab.check(node, ["ip", "address", "add", f"10.78.0.{number}/24", "dev", "eth0"])
+        cluster.lab.check(node, ["sh", "-c", 'for i in 1 2 3; do echo "10.78.0.$i n$i-mig" >> /etc/hosts; done'])
+    former = {node: with_uri(cluster, node, "qemu+tcp://%s-mig/system") for node in cluster.nodes}
+    began = cluster.began
+    operation = cluster.ask("vm", "move", "a", "--to", "n2", "--live", "--bandwidth", "40", "--no-wait")["operation"]
+
+    def peers():
+        return cluster.lab.run("n1", ["ss", "-Htn", "state", "established", "dst", "10.78.0.2"]).stdout.split()
+    cluster.until("QEMU sends over that network", lambda: any(word.startswith("10.78.0.2:491") for word in peers()))
+    cluster.until("the move has ended",
+                  lambda: cluster.ask("operation", "show", str(operation))["operation"]["state"] == "done")
+    cluster.goes_on("a", began, 30)
+    for node, uri in former.items():
+        with_uri(cluster, node, uri)
+    cluster.verdict()
