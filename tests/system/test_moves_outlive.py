@@ -98,3 +98,21 @@ def test_quick_move(cluster, how):
     cluster.until("nothing of its saved memory is left", lambda: not any("saved" in name for name in os.listdir(directory)))
     cluster.verdict()
     cluster.remove(name)
+
+
+def test_six_at_once_both_ways(cluster):
+    """Three from n1 to n2 and three from n2 to n1. All wait for their turn, and none meets itself on the way."""
+    guests = {f"{node}{number}": (node, other) for node, other in (("n1", "n2"), ("n2", "n1")) for number in range(3)}
+    for name, (node, _) in guests.items():
+        cluster.add_guest(name, "--possible", "n1,n2", "--preferred", node)
+    cluster.every_vm_runs()
+    cluster.place(**{name: node for name, (node, _) in guests.items()})
+    before = {name: nonces(cluster, name) for name in guests}
+    operations = [begin(cluster, name, "--to", other, "--live") for name, (_, other) in guests.items()]
+    assert [ended(cluster, number)["state"] for number in operations] == ["done"] * len(guests)
+    assert {name: cluster.where()[name] for name in guests} == {name: other for name, (_, other) in guests.items()}
+    for name, known in before.items():
+        remembers(cluster, name, known)
+    cluster.verdict()
+    for name in guests:
+        cluster.remove(name)
