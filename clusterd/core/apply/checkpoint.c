@@ -374,7 +374,7 @@ static void create_ended(struct apply *a, struct model_vm *vm, const struct cmd_
     checkpoint->time_ms = a->time_ms;
     apply_event(a, SEVERITY_INFO, "vm-checkpoint", vm->name, "checkpoint %s of %s has been made",
                 checkpoint->name, vm->name);
-    checkpoint_end_story(a, vm, row, OPERATION_DONE, "");
+    operation_end_story(a, vm, row, OPERATION_DONE, "");
     model_remove(&a->m->journal, row);
 }
 
@@ -405,7 +405,7 @@ static void remove_ended(struct apply *a, struct model_vm *vm, const struct cmd_
     }
     apply_event(a, SEVERITY_INFO, "vm-checkpoint", vm->name, "checkpoint %s of %s has been removed",
                 name, vm->name);
-    checkpoint_end_story(a, vm, row, OPERATION_DONE, "");
+    operation_end_story(a, vm, row, OPERATION_DONE, "");
     model_remove(&a->m->journal, row);
 }
 
@@ -438,7 +438,7 @@ void revert_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_r
                 done ? "the disks of %s are those of checkpoint %s%s%s"
                      : "the disks of %s are not set back to checkpoint %s%s%s",
                 vm->name, name, done ? "" : ": ", done ? "" : r->reason);
-    checkpoint_end_story(a, vm, row, done ? OPERATION_DONE : OPERATION_FAILED, r->reason);
+    operation_end_story(a, vm, row, done ? OPERATION_DONE : OPERATION_FAILED, r->reason);
     model_remove(&a->m->journal, row);
 }
 

@@ -24,21 +24,13 @@ struct model_journal *checkpoint_row_of(struct apply *a, const struct model_vm *
     return row && row->phase == phase ? row : NULL;
 }
 
-/* Only its own story: the VM may be in another one by now, such as a stop. */
-void checkpoint_end_story(struct apply *a, struct model_vm *vm, const struct model_journal *row,
-                          enum operation_state state, const char *reason) {
-    if (vm->operation == row->operation) {
-        operation_vm_end(a, vm, state, reason);
-    }
-}
-
 void checkpoint_give_up(struct apply *a, struct model_vm *vm, struct model_journal *row,
                         const char *reason) {
     const struct model_checkpoint *checkpoint = model_checkpoint_by_id(a->m, row->checkpoint);
     apply_event(a, SEVERITY_ERROR, "vm-checkpoint-failed", vm->name,
                 "there is no checkpoint %s of %s: %s", checkpoint ? checkpoint->name : "?",
                 vm->name, reason);
-    checkpoint_end_story(a, vm, row, OPERATION_FAILED, reason);
+    operation_end_story(a, vm, row, OPERATION_FAILED, reason);
     checkpoint_enter_phase(a, row, CHECKPOINT_REMOVE);
 }
 

@@ -87,6 +87,10 @@ void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state
 /* As operation_vm_end(), but a stop continues: it does not wait for that. */
 void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
                        const char *reason);
+/* The story of a storage move or checkpoint. The VM may be in another one by now, such as a drain's
+ * that has moved it, or a stop's. */
+void operation_end_story(struct apply *a, struct model_vm *vm, const struct model_journal *row,
+                         enum operation_state state, const char *reason);
 /* Adds for how long the guest stood still, and how long the agent took. */
 void operation_note_blackout(struct apply *a, const struct model_vm *vm,
                              const struct cmd_vm_report *r);
@@ -189,8 +193,6 @@ void checkpoint_enter_phase(struct apply *a, struct model_journal *row,
 /* The VM's row; NULL if it has none, or is in another phase. */
 struct model_journal *checkpoint_row_of(struct apply *a, const struct model_vm *vm,
                                         enum checkpoint_phase phase);
-void checkpoint_end_story(struct apply *a, struct model_vm *vm, const struct model_journal *row,
-                          enum operation_state state, const char *reason);
 /* It is not made: what is left is to remove what there is of it. */
 void checkpoint_give_up(struct apply *a, struct model_vm *vm, struct model_journal *row,
                         const char *reason);

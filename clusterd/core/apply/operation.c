@@ -190,6 +190,18 @@ void operation_vm_end(struct apply *a, struct model_vm *vm, enum operation_state
     }
 }
 
+void operation_end_story(struct apply *a, struct model_vm *vm, const struct model_journal *row,
+                         enum operation_state state, const char *reason) {
+    if (vm->operation == row->operation) {
+        operation_vm_end(a, vm, state, reason);
+        return;
+    }
+    struct model_operation *op = apply_operation_by_id(a, row->operation);
+    if (op) {
+        operation_end(a, op, state, reason);
+    }
+}
+
 void operation_vm_step(struct apply *a, struct model_vm *vm, enum operation_state state,
                        const char *reason) {
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);

@@ -14,19 +14,11 @@ void storage_enter_phase(struct apply *a, struct model_journal *row, enum storag
     set_text(a, &row->reason, "");
 }
 
-/* Only its own story: the VM may be in another one by now, such as a stop. */
-static void end_story(struct apply *a, struct model_vm *vm, const struct model_journal *row,
-                      enum operation_state state, const char *reason) {
-    if (vm->operation == row->operation) {
-        operation_vm_end(a, vm, state, reason);
-    }
-}
-
 void storage_begin_finish(struct apply *a, struct model_vm *vm, struct model_journal *row) {
     storage_enter_phase(a, row, STORAGE_FINISH);
     apply_event(a, SEVERITY_INFO, "vm-storage", vm->name,
                 "the files of %s have been moved; the originals are being removed", vm->name);
-    end_story(a, vm, row, OPERATION_DONE, "");
+    operation_end_story(a, vm, row, OPERATION_DONE, "");
 }
 
 void storage_give_up(struct apply *a, struct model_vm *vm, struct model_journal *row,
@@ -34,7 +26,7 @@ void storage_give_up(struct apply *a, struct model_vm *vm, struct model_journal 
     storage_enter_phase(a, row, STORAGE_UNDO);
     apply_event(a, cancelled ? SEVERITY_INFO : SEVERITY_ERROR, "vm-storage-failed", vm->name,
                 "the files of %s stay where they are: %s", vm->name, reason);
-    end_story(a, vm, row, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, reason);
+    operation_end_story(a, vm, row, cancelled ? OPERATION_CANCELLED : OPERATION_FAILED, reason);
 }
 
 void storage_vm_off(struct apply *a, struct model_vm *vm, const char *reason) {

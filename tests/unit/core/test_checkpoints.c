@@ -322,6 +322,28 @@ static void moves_of_files(void **state) {
     bench_end(&b);
 }
 
+/* The drain's order comes before that of the checkpoint. */
+static void drain_moves_it_meanwhile(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b, true);
+    assert_int_equal(GIVE(&b, NODE_DRAIN, .node = "n1"), REPLY_OK);
+    uint64_t drain = b.last.operation;
+    asks(&b, COMMAND_CHECKPOINT_CREATE, "one");
+    uint64_t own = b.last.operation;
+    assert_int_equal(GIVE(&b, VM_ORDER, .vm = vm1(&b)->id, .serial = vm1(&b)->serial,
+                          .generation = vm1(&b)->generation, .kind = ORDER_MIGRATE, .node = 1,
+                          .target = 2, .operation = drain, .reason = "drain"),
+                     REPLY_OK);
+    reports(&b, RESULT_OK, VM_STATE_OFF, false);
+    assert_int_equal(vm1(&b)->owner, 2);
+    orders(&b, ORDER_CHECKPOINT_LIVE, 2);
+    reports(&b, RESULT_OK, VM_STATE_RUNNING, false);
+    assert_true(checkpoint(&b, "one")->whole);
+    assert_int_equal(story(&b, own), OPERATION_DONE);
+    bench_end(&b);
+}
+
 static void vm_is_removed(void **state) {
     struct bench b;
     (void)state;
@@ -335,12 +357,19 @@ static void vm_is_removed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals),          cmocka_unit_test(too_many),
-        cmocka_unit_test(made_and_removed),  cmocka_unit_test(not_made),
-        cmocka_unit_test(vm_ends_meanwhile), cmocka_unit_test(reverted),
-        cmocka_unit_test(more_disks),        cmocka_unit_test(revert_that_did_not_begin),
-        cmocka_unit_test(revert_half_done),  cmocka_unit_test(moves_of_files),
-        cmocka_unit_test(vm_is_removed),     cmocka_unit_test(shared_files),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(made_and_removed),
+        cmocka_unit_test(not_made),
+        cmocka_unit_test(vm_ends_meanwhile),
+        cmocka_unit_test(reverted),
+        cmocka_unit_test(more_disks),
+        cmocka_unit_test(revert_that_did_not_begin),
+        cmocka_unit_test(revert_half_done),
+        cmocka_unit_test(moves_of_files),
+        cmocka_unit_test(vm_is_removed),
+        cmocka_unit_test(shared_files),
+        cmocka_unit_test(drain_moves_it_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
