@@ -113,6 +113,13 @@ static void leave_direct(int fd) {
     }
 }
 
+/* What errno says of storage. Two of its numbers mean something of our own here: that the copy
+ * differs, and that the source has become shorter. File systems and disks use them as well, for
+ * data that fails its checksum and for a sector that cannot be read. */
+static int storage_error(void) {
+    return errno == EBADMSG || errno == ENODATA ? -EIO : -errno;
+}
+
 /* A call has failed with errno. Is it worth another attempt? Once it is, should the storage want
  * larger sectors than we know of. */
 static bool try_again(int fd, bool *tried) {
@@ -136,7 +143,7 @@ static int write_all(int fd, const uint8_t *bytes, size_t len, off_t offset) {
             continue;
         }
         if (n <= 0) {
-            return n < 0 ? -errno : -EIO;
+            return n < 0 ? storage_error() : -EIO;
         }
         bytes += n;
         len -= (size_t)n;
@@ -157,7 +164,7 @@ static int read_all(int fd, uint8_t *bytes, size_t len, off_t offset) {
             continue;
         }
         if (n <= 0) {
-            return n < 0 ? -errno : -ENODATA;
+            return n < 0 ? storage_error() : -ENODATA;
         }
         size_t got = (size_t)n < len ? (size_t)n : len;
         bytes += got;
@@ -224,8 +231,8 @@ static void *work_main(void *data) {
     }
     while (take(work, &start, &end)) {
         int r = work->step(work, buffer, start, end);
-        if (r < 0 && r != -EBADMSG) { /* which has told where */
-            set_result(work, r, 0);
+        if (r < 0) {
+            set_result(work, r, 0); /* a difference has told where: the first result counts */
         }
     }
     free(buffer);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,6 +83,10 @@ static int append_networks(virConnectPtr conn, json_t *list) {
     int r = 0;
 
     int n = virConnectListAllNetworks(conn, &networks, VIR_CONNECT_LIST_NETWORKS_ACTIVE);
+    if (n < 0) {
+        /* Who cannot ask knows nothing new; a libvirt without networks has none. */
+        return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT ? 0 : -EIO;
+    }
     for (int i = 0; i < n; i++) {
         const char *name = virNetworkGetName(networks[i]);
         if (r == 0 && name != NULL) {

@@ -208,8 +208,10 @@ static void probe_reported(struct apply *a, struct model_vm *vm, const struct cm
         bool bound = r->state == VM_STATE_PAUSED && model_vm_is_bound(a->m, vm);
         vm->probe_owner = bound ? (uint8_t)VM_STATE_RUNNING : r->state;
         if (r->moved_away && vm->target && r->state == VM_STATE_OFF) {
+            /* Known already if that node has been fenced meanwhile: then nobody is left to ask. */
+            uint8_t there = vm->probe_target;
             take_over(a, vm);
-            vm->probe_owner = VM_STATE_UNKNOWN;
+            vm->probe_owner = there == VM_STATE_OFF ? there : (uint8_t)VM_STATE_UNKNOWN;
         }
     } else if (node == vm->target) {
         vm->probe_target = r->state;

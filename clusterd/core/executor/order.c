@@ -358,14 +358,14 @@ static int wait_for_event(struct core *c, struct run *run, const struct model_vm
 /*
  * A live migration whose agent was killed: libvirt carries it to its end, and the guest stands on
  * the target, where nobody has resumed it. Whether its memory there is the newest, only this
- * libvirt knows: the event says whether it gave the source up for the target.
+ * libvirt knows: the event says whether it gave the source up for the target. A report that comes
+ * by itself must not be what makes an update final (report.c), so this waits for model.needs, too.
  */
 static int end_migration(struct core *c, struct run *run, const struct core_agent *line,
                          bool *ret_moved_away) {
     const struct model_vm *vm = found_off(c, run, line, ORDER_MIGRATE);
     const struct cmd_vm_report report = {.moved_away = 1};
-    if (!vm || !vm->target ||
-        version_of_command(COMMAND_VM_REPORT, &report) > version_of_view(&c->model)) {
+    if (!vm || !vm->target || version_of_command(COMMAND_VM_REPORT, &report) > c->model.needs) {
         return 0;
     }
     *ret_moved_away = has_left(c, vm, false);

@@ -112,4 +112,6 @@ int executor_report_offers(struct core *c) {
 
 void executor_report_again(struct core *c) {
     c->executor.reported_index = 0;
+    c->executor.offers_untold = true;
+    c->executor.networks_untold = true;
 }

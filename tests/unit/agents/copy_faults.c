@@ -44,8 +44,10 @@ static enum what do_fault(const char *what) {
     static const struct {
         const char *name;
         int number;
-    } errors[] = {{"EIO", EIO},     {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT},        {"EXDEV", EXDEV},
-                  {"EPERM", EPERM}, {"EINVAL", EINVAL}, {"EOPNOTSUPP", EOPNOTSUPP}};
+    } errors[] = {
+        {"EIO", EIO},        {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT},         {"EXDEV", EXDEV},
+        {"EPERM", EPERM},    {"EINVAL", EINVAL}, {"EOPNOTSUPP", EOPNOTSUPP}, {"EBADMSG", EBADMSG},
+        {"ENODATA", ENODATA}};
     struct timespec slow = {.tv_sec = 1, .tv_nsec = 200000000};
     struct timespec moment = {.tv_nsec = 600000000};
 

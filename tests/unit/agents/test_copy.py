@@ -142,6 +142,11 @@ def test_progress_is_told_while_the_storage_is_slow(world):
     ("ftruncate:2=EIO", "cannot copy "),
     ("fsync:1=EIO", "cannot flush "),
     ("pread:2=EIO", "cannot compare "),
+    # A file system says so of data that fails its checksum, and a disk of a sector that it cannot read.
+    ("pread:2=EBADMSG", "cannot compare "),
+    ("pread:2=ENODATA", "cannot compare "),
+    (f"{BLIND},pread:3=EBADMSG", "cannot copy "),
+    (f"{BLIND},pread:3=ENODATA", "cannot copy "),
     ("pread:2=flip", "differs from "),
     (f"pread:@{6 * MIB}=flip", "at byte 6291456: the storage does not keep what is written"),
     (f"{BLIND},pread:@{6 * MIB}=flip", "at byte 6291456: the storage does not keep what is written"),
