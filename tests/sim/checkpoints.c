@@ -38,6 +38,8 @@ static struct checkpoint *add(struct sim *s, struct vm *v, uint64_t id) {
         sim_fail(s, "%s has too many checkpoints", v->name);
         return NULL;
     }
+    const struct model *m = sim_model(s);
+    it->index = it->id == id || !m ? it->index : m->index;
     it->id = id;
     return it;
 }
@@ -239,8 +241,8 @@ const char *checkpoints_rest(struct sim *s, char *ret_text, size_t size) {
     MODEL_EACH(model_vm, row, &m->vms) {
         uint32_t vm = guest_find(s, row->uuid);
         for (uint32_t i = 0; vm && i < SIM_CHECKPOINTS; i++) {
-            uint64_t id = s->vms[vm - 1].checkpoints[i].id;
-            if (id > row->added && !model_checkpoint_by_id(m, id)) {
+            const struct checkpoint *it = &s->vms[vm - 1].checkpoints[i];
+            if (it->id && it->index > row->added && !model_checkpoint_by_id(m, it->id)) {
                 (void)snprintf(ret_text, size,
                                "the disks of %s hold a checkpoint that nobody knows", row->name);
                 return ret_text;

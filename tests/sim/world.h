@@ -275,8 +275,9 @@ struct vm {
         bool by_older; /* the view spoke a version in which nobody owns such files */
     } saved[SIM_SAVED];
     struct checkpoint {
-        uint64_t id;   /* 0: free */
-        uint8_t parts; /* which of the two disks has it */
+        uint64_t id;    /* 0: free */
+        uint64_t index; /* of the log when the first disk got it */
+        uint8_t parts;  /* which of the two disks has it */
     } checkpoints[SIM_CHECKPOINTS];
     bool half_reverted;              /* one disk is set back, and the other is not */
     uint64_t max_generation;         /* committed */

@@ -200,7 +200,7 @@ static bool add_checkpoint(struct apply *a, const struct model_vm *vm, const str
     }
     wire_release(&model_checkpoint_record, row);
     *row = copy;
-    row->id = a->index;
+    row->id = model_checkpoint_number(a->time_ms, a->index);
     row->vm = vm->id;
     row->time_ms = a->time_ms;
     return true;
@@ -213,7 +213,8 @@ void apply_checkpoint_create(struct apply *a, const void *command) {
     if (!vm || !name_is_free(a, vm, create->name) || !nothing_else_is_done(a, vm) ||
         !is_at_rest(a, vm) || !plan_is_good(a, vm, &wish) || !files_are_its_own(a, vm, &wish) ||
         !add_checkpoint(a, vm, &wish) ||
-        !begin(a, vm, a->index, &wish, CHECKPOINT_CREATE, OPERATION_CHECKPOINT)) {
+        !begin(a, vm, model_checkpoint_number(a->time_ms, a->index), &wish, CHECKPOINT_CREATE,
+               OPERATION_CHECKPOINT)) {
         return;
     }
     apply_event(a, SEVERITY_INFO, "vm-checkpoint", vm->name, "checkpoint %s of %s is to be made",

@@ -344,6 +344,14 @@ static void drain_moves_it_meanwhile(void **state) {
     bench_end(&b);
 }
 
+/* An image may hold what an earlier cluster, whose log had the same indexes, has left in it. */
+static void numbers_differ_between_clusters(void **state) {
+    (void)state;
+    assert_true(model_checkpoint_number(1000, 7) != model_checkpoint_number(1001, 7));
+    assert_true(model_checkpoint_number(1000, 7) != model_checkpoint_number(1000, 8));
+    assert_true(model_checkpoint_number(UINT64_C(2145916800000), 4095) < UINT64_C(1) << 53);
+}
+
 static void vm_is_removed(void **state) {
     struct bench b;
     (void)state;
@@ -370,6 +378,7 @@ int main(void) {
         cmocka_unit_test(vm_is_removed),
         cmocka_unit_test(shared_files),
         cmocka_unit_test(drain_moves_it_meanwhile),
+        cmocka_unit_test(numbers_differ_between_clusters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
