@@ -123,6 +123,7 @@ static int run(const struct action *action, const struct params *params, char *x
     operation.gated = action->gate != OPEN;
     operation.begin_ms = action->gate == PATIENT ? PATIENT_MS : 0;
     operation.files_only = action->input == FILES;
+    operation.own_images = (action->required & PARAMS_CHECKPOINT) != 0;
     operation_step(&operation, "beginning");
     return operation_run(&operation, action->operation);
 }

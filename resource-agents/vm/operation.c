@@ -252,17 +252,20 @@ static void set_deadlines(struct operation *operation) {
 static struct report late_files_report(struct operation *operation) {
     bool cancelled = operation_stopped(operation) == STOP_CANCELLED;
     bool idle = has_changed_nothing(operation);
-    struct report late = {
-        .state = AGENT_VM_OFF, .blackout_ms = -1, .detail = idle ? REPORT_NOT_BEGUN : NULL};
+    struct report late = {.state = operation->own_images && !idle ? AGENT_VM_UNKNOWN : AGENT_VM_OFF,
+                          .blackout_ms = -1,
+                          .detail = idle ? REPORT_NOT_BEGUN : NULL};
+    const char *left = operation->own_images ? "its disks may still be written to"
+                                             : "its files may stay for a while";
 
     report_set(&late, cancelled ? VM_CANCELLED : VM_FAILED,
-               "%s on %s: %s: no answer from the storage for %llu ms while %s; check whether it "
-               "hangs",
+               "%s on %s: %s%s: no answer from the storage for %llu ms while %s; check whether "
+               "it hangs",
                operation->params->name, ocf_node(),
                idle        ? "nothing was started"
-               : cancelled ? "cancelled, its files may stay for a while"
-                           : "its time is over, its files may stay for a while",
-               (unsigned long long)(ocf_now_ms() - operation->started_ms),
+               : cancelled ? "cancelled, "
+                           : "its time is over, ",
+               idle ? "" : left, (unsigned long long)(ocf_now_ms() - operation->started_ms),
                atomic_load(&operation->step));
     return late;
 }

@@ -53,6 +53,7 @@ struct operation {
     bool gated;        /* nothing is changed before operation_may_begin() */
     uint64_t begin_ms; /* the time until then; 0: the usual one */
     bool files_only;   /* works on the files of a VM that is off; never calls libvirt */
+    bool own_images;   /* those that the VM starts from: what is late may still write to them */
 
     pthread_mutex_t lock; /* guards events; each change of events and of stop signals `changed` */
     pthread_cond_t changed;

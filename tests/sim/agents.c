@@ -170,8 +170,9 @@ static void out_of_time(struct sim *s, uint64_t index, uint64_t serial) {
 }
 
 /* What it has asked of libvirtd is not taken back by its death. */
-static bool leaves_work(const struct agent *a) {
-    return a->job != JOB_NONE || (mirror_job(a) && a->phase == PHASE_BEGUN);
+static bool leaves_work(const struct sim *s, const struct agent *a) {
+    return a->job != JOB_NONE || (mirror_job(a) && a->phase == PHASE_BEGUN) ||
+           checkpoint_writes_late(s, a);
 }
 
 static void deadline(struct sim *s, uint64_t index, uint64_t serial) {
@@ -181,7 +182,7 @@ static void deadline(struct sim *s, uint64_t index, uint64_t serial) {
     }
     sim_trace(s, "%s: vm %s %s is killed at its deadline", s->names[a->node], a->action, a->name);
     agent_process_ends(s, a, RESULT_TIMEOUT, VM_STATE_UNKNOWN, "killed at its deadline");
-    if (!leaves_work(a)) {
+    if (!leaves_work(s, a)) {
         agent_free(a);
     }
 }
@@ -275,6 +276,8 @@ static void ask_to_end(struct sim *s, struct agent *a) {
         migrate_abort(s, a, RESULT_CANCELLED);
     } else if (a->job == JOB_SAVE) {
         a->cancelled = true;
+    } else if (checkpoint_writes_late(s, a)) {
+        agent_process_ends(s, a, RESULT_CANCELLED, VM_STATE_UNKNOWN, "cancelled");
     } else if (a->job == JOB_NONE && a->phase < PHASE_CONFIRMED) {
         a->not_begun = job_says_what_it_begins(a);
         agent_process_ends(s, a, RESULT_CANCELLED, a->vm ? agent_truth(s, a) : VM_STATE_UNKNOWN,
@@ -295,7 +298,7 @@ void agent_kill(struct sim *s, uint32_t node, const struct core_kill_agent *kill
         }
         stop_watching(s, a);
         agent_process_ends(s, a, RESULT_CANCELLED, VM_STATE_UNKNOWN, "killed");
-        if (!leaves_work(a)) {
+        if (!leaves_work(s, a)) {
             agent_free(a);
         }
         return;
@@ -308,7 +311,7 @@ void sim_kill_agent(struct sim *s, uint32_t vm, const char *action) {
         if (a->used && a->process && a->vm == vm && strcmp(a->action, action) == 0) {
             sim_trace(s, "%s: vm %s %s is killed", s->names[a->node], action, a->name);
             agent_process_ends(s, a, RESULT_FAILED, VM_STATE_UNKNOWN, "it was ended by signal 9");
-            if (a->job == JOB_NONE) {
+            if (!leaves_work(s, a)) {
                 agent_free(a);
             }
         }
@@ -338,7 +341,7 @@ void agents_of_clusterd_end(struct sim *s, uint32_t node) {
         bool moves = a->job == JOB_MIGRATE || a->job == JOB_SAVE || a->phase == PHASE_CONFIRMED;
         a->orphan = moves && (s->options.calm || sim_chance(s, 80));
         /* What a fence device has been asked for it may do all the same. */
-        if (!leaves_work(a) && !a->orphan && !(a->fence && sim_chance(s, 50))) {
+        if (!leaves_work(s, a) && !a->orphan && !(a->fence && sim_chance(s, 50))) {
             agent_free(a);
         }
     }

@@ -52,6 +52,11 @@ static bool is_live(const struct agent *a) {
     return strstr(a->action, "-live") != NULL;
 }
 
+bool checkpoint_writes_late(const struct sim *s, const struct agent *a) {
+    return checkpoint_job(a) && !is_live(a) && a->phase == PHASE_BEGUN &&
+           s->nodes[a->node].volume == VOLUME_HANGS;
+}
+
 void checkpoint_fill(struct agent *a, const char *number) {
     a->checkpoint = strtoull(number, NULL, 10);
 }
@@ -113,6 +118,10 @@ static void second_disk(struct sim *s, uint64_t index, uint64_t serial) {
     }
     struct vm *v = &s->vms[a->vm - 1];
     struct checkpoint *it = find(v, a->checkpoint);
+    if (sim_runs_on(s, a->vm) != 0) {
+        sim_fail(s, "%s still works on the disks of %s while it runs", s->names[a->node], v->name);
+        return;
+    }
     if (strcmp(a->action, "checkpoint") == 0 && it) {
         it->parts = BOTH;
     } else if (strcmp(a->action, "checkpoint-revert") == 0) {

@@ -166,7 +166,14 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
         return "blocked";
     }
     if (vm->state == VM_OFF && model_vm_is_reverting(m, vm)) {
-        *ret_reason = "its disks are being set back to a checkpoint";
+        const struct model_journal *row = model_journal_of_vm(m, vm->id);
+        const char *held = row->held_by == 0
+                               ? NULL
+                               : arena_printf(view->arena, "%s may still write to its disks",
+                                              model_node_name(m, row->held_by));
+        *ret_reason = row->phase == CHECKPOINT_REVERT || !held
+                          ? "its disks are being set back to a checkpoint"
+                          : held;
         return vm->wanted == WANTED_RUNNING ? "blocked" : vm_state_name(vm->state);
     }
     if (vm->unasked.n > 0) {

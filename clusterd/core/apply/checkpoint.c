@@ -27,6 +27,12 @@
  *
  * An order that fails in REVERT or REMOVE is given again: half of it may be done. Who carries it
  * out is decided as for a storage move (storage.c): a member that sees the volumes, or the owner.
+ *
+ * What writes to the images of a VM that is off is qemu-img. If the storage hangs, nothing can end
+ * it: its agent is killed, or says that it does not know, and qemu-img writes once the storage
+ * answers. Its locks keep others out on its own node only. So from the order on the row is held by
+ * that node (`held_by`), until it says how it ended, or is off. Meanwhile only that node gets
+ * further orders, and the VM does not start.
  */
 #include "core/apply/checkpoint.h"
 #include "core/apply/inside.h"
@@ -363,6 +369,7 @@ static void create_ended(struct apply *a, struct model_vm *vm, const struct cmd_
     struct model_checkpoint *checkpoint =
         row ? model_row(&a->m->checkpoints, model_checkpoint_by_id(a->m, row->checkpoint)) : NULL;
     vm_clear_order(a, vm);
+    checkpoint_answered(a, vm, r);
     if (!checkpoint) {
         return;
     }
@@ -390,6 +397,7 @@ void checkpoint_live_reported(struct apply *a, struct model_vm *vm, const struct
 static void remove_ended(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     struct model_journal *row = checkpoint_row_of(a, vm, CHECKPOINT_REMOVE);
     vm_clear_order(a, vm);
+    checkpoint_answered(a, vm, r);
     if (!row) {
         return;
     }
@@ -421,6 +429,7 @@ void forget_live_reported(struct apply *a, struct model_vm *vm, const struct cmd
 void revert_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     struct model_journal *row = checkpoint_row_of(a, vm, CHECKPOINT_REVERT);
     vm_clear_order(a, vm);
+    checkpoint_answered(a, vm, r);
     if (!row) {
         return;
     }

@@ -3,6 +3,8 @@
  * The phases of work on a checkpoint, and which order is next: checkpoint.c has the drawing.
  */
 #include "core/apply/checkpoint.h"
+
+#include "base/mutant.h"
 #include "core/apply/inside.h"
 
 void checkpoint_enter_phase(struct apply *a, struct model_journal *row,
@@ -44,10 +46,38 @@ void checkpoint_vm_off(struct apply *a, struct model_vm *vm, const char *reason)
     }
 }
 
-void checkpoint_ordered(struct apply *a, const struct model_vm *vm) {
+bool checkpoint_may_be_with(const struct model *m, const struct model_vm *vm, uint32_t node) {
+    const struct model_journal *row = model_journal_of_vm(m, vm->id);
+    bool held = row && row->kind == JOURNAL_CHECKPOINT && row->held_by != 0;
+    return !held || row->held_by == node || MUTANT(late_writer);
+}
+
+void checkpoint_ordered(struct apply *a, const struct model_vm *vm, const struct cmd_vm_order *o) {
     struct model_journal *row = row_of(a, vm);
     if (row && row->first_order == 0) {
         row->first_order = a->index;
+    }
+    if (row && row->held_by == 0 && !order_by_owner(o->kind)) {
+        row->held_by = o->node;
+        row->held_since = a->index;
+    }
+}
+
+/* A later order that fails, or never begins, says nothing about the one before. One that succeeds
+ * does: it has had the images to itself. */
+void checkpoint_answered(struct apply *a, const struct model_vm *vm,
+                         const struct cmd_vm_report *r) {
+    struct model_journal *row = row_of(a, vm);
+    bool known = r->state != VM_STATE_UNKNOWN || r->not_begun;
+    if (row && row->held_by == r->node &&
+        (r->result == RESULT_OK || (known && row->held_since == r->order))) {
+        row->held_by = 0;
+    }
+}
+
+void checkpoints_node_off(struct apply *a, uint32_t node) {
+    APPLY_EACH(model_journal, row, &a->m->journal) {
+        row->held_by = row->held_by == node ? 0 : row->held_by;
     }
 }
 

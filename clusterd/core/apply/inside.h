@@ -199,7 +199,13 @@ void checkpoint_give_up(struct apply *a, struct model_vm *vm, struct model_journ
 /* The VM runs nowhere any more. */
 void checkpoint_vm_off(struct apply *a, struct model_vm *vm, const char *reason);
 /* The VM has got an order on its files. */
-void checkpoint_ordered(struct apply *a, const struct model_vm *vm);
+void checkpoint_ordered(struct apply *a, const struct model_vm *vm, const struct cmd_vm_order *o);
+/* Whether that node may get an order on the VM's disks: no other may still write to them. */
+bool checkpoint_may_be_with(const struct model *m, const struct model_vm *vm, uint32_t node);
+/* How an order ended: does its node know that nothing of it writes any more? */
+void checkpoint_answered(struct apply *a, const struct model_vm *vm, const struct cmd_vm_report *r);
+/* Nothing on that node writes any more. */
+void checkpoints_node_off(struct apply *a, uint32_t node);
 
 /* ----------------------------------------------------------------------- storage_phase.c ---- */
 

@@ -65,7 +65,8 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
                                                  : 0;
     if (spec->how & ORDER_ON_FILES) {
         bool right = !(spec->how & ORDER_BY_OWNER) || o->node == vm->owner;
-        return right && storage_next(m, vm) == (enum order_kind)o->kind && is_member(m, o->node);
+        return right && storage_next(m, vm) == (enum order_kind)o->kind && is_member(m, o->node) &&
+               checkpoint_may_be_with(m, vm, o->node);
     }
     bool by_owner = o->node == vm->owner && is_member(m, o->node);
     if (vm->state != spec->from || (spec->copy != COPY_ON_NODE && !by_owner)) {
@@ -170,7 +171,7 @@ static void enter_ordered_state(struct apply *a, struct model_vm *vm,
         vm->saved_on = vm->owner;
     }
     if (spec->how & ORDER_ON_FILES) {
-        checkpoint_ordered(a, vm);
+        checkpoint_ordered(a, vm, o);
         return;
     }
     if (vm->state != VM_RESOLVING || spec->copy != COPY_NOWHERE) {

@@ -181,6 +181,7 @@ void vms_node_off(struct apply *a, uint32_t node) {
     struct model_operation *op = NULL;
     uint64_t op_id = 0;
     orders_on_files_end(a, node);
+    checkpoints_node_off(a, node);
     APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (!model_vm_may_run_on(vm, node)) {
             continue;

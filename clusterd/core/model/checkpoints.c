@@ -37,5 +37,6 @@ uint32_t model_checkpoints_of_vm(const struct model *m, uint32_t vm) {
 
 bool model_vm_is_reverting(const struct model *m, const struct model_vm *vm) {
     const struct model_journal *row = model_journal_of_vm(m, vm->id);
-    return row && row->phase == CHECKPOINT_REVERT;
+    return row && row->kind == JOURNAL_CHECKPOINT &&
+           (row->phase == CHECKPOINT_REVERT || row->held_by != 0);
 }

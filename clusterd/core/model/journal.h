@@ -41,7 +41,9 @@ enum checkpoint_phase { CHECKPOINT_CREATE = 16, CHECKPOINT_REVERT, CHECKPOINT_RE
     F(S, STRS, volumes, 64)  /* likewise: names */                            \
     F(S, STR, reason, WIRE_MAX_TEXT) /* why the last step of this phase failed; "": it has not */ \
     F(S, U64, checkpoint, 0) /* CHECKPOINT: id of its row */                  \
-    F(S, U64, first_order, 0) /* CHECKPOINT: log index of the first order of this phase; 0: none */
+    F(S, U64, first_order, 0) /* CHECKPOINT: log index of the first order of this phase; 0: none */ \
+    F(S, U32, held_by, 0)    /* CHECKPOINT: a node that may still write; 0: none, see checkpoint.c */ \
+    F(S, U64, held_since, 0) /* log index of the order because of which it may */
 WIRE_STRUCT(model_journal);
 /* clang-format on */
 

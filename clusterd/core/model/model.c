@@ -344,6 +344,9 @@ bool model_node_works_on_files(const struct model *m, uint32_t node) {
         works = works ||
                 (order_on_files(vm->order) && !order_by_owner(vm->order) && vm->order_node == node);
     }
+    MODEL_EACH(model_journal, row, &m->journal) {
+        works = works || (row->kind == JOURNAL_CHECKPOINT && row->held_by == node);
+    }
     return works;
 }
 

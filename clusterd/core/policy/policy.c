@@ -95,7 +95,8 @@ static uint32_t who_copies(const struct core *c, const struct model_vm *vm,
         uint32_t node = c->model.members.v[i], n = copies_by(c, node);
         const struct model_node *it = model_node_by_id(&c->model, node);
         bool leaves = node == c->self && c->stopping;
-        if (!policy_node_ready(c, node) || it->service != SERVICE_ACTIVE || leaves || n >= least ||
+        if (!policy_node_ready(c, node) || (row->held_by != 0 && row->held_by != node) ||
+            it->service != SERVICE_ACTIVE || leaves || n >= least ||
             !model_node_sees_volumes(&c->model, node, &vm->volumes) ||
             !model_node_sees_volumes(&c->model, node, &row->volumes)) {
             continue;

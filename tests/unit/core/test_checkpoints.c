@@ -281,6 +281,7 @@ static void revert_half_done(void **state) {
             reports(&b, results[i], VM_STATE_OFF, false);
         } else {
             vm1(&b)->order = ORDER_NONE; /* as when the node was fenced: nothing is reported */
+            ((struct model_journal *)b.m.journal.rows)->held_by = 0;
         }
         assert_int_equal(phase(&b), CHECKPOINT_REVERT);
         orders(&b, ORDER_REVERT, 3);
@@ -344,6 +345,28 @@ static void drain_moves_it_meanwhile(void **state) {
     bench_end(&b);
 }
 
+/* A node that does not know how its order ended may still write: nobody else gets one. */
+static void held_by_who_does_not_know(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b, false);
+    made(&b, "one");
+    asks(&b, COMMAND_CHECKPOINT_REVERT, "one");
+    orders(&b, ORDER_REVERT, 2);
+    reports(&b, RESULT_TIMEOUT, VM_STATE_UNKNOWN, false);
+    assert_int_equal(bench_order(&b, vm1(&b), ORDER_REVERT, 3, 0), REPLY_REFUSED);
+    assert_true(model_node_holds_vms(&b.m, 2));
+    for (int i = 0; i < 2; i++) { /* what a later order did not do says nothing about the first */
+        orders(&b, ORDER_REVERT, 2);
+        reports(&b, RESULT_FAILED, VM_STATE_OFF, i == 0);
+        assert_int_equal(bench_order(&b, vm1(&b), ORDER_REVERT, 3, 0), REPLY_REFUSED);
+    }
+    ends(&b, ORDER_REVERT, RESULT_OK);
+    assert_false(model_node_holds_vms(&b.m, 2));
+    assert_int_equal(b.m.journal.n, 0);
+    bench_end(&b);
+}
+
 /* An image may hold what an earlier cluster, whose log had the same indexes, has left in it. */
 static void numbers_differ_between_clusters(void **state) {
     (void)state;
@@ -379,6 +402,7 @@ int main(void) {
         cmocka_unit_test(shared_files),
         cmocka_unit_test(drain_moves_it_meanwhile),
         cmocka_unit_test(numbers_differ_between_clusters),
+        cmocka_unit_test(held_by_who_does_not_know),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
