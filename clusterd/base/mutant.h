@@ -59,7 +59,6 @@
     X(mirror_undone, "QEMU's copies are removed though it is unclear what it does")      \
     X(copies_early, "the definition names copies that QEMU has not gone over to")        \
     X(start_while_reverting, "a VM is started while its disks are being set back")       \
-    X(late_writer, "disks are worked on while another node may still write to them")     \
     X(checkpoints_lost, "QEMU copies the disks of a VM that has checkpoints")            \
     X(restart_early, "a drain starts a VM elsewhere before its stop has ended")          \
     X(empty_unchecked, "a node counts as drained while a VM on it shuts down")           \

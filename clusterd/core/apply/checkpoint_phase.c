@@ -3,8 +3,6 @@
  * The phases of work on a checkpoint, and which order is next: checkpoint.c has the drawing.
  */
 #include "core/apply/checkpoint.h"
-
-#include "base/mutant.h"
 #include "core/apply/inside.h"
 
 void checkpoint_enter_phase(struct apply *a, struct model_journal *row,
@@ -49,7 +47,7 @@ void checkpoint_vm_off(struct apply *a, struct model_vm *vm, const char *reason)
 bool checkpoint_may_be_with(const struct model *m, const struct model_vm *vm, uint32_t node) {
     const struct model_journal *row = model_journal_of_vm(m, vm->id);
     bool held = row && row->kind == JOURNAL_CHECKPOINT && row->held_by != 0;
-    return !held || row->held_by == node || MUTANT(late_writer);
+    return !held || row->held_by == node;
 }
 
 void checkpoint_ordered(struct apply *a, const struct model_vm *vm, const struct cmd_vm_order *o) {
