@@ -470,8 +470,8 @@ const char *files_rest(struct sim *s, char *ret_text, size_t size);
 
 /* checkpoints.c */
 bool checkpoint_job(const struct agent *a);
-/* It waits inside the kernel for a storage that hangs: nothing ends it, and once the storage answers
- * it writes what it was about to write. */
+/* It waits inside the kernel for a storage that hangs: nothing ends it, and once the storage
+ * answers it writes what it was about to write. */
 bool checkpoint_writes_late(const struct sim *s, const struct agent *a);
 void checkpoint_fill(struct agent *a, const char *number);
 void checkpoint_begin_off(struct sim *s, uint64_t index, uint64_t serial);
