@@ -220,13 +220,21 @@ static void end_if_void(struct core *c, struct run *run) {
     }
 }
 
+/* What is done to the images that the VM starts from is brought to its end: half of it would keep
+ * the VM down. */
+static bool is_half_worse(enum order_kind kind) {
+    return kind == ORDER_CHECKPOINT || kind == ORDER_REVERT || kind == ORDER_FORGET;
+}
+
 bool executor_end_files(struct core *c) {
     bool any = false;
     for (uint32_t i = 0; i < c->executor.n_runs; i++) {
         struct run *run = &c->executor.runs[i];
         bool files = run->kind == RUN_ORDER && order_on_files((uint8_t)run->order_kind);
         if (files && !order_by_owner((uint8_t)run->order_kind)) {
-            end_run(c, run, false);
+            if (!is_half_worse((enum order_kind)run->order_kind)) {
+                end_run(c, run, false);
+            }
             any = true;
         }
     }

@@ -94,7 +94,7 @@ static uint32_t who_copies(const struct core *c, const struct model_vm *vm,
     for (uint32_t i = 0; i < c->model.members.n; i++) {
         uint32_t node = c->model.members.v[i], n = copies_by(c, node);
         const struct model_node *it = model_node_by_id(&c->model, node);
-        bool leaves = node == c->self && c->stopping;
+        bool leaves = node == c->self && c->stopping && row->held_by != node;
         if (!policy_node_ready(c, node) || (row->held_by != 0 && row->held_by != node) ||
             it->service != SERVICE_ACTIVE || leaves || n >= least ||
             !model_node_sees_volumes(&c->model, node, &vm->volumes) ||
