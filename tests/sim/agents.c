@@ -120,6 +120,18 @@ bool agent_may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn)
     return true;
 }
 
+bool agent_has_storage(struct sim *s, struct agent *a, sim_fn *fn) {
+    if (s->nodes[a->node].volume == VOLUME_HANGS) {
+        agent_then(s, a, 200000, fn);
+        return false;
+    }
+    if (s->nodes[a->node].volume == VOLUME_GONE) {
+        agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "the volume is not there");
+        return false;
+    }
+    return true;
+}
+
 /* ---- agents that stay, and those that only tell ---- */
 
 static void tell_cpu_models(struct sim *s, uint64_t index, uint64_t serial) {

@@ -99,21 +99,9 @@ static bool is_alone(struct sim *s, struct agent *asking) {
     return true;
 }
 
-static bool storage_answers(struct sim *s, struct agent *a, sim_fn *fn) {
-    if (s->nodes[a->node].volume == VOLUME_HANGS) {
-        agent_then(s, a, 200000, fn);
-        return false;
-    }
-    if (s->nodes[a->node].volume == VOLUME_GONE) {
-        agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "the volume is not there");
-        return false;
-    }
-    return true;
-}
-
 static void second_disk(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!agent_may_go_on(s, index, serial, second_disk) || !storage_answers(s, a, second_disk)) {
+    if (!agent_may_go_on(s, index, serial, second_disk) || !agent_has_storage(s, a, second_disk)) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];
@@ -163,7 +151,7 @@ void checkpoint_begin_off(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
     a->not_begun = agent_is(s, index, serial);
     if (!agent_may_go_on(s, index, serial, checkpoint_begin_off) ||
-        !storage_answers(s, a, checkpoint_begin_off)) {
+        !agent_has_storage(s, a, checkpoint_begin_off)) {
         return;
     }
     if (a->how == AGENT_FAILS || !is_alone(s, a)) {

@@ -109,18 +109,6 @@ void files_fill(struct agent *a, const char *files, const char *move) {
     }
 }
 
-static bool storage_answers(struct sim *s, struct agent *a, sim_fn *fn) {
-    if (s->nodes[a->node].volume == VOLUME_HANGS) {
-        agent_then(s, a, 200000, fn);
-        return false;
-    }
-    if (s->nodes[a->node].volume == VOLUME_GONE) {
-        agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "the volume is not there");
-        return false;
-    }
-    return true;
-}
-
 /* All is copied; the copies have their names, and that is to be reported. */
 static void copy_reports(struct sim *s, uint64_t index, uint64_t serial) {
     if (agent_may_go_on(s, index, serial, copy_reports)) {
@@ -130,7 +118,7 @@ static void copy_reports(struct sim *s, uint64_t index, uint64_t serial) {
 
 static void copy_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!agent_may_go_on(s, index, serial, copy_ends) || !storage_answers(s, a, copy_ends)) {
+    if (!agent_may_go_on(s, index, serial, copy_ends) || !agent_has_storage(s, a, copy_ends)) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];
@@ -209,7 +197,7 @@ bool files_job(const struct agent *a) {
 
 void files_begin(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!agent_may_go_on(s, index, serial, files_begin) || !storage_answers(s, a, files_begin)) {
+    if (!agent_may_go_on(s, index, serial, files_begin) || !agent_has_storage(s, a, files_begin)) {
         return;
     }
     if (a->how == AGENT_FAILS) {

@@ -28,22 +28,9 @@ struct agent *job_of(struct sim *s, uint32_t vm, uint32_t node) {
 
 /* ---- how a job ends ---- */
 
-static bool storage_answers(struct sim *s, struct agent *a, sim_fn *fn) {
-    enum sim_volume volume = s->nodes[a->node].volume;
-    if (volume == VOLUME_HANGS) {
-        agent_then(s, a, 200000, fn);
-        return false;
-    }
-    if (volume == VOLUME_GONE) {
-        agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "the volume is not there");
-        return false;
-    }
-    return true;
-}
-
 static void start_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!agent_may_go_on(s, index, serial, start_ends) || !storage_answers(s, a, start_ends)) {
+    if (!agent_may_go_on(s, index, serial, start_ends) || !agent_has_storage(s, a, start_ends)) {
         return;
     }
     if (agent_copy(s, a)->state != COPY_NONE) {
@@ -62,7 +49,8 @@ static void start_ends(struct sim *s, uint64_t index, uint64_t serial) {
 
 static void restore_ends(struct sim *s, uint64_t index, uint64_t serial) {
     struct agent *a = &s->agents[index];
-    if (!agent_may_go_on(s, index, serial, restore_ends) || !storage_answers(s, a, restore_ends)) {
+    if (!agent_may_go_on(s, index, serial, restore_ends) ||
+        !agent_has_storage(s, a, restore_ends)) {
         return;
     }
     struct vm *v = &s->vms[a->vm - 1];

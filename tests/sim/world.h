@@ -537,6 +537,8 @@ void agent_then(struct sim *s, const struct agent *a, uint64_t us, sim_fn *fn);
 /* A step of a job whose node or libvirtd stands still comes later; of one whose libvirtd has gone,
  * never. */
 bool agent_may_go_on(struct sim *s, uint64_t index, uint64_t serial, sim_fn *fn);
+/* The storage answers; else fn comes again, or the agent has failed. */
+bool agent_has_storage(struct sim *s, struct agent *a, sim_fn *fn);
 bool agent_is(const struct sim *s, uint64_t index, uint64_t serial);
 void agent_done(struct sim *s, struct agent *a, enum agent_result result, enum agent_vm_state state,
                 const char *reason);

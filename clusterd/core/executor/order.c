@@ -66,6 +66,20 @@ static void migrate_params(struct core *c, const struct model_vm *vm, struct age
     call_add(call, "shared", vm->volumes.n ? "1" : "0");
 }
 
+/* Ends the text, which then belongs to the call. */
+static int call_add_lines(struct core *c, struct agent_call *call, const char *key,
+                          struct buffer *text) {
+    buffer_append(text, "", 1);
+    const char *lines =
+        text->failed ? NULL : arena_copy(&c->out.arena, text->data, (uint32_t)text->size);
+    buffer_finish(text);
+    if (!lines) {
+        return -ENOMEM;
+    }
+    call_add(call, key, lines);
+    return 0;
+}
+
 /* "vda=/path" lines, and which checkpoint. */
 static int checkpoint_params(struct core *c, const struct model_journal *row,
                              struct agent_call *call) {
@@ -78,16 +92,8 @@ static int checkpoint_params(struct core *c, const struct model_journal *row,
         buffer_append(&text, files[i].from, strlen(files[i].from));
         buffer_append(&text, "\n", 1);
     }
-    buffer_append(&text, "", 1);
-    const char *lines =
-        text.failed ? NULL : arena_copy(&c->out.arena, text.data, (uint32_t)text.size);
-    buffer_finish(&text);
-    if (!lines) {
-        return -ENOMEM;
-    }
-    call_add(call, "disks", lines);
     call_add(call, "checkpoint", number(c, row->checkpoint));
-    return 0;
+    return call_add_lines(c, call, "disks", &text);
 }
 
 /* Lines "from<TAB>to", or "from<TAB>to<TAB>format". */
@@ -109,19 +115,11 @@ static int files_params(struct core *c, const struct model_vm *vm, struct agent_
         }
         buffer_append(&text, "\n", 1);
     }
-    buffer_append(&text, "", 1);
-    const char *lines =
-        text.failed ? NULL : arena_copy(&c->out.arena, text.data, (uint32_t)text.size);
-    buffer_finish(&text);
-    if (!lines) {
-        return -ENOMEM;
-    }
-    call_add(call, "files", lines);
     call_add(call, "move", number(c, row ? row->id : 0));
     if (row && model_journal_is_called_off(&c->model, row)) {
         call_add(call, "cancelled", "1");
     }
-    return 0;
+    return call_add_lines(c, call, "files", &text);
 }
 
 /* The agent of that kind of order; of a probe, also the one that ends a save. */

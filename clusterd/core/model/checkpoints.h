@@ -43,7 +43,8 @@ const struct model_checkpoint *model_checkpoint_by_id(const struct model *m, uin
 const struct model_checkpoint *model_checkpoint_by_name(const struct model *m, uint32_t vm,
                                                         const char *name);
 uint32_t model_checkpoints_of_vm(const struct model *m, uint32_t vm); /* how many */
-/* Its disks are being set back: some of them may be older than others. */
+/* Its disks are being set back, so some of them may be older than others; or a node may still write
+ * to them (model_journal.held_by). It does not start meanwhile. */
 bool model_vm_is_reverting(const struct model *m, const struct model_vm *vm);
 
 #endif
