@@ -306,10 +306,19 @@ static virDomainPtr look(virConnectPtr conn, const struct hosts *hosts) {
                                   : virDomainLookupByName(conn, name);
 }
 
+static void forget(virDomainPtr *domain) {
+    if (*domain != NULL) {
+        virDomainFree(*domain);
+        *domain = NULL;
+    }
+}
+
 /* Finds the VM on both. 0 or -EIO. */
 static int find(struct hosts *hosts) {
     struct operation *operation = hosts->operation;
 
+    forget(&operation->domain);
+    forget(&hosts->there);
     operation->domain = look(operation->conn, hosts);
     if (operation->domain == NULL && !host_error_is_absent()) {
         return hosts_fail(hosts, "%s cannot be asked for it: %s", hosts->from_name, host_error());
@@ -325,6 +334,17 @@ static int find(struct hosts *hosts) {
         (void)virDomainGetUUIDString(hosts->there, hosts->uuid);
     }
     return 0;
+}
+
+/* libvirt ends the source's QEMU first and removes the definition some milliseconds later: what was
+ * found may be gone when it is asked. */
+static bool source_has_gone(const struct hosts *hosts) {
+    virDomainPtr again =
+        hosts->operation->domain != NULL ? look(hosts->operation->conn, hosts) : NULL;
+    bool gone = hosts->operation->domain != NULL && again == NULL && host_error_is_absent();
+
+    forget(&again);
+    return gone;
 }
 
 static int check_name(struct hosts *hosts) {
@@ -407,5 +427,10 @@ int hosts_settle(struct hosts *hosts) {
     if (r == 0 && interrupted) {
         r = find(hosts); /* it may have left meanwhile */
     }
-    return r == 0 ? decide(hosts) : r;
+    r = r == 0 ? decide(hosts) : r;
+    if (r == -EIO && source_has_gone(hosts)) {
+        r = find(hosts);
+        r = r == 0 ? decide(hosts) : r; /* with no source: it cannot go once more */
+    }
+    return r;
 }
