@@ -129,10 +129,12 @@ static void complete_checkpoints(struct cli *cli, const char *vm, const char *pr
     }
 }
 
-static void complete_options(uint64_t options, const char *word) {
+static const struct option_set only_common = {{0}};
+
+static void complete_options(const struct option_set *options, const char *word) {
     char text[64];
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if ((options & OPTION_BIT(i)) != 0) {
+        if (option_is_allowed(options, (enum option_id)i)) {
             snprintf(text, sizeof(text), "--%s", option_infos[i].name);
             candidate(word, "", text);
         }
@@ -224,7 +226,7 @@ int command_complete(struct cli *cli, int argc, char **argv) {
         used = 3;
     }
     if (word[0] == '-') {
-        complete_options(verb != NULL ? verb->options | OPTIONS_COMMON : OPTIONS_COMMON, word);
+        complete_options(verb != NULL ? &verb->options : &only_common, word);
     } else if (count == 0) {
         complete_nouns(word);
     } else if (verb == NULL && (count == 1 || (second && count == 2))) {

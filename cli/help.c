@@ -59,12 +59,12 @@ static void help_option(FILE *out, const struct verb *verb, enum option_id id) {
 }
 
 /* The verb's own options first: users look for these. `verb` may be NULL. */
-static void help_options(FILE *out, const struct verb *verb, uint64_t options) {
+static void help_options(FILE *out, const struct verb *verb, const struct option_set *options) {
     fputs("\nOptions:\n", out);
     for (int common = 0; common < 2; common++) {
         for (int i = 0; i < OPTION_COUNT; i++) {
-            bool is_common = (OPTIONS_COMMON & OPTION_BIT(i)) != 0;
-            if ((options & OPTION_BIT(i)) != 0 && is_common == (common == 1)) {
+            bool is_common = option_infos[i].common;
+            if (option_is_allowed(options, (enum option_id)i) && is_common == (common == 1)) {
                 help_option(out, verb, (enum option_id)i);
             }
         }
@@ -112,7 +112,7 @@ void help_overview(FILE *out) {
             text_wrap(out, name, 18, HELP_COLUMNS);
         }
     }
-    help_options(out, NULL, OPTIONS_COMMON | OPTION_BIT(OPTION_VERSION));
+    help_options(out, NULL, &(struct option_set){{[OPTION_VERSION] = true}});
     fputs("\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no quorum or clusterd not\n"
           "reached, 5 deadline passed.\n"
           "More: clusterctl NOUN --help, clusterctl NOUN VERB --help, man clusterctl.\n",
@@ -152,5 +152,5 @@ void help_verb(FILE *out, const struct verb *verb) {
         fputc('\n', out);
         text_wrap(out, verb->details, 0, HELP_COLUMNS);
     }
-    help_options(out, verb, verb->options | OPTIONS_COMMON);
+    help_options(out, verb, &verb->options);
 }

@@ -12,11 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct option_set only_common = {{0}};
+static const struct option_set with_version = {{[OPTION_VERSION] = true}};
+
 enum { PROBLEM_MAX = 256, KEEP_GOING = -1 };
 
 /* Options may come before the noun, between noun and verb, and after the verb. Those before the
  * verb are the common ones. On KEEP_GOING *argc and *argv begin with the next word. */
-static int take_options(struct cli *cli, const char *command, uint64_t allowed,
+static int take_options(struct cli *cli, const char *command, const struct option_set *allowed,
                         enum options_order order, int *argc, char ***argv) {
     char problem[PROBLEM_MAX];
     int first = 0;
@@ -47,8 +50,7 @@ static int set_deadline(struct cli *cli, const char *command) {
 static int run_verb(struct cli *cli, const struct verb *verb, int argc, char **argv) {
     char title[64];
     verb_title(verb, title);
-    int code =
-        take_options(cli, title, verb->options | OPTIONS_COMMON, OPTIONS_ANYWHERE, &argc, &argv);
+    int code = take_options(cli, title, &verb->options, OPTIONS_ANYWHERE, &argc, &argv);
     if (code != KEEP_GOING) {
         return code;
     }
@@ -85,7 +87,7 @@ static int fail_unknown(struct cli *cli, const char *noun, const char *word) {
 static int run_second_word(struct cli *cli, const char *noun, int argc, char **argv) {
     const char *first = argv[0];
     char name[64];
-    int code = take_options(cli, noun, OPTIONS_COMMON, OPTIONS_UNTIL_WORD, &argc, &argv);
+    int code = take_options(cli, noun, &only_common, OPTIONS_UNTIL_WORD, &argc, &argv);
     if (code != KEEP_GOING) {
         return code;
     }
@@ -110,7 +112,7 @@ static int run_noun(struct cli *cli, int argc, char **argv) {
     if (!verb_noun_exists(noun)) {
         return fail_unknown(cli, NULL, noun);
     }
-    int code = take_options(cli, noun, OPTIONS_COMMON, OPTIONS_UNTIL_WORD, &argc, &argv);
+    int code = take_options(cli, noun, &only_common, OPTIONS_UNTIL_WORD, &argc, &argv);
     if (code != KEEP_GOING) {
         return code;
     }
@@ -143,8 +145,7 @@ static int run_help(struct cli *cli, int argc, char **argv) {
 }
 
 static int run(struct cli *cli, int argc, char **argv) {
-    int code = take_options(cli, "", OPTIONS_COMMON | OPTION_BIT(OPTION_VERSION),
-                            OPTIONS_UNTIL_WORD, &argc, &argv);
+    int code = take_options(cli, "", &with_version, OPTIONS_UNTIL_WORD, &argc, &argv);
     if (code != KEEP_GOING) {
         return code;
     }

@@ -11,14 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(OPTION_COUNT <= 64, "a verb's options are the bits of one uint64_t");
-
 const struct option_info option_infos[OPTION_COUNT] = {
-    [OPTION_HELP] = {"help", 'h', WORD_NONE, "show this help"},
+    [OPTION_HELP] = {"help", 'h', WORD_NONE, "show this help", .common = true},
     [OPTION_VERSION] = {"version", 'V', WORD_NONE, "show the version"},
-    [OPTION_JSON] = {"json", 'j', WORD_NONE, "write one JSON document to standard output"},
+    [OPTION_JSON] = {"json", 'j', WORD_NONE, "write one JSON document to standard output",
+                     .common = true},
     [OPTION_TIMEOUT] = {"timeout", 't', WORD_DURATION,
-                        "give up after DURATION (500ms, 30s, 5m, 2h) with exit code 5"},
+                        "give up after DURATION (500ms, 30s, 5m, 2h) with exit code 5",
+                        .common = true},
     [OPTION_WATCH] = {"watch", 'w', WORD_NONE, "keep running, and show each change"},
     [OPTION_FOLLOW] = {"follow", 'f', WORD_NONE, "keep running, and show what happens"},
     [OPTION_LIMIT] = {"limit", 'n', WORD_NUMBER, "show at most the newest NUMBER"},
@@ -150,6 +150,10 @@ const char *word_kind_title(enum word_kind kind) {
     return titles[kind];
 }
 
+bool option_is_allowed(const struct option_set *allowed, enum option_id id) {
+    return allowed->has[id] || option_infos[id].common;
+}
+
 bool options_given(const struct options *options, enum option_id id) {
     for (size_t i = 0; i < options->count; i++) {
         if (options->uses[i].id == id) {
@@ -182,7 +186,8 @@ const char *options_next(const struct options *options, enum option_id id, size_
 
 /* Reports an option that is unknown here, and a suggestion: a similar allowed option, or the verb
  * that has it. */
-static void describe_unknown(const char *word, uint64_t allowed, char *problem, size_t size) {
+static void describe_unknown(const char *word, const struct option_set *allowed, char *problem,
+                             size_t size) {
     const char *best = NULL;
     size_t distance = SIZE_MAX;
     size_t length = strcspn(word, "=");
@@ -194,7 +199,7 @@ static void describe_unknown(const char *word, uint64_t allowed, char *problem, 
             snprintf(problem, size, "option --%s cannot be used here", plain);
             return;
         }
-        if ((allowed & OPTION_BIT(i)) != 0) {
+        if (option_is_allowed(allowed, (enum option_id)i)) {
             text_nearer(plain, option_infos[i].name, &best, &distance);
         }
     }
@@ -205,7 +210,7 @@ static void describe_unknown(const char *word, uint64_t allowed, char *problem, 
     }
 }
 
-static size_t fill_tables(uint64_t allowed, enum options_order order,
+static size_t fill_tables(const struct option_set *allowed, enum options_order order,
                           struct option longs[OPTION_COUNT + 1], char shorts[]) {
     size_t used = 0;
     size_t count = 0;
@@ -214,7 +219,7 @@ static size_t fill_tables(uint64_t allowed, enum options_order order,
     }
     shorts[used++] = ':'; /* getopt stays silent; the messages are clusterctl's */
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if ((allowed & OPTION_BIT(i)) == 0) {
+        if (!option_is_allowed(allowed, (enum option_id)i)) {
             continue;
         }
         const struct option_info *info = &option_infos[i];
@@ -245,7 +250,7 @@ static enum option_id option_by_code(int code) {
     return OPTION_COUNT;
 }
 
-int options_parse(struct options *options, int argc, char **argv, uint64_t allowed,
+int options_parse(struct options *options, int argc, char **argv, const struct option_set *allowed,
                   enum options_order order, int *ret_first, char *ret_problem, size_t size) {
     struct option longs[OPTION_COUNT + 1];
     char shorts[2 * OPTION_COUNT + 3];

@@ -2,14 +2,13 @@
 /*
  * All options of all verbs, in one table: an option means the same wherever it is allowed.
  *
- * A verb lists its options as a set of bits; parsing, help and completion use the table.
+ * A verb lists its options as a set; parsing, help and completion use the table.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 /* The meaning of a word, for help and completion. */
 enum word_kind {
@@ -113,16 +112,17 @@ enum option_id {
     OPTION_COUNT
 };
 
-#define OPTION_BIT(id) (UINT64_C(1) << (id))
-/* Allowed with every verb. */
-#define OPTIONS_COMMON \
-    (OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_TIMEOUT))
+/* Of a verb: {{[OPTION_WATCH] = true, ...}}. */
+struct option_set {
+    bool has[OPTION_COUNT];
+};
 
 struct option_info {
     const char *name;        /* without the dashes */
     char letter;             /* the short form, 0 for none */
     enum word_kind argument; /* WORD_NONE: takes none */
     const char *help;
+    bool common; /* allowed with every verb */
 };
 
 extern const struct option_info option_infos[OPTION_COUNT];
@@ -141,6 +141,9 @@ struct options {
 /* "NODE", "VM", "DURATION": the word in help texts. */
 const char *word_kind_title(enum word_kind kind);
 
+/* In the set, or common. */
+bool option_is_allowed(const struct option_set *allowed, enum option_id id);
+
 bool options_given(const struct options *options, enum option_id id);
 /* The last given value; NULL if there is none. */
 const char *options_value(const struct options *options, enum option_id id);
@@ -152,10 +155,10 @@ enum options_order {
     OPTIONS_ANYWHERE    /* words and options may be mixed; the words move to the end of argv */
 };
 
-/* Parses argv[1]... for the options in `allowed` and adds them to `options`. On success *ret_first
- * is the index of the first word. -EINVAL: `ret_problem` (of `size` bytes) names the bad word and
- * the most similar valid one. */
-int options_parse(struct options *options, int argc, char **argv, uint64_t allowed,
+/* Parses argv[1]... for the options in `allowed` and the common ones, and adds them to `options`.
+ * On success *ret_first is the index of the first word. -EINVAL: `ret_problem` (of `size` bytes)
+ * names the bad word and the most similar valid one. */
+int options_parse(struct options *options, int argc, char **argv, const struct option_set *allowed,
                   enum options_order order, int *ret_first, char *ret_problem, size_t size);
 
 #endif

@@ -25,48 +25,48 @@ const struct noun nouns[] = {
 };
 const size_t noun_count = sizeof(nouns) / sizeof(nouns[0]);
 
-#define BIT(id) OPTION_BIT(OPTION_##id)
+#define OPT(id) [OPTION_##id] = true
 
 /* clang-format off */
 const struct verb verbs[] = {
-    {"status", NULL, {WORD_NONE}, BIT(WATCH), NULL,
+    {"status", NULL, {WORD_NONE}, {{OPT(WATCH)}}, NULL,
      "show nodes, VMs and problems, and what to do about them",
      "With --watch, the screen is updated whenever something changes.", command_status},
 
-    {"node", "list", {WORD_NONE}, 0, NULL, "list the nodes", NULL, command_node_list},
-    {"node", "show", {WORD_NODE}, 0, NULL, "show the details of a node", NULL, command_node_show},
-    {"node", "drain", {WORD_NODE}, BIT(NO_WAIT) | BIT(DEADLINE) | BIT(DRY_RUN), NULL,
+    {"node", "list", {WORD_NONE}, {{0}}, NULL, "list the nodes", NULL, command_node_list},
+    {"node", "show", {WORD_NODE}, {{0}}, NULL, "show the details of a node", NULL, command_node_show},
+    {"node", "drain", {WORD_NODE}, {{OPT(NO_WAIT), OPT(DEADLINE), OPT(DRY_RUN)}}, NULL,
      "move all VMs off a node, for maintenance",
      "Each VM is moved live to the best possible node. The node accepts no VMs until "
      "`clusterctl node resume`. A drain is refused if the other nodes have no room for the "
      "VMs; --dry-run shows where each VM would go.",
      command_node_drain},
-    {"node", "resume", {WORD_NODE}, BIT(FAILBACK) | BIT(NO_WAIT), NULL,
+    {"node", "resume", {WORD_NODE}, {{OPT(FAILBACK), OPT(NO_WAIT)}}, NULL,
      "end a drain, and bring the VMs back",
      "What the drain has moved away returns, and what it has shut down starts; other VMs stay. "
      "With --failback no, moved VMs stay where they are; with policy, they return in the hours "
      "of the setting failback_hours.", command_node_resume},
-    {"node", "set", {WORD_NODE}, BIT(VMS_MAX) | BIT(RESOURCE) | BIT(NO_WAIT), NULL,
+    {"node", "set", {WORD_NODE}, {{OPT(VMS_MAX), OPT(RESOURCE), OPT(NO_WAIT)}}, NULL,
      "limit the VMs on a node, or set its resources",
      "A resource is anything besides memory and CPUs that VMs need from a node, such as vgpu "
      "or hugepages. A VM runs only on nodes with enough of it free. Settings that are not "
      "named are left as they are. Running VMs are not moved; the change applies to later "
      "decisions.", command_node_set},
-    {"node", "fence", {WORD_NODE}, BIT(YES) | BIT(NO_WAIT), NULL,
+    {"node", "fence", {WORD_NODE}, {{OPT(YES), OPT(NO_WAIT)}}, NULL,
      "power a node off with its fence device",
      "The node loses power at once. Its VMs lose what they have not written to their disks, "
      "and start again on other nodes.", command_node_fence},
-    {"node", "confirm-off", {WORD_NODE}, BIT(YES) | BIT(NO_WAIT), NULL,
+    {"node", "confirm-off", {WORD_NODE}, {{OPT(YES), OPT(NO_WAIT)}}, NULL,
      "confirm that a lost node is off",
      "For a lost node that no fence device could power off: go there, switch it off, and "
      "confirm it here. Its VMs then start on other nodes. If the node is still running, its "
      "VMs run twice and destroy their disks.", command_node_confirm_off},
 
-    {"vm", "list", {WORD_NONE}, 0, NULL, "list the VMs", NULL, command_vm_list},
-    {"vm", "show", {WORD_VM}, 0, NULL, "show the details of a VM", NULL, command_vm_show},
+    {"vm", "list", {WORD_NONE}, {{0}}, NULL, "list the VMs", NULL, command_vm_list},
+    {"vm", "show", {WORD_VM}, {{0}}, NULL, "show the details of a VM", NULL, command_vm_show},
     {"vm", "add", {WORD_FILE},
-     BIT(NAME) | BIT(PRIORITY) | BIT(MOVE_POLICY) | BIT(POSSIBLE) | BIT(PREFERRED) |
-     BIT(RESOURCE) | BIT(START) | BIT(NO_WAIT), NULL,
+     {{OPT(NAME), OPT(PRIORITY), OPT(MOVE_POLICY), OPT(POSSIBLE), OPT(PREFERRED),
+     OPT(RESOURCE), OPT(START), OPT(NO_WAIT)}}, NULL,
      "define a VM from libvirt's domain XML",
      "FILE is a domain definition as `virsh dumpxml` writes it; - reads standard input. A VM "
      "that could not run on another node is refused, and the element is named: all disks must "
@@ -74,8 +74,8 @@ const struct verb verbs[] = {
      "definition without a UUID gets one. The definition is stored in the cluster's database; "
      "the file is not needed afterwards.", command_vm_add},
     {"vm", "set", {WORD_VM},
-     BIT(PRIORITY) | BIT(AUTO_START) | BIT(MOBILITY) | BIT(MOVE_POLICY) | BIT(POSSIBLE) |
-     BIT(PREFERRED) | BIT(RESOURCE) | BIT(MAX_DOWNTIME) | BIT(ACCEPT_DISKS) | BIT(NO_WAIT), NULL,
+     {{OPT(PRIORITY), OPT(AUTO_START), OPT(MOBILITY), OPT(MOVE_POLICY), OPT(POSSIBLE),
+     OPT(PREFERRED), OPT(RESOURCE), OPT(MAX_DOWNTIME), OPT(ACCEPT_DISKS), OPT(NO_WAIT)}}, NULL,
      "change priority, owners, resources, auto start, mobility or move policy of a VM",
      "Settings that are not named are left as they are. The VM is not moved; the change "
      "applies to later decisions. --possible '' makes every node a possible owner; "
@@ -83,19 +83,19 @@ const struct verb verbs[] = {
      "setting max_downtime_ms. --move-policy says what a drain does with the VM: move it live, "
      "or quickly if that fails (the default); only live; restart it on another node; shut it down "
      "until the node is resumed; or let it stay.", command_vm_set},
-    {"vm", "remove", {WORD_VM}, BIT(YES) | BIT(NO_WAIT), NULL,
+    {"vm", "remove", {WORD_VM}, {{OPT(YES), OPT(NO_WAIT)}}, NULL,
      "remove a stopped VM from the cluster",
      "Its disks are kept.", command_vm_remove},
-    {"vm", "start", {WORD_VM}, BIT(NO_WAIT), NULL,
+    {"vm", "start", {WORD_VM}, {{OPT(NO_WAIT)}}, NULL,
      "start a VM on the best node, and keep it running", NULL, command_vm_start},
-    {"vm", "stop", {WORD_VM}, BIT(FORCE) | BIT(NO_WAIT), NULL,
+    {"vm", "stop", {WORD_VM}, {{OPT(FORCE), OPT(NO_WAIT)}}, NULL,
      "shut a VM down, and keep it stopped",
      "The guest is asked to shut down, and powered off if it has not done so in stop_grace_ms.",
      command_vm_stop},
     {"vm", "move", {WORD_VM},
-     BIT(BEST_NODE) | BIT(TO) | BIT(LIVE) | BIT(QUICK) | BIT(STORAGE) | BIT(DISK) |
-     BIT(DISKS_ONLY) | BIT(MAX_DOWNTIME) | BIT(BANDWIDTH) | BIT(IF_NOT_CONVERGING) | BIT(FROM) |
-     BIT(SHARED) | BIT(REMOVE_SOURCE) | BIT(NO_WAIT) | BIT(DRY_RUN),
+     {{OPT(BEST_NODE), OPT(TO), OPT(LIVE), OPT(QUICK), OPT(STORAGE), OPT(DISK),
+     OPT(DISKS_ONLY), OPT(MAX_DOWNTIME), OPT(BANDWIDTH), OPT(IF_NOT_CONVERGING), OPT(FROM),
+     OPT(SHARED), OPT(REMOVE_SOURCE), OPT(NO_WAIT), OPT(DRY_RUN)}},
      "([--best-node | --to NODE] [--live | --quick] [--max-downtime DURATION] "
      "[--bandwidth NUMBER] [--if-not-converging HOW] [--storage DEST] [--disk TARGET=PATH]... "
      "[--disks-only] | --from URI --to URI [--storage DIRECTORY] [--disk TARGET=PATH]... "
@@ -116,65 +116,65 @@ const struct verb verbs[] = {
      "that both reach. The former files are kept, unless --remove-source is given.",
      command_vm_move},
     {"vm", "import", {WORD_URI, WORD_NAME},
-     BIT(STORAGE) | BIT(DISK) | BIT(NODE) | BIT(REMOVE_SOURCE) | BIT(PRIORITY) |
-     BIT(MOVE_POLICY) | BIT(POSSIBLE) | BIT(PREFERRED) | BIT(RESOURCE) | BIT(START) | BIT(DRY_RUN) | BIT(NO_WAIT),
+     {{OPT(STORAGE), OPT(DISK), OPT(NODE), OPT(REMOVE_SOURCE), OPT(PRIORITY),
+     OPT(MOVE_POLICY), OPT(POSSIBLE), OPT(PREFERRED), OPT(RESOURCE), OPT(START), OPT(DRY_RUN), OPT(NO_WAIT)}},
      "--storage DEST [--disk TARGET=PATH]... [--node NODE]",
      "bring a VM from a libvirt host outside into the cluster",
      "NAME is a VM of the host at URI, and is off. Its files are copied to a volume, through "
      "libvirt on this node or on NODE; then the VM is added as `vm add` does. The former files "
      "are kept, unless --remove-source is given.", command_vm_import},
     {"vm", "export", {WORD_VM},
-     BIT(TO) | BIT(STORAGE) | BIT(DISK) | BIT(SHARED) | BIT(NODE) | BIT(REMOVE_SOURCE) |
-     BIT(DRY_RUN),
+     {{OPT(TO), OPT(STORAGE), OPT(DISK), OPT(SHARED), OPT(NODE), OPT(REMOVE_SOURCE),
+     OPT(DRY_RUN)}},
      "--to URI (--storage DIRECTORY | [--disk TARGET=PATH]... | --shared) [--node NODE]",
      "move a VM out of the cluster, to a libvirt host outside",
      "The VM is off. It leaves the cluster, and its files are copied to the host at URI, through "
      "libvirt on this node or on NODE; with --shared they stay, on storage that the host reaches. "
      "A move that fails leaves it in the cluster. The former files are kept, unless "
      "--remove-source is given.", command_vm_export},
-    {"vm", "checkpoint create", {WORD_VM, WORD_NAME}, BIT(NO_WAIT), NULL,
+    {"vm", "checkpoint create", {WORD_VM, WORD_NAME}, {{OPT(NO_WAIT)}}, NULL,
      "keep the disks of a VM as they are now",
      "The disks must be qcow2 files: the checkpoint is in them, and goes wherever they go. If the "
      "VM runs, it goes on meanwhile, and the checkpoint holds its disks as after a power cut; its "
      "memory is not kept.", command_checkpoint_create},
-    {"vm", "checkpoint list", {WORD_VM}, 0, NULL, "list the checkpoints of a VM",
+    {"vm", "checkpoint list", {WORD_VM}, {{0}}, NULL, "list the checkpoints of a VM",
      "MADE says whether the VM was off or running then.", command_checkpoint_list},
     {"vm", "checkpoint revert", {WORD_VM, WORD_CHECKPOINT},
-     BIT(STOP) | BIT(START) | BIT(NO_WAIT), NULL,
+     {{OPT(STOP), OPT(START), OPT(NO_WAIT)}}, NULL,
      "set the disks of a VM back to a checkpoint",
      "What has been written since is lost, unless another checkpoint holds it. The VM is off, or "
      "--stop shuts it down; --start starts it afterwards. Its definition stays as it is now. The "
      "checkpoint remains.", command_checkpoint_revert},
-    {"vm", "checkpoint remove", {WORD_VM, WORD_CHECKPOINT}, BIT(NO_WAIT), NULL,
+    {"vm", "checkpoint remove", {WORD_VM, WORD_CHECKPOINT}, {{OPT(NO_WAIT)}}, NULL,
      "remove a checkpoint of a VM",
      "The VM may run. Its disks stay as they are now, and so do its other checkpoints.",
      command_checkpoint_remove},
-    {"vm", "history", {WORD_VM}, 0, NULL,
+    {"vm", "history", {WORD_VM}, {{0}}, NULL,
      "show where a VM ran, from when to when, and why it moved",
      "The last 32 stays on a node are kept.", command_vm_history},
-    {"vm", "explain", {WORD_VM}, 0, NULL,
+    {"vm", "explain", {WORD_VM}, {{0}}, NULL,
      "show for each node whether a VM could run there, or why not", NULL, command_vm_explain},
 
-    {"host", "inspect", {WORD_URI}, BIT(TO), "[--to URI]",
+    {"host", "inspect", {WORD_URI}, {{OPT(TO)}}, "[--to URI]",
      "show what a libvirt host has, and what stands in the way of its VMs",
      "The host need not be in a cluster, and clusterd is not needed. For each VM it says what would "
      "keep it from moving into a cluster, and, with --to, to that host.",
      command_host_inspect},
 
-    {"volume", "list", {WORD_NONE}, 0, NULL, "list the volumes", NULL, command_volume_list},
-    {"volume", "show", {WORD_VOLUME}, 0, NULL, "show a volume as each node sees it", NULL,
+    {"volume", "list", {WORD_NONE}, {{0}}, NULL, "list the volumes", NULL, command_volume_list},
+    {"volume", "show", {WORD_VOLUME}, {{0}}, NULL, "show a volume as each node sees it", NULL,
      command_volume_show},
-    {"volume", "add", {WORD_NAME, WORD_PATH}, BIT(NO_WAIT), NULL,
+    {"volume", "add", {WORD_NAME, WORD_PATH}, {{OPT(NO_WAIT)}}, NULL,
      "add a shared directory",
      "PATH is a directory that is mounted at the same place on all nodes. Each node proves "
      "with heartbeat files that it sees the same storage as the others.", command_volume_add},
-    {"volume", "remove", {WORD_VOLUME}, BIT(NO_WAIT), NULL,
+    {"volume", "remove", {WORD_VOLUME}, {{OPT(NO_WAIT)}}, NULL,
      "remove a volume that no VM uses", "Its contents are kept.", command_volume_remove},
 
-    {"fence-device", "list", {WORD_NONE}, 0, NULL, "list the fence devices", NULL,
+    {"fence-device", "list", {WORD_NONE}, {{0}}, NULL, "list the fence devices", NULL,
      command_device_list},
-    {"fence-device", "add", {WORD_NAME}, BIT(AGENT) | BIT(NODE) | BIT(PARAM) | BIT(PARAM_FILE) |
-     BIT(NO_WAIT),
+    {"fence-device", "add", {WORD_NAME}, {{OPT(AGENT), OPT(NODE), OPT(PARAM), OPT(PARAM_FILE),
+     OPT(NO_WAIT)}},
      "--agent AGENT [--node NODE]... [--param KEY=VALUE]... [--param-file FILE]",
      "add a device that can power nodes off",
      "AGENT is the name of any ClusterLabs fence agent. The parameters are those of the agent "
@@ -184,17 +184,17 @@ const struct verb verbs[] = {
      "that only you can read, and pass it with --param-file: all users of this machine can "
      "read a command line.",
      command_device_add},
-    {"fence-device", "remove", {WORD_DEVICE}, BIT(NO_WAIT), NULL, "remove a fence device", NULL,
+    {"fence-device", "remove", {WORD_DEVICE}, {{OPT(NO_WAIT)}}, NULL, "remove a fence device", NULL,
      command_device_remove},
-    {"fence-device", "test", {WORD_DEVICE, WORD_NODE}, BIT(NO_WAIT), NULL,
+    {"fence-device", "test", {WORD_DEVICE, WORD_NODE}, {{OPT(NO_WAIT)}}, NULL,
      "ask a device for the power state of a node", NULL, command_device_test},
 
-    {"rule", "list", {WORD_NONE}, 0, NULL, "list the rules, and whether they are met", NULL,
+    {"rule", "list", {WORD_NONE}, {{0}}, NULL, "list the rules, and whether they are met", NULL,
      command_rule_list},
-    {"rule", "show", {WORD_RULE}, 0, NULL, "show the details of a rule", NULL, command_rule_show},
+    {"rule", "show", {WORD_RULE}, {{0}}, NULL, "show the details of a rule", NULL, command_rule_show},
     {"rule", "add", {WORD_NAME},
-     BIT(APART) | BIT(TOGETHER) | BIT(ON) | BIT(NOT_ON) | BIT(VMS) | BIT(NODES) | BIT(HARD) |
-     BIT(SOFT) | BIT(SCOPE) | BIT(WEIGHT) | BIT(NO_WAIT),
+     {{OPT(APART), OPT(TOGETHER), OPT(ON), OPT(NOT_ON), OPT(VMS), OPT(NODES), OPT(HARD),
+     OPT(SOFT), OPT(SCOPE), OPT(WEIGHT), OPT(NO_WAIT)}},
      "(--apart | --together) --vms VM,... [--scope SCOPE] | (--on | --not-on) --vms VM,... "
      "--nodes NODE,... [--hard | --soft [--weight NUMBER]]",
      "keep VMs together or apart, on nodes or off them",
@@ -203,21 +203,21 @@ const struct verb verbs[] = {
      "of it stays down, and `clusterctl status` names the rule. A rule that is already broken "
      "when it is added stays broken until the VMs are moved or restarted.",
      command_rule_add},
-    {"rule", "remove", {WORD_RULE}, BIT(NO_WAIT), NULL, "remove a rule", NULL,
+    {"rule", "remove", {WORD_RULE}, {{OPT(NO_WAIT)}}, NULL, "remove a rule", NULL,
      command_rule_remove},
 
-    {"operation", "list", {WORD_NONE}, 0, NULL, "list operations, running and past", NULL,
+    {"operation", "list", {WORD_NONE}, {{0}}, NULL, "list operations, running and past", NULL,
      command_operation_list},
-    {"operation", "show", {WORD_OPERATION}, BIT(FOLLOW), NULL, "show an operation and its VMs",
+    {"operation", "show", {WORD_OPERATION}, {{OPT(FOLLOW)}}, NULL, "show an operation and its VMs",
      "With --follow, its progress is shown until it ends; the exit code is that of the operation.",
      command_operation_show},
-    {"operation", "cancel", {WORD_OPERATION}, 0, NULL, "cancel an operation",
+    {"operation", "cancel", {WORD_OPERATION}, {{0}}, NULL, "cancel an operation",
      "VMs that have moved stay where they are; moves in progress are aborted.",
      command_operation_cancel},
 
     {"plan", NULL, {WORD_NONE},
-     BIT(LOSE) | BIT(DRAIN) | BIT(BALANCE) | BIT(ADMIT) | BIT(VM) | BIT(FILE) | BIT(NO_MOVE_OTHERS) |
-     BIT(SECONDS) | BIT(SEED) | BIT(EXPLAIN),
+     {{OPT(LOSE), OPT(DRAIN), OPT(BALANCE), OPT(ADMIT), OPT(VM), OPT(FILE), OPT(NO_MOVE_OTHERS),
+     OPT(SECONDS), OPT(SEED), OPT(EXPLAIN)}},
      "[--lose NODE,... | --drain NODE,... | --balance | --admit NUMBER | --vm VM,...] [--file FILE]",
      "show where VMs would go, without changing anything",
      "Shows for each VM its node, the time until it runs there and which moves come first, or "
@@ -226,21 +226,21 @@ const struct verb verbs[] = {
      "clusterd-cluster.json(5); `clusterctl export` writes one) and clusterd is not needed. "
      "Exits with 3 if a VM stays down or the answer to --admit is no or unknown. Ctrl-C ends "
      "the search and shows the best plan so far.", command_plan},
-    {"export", NULL, {WORD_FILE_OPTIONAL}, 0, NULL,
+    {"export", NULL, {WORD_FILE_OPTIONAL}, {{0}}, NULL,
      "write the cluster to a file, for `clusterctl plan --file`",
      "Without FILE, to standard output. The format is described in clusterd-cluster.json(5).",
      command_export},
 
-    {"event", "list", {WORD_NONE}, BIT(FOLLOW) | BIT(LIMIT), NULL,
+    {"event", "list", {WORD_NONE}, {{OPT(FOLLOW), OPT(LIMIT)}}, NULL,
      "list events, the newest last",
      "With --follow, new events are shown as they happen.", command_event_list},
 
-    {"config", "list", {WORD_NONE}, 0, NULL, "list all settings", NULL, command_config_list},
-    {"config", "get", {WORD_KEY}, 0, NULL, "show a setting", NULL, command_config_get},
-    {"config", "set", {WORD_KEY, WORD_VALUE}, 0, NULL, "change a setting on all nodes", NULL,
+    {"config", "list", {WORD_NONE}, {{0}}, NULL, "list all settings", NULL, command_config_list},
+    {"config", "get", {WORD_KEY}, {{0}}, NULL, "show a setting", NULL, command_config_get},
+    {"config", "set", {WORD_KEY, WORD_VALUE}, {{0}}, NULL, "change a setting on all nodes", NULL,
      command_config_set},
 
-    {"support-bundle", NULL, {WORD_NONE}, BIT(OUTPUT), NULL,
+    {"support-bundle", NULL, {WORD_NONE}, {{OPT(OUTPUT)}}, NULL,
      "collect everything this node knows in one file",
      "The bundle holds the log of all changes with its snapshot (sim --replay can replay it), "
      "status and events, versions, configuration, and the end of the log. clusterd need not "

@@ -18,10 +18,10 @@ struct verb {
     const char *noun;
     const char *name; /* NULL: the noun alone is the command ("status"); or of two words */
     enum word_kind words[VERB_WORDS_MAX];
-    uint64_t options;    /* besides OPTIONS_COMMON */
-    const char *usage;   /* replaces "[OPTION]..." after the words, or NULL */
-    const char *summary; /* after the name in lists */
-    const char *details; /* paragraphs of help, or NULL */
+    struct option_set options; /* besides those of every verb */
+    const char *usage;         /* replaces "[OPTION]..." after the words, or NULL */
+    const char *summary;       /* after the name in lists */
+    const char *details;       /* paragraphs of help, or NULL */
     /* Runs it with exactly as many words as the table says. Returns the exit code. */
     int (*run)(struct cli *cli, char **words);
 };
