@@ -22,6 +22,7 @@ void action_migrate_from(struct operation *operation);
 void action_predict(struct operation *operation);
 void action_save(struct operation *operation);
 void action_restore(struct operation *operation);
+void action_adopt(struct operation *operation);
 void action_copy(struct operation *operation);
 void action_mirror(struct operation *operation);
 void action_mirror_continue(struct operation *operation);

@@ -21,7 +21,6 @@
 #include "../shared/ocf.h"
 #include "host.h"
 #include "tpm.h"
-#include "xml.h"
 
 /* 0, also if there is none; -EIO: reported. */
 static int look_up(struct operation *operation, virDomainPtr found, virDomainPtr *ret_domain) {
@@ -68,8 +67,7 @@ static bool has_foreign_tpm(virDomainPtr domain) {
     if (host_read_definition(domain, 0, &definition, reason, sizeof(reason)) < 0) {
         return false;
     }
-    const xmlNode *tpm = tpm_element(&definition);
-    bool foreign = tpm != NULL && !xml_attr_is(xml_child(tpm, "backend"), "type", "external");
+    bool foreign = tpm_is_libvirts(&definition);
     definition_finish(&definition);
     return foreign;
 }

@@ -14,6 +14,7 @@
 
 #include "wire/limits.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
@@ -68,6 +69,13 @@ int definition_set_mark(struct definition *definition, uint64_t generation,
  * count: a start without it, or with it, harms no disk.
  */
 void definition_changed_disks(const struct definition *definition, char *text, size_t size);
+
+/*
+ * Does a VM that runs have the disks that another definition of it names? If not, text has the
+ * first that differs by its source or format, or that only one of them has.
+ */
+bool definition_has_same_disks(const struct definition *runs, const struct definition *named,
+                               char *text, size_t size);
 
 /* Enters into the mark where a disk is, and where it is about to be (NULL: it stays). -ENOENT:
  * there is no mark; -ENOMEM. */

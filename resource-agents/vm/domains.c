@@ -204,6 +204,25 @@ static void tell_lifecycle(struct watched_list *list, const struct news *news) {
     }
 }
 
+/* An adoption gives a VM that runs a generation. A storage move writes the mark, too, but keeps the
+ * generation: nothing is told then. */
+static void tell_mark(struct watched *vm, virDomainPtr domain) {
+    bool foreign = false;
+    int state;
+    int reason;
+    uint64_t generation = host_generation(domain, &foreign);
+
+    if (generation == vm->generation || (generation == 0 && !foreign) ||
+        virDomainGetState(domain, &state, &reason, 0) < 0) {
+        return;
+    }
+    vm->generation = generation;
+    vm->foreign = foreign;
+    vm->disks_told = false;
+    tell_domain(vm, domain, state, reason);
+    watched_tell_disks(vm, domain);
+}
+
 void watched_tell_news(struct watched_list *list, const struct news *news) {
     struct watched *vm;
 
@@ -219,6 +238,12 @@ void watched_tell_news(struct watched_list *list, const struct news *news) {
         vm = watched_find(list, news->domain);
         if (vm != NULL) {
             watched_tell_disks(vm, news->domain);
+        }
+        break;
+    case NEWS_MARK:
+        vm = watched_find(list, news->domain);
+        if (vm != NULL) {
+            tell_mark(vm, news->domain);
         }
         break;
     case NEWS_IO_ERROR:

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -158,6 +159,54 @@ void definition_changed_disks(const struct definition *definition, char *text, s
                          used > 0 ? "; " : "", target, source_of(disk), source);
         used = n > 0 && (size_t)n < size - used ? used + (size_t)n : size - 1;
     }
+}
+
+static const char *format_of(const xmlNode *disk) {
+    const char *format = xml_attr(xml_child(disk, "driver"), "type");
+    return format != NULL ? format : "raw"; /* as libvirt has it */
+}
+
+/* One that `other` has not, or has differently. */
+static const xmlNode *first_other_disk(const struct definition *definition,
+                                       const struct definition *other) {
+    for (const xmlNode *disk = first_disk(definition); disk != NULL; disk = xml_next(disk)) {
+        const char *target = xml_attr(xml_child(disk, "target"), "dev");
+        const xmlNode *same = is_disk(disk) && target != NULL ? find_disk(other, target) : NULL;
+        if (is_disk(disk) && (same == NULL || strcmp(source_of(same), source_of(disk)) != 0 ||
+                              strcmp(format_of(same), format_of(disk)) != 0)) {
+            return disk;
+        }
+    }
+    return NULL;
+}
+
+static void describe_disk(const struct definition *definition, const char *target, char *text,
+                          size_t size) {
+    const xmlNode *disk = find_disk(definition, target);
+
+    if (disk == NULL) {
+        snprintf(text, size, "missing");
+    } else {
+        snprintf(text, size, "%s (%s)", source_of(disk), format_of(disk));
+    }
+}
+
+bool definition_has_same_disks(const struct definition *runs, const struct definition *named,
+                               char *text, size_t size) {
+    char there[PATH_MAX + 32];
+    char here[PATH_MAX + 32];
+    const xmlNode *disk = first_other_disk(runs, named);
+
+    disk = disk != NULL ? disk : first_other_disk(named, runs);
+    if (disk == NULL) {
+        return true;
+    }
+    const char *target = xml_attr(xml_child(disk, "target"), "dev");
+    target = target != NULL ? target : "";
+    describe_disk(runs, target, there, sizeof(there));
+    describe_disk(named, target, here, sizeof(here));
+    snprintf(text, size, "its disk %s is %s there, and %s in its definition", target, there, here);
+    return false;
 }
 
 int definition_mark_disk(struct definition *definition, const char *target, const char *source,

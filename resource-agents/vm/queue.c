@@ -5,14 +5,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../shared/ocf.h"
+#include "definition.h"
 
 void queue_init(struct news_queue *queue) {
     pthread_condattr_t attr;
 
-    *queue = (struct news_queue){.lifecycle_id = -1, .io_error_id = -1, .block_job_id = -1};
+    *queue = (struct news_queue){
+        .lifecycle_id = -1, .io_error_id = -1, .block_job_id = -1, .metadata_id = -1};
     queue->last = &queue->first;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_condattr_init(&attr);
@@ -80,6 +83,16 @@ static void on_block_job(virConnectPtr conn, virDomainPtr domain, const char *di
     push(data, new_news(NEWS_BLOCK_JOB, domain));
 }
 
+static void on_metadata(virConnectPtr conn, virDomainPtr domain, int type, const char *uri,
+                        void *data) {
+    (void)conn;
+
+    if (type == VIR_DOMAIN_METADATA_ELEMENT && uri != NULL &&
+        strcmp(uri, DEFINITION_NAMESPACE) == 0) {
+        push(data, new_news(NEWS_MARK, domain));
+    }
+}
+
 static void on_close(virConnectPtr conn, int reason, void *data) {
     struct news_queue *queue = data;
     (void)conn;
@@ -104,7 +117,13 @@ int queue_follow(struct news_queue *queue, virConnectPtr conn) {
     queue->block_job_id =
         virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
                                          VIR_DOMAIN_EVENT_CALLBACK(on_block_job), queue, NULL);
-    return queue->lifecycle_id < 0 || queue->io_error_id < 0 || queue->block_job_id < 0 ? -EIO : 0;
+    queue->metadata_id =
+        virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+                                         VIR_DOMAIN_EVENT_CALLBACK(on_metadata), queue, NULL);
+    return queue->lifecycle_id < 0 || queue->io_error_id < 0 || queue->block_job_id < 0 ||
+                   queue->metadata_id < 0
+               ? -EIO
+               : 0;
 }
 
 void queue_unfollow(struct news_queue *queue, virConnectPtr conn) {
@@ -118,6 +137,9 @@ void queue_unfollow(struct news_queue *queue, virConnectPtr conn) {
     if (queue->block_job_id >= 0) {
         (void)virConnectDomainEventDeregisterAny(conn, queue->block_job_id);
     }
+    if (queue->metadata_id >= 0) {
+        (void)virConnectDomainEventDeregisterAny(conn, queue->metadata_id);
+    }
     (void)virConnectUnregisterCloseCallback(conn, on_close);
 
     pthread_mutex_lock(&queue->lock);
@@ -128,6 +150,7 @@ void queue_unfollow(struct news_queue *queue, virConnectPtr conn) {
     queue->lifecycle_id = -1;
     queue->io_error_id = -1;
     queue->block_job_id = -1;
+    queue->metadata_id = -1;
     pthread_mutex_unlock(&queue->lock);
     while (news != NULL) {
         struct news *next = news->next;

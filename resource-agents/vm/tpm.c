@@ -13,6 +13,11 @@ xmlNode *tpm_element(const struct definition *definition) {
     return xml_child(xml_child(definition->domain, "devices"), "tpm");
 }
 
+bool tpm_is_libvirts(const struct definition *definition) {
+    const xmlNode *tpm = tpm_element(definition);
+    return tpm != NULL && !xml_attr_is(xml_child(tpm, "backend"), "type", "external");
+}
+
 int tpm_state_dir(const struct definition *definition, char ret_dir[PATH_MAX]) {
     const xmlNode *backend = xml_child(tpm_element(definition), "backend");
     const xmlNode *source = xml_child(backend, "source");

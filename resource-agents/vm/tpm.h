@@ -30,6 +30,9 @@
 /* The first TPM of a definition, of whatever kind; NULL if it has none. */
 xmlNode *tpm_element(const struct definition *definition);
 
+/* Of a VM that runs: does libvirt run its TPM? Then the state is on the node's own disk. */
+bool tpm_is_libvirts(const struct definition *definition);
+
 /* The directory of its state, normalized. -ENOENT: it has no emulated TPM with one. */
 int tpm_state_dir(const struct definition *definition, char ret_dir[PATH_MAX]);
 

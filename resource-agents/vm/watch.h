@@ -35,7 +35,7 @@ void watch_tell(json_t *line);
 
 /* -- queue.c: from the event loop to the teller -- */
 
-enum news_kind { NEWS_LIFECYCLE, NEWS_IO_ERROR, NEWS_BLOCK_JOB };
+enum news_kind { NEWS_LIFECYCLE, NEWS_IO_ERROR, NEWS_BLOCK_JOB, NEWS_MARK };
 
 struct news {
     struct news *next;
@@ -57,6 +57,7 @@ struct news_queue {
     int lifecycle_id;
     int io_error_id;
     int block_job_id;
+    int metadata_id;
 };
 
 void queue_init(struct news_queue *queue);

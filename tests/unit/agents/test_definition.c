@@ -209,6 +209,40 @@ static void test_marks_of_before(void **state) {
     definition_finish(&definition);
 }
 
+#define QCOW2(attr, target)                                      \
+    "<disk type='file'><driver type='qcow2'/><source " attr "/>" \
+    "<target dev='" target "' bus='virtio'/></disk>"
+
+static void assert_same(const char *runs, const char *named, const char *expected) {
+    struct definition one = parse(runs);
+    struct definition other = parse(named);
+    char text[200] = "";
+
+    assert_int_equal(definition_has_same_disks(&one, &other, text, sizeof(text)),
+                     expected[0] == '\0');
+    assert_string_equal(text, expected);
+    definition_finish(&other);
+    definition_finish(&one);
+}
+
+static void test_same_disks(void **state) {
+    (void)state;
+    /* In any order; media do not count, and a disk is raw if nothing is said. */
+    assert_same(WITH(DISK("file='/v/a'", "vda") QCOW2("file='/v/b'", "vdb") CDROM),
+                WITH(QCOW2("file='/v/b'", "vdb") DISK("file='/v/a'", "vda")), "");
+    assert_same(WITH(""), WITH(CDROM), "");
+    assert_same(WITH(DISK("file='/v/a'", "vda")), WITH(DISK("file='/v/x'", "vda")),
+                "its disk vda is /v/a (raw) there, and /v/x (raw) in its definition");
+    assert_same(WITH(QCOW2("file='/v/a'", "vda")), WITH(DISK("file='/v/a'", "vda")),
+                "its disk vda is /v/a (qcow2) there, and /v/a (raw) in its definition");
+    assert_same(WITH(DISK("file='/v/a'", "vda") DISK("dev='/dev/b'", "vdb")),
+                WITH(DISK("file='/v/a'", "vda")),
+                "its disk vdb is /dev/b (raw) there, and missing in its definition");
+    assert_same(WITH(DISK("file='/v/a'", "vda")),
+                WITH(DISK("file='/v/a'", "vda") DISK("file='/v/c'", "vdc")),
+                "its disk vdc is missing there, and /v/c (raw) in its definition");
+}
+
 static void test_generation_of_others(void **state) {
     (void)state;
     assert_int_equal(metadata_generation(
@@ -349,6 +383,7 @@ int main(void) {
         cmocka_unit_test(test_generation),
         cmocka_unit_test(test_generation_of_others),
         cmocka_unit_test(test_changed_disks),
+        cmocka_unit_test(test_same_disks),
         cmocka_unit_test(test_marks_of_before),
         cmocka_unit_test(test_mark_of_a_move),
         cmocka_unit_test(test_print_keeps_text),
