@@ -48,6 +48,7 @@
     X(added_unasked, "a VM that is added is started before the nodes are asked")         \
     X(foreign_unheard, "a VM that somebody runs under libvirt is started elsewhere")     \
     X(older_disks, "a VM is started from disks that something else has taken over")      \
+    X(adoption_forgets, "a VM that was not adopted counts as one that runs nowhere")     \
     X(foreign_is_stray, "what somebody runs under libvirt is destroyed")                 \
     X(former_list_ignored, "a view has a majority of its own list of nodes only")        \
     X(newer_in_old_view, "a command is given that a member's clusterd does not know")    \

@@ -139,11 +139,14 @@ WIRE_STRUCT(resource_amount);
     F(S, STR, arch, WIRE_MAX_NAME) \
     F(S, U8, move_policy, 4) /* enum vm_move_policy */ \
     F(S, U8, mobility, 2) /* enum vm_mobility */ \
-    F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* that its node must have; as in node_report */
+    F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* that its node must have; as in node_report */ \
+    F(S, U8, adopt, 1) /* libvirt runs it on one node: it is taken over there as it runs */
 
 #define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
 
-#define WIRE_FIELDS_cmd_vm_start(F, S) F(S, STR, vm, WIRE_MAX_NAME)
+#define WIRE_FIELDS_cmd_vm_start(F, S) \
+    F(S, STR, vm, WIRE_MAX_NAME)       \
+    F(S, U8, adopt, 1) /* not started, but taken over where libvirt runs it */
 
 #define WIRE_FIELDS_cmd_vm_stop(F, S) \
     F(S, STR, vm, WIRE_MAX_NAME)      \

@@ -271,7 +271,10 @@ void happen_mirror_files(struct sim *s, const struct fault *f) {
 }
 
 void happen_add_running(struct sim *s, const struct fault *f) {
-    foreign_add_running(s, f->node, (f->choice & 1) != 0);
+    foreign_add_running(s, f->node,
+                        f->choice & 2   ? ADD_AND_ADOPT
+                        : f->choice & 1 ? ADD_AND_START
+                                        : ADD_OFF);
 }
 
 void happen_snapshot(struct sim *s, const struct fault *f) {
@@ -279,5 +282,5 @@ void happen_snapshot(struct sim *s, const struct fault *f) {
 }
 
 void happen_by_hand(struct sim *s, const struct fault *f) {
-    foreign_start_by_hand(s, fault_vm(s, f), f->node);
+    foreign_start_by_hand(s, fault_vm(s, f), f->node, (f->choice & 1024) != 0);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What an administrator does with libvirt outside the cluster: adds a VM that already runs, starts
- * a VM by hand that the cluster has stopped, makes a snapshot. Whatever goes wrong meanwhile: the
- * VM must never run twice, must not be destroyed while the cluster runs it nowhere (check.c), and
- * must not be started from a disk older than what it has written (agents.c).
+ * a VM by hand that the cluster has stopped, has one of these adopted, makes a snapshot. Whatever
+ * goes wrong meanwhile: the VM must never run twice, must not be destroyed while the cluster runs
+ * it nowhere (check.c), and must not be started from a disk older than what it has written
+ * (agents.c).
  */
 #include "sim/world.h"
 
@@ -22,12 +23,18 @@ static bool is_answered(struct sim *s, const void *request) {
     return sim_answer(s, *(const uint64_t *)request) >= 0;
 }
 
+/* It is the cluster's by then, or still his own: then he shuts it down. */
+static void adopted_or_not(struct sim *s, uint32_t vm, uint32_t node, bool added) {
+    sim_run(s, (added ? 10 : 3) * SIM_SECOND);
+    sim_virsh_shutdown(s, vm, node);
+}
+
 /*
  * He runs it on the node and asks there. A node that is not in the view cannot be asked, so nothing
  * is tried then; should it leave the view now, the VM may be added, and he is warned: he shuts his
  * guest down before he goes on.
  */
-void foreign_add_running(struct sim *s, uint32_t node, bool start) {
+void foreign_add_running(struct sim *s, uint32_t node, enum add_how how) {
     if (!is_in_view(s, node) || s->n_vms == SIM_VMS || sim_is_tight(s)) {
         return;
     }
@@ -36,9 +43,13 @@ void foreign_add_running(struct sim *s, uint32_t node, bool start) {
     (void)snprintf(name, sizeof(name), "vm%u", number);
     uint32_t vm = guest_for(s, name, name);
     sim_virsh_start(s, vm, node);
-    uint64_t request = sim_add_vm(s, node, number, start);
+    uint64_t request = sim_add_vm(s, node, number, how);
     if (request) {
         (void)sim_run_until(s, is_answered, &request, 40 * SIM_SECOND);
+    }
+    if (how == ADD_AND_ADOPT) {
+        adopted_or_not(s, vm, node, request && sim_answer(s, request) == REPLY_OK);
+        return;
     }
     if (request && sim_answer(s, request) == REPLY_OK && sim_runs_on(s, vm) == node &&
         s->vms[vm - 1].copies[node].foreign && is_in_view(s, node)) {
@@ -74,11 +85,13 @@ static bool is_known(struct sim *s, const void *arg) {
     return row && ids_contain(&row->foreign, on->node);
 }
 
-/* Once the cluster knows of it, a start is refused, and his guest is left alone. */
-void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node) {
+/* Once the cluster knows of it, a start is refused, and his guest is left alone; unless he wants it
+ * to be adopted. */
+void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node, bool adopt) {
     struct on on = {.vm = vm, .node = node};
     struct cmd_vm_stop stop = {.vm = sim_vm_name(s, vm), .force = 1};
     struct cmd_vm_start start = {.vm = sim_vm_name(s, vm)};
+    struct cmd_vm_start first = {.vm = sim_vm_name(s, vm), .adopt = adopt};
     if (!is_in_view(s, node)) {
         return;
     }
@@ -89,7 +102,7 @@ void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node) {
     }
     sim_virsh_start(s, vm, node);
     if (sim_run_until(s, is_known, &on, 3 * SIM_SECOND)) {
-        (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_VM_START, &start);
+        (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_VM_START, &first);
         sim_run(s, 4 * SIM_SECOND);
     }
     sim_virsh_shutdown(s, vm, node);

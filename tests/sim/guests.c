@@ -245,6 +245,18 @@ void copy_resume(struct sim *s, uint32_t vm, uint32_t node) {
     disks_line(s, vm, node);
 }
 
+void copy_adopt(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation) {
+    struct copy *copy = &s->vms[vm - 1].copies[node];
+    sim_trace(s, "%s: %s is adopted, generation %llu", s->names[node], s->vms[vm - 1].name,
+              (unsigned long long)generation);
+    copy->generation = generation;
+    copy->foreign = false;
+    if (is_watched(s, node)) {
+        domain_line(s, vm, node);
+        disks_line(s, vm, node);
+    }
+}
+
 void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation) {
     s->vms[vm - 1].copies[node] = (struct copy){
         .state = COPY_INCOMING, .generation = generation, .boot = s->nodes[node].boot};

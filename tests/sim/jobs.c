@@ -144,6 +144,28 @@ static void monitor_ends(struct sim *s, uint64_t index, uint64_t serial) {
     }
 }
 
+static void adopt_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (agent_may_go_on(s, index, serial, adopt_ends)) {
+        agent_done(s, a, RESULT_OK, VM_STATE_RUNNING, "");
+    }
+}
+
+/* The mark makes it the cluster's; the agent may die before it can say so. */
+static void adopt_marks(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_may_go_on(s, index, serial, adopt_marks)) {
+        return;
+    }
+    const struct copy *copy = agent_copy(s, a);
+    if (copy->state != COPY_RUNNING || (!copy->foreign && copy->generation != a->generation)) {
+        agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "it cannot be adopted as it is");
+        return;
+    }
+    copy_adopt(s, a->vm, a->node, a->generation);
+    agent_then(s, a, sim_delay(s, 50000), adopt_ends);
+}
+
 /* ---- how it begins ---- */
 
 static void begin_job(struct agent *a, enum job_kind job) {
@@ -256,13 +278,10 @@ static void claim(struct sim *s, uint64_t index, uint64_t serial) {
 }
 
 bool job_says_what_it_begins(const struct agent *a) {
-    static const char *const actions[] = {"start",
-                                          "restore",
-                                          "save",
-                                          "migrate_to",
-                                          "mirror",
-                                          "checkpoint-live",
-                                          "checkpoint-remove-live"};
+    static const char *const actions[] = {"start",           "adopt",
+                                          "restore",         "save",
+                                          "migrate_to",      "mirror",
+                                          "checkpoint-live", "checkpoint-remove-live"};
     bool says = false;
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
         says = says || strcmp(actions[i], a->action) == 0;
@@ -328,6 +347,9 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
         agent_done(s, a, RESULT_OK, agent_truth(s, a), "");
     } else if (strcmp(a->action, "start") == 0) {
         begin_start(s, a);
+    } else if (strcmp(a->action, "adopt") == 0) {
+        begin_job(a, JOB_ADOPT);
+        agent_then(s, a, sim_delay(s, 50000), adopt_marks);
     } else if (strcmp(a->action, "restore") == 0) {
         begin_restore(s, a);
     } else if (strcmp(a->action, "save") == 0) {

@@ -101,7 +101,7 @@ bool sim_is_tight(const struct sim *s) {
     return s->options.seed % 3 == 0 && !s->options.calm && !s->options.plain;
 }
 
-uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start) {
+uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, enum add_how how) {
     char name[24];
     (void)snprintf(name, sizeof(name), "vm%u", number);
     /* In some clusters there is not room for much more than what runs: moves make room then. */
@@ -113,7 +113,8 @@ uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start) {
     add.xml = files_definition(s, guest_for(s, name, name), xml, sizeof(xml));
     add.memory_mb = tight ? fair / 2 + number % 3 * fair / 3 : add.memory_mb;
     add.priority = number;
-    add.start = start;
+    add.start = how == ADD_AND_START;
+    add.adopt = how == ADD_AND_ADOPT;
     return sim_command(s, node, COMMAND_VM_ADD, &add);
 }
 
@@ -172,7 +173,7 @@ bool sim_set_up(struct sim *s) {
     sim_add_device(s, 1);
     sim_run(s, 100000);
     for (uint32_t i = 1; i <= s->options.vms; i++) {
-        (void)sim_add_vm(s, 1 + i % s->n, i, true);
+        (void)sim_add_vm(s, 1 + i % s->n, i, ADD_AND_START);
     }
     return sim_run_until(s, all_run, NULL, 60 * SIM_SECOND);
 }
@@ -275,7 +276,7 @@ static void cancel(struct sim *s, uint32_t node) {
 static void change_vms(struct sim *s, uint32_t node) {
     if (sim_chance(s, 50) && s->n_vms < SIM_VMS &&
         s->n_vms < s->options.vms + (sim_is_tight(s) ? 2 : 20)) {
-        (void)sim_add_vm(s, node, s->n_vms + 1, true);
+        (void)sim_add_vm(s, node, s->n_vms + 1, ADD_AND_START);
         return;
     }
     struct cmd_vm_remove wish = {.vm = any_vm(s)};

@@ -128,14 +128,17 @@ static uint32_t check_rule(struct sim *s, const struct model *m, const struct mo
     return n;
 }
 
-/* Nothing is ordered to where there is no room. (What is found somewhere, may be.) */
+/* Nothing is ordered to where there is no room. (What is found somewhere, may be; what is adopted
+ * has been there before.) */
 static void check_rooms(struct sim *s, const struct model *m) {
     for (uint32_t i = 1; i <= s->n; i++) {
         uint64_t taken = 0;
+        bool adopted = false;
         MODEL_EACH(model_vm, vm, &m->vms) {
+            adopted = adopted || (vm->adopt && model_vm_may_run_on(vm, i));
             taken += model_vm_may_run_on(vm, i) ? vm->memory_mb : 0;
         }
-        if (taken > SIM_MEMORY_MB && taken > s->memory_mb[i]) {
+        if (taken > SIM_MEMORY_MB && taken > s->memory_mb[i] && !adopted) {
             sim_fail(s, "VMs of %llu MB are on %s, which has %u", (unsigned long long)taken,
                      s->names[i], SIM_MEMORY_MB);
         }

@@ -371,6 +371,11 @@ static void start(struct story *t, const struct words *w) {
     story_command(t, COMMAND_VM_START, &value);
 }
 
+static void adopt(struct story *t, const struct words *w) {
+    struct cmd_vm_start value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]), .adopt = 1};
+    story_command(t, COMMAND_VM_START, &value);
+}
+
 static void stop(struct story *t, const struct words *w) {
     struct cmd_vm_stop value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0])};
     story_command(t, COMMAND_VM_STOP, &value);
@@ -381,20 +386,25 @@ static void stop_force(struct story *t, const struct words *w) {
     story_command(t, COMMAND_VM_STOP, &value);
 }
 
-static void add_vm(struct story *t, const struct words *w, bool start) {
+static void add_vm(struct story *t, const struct words *w, enum add_how how) {
     struct cmd_vm_add add = plain_vm(sim_vm_name(t->sim, (uint32_t)w->v[0]));
     add.uuid = sim_vm_uuid(t->sim, (uint32_t)w->v[0]);
     add.priority = 100;
-    add.start = start;
+    add.start = how == ADD_AND_START;
+    add.adopt = how == ADD_AND_ADOPT;
     story_command(t, COMMAND_VM_ADD, &add);
 }
 
 static void add(struct story *t, const struct words *w) {
-    add_vm(t, w, false);
+    add_vm(t, w, ADD_OFF);
 }
 
 static void add_and_start(struct story *t, const struct words *w) {
-    add_vm(t, w, true);
+    add_vm(t, w, ADD_AND_START);
+}
+
+static void add_and_adopt(struct story *t, const struct words *w) {
+    add_vm(t, w, ADD_AND_ADOPT);
 }
 
 static void snapshot(struct story *t, const struct words *w) {
@@ -562,6 +572,8 @@ const struct pattern story_actions[] = {
     {"stop VM force", stop_force, NULL},
     {"add VM", add, NULL},
     {"add VM and start", add_and_start, NULL},
+    {"add VM and adopt", add_and_adopt, NULL},
+    {"adopt VM", adopt, NULL},
     {"add VM cpu NAME", story_add_with_cpu, NULL},
     {"add VM machine NAME", story_add_with_machine, NULL},
     {"add VM network NAME and start", story_add_with_network, NULL},

@@ -287,7 +287,7 @@ struct vm {
     char network[SIM_NETWORK]; /* without which it cannot start; "": none */
 };
 
-enum job_kind { JOB_NONE = 0, JOB_MIGRATE, JOB_SAVE, JOB_RESTORE, JOB_START, JOB_STOP };
+enum job_kind { JOB_NONE = 0, JOB_MIGRATE, JOB_SAVE, JOB_RESTORE, JOB_START, JOB_STOP, JOB_ADOPT };
 enum job_phase {
     PHASE_ASKED = 0, /* the agent has been started */
     PHASE_BEGUN,     /* libvirtd works on it */
@@ -513,6 +513,8 @@ uint32_t guest_for(struct sim *s, const char *uuid, const char *name);
 void copy_run(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation, uint64_t memory);
 void copy_resume(struct sim *s, uint32_t vm, uint32_t node);
 void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation); /* INCOMING */
+/* It runs, and is the cluster's from now on. */
+void copy_adopt(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation);
 void copy_pause(struct sim *s, uint32_t vm, uint32_t node, bool migrated);
 void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind);
 void copy_saved(struct sim *s, uint32_t vm, uint32_t node);
@@ -585,14 +587,15 @@ bool rules_bind(const struct model *m, const struct model_vm *vm);
 bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_why, size_t size);
 
 /* foreign.c: what an administrator does with libvirt, beside the cluster. */
-void foreign_add_running(struct sim *s, uint32_t node, bool start);
+enum add_how { ADD_OFF, ADD_AND_START, ADD_AND_ADOPT };
+void foreign_add_running(struct sim *s, uint32_t node, enum add_how how);
 void foreign_snapshot(struct sim *s, uint32_t vm, bool power);
-void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node);
+void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node, bool adopt);
 
 /* operator.c */
 bool sim_is_tight(const struct sim *s); /* VMs that fill the nodes */
 void sim_add_device(struct sim *s, uint32_t node);
-uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, bool start);
+uint64_t sim_add_vm(struct sim *s, uint32_t node, uint32_t number, enum add_how how);
 /* Another one, for one node: values[1] is its name. */
 struct cmd_device_add sim_device_for(const char *const values[2], const char *const *node);
 

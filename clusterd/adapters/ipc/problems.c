@@ -209,10 +209,12 @@ static void about_foreign(struct problems *p, const struct model_vm *vm) {
     const struct model *m = p->view->model;
     const struct model_node *node = model_node_by_id(m, vm->foreign.v[0]);
     const char *name = model_node_name(m, vm->foreign.v[0]);
-    char todo[256];
+    char todo[320];
     if (node && node->state == NODE_ONLINE) {
-        (void)snprintf(todo, sizeof(todo), "shut it down there: virsh shutdown %s, on %s", vm->name,
-                       name);
+        (void)snprintf(todo, sizeof(todo),
+                       "take it over as it runs: clusterctl vm adopt %s; or shut it down there: "
+                       "virsh shutdown %s, on %s",
+                       vm->name, vm->name, name);
     } else {
         (void)snprintf(todo, sizeof(todo),
                        "start clusterd on %s; or make sure that it is off, then: clusterctl node "

@@ -53,9 +53,11 @@ static const struct ipc_arg vm_add_args[] = {
     {"start", ARG_BOOL, false, AT(cmd_vm_add, start), 0},
     {"resources", ARG_AMOUNTS, false, AT(cmd_vm_add, resources), WIRE_MAX_RESOURCES},
     {"move_policy", ARG_MOVE_POLICY, false, AT(cmd_vm_add, move_policy), 0},
+    {"adopt", ARG_BOOL, false, AT(cmd_vm_add, adopt), 0},
 };
 static const struct ipc_arg vm_remove_args[] = {NAME(cmd_vm_remove, "vm", vm)};
-static const struct ipc_arg vm_start_args[] = {NAME(cmd_vm_start, "vm", vm)};
+static const struct ipc_arg vm_start_args[] = {
+    NAME(cmd_vm_start, "vm", vm), {"adopt", ARG_BOOL, false, AT(cmd_vm_start, adopt), 0}};
 static const struct ipc_arg vm_stop_args[] = {
     NAME(cmd_vm_stop, "vm", vm), {"force", ARG_BOOL, false, AT(cmd_vm_stop, force), 0}};
 static const struct ipc_arg vm_move_args[] = {

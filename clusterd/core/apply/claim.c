@@ -5,12 +5,13 @@
  *     VM_ADD ──► being asked: `unasked` holds the online nodes that have not answered
  *                  ├── VM_CLAIM "not here" of the last of them ──────────────► added
  *                  └── VM_CLAIM "it runs here", "cannot say"; a node leaves ─► removed again
+ *                      (one that is to be adopted runs on one node: adopt.c)
  *
  * Until all have answered the VM is OFF: nothing starts it, and nothing is destroyed for it
  * (executor). Nodes that are not online cannot be asked, so the person who adds the VM gets a
  * warning. When such a node comes, it reports what runs there before it counts as online. Every
  * node does so, too, when somebody starts the VM by hand. The node is then in the VM's `foreign`
- * list, and nothing starts the VM while that list has entries.
+ * list, and nothing starts the VM while that list has entries. A person may have it adopted.
  */
 #include "base/mutant.h"
 #include "core/apply/inside.h"
@@ -92,11 +93,14 @@ static void admit(struct apply *a, struct model_vm *vm) {
     set_text(a, &vm->reason, "");
     vm_touch(a, vm);
     bool start = vm->wanted == WANTED_RUNNING;
+    const char *next = vm->adopt ? " and will be taken over as it runs"
+                       : start   ? " and will be started"
+                                 : "";
     apply_event(a, SEVERITY_INFO, "vm-added", vm->name, "VM %s was added (%llu MB, %u vcpus%s%s)%s",
                 vm->name, (unsigned long long)vm->memory_mb, vm->vcpus, vm->resources.n ? ", " : "",
-                apply_resources_text(a, &vm->resources), start ? " and will be started" : "");
+                apply_resources_text(a, &vm->resources), next);
     if (start) {
-        begin_vm_operation(a, vm, OPERATION_START);
+        begin_vm_operation(a, vm, vm->adopt ? OPERATION_ADOPT : OPERATION_START);
     }
 }
 
@@ -112,17 +116,31 @@ static void refuse(struct apply *a, struct model_vm *vm, const char *message, co
     model_remove(&a->m->vms, vm);
 }
 
+/* It was to be adopted. */
+static void refuse_absent(struct apply *a, struct model_vm *vm) {
+    refuse(a, vm,
+           outbox_text(a->out, "VM %s runs on no node under libvirt: there is nothing to adopt",
+                       vm->name),
+           outbox_text(a->out,
+                       "virsh list on its node; or add it without --adopt: it is started "
+                       "by clusterctl vm start %s",
+                       vm->name));
+}
+
 void claims_ask(struct apply *a, struct model_vm *vm) {
     MODEL_EACH(model_node, node, &a->m->nodes) {
         if (node->state == NODE_ONLINE && ids_contain(&a->m->members, node->id)) {
             add_id(a, &vm->unasked, node->id);
         }
     }
-    if (vm->unasked.n == 0) {
+    if (vm->unasked.n == 0 && !vm->adopt) {
         admit(a, vm);
         return;
     }
     a->asking = vm->id;
+    if (vm->unasked.n == 0) {
+        refuse_absent(a, vm);
+    }
 }
 
 void claims_view(struct apply *a) {
@@ -144,6 +162,7 @@ void claims_node_off(struct apply *a, uint32_t node) {
     APPLY_EACH(model_vm, vm, &a->m->vms) {
         if (ids_contain(&vm->foreign, node)) {
             remove_id(a, &vm->foreign, node);
+            adoption_node_off(a, vm, node);
             vm_touch(a, vm);
         }
     }
@@ -164,8 +183,10 @@ bool claims_allow(struct apply *a, const struct model_vm *vm) {
         apply_refuse(a, REPLY_REFUSED,
                      outbox_text(a->out, "%s runs on %s under libvirt, not by the cluster",
                                  vm->name, name),
-                     outbox_text(a->out, "shut it down there first (virsh shutdown %s on %s)",
-                                 vm->name, name));
+                     outbox_text(a->out,
+                                 "clusterctl vm adopt %s takes it over as it runs; or shut it down "
+                                 "there first (virsh shutdown %s on %s)",
+                                 vm->name, vm->name, name));
         return false;
     }
     return true;
@@ -185,13 +206,16 @@ static void take_note(struct apply *a, struct model_vm *vm, const struct model_n
 
 static void answered(struct apply *a, struct model_vm *vm, const struct model_node *node,
                      const struct cmd_vm_claim *claim) {
-    if (claim->result == RESULT_OK && is_foreign_state(claim->state)) {
+    bool runs = claim->result == RESULT_OK && is_foreign_state(claim->state);
+    if (runs && !vm->adopt) {
         refuse(a, vm, outbox_text(a->out, "VM %s runs on %s under libvirt", vm->name, node->name),
-               outbox_text(a->out, "shut it down there first (virsh shutdown %s), then add it",
+               outbox_text(a->out,
+                           "add it with --adopt, which takes it over as it runs; or shut it down "
+                           "there first (virsh shutdown %s)",
                            vm->name));
         return;
     }
-    if (claim->result != RESULT_OK || claim->state != VM_STATE_OFF) {
+    if (!runs && (claim->result != RESULT_OK || claim->state != VM_STATE_OFF)) {
         refuse(a, vm,
                outbox_text(a->out, "%s: %s", node->name,
                            claim->reason[0] ? claim->reason
@@ -200,8 +224,21 @@ static void answered(struct apply *a, struct model_vm *vm, const struct model_no
         return;
     }
     remove_id(a, &vm->unasked, node->id);
+    if (runs && !ids_contain(&vm->foreign, node->id)) {
+        add_id(a, &vm->foreign, node->id);
+    }
     vm_touch(a, vm);
     if (vm->unasked.n > 0) {
+        return;
+    }
+    if (vm->adopt && vm->foreign.n == 0) {
+        refuse_absent(a, vm);
+        return;
+    }
+    const char *hint = "";
+    const char *obstacle = vm->adopt ? adoption_obstacle(a, vm, &hint) : NULL;
+    if (obstacle) {
+        refuse(a, vm, obstacle, hint);
         return;
     }
     struct apply_added *added = tell(a, vm, REPLY_OK);
@@ -214,21 +251,27 @@ static void answered(struct apply *a, struct model_vm *vm, const struct model_no
 
 /* A node reports, without being asked, that its libvirt runs the VM by itself. */
 static void told(struct apply *a, struct model_vm *vm, const struct model_node *node, bool runs) {
-    if (ids_contain(&vm->foreign, node->id) == runs) {
-        return;
+    if (ids_contain(&vm->foreign, node->id) == runs || (!runs && vm->state != VM_OFF)) {
+        return; /* of one that is being adopted, the order's end tells */
     }
     if (!runs) {
         remove_id(a, &vm->foreign, node->id);
         apply_event(a, SEVERITY_INFO, "vm-foreign", vm->name,
                     "%s no longer runs on %s under libvirt", vm->name, node->name);
+        if (vm->adopt) {
+            adoption_give_up(a, vm, outbox_text(a->out, "it no longer runs on %s", node->name));
+        }
     } else if (vm->state == VM_OFF) {
         add_id(a, &vm->foreign, node->id);
         const char *reason = outbox_text(a->out, "%s runs on %s under libvirt, not by the cluster",
                                          vm->name, node->name);
         apply_event(a, SEVERITY_WARNING, "vm-foreign", vm->name,
-                    "%s: it is left alone, and not started elsewhere; shut it down there (virsh "
-                    "shutdown %s)",
-                    reason, vm->name);
+                    "%s: it is left alone, and not started elsewhere; take it over (clusterctl vm "
+                    "adopt %s), or shut it down there (virsh shutdown %s)",
+                    reason, vm->name, vm->name);
+        if (vm->adopt) {
+            adoption_give_up(a, vm, reason); /* it runs twice */
+        }
         operation_vm_end(a, vm, OPERATION_FAILED, reason);
     }
     vm_touch(a, vm);

@@ -186,6 +186,19 @@ void claims_node_off(struct apply *a, uint32_t node);
 /* false: refused already, because the VM is still being added, or runs under libvirt somewhere. */
 bool claims_allow(struct apply *a, const struct model_vm *vm);
 
+/* ------------------------------------------------------------------------------- adopt.c ---- */
+
+/* It runs under libvirt on one node, and nothing stands in the way. */
+void adoption_begin(struct apply *a, struct model_vm *vm);
+/* Whether the order to adopt it there fits. */
+bool adoption_fits(const struct model *m, const struct model_vm *vm, uint32_t node);
+/* Why a VM that runs under libvirt somewhere cannot be adopted, and what to do; NULL: it can. */
+const char *adoption_obstacle(struct apply *a, const struct model_vm *vm, const char **ret_hint);
+/* The node on which it runs is off. */
+void adoption_node_off(struct apply *a, struct model_vm *vm, uint32_t node);
+/* It will not be adopted. A VM that is off stays so: whoever ran it by himself decides anew. */
+void adoption_give_up(struct apply *a, struct model_vm *vm, const char *reason);
+
 /* -------------------------------------------------------------------- checkpoint_phase.c ---- */
 
 void checkpoint_enter_phase(struct apply *a, struct model_journal *row,

@@ -101,6 +101,10 @@ static void found_nowhere(struct apply *a, struct model_vm *vm) {
     const char *reason =
         vm->unclear ? outbox_text(a->out, "%s", vm->reason) : "it was found to run nowhere";
     apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
+    if (vm->unclear == ORDER_ADOPT) {
+        adoption_give_up(a, vm, reason);
+        return;
+    }
     const struct order_spec *ended = order_spec(vm->unclear);
     enum order_lost lost = ended ? (enum order_lost)ended->lost : LOST_NOT;
     if (lost == LOST_AVOIDED) {

@@ -23,8 +23,9 @@ static struct vm_stay *last_of(const struct model_vm *vm) {
 }
 
 /* "live move", "start", ...: how a VM comes to run that was in that state. */
-static const char *way_from(enum vm_state was) {
-    return was == VM_MIGRATING   ? "live move"
+static const char *way_from(const struct model_vm *vm, enum vm_state was) {
+    return vm->adopt             ? "adopted as it ran"
+           : was == VM_MIGRATING ? "live move"
            : was == VM_RESTORING ? "quick move"
            : was == VM_RESOLVING ? "found by asking libvirt"
                                  : "start";
@@ -43,7 +44,8 @@ static const char *asked_by(struct apply *a, const struct model_vm *vm) {
         return op->cause == CAUSE_PERSON
                    ? "asked for"
                    : outbox_text(a->out, "by the cluster%s%s", op->why[0] ? ": " : "", op->why);
-    case OPERATION_START: return "asked for";
+    case OPERATION_START:
+    case OPERATION_ADOPT: return "asked for";
     default: return "by the cluster";
     }
 }
@@ -73,7 +75,7 @@ static void begin_stay(struct apply *a, struct model_vm *vm, enum vm_state was) 
         .node = model_node_name(a->m, vm->owner),
         .from_ms = a->time_ms,
         .operation = vm->operation,
-        .began = outbox_text(a->out, "%s, %s", way_from(was), asked_by(a, vm)),
+        .began = outbox_text(a->out, "%s, %s", way_from(vm, was), asked_by(a, vm)),
         .ended = "",
     };
     int err = wire_copy(&vm_stay_record, &stay, &more[vm->stays.n]);

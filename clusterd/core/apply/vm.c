@@ -56,7 +56,8 @@ static int vm_fill(struct model_vm *vm, const struct cmd_vm_add *add) {
         .volumes = add->volumes,
         .priority = add->priority,
         .mobility = add->mobility,
-        .wanted = add->start ? WANTED_RUNNING : WANTED_STOPPED,
+        .wanted = add->start || add->adopt ? WANTED_RUNNING : WANTED_STOPPED,
+        .adopt = add->adopt,
         .move_policy = add->move_policy,
         .state = VM_OFF,
         .state_file = "",
@@ -122,9 +123,46 @@ void apply_vm_remove(struct apply *a, const void *command) {
     model_remove(&a->m->vms, vm);
 }
 
+static bool may_be_adopted(struct apply *a, struct model_vm *vm) {
+    const char *hint = "";
+    if (vm->unasked.n) {
+        return claims_allow(a, vm);
+    }
+    if (vm->foreign.n == 0) {
+        const char *what =
+            vm->state == VM_OFF ? "runs on no node under libvirt" : "is the cluster's already";
+        hint = vm->state == VM_OFF
+                   ? outbox_text(a->out, "clusterctl vm start %s starts it", vm->name)
+                   : outbox_text(a->out, "clusterctl vm show %s says where it is", vm->name);
+        apply_refuse(a, REPLY_REFUSED, outbox_text(a->out, "%s %s", vm->name, what), hint);
+        return false;
+    }
+    const char *obstacle = adoption_obstacle(a, vm, &hint);
+    if (obstacle) {
+        apply_refuse(a, REPLY_REFUSED, obstacle, hint);
+        return false;
+    }
+    return disks_allow(a, vm) && storage_allows_start(a, vm);
+}
+
+static void start_adopting(struct apply *a, struct model_vm *vm) {
+    if (!may_be_adopted(a, vm)) {
+        return;
+    }
+    if (vm->adopt && vm->operation) {
+        a->operation = vm->operation;
+        return;
+    }
+    adoption_begin(a, vm);
+}
+
 void apply_vm_start(struct apply *a, const void *command) {
     const struct cmd_vm_start *start = command;
     struct model_vm *vm = find_vm(a, start->vm);
+    if (vm && start->adopt) {
+        start_adopting(a, vm);
+        return;
+    }
     if (!vm || !claims_allow(a, vm) || !disks_allow(a, vm) || !storage_allows_start(a, vm)) {
         return;
     }
@@ -170,6 +208,7 @@ void apply_vm_stop(struct apply *a, const void *command) {
         return; /* it is off; its files may be on the move, and that is not what was asked for */
     }
     vm->wanted = WANTED_STOPPED;
+    vm->adopt = vm->adopt && vm->state != VM_OFF; /* what has been ordered comes to its end */
     vm->stop_force = stop->force;
     vm->return_to = 0;
     vm_forget_failures(a, vm);

@@ -107,6 +107,8 @@ void vm_set_running(struct apply *a, struct model_vm *vm, uint32_t owner) {
         vm->wanted = WANTED_RUNNING;
     }
     vm_set_state(a, vm, VM_RUNNING);
+    vm->adopt = 0;
+    set_ids(a, &vm->foreign, NULL, 0);
 }
 
 void vm_set_resolving(struct apply *a, struct model_vm *vm) {

@@ -83,7 +83,7 @@ static int answer(struct core *c, const struct model_vm *vm) {
 static int compare(struct core *c, const struct model_vm *vm) {
     const struct domain *d = executor_domain(c, vm->uuid);
     bool runs = d && d->state != VM_STATE_OFF && executor_leaves_alone(d, vm);
-    if (runs == ids_contain(&vm->foreign, c->self)) {
+    if (runs == ids_contain(&vm->foreign, c->self) || vm->order == ORDER_ADOPT) {
         return 0;
     }
     struct begun *begun = executor_begun(c, vm->id);

@@ -183,7 +183,7 @@ WIRE_STRUCT(vm_stay);
     F(S, U32, retries, 0)      /* which makes so many */                                              \
     F(S, U64, added, 0)        /* log index of its VM_ADD: our copies have no lower generation */     \
     F(S, IDS, unasked, WIRE_MAX_NODES) /* being added: nodes that have not yet answered */            \
-    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF: libvirt runs it there; not started by us */            \
+    F(S, IDS, foreign, WIRE_MAX_NODES) /* OFF, being adopted: libvirt runs it there by itself */      \
     F(S, STR, other_disks, WIRE_MAX_TEXT) /* disks that differ from its definition; "": none */       \
     F(S, STR, machine, WIRE_MAX_NAME) /* as in the definition: may be an alias, or "" */              \
     F(S, STR, arch, WIRE_MAX_NAME)                                                                    \
@@ -192,7 +192,8 @@ WIRE_STRUCT(vm_stay);
     F(S, U8, move_policy, 0)   /* enum vm_move_policy */                                              \
     F(S, U32, shut_down_by, 0) /* STOPPING, OFF: by the drain of that node; resume starts it */       \
     F(S, LIST, stays, vm_stay) /* where it ran, oldest first; see apply/stay.c */                     \
-    F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* bridges and networks that its node must have */
+    F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* bridges and networks that its node must have */     \
+    F(S, U8, adopt, 1)         /* the one node in `foreign` is to hand its copy over */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \

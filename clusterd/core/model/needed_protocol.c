@@ -13,7 +13,7 @@
 /* Of a live move: its downtime, bandwidth, and what else; what a drain does with a VM; that a VM is
  * added as one that never moves live, as one with a TPM is: earlier agents would keep that on their
  * own disks; which networks it needs, and which a node has; what libvirt says of a source that is
- * off. */
+ * off; that a VM is adopted. */
 enum { PROTOCOL_CHOICES = 5 };
 
 uint32_t version_of_command(uint32_t type, const void *command) {
@@ -25,6 +25,10 @@ uint32_t version_of_command(uint32_t type, const void *command) {
     }
     if (type == COMMAND_VM_ORDER && order_on_files(((const struct cmd_vm_order *)command)->kind)) {
         since = command_since(COMMAND_VM_STORAGE);
+    }
+    if ((type == COMMAND_VM_ORDER && ((const struct cmd_vm_order *)command)->kind == ORDER_ADOPT) ||
+        (type == COMMAND_VM_START && ((const struct cmd_vm_start *)command)->adopt)) {
+        since = PROTOCOL_CHOICES;
     }
     if (type == COMMAND_VM_MOVE) {
         const struct cmd_vm_move *move = command;
@@ -48,7 +52,8 @@ uint32_t version_of_command(uint32_t type, const void *command) {
     }
     if (type == COMMAND_VM_ADD) {
         const struct cmd_vm_add *add = command;
-        since = add->move_policy || add->mobility || add->networks.n ? PROTOCOL_CHOICES : since;
+        bool chosen = add->move_policy || add->mobility || add->networks.n || add->adopt;
+        since = chosen ? PROTOCOL_CHOICES : since;
     }
     if (type == COMMAND_NODE_REPORT && ((const struct cmd_node_report *)command)->networks.n) {
         since = PROTOCOL_CHOICES;

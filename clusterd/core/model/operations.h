@@ -30,7 +30,8 @@
     X(STORAGE, 9, "storage move", OPERATION_WITH_VMS | OPERATION_CANCELS)                          \
     X(CHECKPOINT, 10, "checkpoint", OPERATION_WITH_VMS)                                            \
     X(REVERT,  11, "revert",  OPERATION_WITH_VMS)                                                  \
-    X(CHECKPOINT_REMOVE, 12, "checkpoint removal", OPERATION_WITH_VMS)
+    X(CHECKPOINT_REMOVE, 12, "checkpoint removal", OPERATION_WITH_VMS)                             \
+    X(ADOPT,   13, "adoption", OPERATION_WITH_VMS)
 /* clang-format on */
 
 enum operation_kind {

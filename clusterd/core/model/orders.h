@@ -81,7 +81,10 @@
                ORDER_ON_FILES | ORDER_BY_OWNER)                                                    \
     X(FORGET_LIVE, forget_live, "removal of a checkpoint of the running VM",                       \
                "checkpoint-remove-live", start_timeout_ms, RUNNING, RUNNING, NOWHERE, UNKNOWN, NOT, AUTO,\
-               ORDER_ON_FILES | ORDER_BY_OWNER)
+               ORDER_ON_FILES | ORDER_BY_OWNER)                                                    \
+    /* what libvirt runs by itself becomes the cluster's copy; it does not notice */               \
+    X(ADOPT,   adopt,   "adoption", "adopt",     start_timeout_ms,   OFF,       STARTING,          \
+               ON_NODE,   OFF,     NOT,     AUTO,  ORDER_WITH_DEFINITION)
 /* clang-format on */
 
 enum order_kind {

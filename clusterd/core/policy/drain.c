@@ -114,8 +114,9 @@ static uint32_t to_be_drained(struct core *c, const struct model_node *node,
     MODEL_EACH(model_vm, vm, &c->model.vms) {
         bool on_its_way = vm->saved_on == node->id && vm->operation; /* and may come back */
         bool unseen = MUTANT(empty_unchecked) && vm->shut_down_by == node->id;
-        bool foreign = ids_contain(&vm->foreign, node->id);
-        if ((!model_vm_may_run_on(vm, node->id) && !on_its_way && !foreign) || unseen) {
+        bool foreign = ids_contain(&vm->foreign, node->id) && !vm->adopt;
+        bool adopted = ids_contain(&vm->foreign, node->id) && vm->adopt; /* and leaves then */
+        if ((!model_vm_may_run_on(vm, node->id) && !on_its_way && !foreign && !adopted) || unseen) {
             continue;
         }
         ret_rest->names = and_name(c, ret_rest, vm->name);
