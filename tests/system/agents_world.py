@@ -94,7 +94,7 @@ class Agent:
     def progress(self):
         return [line["progress"] for _, line in self.lines if "progress" in line]
 
-    def wait_line(self, accept, timeout_s=20):
+    def wait_line(self, accept, timeout_s=60):
         """The next line that is accepted, with the time it came."""
         deadline = time.monotonic() + timeout_s
         seen = []
@@ -108,7 +108,7 @@ class Agent:
                 return entry
             seen.append(entry[1])
 
-    def wait_event(self, event, name, timeout_s=20):
+    def wait_event(self, event, name, timeout_s=60):
         return self.wait_line(lambda line: line.get("event") == event and line.get("name") == name, timeout_s)
 
 
@@ -225,7 +225,7 @@ def clean_world(shared):
     shared.clean()
 
 
-def wait_until(condition, timeout_s=20):
+def wait_until(condition, timeout_s=60):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -128,7 +128,7 @@ class Follower(threading.Thread):
         with self._changed:
             return self._changed.wait_for(condition, timeout_s)
 
-    def wait_ticks(self, name, count=1, since=None, timeout_s=30):
+    def wait_ticks(self, name, count=1, since=None, timeout_s=60):
         """Waits for `count` ticks after `since` (default: now); returns the time of the last of them, or None."""
         since = time.monotonic() if since is None else since
         track = self.track(name)
