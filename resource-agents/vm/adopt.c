@@ -209,9 +209,7 @@ static int set_mark(struct operation *operation, struct definition *runs) {
                "%s on %s: libvirt cannot mark it as the cluster's: %s", operation->params->name,
                ocf_node(), host_error());
     host_settle(operation);
-    bool ours = operation->report.state == AGENT_VM_RUNNING &&
-                operation->report.generation == operation->params->generation;
-    return ours ? 0 : -EIO;
+    return operation->report.generation == operation->params->generation ? 0 : -EIO;
 }
 
 /* It is adopted in any case: what is left of libvirt's own definition is only worth a note. */
@@ -233,12 +231,12 @@ static void make_transient(struct operation *operation, char *note, size_t size)
     }
 }
 
+/* The state is what was found: it may be paused by now. Then it is the cluster's all the same. */
 static void end(struct operation *operation) {
     struct report *report = &operation->report;
     char note[512] = "";
 
     make_transient(operation, note, sizeof(note));
-    report->state = AGENT_VM_RUNNING;
     report->generation = operation->params->generation;
     host_machine(operation->domain, report->machine);
     report_set(report, VM_OK, "%s", note);
@@ -257,9 +255,6 @@ static void judge_marked(struct operation *operation, const char *text) {
                    "%s cannot be taken over as generation %" PRIu64 ": it is on %s, %s, with "
                    "generation %" PRIu64,
                    params->name, params->generation, ocf_node(), text, report->generation);
-    } else if (report->state != AGENT_VM_RUNNING) {
-        report_set(report, VM_FAILED, "%s was taken over on %s, and is now %s (virsh resume %s)",
-                   params->name, ocf_node(), text, params->name);
     } else if (operation_may_begin(operation, "its adoption")) {
         end(operation);
     }
