@@ -110,6 +110,8 @@ const struct option_info option_infos[OPTION_COUNT] = {
                           "send at most NUMBER Mbit/s (default: migrate_bandwidth_mbps)"},
     [OPTION_IF_NOT_CONVERGING] = {"if-not-converging", 0, WORD_CONVERGENCE,
                                   "if the guest dirties its memory too fast: abort, or suspend it"},
+    [OPTION_ADOPT] = {"adopt", 0, WORD_NONE,
+                      "libvirt on a node runs it already: take it over without stopping it"},
     [OPTION_STOP] = {"stop", 0, WORD_NONE, "shut the VM down first, if it runs"},
 };
 

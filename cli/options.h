@@ -109,6 +109,7 @@ enum option_id {
     OPTION_SHARED,
     OPTION_REMOVE_SOURCE,
     OPTION_STOP,
+    OPTION_ADOPT,
     OPTION_COUNT
 };
 

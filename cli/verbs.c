@@ -66,13 +66,14 @@ const struct verb verbs[] = {
     {"vm", "show", {WORD_VM}, {{0}}, NULL, "show the details of a VM", NULL, command_vm_show},
     {"vm", "add", {WORD_FILE},
      {{OPT(NAME), OPT(PRIORITY), OPT(MOVE_POLICY), OPT(POSSIBLE), OPT(PREFERRED),
-     OPT(RESOURCE), OPT(START), OPT(NO_WAIT)}}, NULL,
+     OPT(RESOURCE), OPT(START), OPT(ADOPT), OPT(NO_WAIT)}}, NULL,
      "define a VM from libvirt's domain XML",
      "FILE is a domain definition as `virsh dumpxml` writes it; - reads standard input. A VM "
      "that could not run on another node is refused, and the element is named: all disks must "
      "be on volumes of the cluster, and devices of a single host are not allowed. A "
      "definition without a UUID gets one. The definition is stored in the cluster's database; "
-     "the file is not needed afterwards.", command_vm_add},
+     "the file is not needed afterwards. With --adopt, libvirt on a node runs the VM already, with "
+     "these disks: the cluster takes it over there, and the guest goes on.", command_vm_add},
     {"vm", "set", {WORD_VM},
      {{OPT(PRIORITY), OPT(AUTO_START), OPT(MOBILITY), OPT(MOVE_POLICY), OPT(POSSIBLE),
      OPT(PREFERRED), OPT(RESOURCE), OPT(MAX_DOWNTIME), OPT(ACCEPT_DISKS), OPT(NO_WAIT)}}, NULL,
@@ -88,6 +89,11 @@ const struct verb verbs[] = {
      "Its disks are kept.", command_vm_remove},
     {"vm", "start", {WORD_VM}, {{OPT(NO_WAIT)}}, NULL,
      "start a VM on the best node, and keep it running", NULL, command_vm_start},
+    {"vm", "adopt", {WORD_VM}, {{OPT(NO_WAIT)}}, NULL,
+     "take over a VM that libvirt on a node runs already",
+     "The VM is one of the cluster, but somebody has started it with libvirt on a node, with the "
+     "disks of its definition. The guest goes on, and the cluster keeps it running from then on; "
+     "libvirt's own definition of it is removed.", command_vm_adopt},
     {"vm", "stop", {WORD_VM}, {{OPT(FORCE), OPT(NO_WAIT)}}, NULL,
      "shut a VM down, and keep it stopped",
      "The guest is asked to shut down, and powered off if it has not done so in stop_grace_ms.",
@@ -120,9 +126,10 @@ const struct verb verbs[] = {
      OPT(MOVE_POLICY), OPT(POSSIBLE), OPT(PREFERRED), OPT(RESOURCE), OPT(START), OPT(DRY_RUN), OPT(NO_WAIT)}},
      "--storage DEST [--disk TARGET=PATH]... [--node NODE]",
      "bring a VM from a libvirt host outside into the cluster",
-     "NAME is a VM of the host at URI, and is off. Its files are copied to a volume, through "
-     "libvirt on this node or on NODE; then the VM is added as `vm add` does. The former files "
-     "are kept, unless --remove-source is given.", command_vm_import},
+     "NAME is a VM of the host at URI. Its files are copied to a volume, through libvirt on this "
+     "node or on NODE; then the VM is added as `vm add` does. If it runs, it moves live: the guest "
+     "goes on, and is the cluster's at the end. The former files are kept, unless --remove-source "
+     "is given.", command_vm_import},
     {"vm", "export", {WORD_VM},
      {{OPT(TO), OPT(STORAGE), OPT(DISK), OPT(SHARED), OPT(NODE), OPT(REMOVE_SOURCE),
      OPT(DRY_RUN)}},

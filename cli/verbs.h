@@ -76,6 +76,7 @@ int command_checkpoint_revert(struct cli *cli, char **words);
 int command_checkpoint_remove(struct cli *cli, char **words);
 int command_vm_add(struct cli *cli, char **words);
 int command_vm_remove(struct cli *cli, char **words);
+int command_vm_adopt(struct cli *cli, char **words);
 int command_vm_start(struct cli *cli, char **words);
 int command_vm_stop(struct cli *cli, char **words);
 int command_vm_move(struct cli *cli, char **words);

@@ -112,6 +112,14 @@ int command_vm_start(struct cli *cli, char **words) {
     return cli_change(cli, "vm.start", name_vm(words[0]), done);
 }
 
+int command_vm_adopt(struct cli *cli, char **words) {
+    char done[160];
+    json_t *arguments = name_vm(words[0]);
+    json_object_set_new(arguments, "adopt", json_true());
+    snprintf(done, sizeof(done), "%s runs", words[0]);
+    return cli_change(cli, "vm.start", arguments, done);
+}
+
 int command_vm_stop(struct cli *cli, char **words) {
     char done[160];
     json_t *arguments = name_vm(words[0]);

@@ -188,14 +188,15 @@ static int validate(struct cli *cli, const char *path, const char *xml, const ch
     return CLI_DONE;
 }
 
-static int add(struct cli *cli, const char *xml, json_t *needs) {
+static int add(struct cli *cli, const char *xml, json_t *needs, enum vm_add_as as) {
     json_auto *possible = NULL;
     json_auto *preferred = NULL;
     int64_t priority = 0;
     char done[200];
     const char *name = json_text(needs, "name");
     const char *priority_text = options_value(&cli->options, OPTION_PRIORITY);
-    bool start = options_given(&cli->options, OPTION_START);
+    bool adopt = as == VM_ADD_ADOPTED; /* then it runs, whatever --start says */
+    bool start = !adopt && options_given(&cli->options, OPTION_START);
     if (priority_text != NULL &&
         text_parse_number(priority_text, 0, WIRE_MAX_PRIORITY, &priority) < 0) {
         return cli_fail_usage(cli, "vm add", "--priority %s is not a number from 0 to %d",
@@ -215,6 +216,9 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
         return cli_fail(cli, CLI_REFUSED, "save the file as UTF-8",
                         "vm add: the definition of %s is not UTF-8 text", name);
     }
+    if (adopt) {
+        json_object_set_new(arguments, "adopt", json_true());
+    }
     code = cli_resources(cli, "vm add", arguments);
     if (code == CLI_DONE) {
         code = set_move_policy(cli, "vm add", arguments);
@@ -223,8 +227,8 @@ static int add(struct cli *cli, const char *xml, json_t *needs) {
         json_decref(arguments);
         return code;
     }
-    snprintf(done, sizeof(done), "VM %s has been added; start it with: clusterctl vm start %s",
-             name, name);
+    snprintf(done, sizeof(done), "VM %s has been added%s%s", name,
+             adopt ? "" : "; start it with: clusterctl vm start ", adopt ? "" : name);
     return cli_change(cli, "vm.add", arguments, done);
 }
 
@@ -242,7 +246,7 @@ int vm_add_check(struct cli *cli, const char *title, const char *xml, json_t **r
     return validate(cli, title, xml, volumes, ret_answer);
 }
 
-int vm_add_definition(struct cli *cli, const char *title, char **xml) {
+int vm_add_definition(struct cli *cli, const char *title, char **xml, enum vm_add_as as) {
     json_auto *answer = NULL;
     json_auto *macs = NULL;
     int code = complete_definition(cli, title, xml);
@@ -257,15 +261,24 @@ int vm_add_definition(struct cli *cli, const char *title, char **xml) {
     }
     show_findings("warning", json_object_get(answer, "warnings"), 0);
     show_findings("note", macs, 0);
-    return add(cli, *xml, json_object_get(answer, "needs"));
+    return add(cli, *xml, json_object_get(answer, "needs"), as);
 }
 
 int command_vm_add(struct cli *cli, char **words) {
     const char *title = strcmp(words[0], "-") == 0 ? "standard input" : words[0];
+    bool adopt = options_given(&cli->options, OPTION_ADOPT);
+    if (adopt && options_given(&cli->options, OPTION_START)) {
+        return cli_fail_usage(cli, "vm add",
+                              "vm add: --adopt and --start exclude each other: what is taken over "
+                              "runs already");
+    }
     text_auto *xml = malloc(WIRE_MAX_XML + 2);
     if (xml == NULL) {
         return cli_fail(cli, CLI_FAILED, NULL, "vm add: out of memory");
     }
     int code = read_definition(cli, words[0], xml);
-    return code == CLI_DONE ? vm_add_definition(cli, title, &xml) : code;
+    if (code != CLI_DONE) {
+        return code;
+    }
+    return vm_add_definition(cli, title, &xml, adopt ? VM_ADD_ADOPTED : VM_ADD_OFF);
 }

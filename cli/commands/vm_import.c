@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clusterctl vm import: a VM of a libvirt host outside comes into the cluster, while it is off.
+ * clusterctl vm import: a VM of a libvirt host outside comes into the cluster, off or live.
  *
  *     volume.list
  *       -> agent `vm host-move`, as a dry run: which file goes where, and the definition afterwards
  *       -> agent `vm validate-all` of that definition: could it be highly available?
  *       -> agent `vm host-move`: to libvirt on a node, with its files on the volume
- *       -> vm.add
- *       -> agent `vm host-forget`: the node's libvirt forgets it
+ *       -> vm.add; of a VM that runs, with "adopt": the cluster takes it over on the node
+ *       -> agent `vm host-forget`: the node's libvirt forgets it; the adoption has seen to that
  *
- * It is off all the time. Before vm.add it is a VM of libvirt on the node, which only a person
- * starts. Afterwards the cluster starts it, and does not while a person runs it on a node.
+ * A VM that is off is so all the time. Before vm.add it is a VM of libvirt on the node, which only
+ * a person starts. Afterwards the cluster starts it, and does not while a person runs it on a node.
+ * A VM that runs goes on all the time: on its host, then under libvirt on the node, then there as
+ * the cluster's.
  */
 #include "cli.h"
 #include "commands/vm_add.h"
@@ -36,6 +38,7 @@ struct import {
     char *xml;                   /* owned; the definition that it will have */
     json_t *volumes;             /* owned: the answer of volume.list */
     json_t *plan;                /* owned: which files would move where */
+    bool live;                   /* it runs, and goes on */
 };
 
 static void release(struct import *import) {
@@ -86,16 +89,36 @@ static int make_plan(struct cli *cli, struct import *import) {
         return code;
     }
     import->plan = json_incref(json_object_get(answer, "plan"));
-    if (strcmp(json_text(import->plan, "how"), "off") != 0) {
-        return cli_fail(cli, CLI_REFUSED, "shut it down first: virsh shutdown VM",
-                        COMMAND ": %s runs on %s; it is imported while it is off", import->vm,
-                        json_text(import->plan, "from"));
-    }
+    import->live = strcmp(json_text(import->plan, "how"), "live") == 0;
     import->xml = strdup(json_text(answer, "definition"));
     if (import->xml == NULL) {
         return cli_fail(cli, CLI_FAILED, NULL, COMMAND ": out of memory");
     }
     return vm_add_check(cli, import->vm, import->xml, &needs);
+}
+
+/* The cluster may have accepted it, and have failed to take it over. Silent. */
+static bool is_in_cluster(struct cli *cli, const char *vm) {
+    json_auto *answer = NULL;
+    return cli->ipc != NULL &&
+           cli_try_request(cli, "vm.show", json_pack("{s:s}", "vm", vm), &answer) == 0 &&
+           json_flag(answer, "ok");
+}
+
+/* The VM has moved, but is not what it should be. Where is it, and what to type? */
+static void say_where(struct cli *cli, const struct import *import) {
+    if (import->live && is_in_cluster(cli, import->vm)) {
+        fprintf(stderr,
+                "clusterctl: %s runs on the node, and is a VM of the cluster, which has not taken "
+                "it over; try it again with: clusterctl vm adopt %s\n",
+                import->vm, import->vm);
+        return;
+    }
+    fprintf(stderr,
+            "clusterctl: %s %s, and a VM of libvirt on the node now; add it with: virsh -c %s "
+            "dumpxml --inactive --security-info %s | clusterctl vm add -%s\n",
+            import->vm, import->live ? "runs" : "is off", import->node_uri, import->vm,
+            import->live ? " --adopt" : "");
 }
 
 static int carry_out(struct cli *cli, struct import *import) {
@@ -105,16 +128,14 @@ static int carry_out(struct cli *cli, struct import *import) {
     if (code != CLI_DONE) {
         return code;
     }
-    code = vm_add_definition(cli, import->vm, &import->xml);
+    code = vm_add_definition(cli, import->vm, &import->xml,
+                             import->live ? VM_ADD_ADOPTED : VM_ADD_OFF);
     if (code != CLI_DONE) {
-        fprintf(stderr,
-                "clusterctl: %s is off, and a VM of libvirt on the node now; add it with: virsh -c "
-                "%s dumpxml --inactive --security-info %s | clusterctl vm add -\n",
-                import->vm, import->node_uri, import->vm);
-        return code;
+        say_where(cli, import);
+    } else if (!import->live) {
+        vm_hosts_forget(cli, COMMAND, import->node_uri, import->vm);
     }
-    vm_hosts_forget(cli, COMMAND, import->node_uri, import->vm);
-    return CLI_DONE;
+    return code;
 }
 
 int command_vm_import(struct cli *cli, char **words) {

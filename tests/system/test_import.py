@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A VM of a libvirt host outside comes into the cluster. The host that is played by n3's libvirt knows nothing of the cluster."""
+"""A VM of a libvirt host outside comes into the cluster, off or live. The host that is played by n3's libvirt knows nothing of the cluster."""
 
 import os
 
-from labkit import guests, settings as lab_settings
+from labkit import console, guests, settings as lab_settings
 from support.cluster import Cluster
 
-CLUSTER = Cluster("sysimport", {"a": []}, nodes=3)
+CLUSTER = Cluster("sysimport", {"a": []}, nodes=3, shared_locks=False)
 
 DONE, USAGE, REFUSED = 0, 2, 3
 FROM = "qemu+tls://n3/system"
@@ -38,10 +38,6 @@ def test_import(cluster):
     said = cluster.try_ctl(*words[:5], "/var/tmp", "--node", "n1")
     assert said.returncode == REFUSED and "cannot be made highly available" in said.stderr, said
 
-    cluster.lab.check("n3", ["virsh", "start", "imp"])
-    said = cluster.try_ctl(*words, *disk)
-    assert said.returncode == REFUSED and "it is imported while it is off" in said.stderr, said
-    cluster.lab.check("n3", ["virsh", "destroy", "imp"])
     said = cluster.try_ctl(*words, *disk, "--dry-run")
     assert said.returncode == DONE and "imp/disk.raw" in said.stdout
     assert not os.path.exists(cluster.lab.volume_path("imp", "disk.raw"))
@@ -57,6 +53,39 @@ def test_import(cluster):
     assert said.returncode == REFUSED and "has a VM imp already" in said.stderr, said
     cluster.verdict()
     cluster.remove("imp")
+
+
+def test_import_of_a_running_vm(cluster):
+    """It moves live, is taken over, and its guest does not notice."""
+    outside(cluster, "run", exclusive=True)
+    os.makedirs(cluster.lab.volume_path("run"), exist_ok=True)
+    cluster.lab.check("n3", ["virsh", "start", "run"])
+    cluster.until("run counts", lambda: console.read(cluster.lab, "run").ticks > 3)
+    words = ("vm", "import", FROM, "run", "--storage", f"{lab_settings.VOLUME_PATH}/run", "--node", "n1",
+             "--disk", f"vda={lab_settings.VOLUME_PATH}/run/disk.raw")
+    said = cluster.try_ctl(*words, "--dry-run")
+    assert said.returncode == DONE and "run/disk.raw" in said.stdout, said
+    assert not os.path.exists(cluster.lab.volume_path("run", "disk.raw"))
+    assert libvirt_knows(cluster, "n3", "run") and not libvirt_knows(cluster, "n1", "run")
+
+    ticks = console.read(cluster.lab, "run").ticks
+    said = cluster.try_ctl(*words, "--remove-source", "--priority", "7", timeout_s=180)
+    assert said.returncode == DONE, said
+    cluster.added.add("run")
+    shown = cluster.ask("vm", "show", "run")["vm"]
+    assert (shown["state"], shown["owner"], shown["wanted"], shown["priority"]) == ("running", "n1", "running", 7), shown
+    assert not libvirt_knows(cluster, "n3", "run") and cluster.lab.run("n3", ["ls", OUTSIDE]).stdout == ""
+    assert "run" not in cluster.lab.check("n1", ["virsh", "list", "--all", "--persistent", "--name"]).split()
+    cluster.until("run counts on", lambda: console.read(cluster.lab, "run").ticks > ticks + 3)
+
+    # It is a VM of the cluster as any other.
+    cluster.ctl("vm", "move", "run", "--to", "n2", "--live")
+    assert cluster.where()["run"] == "n2"
+    written = guests.read_disk(cluster.lab, "run").sequence
+    cluster.until("run writes to its new disk", lambda: guests.read_disk(cluster.lab, "run").sequence > written)
+    assert guests.read_disk(cluster.lab, "run").boots == 1
+    cluster.verdict()
+    cluster.remove("run")
 
 
 def test_export(cluster):

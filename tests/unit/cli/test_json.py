@@ -42,8 +42,8 @@ CHANGES = {
 # What is followed is followed line by line, and cancelling does not wait.
 OTHERS = {"operation.cancel": ["operation", "cancel", "12"]}
 # What is no verb of the daemon; test_bundle.py, test_plan.py, test_vm_hosts.py, test_vm_export.py,
-# test_vm_import.py and test_checkpoint.py have them.
-LOCAL = {"support-bundle", "plan", "host.inspect", "vm.export", "vm.import", "vm.checkpoint"}
+# test_vm_import.py, test_checkpoint.py and test_operations.py have them.
+LOCAL = {"support-bundle", "plan", "host.inspect", "vm.export", "vm.import", "vm.checkpoint", "vm.adopt"}
 
 
 def golden(verb):

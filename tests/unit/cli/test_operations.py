@@ -273,6 +273,7 @@ def test_a_dry_run_that_finds_no_place_ends_as_the_command_would(cluster):
      {"verb": "vm.move", "vm": "web1", "to": "n2", "mode": "auto", "max_downtime_ms": 80, "bandwidth_mbps": 400,
       "if_not_converging": "suspend"}),
     (["vm", "start", "web1"], {"verb": "vm.start", "vm": "web1"}),
+    (["vm", "adopt", "web1"], {"verb": "vm.start", "vm": "web1", "adopt": True}),
     (["vm", "stop", "web1"], {"verb": "vm.stop", "vm": "web1", "force": False}),
     (["vm", "stop", "web1", "--force"], {"verb": "vm.stop", "vm": "web1", "force": True}),
     (["vm", "remove", "web1", "--yes"], {"verb": "vm.remove", "vm": "web1"}),

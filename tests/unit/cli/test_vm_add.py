@@ -99,6 +99,21 @@ def test_a_start_is_waited_for(cluster, add):
     assert done.stdout == "web1: on n2, done in 420 ms\nstart web1 done in 2.3 s\n"
 
 
+def test_what_runs_is_taken_over(cluster, add):
+    adopted = operation("done", vm_state("web1", "done", source=None, target="n2", mode="auto", total_ms=420), kind="start",
+                        subject="web1")
+    cluster.serve(VOLUMES, ok("vm.add", operation=12, times=1), ok("operation.show", operation=adopted), ok("vm.add", operation=0))
+    assert add(WITH_UUID, "--adopt").returncode == 0
+    sent = next(request for request in cluster.requests if request["verb"] == "vm.add")
+    assert (sent["adopt"], sent["start"]) == (True, False)
+    assert add(WITH_UUID, "--adopt", "--no-wait").stdout == "VM web1 has been added\n"
+
+
+def test_what_runs_cannot_be_started(cluster, add):
+    done = add(WITH_UUID, "--adopt", "--start")
+    assert done.returncode == 2 and "--adopt and --start exclude each other" in done.stderr, done
+
+
 def test_a_missing_uuid_is_made_and_nothing_else_changes(cluster, add):
     cluster.serve(VOLUMES, ok("vm.add", operation=0))
     uuids = set()

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from harness import ok
+from harness import error, ok
 from test_vm_add import VOLUMES
 
 AGENT = """#!/usr/bin/python3 -B
@@ -62,8 +62,29 @@ def test_import(cluster, run):
     assert "imp" not in done.stderr and "web: h9 -> n1, off, done in 900 ms" in done.stdout
 
 
+def test_what_runs_is_taken_over(cluster, run):
+    cluster.serve(*LISTS, VOLUMES, VOLUMES, ok("vm.add", operation=0))
+    done = run(*WORDS, "--start", "--priority", "7", "--no-wait", how="live")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run.actions() == ["host-move?", "validate-all", "host-move", "validate-all"]
+    added = cluster.requests[-1]
+    assert (added["verb"], added["adopt"], added["start"], added["priority"]) == ("vm.add", True, False, 7)
+    assert "web: h9 -> n1, live, done in 900 ms" in done.stdout
+
+
+@pytest.mark.parametrize("shown, advice", [
+    (error("vm.show", "not-found", "there is no VM web"),
+     "virsh -c qemu+tls://n1/system dumpxml --inactive --security-info web | clusterctl vm add - --adopt"),
+    (ok("vm.show", vm={"name": "web"}), "clusterctl vm adopt web"),
+])
+def test_it_runs_on_the_node_and_is_not_taken_over(cluster, run, shown, advice):
+    cluster.serve(*LISTS, VOLUMES, VOLUMES, error("vm.add", "refused", "no"), shown)
+    done = run(*WORDS, how="live")
+    assert done.returncode == 3 and "web runs" in done.stderr and advice in done.stderr, done
+
+
 @pytest.mark.parametrize("more, reason", [
-    ({"how": "live"}, "web runs on h9; it is imported while it is off"),
+    ({"how": "live", "valid": '{"result": "failed", "element": "/domain", "reason": "no"}'}, "cannot be made highly available"),
     ({"valid": '{"result": "failed", "element": "/domain", "reason": "no"}'}, "cannot be made highly available"),
 ])
 def test_refused_before_anything_is_copied(cluster, run, more, reason):
