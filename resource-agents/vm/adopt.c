@@ -103,9 +103,20 @@ static int check_block_jobs(struct operation *operation, const struct definition
     return 0;
 }
 
-static int check_jobs(struct operation *operation, const struct definition *runs) {
+/* A copy that stands still may be half of a move, whose source runs on. */
+static int check_journal(struct operation *operation) {
     struct handover journal;
 
+    int r = handover_read(operation->domain, &journal);
+    if (r == 0) {
+        handover_finish(&journal);
+        return refuse(operation, "its move to another host is not complete; end that first "
+                                 "(clusterctl vm move --from)");
+    }
+    return r == -ENOENT ? 0 : cannot_look(operation, "its metadata");
+}
+
+static int check_jobs(struct operation *operation, const struct definition *runs) {
     operation_step(operation, "looking at its jobs");
     int kind = job_kind(operation->domain);
     if (kind == -EIO) {
@@ -113,15 +124,6 @@ static int check_jobs(struct operation *operation, const struct definition *runs
     }
     if (kind >= 0) {
         return refuse(operation, "%s is not over; wait for its end", job_kind_text(kind));
-    }
-    int r = handover_read(operation->domain, &journal);
-    if (r == 0) {
-        handover_finish(&journal);
-        return refuse(operation, "its move to another host is not complete; end that first "
-                                 "(clusterctl vm move --from)");
-    }
-    if (r != -ENOENT) {
-        return cannot_look(operation, "its metadata");
     }
     return check_block_jobs(operation, runs);
 }
@@ -278,6 +280,17 @@ static void adopt(struct operation *operation, const struct definition *ordered)
     definition_finish(&runs);
 }
 
+/* By a person, itself or its disk; not by a migration, which has another copy of it. */
+static bool stands_still(const struct report *report) {
+    static const char *const why[] = {"user", "io-error", "watchdog", "suspended"};
+    bool still = false;
+
+    for (size_t i = 0; report->detail != NULL && i < sizeof(why) / sizeof(why[0]); i++) {
+        still = still || strcmp(report->detail, why[i]) == 0;
+    }
+    return still && report->state == AGENT_VM_PAUSED;
+}
+
 /* "Off" lets the cluster start it, so nothing may wait in libvirtd's queue that starts it, too: two
  * rounds, as for a monitor. -ENOENT: it is off, or absent; -EIO: reported. */
 static int find(struct operation *operation, const char **ret_text) {
@@ -310,7 +323,9 @@ static void look(struct operation *operation, const struct definition *ordered) 
         return;
     } else if (report->generation != 0) {
         judge_marked(operation, text);
-    } else if (report->state == AGENT_VM_PAUSED) {
+    } else if (check_journal(operation) < 0) {
+        return;
+    } else if (stands_still(report)) {
         (void)refuse(operation, "it is %s; let it run first (virsh resume %s)", text, name);
     } else if (report->state != AGENT_VM_RUNNING || report->detail != NULL) {
         report_set(report, VM_FAILED, "%s cannot be taken over: on %s it is %s", name, ocf_node(),

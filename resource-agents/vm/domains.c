@@ -31,8 +31,9 @@ static void tell_with_machine(const struct watched *vm, virDomainPtr domain, con
     char machine[HOST_MACHINE_SIZE];
 
     host_machine(domain, machine);
-    watch_tell(json_pack("{ss so ss sI ss so so}", "event", "domain", "name", jsonl_text(vm->name),
-                         "uuid", vm->uuid, "generation", (json_int_t)vm->generation, "state", state,
+    watch_tell(json_pack("{ss so ss sI sb ss so so}", "event", "domain", "name",
+                         jsonl_text(vm->name), "uuid", vm->uuid, "generation",
+                         (json_int_t)vm->generation, "foreign", (int)vm->foreign, "state", state,
                          "machine", jsonl_text(machine), "reason", jsonl_text(reason)));
 }
 
@@ -212,7 +213,7 @@ static void tell_mark(struct watched *vm, virDomainPtr domain) {
     int reason;
     uint64_t generation = host_generation(domain, &foreign);
 
-    if (generation == vm->generation || (generation == 0 && !foreign) ||
+    if (generation == vm->generation || generation == 0 ||
         virDomainGetState(domain, &state, &reason, 0) < 0) {
         return;
     }

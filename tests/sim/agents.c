@@ -80,6 +80,8 @@ void agent_process_ends(struct sim *s, struct agent *a, enum agent_result result
         item->event.agent.state_lost = strncmp(reason, "state-", 6) == 0;
         item->event.agent.refused = strcmp(reason, agent_refusal(REFUSE_FOR_GOOD)) == 0;
         item->event.agent.not_begun = a->not_begun;
+        bool there = state == VM_STATE_RUNNING || state == VM_STATE_PAUSED;
+        item->event.agent.generation = there && !a->fence ? agent_copy(s, a)->generation : 0;
         item->event.agent.handed_over = strncmp(reason, "handed over", 11) == 0;
         item->event.agent.total_ms = (s->now_us - a->began_us) / 1000;
         (void)snprintf(item->text[2], sizeof(item->text[2]), "%s", reason);

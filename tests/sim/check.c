@@ -267,6 +267,19 @@ static void check_off(struct sim *s, const struct model *m) {
     }
 }
 
+/* What the cluster runs has its mark. */
+static void check_adopted(struct sim *s, const struct model *m) {
+    MODEL_EACH(model_vm, row, &m->vms) {
+        uint32_t vm = guest_find(s, row->uuid);
+        bool settled = row->state == VM_RUNNING && row->order == ORDER_NONE;
+        if (vm && settled && s->vms[vm - 1].copies[row->owner].state == COPY_RUNNING &&
+            s->vms[vm - 1].copies[row->owner].foreign) {
+            sim_fail(s, "%s counts as the cluster's on %s, where libvirt runs it by itself",
+                     row->name, s->names[row->owner]);
+        }
+    }
+}
+
 /* What counts as drained may be switched off: nothing of the cluster's runs there. */
 static void check_drained(struct sim *s, const struct model *m) {
     MODEL_EACH(model_node, node, &m->nodes) {
@@ -291,6 +304,7 @@ static void check_model(struct sim *s, uint32_t node) {
         check_generations(s, m);
         rules_check(s, m);
         check_off(s, m);
+        check_adopted(s, m);
         check_drained(s, m);
     }
     if (!s->nodes[node].flipped && (m->index % DIGEST_EVERY == 0 || s->options.digests)) {

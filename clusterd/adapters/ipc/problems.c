@@ -210,7 +210,13 @@ static void about_foreign(struct problems *p, const struct model_vm *vm) {
     const struct model_node *node = model_node_by_id(m, vm->foreign.v[0]);
     const char *name = model_node_name(m, vm->foreign.v[0]);
     char todo[320];
-    if (node && node->state == NODE_ONLINE) {
+    if (vm->adopt) {
+        (void)snprintf(
+            todo, sizeof(todo),
+            "it is being taken over; if that does not go on, see to libvirtd and clusterd "
+            "on %s",
+            name);
+    } else if (node && node->state == NODE_ONLINE) {
         (void)snprintf(todo, sizeof(todo),
                        "take it over as it runs: clusterctl vm adopt %s; or shut it down there: "
                        "virsh shutdown %s, on %s",

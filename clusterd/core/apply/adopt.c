@@ -5,7 +5,7 @@
  *     OFF, it runs on the one node of `foreign`
  *       ├── adopt is asked for ──► ORDER ADOPT to that node ──► "ok": RUNNING there
  *       │                            ├── it failed, which changes nothing ──► as before
- *       │                            └── nobody knows ──► RESOLVING: RUNNING if it is found there
+ *       │                            └── nobody knows ──► RESOLVING: the same order once more
  *       └── that node is fenced ──► the cluster starts it elsewhere
  *
  * The node stays in `foreign` until the copy is the cluster's. So a failed adoption can never make
@@ -27,6 +27,11 @@ const char *adoption_obstacle(struct apply *a, const struct model_vm *vm, const 
         *ret_hint = "clusterctl status says what is wrong with the node";
         return outbox_text(a->out, "%s runs on %s, which is not online", vm->name,
                            model_node_name(a->m, vm->foreign.v[0]));
+    }
+    if (node->libvirt[0]) {
+        *ret_hint = outbox_text(a->out, "see to libvirtd on %s first", node->name);
+        return outbox_text(a->out, "libvirt on %s, where %s runs, does not answer", node->name,
+                           vm->name);
     }
     if (node->service == SERVICE_DRAINED) {
         *ret_hint = outbox_text(a->out, "clusterctl node resume %s first", node->name);
@@ -65,20 +70,23 @@ void adoption_node_off(struct apply *a, struct model_vm *vm, uint32_t node) {
     }
 }
 
-void adoption_give_up(struct apply *a, struct model_vm *vm, const char *reason) {
-    const char *why = outbox_text(a->out, "%s", reason);
+void adoption_give_up(struct apply *a, struct model_vm *vm, const char *reason, bool gone) {
+    bool starts = gone && vm->wanted == WANTED_RUNNING;
+    const char *why = outbox_text(a->out, "%s%s", reason, starts ? ": the cluster starts it" : "");
     vm->adopt = 0;
     if (MUTANT(adoption_forgets)) {
         set_ids(a, &vm->foreign, NULL, 0);
-    } else {
+    } else if (!gone) {
         vm->wanted = WANTED_STOPPED;
     }
     apply_event(a, SEVERITY_ERROR, "vm-not-adopted", vm->name, "%s was not taken over: %s",
                 vm->name, why);
+    if (!gone || starts) {
+        operation_vm_end(a, vm, OPERATION_FAILED, why); /* also a stop: it runs on */
+    }
     if (vm->state == VM_OFF) {
         set_text(a, &vm->reason, why);
         vm_touch(a, vm);
-        operation_vm_end(a, vm, OPERATION_FAILED, why);
     } else {
         vm_set_off(a, vm, why);
     }

@@ -259,7 +259,8 @@ static void told(struct apply *a, struct model_vm *vm, const struct model_node *
         apply_event(a, SEVERITY_INFO, "vm-foreign", vm->name,
                     "%s no longer runs on %s under libvirt", vm->name, node->name);
         if (vm->adopt) {
-            adoption_give_up(a, vm, outbox_text(a->out, "it no longer runs on %s", node->name));
+            adoption_give_up(a, vm, outbox_text(a->out, "it no longer runs on %s", node->name),
+                             true);
         }
     } else if (vm->state == VM_OFF) {
         add_id(a, &vm->foreign, node->id);
@@ -270,7 +271,7 @@ static void told(struct apply *a, struct model_vm *vm, const struct model_node *
                     "adopt %s), or shut it down there (virsh shutdown %s)",
                     reason, vm->name, vm->name);
         if (vm->adopt) {
-            adoption_give_up(a, vm, reason); /* it runs twice */
+            adoption_give_up(a, vm, reason, false); /* it runs twice */
         }
         operation_vm_end(a, vm, OPERATION_FAILED, reason);
     }

@@ -196,8 +196,9 @@ bool adoption_fits(const struct model *m, const struct model_vm *vm, uint32_t no
 const char *adoption_obstacle(struct apply *a, const struct model_vm *vm, const char **ret_hint);
 /* The node on which it runs is off. */
 void adoption_node_off(struct apply *a, struct model_vm *vm, uint32_t node);
-/* It will not be adopted. A VM that is off stays so: whoever ran it by himself decides anew. */
-void adoption_give_up(struct apply *a, struct model_vm *vm, const char *reason);
+/* It will not be adopted: it runs on by itself, and whoever has it do so decides anew. Or it is
+ * `gone`: then the cluster starts it, for it was to run. */
+void adoption_give_up(struct apply *a, struct model_vm *vm, const char *reason, bool gone);
 
 /* -------------------------------------------------------------------- checkpoint_phase.c ---- */
 

@@ -256,6 +256,16 @@ void apply_operation_cancel(struct apply *a, const void *command) {
     }
 }
 
+/* By libvirt, beside the cluster. */
+static bool somebody_runs_one(const struct model *m, uint32_t node) {
+    MODEL_EACH(model_vm, vm, &m->vms) {
+        if (ids_contain(&vm->foreign, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void apply_operation_end(struct apply *a, const void *command) {
     const struct cmd_operation_end *end = command;
     struct model_operation *op = apply_operation_by_id(a, end->operation);
@@ -268,6 +278,7 @@ void apply_operation_end(struct apply *a, const void *command) {
         struct model_node *node = apply_node_by_id(a, op->node);
         /* The drain may have been cancelled meanwhile, and another drain of the node started. */
         if (!node || node->service != SERVICE_DRAINING || node->operation != op->id ||
+            somebody_runs_one(a->m, node->id) ||
             (model_node_holds_vms(a->m, node->id) && !MUTANT(empty_unchecked))) {
             apply_refuse(a, REPLY_REFUSED,
                          "VMs are on the node again, or this is a different drain", "");

@@ -148,7 +148,7 @@ static void stop_for_drain(struct apply *a, struct model_vm *vm, const struct cm
 static void enter_ordered_state(struct apply *a, struct model_vm *vm,
                                 const struct cmd_vm_order *o) {
     const struct order_spec *spec = order_spec(o->kind);
-    if (spec->copy == COPY_ON_NODE) {
+    if (spec->copy == COPY_ON_NODE && vm->state != VM_RESOLVING) {
         vm->owner = o->node;
         vm->generation = a->index;
         if (o->reason[0] && vm->reason[0] == '\0') {

@@ -23,6 +23,9 @@
  *     off         paused      DESTROY at the target, start again
  *     off         off         OFF
  *
+ * An adoption whose end nobody reported (`foreign` has its node still): it is ordered again, of the
+ * same generation. Only its agent tells a copy that has the mark from one that has not.
+ *
  * "Paused" at the target includes an incoming copy, which is half a copy. Nothing is destroyed or
  * resumed before both answers are in.
  *
@@ -61,6 +64,9 @@ static void resolve_running(struct apply *a, struct model_vm *vm, uint32_t owner
 struct resolve_step resolve_next(const struct model_vm *vm) {
     uint8_t owner = vm->probe_owner;
     uint8_t target = vm->target && !MUTANT(one_side_asked) ? vm->probe_target : VM_STATE_OFF;
+    if (vm->foreign.n > 0 && owner != VM_STATE_OFF && !MUTANT(adoption_unasked)) {
+        return (struct resolve_step){.kind = ORDER_ADOPT, .node = vm->owner};
+    }
     if (owner == VM_STATE_UNKNOWN) {
         return (struct resolve_step){.kind = ORDER_PROBE, .node = vm->owner};
     }
@@ -101,10 +107,6 @@ static void found_nowhere(struct apply *a, struct model_vm *vm) {
     const char *reason =
         vm->unclear ? outbox_text(a->out, "%s", vm->reason) : "it was found to run nowhere";
     apply_event(a, SEVERITY_WARNING, "vm-resolved", vm->name, "%s runs nowhere", vm->name);
-    if (vm->unclear == ORDER_ADOPT) {
-        adoption_give_up(a, vm, reason);
-        return;
-    }
     const struct order_spec *ended = order_spec(vm->unclear);
     enum order_lost lost = ended ? (enum order_lost)ended->lost : LOST_NOT;
     if (lost == LOST_AVOIDED) {

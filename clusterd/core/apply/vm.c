@@ -149,11 +149,16 @@ static void start_adopting(struct apply *a, struct model_vm *vm) {
     if (!may_be_adopted(a, vm)) {
         return;
     }
-    if (vm->adopt && vm->operation) {
-        a->operation = vm->operation;
-        return;
+    const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
+    if (vm->adopt && op && op->kind == OPERATION_ADOPT) {
+        a->operation = op->id;
+    } else if (vm->state != VM_OFF) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s is being taken over, and stopped then", vm->name),
+                     outbox_text(a->out, "clusterctl vm show %s says how far it is", vm->name));
+    } else {
+        adoption_begin(a, vm);
     }
-    adoption_begin(a, vm);
 }
 
 void apply_vm_start(struct apply *a, const void *command) {

@@ -104,20 +104,22 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
     vm_set_state(a, vm, VM_SAVED);
 }
 
-/* Whatever the answer, nothing was changed if it is not "ok": it runs by itself there, or has
- * ended. */
+/* "Ok": the copy has our mark, and may have been paused since. If it is known that it has not,
+ * nothing was changed: it runs by itself there, or has ended. */
 static void adopt_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
-    if (r->result == RESULT_OK && r->state == VM_STATE_RUNNING) {
+    bool there = r->state == VM_STATE_RUNNING || r->state == VM_STATE_PAUSED;
+    if (r->result == RESULT_OK && there) {
         set_text(a, &vm->machine_running, r->machine);
         vm_set_running(a, vm, vm->owner);
-        apply_event(a, SEVERITY_INFO, "vm-adopted", vm->name,
+        vm->paused = r->state == VM_STATE_PAUSED;
+        apply_event(a, r->reason[0] ? SEVERITY_WARNING : SEVERITY_INFO, "vm-adopted", vm->name,
                     "%s runs on %s, and is the cluster's now%s%s", vm->name,
                     model_node_name(a->m, vm->owner), r->reason[0] ? ": " : "", r->reason);
         end_started(a, vm, "");
     } else if (r->result == RESULT_OK || r->state == VM_STATE_UNKNOWN) {
         end_in_doubt(a, vm, r);
     } else {
-        adoption_give_up(a, vm, r->reason);
+        adoption_give_up(a, vm, r->reason, r->state == VM_STATE_OFF);
     }
 }
 

@@ -22,7 +22,8 @@ static const uint16_t may_follow[] = {
     [VM_SAVING] = TO(SAVED) | TO(RUNNING) | TO(OFF) | TO(RESOLVING),
     [VM_SAVED] = TO(RESTORING) | TO(OFF),
     [VM_RESTORING] = TO(RUNNING) | TO(SAVED) | TO(OFF) | TO(RESOLVING),
-    [VM_RESOLVING] = TO(RUNNING) | TO(SAVED) | TO(OFF) | TO(RESOLVING),
+    /* STARTING: an adoption is ordered again. */
+    [VM_RESOLVING] = TO(RUNNING) | TO(SAVED) | TO(OFF) | TO(RESOLVING) | TO(STARTING),
 };
 #undef TO
 

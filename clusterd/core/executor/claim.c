@@ -42,6 +42,15 @@ static int propose(struct core *c, uint32_t vm, uint8_t result, uint8_t state, c
     return pending_propose(c, PENDING_REPORT, COMMAND_VM_CLAIM, &claim, 0);
 }
 
+/* It would count as a copy of ours that may not run, and be destroyed. */
+static int refuse_marked(struct core *c, const struct model_vm *vm, uint64_t generation) {
+    return propose(c, vm->id, RESULT_FAILED, VM_STATE_UNKNOWN,
+                   outbox_text(&c->out,
+                               "%s runs there with the mark of a cluster (generation %llu), as "
+                               "from another cluster or an earlier one: shut it down there first",
+                               vm->name, (unsigned long long)generation));
+}
+
 int executor_claim_done(struct core *c, struct run *run, const struct core_agent *line) {
     const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
     struct domain *d = executor_domain(c, run->uuid);
@@ -55,12 +64,23 @@ int executor_claim_done(struct core *c, struct run *run, const struct core_agent
         return 0;
     }
     const char *reason = outbox_text(&c->out, "%s", line->reason ? line->reason : "");
+    if (ok && vm->adopt && line->state != VM_STATE_OFF && line->generation != 0 &&
+        ids_contain(&vm->unasked, c->self)) {
+        return refuse_marked(c, vm, line->generation);
+    }
     if (!ok && !ids_contain(&vm->unasked, c->self)) {
+        struct begun *begun = executor_begun(c, vm->id);
+        if (!begun) {
+            return -ENOMEM;
+        }
+        begun->ask_ms = c->now_ms + TIMEOUT_CLAIM_RETRY_MS;
         outbox_log(&c->out, SEVERITY_WARNING,
                    "libvirt could not be asked about %s on this node: %s", vm->name, reason);
         return 0;
     }
-    if (ok && reason[0] == '\0' && !ids_contain(&vm->unasked, c->self)) {
+    bool over =
+        vm->state == VM_OFF && line->state == VM_STATE_OFF && ids_contain(&vm->foreign, c->self);
+    if (ok && reason[0] == '\0' && !ids_contain(&vm->unasked, c->self) && !over) {
         return 0;
     }
     return propose(c, vm->id, line->result, line->state, reason);
@@ -79,22 +99,41 @@ static int answer(struct core *c, const struct model_vm *vm) {
     return begin_claim(c, vm);
 }
 
+/* What the watch tells may be older than what a claim has found. And it may start elsewhere once it
+ * counts as gone: so libvirt itself is asked. */
+static int ask_again(struct core *c, const struct model_vm *vm, struct begun *begun) {
+    if (executor_find_run(c, RUN_CLAIM, vm->id)) {
+        return 0;
+    }
+    if (c->now_ms < begun->ask_ms && !MUTANT(foreign_by_watch)) {
+        executor_wake_at(c, begun->ask_ms);
+        return 0;
+    }
+    begun->ask_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
+    return MUTANT(foreign_by_watch) ? propose(c, vm->id, RESULT_OK, VM_STATE_OFF, "")
+                                    : begin_claim(c, vm);
+}
+
 /* Reports whether libvirt runs the VM here by itself, if the model does not know. */
 static int compare(struct core *c, const struct model_vm *vm) {
     const struct domain *d = executor_domain(c, vm->uuid);
     bool runs = d && d->state != VM_STATE_OFF && executor_leaves_alone(d, vm);
-    if (runs == ids_contain(&vm->foreign, c->self) || vm->order == ORDER_ADOPT) {
+    bool adopted = !runs && vm->state != VM_OFF; /* its agent tells */
+    if (runs == ids_contain(&vm->foreign, c->self) || adopted) {
         return 0;
     }
     struct begun *begun = executor_begun(c, vm->id);
     if (!begun) {
         return -ENOMEM;
     }
+    if (!runs) {
+        return ask_again(c, vm, begun);
+    }
     if (begun->told_serial == vm->serial) {
         return 0;
     }
     begun->told_serial = vm->serial;
-    return propose(c, vm->id, RESULT_OK, runs ? VM_STATE_RUNNING : VM_STATE_OFF, "");
+    return propose(c, vm->id, RESULT_OK, VM_STATE_RUNNING, "");
 }
 
 static int clear_autostart(struct core *c, struct domain *d, const struct model_vm *vm) {

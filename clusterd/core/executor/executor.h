@@ -96,6 +96,7 @@ struct begun {
     bool claimed;         /* it was looked for, as it was to be added */
     uint64_t told_serial; /* of the VM's row for which was reported whether libvirt runs it here by
                              itself */
+    uint64_t ask_ms;      /* not before: libvirt is asked whether that is over */
 };
 
 struct executor {

@@ -410,6 +410,13 @@ static int end_save(struct core *c, struct run *run, const struct core_agent *li
     return wait_for_event(c, run, vm);
 }
 
+/* An adoption that was given again: whatever stopped its agent, the first one had set the mark. */
+static bool has_our_mark(struct core *c, const struct run *run, const struct core_agent *line) {
+    const struct model_vm *vm = model_vm_by_id(&c->model, run->subject);
+    bool there = line->state == VM_STATE_RUNNING || line->state == VM_STATE_PAUSED;
+    return vm && there && line->generation != 0 && line->generation == vm->generation;
+}
+
 int executor_order_done(struct core *c, struct run *run, const struct core_agent *line) {
     bool moved_away = false;
     int err = end_save(c, run, line);
@@ -424,21 +431,22 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         why =
             outbox_text(&c->out, "libvirt does not answer there (%s)", c->executor.libvirt_reason);
     }
+    bool adopted = run->order_kind == ORDER_ADOPT && has_our_mark(c, run, line);
     struct cmd_vm_report report = {
         .vm = run->subject,
         .order = run->order,
         .node = c->self,
         .incarnation = c->incarnation,
-        .result = line->result,
+        .result = adopted ? (uint8_t)RESULT_OK : line->result,
         .state = line->state,
         .blackout_ms = line->blackout_ms,
         .total_ms = line->total_ms,
         .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,
         .handed_over = run->order_kind == ORDER_MIGRATE && line->handed_over,
         .moved_away = moved_away,
-        .not_begun =
-            line->not_begun || (MUTANT(unclear_is_unbegun) && run->order_kind == ORDER_START &&
-                                line->state == VM_STATE_UNKNOWN),
+        .not_begun = (line->not_begun && !adopted) ||
+                     (MUTANT(unclear_is_unbegun) && run->order_kind == ORDER_START &&
+                      line->state == VM_STATE_UNKNOWN),
         .reason = outbox_text(&c->out, "%s", why),
         .refused = line->result == RESULT_FAILED && line->refused,
         .machine =

@@ -330,7 +330,9 @@ bool model_node_is_stuck(const struct model *m, const struct model_node *node) {
         if (!model_vm_may_run_on(vm, node->id)) {
             continue;
         }
-        if (vm->state != VM_RESOLVING || !order_makes_copy(vm->unclear) || vm->owner != node->id) {
+        /* What is being adopted ran there before: it is no reason to end it. */
+        bool started = order_makes_copy(vm->unclear) && vm->unclear != ORDER_ADOPT;
+        if (vm->state != VM_RESOLVING || !started || vm->owner != node->id) {
             return false;
         }
         stuck = true;

@@ -84,7 +84,7 @@
                ORDER_ON_FILES | ORDER_BY_OWNER)                                                    \
     /* what libvirt runs by itself becomes the cluster's copy; it does not notice */               \
     X(ADOPT,   adopt,   "adoption", "adopt",     start_timeout_ms,   OFF,       STARTING,          \
-               ON_NODE,   OFF,     NOT,     AUTO,  ORDER_WITH_DEFINITION)
+               ON_NODE,   UNKNOWN, NOT,     AUTO,  ORDER_WITH_DEFINITION)
 /* clang-format on */
 
 enum order_kind {

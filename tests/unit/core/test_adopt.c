@@ -75,7 +75,8 @@ static void on_a_drained_node(void **state) {
     bench_end(&b);
 }
 
-/* Whatever the agent says but "ok, it runs": nothing starts it while it may run there by itself. */
+/* Whatever the agent says but "ok, it is there": nothing starts it while it may run there by
+ * itself. */
 static void every_other_report(void **state) {
     (void)state;
     for (uint32_t i = 0; i < 5 * 5; i++) {
@@ -87,37 +88,98 @@ static void every_other_report(void **state) {
         struct model_vm *vm = bench_vm(&b, "vm1");
         assert_int_equal(bench_order(&b, vm, ORDER_ADOPT, 2, 0), REPLY_OK);
         assert_int_equal(bench_report(&b, vm, result, found), REPLY_OK);
-        bool adopted = result == RESULT_OK && found == VM_STATE_RUNNING;
+        bool adopted =
+            result == RESULT_OK && (found == VM_STATE_RUNNING || found == VM_STATE_PAUSED);
         assert_int_equal(vm->state == VM_RUNNING, adopted);
+        assert_true(!adopted || vm->paused == (found == VM_STATE_PAUSED));
         assert_true(adopted || ids_contain(&vm->foreign, 2));
         assert_false(start_fits(&b, vm));
-        if (vm->state == VM_OFF) { /* given up: whoever runs it decides */
-            assert_true(vm->wanted == WANTED_STOPPED && !vm->adopt);
+        if (vm->state == VM_OFF) { /* given up: whoever runs it decides; what is gone was to run */
+            assert_int_equal(vm->wanted, found == VM_STATE_OFF ? WANTED_RUNNING : WANTED_STOPPED);
+            assert_false(vm->adopt);
             assert_true(result != RESULT_OK && found != VM_STATE_UNKNOWN);
         }
         bench_end(&b);
     }
 }
 
+/* Only the agent can tell what has our mark: it is asked again, for the same generation. */
 static void its_end_is_not_known(void **state) {
     (void)state;
+    struct bench b;
+    begin(&b);
+    assert_int_equal(add_running(&b, 1u << 2), REPLY_OK);
+    struct model_vm *vm = bench_vm(&b, "vm1");
+    assert_int_equal(bench_order(&b, vm, ORDER_ADOPT, 2, 0), REPLY_OK);
+    uint64_t generation = vm->generation;
     for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_UNKNOWN), REPLY_OK);
+        assert_int_equal(vm->state, VM_RESOLVING);
+        assert_false(model_node_is_stuck(&b.m, model_node_by_id(&b.m, 2)));
+        assert_int_equal(bench_order(&b, vm, ORDER_PROBE, 2, 0), REPLY_REFUSED);
+        assert_int_equal(bench_order(&b, vm, ORDER_ADOPT, 2, 0), REPLY_OK);
+        assert_true(vm->generation == generation && vm->owner == 2 && vm->foreign.n == 1);
+    }
+    assert_int_equal(bench_report(&b, vm, RESULT_OK, VM_STATE_RUNNING), REPLY_OK);
+    assert_true(vm->state == VM_RUNNING && vm->generation == generation && vm->foreign.n == 0);
+    bench_end(&b);
+}
+
+/* Never begun: what the agent found counts. It may be marked already. */
+static void not_begun(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b);
+    assert_int_equal(add_running(&b, 1u << 2), REPLY_OK);
+    struct model_vm *vm = bench_vm(&b, "vm1");
+    assert_int_equal(bench_order(&b, vm, ORDER_ADOPT, 2, 0), REPLY_OK);
+    assert_int_equal(GIVE(&b, VM_REPORT, .vm = vm->id, .order = vm->order_index, .node = 2,
+                          .incarnation = 12, .result = RESULT_FAILED, .not_begun = 1,
+                          .state = VM_STATE_UNKNOWN),
+                     REPLY_OK);
+    assert_int_equal(vm->state, VM_RESOLVING);
+    bench_end(&b);
+}
+
+/* Lost with its node in the middle, and known to be off: the cluster starts it. */
+static void its_node_is_off(void **state) {
+    (void)state;
+    for (uint32_t doubt = 0; doubt < 2; doubt++) {
         struct bench b;
-        bool runs = i == 1;
         begin(&b);
+        bench_volume_ok(&b, "csv1");
         assert_int_equal(add_running(&b, 1u << 2), REPLY_OK);
         struct model_vm *vm = bench_vm(&b, "vm1");
         assert_int_equal(bench_order(&b, vm, ORDER_ADOPT, 2, 0), REPLY_OK);
-        assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_UNKNOWN), REPLY_OK);
-        assert_int_equal(vm->state, VM_RESOLVING);
-        assert_int_equal(bench_order(&b, vm, ORDER_PROBE, 2, 0), REPLY_OK);
-        assert_int_equal(bench_report(&b, vm, RESULT_OK, runs ? VM_STATE_RUNNING : VM_STATE_OFF),
-                         REPLY_OK);
-        assert_int_equal(vm->state, runs ? VM_RUNNING : VM_OFF);
-        assert_int_equal(vm->foreign.n, runs ? 0 : 1); /* the node says when it is gone */
-        assert_int_equal(vm->wanted, runs ? WANTED_RUNNING : WANTED_STOPPED);
+        if (doubt) {
+            assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_UNKNOWN), REPLY_OK);
+        }
+        bench_view(&b, 1, 1);
+        assert_false(start_fits(&b, vm));
+        assert_int_equal(GIVE(&b, NODE_CONFIRM_OFF, .node = "n2"), REPLY_OK);
+        assert_true(vm->state == VM_OFF && vm->foreign.n == 0 && !vm->adopt);
+        assert_int_equal(vm->wanted, WANTED_RUNNING);
+        assert_true(start_fits(&b, vm));
         bench_end(&b);
     }
+}
+
+/* A stop that was asked for in the middle has failed if the VM runs on by itself. */
+static void stopped_and_not_adopted(void **state) {
+    (void)state;
+    struct bench b;
+    begin(&b);
+    assert_int_equal(add_running(&b, 1u << 2), REPLY_OK);
+    struct model_vm *vm = bench_vm(&b, "vm1");
+    assert_int_equal(bench_order(&b, vm, ORDER_ADOPT, 2, 0), REPLY_OK);
+    assert_int_equal(GIVE(&b, VM_STOP, .vm = "vm1"), REPLY_OK);
+    uint64_t stop = vm->operation;
+    assert_int_equal(GIVE(&b, VM_START, .vm = "vm1", .adopt = 1), REPLY_REFUSED);
+    assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_RUNNING), REPLY_OK);
+    const struct model_operation *op = model_operation_by_id(&b.m, stop);
+    assert_true(op && op->kind == OPERATION_STOP && op->state == OPERATION_FAILED);
+    assert_true(vm->state == VM_OFF && vm->foreign.n == 1);
+    bench_end(&b);
 }
 
 /* While it is being adopted, and off by the model: what a person may ask for. */
@@ -144,7 +206,7 @@ static void what_people_ask_for(void **state) {
     bench_end(&b);
 }
 
-/* It ends by itself before it is adopted. */
+/* It ends by itself before it is adopted: it was to run, so the cluster starts it. */
 static void ends_before(void **state) {
     (void)state;
     struct bench b;
@@ -152,8 +214,7 @@ static void ends_before(void **state) {
     assert_int_equal(add_running(&b, 1u << 2), REPLY_OK);
     struct model_vm *vm = bench_vm(&b, "vm1");
     assert_int_equal(bench_claim(&b, vm, 2, RESULT_OK, VM_STATE_OFF, ""), REPLY_OK);
-    assert_true(vm->foreign.n == 0 && !vm->adopt && vm->wanted == WANTED_STOPPED);
-    assert_false(start_fits(&b, vm));
+    assert_true(vm->foreign.n == 0 && !vm->adopt && vm->wanted == WANTED_RUNNING);
     bench_end(&b);
 }
 
@@ -162,7 +223,8 @@ int main(void) {
         cmocka_unit_test(runs_on_one_node),     cmocka_unit_test(runs_on_none_or_two),
         cmocka_unit_test(on_a_drained_node),    cmocka_unit_test(every_other_report),
         cmocka_unit_test(its_end_is_not_known), cmocka_unit_test(what_people_ask_for),
-        cmocka_unit_test(ends_before),
+        cmocka_unit_test(ends_before),          cmocka_unit_test(not_begun),
+        cmocka_unit_test(its_node_is_off),      cmocka_unit_test(stopped_and_not_adopted),
     };
     return cmocka_run_group_tests_name("adopt", tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ static const char *const drawing[] = {
     [VM_SAVING] = "off running saved unknown",
     [VM_SAVED] = "off restoring",
     [VM_RESTORING] = "off running saved unknown",
-    [VM_RESOLVING] = "off running saved unknown",
+    [VM_RESOLVING] = "off starting running saved unknown",
 };
 
 static bool names(const char *list, const char *word) {
