@@ -2,7 +2,9 @@
 """VMs that come from plain libvirt: one that runs there when it is added, a definition that is left behind on a node, and a disk
 that is no longer the one of the definition."""
 
+import os
 import shutil
+import signal
 import time
 
 from labkit import guests, settings as lab_settings
@@ -57,6 +59,38 @@ def test_a_vm_that_runs_is_not_added(cluster):
     cluster.verdict()
     cluster.remove("own")
     cluster.lab.check("n2", ["virsh", "undefine", "own"])
+
+
+def test_a_vm_that_runs_is_adopted(cluster):
+    """It goes on in the same QEMU, and is the cluster's: a crash is seen, and mended. So is one that was started beside the cluster."""
+    path = guests.write(cluster.lab, guests.Guest("mine"))
+    cluster.lab.check("n2", ["virsh", "define", path])
+    done = cluster.try_ctl("vm", "add", path, "--adopt")
+    assert done.returncode == REFUSED and "runs on no node under libvirt" in done.stderr, done.stderr
+    cluster.lab.check("n2", ["virsh", "start", "mine"])
+    cluster.until("mine counts", lambda: cluster.follower.wait_ticks("mine", 2))
+    runs = cluster.qemu("mine")
+    cluster.ctl("vm", "add", path, "--adopt", via="n1")
+    cluster.added.add("mine")
+    assert cluster.vm("mine")["state"] == "running" and cluster.qemu("mine").pid == runs.pid and runs.node == "n2"
+    assert cluster.lab.check("n2", ["virsh", "list", "--all", "--persistent", "--name"]).split() == []
+    assert event(cluster, "vm-adopted", "mine runs on n2, and is the cluster's now")
+
+    os.kill(runs.pid, signal.SIGKILL)
+    cluster.until("it is started again", lambda: [qemu.pid for qemu in cluster.sampler.alive("mine")] not in ([], [runs.pid]))
+    cluster.until("it counts again", lambda: cluster.follower.wait_ticks("mine", 2))
+    assert event(cluster, "vm-crashed", "mine")
+
+    cluster.ctl("vm", "stop", "mine", "--force")
+    cluster.lab.check("n3", ["virsh", "create", path])
+    cluster.until("status says what to do", lambda: cluster.problem("mine", "runs on n3 under libvirt"))
+    runs = cluster.qemu("mine")
+    cluster.ctl("vm", "adopt", "mine")
+    assert cluster.vm("mine")["state"] == "running" and cluster.qemu("mine").pid == runs.pid and runs.node == "n3"
+    cluster.until("status is quiet", lambda: not cluster.problem("mine"))
+    cluster.place(mine="n1")
+    cluster.verdict()
+    cluster.remove("mine")
 
 
 def test_a_vm_whose_memory_is_saved_is_not_added(cluster):
