@@ -68,7 +68,7 @@ other=$!
 for _ in $(seq 100); do pid=$(cat "/proc/$other/task/$other/children"); [ -z "$pid" ] || break; sleep 0.1; done
 ip link set vb netns "${pid% }"
 libvirtd -d --listen --config /etc/libvirt/inside.conf
-there=qemu+tcp://10.9.0.2/system
+there='qemu+tcp://10.9.0.2/system'
 for uri in qemu:///system $there; do
     for _ in $(seq 100); do virsh -q -c "$uri" uri >/dev/null 2>&1 && break; sleep 0.2; done
 done

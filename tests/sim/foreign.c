@@ -23,8 +23,25 @@ static bool is_answered(struct sim *s, const void *request) {
     return sim_answer(s, *(const uint64_t *)request) >= 0;
 }
 
-/* It is the cluster's by then, or still his own: then he shuts it down. */
+struct on {
+    uint32_t vm, node;
+};
+
+static bool is_being_adopted(struct sim *s, const void *arg) {
+    const struct on *on = arg;
+    const struct model *m = sim_model(s);
+    const struct model_vm *row = m ? model_vm_by_uuid(m, sim_vm_uuid(s, on->vm)) : NULL;
+    return row && row->order == ORDER_ADOPT;
+}
+
+/* It is the cluster's by then, or still his own: then he shuts it down. Sometimes the node's
+ * clusterd ends in the middle. */
 static void adopted_or_not(struct sim *s, uint32_t vm, uint32_t node, bool added) {
+    struct on on = {.vm = vm, .node = node};
+    if (added && sim_chance(s, 30) && sim_run_until(s, is_being_adopted, &on, 3 * SIM_SECOND)) {
+        sim_run(s, sim_random(s, 60000));
+        sim_kill_clusterd(s, node);
+    }
     sim_run(s, (added ? 10 : 3) * SIM_SECOND);
     sim_virsh_shutdown(s, vm, node);
 }
@@ -58,10 +75,6 @@ void foreign_add_running(struct sim *s, uint32_t node, enum add_how how) {
     sim_run(s, 3 * SIM_SECOND);
     sim_virsh_shutdown(s, vm, node);
 }
-
-struct on {
-    uint32_t vm, node;
-};
 
 static bool is_off(struct sim *s, const void *arg) {
     const struct on *on = arg;

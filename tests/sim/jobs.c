@@ -162,6 +162,10 @@ static void adopt_marks(struct sim *s, uint64_t index, uint64_t serial) {
         agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "it cannot be adopted as it is");
         return;
     }
+    if (copy->foreign && sim_chance(s, 25)) {
+        agent_done(s, a, RESULT_FAILED, VM_STATE_RUNNING, "a job runs on its disk vda");
+        return;
+    }
     copy_adopt(s, a->vm, a->node, a->generation);
     agent_then(s, a, sim_delay(s, 50000), adopt_ends);
 }

@@ -118,7 +118,8 @@ static uint32_t check_rule(struct sim *s, const struct model *m, const struct mo
             if (!a || !b || !meet(s, a, b)) {
                 continue;
             }
-            if (!was_so(s, rule, a->id, b->id)) {
+            bool adopted = a->adopt || b->adopt; /* it has been there before */
+            if (!was_so(s, rule, a->id, b->id) && !adopted) {
                 sim_fail(s, "%s and %s are on one node, which rule %s forbids", a->name, b->name,
                          rule->name);
             }
