@@ -63,7 +63,7 @@ static void help_options(FILE *out, const struct verb *verb, const struct option
     fputs("\nOptions:\n", out);
     for (int common = 0; common < 2; common++) {
         for (int i = 0; i < OPTION_COUNT; i++) {
-            bool is_common = option_infos[i].common;
+            bool is_common = option_is_common((enum option_id)i);
             if (option_is_allowed(options, (enum option_id)i) && is_common == (common == 1)) {
                 help_option(out, verb, (enum option_id)i);
             }

@@ -11,14 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct option_set common = {
+    .has = {[OPTION_HELP] = true, [OPTION_JSON] = true, [OPTION_TIMEOUT] = true}};
+
 const struct option_info option_infos[OPTION_COUNT] = {
-    [OPTION_HELP] = {"help", 'h', WORD_NONE, "show this help", .common = true},
+    [OPTION_HELP] = {"help", 'h', WORD_NONE, "show this help"},
     [OPTION_VERSION] = {"version", 'V', WORD_NONE, "show the version"},
-    [OPTION_JSON] = {"json", 'j', WORD_NONE, "write one JSON document to standard output",
-                     .common = true},
+    [OPTION_JSON] = {"json", 'j', WORD_NONE, "write one JSON document to standard output"},
     [OPTION_TIMEOUT] = {"timeout", 't', WORD_DURATION,
-                        "give up after DURATION (500ms, 30s, 5m, 2h) with exit code 5",
-                        .common = true},
+                        "give up after DURATION (500ms, 30s, 5m, 2h) with exit code 5"},
     [OPTION_WATCH] = {"watch", 'w', WORD_NONE, "keep running, and show each change"},
     [OPTION_FOLLOW] = {"follow", 'f', WORD_NONE, "keep running, and show what happens"},
     [OPTION_LIMIT] = {"limit", 'n', WORD_NUMBER, "show at most the newest NUMBER"},
@@ -152,8 +153,12 @@ const char *word_kind_title(enum word_kind kind) {
     return titles[kind];
 }
 
+bool option_is_common(enum option_id id) {
+    return common.has[id];
+}
+
 bool option_is_allowed(const struct option_set *allowed, enum option_id id) {
-    return allowed->has[id] || option_infos[id].common;
+    return allowed->has[id] || option_is_common(id);
 }
 
 bool options_given(const struct options *options, enum option_id id) {

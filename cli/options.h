@@ -123,7 +123,6 @@ struct option_info {
     char letter;             /* the short form, 0 for none */
     enum word_kind argument; /* WORD_NONE: takes none */
     const char *help;
-    bool common; /* allowed with every verb */
 };
 
 extern const struct option_info option_infos[OPTION_COUNT];
@@ -142,6 +141,8 @@ struct options {
 /* "NODE", "VM", "DURATION": the word in help texts. */
 const char *word_kind_title(enum word_kind kind);
 
+/* Allowed with every verb. */
+bool option_is_common(enum option_id id);
 /* In the set, or common. */
 bool option_is_allowed(const struct option_set *allowed, enum option_id id);
 
