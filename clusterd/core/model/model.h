@@ -150,7 +150,7 @@ WIRE_STRUCT(vm_stay);
     F(S, U8, wanted, 0)                                                                               \
     F(S, U8, stop_force, 1)                                                                           \
     F(S, U8, removing, 1)                                                                             \
-    F(S, U8, state, 0)                                                                                \
+    F(S, U8, state, VM_RESOLVING)                                                                     \
     F(S, U32, owner, 0)                                                                               \
     F(S, U32, target, 0)       /* MIGRATING, RESOLVING: the other node that may have a copy */        \
     F(S, U64, generation, 0)                                                                          \
