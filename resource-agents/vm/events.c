@@ -18,6 +18,9 @@
 /* The protocol allows five lines a second at most. */
 enum { PROGRESS_MS = 250, CANCEL_RETRY_MS = 20 };
 
+/* A switch-over takes some tens of milliseconds. One that takes longer than this hangs. */
+enum { SWITCHOVER_MS = 5000 };
+
 int events_init(struct events *events) {
     *events = (struct events){.downtime_ms = -1};
     events->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -99,6 +102,27 @@ static void on_close(virConnectPtr conn, int reason, void *data) {
     end_change(operation);
 }
 
+static bool switches_over(struct operation *operation) {
+    int state = VIR_DOMAIN_NOSTATE;
+    int reason = 0;
+
+    if (virDomainGetState(operation->domain, &state, &reason, 0) < 0 ||
+        state != VIR_DOMAIN_PAUSED || reason != VIR_DOMAIN_PAUSED_MIGRATION) {
+        return false;
+    }
+    pthread_mutex_lock(&operation->lock);
+    uint64_t since_ms = operation->events.suspended_ms;
+    pthread_mutex_unlock(&operation->lock);
+    return since_ms == 0 || ocf_now_ms() - since_ms < SWITCHOVER_MS;
+}
+
+int events_abort_job(struct operation *operation) {
+    if (switches_over(operation)) {
+        return -EBUSY;
+    }
+    return virDomainAbortJob(operation->domain) < 0 ? -EIO : 0;
+}
+
 /*
  * Aborts the domain's job if the operation is to stop. There may be no job yet, or it may be past
  * the point of no return: then libvirt refuses, and the next tick tries again until the worker's
@@ -110,7 +134,7 @@ static void on_tick(int timer, void *data) {
 
     if (operation_stopped(operation) != STOP_NONE) {
         virEventUpdateTimeout(timer, CANCEL_RETRY_MS);
-        (void)virDomainAbortJob(operation->domain);
+        (void)events_abort_job(operation);
         return;
     }
     if (job_progress(operation->domain, &progress) == 0) {
@@ -125,7 +149,7 @@ static void on_wake(int watch, int fd, int events, void *data) {
 
     (void)!read(fd, &count, sizeof(count));
     if (data != NULL) {
-        (void)virDomainAbortJob(((struct operation *)data)->domain);
+        (void)events_abort_job(data);
     }
 }
 

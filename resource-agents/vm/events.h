@@ -46,6 +46,15 @@ enum events_mode {
 /* Begins to follow the operation's domain. 0 or -EIO; libvirt's last error says why. */
 int events_start(struct operation *operation, enum events_mode mode);
 
+/*
+ * Aborts the job of the operation's domain, but not while the guest stands still for the
+ * switch-over of a migration: QEMU 7.2 gives its disks away in there, and an abort can end the
+ * source's QEMU, with the guest in it (seen with Debian 12). The switch-over ends by itself, and
+ * the VM then runs on one side or the other. After five seconds it is aborted all the same.
+ * 0; -EBUSY: it is in there, ask again after the next event; -EIO: libvirt refuses.
+ */
+int events_abort_job(struct operation *operation);
+
 /* Presses the domain's power button, now and then every every_ms, until the domain has stopped. */
 void events_press_button(struct operation *operation, int every_ms);
 

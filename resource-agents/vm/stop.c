@@ -123,7 +123,14 @@ static void abort_job(struct operation *operation) {
         return;
     }
     operation_step(operation, "aborting the VM's job");
-    (void)virDomainAbortJob(operation->domain);
+    for (;;) {
+        uint64_t seen = operation_changes(operation);
+        uint64_t now_ms = ocf_now_ms();
+        if (events_abort_job(operation) != -EBUSY || now_ms >= due_ms ||
+            !operation_pause(operation, seen, due_ms - now_ms)) {
+            break;
+        }
+    }
     pthread_mutex_lock(&operation->lock);
     while (!operation->events.job_done && !operation->events.stopped && !operation->events.closed &&
            operation_wait(operation, operation->events.changes, due_ms)) {
