@@ -16,7 +16,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support.cluster  # noqa: E402,F401
 
 
+# Modules are given to whichever worker is free: the long ones first, or one worker is alone with them at the end.
+LONG = ("test_first_cluster", "test_failover", "test_lab_host", "test_demo", "test_volume")
+
+
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.module.__name__) if item.module.__name__ in LONG else len(LONG))
     if os.geteuid() != 0:
         for item in items:
             item.add_marker(pytest.mark.skip(reason="the lab needs root"))
