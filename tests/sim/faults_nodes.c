@@ -158,10 +158,24 @@ void happen_clock(struct sim *s, const struct fault *f) {
     sim_jump_wall_clock(s, f->node, ((int64_t)(f->choice % 4000) - 2000) * 60000);
 }
 
+/* While it is away, the others use what its clusterd does not know when it comes back. */
+static void come_back_older(struct sim *s, const struct fault *f,
+                            const struct cmd_config_set *set) {
+    sim_power_off(s, f->node, "a fault");
+    sim_run(s, 4 * SIM_SECOND);
+    (void)sim_command(s, 1 + f->node % s->n, COMMAND_CONFIG_SET, set); /* which is newer */
+    sim_run(s, SIM_SECOND);
+    sim_install(s, f->node, PROTOCOL_LOWEST, f->choice & 32);
+    sim_power_on(s, f->node);
+    sim_run(s, f->us % (3 * SIM_SECOND));
+}
+
 void happen_protocol(struct sim *s, const struct fault *f) {
     struct cmd_config_set set = {.key = "state_check",
                                  .value = f->choice & 64 ? "report" : "leave"};
-    if (f->choice % 4 == 0) {
+    if (f->choice % 8 == 0) {
+        come_back_older(s, f, &set);
+    } else if (f->choice % 8 == 4) {
         sim_speak_newer(s, f->node, f->choice & 128);
     } else if (f->choice % 4 == 1) {
         (void)sim_command(s, 1 + f->choice / 256 % s->n, COMMAND_CONFIG_SET, &set);
