@@ -18,9 +18,6 @@
 /* The protocol allows five lines a second at most. */
 enum { PROGRESS_MS = 250, CANCEL_RETRY_MS = 20 };
 
-/* A switch-over takes some tens of milliseconds. One that takes longer than this hangs. */
-enum { SWITCHOVER_MS = 5000 };
-
 int events_init(struct events *events) {
     *events = (struct events){.downtime_ms = -1};
     events->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -110,10 +107,14 @@ static bool switches_over(struct operation *operation) {
         state != VIR_DOMAIN_PAUSED || reason != VIR_DOMAIN_PAUSED_MIGRATION) {
         return false;
     }
+    uint64_t now_ms = ocf_now_ms();
     pthread_mutex_lock(&operation->lock);
-    uint64_t since_ms = operation->events.suspended_ms;
+    struct events *events = &operation->events;
+    /* The event may have been lost, or have come before this process. */
+    events->busy_ms = events->busy_ms != 0 ? events->busy_ms : now_ms;
+    uint64_t since_ms = events->suspended_ms != 0 ? events->suspended_ms : events->busy_ms;
     pthread_mutex_unlock(&operation->lock);
-    return since_ms == 0 || ocf_now_ms() - since_ms < SWITCHOVER_MS;
+    return now_ms - since_ms < EVENTS_SWITCHOVER_MS;
 }
 
 int events_abort_job(struct operation *operation) {

@@ -27,6 +27,7 @@ struct events {
     int64_t downtime_ms;    /* of the completed job; -1: not known */
     struct figures figures; /* of it: what libvirt knows of them */
     uint64_t suspended_ms;  /* when the guest last stopped running; 0: it did not */
+    uint64_t busy_ms;       /* when an abort first met a switch-over; 0: none did */
     int wake_fd;
     int press_every_ms;
 };
@@ -46,12 +47,17 @@ enum events_mode {
 /* Begins to follow the operation's domain. 0 or -EIO; libvirt's last error says why. */
 int events_start(struct operation *operation, enum events_mode mode);
 
+/* A switch-over takes some tens of milliseconds, or as long as it was permitted to. */
+enum { EVENTS_SWITCHOVER_MS = 2000 };
+
 /*
  * Aborts the job of the operation's domain, but not while the guest stands still for the
  * switch-over of a migration: QEMU 7.2 gives its disks away in there, and an abort can end the
  * source's QEMU, with the guest in it (seen with Debian 12). The switch-over ends by itself, and
- * the VM then runs on one side or the other. After five seconds it is aborted all the same.
- * 0; -EBUSY: it is in there, ask again after the next event; -EIO: libvirt refuses.
+ * the VM then runs on one side or the other. One that takes longer than EVENTS_SWITCHOVER_MS may
+ * hang, and is aborted all the same.
+ * 0; -EBUSY: it is in there, ask again after the next event, or after that time; -EIO: libvirt
+ * refuses.
  */
 int events_abort_job(struct operation *operation);
 

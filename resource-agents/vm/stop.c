@@ -125,11 +125,11 @@ static void abort_job(struct operation *operation) {
     operation_step(operation, "aborting the VM's job");
     for (;;) {
         uint64_t seen = operation_changes(operation);
-        uint64_t now_ms = ocf_now_ms();
-        if (events_abort_job(operation) != -EBUSY || now_ms >= due_ms ||
-            !operation_pause(operation, seen, due_ms - now_ms)) {
+        if (events_abort_job(operation) != -EBUSY || ocf_now_ms() >= due_ms ||
+            operation_stopped(operation) != STOP_NONE) {
             break;
         }
+        (void)operation_pause(operation, seen, EVENTS_SWITCHOVER_MS);
     }
     pthread_mutex_lock(&operation->lock);
     while (!operation->events.job_done && !operation->events.stopped && !operation->events.closed &&
