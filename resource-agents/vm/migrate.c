@@ -131,6 +131,11 @@ static void read_figures(struct operation *operation, const struct arrival *arri
     pthread_mutex_lock(&operation->lock);
     operation->report.blackout_ms = blackout_ms;
     operation->report.figures = operation->events.figures;
+    /* QEMU no longer tells of the throttle once it has ended, which is before or after libvirt
+     * asks. */
+    if (passes->last.throttle > operation->report.figures.throttled_percent) {
+        operation->report.figures.throttled_percent = passes->last.throttle;
+    }
     if (passes->began_ms != 0 && blackout_ms >= 0 &&
         passes->began_ms + (uint64_t)blackout_ms <= arrival->resumed_ms) {
         operation->report.figures.prepare_ms = passes->began_ms - operation->started_ms;
