@@ -92,6 +92,9 @@ int hosts_prove_shared(struct hosts *hosts, const char *directory);
  * complete now, and the report says so. -EINVAL, -EIO: the report says what stands in the way.
  */
 int hosts_settle(struct hosts *hosts);
+/* Whether a migration of the source runs, or libvirt does not say: it may be ended any moment, and
+ * the target's files are in use. */
+bool hosts_leaves_now(virDomainPtr domain);
 
 /* The copy on the target is the VM now, and runs or is armed: what is left to do. */
 void hosts_complete(struct hosts *hosts, virDomainPtr there);

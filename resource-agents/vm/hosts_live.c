@@ -125,6 +125,14 @@ static void not_arrived(struct hosts *hosts, const char *why) {
                          why, hosts->from_name);
         return;
     }
+    /* The connection may have broken, and not the migration. */
+    if (hosts_leaves_now(operation->domain)) {
+        (void)hosts_fail(hosts,
+                         "%s; but its migration goes on; run the same command again, which waits "
+                         "for its end",
+                         why);
+        return;
+    }
     if (hosts_undo_files(hosts) < 0) {
         return; /* the report says which file stays */
     }

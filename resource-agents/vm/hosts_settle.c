@@ -214,8 +214,7 @@ static int resume_moved(struct hosts *hosts) {
                : 0;
 }
 
-/* A migration of it runs, or libvirt does not say. */
-static bool leaves_now(virDomainPtr domain) {
+bool hosts_leaves_now(virDomainPtr domain) {
     int kind = domain != NULL && virDomainIsActive(domain) == 1 ? job_kind(domain) : -ENOENT;
     return kind == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT || kind == -EIO;
 }
@@ -232,7 +231,7 @@ static int copy_beside_source(struct hosts *hosts, int state) {
                           hosts->from_name, host_error());
     }
     bool off = here == VIR_DOMAIN_SHUTOFF && state == VIR_DOMAIN_SHUTOFF;
-    bool runs = here == VIR_DOMAIN_RUNNING && !leaves_now(hosts->operation->domain);
+    bool runs = here == VIR_DOMAIN_RUNNING && !hosts_leaves_now(hosts->operation->domain);
     if (!off && !runs) {
         return hosts_fail(hosts,
                           "an interrupted move has left it standing still on %s; its memory there "
@@ -284,7 +283,7 @@ static int await_migration(struct hosts *hosts) {
     uint64_t give_up_ms = 0;
 
     for (;;) {
-        bool leaves = leaves_now(operation->domain);
+        bool leaves = hosts_leaves_now(operation->domain);
         if (!leaves &&
             (!is_in_doubt(operation->domain) || (give_up_ms != 0 && ocf_now_ms() >= give_up_ms))) {
             return 0;
@@ -362,7 +361,7 @@ static bool has_journal(const struct hosts *hosts) {
     struct handover journal = {.count = 0};
     virDomainPtr domains[] = {hosts->operation->domain, hosts->there};
     virDomainPtr here = hosts->operation->domain;
-    bool found = leaves_now(here) || is_in_doubt(here);
+    bool found = hosts_leaves_now(here) || is_in_doubt(here);
 
     for (size_t i = 0; !found && i < sizeof(domains) / sizeof(domains[0]); i++) {
         found = domains[i] != NULL && handover_read(domains[i], &journal) == 0;

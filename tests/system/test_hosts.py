@@ -347,6 +347,26 @@ def test_client_and_agent_die_running(hosts):
     hosts.nothing_is_left("v")
 
 
+# Of the libvirtd on n1: ends the connection of a process.
+DISCONNECT = """for id in $(virt-admin client-list libvirtd | awk 'NR > 2 { print $1 }'); do
+    ! virt-admin client-info libvirtd $id | grep -q "^unix_process_id *: *%d$" || virt-admin client-disconnect libvirtd $id
+done"""
+
+
+def test_its_connection_breaks(hosts):
+    """libvirtd carries the migration on alone. Until it has ended, the target's files are in use."""
+    large(hosts, True)
+    command = begin(hosts)
+    on_its_way(hosts)
+    hosts.sh("n1", DISCONNECT % command.agent())
+    refused(command.end(), "its migration goes on", "run the same command again", code=FAILED)
+    done(hosts.move("v", "--storage", NEW))
+    assert hosts.where("v") == THERE
+    hosts.nothing_is_left("v")
+    hosts.ticks("v")
+    hosts.sound("v")
+
+
 def test_source_libvirtd_dies(hosts):
     large(hosts, True)
     command = begin(hosts)
