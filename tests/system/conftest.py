@@ -16,6 +16,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support.cluster  # noqa: E402,F401
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "thorough: takes minutes; tests/run leaves it out, tests/run system does not")
+
+
 # Modules are given to whichever worker is free: the long ones first, or one worker is alone with them at the end.
 LONG = ("test_first_cluster", "test_failover", "test_lab_host", "test_demo", "test_volume")
 

@@ -93,6 +93,7 @@ def test_down_after_a_crash_in_the_middle_of_up(name):
     assert host.changes(before) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_from_a_path_with_a_space(name, tmp_path):
     """Sources that lie there are built there, and the cluster that comes of it runs a guest."""

@@ -100,6 +100,7 @@ def test_quick_move(cluster, how):
     cluster.remove(name)
 
 
+@pytest.mark.thorough
 def test_six_at_once_both_ways(cluster):
     """Three from n1 to n2 and three from n2 to n1. All wait for their turn, and none meets itself on the way."""
     guests = {f"{node}{number}": (node, other) for node, other in (("n1", "n2"), ("n2", "n1")) for number in range(3)}

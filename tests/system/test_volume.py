@@ -5,6 +5,8 @@ missed while it was away, however much, it has when it is back."""
 import re
 import uuid
 
+import pytest
+
 from labkit import settings as lab_settings
 from support.cluster import Cluster
 
@@ -125,6 +127,7 @@ def snapshots_of(cluster, node):
         return [int(size) for size in re.findall(r"took over the cluster's state at index \d+ \((\d+) bytes\)", file.read())]
 
 
+@pytest.mark.thorough
 def test_fifty_megabytes_are_caught_up(cluster):
     """Two nodes were away: one while little happened, one while so much did that it needs the whole state."""
     cluster.place(a="n1", b="n2")
