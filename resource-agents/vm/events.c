@@ -99,12 +99,8 @@ static void on_close(virConnectPtr conn, int reason, void *data) {
     end_change(operation);
 }
 
-static bool switches_over(struct operation *operation) {
-    int state = VIR_DOMAIN_NOSTATE;
-    int reason = 0;
-
-    if (virDomainGetState(operation->domain, &state, &reason, 0) < 0 ||
-        state != VIR_DOMAIN_PAUSED || reason != VIR_DOMAIN_PAUSED_MIGRATION) {
+static bool must_not_abort(struct operation *operation) {
+    if (!job_switches_over(operation->domain)) {
         return false;
     }
     uint64_t now_ms = ocf_now_ms();
@@ -118,7 +114,7 @@ static bool switches_over(struct operation *operation) {
 }
 
 int events_abort_job(struct operation *operation) {
-    if (switches_over(operation)) {
+    if (must_not_abort(operation)) {
         return -EBUSY;
     }
     return virDomainAbortJob(operation->domain) < 0 ? -EIO : 0;

@@ -267,15 +267,6 @@ static int both(struct hosts *hosts, int state) {
     return complete(hosts, AGENT_VM_RUNNING);
 }
 
-/* All has been sent: libvirt is about to end this source, or to let it run on. */
-static bool is_in_doubt(virDomainPtr domain) {
-    int state = VIR_DOMAIN_NOSTATE;
-    int reason = 0;
-
-    return domain != NULL && virDomainGetState(domain, &state, &reason, 0) == 0 &&
-           state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_MIGRATION;
-}
-
 /* A dead agent's migration goes on in libvirtd. Its job ends a moment before the source does. 0;
  * -EINVAL: the operation is to stop. */
 static int await_migration(struct hosts *hosts) {
@@ -284,8 +275,8 @@ static int await_migration(struct hosts *hosts) {
 
     for (;;) {
         bool leaves = hosts_leaves_now(operation->domain);
-        if (!leaves &&
-            (!is_in_doubt(operation->domain) || (give_up_ms != 0 && ocf_now_ms() >= give_up_ms))) {
+        if (!leaves && (!job_switches_over(operation->domain) ||
+                        (give_up_ms != 0 && ocf_now_ms() >= give_up_ms))) {
             return 0;
         }
         if (leaves || give_up_ms == 0) {
@@ -361,7 +352,7 @@ static bool has_journal(const struct hosts *hosts) {
     struct handover journal = {.count = 0};
     virDomainPtr domains[] = {hosts->operation->domain, hosts->there};
     virDomainPtr here = hosts->operation->domain;
-    bool found = hosts_leaves_now(here) || is_in_doubt(here);
+    bool found = hosts_leaves_now(here) || job_switches_over(here);
 
     for (size_t i = 0; !found && i < sizeof(domains) / sizeof(domains[0]); i++) {
         found = domains[i] != NULL && handover_read(domains[i], &journal) == 0;

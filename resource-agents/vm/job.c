@@ -83,6 +83,14 @@ int job_kind(virDomainPtr domain) {
     return type == VIR_DOMAIN_JOB_NONE ? -ENOENT : kind;
 }
 
+bool job_switches_over(virDomainPtr domain) {
+    int state = VIR_DOMAIN_NOSTATE;
+    int reason = 0;
+
+    return domain != NULL && virDomainGetState(domain, &state, &reason, 0) == 0 &&
+           state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_MIGRATION;
+}
+
 const char *job_kind_text(int kind) {
     switch (kind) {
     case VIR_DOMAIN_JOB_OPERATION_START: return "its start";

@@ -18,6 +18,10 @@ struct figures job_completed(virTypedParameterPtr params, int count);
 /* The running job's kind (enum virDomainJobOperation); -ENOENT: none runs; -EIO. */
 int job_kind(virDomainPtr domain);
 
+/* All has been sent: libvirt is about to end this source of a migration, or to let it run on. False
+ * for NULL, and if libvirt does not say. */
+bool job_switches_over(virDomainPtr domain);
+
 /* "a migration to another node" and the like, for messages. */
 const char *job_kind_text(int kind);
 
