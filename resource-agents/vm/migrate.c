@@ -131,8 +131,7 @@ static void read_figures(struct operation *operation, const struct arrival *arri
     pthread_mutex_lock(&operation->lock);
     operation->report.blackout_ms = blackout_ms;
     operation->report.figures = operation->events.figures;
-    /* QEMU no longer tells of the throttle once it has ended, which is before or after libvirt
-     * asks. */
+    /* QEMU tells of the throttle only while it is on; libvirt may ask later. */
     if (passes->last.throttle > operation->report.figures.throttled_percent) {
         operation->report.figures.throttled_percent = passes->last.throttle;
     }
