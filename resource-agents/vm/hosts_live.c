@@ -4,7 +4,7 @@
  * that it is decided even if this process dies. See hosts.h; the phases are those of migrate.c.
  *
  *     the target's files are made     in the journal of the source, one by one
- *     libvirt copies disks, memory    the guest's writes go to both copies of a disk
+ *     libvirt copies disks, memory    and again what the guest writes meanwhile
  *     the copy arrives, paused        its definition has the journal "arrives"
  *     libvirt removes the source      and its definition
  *     the copy is resumed             arrival.h
@@ -69,7 +69,7 @@ static int fill_request(struct hosts *hosts, struct hosts_plan *plan, const stru
     request->flags =
         VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_PAUSED;
     if (plan->files.count > 0) {
-        request->flags |= VIR_MIGRATE_NON_SHARED_DISK | VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES;
+        request->flags |= VIR_MIGRATE_NON_SHARED_DISK; /* not SYNCHRONOUS_WRITES: see mirror.c */
     }
     if (plan->persistent) {
         request->flags |= VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE;

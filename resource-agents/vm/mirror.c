@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * mirror: the files of a VM that runs move to their new places, and it goes on running. QEMU copies
- * its disks (libvirt's block copy); guest writes go to both places from then on.
+ * its disks (libvirt's block copy), and copies again what the guest writes meanwhile.
  *
  *   step            guest           disks                      what counts if all breaks off here
  *   begin           runs            originals                  the originals
  *   copy            runs            originals, being copied    the originals
- *   stand still     PAUSED          originals, all copied      the originals
+ *   catch up        runs            originals, almost copied   the originals
+ *   stand still     PAUSED          originals, the rest copied the originals
  *   go over         paused          one after the other        the originals: nothing was written
  *   flush, report   paused          copies                     the originals, as above
  *
  * This is where it ends: the guest stands still on its copies. The cluster enters them into the
  * VM's definition and only then lets the guest go on (clusterd/core/apply/storage.c says why). The
  * flush is ours: once QEMU has a copy complete, it hands a guest's flushes on to the original only.
+ *
+ * A guest's write is never made to wait for its copy (libvirt's SYNCHRONOUS_WRITES), although then
+ * there would be nothing to catch up with: if such copying is ended, or fails, while a write is in
+ * flight, QEMU (7.2 to 10.0, block/mirror.c) goes on to use memory that it has freed. Seen as the
+ * end of a running guest; it may as well be its data.
  *
  * QEMU's copying outlives this process, clusterd and libvirtd. Repeated, this action continues what
  * it finds. So it says FAILED or CANCELLED with state "running" only if QEMU copies no more and all
@@ -36,6 +42,13 @@
 enum {
     LOOK_MS = 500,         /* and report how far it is */
     SETTLE_MS = 30 * 1000, /* so long QEMU may take to go over, or to end its copying */
+
+    /* What the guest has written last is copied while it stands still. The longer it writes faster
+     * than QEMU copies, the longer it may stand still: a 20th of the time it took so far. */
+    CATCH_UP_MS = 50, /* libvirt has no event for it */
+    STAND_STILL_MS = 100,
+    STAND_STILL_MAX_MS = 2000,
+    VOLUME_BYTES_MS = 40 * 1024, /* what a slow volume takes in a millisecond */
 };
 
 struct mirror {
@@ -257,6 +270,36 @@ static bool wait_until_ready(struct mirror *mirror) {
     }
 }
 
+/* Until so little is left that the guest may stand still for it. False, with the report: never. */
+static bool catch_up(struct mirror *mirror) {
+    struct operation *operation = mirror->operation;
+    uint64_t began_ms = ocf_now_ms();
+    struct progress progress;
+
+    operation_step(operation, "copying what the guest writes");
+    for (;;) {
+        uint64_t seen = operation_changes(operation);
+        uint64_t may_ms = STAND_STILL_MS + (ocf_now_ms() - began_ms) / 20;
+        may_ms = may_ms < STAND_STILL_MAX_MS ? may_ms : STAND_STILL_MAX_MS;
+        mirror_progress(operation, &mirror->disks, &progress);
+        if (progress.remaining_bytes <= may_ms * VOLUME_BYTES_MS) {
+            return true;
+        }
+        if (operation_stopped(operation) == STOP_OUT_OF_TIME) {
+            go_back(mirror, VM_FAILED,
+                    "its guest writes faster than QEMU copies, for longer than the move may take "
+                    "(storage_timeout_ms)");
+            return false;
+        }
+        if (operation_stopped(operation) != STOP_NONE) {
+            go_back(mirror, VM_CANCELLED, why_stopped(mirror));
+            return false;
+        }
+        tell_progress(mirror);
+        (void)operation_pause(operation, seen, CATCH_UP_MS);
+    }
+}
+
 /* What the guest has written is on the disk. */
 static int flush(struct mirror *mirror) {
     int r = 0;
@@ -296,7 +339,6 @@ static void complete(struct mirror *mirror) {
 static void go_over(struct mirror *mirror) {
     struct operation *operation = mirror->operation;
 
-    (void)flush(mirror); /* most of it while the guest still runs */
     operation_step(operation, "pausing the guest for the switch");
     operation_check_begun(operation);
     mirror->suspended_ms = ocf_now_ms();
@@ -337,7 +379,10 @@ static void carry_out(struct mirror *mirror) {
     } else if (operation->params->cancelled && count(mirror, MIRROR_COPY) == 0) {
         go_back(mirror, VM_CANCELLED, "the move of its files was cancelled");
     } else if (start_all(mirror) && wait_until_ready(mirror)) {
-        go_over(mirror);
+        (void)flush(mirror); /* most of it while the guest still runs */
+        if (catch_up(mirror)) {
+            go_over(mirror);
+        }
     }
 }
 

@@ -188,8 +188,7 @@ static char *destination(const struct mirror_disk *disk) {
 
 int mirror_start(struct operation *operation, const struct mirror_disk *disk, char *reason,
                  size_t reason_size) {
-    unsigned int flags =
-        VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB | VIR_DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES;
+    unsigned int flags = VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB; /* no more: see mirror.c */
 
     operation_check_begun(operation);
     if (make_target(disk, reason, reason_size) < 0 || check_locks(disk, reason, reason_size) < 0) {

@@ -112,6 +112,25 @@ def test_it_goes_over_and_on(world):
     wait_ticks(moved.vm)
 
 
+def test_what_is_written_meanwhile(world):
+    """It is on the copies, to the last write, though the guest writes all the time."""
+    moved = Mirrored(world, "writer", large=True)
+    disk = "/machine/peripheral/virtio-disk0/virtio-backend"
+    mirror = moved.begin()
+    mirror.wait_line(lambda line: "progress" in line)
+    written = 0
+    while mirror.process.poll() is None and written < 380:
+        written += 1
+        order = f'qemu-io -d {disk} "write -q -P {written % 251 + 1} {8 + written}M 1M"'
+        assert world.lab.check("n1", ["virsh", "qemu-monitor-command", "writer", "--hmp", order]).strip() == ""
+    shows(mirror.end(), result="ok", state="paused", code=0)
+    assert written > 3
+    reads = [f"-c 'read -q -P {i % 251 + 1} {8 + i}M 1M'" for i in range(1, written + 1)]
+    said = world.lab.run("n1", ["sh", "-c", f"qemu-io -r -U -f raw {' '.join(reads)} {VOLUME}/other/disk.raw"])
+    assert said.returncode == 0 and said.stdout + said.stderr == "", said
+    moved.goes_on_there()
+
+
 @pytest.mark.parametrize("how", ["asked", "killed", "killed-then-taken-back", "libvirtd"])
 def test_broken_off_while_qemu_copies(world, how):
     moved = Mirrored(world, f"broken{len(how)}", large=True)
