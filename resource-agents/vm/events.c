@@ -18,6 +18,10 @@
 /* The protocol allows five lines a second at most. */
 enum { PROGRESS_MS = 250, CANCEL_RETRY_MS = 20 };
 
+/* So long an abort may be on its way to QEMU (libvirt 9.0 on a busy machine), and so old may be what
+ * it is based on. */
+enum { NEAR_MS = 1000, STALE_MS = 100 };
+
 int events_init(struct events *events) {
     *events = (struct events){.downtime_ms = -1};
     events->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -99,22 +103,42 @@ static void on_close(virConnectPtr conn, int reason, void *data) {
     end_change(operation);
 }
 
-static bool must_not_abort(struct operation *operation) {
-    if (!job_switches_over(operation->domain)) {
-        return false;
-    }
+/* How long a switch-over, or its being near, has been in the way of an abort. */
+static uint64_t in_the_way_ms(struct operation *operation, bool switches_over) {
     uint64_t now_ms = ocf_now_ms();
+
     pthread_mutex_lock(&operation->lock);
     struct events *events = &operation->events;
     /* The event may have been lost, or have come before this process. */
-    events->busy_ms = events->busy_ms != 0 ? events->busy_ms : now_ms;
-    uint64_t since_ms = events->suspended_ms != 0 ? events->suspended_ms : events->busy_ms;
+    uint64_t *since_ms = switches_over ? &events->busy_ms : &events->near_ms;
+    *since_ms = *since_ms != 0 ? *since_ms : now_ms;
+    uint64_t began_ms =
+        switches_over && events->suspended_ms != 0 ? events->suspended_ms : *since_ms;
     pthread_mutex_unlock(&operation->lock);
-    return now_ms - since_ms < EVENTS_SWITCHOVER_MS;
+    return now_ms - began_ms;
+}
+
+/* From now on only a guest that writes nothing is handed over. */
+static void forbid_switch_over(struct operation *operation) {
+    pthread_mutex_lock(&operation->lock);
+    bool done = operation->events.forbidden;
+    operation->events.forbidden = true;
+    pthread_mutex_unlock(&operation->lock);
+    if (!done) {
+        (void)virDomainMigrateSetMaxDowntime(operation->domain, 1, 0);
+    }
 }
 
 int events_abort_job(struct operation *operation) {
-    if (must_not_abort(operation)) {
+    uint64_t began_ms = ocf_now_ms();
+    bool over = job_switches_over(operation->domain);
+    bool near = !over && job_may_switch_over(operation->domain, NEAR_MS);
+    bool stale = ocf_now_ms() - began_ms > STALE_MS;
+
+    if ((over || near || stale) && in_the_way_ms(operation, over) < EVENTS_SWITCHOVER_MS) {
+        if (near) {
+            forbid_switch_over(operation);
+        }
         return -EBUSY;
     }
     return virDomainAbortJob(operation->domain) < 0 ? -EIO : 0;

@@ -28,6 +28,8 @@ struct events {
     struct figures figures; /* of it: what libvirt knows of them */
     uint64_t suspended_ms;  /* when the guest last stopped running; 0: it did not */
     uint64_t busy_ms;       /* when an abort first met a switch-over; 0: none did */
+    uint64_t near_ms;       /* when an abort first met one that was near; 0: none was */
+    bool forbidden;         /* to switch over: an abort waits */
     int wake_fd;
     int press_every_ms;
 };
@@ -51,13 +53,15 @@ int events_start(struct operation *operation, enum events_mode mode);
 enum { EVENTS_SWITCHOVER_MS = 2000 };
 
 /*
- * Aborts the job of the operation's domain, but not while the guest stands still for the
- * switch-over of a migration: QEMU 7.2 gives its disks away in there, and an abort can end the
- * source's QEMU, with the guest in it (seen with Debian 12). The switch-over ends by itself, and
- * the VM then runs on one side or the other. One that takes longer than EVENTS_SWITCHOVER_MS may
- * hang, and is aborted all the same.
- * 0; -EBUSY: it is in there, ask again after the next event, or after that time; -EIO: libvirt
- * refuses.
+ * Aborts the job of the operation's domain, but not while a migration switches over, or may be
+ * about to. Both were seen with QEMU 7.2 of Debian 12:
+ *   - While the guest stands still for the switch-over, QEMU gives its disks away, and an abort can
+ *     end the source's QEMU, with the guest in it.
+ *   - If an abort meets the very beginning of it, QEMU waits for ever, and the guest stands still.
+ * A switch-over ends by itself, and the VM then runs on one side or the other. One that is near is
+ * put off (a downtime of 1 ms is permitted), so that most guests get away from it. What is in the way
+ * longer than EVENTS_SWITCHOVER_MS may hang, and is aborted all the same.
+ * 0; -EBUSY: ask again after the next event, or soon; -EIO: libvirt refuses.
  */
 int events_abort_job(struct operation *operation);
 

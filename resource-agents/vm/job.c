@@ -91,6 +91,26 @@ bool job_switches_over(virDomainPtr domain) {
            state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_MIGRATION;
 }
 
+bool job_may_switch_over(virDomainPtr domain, uint64_t within_ms) {
+    enum { UNKNOWN_BPS = 256 << 20 }; /* at its beginning no speed is known */
+    virTypedParameterPtr params = NULL;
+    int count = 0;
+    int type = VIR_DOMAIN_JOB_NONE;
+    int kind = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+
+    if (domain == NULL || virDomainGetJobStats(domain, &type, &params, &count, 0) < 0) {
+        return false;
+    }
+    (void)virTypedParamsGetInt(params, count, VIR_DOMAIN_JOB_OPERATION, &kind);
+    uint64_t total = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_TOTAL);
+    uint64_t remaining = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_REMAINING);
+    uint64_t rate_bps = stat_of(params, count, VIR_DOMAIN_JOB_MEMORY_BPS);
+    virTypedParamsFree(params, count);
+    uint64_t soon = (rate_bps != 0 ? rate_bps : UNKNOWN_BPS) / 1000 * within_ms;
+    return type != VIR_DOMAIN_JOB_NONE && kind == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT &&
+           total > 0 && remaining <= soon;
+}
+
 const char *job_kind_text(int kind) {
     switch (kind) {
     case VIR_DOMAIN_JOB_OPERATION_START: return "its start";

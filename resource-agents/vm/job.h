@@ -22,6 +22,10 @@ int job_kind(virDomainPtr domain);
  * for NULL, and if libvirt does not say. */
 bool job_switches_over(virDomainPtr domain);
 
+/* Can its migration begin to switch over within so long, by the speed at which its memory flows? It
+ * cannot while only its disks are copied. False for NULL, and if libvirt does not say. */
+bool job_may_switch_over(virDomainPtr domain, uint64_t within_ms);
+
 /* "a migration to another node" and the like, for messages. */
 const char *job_kind_text(int kind);
 

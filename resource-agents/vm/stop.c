@@ -27,6 +27,7 @@
 enum {
     PRESS_AGAIN_MS = 3000, /* a guest that is still booting ignores the button */
     ABORT_WAIT_MS = 5000,
+    ABORT_RETRY_MS = 100,
     DESTROY_PATIENCE_MS = 1500, /* QEMU needs a few ms to end, unless its storage hangs */
     DESTROY_NEEDS_MS = 2500,    /* that, and a kill: the part of a stop's time kept for them */
 };
@@ -129,7 +130,7 @@ static void abort_job(struct operation *operation) {
             operation_stopped(operation) != STOP_NONE) {
             break;
         }
-        (void)operation_pause(operation, seen, EVENTS_SWITCHOVER_MS);
+        (void)operation_pause(operation, seen, ABORT_RETRY_MS);
     }
     pthread_mutex_lock(&operation->lock);
     while (!operation->events.job_done && !operation->events.stopped && !operation->events.closed &&
