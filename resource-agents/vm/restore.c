@@ -24,6 +24,7 @@
 
 #include "../shared/ocf.h"
 #include "host.h"
+#include "launch.h"
 #include "outside.h"
 #include "state_file.h"
 
@@ -152,6 +153,7 @@ static void restore_from(struct operation *operation, const char *claimed,
     const struct params *params = operation->params;
     struct report *report = &operation->report;
     uint64_t began_ms = ocf_now_ms();
+    static struct launch launch; /* its thread may use it until the process ends */
 
     int r = state_file_rename(params->state_file, claimed);
     if (r < 0) {
@@ -160,7 +162,9 @@ static void restore_from(struct operation *operation, const char *claimed,
         return;
     }
     operation_step(operation, "restoring the VM");
+    launch_begin(&launch, operation);
     r = virDomainRestoreFlags(operation->conn, claimed, xml, VIR_DOMAIN_SAVE_RUNNING);
+    (void)launch_end(&launch);
     if (r < 0) {
         judge_failure(operation, claimed);
         if (report->state == AGENT_VM_OFF) {

@@ -14,6 +14,7 @@
 
 #include "../shared/ocf.h"
 #include "host.h"
+#include "launch.h"
 #include "outside.h"
 
 enum { LOOK_AGAIN_MS = 100 };
@@ -79,12 +80,12 @@ void judge_present(struct operation *operation, const char *wish) {
  * libvirt refused because the VM is here already, or because it cannot start. If an earlier order's
  * agent was killed, libvirtd may still be at work on it: then its result is ours.
  */
-static void explain_failure(struct operation *operation) {
+static void explain_failure(struct operation *operation, bool hung) {
     struct report *report = &operation->report;
     const char *text;
 
     report_set(report, VM_FAILED, "%s: cannot start on %s: %s", operation->params->name, ocf_node(),
-               host_error());
+               hung ? LAUNCH_HUNG : host_error());
     host_settle(operation);
     while (report->state == AGENT_VM_PAUSED && report->detail != NULL &&
            strcmp(report->detail, "starting") == 0 && operation_stopped(operation) == STOP_NONE) {
@@ -114,6 +115,7 @@ static void create(struct operation *operation, const struct definition *definit
                    struct outside *outside, const char *xml) {
     struct report *report = &operation->report;
     const struct params *params = operation->params;
+    static struct launch launch; /* its thread may use it until the process ends */
 
     if (host_connect(operation) < 0) {
         return;
@@ -133,9 +135,11 @@ static void create(struct operation *operation, const struct definition *definit
         return;
     }
     operation_step(operation, "starting the VM");
+    launch_begin(&launch, operation);
     operation->domain = virDomainCreateXML(operation->conn, xml, 0);
+    bool hung = launch_end(&launch);
     if (operation->domain == NULL) {
-        explain_failure(operation);
+        explain_failure(operation, hung);
         if (report->state == AGENT_VM_OFF) {
             outside_failed(operation, outside);
         }
