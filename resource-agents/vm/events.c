@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,9 +19,9 @@
 /* The protocol allows five lines a second at most. */
 enum { PROGRESS_MS = 250, CANCEL_RETRY_MS = 20 };
 
-/* So long an abort may be on its way to QEMU (libvirt 9.0 on a busy machine), and so old may be what
- * it is based on. */
-enum { NEAR_MS = 1000, STALE_MS = 100 };
+/* So long an abort may be on its way to QEMU (libvirt 9.0 on a busy machine), and so old may be
+ * what it is based on. */
+enum { NEAR_MS = 500, STALE_MS = 100, NEAR_PATIENCE_MS = 1000 };
 
 int events_init(struct events *events) {
     *events = (struct events){.downtime_ms = -1};
@@ -35,6 +36,30 @@ int events_prepare(void) {
 void events_wake(struct events *events) {
     uint64_t one = 1;
     (void)!write(events->wake_fd, &one, sizeof(one)); /* a full counter wakes as well */
+}
+
+/*
+ * libvirt's client (9.0) may leave the request of a second thread unsent until the first one, which
+ * waits for the end of its job, looks up: at its next keepalive, up to 5 s later.
+ */
+virDomainPtr events_domain(struct operation *operation) {
+    static pthread_mutex_t opens = PTHREAD_MUTEX_INITIALIZER;
+    static bool tried = false;
+    static virDomainPtr own = NULL;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    pthread_mutex_lock(&opens);
+    if (!tried && operation->domain != NULL &&
+        virDomainGetUUIDString(operation->domain, uuid) == 0) {
+        char *uri = virConnectGetURI(virDomainGetConnect(operation->domain));
+        virConnectPtr conn = uri != NULL ? virConnectOpen(uri) : NULL;
+        free(uri);
+        own = conn != NULL ? virDomainLookupByUUIDString(conn, uuid) : NULL;
+        tried = true;
+    }
+    virDomainPtr domain = own != NULL ? own : operation->domain;
+    pthread_mutex_unlock(&opens);
+    return domain;
 }
 
 /* Every change goes through this function. */
@@ -103,8 +128,8 @@ static void on_close(virConnectPtr conn, int reason, void *data) {
     end_change(operation);
 }
 
-/* How long a switch-over, or its being near, has been in the way of an abort. */
-static uint64_t in_the_way_ms(struct operation *operation, bool switches_over) {
+/* Not for ever: it may hang, or be near all the time. */
+static bool in_the_way(struct operation *operation, bool switches_over) {
     uint64_t now_ms = ocf_now_ms();
 
     pthread_mutex_lock(&operation->lock);
@@ -112,10 +137,17 @@ static uint64_t in_the_way_ms(struct operation *operation, bool switches_over) {
     /* The event may have been lost, or have come before this process. */
     uint64_t *since_ms = switches_over ? &events->busy_ms : &events->near_ms;
     *since_ms = *since_ms != 0 ? *since_ms : now_ms;
-    uint64_t began_ms =
-        switches_over && events->suspended_ms != 0 ? events->suspended_ms : *since_ms;
+    uint64_t until_ms = *since_ms + NEAR_PATIENCE_MS;
+    uint64_t late_ms =
+        operation->deadline_ms - (operation->deadline_ms - operation->soft_deadline_ms) / 2;
+    if (switches_over) {
+        until_ms =
+            (events->suspended_ms != 0 ? events->suspended_ms : *since_ms) + EVENTS_SWITCHOVER_MS;
+    } else if (until_ms > late_ms) {
+        until_ms = late_ms;
+    }
     pthread_mutex_unlock(&operation->lock);
-    return now_ms - began_ms;
+    return now_ms < until_ms;
 }
 
 /* From now on only a guest that writes nothing is handed over. */
@@ -125,23 +157,24 @@ static void forbid_switch_over(struct operation *operation) {
     operation->events.forbidden = true;
     pthread_mutex_unlock(&operation->lock);
     if (!done) {
-        (void)virDomainMigrateSetMaxDowntime(operation->domain, 1, 0);
+        (void)virDomainMigrateSetMaxDowntime(events_domain(operation), 1, 0);
     }
 }
 
 int events_abort_job(struct operation *operation) {
+    virDomainPtr domain = events_domain(operation);
     uint64_t began_ms = ocf_now_ms();
-    bool over = job_switches_over(operation->domain);
-    bool near = !over && job_may_switch_over(operation->domain, NEAR_MS);
+    bool over = job_switches_over(domain);
+    bool near = !over && job_may_switch_over(domain, NEAR_MS);
     bool stale = ocf_now_ms() - began_ms > STALE_MS;
 
-    if ((over || near || stale) && in_the_way_ms(operation, over) < EVENTS_SWITCHOVER_MS) {
+    if ((over || near || stale) && in_the_way(operation, over)) {
         if (near) {
             forbid_switch_over(operation);
         }
         return -EBUSY;
     }
-    return virDomainAbortJob(operation->domain) < 0 ? -EIO : 0;
+    return virDomainAbortJob(domain) < 0 ? -EIO : 0;
 }
 
 /*
@@ -158,7 +191,7 @@ static void on_tick(int timer, void *data) {
         (void)events_abort_job(operation);
         return;
     }
-    if (job_progress(operation->domain, &progress) == 0) {
+    if (job_progress(events_domain(operation), &progress) == 0) {
         report_progress(&progress);
     }
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <libvirt/libvirt.h>
 
 #include "report.h"
 
@@ -49,6 +50,12 @@ enum events_mode {
 /* Begins to follow the operation's domain. 0 or -EIO; libvirt's last error says why. */
 int events_start(struct operation *operation, enum events_mode mode);
 
+/*
+ * The operation's domain by another connection, for a thread that asks of it while the worker waits
+ * for its job. The operation's own one if there is no other. It lives until the process ends.
+ */
+virDomainPtr events_domain(struct operation *operation);
+
 /* A switch-over takes some tens of milliseconds, or as long as it was permitted to. */
 enum { EVENTS_SWITCHOVER_MS = 2000 };
 
@@ -59,8 +66,9 @@ enum { EVENTS_SWITCHOVER_MS = 2000 };
  *     end the source's QEMU, with the guest in it.
  *   - If an abort meets the very beginning of it, QEMU waits for ever, and the guest stands still.
  * A switch-over ends by itself, and the VM then runs on one side or the other. One that is near is
- * put off (a downtime of 1 ms is permitted), so that most guests get away from it. What is in the way
- * longer than EVENTS_SWITCHOVER_MS may hang, and is aborted all the same.
+ * put off (a downtime of 1 ms is permitted), so that most guests get away from it. What is in the
+ * way for longer (EVENTS_SWITCHOVER_MS, half of that if it is only near, or the operation's time is
+ * over) may hang, and is aborted all the same.
  * 0; -EBUSY: ask again after the next event, or soon; -EIO: libvirt refuses.
  */
 int events_abort_job(struct operation *operation);

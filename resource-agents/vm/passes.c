@@ -10,11 +10,11 @@
 #include "host.h"
 #include "job.h"
 
-static void permit(struct passes *passes, uint64_t ms) {
+static void permit(const struct passes *passes, virDomainPtr domain, uint64_t ms) {
     const struct params *params = passes->operation->params;
 
     /* It fails if the guest has stopped already, which is all that it is for. */
-    if (virDomainMigrateSetMaxDowntime(passes->operation->domain, ms, 0) < 0) {
+    if (virDomainMigrateSetMaxDowntime(domain, ms, 0) < 0) {
         ocf_log("%s on %s: a blackout of %" PRIu64 " ms cannot be permitted: %s", params->name,
                 ocf_node(), ms, host_error());
     }
@@ -26,6 +26,7 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
     struct operation *operation = passes->operation;
     struct progress progress;
     (void)conn;
+    (void)domain; /* of the worker's connection */
 
     if (number == 1) {
         pthread_mutex_lock(&operation->lock);
@@ -33,7 +34,7 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
         pthread_mutex_unlock(&operation->lock);
     }
     if (number < 2 || operation_stopped(operation) != STOP_NONE ||
-        job_progress(domain, &progress) < 0) {
+        job_progress(events_domain(operation), &progress) < 0) {
         return;
     }
     const struct pass pass = {.number = (uint64_t)number,
@@ -54,7 +55,7 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
     }
     switch (step) {
     case CONVERGE_GO_ON: break;
-    case CONVERGE_PERMIT: permit(passes, permitted_ms); break;
+    case CONVERGE_PERMIT: permit(passes, events_domain(operation), permitted_ms); break;
     case CONVERGE_ABORT: operation_stop(operation, STOP_NOT_CONVERGING); break;
     }
 }
@@ -69,7 +70,7 @@ int passes_begin(struct passes *passes, struct operation *operation) {
     if (virDomainMigrateGetMaxDowntime(operation->domain, &former_ms, 0) == 0) {
         passes->former_ms = former_ms;
     }
-    permit(passes, passes->converge.permitted_ms);
+    permit(passes, operation->domain, passes->converge.permitted_ms);
     return virConnectDomainEventRegisterAny(operation->conn, operation->domain,
                                             VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION,
                                             VIR_DOMAIN_EVENT_CALLBACK(on_border), passes, NULL) < 0
@@ -79,7 +80,7 @@ int passes_begin(struct passes *passes, struct operation *operation) {
 
 void passes_restore(struct passes *passes) {
     if (passes->former_ms > 0) {
-        permit(passes, passes->former_ms);
+        permit(passes, passes->operation->domain, passes->former_ms);
     }
 }
 
