@@ -98,12 +98,20 @@ class Demo:
     def on(self, node):
         return sorted(name for name, at in self.where().items() if at == node)
 
+    def explain(self):
+        """After something that was not so: what the cluster itself says of it."""
+        for words in (("status",), ("event", "list", "--limit", "40")):
+            done = self.lab.run(self.node(), ["clusterctl", *words])
+            for line in (done.stdout + done.stderr).splitlines():
+                self.line.say(f"clusterctl {words[0]}: {line}")
+
     def settle(self, what, condition, timeout_s=STEP_TIMEOUT_S):
         """Waits for a state of the cluster; says so if it does not come."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
                 self.line.require(False, f"{what} within {timeout_s} s")
+                self.explain()
                 return False
             time.sleep(0.1)
         return True
@@ -206,6 +214,8 @@ class Demo:
             self.line.require(name in back, f"{name} runs again on {self.where().get(name)}: QEMU {launched:.2f} s after the {what}, "
                               f"the guest is up after {back.get(name, 0):.2f} s", vm=name, node=self.where().get(name),
                               launched_s=round(launched, 3), up_s=round(back.get(name, 0), 3))
+        if len(back) < len(names):
+            self.explain()
         for name in names:
             said = self.follower.track(name).said
             self.line.require(not said.lost and said.acknowledged >= acknowledged[name],
