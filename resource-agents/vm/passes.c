@@ -32,6 +32,7 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
         pthread_mutex_lock(&operation->lock);
         passes->began_ms = ocf_now_ms();
         pthread_mutex_unlock(&operation->lock);
+        (void)events_domain(operation); /* it connects: now, and not while the guest stands still */
     }
     if (number < 2 || operation_stopped(operation) != STOP_NONE ||
         job_progress(events_domain(operation), &progress) < 0) {
