@@ -120,11 +120,9 @@ static int look_behind(struct mirror *mirror) {
     return look(mirror);
 }
 
-static void tell_progress(struct mirror *mirror) {
-    struct progress progress;
+static void tell_progress(struct mirror *mirror, struct progress progress) {
     uint64_t now_ms = ocf_now_ms();
 
-    mirror_progress(mirror->operation, &mirror->disks, &progress);
     if (mirror->done_ms != 0 && now_ms < mirror->done_ms + LOOK_MS) {
         return;
     }
@@ -265,7 +263,9 @@ static bool wait_until_ready(struct mirror *mirror) {
             go_back(mirror, result_of_stop(mirror), why_stopped(mirror));
             return false;
         }
-        tell_progress(mirror);
+        struct progress progress;
+        mirror_progress(operation, &mirror->disks, &progress);
+        tell_progress(mirror, progress);
         (void)operation_pause(operation, seen, LOOK_MS);
     }
 }
@@ -285,17 +285,17 @@ static bool catch_up(struct mirror *mirror) {
         if (progress.remaining_bytes <= may_ms * VOLUME_BYTES_MS) {
             return true;
         }
-        if (operation_stopped(operation) == STOP_OUT_OF_TIME) {
-            go_back(mirror, VM_FAILED,
-                    "its guest writes faster than QEMU copies, for longer than the move may take "
-                    "(storage_timeout_ms)");
+        enum stop_reason stop = operation_stopped(operation);
+        if (stop != STOP_NONE) {
+            go_back(mirror, result_of_stop(mirror),
+                    stop == STOP_OUT_OF_TIME
+                        ? "its guest wrote faster than QEMU copied until the time of the move was "
+                          "over (storage_timeout_ms); move it when it writes less, or while it is "
+                          "off"
+                        : why_stopped(mirror));
             return false;
         }
-        if (operation_stopped(operation) != STOP_NONE) {
-            go_back(mirror, VM_CANCELLED, why_stopped(mirror));
-            return false;
-        }
-        tell_progress(mirror);
+        tell_progress(mirror, progress);
         (void)operation_pause(operation, seen, CATCH_UP_MS);
     }
 }
