@@ -19,6 +19,9 @@
 /* The protocol allows five lines a second at most. */
 enum { PROGRESS_MS = 250, CANCEL_RETRY_MS = 20 };
 
+/* A switch-over takes some tens of milliseconds, or as long as it was permitted to. */
+enum { SWITCHOVER_MS = 2000 };
+
 /* So long an abort may be on its way to QEMU (libvirt 9.0 on a busy machine), and so old may be
  * what it is based on. */
 enum { NEAR_MS = 500, STALE_MS = 100, NEAR_PATIENCE_MS = 1000 };
@@ -141,8 +144,7 @@ static bool in_the_way(struct operation *operation, bool switches_over) {
     uint64_t late_ms =
         operation->deadline_ms - (operation->deadline_ms - operation->soft_deadline_ms) / 2;
     if (switches_over) {
-        until_ms =
-            (events->suspended_ms != 0 ? events->suspended_ms : *since_ms) + EVENTS_SWITCHOVER_MS;
+        until_ms = (events->suspended_ms != 0 ? events->suspended_ms : *since_ms) + SWITCHOVER_MS;
     } else if (until_ms > late_ms) {
         until_ms = late_ms;
     }

@@ -56,9 +56,6 @@ int events_start(struct operation *operation, enum events_mode mode);
  */
 virDomainPtr events_domain(struct operation *operation);
 
-/* A switch-over takes some tens of milliseconds, or as long as it was permitted to. */
-enum { EVENTS_SWITCHOVER_MS = 2000 };
-
 /*
  * Aborts the job of the operation's domain, but not while a migration switches over, or may be
  * about to. Both were seen with QEMU 7.2 of Debian 12:
@@ -67,8 +64,8 @@ enum { EVENTS_SWITCHOVER_MS = 2000 };
  *   - If an abort meets the very beginning of it, QEMU waits for ever, and the guest stands still.
  * A switch-over ends by itself, and the VM then runs on one side or the other. One that is near is
  * put off (a downtime of 1 ms is permitted), so that most guests get away from it. What is in the
- * way for longer (EVENTS_SWITCHOVER_MS, half of that if it is only near, or the operation's time is
- * over) may hang, and is aborted all the same.
+ * way for longer (two seconds; one if it is only near, or less if the operation's time is over) may
+ * hang, and is aborted all the same.
  * 0; -EBUSY: ask again after the next event, or soon; -EIO: libvirt refuses.
  */
 int events_abort_job(struct operation *operation);

@@ -22,9 +22,9 @@
 enum { LAUNCH_HANGS_MS = 5000 };
 
 /* Why the VM did not start, and what to do. */
-#define LAUNCH_HUNG                                                                              \
-    "libvirtd's new process hung before it became QEMU, and was ended; start it again; if that " \
-    "comes back, see whether virtlockd and the storage answer"
+#define LAUNCH_HUNG                                                                             \
+    "libvirtd's new process hung before it became QEMU, and was ended; if this happens again, " \
+    "check whether virtlockd and the storage answer"
 
 struct launch {
     struct operation *operation;

@@ -106,11 +106,11 @@ static void explain_missing(struct operation *operation, const char *claimed) {
 }
 
 /* libvirt failed to restore. If no domain is here, the state is as good as before. */
-static void judge_failure(struct operation *operation, const char *claimed) {
+static void judge_failure(struct operation *operation, const char *claimed, bool hung) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
 
-    fail(operation, claimed, host_error());
+    fail(operation, claimed, hung ? LAUNCH_HUNG : host_error());
     report->refused = host_error_is_refusal();
     host_settle(operation);
     if (report->state == AGENT_VM_OFF) {
@@ -164,9 +164,9 @@ static void restore_from(struct operation *operation, const char *claimed,
     operation_step(operation, "restoring the VM");
     launch_begin(&launch, operation);
     r = virDomainRestoreFlags(operation->conn, claimed, xml, VIR_DOMAIN_SAVE_RUNNING);
-    (void)launch_end(&launch);
+    bool hung = launch_end(&launch);
     if (r < 0) {
-        judge_failure(operation, claimed);
+        judge_failure(operation, claimed, hung);
         if (report->state == AGENT_VM_OFF) {
             outside_failed(operation, outside);
         }
