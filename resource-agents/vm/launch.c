@@ -2,7 +2,6 @@
 /* The moment between libvirtd's fork and QEMU's exec. See launch.h. */
 #include "launch.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "../shared/ocf.h"
+#include "qemu_kill.h"
 
 enum { LOOK_AGAIN_MS = 1000 };
 
@@ -25,18 +25,27 @@ static uint64_t since_boot_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* The program of a process. False: it has gone, or is none of ours to see. */
-static bool read_exe(pid_t pid, char exe[static PATH_MAX]) {
+/* The process still runs the program of libvirt's daemon. */
+static bool is_libvirt(pid_t pid) {
     char path[64];
+    char exe[PATH_MAX];
 
     snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-    ssize_t len = readlink(path, exe, PATH_MAX - 1);
-    exe[len > 0 ? len : 0] = '\0';
-    return len > 0;
+    ssize_t len = readlink(path, exe, sizeof(exe) - 1);
+    if (len <= 0) {
+        return false;
+    }
+    exe[len] = '\0';
+    char *replaced = strstr(exe, " (deleted)"); /* its package has been updated since */
+    if (replaced != NULL) {
+        *replaced = '\0';
+    }
+    const char *name = strrchr(exe, '/');
+    return name != NULL && (strcmp(name, "/libvirtd") == 0 || strcmp(name, "/virtqemud") == 0);
 }
 
-/* proc(5), stat: the parent (4) and when it began (22), in ticks since the node booted. */
-static bool read_stat(pid_t pid, pid_t *ret_parent, uint64_t *ret_born_ms) {
+/* proc(5), stat: the threads (20) and when it began (22), in ticks since the node booted. */
+static bool read_stat(pid_t pid, long *ret_threads, uint64_t *ret_born_ms) {
     char path[64];
     char text[1024];
 
@@ -51,8 +60,8 @@ static bool read_stat(pid_t pid, pid_t *ret_parent, uint64_t *ret_born_ms) {
     char *p = strrchr(text, ')'); /* the name before it may hold anything */
     for (int field = 2; p != NULL && field < 22; field++) {
         p = strchr(p + 1, ' ');
-        if (p != NULL && field + 1 == 4) {
-            *ret_parent = (pid_t)strtol(p + 1, NULL, 10);
+        if (p != NULL && field + 1 == 20) {
+            *ret_threads = strtol(p + 1, NULL, 10);
         }
     }
     if (p == NULL) {
@@ -62,57 +71,52 @@ static bool read_stat(pid_t pid, pid_t *ret_parent, uint64_t *ret_born_ms) {
     return true;
 }
 
-/* It is a child of libvirt's daemon, and still runs the daemon's own program. */
-static bool is_not_yet_qemu(pid_t pid, pid_t parent) {
-    static char own[PATH_MAX];
-    static char its[PATH_MAX];
-
-    if (!read_exe(pid, own) || !read_exe(parent, its) || strcmp(own, its) != 0) {
-        return false;
-    }
-    const char *name = strrchr(own, '/');
-    return name != NULL && (strcmp(name, "/libvirtd") == 0 || strcmp(name, "/virtqemud") == 0);
-}
-
-/* It was forked in this launch, long ago. */
-static bool hangs(pid_t pid, uint64_t began_ms) {
-    const uint64_t tick_ms = 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+/* The daemon itself has several threads: a stale PID file must not make it a victim. */
+static bool hangs(pid_t pid, unsigned patience_ms) {
     uint64_t born_ms = 0;
-    pid_t parent = 0;
+    long threads = 0;
 
-    return read_stat(pid, &parent, &born_ms) && born_ms + tick_ms >= began_ms &&
-           since_boot_ms() >= born_ms + LAUNCH_HANGS_MS && is_not_yet_qemu(pid, parent);
+    return is_libvirt(pid) && read_stat(pid, &threads, &born_ms) && threads == 1 &&
+           since_boot_ms() >= born_ms + patience_ms;
 }
 
-static bool end_if_it_hangs(pid_t pid, uint64_t began_ms) {
-    if (!hangs(pid, began_ms)) {
+/* True: libvirtd's child for that VM hung before it became QEMU, and was ended. */
+static bool end_if_it_hangs(const char *name, unsigned patience_ms) {
+    pid_t pid;
+
+    if (qemu_read_pid(name, &pid) < 0) {
         return false;
     }
-    /* Open it before the look that counts: the number could become another process in between. */
+    /* Open it before the look: the number could become another process in between. */
     int fd = pidfd_open(pid, 0);
     if (fd < 0) {
         return false;
     }
-    bool ended = hangs(pid, began_ms) && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0;
+    bool ended = hangs(pid, patience_ms) && pidfd_send_signal(fd, SIGKILL, NULL, 0) == 0;
     close(fd);
+    if (ended) {
+        ocf_log("%s on %s: libvirtd's child that was to become its QEMU hung and was ended", name,
+                ocf_node());
+    }
     return ended;
 }
 
-static bool end_what_hangs(const struct launch *launch) {
-    bool ended = false;
-    DIR *dir = opendir("/proc");
+void launch_end_all_hung(void) {
+    static const char suffix[] = ".pid";
+    const unsigned patience_ms = 2 * LAUNCH_HANGS_MS; /* who ordered it is first, and tells why */
+    DIR *dir = opendir(qemu_state_dir);
 
     if (dir == NULL) {
-        return false;
+        return;
     }
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        if (isdigit((unsigned char)entry->d_name[0])) {
-            pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-            ended = end_if_it_hangs(pid, launch->began_ms) || ended;
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        size_t len = strlen(entry->d_name);
+        if (len >= sizeof(suffix) && strcmp(entry->d_name + len - strlen(suffix), suffix) == 0) {
+            entry->d_name[len - strlen(suffix)] = '\0';
+            (void)end_if_it_hangs(entry->d_name, patience_ms);
         }
     }
     closedir(dir);
-    return ended;
 }
 
 static void *launch_main(void *data) {
@@ -128,7 +132,7 @@ static void *launch_main(void *data) {
             continue;
         }
         pthread_mutex_unlock(&operation->lock);
-        bool ended = end_what_hangs(launch);
+        bool ended = end_if_it_hangs(operation->params->name, LAUNCH_HANGS_MS);
         due_ms = ocf_now_ms() + LOOK_AGAIN_MS;
         pthread_mutex_lock(&operation->lock);
         launch->ended = launch->ended || ended;
@@ -138,7 +142,7 @@ static void *launch_main(void *data) {
 }
 
 void launch_begin(struct launch *launch, struct operation *operation) {
-    *launch = (struct launch){.operation = operation, .began_ms = since_boot_ms()};
+    *launch = (struct launch){.operation = operation};
     launch->watched = pthread_create(&launch->thread, NULL, launch_main, launch) == 0;
 }
 
@@ -153,9 +157,5 @@ bool launch_end(struct launch *launch) {
     pthread_cond_broadcast(&operation->changed);
     pthread_mutex_unlock(&operation->lock);
     pthread_join(launch->thread, NULL);
-    if (launch->ended) {
-        ocf_log("%s on %s: libvirtd's child that was to become its QEMU hung and was ended",
-                operation->params->name, ocf_node());
-    }
     return launch->ended;
 }

@@ -2,19 +2,21 @@
 /*
  * The moment between libvirtd's fork and QEMU's exec. libvirtd takes the leases of the disks in the
  * forked child, which needs locks that another thread of libvirtd may have held when it forked:
- * then the child waits for ever. Seen with libvirt 11.3 and virtlockd (Debian 13): one of a few
- * starts at the same time, on a node that has just booted. The VM does not start, and libvirtd does
- * not answer any more where it lists its VMs.
+ * then the child waits for ever. Seen with virtlockd and libvirt 9.0 and 11.3 (Debian 12 and 13):
+ * one of a few starts at the same time, the first since libvirtd began. The child registers the
+ * types of libvirt's RPC client there, unless libvirtd has been a client before; with qemu.conf's
+ * stdio_handler "logd", it has. The VM does not start, and libvirtd does not answer any more where
+ * it lists its VMs.
  *
  * Such a child is ended. It is no QEMU yet, so nothing of the VM has run; libvirtd then says that
- * the VM did not start.
+ * the VM did not start. Its parent is init, and its name that of the thread that forked it:
+ * libvirt's PID file of the VM tells which one it is (vircommand.c: written before the leases).
  */
 #ifndef AGENTS_VM_LAUNCH_H
 #define AGENTS_VM_LAUNCH_H
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "operation.h"
 
@@ -30,7 +32,6 @@ struct launch {
     struct operation *operation;
     pthread_t thread;
     bool watched;
-    uint64_t began_ms; /* since the node booted */
 
     /* Guarded by the operation's lock. */
     bool over;
@@ -42,5 +43,11 @@ void launch_begin(struct launch *launch, struct operation *operation);
 
 /* After it. True: a child that hung was ended, so the call has failed. */
 bool launch_end(struct launch *launch);
+
+/*
+ * Looks at all VMs of this node. An incoming migration starts a QEMU, too, and its agent is on the
+ * other node; and an agent may die while it waits.
+ */
+void launch_end_all_hung(void);
 
 #endif

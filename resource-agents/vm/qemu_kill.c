@@ -13,8 +13,7 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-/* Where libvirt's QEMU driver keeps the PID and status files of qemu:///system. */
-static const char state_dir[] = "/run/libvirt/qemu";
+const char *qemu_state_dir = "/run/libvirt/qemu";
 
 /* Enough for all arguments that libvirt gives to QEMU; the UUID is among the first. */
 enum { ARGUMENTS_MAX = 65536, STATUS_MAX = 2 * 1024 * 1024 };
@@ -31,11 +30,11 @@ static ssize_t read_file(const char *path, char *text, size_t size) {
     return r;
 }
 
-static int read_pid(const char *name, pid_t *ret_pid) {
+int qemu_read_pid(const char *name, pid_t *ret_pid) {
     char path[PATH_MAX];
     char text[32];
 
-    int n = snprintf(path, sizeof(path), "%s/%s.pid", state_dir, name);
+    int n = snprintf(path, sizeof(path), "%s/%s.pid", qemu_state_dir, name);
     if (n < 0 || (size_t)n >= sizeof(path)) {
         return -ENAMETOOLONG;
     }
@@ -74,7 +73,7 @@ static bool is_of_domain(pid_t pid, const char *uuid) {
 int qemu_open(const char *name, const char *uuid) {
     pid_t pid;
 
-    int r = read_pid(name, &pid);
+    int r = qemu_read_pid(name, &pid);
     if (r < 0) {
         return r;
     }
@@ -95,7 +94,7 @@ bool qemu_was_confirmed(const char *name, const char *uuid) {
     static char status[STATUS_MAX];
     char path[PATH_MAX];
 
-    int n = snprintf(path, sizeof(path), "%s/%s.xml", state_dir, name);
+    int n = snprintf(path, sizeof(path), "%s/%s.xml", qemu_state_dir, name);
     if (n < 0 || (size_t)n >= sizeof(path)) {
         return false;
     }

@@ -10,6 +10,16 @@
 #define AGENTS_VM_QEMU_KILL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
+
+/* Where libvirt's QEMU driver keeps the PID and status files of qemu:///system. */
+extern const char *qemu_state_dir;
+
+/*
+ * What libvirt's PID file of that domain says: its QEMU, or libvirtd's child that is to become it.
+ * The file may be an old one. A negative errno: there is none, or it cannot be read.
+ */
+int qemu_read_pid(const char *name, pid_t *ret_pid);
 
 /*
  * A descriptor of that domain's QEMU; it becomes readable when the process has ended. -ENOENT:

@@ -15,6 +15,7 @@
 #include "../shared/ocf.h"
 #include "actions.h"
 #include "host.h"
+#include "launch.h"
 
 enum {
     RETRY_MIN_MS = 100,
@@ -214,6 +215,13 @@ static void on_patience(int timer, void *data) {
                       "libvirtd accepts connections but does not answer; check whether it hangs");
 }
 
+static void on_launches(int timer, void *data) {
+    (void)timer;
+    (void)data;
+
+    launch_end_all_hung();
+}
+
 static void on_socket_dir(int handle, int fd, int events, void *data) {
     struct watch *watch = data;
     char buffer[4096];
@@ -250,6 +258,7 @@ int action_watch(const struct params *params, const char *xml, size_t xml_len) {
     queue_init(&watch.queue);
     if (virEventRegisterDefaultImpl() < 0 ||
         (watch.patience_timer = virEventAddTimeout(-1, on_patience, &watch, NULL)) < 0 ||
+        virEventAddTimeout(LAUNCH_HANGS_MS, on_launches, NULL, NULL) < 0 ||
         virEventAddHandle(STDOUT_FILENO, VIR_EVENT_HANDLE_ERROR | VIR_EVENT_HANDLE_HANGUP,
                           on_reader, NULL, NULL) < 0) {
         ocf_log("vm watch on %s: cannot set up its event loop: %s", ocf_node(), host_error());

@@ -147,7 +147,7 @@ class World:
                 agent.process.wait(10)
         self.agents.clear()
         for node in NODES:
-            self.lab.run(node, ["sh", "-c", "pkill -CONT -x libvirtd; true"])
+            self.lab.run(node, ["sh", "-c", "pkill -CONT -x libvirtd; pkill -CONT -x virtlockd; true"])
             self.lab.wait_for_nodes([node])
             kept = self.running(node) == [self.kept.name] if self.kept and node == "n1" else False
             for name in [] if kept else self.present(node):
@@ -161,6 +161,9 @@ class World:
     def libvirtd(self, node, how):
         """Signals a node's libvirtd; the lab's init restarts one that was killed."""
         self.lab.check(node, ["sh", "-c", f"kill -{how} $(pidof libvirtd)"])
+
+    def virtlockd(self, node, how):
+        self.lab.check(node, ["sh", "-c", f"kill -{how} $(pidof virtlockd)"])
 
     def phase(self, node, name):
         """How far libvirtd has written that a migration of the guest is."""

@@ -227,6 +227,17 @@ def test_a_hanging_libvirtd_ends_an_operation_at_its_deadline(world):
     world.libvirtd("n1", "CONT")
 
 
+def test_a_process_that_hangs_before_it_is_qemu_is_ended(world):
+    """libvirt takes the leases of the disks in the process that becomes QEMU; here virtlockd hangs, with libvirt's own locks it is the same."""
+    vm = world.guest("unborn")
+    world.virtlockd("n1", "STOP")
+    final = shows(vm.do("n1", "start", generation=1, timeout_ms=30000), result="failed", state="off", code=1)
+    assert final["total_ms"] < 15000 and "virtlockd" in final["reason"], final
+    assert world.present("n1") == []
+    world.virtlockd("n1", "CONT")
+    vm.start("n1", generation=2)
+
+
 @pytest.mark.parametrize("action", ["start", "restore", "save", "migrate_to"])
 def test_what_never_reaches_libvirt_has_begun_nothing(world, action):
     vm = world.guest("never")

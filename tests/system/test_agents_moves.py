@@ -395,3 +395,18 @@ def test_a_state_that_nobody_needs_is_removed_under_all_its_names(world):
         os.unlink(world.lab.volume_path("saved", name))
     final = shows(vm.do("n2", "state-remove", state_file="/srv/nowhere/x.saved"), result="failed", code=1)
     assert "its volume is not available" in final["reason"], final
+
+
+def test_an_arrival_that_hangs_before_it_is_qemu(world):
+    """The mover's agent is on the other node; there, the watch ends what hangs."""
+    vm = world.guest("unarrived")
+    vm.start("n1")
+    wait_ticks(vm)
+    world.watch("n2")
+    world.virtlockd("n2", "STOP")
+    final = shows(vm.begin_move("n1", "n2", timeout_ms=60000).end(50), result="failed", state="running", code=1)
+    assert final["total_ms"] < 30000, final
+    assert world.present("n2") == []
+    world.virtlockd("n2", "CONT")
+    shows(vm.begin_move("n1", "n2", generation=3).end(40), result="ok")
+    assert console.read(world.lab, vm.name).boots == 1
