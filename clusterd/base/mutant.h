@@ -50,6 +50,7 @@
     X(older_disks, "a VM is started from disks that something else has taken over")            \
     X(adoption_forgets, "a VM that was not adopted counts as one that runs nowhere")           \
     X(adoption_unasked, "an adoption that ended without a word counts as done if it runs")     \
+    X(release_unasked, "a release that ended without a word counts as failed, so it runs")     \
     X(foreign_by_watch, "what libvirt was found to run is gone as soon as the watch lacks it") \
     X(foreign_is_stray, "what somebody runs under libvirt is destroyed")                       \
     X(former_list_ignored, "a view has a majority of its own list of nodes only")              \

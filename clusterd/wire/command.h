@@ -142,7 +142,9 @@ WIRE_STRUCT(resource_amount);
     F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* that its node must have; as in node_report */ \
     F(S, U8, adopt, 1) /* libvirt runs it on one node: it is taken over there as it runs */
 
-#define WIRE_FIELDS_cmd_vm_remove(F, S) F(S, STR, vm, WIRE_MAX_NAME)
+#define WIRE_FIELDS_cmd_vm_remove(F, S) \
+    F(S, STR, vm, WIRE_MAX_NAME)        \
+    F(S, STR, release, WIRE_MAX_NAME) /* node: it runs there, and goes on by itself; "": it is off */
 
 #define WIRE_FIELDS_cmd_vm_start(F, S) \
     F(S, STR, vm, WIRE_MAX_NAME)       \

@@ -235,7 +235,9 @@ static void check_generations(struct sim *s, const struct model *m) {
             continue;
         }
         struct vm *v = &s->vms[vm - 1];
-        if (row->generation < v->max_generation) {
+        bool anew = row->added != v->added; /* it had left the cluster */
+        v->added = row->added;
+        if (row->generation < v->max_generation && !anew) {
             sim_fail(s, "the generation of %s goes back from %llu to %llu", v->name,
                      (unsigned long long)v->max_generation, (unsigned long long)row->generation);
         }

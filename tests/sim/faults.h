@@ -59,6 +59,7 @@
     X(add_running, operator, 2, "a VM is added that runs under libvirt")                       \
     X(snapshot, volume, 2, "a disk gets a new image, and its VM ends")                         \
     X(by_hand, operator, 2, "a VM is started under libvirt by hand")                           \
+    X(release, operator, 2, "a VM is released as it runs")                                     \
     X(relist, list, 2, "clusterd starts with another list of nodes")                           \
     X(replace_and_meet, database, 1, "an older copy meets one that knows too little")
 

@@ -281,6 +281,10 @@ void happen_snapshot(struct sim *s, const struct fault *f) {
     foreign_snapshot(s, fault_vm(s, f), (f->choice & 4096) != 0);
 }
 
+void happen_release(struct sim *s, const struct fault *f) {
+    foreign_release(s, fault_vm(s, f), f->choice);
+}
+
 void happen_by_hand(struct sim *s, const struct fault *f) {
     foreign_start_by_hand(s, fault_vm(s, f), f->node, (f->choice & 1024) != 0);
 }

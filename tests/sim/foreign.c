@@ -123,6 +123,61 @@ void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node, bool adopt
     (void)sim_command(s, 1 + (uint32_t)sim_random(s, s->n), COMMAND_VM_START, &start);
 }
 
+static const struct model_vm *row_of(struct sim *s, uint32_t vm) {
+    const struct model *m = sim_model(s);
+    return m ? model_vm_by_uuid(m, sim_vm_uuid(s, vm)) : NULL;
+}
+
+static bool is_being_released(struct sim *s, const void *arg) {
+    const struct on *on = arg;
+    const struct model_vm *row = row_of(s, on->vm);
+    return row && row->order == ORDER_RELEASE;
+}
+
+static bool is_released_or_not(struct sim *s, const void *arg) {
+    const struct on *on = arg;
+    const struct model_vm *row = row_of(s, on->vm);
+    return !row || !row->release;
+}
+
+/* He lets a VM go that runs. Then it is his, on that node: he shuts it down, or has it adopted
+ * again as it runs, or adds it once it is off. Sometimes the node's clusterd ends in the middle, or
+ * the agent cannot say how it ended. */
+void foreign_release(struct sim *s, uint32_t vm, uint32_t choice) {
+    const struct model_vm *row = row_of(s, vm);
+    struct on on = {.vm = vm, .node = row ? row->owner : 0};
+    if (!row || row->state != VM_RUNNING || !is_in_view(s, on.node)) {
+        return;
+    }
+    if (choice & 32) {
+        sim_next_agent(s, "release", choice & 16 ? AGENT_DOES_NOT_KNOW : AGENT_SILENT);
+    }
+    struct cmd_vm_remove remove = {.vm = sim_vm_name(s, vm), .release = s->names[on.node]};
+    if (!sim_command(s, 1 + choice % s->n, COMMAND_VM_REMOVE, &remove)) {
+        return;
+    }
+    if ((choice & 64) && sim_run_until(s, is_being_released, &on, 3 * SIM_SECOND)) {
+        sim_run(s, sim_random(s, 200000));
+        sim_kill_clusterd(s, on.node);
+    }
+    if (!sim_run_until(s, is_released_or_not, &on, 20 * SIM_SECOND) || row_of(s, vm)) {
+        return;
+    }
+    sim_run(s, 2 * SIM_SECOND);
+    if (choice & 128) {
+        (void)sim_add_vm(s, on.node, vm, ADD_AND_ADOPT);
+        sim_run(s, 10 * SIM_SECOND);
+    }
+    if (!row_of(s, vm) || s->vms[vm - 1].copies[on.node].foreign) {
+        sim_virsh_shutdown(s, vm, on.node);
+        sim_run(s, 2 * SIM_SECOND);
+    }
+    s->vms[vm - 1].defined[on.node] = false;
+    if (!row_of(s, vm)) {
+        (void)sim_add_vm(s, on.node, vm, ADD_AND_START);
+    }
+}
+
 static bool is_overlaid(struct sim *s, const void *arg) {
     const struct model *m = sim_model(s);
     const struct model_vm *row = m ? model_vm_by_uuid(m, arg) : NULL;

@@ -251,9 +251,20 @@ void copy_adopt(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation) 
               (unsigned long long)generation);
     copy->generation = generation;
     copy->foreign = false;
+    s->vms[vm - 1].defined[node] = false;
     if (is_watched(s, node)) {
         domain_line(s, vm, node);
         disks_line(s, vm, node);
+    }
+}
+
+void copy_release(struct sim *s, uint32_t vm, uint32_t node) {
+    struct copy *copy = &s->vms[vm - 1].copies[node];
+    sim_trace(s, "%s: %s is released", s->names[node], s->vms[vm - 1].name);
+    copy->generation = 0;
+    copy->foreign = true;
+    if (is_watched(s, node)) {
+        domain_line(s, vm, node);
     }
 }
 

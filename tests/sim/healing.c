@@ -124,8 +124,10 @@ static const char *vms_rest(struct sim *s) {
     for (uint32_t vm = 1; vm <= s->n_vms; vm++) {
         const struct model_vm *row = model_vm_by_uuid(m, s->vms[vm - 1].uuid);
         for (uint32_t i = 1; i <= s->n; i++) {
+            const struct copy *copy = &s->vms[vm - 1].copies[i];
             bool wanted = row && row->state == VM_RUNNING && row->owner == i;
-            if (s->vms[vm - 1].copies[i].state != COPY_NONE && !wanted) {
+            bool his = !row && copy->foreign; /* it has left the cluster */
+            if (copy->state != COPY_NONE && !wanted && !his) {
                 return says(s, "a copy of %s is left on %s", s->vms[vm - 1].name, s->names[i]);
             }
         }

@@ -170,6 +170,55 @@ static void adopt_marks(struct sim *s, uint64_t index, uint64_t serial) {
     agent_then(s, a, sim_delay(s, 50000), adopt_ends);
 }
 
+static void release_ends(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (agent_may_go_on(s, index, serial, release_ends)) {
+        agent_done(s, a, RESULT_OK, agent_truth(s, a), "");
+    }
+}
+
+/* The definition is taken back: the cluster starts it. */
+static void release_has_ended(struct sim *s, struct agent *a) {
+    s->vms[a->vm - 1].defined[a->node] = false;
+    agent_done(s, a, RESULT_FAILED, VM_STATE_OFF, "it no longer runs");
+}
+
+/* Without the mark it is not the cluster's; the agent may die before it can say so. */
+static void release_unmarks(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_may_go_on(s, index, serial, release_unmarks)) {
+        return;
+    }
+    if (agent_copy(s, a)->state == COPY_NONE) {
+        release_has_ended(s, a);
+        return;
+    }
+    if (!agent_copy(s, a)->foreign) {
+        copy_release(s, a->vm, a->node);
+    }
+    agent_then(s, a, sim_delay(s, 50000), release_ends);
+}
+
+static void release_defines(struct sim *s, uint64_t index, uint64_t serial) {
+    struct agent *a = &s->agents[index];
+    if (!agent_may_go_on(s, index, serial, release_defines)) {
+        return;
+    }
+    const struct copy *copy = agent_copy(s, a);
+    bool *defined = &s->vms[a->vm - 1].defined[a->node];
+    bool ours = copy->state == COPY_RUNNING && copy->generation == a->generation;
+    if (copy->state == COPY_NONE) {
+        release_has_ended(s, a);
+        return;
+    }
+    if (!copy->foreign && (!ours || sim_chance(s, 25))) {
+        agent_done(s, a, RESULT_FAILED, agent_truth(s, a), "it cannot be released as it is");
+        return;
+    }
+    *defined = true;
+    agent_then(s, a, sim_delay(s, 50000), release_unmarks);
+}
+
 /* ---- how it begins ---- */
 
 static void begin_job(struct agent *a, enum job_kind job) {
@@ -282,10 +331,15 @@ static void claim(struct sim *s, uint64_t index, uint64_t serial) {
 }
 
 bool job_says_what_it_begins(const struct agent *a) {
-    static const char *const actions[] = {"start",           "adopt",
-                                          "restore",         "save",
-                                          "migrate_to",      "mirror",
-                                          "checkpoint-live", "checkpoint-remove-live"};
+    static const char *const actions[] = {"start",
+                                          "adopt",
+                                          "release",
+                                          "restore",
+                                          "save",
+                                          "migrate_to",
+                                          "mirror",
+                                          "checkpoint-live",
+                                          "checkpoint-remove-live"};
     bool says = false;
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
         says = says || strcmp(actions[i], a->action) == 0;
@@ -354,6 +408,9 @@ void job_begin(struct sim *s, uint64_t index, uint64_t serial) {
     } else if (strcmp(a->action, "adopt") == 0) {
         begin_job(a, JOB_ADOPT);
         agent_then(s, a, sim_delay(s, 50000), adopt_marks);
+    } else if (strcmp(a->action, "release") == 0) {
+        begin_job(a, JOB_RELEASE);
+        agent_then(s, a, sim_delay(s, 50000), release_defines);
     } else if (strcmp(a->action, "restore") == 0) {
         begin_restore(s, a);
     } else if (strcmp(a->action, "save") == 0) {

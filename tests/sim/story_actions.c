@@ -461,6 +461,12 @@ static void remove_vm(struct story *t, const struct words *w) {
     story_command(t, COMMAND_VM_REMOVE, &value);
 }
 
+static void release_vm(struct story *t, const struct words *w) {
+    struct cmd_vm_remove value = {.vm = sim_vm_name(t->sim, (uint32_t)w->v[0]),
+                                  .release = t->sim->names[w->v[1]]};
+    story_command(t, COMMAND_VM_REMOVE, &value);
+}
+
 static void config(struct story *t, const struct words *w) {
     char key[STORY_TEXT];
     (void)snprintf(key, sizeof(key), "%s", w->text);
@@ -584,6 +590,7 @@ const struct pattern story_actions[] = {
     {"virsh-shutdown VM NODE", virsh_shutdown, NULL},
     {"virsh-autostart VM NODE", virsh_autostart, NULL},
     {"remove VM", remove_vm, NULL},
+    {"release VM NODE", release_vm, NULL},
     {"config TEXT", config, NULL},
     {"cancel", cancel, NULL},
     {"add-fence-device NAME NODE", add_device, NULL},

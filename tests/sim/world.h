@@ -268,6 +268,7 @@ struct vm {
     bool overlay_unseen;           /* it ends in time, or the overlay was not made */
     bool overlaid;                 /* it writes to another image than its definition names */
     bool autostart[SIM_NODES];     /* that node's libvirt has a definition, and starts it at boot */
+    bool defined[SIM_NODES];       /* that node's libvirt has a definition, by a release */
     struct saved {
         char path[160]; /* of the state file; "": there is none */
         uint64_t memory, generation;
@@ -280,14 +281,24 @@ struct vm {
         uint8_t parts;  /* which of the two disks has it */
     } checkpoints[SIM_CHECKPOINTS];
     bool half_reverted;              /* one disk is set back, and the other is not */
-    uint64_t max_generation;         /* committed */
+    uint64_t max_generation;         /* committed, since it was added the last time: */
+    uint64_t added;                  /* log index of that */
     uint64_t orders, orders_from_us; /* so many since */
     uint64_t starts, starts_from_us;
     bool removed;
     char network[SIM_NETWORK]; /* without which it cannot start; "": none */
 };
 
-enum job_kind { JOB_NONE = 0, JOB_MIGRATE, JOB_SAVE, JOB_RESTORE, JOB_START, JOB_STOP, JOB_ADOPT };
+enum job_kind {
+    JOB_NONE = 0,
+    JOB_MIGRATE,
+    JOB_SAVE,
+    JOB_RESTORE,
+    JOB_START,
+    JOB_STOP,
+    JOB_ADOPT,
+    JOB_RELEASE
+};
 enum job_phase {
     PHASE_ASKED = 0, /* the agent has been started */
     PHASE_BEGUN,     /* libvirtd works on it */
@@ -514,6 +525,7 @@ void copy_run(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation, ui
 void copy_resume(struct sim *s, uint32_t vm, uint32_t node);
 void copy_wait(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation); /* INCOMING */
 /* It runs, and is the cluster's from now on. */
+void copy_release(struct sim *s, uint32_t vm, uint32_t node);
 void copy_adopt(struct sim *s, uint32_t vm, uint32_t node, uint64_t generation);
 void copy_pause(struct sim *s, uint32_t vm, uint32_t node, bool migrated);
 void copy_end(struct sim *s, uint32_t vm, uint32_t node, enum agent_event kind);
@@ -590,6 +602,7 @@ bool rules_no_room(const struct model *m, const struct model_vm *vm, char *ret_w
 enum add_how { ADD_OFF, ADD_AND_START, ADD_AND_ADOPT };
 void foreign_add_running(struct sim *s, uint32_t node, enum add_how how);
 void foreign_snapshot(struct sim *s, uint32_t vm, bool power);
+void foreign_release(struct sim *s, uint32_t vm, uint32_t choice);
 void foreign_start_by_hand(struct sim *s, uint32_t vm, uint32_t node, bool adopt);
 
 /* operator.c */

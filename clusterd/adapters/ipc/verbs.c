@@ -55,7 +55,9 @@ static const struct ipc_arg vm_add_args[] = {
     {"move_policy", ARG_MOVE_POLICY, false, AT(cmd_vm_add, move_policy), 0},
     {"adopt", ARG_BOOL, false, AT(cmd_vm_add, adopt), 0},
 };
-static const struct ipc_arg vm_remove_args[] = {NAME(cmd_vm_remove, "vm", vm)};
+static const struct ipc_arg vm_remove_args[] = {NAME(cmd_vm_remove, "vm", vm),
+                                                {"release", ARG_TEXT, false,
+                                                 AT(cmd_vm_remove, release), WIRE_MAX_NAME}};
 static const struct ipc_arg vm_start_args[] = {
     NAME(cmd_vm_start, "vm", vm), {"adopt", ARG_BOOL, false, AT(cmd_vm_start, adopt), 0}};
 static const struct ipc_arg vm_stop_args[] = {

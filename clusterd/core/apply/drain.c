@@ -32,6 +32,16 @@ void apply_node_drain(struct apply *a, const void *command) {
                      "wait until it is fenced and its VMs have been started elsewhere");
         return;
     }
+    MODEL_EACH(model_vm, vm, &a->m->vms) {
+        if (vm->release && vm->owner == node->id) {
+            apply_refuse(a, REPLY_REFUSED,
+                         outbox_text(a->out, "%s is leaving the cluster on %s, and would run there",
+                                     vm->name, node->name),
+                         outbox_text(a->out, "wait for it, or: clusterctl operation cancel %llu",
+                                     (unsigned long long)vm->operation));
+            return;
+        }
+    }
     struct model_operation *op = operation_add(a, OPERATION_DRAIN, node->name);
     if (!op) {
         return;

@@ -200,6 +200,17 @@ void adoption_node_off(struct apply *a, struct model_vm *vm, uint32_t node);
  * `gone`: then the cluster starts it, for it was to run. */
 void adoption_give_up(struct apply *a, struct model_vm *vm, const char *reason, bool gone);
 
+/* ----------------------------------------------------------------------------- release.c ---- */
+
+/* Refuses, or begins: it runs on that node, and is to go on there by itself. */
+void release_begin(struct apply *a, struct model_vm *vm, const char *from);
+bool release_fits(const struct model_vm *vm);
+/* The order's end, which is clear. The row may be gone afterwards. */
+void release_end(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r,
+                 enum agent_vm_state found);
+/* Its row is removed. Its files are not touched. */
+void vm_forget(struct apply *a, struct model_vm *vm);
+
 /* -------------------------------------------------------------------- checkpoint_phase.c ---- */
 
 void checkpoint_enter_phase(struct apply *a, struct model_journal *row,

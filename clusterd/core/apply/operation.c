@@ -248,6 +248,15 @@ void apply_operation_cancel(struct apply *a, const void *command) {
                     op->subject);
         return; /* the node takes no VMs, as after any drain that has not moved all */
     }
+    APPLY_EACH(model_vm, vm, &a->m->vms) {
+        /* One that has been ordered comes to its end. */
+        if (vm->operation == op->id && vm->release && vm->state == VM_RUNNING &&
+            vm->order == ORDER_NONE) {
+            vm->release = 0;
+            vm_touch(a, vm);
+            operation_vm_end(a, vm, OPERATION_CANCELLED, "");
+        }
+    }
     APPLY_EACH(model_node, node, &a->m->nodes) {
         if (node->operation == op->id && op->kind == OPERATION_DRAIN) {
             node->service = SERVICE_ACTIVE;

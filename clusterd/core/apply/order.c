@@ -77,10 +77,11 @@ bool order_fits(const struct model *m, const struct model_vm *vm, const struct c
         return false;
     }
     /* One that is to be stopped is not moved: its stop would lose its operation. */
-    bool may_leave = to != vm->owner && vm->wanted == WANTED_RUNNING && !model_vm_is_bound(m, vm);
+    bool may_leave = to != vm->owner && vm->wanted == WANTED_RUNNING && !model_vm_is_held(m, vm);
     return (spec->copy != COPY_ON_TARGET || may_leave) &&
            (o->kind != ORDER_START || may_be_started(m, vm)) &&
-           (o->kind != ORDER_ADOPT || adoption_fits(m, vm, o->node)) && may_be_stopped(m, vm, o);
+           (o->kind != ORDER_ADOPT || adoption_fits(m, vm, o->node)) &&
+           (o->kind != ORDER_RELEASE || release_fits(vm)) && may_be_stopped(m, vm, o);
 }
 
 /* Each save has a file of its own: what is to be removed is never the file of a later one. (The

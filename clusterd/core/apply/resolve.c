@@ -24,7 +24,8 @@
  *     off         off         OFF
  *
  * An adoption whose end nobody reported (`foreign` has its node still): it is ordered again, of the
- * same generation. Only its agent tells a copy that has the mark from one that has not.
+ * same generation. Only its agent tells a copy that has the mark from one that has not. So is a
+ * release: without the mark, the copy is not the cluster's any more.
  *
  * "Paused" at the target includes an incoming copy, which is half a copy. Nothing is destroyed or
  * resumed before both answers are in.
@@ -66,6 +67,9 @@ struct resolve_step resolve_next(const struct model_vm *vm) {
     uint8_t target = vm->target && !MUTANT(one_side_asked) ? vm->probe_target : VM_STATE_OFF;
     if (vm->foreign.n > 0 && owner != VM_STATE_OFF && !MUTANT(adoption_unasked)) {
         return (struct resolve_step){.kind = ORDER_ADOPT, .node = vm->owner};
+    }
+    if (vm->release && owner != VM_STATE_OFF) {
+        return (struct resolve_step){.kind = ORDER_RELEASE, .node = vm->owner};
     }
     if (owner == VM_STATE_UNKNOWN) {
         return (struct resolve_step){.kind = ORDER_PROBE, .node = vm->owner};

@@ -105,6 +105,10 @@ void apply_vm_remove(struct apply *a, const void *command) {
         (void)claims_allow(a, vm);
         return;
     }
+    if (remove->release[0]) {
+        release_begin(a, vm, remove->release);
+        return;
+    }
     if (!storage_allows(a, vm)) {
         return;
     }
@@ -118,9 +122,7 @@ void apply_vm_remove(struct apply *a, const void *command) {
     apply_event(a, SEVERITY_INFO, "vm-removed", vm->name,
                 "VM %s was removed; its disks%s were not touched", vm->name,
                 model_vm_has_tpm(vm) ? " and its TPM's state" : "");
-    rules_forget_vm(a, vm);
-    checkpoints_forget_vm(a, vm);
-    model_remove(&a->m->vms, vm);
+    vm_forget(a, vm);
 }
 
 static bool may_be_adopted(struct apply *a, struct model_vm *vm) {
@@ -213,7 +215,9 @@ void apply_vm_stop(struct apply *a, const void *command) {
         return; /* it is off; its files may be on the move, and that is not what was asked for */
     }
     vm->wanted = WANTED_STOPPED;
-    vm->adopt = vm->adopt && vm->state != VM_OFF; /* what has been ordered comes to its end */
+    /* What has been ordered comes to its end. */
+    vm->adopt = vm->adopt && vm->state != VM_OFF;
+    vm->release = vm->release && vm->state != VM_RUNNING;
     vm->stop_force = stop->force;
     vm->return_to = 0;
     vm_forget_failures(a, vm);

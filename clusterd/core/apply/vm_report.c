@@ -5,6 +5,7 @@
  * A report names its order. Only the report of the standing order counts, and only from the
  * clusterd that is the node's member now.
  */
+#include "base/mutant.h"
 #include "core/apply/inside.h"
 
 /* The agent was killed at its deadline, or could not find out how the order ended. An event says
@@ -120,6 +121,24 @@ static void adopt_reported(struct apply *a, struct model_vm *vm, const struct cm
         end_in_doubt(a, vm, r);
     } else {
         adoption_give_up(a, vm, r->reason, r->state == VM_STATE_OFF);
+    }
+}
+
+/*
+ * What the first order reports is clear, and if it was not begun, nothing has changed. A later one
+ * follows one whose end nobody knows: that one's call may still wait in libvirtd, and remove the
+ * mark after this one has failed. So then only two ends are clear: the mark is gone, or the guest.
+ */
+static void release_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
+    bool first = vm->state == VM_STOPPING;
+    enum agent_vm_state found =
+        r->not_begun && first ? VM_STATE_RUNNING : (enum agent_vm_state)r->state;
+    bool there = found == VM_STATE_RUNNING || found == VM_STATE_PAUSED;
+    bool clear = r->result == RESULT_OK ? there : found == VM_STATE_OFF || (there && first);
+    if (!clear && !MUTANT(release_unasked)) {
+        end_in_doubt(a, vm, r);
+    } else {
+        release_end(a, vm, r, found);
     }
 }
 

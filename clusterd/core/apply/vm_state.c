@@ -74,12 +74,14 @@ void vm_set_off(struct apply *a, struct model_vm *vm, const char *reason) {
     set_text(a, &vm->machine_running, "");
     set_text(a, &vm->reason, reason);
     vm_set_state(a, vm, VM_OFF);
+    vm->release = 0;
     storage_vm_off(a, vm, reason);
     const struct model_operation *op = model_operation_by_id(a->m, vm->operation);
     if (op && (op->kind == OPERATION_STOP || vm->shut_down_by)) {
         operation_vm_end(a, vm, OPERATION_DONE, "");
     } else if (op && !starts_again(op, vm) &&
-               (vm->wanted == WANTED_STOPPED || operation_has(op->kind, OPERATION_MOVES))) {
+               (vm->wanted == WANTED_STOPPED || op->kind == OPERATION_RELEASE ||
+                operation_has(op->kind, OPERATION_MOVES))) {
         operation_vm_end(a, vm, OPERATION_FAILED, reason);
     }
     vm_hold_by_disks(a, vm);

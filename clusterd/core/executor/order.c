@@ -431,14 +431,18 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         why =
             outbox_text(&c->out, "libvirt does not answer there (%s)", c->executor.libvirt_reason);
     }
-    bool adopted = run->order_kind == ORDER_ADOPT && has_our_mark(c, run, line);
+    bool ours = has_our_mark(c, run, line);
+    bool adopted = run->order_kind == ORDER_ADOPT && ours;
+    /* A release that was given again: the first one may have removed the mark. */
+    bool doubt = run->order_kind == ORDER_RELEASE && line->result != RESULT_OK && !ours &&
+                 line->state != VM_STATE_OFF;
     struct cmd_vm_report report = {
         .vm = run->subject,
         .order = run->order,
         .node = c->self,
         .incarnation = c->incarnation,
         .result = adopted ? (uint8_t)RESULT_OK : line->result,
-        .state = line->state,
+        .state = doubt ? (uint8_t)VM_STATE_UNKNOWN : line->state,
         .blackout_ms = line->blackout_ms,
         .total_ms = line->total_ms,
         .state_lost = run->order_kind == ORDER_RESTORE && line->state_lost,

@@ -242,6 +242,10 @@ bool model_vm_is_bound(const struct model *m, const struct model_vm *vm) {
     return row && (row->phase == STORAGE_MIRROR || row->phase == STORAGE_CONTINUE);
 }
 
+bool model_vm_is_held(const struct model *m, const struct model_vm *vm) {
+    return vm->release || model_vm_is_bound(m, vm);
+}
+
 bool model_journal_is_called_off(const struct model *m, const struct model_journal *row) {
     const struct model_operation *op = model_operation_by_id(m, row->operation);
     return op && (op->cancelled || op->state != OPERATION_RUNNING);

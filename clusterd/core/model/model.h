@@ -193,7 +193,8 @@ WIRE_STRUCT(vm_stay);
     F(S, U32, shut_down_by, 0) /* STOPPING, OFF: by the drain of that node; resume starts it */       \
     F(S, LIST, stays, vm_stay) /* where it ran, oldest first; see apply/stay.c */                     \
     F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* bridges and networks that its node must have */     \
-    F(S, U8, adopt, 1)         /* the one node in `foreign` is to hand its copy over */
+    F(S, U8, adopt, 1)         /* the one node in `foreign` is to hand its copy over */               \
+    F(S, U8, release, 1)       /* RUNNING..RESOLVING: its owner is to let go of it; see apply/release.c */
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \
@@ -376,6 +377,8 @@ const struct model_journal *model_journal_of_vm(const struct model *m, uint32_t 
 /* QEMU is copying the VM's disks, or stands still on the copies: it must stay where it is, and
  * nobody but the move's next order may let it go on. */
 bool model_vm_is_bound(const struct model *m, const struct model_vm *vm);
+/* It must stay where it is: bound, or to be released there. */
+bool model_vm_is_held(const struct model *m, const struct model_vm *vm);
 /* It was cancelled, or something else has ended its story, such as libvirt's word that it runs the
  * VM. */
 bool model_journal_is_called_off(const struct model *m, const struct model_journal *row);

@@ -13,7 +13,7 @@
 /* Of a live move: its downtime, bandwidth, and what else; what a drain does with a VM; that a VM is
  * added as one that never moves live, as one with a TPM is: earlier agents would keep that on their
  * own disks; which networks it needs, and which a node has; what libvirt says of a source that is
- * off; that a VM is adopted. */
+ * off; that a VM is adopted, or released. */
 enum { PROTOCOL_CHOICES = 5 };
 
 uint32_t version_of_command(uint32_t type, const void *command) {
@@ -26,9 +26,16 @@ uint32_t version_of_command(uint32_t type, const void *command) {
     if (type == COMMAND_VM_ORDER && order_on_files(((const struct cmd_vm_order *)command)->kind)) {
         since = command_since(COMMAND_VM_STORAGE);
     }
-    if ((type == COMMAND_VM_ORDER && ((const struct cmd_vm_order *)command)->kind == ORDER_ADOPT) ||
-        (type == COMMAND_VM_START && ((const struct cmd_vm_start *)command)->adopt)) {
+    if (type == COMMAND_VM_ORDER) {
+        uint8_t kind = ((const struct cmd_vm_order *)command)->kind;
+        since = kind == ORDER_ADOPT || kind == ORDER_RELEASE ? PROTOCOL_CHOICES : since;
+    }
+    if (type == COMMAND_VM_START && ((const struct cmd_vm_start *)command)->adopt) {
         since = PROTOCOL_CHOICES;
+    }
+    if (type == COMMAND_VM_REMOVE) {
+        const char *release = ((const struct cmd_vm_remove *)command)->release;
+        since = release && release[0] ? PROTOCOL_CHOICES : since;
     }
     if (type == COMMAND_VM_MOVE) {
         const struct cmd_vm_move *move = command;

@@ -31,7 +31,8 @@
     X(CHECKPOINT, 10, "checkpoint", OPERATION_WITH_VMS)                                            \
     X(REVERT,  11, "revert",  OPERATION_WITH_VMS)                                                  \
     X(CHECKPOINT_REMOVE, 12, "checkpoint removal", OPERATION_WITH_VMS)                             \
-    X(ADOPT,   13, "adoption", OPERATION_WITH_VMS)
+    X(ADOPT,   13, "adoption", OPERATION_WITH_VMS)                                                 \
+    X(RELEASE, 14, "release", OPERATION_WITH_VMS | OPERATION_CANCELS)
 /* clang-format on */
 
 enum operation_kind {

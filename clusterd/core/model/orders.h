@@ -84,7 +84,10 @@
                ORDER_ON_FILES | ORDER_BY_OWNER)                                                    \
     /* what libvirt runs by itself becomes the cluster's copy; it does not notice */               \
     X(ADOPT,   adopt,   "adoption", "adopt",     start_timeout_ms,   OFF,       STARTING,          \
-               ON_NODE,   UNKNOWN, NOT,     AUTO,  ORDER_WITH_DEFINITION)
+               ON_NODE,   UNKNOWN, NOT,     AUTO,  ORDER_WITH_DEFINITION)                          \
+    /* the reverse: libvirt keeps it, and it runs on */                                            \
+    X(RELEASE, release, "release", "release",    start_timeout_ms,   RUNNING,   STOPPING,          \
+               NOWHERE,   UNKNOWN, NOT,     AUTO,  ORDER_WITH_DEFINITION)
 /* clang-format on */
 
 enum order_kind {

@@ -55,6 +55,7 @@ int policy_renew(struct core *c);
 int policy_stops(struct core *c);
 int policy_retries(struct core *c);
 int policy_adopts(struct core *c);
+int policy_releases(struct core *c);
 int policy_starts(struct core *c);
 int policy_drains(struct core *c);
 int policy_moves(struct core *c);

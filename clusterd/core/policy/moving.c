@@ -39,10 +39,10 @@ const char *policy_tell_of(struct core *c, uint32_t n, const char *vm, const cha
  * its resolving, are made for guests that run. */
 bool policy_movable(const struct model *m, const struct model_vm *vm) {
     return vm->state == VM_RUNNING && !vm->paused && vm->order == ORDER_NONE &&
-           vm->wanted == WANTED_RUNNING && !model_vm_is_bound(m, vm);
+           vm->wanted == WANTED_RUNNING && !model_vm_is_held(m, vm);
 }
 
 bool policy_stands_still(const struct model *m, const struct model_vm *vm) {
     return vm->state == VM_RUNNING && vm->paused && vm->order == ORDER_NONE &&
-           vm->wanted == WANTED_RUNNING && !model_vm_is_bound(m, vm);
+           vm->wanted == WANTED_RUNNING && !model_vm_is_held(m, vm);
 }

@@ -161,8 +161,8 @@ static void begin_view(struct core *c) {
  * two plans of one pass could give away the same room. */
 static int pass(struct core *c) {
     static int (*const rules[])(struct core *) = {policy_fencing, policy_resolve, policy_renew,
-                                                  policy_stops,   policy_adopts,  policy_retries,
-                                                  policy_failback};
+                                                  policy_stops,   policy_adopts,  policy_releases,
+                                                  policy_retries, policy_failback};
     static int (*const places[])(struct core *) = {policy_starts,  policy_drains,
                                                    policy_moves,   policy_balance,
                                                    policy_storage, policy_leftovers};
