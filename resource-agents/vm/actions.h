@@ -23,6 +23,7 @@ void action_predict(struct operation *operation);
 void action_save(struct operation *operation);
 void action_restore(struct operation *operation);
 void action_adopt(struct operation *operation);
+void action_release(struct operation *operation);
 void action_copy(struct operation *operation);
 void action_mirror(struct operation *operation);
 void action_mirror_continue(struct operation *operation);

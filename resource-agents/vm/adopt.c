@@ -83,26 +83,6 @@ static int check_history(struct operation *operation) {
     return 0;
 }
 
-static int check_block_jobs(struct operation *operation, const struct definition *runs) {
-    const xmlNode *disk = xml_child(xml_child(runs->domain, "devices"), "disk");
-
-    for (; disk != NULL; disk = xml_next(disk)) {
-        const char *target = xml_attr(xml_child(disk, "target"), "dev");
-        virDomainBlockJobInfo info;
-        int r = target != NULL ? virDomainGetBlockJobInfo(operation->domain, target, &info, 0) : 0;
-        if (r < 0) {
-            return cannot_look(operation, "the jobs of its disks");
-        }
-        if (r > 0) {
-            return refuse(operation,
-                          "a job runs on its disk %s; wait for its end, or end it (virsh blockjob "
-                          "%s %s)",
-                          target, operation->params->name, target);
-        }
-    }
-    return 0;
-}
-
 /* A copy that stands still may be half of a move, whose source runs on. */
 static int check_journal(struct operation *operation) {
     struct handover journal;
@@ -117,15 +97,13 @@ static int check_journal(struct operation *operation) {
 }
 
 static int check_jobs(struct operation *operation, const struct definition *runs) {
+    char text[200];
+
     operation_step(operation, "looking at its jobs");
-    int kind = job_kind(operation->domain);
-    if (kind == -EIO) {
-        return cannot_look(operation, "its jobs");
-    }
-    if (kind >= 0) {
-        return refuse(operation, "%s is not over; wait for its end", job_kind_text(kind));
-    }
-    return check_block_jobs(operation, runs);
+    int r = job_obstacle(operation->domain, runs, text, sizeof(text));
+    return r == -EBUSY ? refuse(operation, "%s", text)
+           : r < 0     ? cannot_look(operation, "its jobs")
+                       : 0;
 }
 
 static int check_devices(struct operation *operation, const struct definition *runs,
@@ -291,31 +269,12 @@ static bool stands_still(const struct report *report) {
     return still && report->state == AGENT_VM_PAUSED;
 }
 
-/* "Off" lets the cluster start it, so nothing may wait in libvirtd's queue that starts it, too: two
- * rounds, as for a monitor. -ENOENT: it is off, or absent; -EIO: reported. */
-static int find(struct operation *operation, const char **ret_text) {
-    int r = host_connect(operation);
-
-    for (int round = 0; r == 0 && round < 2; round++) {
-        r = host_pass_queue(operation);
-    }
-    r = r < 0 ? r : host_find(operation);
-    if (r < 0) {
-        return r;
-    }
-    r = host_read_state(operation, ret_text);
-    if (r == -EIO) {
-        return cannot_look(operation, "its state");
-    }
-    return operation->report.state == AGENT_VM_OFF ? -ENOENT : r;
-}
-
 static void look(struct operation *operation, const struct definition *ordered) {
     struct report *report = &operation->report;
     const char *name = operation->params->name;
     const char *text;
 
-    int r = find(operation, &text);
+    int r = host_find_certain(operation, &text);
     if (r == -ENOENT) {
         report_set(report, VM_FAILED, "%s cannot be taken over: it no longer runs on %s", name,
                    ocf_node());

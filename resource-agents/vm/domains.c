@@ -205,15 +205,15 @@ static void tell_lifecycle(struct watched_list *list, const struct news *news) {
     }
 }
 
-/* An adoption gives a VM that runs a generation. A storage move writes the mark, too, but keeps the
- * generation: nothing is told then. */
+/* An adoption gives a VM that runs a generation, and a release takes it away. A storage move writes
+ * the mark, too, but keeps the generation: nothing is told then. */
 static void tell_mark(struct watched *vm, virDomainPtr domain) {
     bool foreign = false;
     int state;
     int reason;
     uint64_t generation = host_generation(domain, &foreign);
 
-    if (generation == vm->generation || generation == 0 ||
+    if (generation == vm->generation || (generation == 0 && !foreign) ||
         virDomainGetState(domain, &state, &reason, 0) < 0) {
         return;
     }

@@ -242,6 +242,29 @@ int host_read_state(struct operation *operation, const char **ret_text) {
     return 0;
 }
 
+int host_find_certain(struct operation *operation, const char **ret_text) {
+    int r = host_connect(operation);
+
+    for (int round = 0; r == 0 && round < 2; round++) {
+        r = host_pass_queue(operation);
+    }
+    r = r < 0 ? r : host_find(operation);
+    if (r < 0) {
+        return r;
+    }
+    r = host_read_state(operation, ret_text);
+    if (r == -EIO) {
+        report_set(&operation->report, VM_FAILED, "%s on %s: cannot read its state: %s",
+                   operation->params->name, ocf_node(), host_error());
+        return r;
+    }
+    if (r == -ENOENT) { /* it has just gone, and nothing is left of it */
+        virDomainFree(operation->domain);
+        operation->domain = NULL;
+    }
+    return operation->report.state == AGENT_VM_OFF ? -ENOENT : r;
+}
+
 void host_settle(struct operation *operation) {
     struct report saved = operation->report;
     const char *text;

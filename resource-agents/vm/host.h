@@ -64,6 +64,14 @@ bool host_is_incoming(virDomainPtr domain, int state, int reason);
 int host_read_state(struct operation *operation, const char **ret_text);
 
 /*
+ * Connects, finds the domain and reads its state, when nothing waits in libvirtd's queue any more
+ * that could start it: "off" lets the cluster start it elsewhere. Two rounds, as for a monitor.
+ * -ENOENT: it is off (operation->domain: libvirt has a definition), or absent (NULL); -EIO:
+ * reported.
+ */
+int host_find_certain(struct operation *operation, const char **ret_text);
+
+/*
  * After a failed call: finds out what is true now, if need be over a new connection (libvirtd may
  * have died during our call), and puts it into the report's state. Never fails; what cannot be
  * found out is unknown.

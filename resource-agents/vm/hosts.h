@@ -70,11 +70,12 @@ int hosts_fail(struct hosts *hosts, const char *format, ...) __attribute__((form
 
 /*
  * Reasons why the target could not run this VM, or why it cannot leave, one by one, to take(); each
- * is a sentence without its subject. `to` may be NULL: then only what the source says.
+ * is a sentence without its subject. `to` may be NULL: then only what the source says. `given_up`
+ * is the generation of a VM that its cluster will have given up by then; 0: it has none.
  */
 typedef void (*hosts_obstacle)(void *context, const char *text);
 void hosts_check(virDomainPtr domain, const struct definition *definition, struct host_files *to,
-                 hosts_obstacle take, void *context);
+                 uint64_t given_up, hosts_obstacle take, void *context);
 
 /* Makes the plan; changes nothing. 0, or -EINVAL: the report says why. */
 int hosts_plan_make(struct hosts *hosts, struct hosts_plan *plan);

@@ -24,6 +24,7 @@ struct check_run {
     const xmlNode *root;
     const xmlNode *devices;
     struct host_files *to;
+    uint64_t given_up; /* generation */
     hosts_obstacle take;
     void *context;
 };
@@ -83,7 +84,8 @@ static void check_history(struct check_run *run) {
               "its memory is saved on its host (managed save); start it, or give the memory up "
               "(virsh managedsave-remove)");
     }
-    if (host_generation(run->domain, &foreign) != 0) {
+    uint64_t generation = host_generation(run->domain, &foreign);
+    if (generation != 0 && generation != run->given_up) {
         found(run, "it is a VM of a cluster, which would start it again; use clusterctl there");
     }
 }
@@ -205,11 +207,12 @@ static void check_files(struct check_run *run) {
 }
 
 void hosts_check(virDomainPtr domain, const struct definition *definition, struct host_files *to,
-                 hosts_obstacle take, void *context) {
+                 uint64_t given_up, hosts_obstacle take, void *context) {
     struct check_run run = {.domain = domain,
                             .root = definition->domain,
                             .devices = xml_child(definition->domain, "devices"),
                             .to = to,
+                            .given_up = given_up,
                             .take = take,
                             .context = context};
     check_device_kinds(&run);

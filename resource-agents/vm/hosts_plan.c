@@ -364,7 +364,9 @@ int hosts_plan_make(struct hosts *hosts, struct hosts_plan *plan) {
         r = read_definitions(hosts, plan);
     }
     if (r == 0) {
-        hosts_check(operation->domain, &plan->definition, &hosts->to_files, first_obstacle, hosts);
+        uint64_t given_up = operation->params->dry_run ? operation->params->generation : 0;
+        hosts_check(operation->domain, &plan->definition, &hosts->to_files, given_up,
+                    first_obstacle, hosts);
         r = operation->report.refused ? -EINVAL : 0;
     }
     if (r == 0) {

@@ -156,9 +156,9 @@ static json_t *describe_vm(virDomainPtr domain, struct host_files *to) {
     (void)virDomainGetUUIDString(domain, uuid);
     (void)virDomainGetInfo(domain, &info);
     json_t *disks = list_disks(domain, &definition);
-    hosts_check(domain, &definition, NULL, note, to_cluster);
+    hosts_check(domain, &definition, NULL, 0, note, to_cluster);
     if (to != NULL) {
-        hosts_check(domain, &definition, to, note, to_host);
+        hosts_check(domain, &definition, to, 0, note, to_host);
     }
     note_problems(&definition, to_cluster);
     definition_finish(&definition);

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <libvirt/virterror.h>
+
+#include "xml.h"
 
 static uint64_t stat_of(virTypedParameterPtr params, int count, const char *name) {
     unsigned long long value = 0;
@@ -109,6 +112,36 @@ bool job_may_switch_over(virDomainPtr domain, uint64_t within_ms) {
     uint64_t soon = (rate_bps != 0 ? rate_bps : UNKNOWN_BPS) / 1000 * within_ms;
     return type != VIR_DOMAIN_JOB_NONE && kind == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT &&
            total > 0 && remaining <= soon;
+}
+
+int job_obstacle(virDomainPtr domain, const struct definition *runs, char *text, size_t size) {
+    const xmlNode *disk = xml_child(xml_child(runs->domain, "devices"), "disk");
+    const char *name = virDomainGetName(domain);
+
+    int kind = job_kind(domain);
+    if (kind == -EIO) {
+        return kind;
+    }
+    if (kind >= 0) {
+        snprintf(text, size, "%s is not over; wait for its end", job_kind_text(kind));
+        return -EBUSY;
+    }
+    for (; disk != NULL; disk = xml_next(disk)) {
+        const char *target = xml_attr(xml_child(disk, "target"), "dev");
+        virDomainBlockJobInfo info;
+        int r = target != NULL ? virDomainGetBlockJobInfo(domain, target, &info, 0) : 0;
+        if (r < 0) {
+            return -EIO;
+        }
+        if (r > 0) {
+            snprintf(text, size,
+                     "a job runs on its disk %s; wait for its end, or end it (virsh blockjob %s "
+                     "%s)",
+                     target, name, target);
+            return -EBUSY;
+        }
+    }
+    return 0;
 }
 
 const char *job_kind_text(int kind) {

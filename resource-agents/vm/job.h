@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <libvirt/libvirt.h>
 
+#include "definition.h"
 #include "report.h"
 
 /* Progress of the running job. -ENOENT: no job, or no figures yet; -EIO: libvirt's last error says
@@ -25,6 +26,10 @@ bool job_switches_over(virDomainPtr domain);
 /* Can its migration begin to switch over within so long, by the speed at which its memory flows? It
  * cannot while only its disks are copied. False for NULL, and if libvirt does not say. */
 bool job_may_switch_over(virDomainPtr domain, uint64_t within_ms);
+
+/* A job of the domain, or of one of its disks, runs: -EBUSY, and `text` says which, and what to do.
+ * 0; -EIO: libvirt's last error says why. `runs` is its definition as it runs. */
+int job_obstacle(virDomainPtr domain, const struct definition *runs, char *text, size_t size);
 
 /* "a migration to another node" and the like, for messages. */
 const char *job_kind_text(int kind);

@@ -51,6 +51,8 @@ static const struct action {
     {"claim", PARAMS_VM, NO_INPUT, action_claim, NULL, OPEN, OCF_DIES_WITH_PARENT},
     {"adopt", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_adopt, NULL, GATED,
      OCF_DIES_WITH_PARENT},
+    {"release", PARAMS_VM | PARAMS_GENERATION, DEFINITION, action_release, NULL, GATED,
+     OCF_DIES_WITH_PARENT},
     {"copy", PARAMS_VM | PARAMS_FILES, FILES, action_copy, NULL, GATED, OCF_DIES_WITH_PARENT},
     {"copy-undo", PARAMS_VM | PARAMS_FILES, FILES, action_copy_undo, NULL, GATED,
      OCF_DIES_WITH_PARENT},

@@ -96,6 +96,7 @@ static const struct {
     {"mirror-continue", "20s"},
     {"host-define", "30s"},
     {"adopt", "30s"},
+    {"release", "30s"},
 };
 
 int action_meta_data(const struct params *params, const char *xml, size_t xml_len) {
@@ -108,7 +109,7 @@ int action_meta_data(const struct params *params, const char *xml, size_t xml_le
            "  <longdesc lang=\"en\">Runs one virtual machine as a transient libvirt domain on "
            "behalf of clusterd. The\n"
            "definition (libvirt's domain XML) is read from standard input by start, adopt, "
-           "restore, validate-all and copy-plan. Results are\n"
+           "release, restore, validate-all and copy-plan. Results are\n"
            "JSON lines on standard output.</longdesc>\n"
            "  <shortdesc lang=\"en\">A virtual machine of clusterd</shortdesc>\n"
            "  <parameters>\n",

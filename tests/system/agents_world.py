@@ -212,14 +212,19 @@ class Vm:
         return console.read(self.world.lab, self.name).ticks
 
 
-@pytest.fixture(scope="module", name="shared")
-def shared_world():
+def lab_of(name, **settings):
+    """A lab for a module's fixture."""
     build.install_packages(["build", "run"])
     if not os.path.exists(os.path.join(AGENTS, "vm")):
         build.compile_release()
-    Lab.down(NAME)
-    yield World(Lab.up(lab_settings.Settings(name=NAME, nodes=len(NODES), clusterd=False)))
-    Lab.down(NAME)
+    Lab.down(name)
+    yield World(Lab.up(lab_settings.Settings(name=name, nodes=len(NODES), clusterd=False, **settings)))
+    Lab.down(name)
+
+
+@pytest.fixture(scope="module", name="shared")
+def shared_world():
+    yield from lab_of(NAME)
 
 
 @pytest.fixture(name="world")

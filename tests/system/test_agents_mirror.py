@@ -11,9 +11,8 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 # pylint: disable=wrong-import-position,unused-import
-from agents_world import AGENTS, World, needs_root, shows, wait_ticks, wait_until  # noqa: E402,F401
-from labkit import build, console, guests, settings as lab_settings  # noqa: E402
-from labkit.lab import Lab  # noqa: E402
+from agents_world import lab_of, needs_root, shows, wait_ticks, wait_until  # noqa: E402,F401
+from labkit import console, guests, settings as lab_settings  # noqa: E402
 
 NAME = "agentsmirror"
 VOLUME = lab_settings.VOLUME_PATH
@@ -24,12 +23,7 @@ pytestmark = needs_root
 
 @pytest.fixture(scope="module", name="shared")
 def fixture_shared():
-    build.install_packages(["build", "run"])
-    if not os.path.exists(os.path.join(AGENTS, "vm")):
-        build.compile_release()
-    Lab.down(NAME)
-    yield World(Lab.up(lab_settings.Settings(name=NAME, nodes=2, clusterd=False, shared_locks=False)))
-    Lab.down(NAME)
+    yield from lab_of(NAME, shared_locks=False)
 
 
 @pytest.fixture(name="world")
