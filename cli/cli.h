@@ -103,6 +103,10 @@ int cli_subscribe(struct cli *cli, int64_t since);
 /* From now on Ctrl-C, SIGTERM and SIGHUP no longer end the program; cli_wait() reports them. */
 void cli_catch_signals(struct cli *cli);
 
+/* For what must still be done after the command was interrupted, or its time was over: neither
+ * concerns what follows, on a new connection, within that time. */
+void cli_renew(struct cli *cli, int64_t limit_ms);
+
 enum cli_wait {
     CLI_WAIT_EVENT,
     CLI_WAIT_TIME,

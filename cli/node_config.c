@@ -26,14 +26,15 @@ int node_config_read(struct cli *cli, const char *command, struct config *ret_co
                     "%s: %s", command, message);
 }
 
-int node_config_uri(struct cli *cli, const char *command, char ret_uri[NODE_URI_MAX]) {
-    const char *node = options_value(&cli->options, OPTION_NODE);
+int node_config_uri(struct cli *cli, const char *command, const char *node,
+                    char ret_uri[NODE_URI_MAX]) {
     struct utsname self;
     struct config config;
     int code = node_config_read(cli, command, &config);
     if (code != CLI_DONE) {
         return code;
     }
+    node = node != NULL ? node : options_value(&cli->options, OPTION_NODE);
     if (node == NULL && uname(&self) == 0) {
         node = self.nodename;
     }

@@ -16,8 +16,9 @@ const char *node_config_path(void);
 int node_config_read(struct cli *cli, const char *command, struct config *ret_config);
 
 #define NODE_URI_MAX (CONFIG_MAX_TEXT + 256)
-/* libvirt on --node, or on this node, as the nodes reach each other (migrate_uri). CLI_DONE or
- * reported. */
-int node_config_uri(struct cli *cli, const char *command, char ret_uri[NODE_URI_MAX]);
+/* libvirt on a node, as the nodes reach each other (migrate_uri). NULL: --node, or this node.
+ * CLI_DONE or reported. */
+int node_config_uri(struct cli *cli, const char *command, const char *node,
+                    char ret_uri[NODE_URI_MAX]);
 
 #endif

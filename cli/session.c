@@ -221,6 +221,16 @@ void cli_catch_signals(struct cli *cli) {
     }
 }
 
+void cli_renew(struct cli *cli, int64_t limit_ms) {
+    struct signalfd_siginfo info;
+    session_close(cli);
+    while (cli->signal_fd >= 0 && read(cli->signal_fd, &info, sizeof(info)) > 0) {
+    }
+    cli->interrupted = false;
+    cli->timeout_ms = limit_ms;
+    cli->deadline_ms = ipc_now_ms() + limit_ms;
+}
+
 static void take_resize(struct cli *cli) {
     struct signalfd_siginfo info;
     while (read(cli->resize_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {

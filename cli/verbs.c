@@ -135,10 +135,11 @@ const struct verb verbs[] = {
      OPT(DRY_RUN)}},
      "--to URI (--storage DIRECTORY | [--disk TARGET=PATH]... | --shared) [--node NODE]",
      "move a VM out of the cluster, to a libvirt host outside",
-     "The VM is off. It leaves the cluster, and its files are copied to the host at URI, through "
-     "libvirt on this node or on NODE; with --shared they stay, on storage that the host reaches. "
-     "A move that fails leaves it in the cluster. The former files are kept, unless "
-     "--remove-source is given.", command_vm_export},
+     "It leaves the cluster, and its files are copied to the host at URI, through libvirt on this "
+     "node or on NODE; with --shared they stay, on storage that the host reaches. A VM that runs "
+     "moves live, from the node where it is: libvirt there has it meanwhile, and nothing starts it "
+     "again if that node fails. If the move fails, the cluster takes the VM back. The former files "
+     "are kept, unless --remove-source is given.", command_vm_export},
     {"vm", "checkpoint create", {WORD_VM, WORD_NAME}, {{OPT(NO_WAIT)}}, NULL,
      "keep the disks of a VM as they are now",
      "The disks must be qcow2 files: the checkpoint is in them, and goes wherever they go. If the "

@@ -153,9 +153,12 @@ static int ask(struct hosts_move *move, json_t **ret_answer) {
     struct cli *cli = move->cli;
     const struct hosts_request *request = move->request;
     char timeout[32];
+    char generation[32];
     json_auto *answer = NULL;
     snprintf(timeout, sizeof(timeout), "%" PRId64, cli->timeout_ms > 0 ? cli->timeout_ms : WEEK_MS);
+    snprintf(generation, sizeof(generation), "%" PRId64, request->given_up);
     const char *const params[][2] = {{"OCF_RESKEY_name", request->vm},
+                                     {"OCF_RESKEY_generation", generation},
                                      {"OCF_RESKEY_uri", request->from},
                                      {"OCF_RESKEY_target", request->to},
                                      {"OCF_RESKEY_target_uri", request->to},

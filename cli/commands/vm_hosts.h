@@ -18,6 +18,7 @@ struct hosts_request {
     const char *to;
     const char *dest;  /* a directory of the target; "": see `disks` */
     const char *disks; /* as vm_storage_disks() has them */
+    int64_t given_up;  /* dry run: the generation of a VM that its cluster will give up; 0: none */
     bool shared;
     bool remove_source;
     bool dry_run; /* then the answer has the definition that the VM would have */

@@ -148,7 +148,7 @@ int command_vm_import(struct cli *cli, char **words) {
     }
     int code = vm_storage_disks(cli, &import.disks);
     if (code == CLI_DONE) {
-        code = node_config_uri(cli, COMMAND, import.node_uri);
+        code = node_config_uri(cli, COMMAND, NULL, import.node_uri);
     }
     if (code == CLI_DONE) {
         code = cli_request(cli, "volume.list", NULL, &import.volumes);

@@ -94,8 +94,6 @@ def test_export(cluster):
     cluster.until("ex writes", lambda: guests.read_disk(cluster.lab, "ex").sequence > 3)
     cluster.lab.check("n3", ["mkdir", "-p", OUTSIDE])
     words = ("vm", "export", "ex", "--to", FROM, "--storage", OUTSIDE, "--node", "n1")
-    said = cluster.try_ctl(*words)
-    assert said.returncode == REFUSED and "shut it down first" in said.stderr, said
     cluster.ctl("vm", "stop", "ex", "--force")
     boots = guests.read_disk(cluster.lab, "ex").boots
 
@@ -129,4 +127,50 @@ def test_export(cluster):
         cluster.lab, "ex", f"/proc/{cluster.lab.init_pid('n3')}/root{OUTSIDE}/disk.raw").boots > boots)
     cluster.lab.check("n3", ["virsh", "destroy", "ex"])
     cluster.lab.check("n3", ["virsh", "undefine", "ex"])
+    cluster.verdict()
+
+
+def test_export_of_a_running_vm(cluster):
+    """It is released where it runs, and moves live; a move that fails leaves it running, and the cluster takes it back."""
+    cluster.add_guest("lex", "--priority", "7", "--possible", "n1,n2", exclusive=True)
+    cluster.until("lex writes", lambda: guests.read_disk(cluster.lab, "lex").sequence > 3)
+    owner = cluster.where()["lex"]
+    other = "n2" if owner == "n1" else "n1"
+    cluster.lab.check("n3", ["mkdir", "-p", OUTSIDE])
+    words = ("vm", "export", "lex", "--to", FROM, "--storage", OUTSIDE)
+
+    def is_ours():
+        shown = cluster.ask("vm", "show", "lex")["vm"]
+        return (shown["state"], shown["owner"], shown["priority"]) == ("running", owner, 7)
+
+    # Found before anything changes.
+    assert cluster.try_ctl(*words, "--node", other).returncode == REFUSED and is_ours()
+    cluster.lab.check("n3", ["touch", f"{OUTSIDE}/disk.raw"])
+    said = cluster.try_ctl(*words)
+    assert said.returncode == REFUSED and "disk.raw" in said.stderr and is_ours(), said
+    cluster.lab.check("n3", ["rm", f"{OUTSIDE}/disk.raw"])
+    said = cluster.try_ctl(*words, "--dry-run")
+    assert said.returncode == DONE and f"{OUTSIDE}/disk.raw" in said.stdout and is_ours(), said
+    assert "lex" not in cluster.lab.check(owner, ["virsh", "list", "--all", "--persistent", "--name"]).split()
+
+    # There is room, but for no further file: a dry run cannot know that.
+    cluster.lab.check("n3", ["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=1", "none", OUTSIDE])
+    said = cluster.try_ctl(*words)
+    assert said.returncode == 1 and "lex is a VM of the cluster again, and ran all the time" in said.stderr, said
+    cluster.until("lex is the cluster's again", is_ours)
+    assert "lex" not in cluster.lab.check(owner, ["virsh", "list", "--all", "--persistent", "--name"]).split()
+    cluster.lab.check("n3", ["umount", OUTSIDE])
+
+    said = cluster.try_ctl(*words, "--remove-source", timeout_s=180)
+    assert said.returncode == DONE, said
+    cluster.added.discard("lex")
+    assert "lex" not in [vm["name"] for vm in cluster.status()["vms"]]
+    assert not libvirt_knows(cluster, owner, "lex") and libvirt_knows(cluster, "n3", "lex")
+    assert not os.path.exists(cluster.lab.volume_path("lex", "disk.raw"))
+    disk = f"/proc/{cluster.lab.init_pid('n3')}/root{OUTSIDE}/disk.raw"
+    written = guests.read_disk(cluster.lab, "lex", disk).sequence
+    cluster.until("lex goes on there", lambda: guests.read_disk(cluster.lab, "lex", disk).sequence > written)
+    assert guests.read_disk(cluster.lab, "lex", disk).boots == 1
+    cluster.lab.check("n3", ["virsh", "destroy", "lex"])
+    cluster.lab.check("n3", ["virsh", "undefine", "lex"])
     cluster.verdict()

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -86,7 +87,9 @@ def test_dry_run_changes_nothing(cluster, run, as_json):
 
 
 @pytest.mark.parametrize("rules, message", [
-    ([shown(state="running", wanted="running")], "web is running, and wanted running; it leaves the cluster while it is off"),
+    ([shown(state="starting", wanted="running")],
+     "web is starting, and wanted running; it leaves the cluster while it runs, or while it is off"),
+    ([shown(state="running", wanted="stopped")], "web is running, and wanted stopped"),
     ([shown(wanted="running")], "web is off, and wanted running"),
     ([shown(), ok("rule.list", rules=[{"name": "r1", "vms": ["a", "web"]}])], "rule r1 names web"),
     ([error("vm.show", "not-found", "there is no VM web", "clusterctl vm list")], "there is no VM web"),
@@ -129,6 +132,15 @@ def test_a_move_that_fails_gives_it_back_as_it_was(cluster, run):
     assert change["verb"] == "vm.set" and {key: change[key] for key in MORE} == MORE
 
 
+def kept_definition(done):
+    (path,) = re.findall(r"is in (/var/tmp/clusterd-web-\w+.xml)", done.stderr)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    os.unlink(path)
+    return text
+
+
 @pytest.mark.parametrize("add", [True, False])
 def test_it_is_said_where_the_vm_is(cluster, run, add):
     """The agent died without a word, or the cluster does not take the VM back: a person decides."""
@@ -136,9 +148,10 @@ def test_it_is_said_where_the_vm_is(cluster, run, add):
     cluster.serve(shown(), NO_RULES, VOLUMES, ok("vm.remove", operation=0), *([refusal] if add else []))
     done = run(*WORDS, host_move={"result": "failed" if add else "none", "reason": "x"})
     assert done.returncode != 0
-    assert "web is a VM of libvirt on the node now, off, and not of the cluster" in done.stderr
+    assert "web is a VM of libvirt on the node now (off), and not of the cluster" in done.stderr
     assert "clusterctl vm move web --from qemu+tls://n1/system --to qemu+tls://h9/system" in done.stderr
     assert "host-forget" not in run.actions() and ("vm.add" in run.asked()) == add
+    assert kept_definition(done) == XML
 
 
 @pytest.mark.parametrize("words, message", [
@@ -150,3 +163,68 @@ def test_wrong_words(cluster, run, words, message):
     done = run(*words)
     assert done.returncode == 2 and message in done.stderr
     assert not cluster.requests
+
+
+# -- live --
+
+LIVE = {"state": "running", "wanted": "running", "owner": "n2", "generation": 41}
+LIVE_WORDS = WORDS[:-2]  # without --node
+
+
+def test_live_export_is_released_where_it_runs(cluster, run):
+    cluster.serve(shown(**LIVE), NO_RULES, VOLUMES, ok("event.subscribe"), ok("vm.remove", operation=0, message="web has left"))
+    done = run(*LIVE_WORDS)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert run.actions() == ["validate-all", "host-move?", "host-move"]
+    plan, move = (call[1] for call in run.calls()[1:])
+    assert plan["uri"] == move["uri"] == "qemu+tls://n2/system" and plan["generation"] == "41"
+    remove = cluster.requests[-1]
+    assert (remove["verb"], remove["vm"], remove["release"]) == ("vm.remove", "web", "n2")
+
+
+def test_live_dry_run_changes_nothing(cluster, run):
+    cluster.serve(shown(**LIVE), NO_RULES, VOLUMES)
+    done = run(*LIVE_WORDS, "--dry-run")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert run.actions() == ["validate-all", "host-move?"] and "vm.remove" not in run.asked()
+
+
+def test_live_is_not_released(cluster, run):
+    cluster.serve(shown(**LIVE), NO_RULES, VOLUMES, ok("event.subscribe"), error("vm.remove", "refused", "web runs on n3, not on n2", ""))
+    done = run(*LIVE_WORDS)
+    assert done.returncode == 3 and "web runs on n3, not on n2" in done.stderr
+    assert run.actions()[-1] == "host-move?"
+
+
+def test_live_move_that_fails_is_taken_back_as_it_runs(cluster, run):
+    cluster.serve(shown(**LIVE), NO_RULES, VOLUMES, ok("event.subscribe"), ok("vm.remove", operation=0), ok("vm.add", operation=0),
+                  ok("vm.set", operation=0))
+    done = run(*LIVE_WORDS, host_move={"result": "failed", "state": "running", "reason": "the network is gone"})
+    assert done.returncode == 1 and "the network is gone" in done.stderr
+    assert "web is a VM of the cluster again, and ran all the time" in done.stderr
+    assert run.actions()[-1] == "host-move"
+    add, change = cluster.requests[-2:]
+    assert add["verb"] == "vm.add" and add["adopt"] is True and add["xml"] == XML
+    assert change["verb"] == "vm.set"
+
+
+@pytest.mark.parametrize("answer, state", [
+    ({"result": "none"}, "unknown"),
+    ({"result": "failed", "state": "paused", "reason": "it stands still"}, "paused"),
+    ({"result": "failed", "state": "off", "reason": "it has arrived but could not be resumed"}, "off"),
+])
+def test_a_live_vm_is_taken_back_only_if_it_runs(cluster, run, answer, state):
+    cluster.serve(shown(**LIVE), NO_RULES, VOLUMES, ok("event.subscribe"), ok("vm.remove", operation=0))
+    done = run(*LIVE_WORDS, host_move=answer)
+    assert done.returncode == 1 and f"web is a VM of libvirt on the node now ({state}), and not of the cluster" in done.stderr, done
+    assert "clusterctl vm add - --adopt" in done.stderr and run.asked()[-1] == "vm.remove"
+    assert kept_definition(done) == XML
+
+
+def test_the_cluster_does_not_take_it_back(cluster, run):
+    cluster.serve(shown(**LIVE), NO_RULES, VOLUMES, ok("event.subscribe"), ok("vm.remove", operation=0), ok("event.subscribe"),
+                  error("vm.add", "refused", "the nodes have no quorum", ""), ok("vm.set", operation=0))
+    done = run(*LIVE_WORDS, "--json", host_move={"result": "failed", "state": "running", "reason": "the network is gone"})
+    assert done.returncode == 1 and "clusterctl vm show web says whether the cluster has it again" in done.stderr, done
+    assert json.JSONDecoder().raw_decode(done.stdout)[0]["error"]["message"] == "the network is gone"
+    assert kept_definition(done) == XML
