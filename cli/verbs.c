@@ -122,7 +122,7 @@ const struct verb verbs[] = {
      "that both reach. The former files are kept, unless --remove-source is given.",
      command_vm_move},
     {"vm", "import", {WORD_URI, WORD_NAME},
-     {{OPT(STORAGE), OPT(DISK), OPT(NODE), OPT(REMOVE_SOURCE), OPT(PRIORITY),
+     {{OPT(STORAGE), OPT(DISK), OPT(NODE), OPT(REMOVE_SOURCE), OPT(BANDWIDTH), OPT(PRIORITY),
      OPT(MOVE_POLICY), OPT(POSSIBLE), OPT(PREFERRED), OPT(RESOURCE), OPT(START), OPT(DRY_RUN), OPT(NO_WAIT)}},
      "--storage DEST [--disk TARGET=PATH]... [--node NODE]",
      "bring a VM from a libvirt host outside into the cluster",
@@ -132,7 +132,7 @@ const struct verb verbs[] = {
      "is given.", command_vm_import},
     {"vm", "export", {WORD_VM},
      {{OPT(TO), OPT(STORAGE), OPT(DISK), OPT(SHARED), OPT(NODE), OPT(REMOVE_SOURCE),
-     OPT(DRY_RUN)}},
+     OPT(BANDWIDTH), OPT(DRY_RUN)}},
      "--to URI (--storage DIRECTORY | [--disk TARGET=PATH]... | --shared) [--node NODE]",
      "move a VM out of the cluster, to a libvirt host outside",
      "It leaves the cluster, and its files are copied to the host at URI, through libvirt on this "

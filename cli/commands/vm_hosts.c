@@ -9,6 +9,7 @@
 #include "output/lists.h"
 #include "output/progress.h"
 #include "output/text.h"
+#include "wire/limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,10 +34,9 @@ bool vm_hosts_is_meant(const struct options *options) {
 /* ---- the command line ---- */
 
 static int check_options(struct cli *cli, const char *vm) {
-    static const enum option_id others[] = {OPTION_BEST_NODE,  OPTION_LIVE,
-                                            OPTION_QUICK,      OPTION_MAX_DOWNTIME,
-                                            OPTION_BANDWIDTH,  OPTION_IF_NOT_CONVERGING,
-                                            OPTION_DISKS_ONLY, OPTION_NO_WAIT};
+    static const enum option_id others[] = {
+        OPTION_BEST_NODE,         OPTION_LIVE,       OPTION_QUICK,  OPTION_MAX_DOWNTIME,
+        OPTION_IF_NOT_CONVERGING, OPTION_DISKS_ONLY, OPTION_NO_WAIT};
     const struct options *options = &cli->options;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (options_given(options, others[i])) {
@@ -154,7 +154,14 @@ static int ask(struct hosts_move *move, json_t **ret_answer) {
     const struct hosts_request *request = move->request;
     char timeout[32];
     char generation[32];
+    char bandwidth[32];
     json_auto *answer = NULL;
+    json_auto *limits = json_object();
+    int code = cli_number(cli, request->command, OPTION_BANDWIDTH, WIRE_MAX_MBPS, limits, "mbps");
+    if (code != CLI_DONE) {
+        return code;
+    }
+    snprintf(bandwidth, sizeof(bandwidth), "%" PRId64, json_number(limits, "mbps"));
     snprintf(timeout, sizeof(timeout), "%" PRId64, cli->timeout_ms > 0 ? cli->timeout_ms : WEEK_MS);
     snprintf(generation, sizeof(generation), "%" PRId64, request->given_up);
     const char *const params[][2] = {{"OCF_RESKEY_name", request->vm},
@@ -169,6 +176,7 @@ static int ask(struct hosts_move *move, json_t **ret_answer) {
                                       request->remove_source ? "1" : "0"},
                                      {"OCF_RESKEY_dry_run", request->dry_run ? "1" : "0"},
                                      {"OCF_RESKEY_auto_converge", "1"},
+                                     {"OCF_RESKEY_bandwidth_mbps", bandwidth},
                                      {"OCF_RESKEY_timeout_ms", timeout},
                                      {NULL, NULL}};
     const struct vm_question question = {.command = request->command,
@@ -178,7 +186,7 @@ static int ask(struct hosts_move *move, json_t **ret_answer) {
                                          .on_line = on_line,
                                          .context = move};
     cli_catch_signals(cli);
-    int code = vm_agent_ask(cli, &question, &answer);
+    code = vm_agent_ask(cli, &question, &answer);
     progress_erase(&move->progress);
     if (code != CLI_DONE) {
         return code;

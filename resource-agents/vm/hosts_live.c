@@ -66,6 +66,12 @@ static int fill_request(struct hosts *hosts, struct hosts_plan *plan, const stru
     for (size_t i = 0; r == 0 && i < plan->files.count; i++) {
         r = add_text(request, VIR_MIGRATE_PARAM_MIGRATE_DISKS, plan->files.files[i].disk);
     }
+    if (r == 0 && hosts->operation->params->bandwidth_mbps > 0 &&
+        virTypedParamsAddULLong(&request->list, &request->count, &request->max,
+                                VIR_MIGRATE_PARAM_BANDWIDTH,
+                                params_bandwidth_mib(hosts->operation->params)) < 0) {
+        r = -EIO;
+    }
     request->flags =
         VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_PAUSED;
     if (plan->files.count > 0) {

@@ -348,6 +348,9 @@ static int read_state(struct hosts *hosts, struct hosts_plan *plan) {
         return hosts_refuse(hosts, "it is %s; resume it or shut it down first", text);
     }
     plan->live = state == AGENT_VM_RUNNING;
+    if (!plan->live && hosts->operation->params->bandwidth_mbps > 0) {
+        return hosts_refuse(hosts, "it is off: a bandwidth limits only what a VM that runs sends");
+    }
     plan->persistent = virDomainIsPersistent(hosts->operation->domain) == 1;
     plan->autostart =
         virDomainGetAutostart(hosts->operation->domain, &autostart) == 0 && autostart != 0;

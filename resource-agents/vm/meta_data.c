@@ -23,7 +23,7 @@ static const struct {
     {"target_uri", "string", "",
      "migrate_to: libvirt on the target node, as qemu+tls://node2/system"},
     {"bandwidth_mbps", "integer", "0",
-     "migrate_to, predict: bandwidth limit in Mbit/s; 0 means none"},
+     "migrate_to, predict, host-move: bandwidth limit in Mbit/s; 0 means none"},
     {"max_downtime_ms", "integer", "0",
      "migrate_to, predict: longest blackout of the guest; 0 means QEMU's default, 300"},
     {"if_not_converging", "string", "abort",

@@ -69,7 +69,6 @@ static int target_xml(struct operation *operation, char **ret_xml) {
 /* Parameters of the migration. virTypedParamsFree frees them. */
 static int fill_params(const struct params *params, const struct stream *stream, const char *xml,
                        virTypedParameterPtr *ret_params, int *ret_count) {
-    const uint64_t bytes_per_megabit = 1000 * 1000 / 8;
     virTypedParameterPtr list = NULL;
     int count = 0;
     int max = 0;
@@ -83,10 +82,8 @@ static int fill_params(const struct params *params, const struct stream *stream,
                                     stream->host);
     }
     if (r == 0 && params->bandwidth_mbps > 0) {
-        /* libvirt counts in MiB/s; a limit must not become 0, which means no limit. */
-        unsigned long long mib = params->bandwidth_mbps * bytes_per_megabit / (1024 * 1024);
         r = virTypedParamsAddULLong(&list, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH,
-                                    mib > 0 ? mib : 1);
+                                    params_bandwidth_mib(params));
     }
     if (r == 0 && params->auto_converge) {
         r = virTypedParamsAddInt(&list, &count, &max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT,

@@ -148,3 +148,10 @@ int params_read(unsigned int required, struct params *ret_params, char *reason,
     *ret_params = params;
     return 0;
 }
+
+unsigned long long params_bandwidth_mib(const struct params *params) {
+    const uint64_t bytes_per_megabit = 1000 * 1000 / 8;
+    unsigned long long mib = params->bandwidth_mbps * bytes_per_megabit / (1024 * 1024);
+
+    return mib == 0 && params->bandwidth_mbps > 0 ? 1 : mib; /* 0 would be no limit */
+}

@@ -53,4 +53,7 @@ enum params_required {
 /* Reads all parameters; the required ones (bits) must exist. -EINVAL with one line in reason. */
 int params_read(unsigned int required, struct params *ret_params, char *reason, size_t reason_size);
 
+/* The bandwidth limit as libvirt counts it, in MiB/s; 0: no limit. */
+unsigned long long params_bandwidth_mib(const struct params *params);
+
 #endif
