@@ -319,7 +319,7 @@ static void migrate(struct operation *operation, struct arrival *arrival,
     }
     operation_step(operation, "moving the VM");
     operation_check_begun(operation);
-    if (passes_begin(&passes, operation) < 0) {
+    if (passes_begin(&passes, operation, 0) < 0) {
         ocf_log("%s on %s: cannot follow the passes of its move: %s; it may not converge",
                 params->name, ocf_node(), host_error());
     }

@@ -20,6 +20,17 @@ static void permit(const struct passes *passes, virDomainPtr domain, uint64_t ms
     }
 }
 
+/* Only a move that takes longer comes of it if it fails. */
+static void limit_memory(const struct passes *passes, virDomainPtr domain) {
+    const struct params *params = passes->operation->params;
+
+    if (passes->memory_mib > 0 &&
+        virDomainMigrateSetMaxSpeed(domain, (unsigned long)passes->memory_mib, 0) < 0) {
+        ocf_log("%s on %s: its memory cannot use the bandwidth of its disks: %s", params->name,
+                ocf_node(), host_error());
+    }
+}
+
 /* libvirt's thread for events, which also may ask for the figures of the job. */
 static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void *data) {
     struct passes *passes = data;
@@ -32,7 +43,8 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
         pthread_mutex_lock(&operation->lock);
         passes->began_ms = ocf_now_ms();
         pthread_mutex_unlock(&operation->lock);
-        (void)events_domain(operation); /* it connects: now, and not while the guest stands still */
+        /* It connects: now, and not while the guest stands still. */
+        limit_memory(passes, events_domain(operation));
     }
     if (number < 2 || operation_stopped(operation) != STOP_NONE ||
         job_progress(events_domain(operation), &progress) < 0) {
@@ -61,12 +73,12 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
     }
 }
 
-int passes_begin(struct passes *passes, struct operation *operation) {
+int passes_begin(struct passes *passes, struct operation *operation, uint64_t memory_mib) {
     const struct params *params = operation->params;
     unsigned long long former_ms = 0;
     uint64_t limit_ms = params->max_downtime_ms > 0 ? params->max_downtime_ms : CONVERGE_USUAL_MS;
 
-    *passes = (struct passes){.operation = operation};
+    *passes = (struct passes){.operation = operation, .memory_mib = memory_mib};
     converge_init(&passes->converge, limit_ms, params->if_not_converging, params->auto_converge);
     if (virDomainMigrateGetMaxDowntime(operation->domain, &former_ms, 0) == 0) {
         passes->former_ms = former_ms;

@@ -11,7 +11,8 @@
 
 struct passes {
     struct operation *operation;
-    uint64_t former_ms; /* what was permitted before; 0: not known */
+    uint64_t former_ms;  /* what was permitted before; 0: not known */
+    uint64_t memory_mib; /* MiB/s for the memory; 0: as the migration was begun */
 
     /* Guarded by the operation's lock. */
     struct converge converge;
@@ -20,10 +21,11 @@ struct passes {
 };
 
 /*
- * Permits the first downtime and begins to follow. Call it after events_start(). The passes must
- * live as long as the process. 0, or -EIO: libvirt's last error says why.
+ * Permits the first downtime and begins to follow. Call it after events_start(). When the disks
+ * have been copied, memory_mib limits the memory, unless it is 0. The passes must live as long as
+ * the process. 0, or -EIO: libvirt's last error says why.
  */
-int passes_begin(struct passes *passes, struct operation *operation);
+int passes_begin(struct passes *passes, struct operation *operation, uint64_t memory_mib);
 
 /* The migration did not happen: what was permitted holds for the domain, so it is taken back. */
 void passes_restore(struct passes *passes);

@@ -228,11 +228,11 @@ def test_inspect(hosts):
 
 # -- broken off --
 
-def large(hosts, started):
+def large(hosts, started, megabytes=160):
     """A guest with so much data that its move is met on its way."""
     hosts.guest("v", started=False, more=f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
                                          f"<source file='{OLD}/large.raw'/><target dev='vdb' bus='virtio'/></disk>")
-    hosts.sh("n1", f"head -c 160M /dev/urandom >{OLD}/large.raw")
+    hosts.sh("n1", f"head -c {megabytes}M /dev/urandom >{OLD}/large.raw")
     if started:
         hosts.start("n1", "v")
 
@@ -247,10 +247,22 @@ def begin(hosts, *words):
     return hosts.begin("v", "--from", "qemu:///system", "--to", uri("n2"), "--storage", NEW, *words)
 
 
+def test_the_disks_share_the_bandwidth(hosts):
+    """By itself, libvirt grants all of it to each disk."""
+    large(hosts, True, megabytes=24)
+    command = begin(hosts, "--bandwidth", "84")
+    on_its_way(hosts)
+    assert f"limit: {5 << 20} bytes/s" in hosts.sh("n1", "virsh blockjob v vdb --info --bytes")
+    # The memory, which comes next and takes 3 s, has it for itself.
+    wait_until(lambda: hosts.sh("n1", "virsh migrate-getspeed v").strip() == "10", 60)
+    done(command.end())
+    hosts.sound("v")
+
+
 @pytest.mark.parametrize("started", [False, True], ids=["off", "running"])
 def test_interrupted(hosts, started):
     large(hosts, started)
-    # Or all has arrived before the signal does: 160 MB take 4 s at this speed.
+    # Or all has arrived before the signal does: 160 MB take 8 s at their share of this.
     command = begin(hosts, *(["--bandwidth", "336"] if started else []))
     on_its_way(hosts)
     command.interrupt()
