@@ -54,6 +54,7 @@ static void refused_with_nothing_changed(void **state) {
     bench_node(&b, 2)->state = NODE_SILENT;
     assert_int_equal(ask(&b, "n2"), REPLY_REFUSED);
     bench_node(&b, 2)->state = NODE_ONLINE;
+    free((void *)(uintptr_t)vm->other_disks);
     vm->other_disks = strdup("vda is /srv/csv1/over.qcow2");
     assert_int_equal(ask(&b, "n2"), REPLY_REFUSED);
     assert_true(!vm->release && vm->operation == 0 && vm->state == VM_RUNNING);
