@@ -410,3 +410,22 @@ def test_an_arrival_that_hangs_before_it_is_qemu(world):
     world.virtlockd("n2", "CONT")
     shows(vm.begin_move("n1", "n2", generation=3).end(40), result="ok")
     assert console.read(world.lab, vm.name).boots == 1
+
+
+@pytest.mark.thorough
+def test_six_moves_both_ways_at_once(world):
+    vms = [world.guest(f"six{i}") for i in range(6)]
+    ways = [("n1", "n2") if i % 2 else ("n2", "n1") for i in range(6)]
+    for vm, (source, _) in zip(vms, ways):
+        vm.start(source)
+    for vm in vms:
+        wait_ticks(vm)
+    moves = [vm.begin_move(*way) for vm, way in zip(vms, ways)]
+    for move in moves:
+        shows(move.end(150), result="ok", state="off", code=0)
+    for vm in vms:
+        wait_ticks(vm)
+        said = console.read(world.lab, vm.name)
+        assert (said.boots, said.repeated, said.foreign, said.trouble, said.lost) == (1, 0, [], [], []), (vm.name, said)
+    for node in NODES:
+        assert sorted(world.running(node)) == sorted(vm.name for vm, way in zip(vms, ways) if way[1] == node), node
