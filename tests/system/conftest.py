@@ -17,7 +17,7 @@ import support.cluster  # noqa: E402,F401
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "thorough: takes minutes; tests/run leaves it out, tests/run system does not")
+    config.addinivalue_line("markers", "thorough: tests/run leaves it out to save time, tests/run system does not")
 
 
 # Modules are given to whichever worker is free: the long ones first, or one worker is alone with them at the end.

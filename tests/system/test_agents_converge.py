@@ -76,6 +76,7 @@ def test_guest_that_is_too_fast_is_suspended_if_asked(world):
     assert said.boots == 1 and not said.foreign and not said.trouble
 
 
+@pytest.mark.thorough
 def test_guest_that_is_too_fast_is_slowed_down(world):
     vm = guest(world, 200)
     move = moves(vm, auto_converge=1, max_downtime_ms=USUAL_MS, timeout_ms=300000)

@@ -73,7 +73,7 @@ def being_written(directory):
     return found
 
 
-@pytest.mark.parametrize("how", ["kill", "restart"])
+@pytest.mark.parametrize("how", ["kill", pytest.param("restart", marks=pytest.mark.thorough)])
 def test_quick_move(cluster, how):
     """The storage stands still while the memory is written, so that clusterd surely dies in the middle of it."""
     name = f"big-{how}"
