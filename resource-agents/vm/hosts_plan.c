@@ -349,7 +349,8 @@ static int read_state(struct hosts *hosts, struct hosts_plan *plan) {
     }
     plan->live = state == AGENT_VM_RUNNING;
     if (!plan->live && hosts->operation->params->bandwidth_mbps > 0) {
-        return hosts_refuse(hosts, "it is off: a bandwidth limits only what a VM that runs sends");
+        return hosts_refuse(hosts, "it is off, and a bandwidth limits only what a VM that runs "
+                                   "sends; leave --bandwidth out");
     }
     plan->persistent = virDomainIsPersistent(hosts->operation->domain) == 1;
     plan->autostart =

@@ -20,13 +20,13 @@ static void permit(const struct passes *passes, virDomainPtr domain, uint64_t ms
     }
 }
 
-/* Only a move that takes longer comes of it if it fails. */
+/* If it fails, the move only takes longer. */
 static void limit_memory(const struct passes *passes, virDomainPtr domain) {
     const struct params *params = passes->operation->params;
 
     if (passes->memory_mib > 0 &&
         virDomainMigrateSetMaxSpeed(domain, (unsigned long)passes->memory_mib, 0) < 0) {
-        ocf_log("%s on %s: its memory cannot use the bandwidth of its disks: %s", params->name,
+        ocf_log("%s on %s: its memory is sent at the limit of one disk: %s", params->name,
                 ocf_node(), host_error());
     }
 }

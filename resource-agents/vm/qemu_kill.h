@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Where libvirt's QEMU driver keeps the PID and status files of qemu:///system. */
+/* Where libvirt's QEMU driver keeps the PID and status files of qemu:///system. A unit test has a
+ * directory of its own. */
 extern const char *qemu_state_dir;
 
 /*
