@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position,unused-import
 from agents_world import shows, wait_ticks, wait_until, clean_world, needs_root, shared_world  # noqa: E402,F401
 from labkit import console  # noqa: E402
+from support.marks import seldom  # noqa: E402
 
 LINK_MIB = 20
 LINK_MBPS = LINK_MIB * 1048576 * 8 // 1000000 + 1
@@ -35,8 +36,7 @@ def moves(vm, **params):
     return vm.begin_move("n1", "n2", bandwidth_mbps=LINK_MBPS, **params)
 
 
-@pytest.mark.parametrize("policy", ["abort", "suspend"])
-@pytest.mark.parametrize("percent", [0, 50])
+@pytest.mark.parametrize("percent, policy", [(0, "abort"), seldom(0, "suspend"), seldom(50, "abort"), (50, "suspend")])
 def test_guest_that_converges_needs_neither(world, percent, policy):
     vm = guest(world, percent)
     move = moves(vm, auto_converge=1, max_downtime_ms=USUAL_MS, if_not_converging=policy)
@@ -50,6 +50,7 @@ def test_guest_that_converges_needs_neither(world, percent, policy):
     assert said.boots == 1 and not said.foreign and not said.trouble
 
 
+@pytest.mark.thorough
 def test_guest_that_is_too_fast_stays_and_is_told_why(world):
     vm = guest(world, 200)
     final = shows(moves(vm, max_downtime_ms=USUAL_MS + 1).end(), result="failed", state="running", code=1)
@@ -63,6 +64,7 @@ def test_guest_that_is_too_fast_stays_and_is_told_why(world):
     shows(vm.begin_move("n1", "n2", generation=3).end(), result="ok", state="off")
 
 
+@pytest.mark.thorough
 def test_guest_that_is_too_fast_is_suspended_if_asked(world):
     vm = guest(world, 200)
     move = moves(vm, max_downtime_ms=USUAL_MS, if_not_converging="suspend")

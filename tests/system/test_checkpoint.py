@@ -12,6 +12,7 @@ import pytest
 
 from labkit import console, guests, settings as lab_settings
 from support.cluster import Cluster
+from support.marks import seldom
 
 CLUSTER = Cluster("syscheckpoint", {"a": []}, nodes=3, memory_mb=400, shared_locks=False)
 
@@ -260,7 +261,7 @@ def ends_complete(cluster, name, then):
     shutil.rmtree(cluster.lab.volume_path("tools"))
 
 
-@pytest.mark.parametrize("killed", ["agent", "clusterd"])
+@pytest.mark.parametrize("killed", [seldom("agent"), "clusterd"])
 def test_killed_in_a_revert(cluster, killed):
     """qemu-img ends with its agent, the VM does not start, and all disks are set back again."""
     who, then = half_reverted(cluster, "k")

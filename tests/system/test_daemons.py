@@ -6,6 +6,7 @@ import time
 import pytest
 
 from support.cluster import Cluster
+from support.marks import seldom
 
 CLUSTER = Cluster("sysdaemon", nodes=3)
 VMS = ("a", "b", "c")
@@ -32,7 +33,7 @@ def online_again(cluster, node, since_events=("node-online",)):
     cluster.until(f"{node} is online again", seen)
 
 
-@pytest.mark.parametrize("node", ["n1", "n3"])
+@pytest.mark.parametrize("node", ["n1", seldom("n3")])
 def test_kill_of_clusterd(cluster, node):
     """Of the coordinator's and of another's: its VMs are adopted as they run."""
     before = spread(cluster)
@@ -86,7 +87,7 @@ def test_kill_of_clusterd_during_a_migration(cluster):
     cluster.goes_on("c", struck, longest_s=10)
 
 
-@pytest.mark.parametrize("node", ["n1", "n3"])
+@pytest.mark.parametrize("node", ["n1", seldom("n3")])
 def test_kill_of_corosync(cluster, node):
     """A new corosync is back before anybody has missed the node: another view, and no VM is touched."""
     before = spread(cluster)
@@ -124,7 +125,7 @@ def test_clusterd_hangs_for_three_seconds(cluster):
     cluster.verdict()
 
 
-@pytest.mark.parametrize("node", ["n1", "n3"])
+@pytest.mark.parametrize("node", ["n1", seldom("n3")])
 def test_clusterd_hangs_for_good(cluster, node):
     """Nobody answers for its VM: the node is fenced or its watchdog cuts it, then the VM runs elsewhere."""
     spread(cluster)

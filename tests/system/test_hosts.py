@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 # pylint: disable=wrong-import-position
 from agents_world import needs_root, wait_until  # noqa: E402
 from hosts_world import DONE, FAILED, INTERRUPTED, NEW, OLD, OTHER, REFUSED, SHARED, USAGE, Hosts, uri  # noqa: E402
+from support.marks import seldom  # noqa: E402
 
 NAME = os.environ.get("CLUSTERD_HOSTS_LAB", "hoststest")
 pytestmark = needs_root
@@ -48,7 +49,7 @@ def refused(said, *words, code=REFUSED):
 
 # -- off --
 
-@pytest.mark.parametrize("forms", [(), ("qcow2", "raw")], ids=["one", "three"])
+@pytest.mark.parametrize("forms", [seldom(()), ("qcow2", "raw")], ids=["one", "three"])
 def test_off(hosts, forms):
     hosts.guest("v", *forms)
     hosts.sh("n1", "virsh destroy v && virsh autostart v")
@@ -79,7 +80,7 @@ def test_off_and_the_former_files_go(hosts):
 
 # -- running --
 
-@pytest.mark.parametrize("forms", [(), ("qcow2", "raw")], ids=["one", "three"])
+@pytest.mark.parametrize("forms", [seldom(()), ("qcow2", "raw")], ids=["one", "three"])
 def test_running(hosts, forms):
     hosts.guest("v", *forms)
     names = [f"v-{i}.{form}" for i, form in enumerate(forms)]
@@ -227,11 +228,6 @@ def test_inspect(hosts):
 
 
 # -- broken off --
-
-def seldom(value):
-    """tests/run leaves it out."""
-    return pytest.param(value, marks=pytest.mark.thorough)
-
 
 def large(hosts, started, megabytes=160):
     """A guest with so much data that its move is met on its way."""

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from support.cluster import Cluster
+from support.marks import seldom
 
 CLUSTER = Cluster("sysoutlive", {"a": [], "c": ["--possible", "n3"]}, nodes=3, memory_mb=1000)
 
@@ -73,7 +74,7 @@ def being_written(directory):
     return found
 
 
-@pytest.mark.parametrize("how", ["kill", pytest.param("restart", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("how", ["kill", seldom("restart")])
 def test_quick_move(cluster, how):
     """The storage stands still while the memory is written, so that clusterd surely dies in the middle of it."""
     name = f"big-{how}"

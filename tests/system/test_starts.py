@@ -11,6 +11,7 @@ import time
 import pytest
 
 from support.cluster import Cluster
+from support.marks import seldom
 
 CLUSTER = Cluster("sysstart", {"a": [], "b": []}, nodes=3)
 
@@ -75,7 +76,7 @@ def takes_no_vm(cluster, node, lost, third, within_s):
     assert not cluster.fencings(node)
 
 
-@pytest.mark.parametrize("how", ["down", "hangs"])
+@pytest.mark.parametrize("how", [seldom("down"), "hangs"])
 def test_a_node_whose_libvirt_does_not_answer_takes_no_vm(cluster, how):
     cluster.place(a="n2", b="n1")
     if how == "down":
@@ -102,7 +103,7 @@ def test_a_restart_of_libvirtd_is_nobodys_business(cluster):
     cluster.verdict()
 
 
-@pytest.mark.parametrize("how", ["down", "hangs"])
+@pytest.mark.parametrize("how", [seldom("down"), "hangs"])
 def test_a_start_that_never_reaches_libvirt_goes_elsewhere(cluster, how):
     """In the moments before the cluster knows that libvirt is away: nothing is asked, nobody is fenced."""
     cluster.place(a="n2", b="n1")
