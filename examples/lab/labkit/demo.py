@@ -18,6 +18,7 @@ from . import build, console, errors, guests, sampler, settings as lab_settings
 from .lab import Lab
 
 NODES = 3
+LOG_LINES = 40  # of each log, if something was not so
 GUESTS = [f"web{i}" for i in range(1, 7)]
 STEP_TIMEOUT_S = 60
 
@@ -100,8 +101,13 @@ class Demo:
 
     def explain(self):
         """After something that was not so: what the cluster itself says of it."""
+        try:
+            node = self.node()
+        except errors.LabError as error:
+            self.line.say(str(error))
+            return
         for words in (("status",), ("event", "list", "--limit", "40")):
-            done = self.lab.run(self.node(), ["clusterctl", *words])
+            done = self.lab.run(node, ["clusterctl", *words])
             for line in (done.stdout + done.stderr).splitlines():
                 self.line.say(f"clusterctl {words[0]}: {line}")
 
@@ -297,4 +303,10 @@ def _run(options, name, timeline):
     with contextlib.ExitStack() as stack:
         follower = stack.enter_context(console.Follower(lab))
         watch = stack.enter_context(sampler.Sampler(lab))
-        Demo(lab, timeline, follower, watch).run()
+        try:
+            Demo(lab, timeline, follower, watch).run()
+        except Exception:
+            lab.show_logs(LOG_LINES)
+            raise
+        if timeline.faults:
+            lab.show_logs(LOG_LINES)

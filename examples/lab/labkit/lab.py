@@ -52,7 +52,7 @@ class Lab(inside.Inside):
                 lab._bring_up(build_dir, say)
             except BaseException:
                 # Also for ctrl-C: what is half up is of no use to anyone. The logs are worth a look, so they are shown.
-                lab._show_logs()
+                lab.show_logs()
                 lab._clear()
                 raise
         return lab
@@ -204,11 +204,13 @@ class Lab(inside.Inside):
             return None
         return pid if self.settings.boot_id == kernel.boot_id() and kernel.start_time(pid) == start else None
 
-    def _show_logs(self):
-        for name in ["bmc.log"] + [f"nodes/{node}/var/log/{log}.log" for node in self.settings.node_names
-                                   for log in ("init", "corosync", "libvirtd", "clusterd")]:
+    def show_logs(self, lines=8):
+        """The ends of all logs, on standard error: what a failure leaves, before its lab is removed."""
+        names = ["bmc.log", "power.jsonl"]
+        names += [f"nodes/{node}/var/log/{log}.log" for node in self.settings.node_names for log in ("init", "corosync", "libvirtd", "clusterd")]
+        for name in names:
             with contextlib.suppress(OSError), open(self.settings.path(name), encoding="utf-8", errors="replace") as file:
-                tail = file.read().strip().splitlines()[-8:]
+                tail = file.read().strip().splitlines()[-lines:]
                 if tail:
                     print(f"--- {name}", *tail, sep="\n", file=sys.stderr)
 

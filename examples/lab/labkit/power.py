@@ -194,6 +194,8 @@ class Watchdog:
         self.keep_alive()
 
     def check(self, now):
+        if self.deadline is not None and now >= self.deadline and self.connection:
+            self.on_data()  # it may have been fed while this loop was held up by something else
         if self.deadline is not None and now >= self.deadline:
             log(f"{self.node}: watchdog not kept alive for {self.timeout_s:g} s")
             self.deadline = None
