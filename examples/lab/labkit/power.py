@@ -193,10 +193,13 @@ class Watchdog:
                 self.timeout_s = int(line[1:]) * unit
         self.keep_alive()
 
+    def is_late(self, now):
+        return self.deadline is not None and now >= self.deadline
+
     def check(self, now):
-        if self.deadline is not None and now >= self.deadline and self.connection:
+        if self.is_late(now) and self.connection:
             self.on_data()  # it may have been fed while this loop was held up by something else
-        if self.deadline is not None and now >= self.deadline:
+        if self.is_late(now):
             log(f"{self.node}: watchdog not kept alive for {self.timeout_s:g} s")
             self.deadline = None
             self.controller.bark(self.node)
