@@ -110,7 +110,7 @@ def test_the_man_page_has_every_verb_and_option(cluster):
         page = file.read()
     for words in VERBS:
         title = " ".join(words)
-        section = re.search(rf"^(?:\.It |\.)Cm {title}\b.*?(?=^\.It (?:Xo|Cm)|^\.S[hs] )", page, re.M | re.S)
+        section = re.search(rf"^\.It (?:Xo\n\.)?Cm {title}\b.*?(?=^\.It (?:Xo|Cm)|^\.S[hs] )", page, re.M | re.S)
         assert section, f"clusterctl(8) lacks {title}"
         for option in re.findall(r"--([a-z-]+)", cluster.run(*words, "--help").stdout.split("Options:")[1]):
             if option not in ("help", "json", "timeout"):
