@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from labkit import guests, settings as lab_settings
-from support.another_qemu import MACHINE, PANIC_DEVICE, broken_qemu, that_hangs, without
+from support.another_qemu import MACHINE, PANIC_DEVICE, broken_qemu, hanging_qemu, without
 from support.cluster import Cluster
 
 # Room for four guests of 96 MB on each node, so that room can be short.
@@ -450,7 +450,7 @@ def test_target_dies_between_save_and_restore(cluster):
     # do: after 15 s, which the save may take, the node counts as one without libvirt, and the restore goes elsewhere.)
     assert cluster.config("starts_per_node", 1, usual=8).returncode == 0
     path = guests.write(cluster.lab, guests.Guest("hung"))
-    that_hangs(cluster.lab, path, "hung")
+    hanging_qemu(cluster.lab, path, "hung")
     cluster.ctl("vm", "add", path, "--possible", "n2")
     cluster.ctl("vm", "start", "hung", "--no-wait")
     cluster.until("n2 begins to start the other VM", lambda: cluster.vm("hung")["state"] == "starting")

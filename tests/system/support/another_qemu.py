@@ -3,7 +3,7 @@
 
 without(): one that lacks a machine type or a device. libvirt believes what it has written down about a QEMU, as long as that QEMU is
 the same; so the line is taken out of its notes. broken_qemu(): one that cannot be asked what it is, as in the middle of an upgrade; it
-lies over the usual one, so what runs there goes on, and what arrives meets the other. that_hangs(): one that hangs for one VM.
+lies over the usual one, so what runs there goes on, and what arrives meets the other. hanging_qemu(): one that hangs for one VM.
 """
 
 import contextlib
@@ -58,18 +58,18 @@ def broken_qemu(lab, *nodes):
             lab.check(node, ["umount", QEMU])
 
 
-def that_hangs(lab, definition, guest):
+def hanging_qemu(lab, definition, guest):
     """Gives this VM (its definition's path on the volume) an emulator that answers when libvirt asks what QEMU it is, and says
     nothing once it should be the guest. libvirt goes on, and so does its watch: only this start hangs."""
-    own = os.path.join(os.path.dirname(definition), "qemu-that-hangs")
+    directory, (seen_at, xml) = lab.volume_path(guest), os.path.split(definition)
+    own = "hanging-qemu"
     script = f"#!/bin/sh\ncase \"$*\" in *guest={guest},*) exec sleep 600 ;; esac\nexec {QEMU} \"$@\"\n"
-    path = os.path.join(lab.volume_path(guest), os.path.basename(own))
-    with open(path, "w", encoding="utf-8") as file:
+    with open(os.path.join(directory, own), "w", encoding="utf-8") as file:
         file.write(script)
-    os.chmod(path, 0o755)
-    path = os.path.join(lab.volume_path(guest), os.path.basename(definition))
-    with open(path, encoding="utf-8") as file:
+    os.chmod(os.path.join(directory, own), 0o755)
+    with open(os.path.join(directory, xml), "r+", encoding="utf-8") as file:
         text = file.read()
-    assert QEMU in text
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text.replace(QEMU, own))
+        assert QEMU in text
+        file.seek(0)
+        file.write(text.replace(QEMU, os.path.join(seen_at, own)))
+        file.truncate()
