@@ -44,6 +44,7 @@ struct cli {
     const char *step; /* what the command does now is a step of it with that name; or NULL */
     json_t *steps;    /* owned; results of such steps, which go into its document; may be NULL */
     bool interrupted;
+    bool reported; /* a failure, once at least */
     bool json;
     bool json_lines; /* documents follow each other, one a line: --watch, --follow */
     bool quiet;      /* reports nothing: completion must not write into a command line */
@@ -52,7 +53,7 @@ struct cli {
 /* ---- saying what went wrong (report.c) ---- */
 
 /* Reports one line (what, where, why) and, if `hint` is not NULL, one of what to do; with --json
- * also a document on standard output. `code` is the exit code, which is returned. */
+ * also a document on standard output, of a command's first failure only. `code` is the exit code, which is returned. */
 int cli_fail(struct cli *cli, enum cli_exit code, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same for an error answer of the daemon, {"code","message","hint"}. */

@@ -61,7 +61,10 @@ static void report(struct cli *cli, enum cli_exit code, const char *code_name, c
         fputs("  to do: ", stderr);
         text_wrap(stderr, hint, (int)strlen("  to do: "), columns);
     }
-    if (!cli->json) {
+    /* What fails afterwards, when something is taken back, is no second answer. */
+    bool second = cli->reported && !cli->json_lines;
+    cli->reported = true;
+    if (!cli->json || second) {
         return;
     }
     json_auto *document =

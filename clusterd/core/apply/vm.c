@@ -173,6 +173,14 @@ void apply_vm_start(struct apply *a, const void *command) {
     if (!vm || !claims_allow(a, vm) || !disks_allow(a, vm) || !storage_allows_start(a, vm)) {
         return;
     }
+    if (vm->wanted == WANTED_RUNNING && vm->operation && vm->release) {
+        /* It runs, and will when it is the cluster's no more: that is not what was asked for. */
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "%s runs, and is leaving the cluster", vm->name),
+                     outbox_text(a->out, "clusterctl operation cancel %llu, if it is to stay",
+                                 (unsigned long long)vm->operation));
+        return;
+    }
     if (vm->wanted == WANTED_RUNNING && vm->operation) {
         a->operation = vm->operation;
         return;

@@ -226,5 +226,5 @@ def test_the_cluster_does_not_take_it_back(cluster, run):
                   error("vm.add", "refused", "the nodes have no quorum", ""), ok("vm.set", operation=0))
     done = run(*LIVE_WORDS, "--json", host_move={"result": "failed", "state": "running", "reason": "the network is gone"})
     assert done.returncode == 1 and "clusterctl vm show web says whether the cluster has it again" in done.stderr, done
-    assert json.JSONDecoder().raw_decode(done.stdout)[0]["error"]["message"] == "the network is gone"
+    assert json.loads(done.stdout)["error"]["message"] == "the network is gone"
     assert kept_definition(done) == XML

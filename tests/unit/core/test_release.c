@@ -76,6 +76,21 @@ static void nothing_else_begins(void **state) {
     bench_end(&b);
 }
 
+/* Who asks that it runs is not told "done" when it has left. */
+static void no_start_waits_for_its_end(void **state) {
+    (void)state;
+    struct bench b;
+    struct model_vm *vm = begin(&b);
+    struct cmd_vm_start start = {.vm = "vm1"};
+    assert_int_equal(ask(&b, "n2"), REPLY_OK);
+    assert_int_equal(bench_give(&b, COMMAND_VM_START, &start), REPLY_REFUSED);
+    assert_int_equal(bench_order(&b, vm, ORDER_RELEASE, 2, 0), REPLY_OK);
+    assert_int_equal(bench_give(&b, COMMAND_VM_START, &start), REPLY_REFUSED);
+    assert_int_equal(bench_report(&b, vm, RESULT_FAILED, VM_STATE_RUNNING), REPLY_OK);
+    assert_int_equal(bench_give(&b, COMMAND_VM_START, &start), REPLY_OK);
+    bench_end(&b);
+}
+
 /* It stays, until the node has said that it is libvirt's. */
 static void every_other_report(void **state) {
     (void)state;
@@ -210,6 +225,7 @@ int main(void) {
         cmocka_unit_test(it_leaves),
         cmocka_unit_test(refused_with_nothing_changed),
         cmocka_unit_test(nothing_else_begins),
+        cmocka_unit_test(no_start_waits_for_its_end),
         cmocka_unit_test(every_other_report),
         cmocka_unit_test(its_end_is_not_known),
         cmocka_unit_test(stopped_meanwhile),
