@@ -216,18 +216,35 @@ static bool judge_stop(struct operation *operation, struct passes *passes) {
     return true;
 }
 
+/* libvirt's words for a libvirtd that died meanwhile name neither it nor its node. */
+static void explain(const struct operation *operation, const struct arrival *arrival, char *why,
+                    size_t why_size) {
+    char error[512];
+
+    snprintf(error, sizeof(error), "%s", host_error());
+    const char *lost = virConnectIsAlive(operation->conn) == 0 ? ocf_node()
+                       : virConnectIsAlive(arrival->conn) == 0 ? operation->params->target
+                                                               : NULL;
+    if (lost != NULL) {
+        snprintf(why, why_size, "the connection to libvirt on %s broke off (%s)", lost, error);
+    } else {
+        snprintf(why, why_size, "%s", error);
+    }
+}
+
 static void judge_failure(struct operation *operation, struct arrival *arrival,
                           const struct stream *stream, struct passes *passes) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
-    char why[512];
+    bool refused = host_error_is_refusal();
+    char why[640];
 
-    snprintf(why, sizeof(why), "%s", host_error());
+    explain(operation, arrival, why, sizeof(why));
     if (arrival_end(arrival)) {
         judge_arrival(operation, arrival, passes); /* only the answer was lost */
         return;
     }
-    report->refused = operation_stopped(operation) == STOP_NONE && host_error_is_refusal();
+    report->refused = operation_stopped(operation) == STOP_NONE && refused;
     host_settle(operation);
     passes_restore(passes);
     if (judge_stop(operation, passes)) {

@@ -100,7 +100,8 @@ def test_monitor_waits_for_a_running_job(world):
 def test_source_libvirtd_dies_in_a_migration(world):
     vm, move = slow_move(world)
     world.libvirtd("n1", "KILL")
-    shows(move.end(20), result="failed", state="running", code=1)
+    final = shows(move.end(20), result="failed", state="running", code=1)
+    assert "the connection to libvirt on n1 broke off" in final["reason"], final
     wait_ticks(vm)
     wait_until(lambda: world.present("n2") == [])
     assert console.read(world.lab, vm.name).boots == 1
@@ -109,7 +110,8 @@ def test_source_libvirtd_dies_in_a_migration(world):
 def test_target_libvirtd_dies_in_a_migration(world):
     vm, move = slow_move(world)
     world.libvirtd("n2", "KILL")
-    shows(move.end(20), result="failed", state="running", code=1)
+    final = shows(move.end(20), result="failed", state="running", code=1)
+    assert "the connection to libvirt on n2 broke off" in final["reason"], final
     wait_ticks(vm)
     world.lab.wait_for_nodes(["n2"])
     wait_until(lambda: world.present("n2") == [])
