@@ -11,10 +11,17 @@
  *     passes still help            leave it: each pass makes the blackout shorter
  *     they no longer help, and     permit what is needed: the migration ends now
  *       the rest fits the limit
- *     it does not fit              permit the limit, and let QEMU slow the guest down further
- *                                  (auto-converge), for as long as that gets stronger or helps
+ *     it does not fit              let QEMU slow the guest down further (auto-converge), for as
+ *                                  long as that gets stronger or helps
+ *     slowed down like that, the   permit what is needed if it fits the limit, although passes
+ *       guest would stand still      still help: at 99 %, each virtual CPU stands still for 990 ms
+ *       for longer than the limit    at a time
  *     nothing helps any more       what the administrator chose: give up, the guest runs on where
  *                                  it is; or suspend, whatever the blackout
+ *
+ * Never more is permitted than what is needed and fits: QEMU ends a pass as soon as what remains
+ * fits what is permitted, so a higher downtime that is not low enough to end the migration makes
+ * each pass send less of what is dirty, and the next border no better (seen with QEMU 7.2).
  *
  * A pass helps if it leaves a tenth less than any pass before. So the number of passes is bounded.
  *
@@ -26,10 +33,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Percent by which QEMU slows a guest down more at each step, the first of which is 20 as well; and
- * it never slows one down further than that. QEMU's own step of 10 would double the passes until it
- * is clear that nothing helps. */
-enum { CONVERGE_THROTTLE_STEP = 20, CONVERGE_THROTTLE_MAX = 99 };
+/* Percent by which QEMU slows a guest down at first, and more at each further step; and it never
+ * slows one down further than the last of them. With a step of 20, a guest that writes at 80 % of
+ * the link whatever its throttle has all but stopped before the passes are short; with QEMU's own
+ * step of 10, it takes twice as long until it is clear that nothing helps. */
+enum { CONVERGE_THROTTLE_FIRST = 20, CONVERGE_THROTTLE_STEP = 15, CONVERGE_THROTTLE_MAX = 99 };
+
+/* QEMU looks whether to slow the guest down further at the first border after that time, and does
+ * so at every second look at which more than half of what was sent is dirty again (QEMU 7.2 and
+ * 10.0, migration/ram.c). */
+enum { CONVERGE_LOOK_MS = 1000, CONVERGE_LOOKS = 2 };
 
 enum if_not_converging { CONVERGE_OR_ABORT, CONVERGE_OR_SUSPEND };
 
@@ -44,6 +57,8 @@ struct converge {
     uint64_t permitted_ms; /* as QEMU was last told */
     uint64_t least_bytes;  /* the least that any pass has left */
     uint64_t throttle;     /* percent, at the last border */
+    uint64_t looked_ms;    /* when QEMU last looked at the throttle */
+    unsigned int looks;    /* since the throttle last grew */
     unsigned int stalled;  /* borders since a pass last helped or the throttle last grew */
     bool suspends;         /* the limit does not count any more */
 };
@@ -51,6 +66,7 @@ struct converge {
 /* What is known at the border of two passes. */
 struct pass {
     uint64_t number; /* 1: the first pass begins */
+    uint64_t at_ms;  /* of a clock that never jumps */
     uint64_t remaining_bytes, rate_bps, throttle;
 };
 

@@ -86,6 +86,10 @@ static int fill_params(const struct params *params, const struct stream *stream,
                                     params_bandwidth_mib(params));
     }
     if (r == 0 && params->auto_converge) {
+        r = virTypedParamsAddInt(&list, &count, &max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL,
+                                 CONVERGE_THROTTLE_FIRST);
+    }
+    if (r == 0 && params->auto_converge) {
         r = virTypedParamsAddInt(&list, &count, &max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT,
                                  CONVERGE_THROTTLE_STEP);
     }

@@ -51,6 +51,7 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
         return;
     }
     const struct pass pass = {.number = (uint64_t)number,
+                              .at_ms = ocf_now_ms(),
                               .remaining_bytes = progress.remaining_bytes,
                               .rate_bps = progress.rate_bps,
                               .throttle = progress.throttle_percent};

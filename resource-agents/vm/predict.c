@@ -4,8 +4,6 @@
 
 #include "base/check.h"
 
-/* The throttle as migrate.c asks for it: QEMU makes it stronger at every second border at which
- * more than half of what was sent is dirty again. */
 enum { PASSES_MAX = 1000 };
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -20,22 +18,43 @@ static uint64_t dirtied(const struct measured *measured, uint64_t sent, uint64_t
     return least(kib_per_s * ms / 1000 * 1024, measured->set_bytes);
 }
 
+/* QEMU's part: see CONVERGE_LOOK_MS. */
+struct throttle {
+    uint64_t looked_ms, percent;
+    unsigned int high; /* looks that found too much */
+};
+
+static void look(struct throttle *throttle, uint64_t now_ms, bool too_much) {
+    if (now_ms <= throttle->looked_ms + CONVERGE_LOOK_MS) {
+        return;
+    }
+    throttle->looked_ms = now_ms;
+    if (too_much && ++throttle->high >= CONVERGE_LOOKS) {
+        throttle->high = 0;
+        throttle->percent =
+            throttle->percent == 0
+                ? CONVERGE_THROTTLE_FIRST
+                : least(throttle->percent + CONVERGE_THROTTLE_STEP, CONVERGE_THROTTLE_MAX);
+    }
+}
+
 struct predicted predict(const struct measured *measured, struct converge *converge) {
     struct predicted end = {.moves = false};
     uint64_t remaining = measured->memory_bytes;
-    unsigned int high = 0;
+    struct throttle throttle = {0};
 
     CHECK(measured->rate_bps > 0);
     for (uint64_t number = 2; number < PASSES_MAX; number++) {
-        uint64_t dirty = dirtied(measured, remaining, end.throttle);
-        if (converge->throttles && dirty > remaining / 2 && ++high >= 2) {
-            high = 0;
-            end.throttle = least(end.throttle + CONVERGE_THROTTLE_STEP, CONVERGE_THROTTLE_MAX);
-        }
+        uint64_t dirty = dirtied(measured, remaining, throttle.percent);
         end.memory_ms += remaining / (measured->rate_bps / 1000 + 1);
+        if (converge->throttles) {
+            look(&throttle, end.memory_ms, dirty > remaining / 2);
+            end.throttle = throttle.percent;
+        }
         end.passes = number - 1;
         remaining = dirty;
         const struct pass pass = {.number = number,
+                                  .at_ms = end.memory_ms,
                                   .remaining_bytes = remaining,
                                   .rate_bps = measured->rate_bps,
                                   .throttle = end.throttle};

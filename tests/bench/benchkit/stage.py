@@ -118,6 +118,12 @@ class Stage:
             found[name] = round(max(0.0, gap * 1000 - TICK_MS), 1)
         return found
 
+    def slow_cables(self, nodes, mibps):
+        """From now on each of the nodes sends no more than that."""
+        for node in nodes:
+            self.lab.check(node, ["tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", f"{mibps * 8 * 1024 * 1024}",
+                                  "burst", "256k", "latency", "5ms"])
+
     def place(self, wanted):
         """Moves guests, two at a time as clusterd does it, until each is where it is wanted."""
         moving = [name for name, node in wanted.items() if self.where().get(name) != node]
