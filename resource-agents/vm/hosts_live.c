@@ -86,6 +86,10 @@ static int fill_request(struct hosts *hosts, struct hosts_plan *plan, const stru
     if (r == 0) {
         r = add_bandwidth(hosts->operation->params, plan->files.count, request);
     }
+    if (r == 0 && passes_throttle(hosts->operation->params, &request->list, &request->count,
+                                  &request->max) < 0) {
+        r = -EIO;
+    }
     request->flags =
         VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_ABORT_ON_ERROR | VIR_MIGRATE_PAUSED;
     if (plan->files.count > 0) {

@@ -85,13 +85,8 @@ static int fill_params(const struct params *params, const struct stream *stream,
         r = virTypedParamsAddULLong(&list, &count, &max, VIR_MIGRATE_PARAM_BANDWIDTH,
                                     params_bandwidth_mib(params));
     }
-    if (r == 0 && params->auto_converge) {
-        r = virTypedParamsAddInt(&list, &count, &max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL,
-                                 CONVERGE_THROTTLE_FIRST);
-    }
-    if (r == 0 && params->auto_converge) {
-        r = virTypedParamsAddInt(&list, &count, &max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT,
-                                 CONVERGE_THROTTLE_STEP);
+    if (r == 0) {
+        r = passes_throttle(params, &list, &count, &max);
     }
     if (r < 0) {
         virTypedParamsFree(list, count);

@@ -74,6 +74,17 @@ static void on_border(virConnectPtr conn, virDomainPtr domain, int number, void 
     }
 }
 
+int passes_throttle(const struct params *params, virTypedParameterPtr *list, int *count, int *max) {
+    if (!params->auto_converge) {
+        return 0;
+    }
+    int r = virTypedParamsAddInt(list, count, max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL,
+                                 CONVERGE_THROTTLE_FIRST);
+    return r < 0 ? r
+                 : virTypedParamsAddInt(list, count, max, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT,
+                                        CONVERGE_THROTTLE_STEP);
+}
+
 int passes_begin(struct passes *passes, struct operation *operation, uint64_t memory_mib) {
     const struct params *params = operation->params;
     unsigned long long former_ms = 0;

@@ -20,6 +20,9 @@ struct passes {
     uint64_t began_ms; /* when memory began to flow; 0: it did not, or it was not seen */
 };
 
+/* Adds how QEMU is to slow the guest down, if it may. 0, or -1: libvirt's last error says why. */
+int passes_throttle(const struct params *params, virTypedParameterPtr *list, int *count, int *max);
+
 /*
  * Permits the first downtime and begins to follow. Call it after events_start(). When the disks
  * have been copied, memory_mib limits the memory, unless it is 0. The passes must live as long as
