@@ -216,8 +216,8 @@ static int on_message(struct core *c, const struct core_message *event) {
             usage_note(c, event->sender, &m.body.msg_heartbeat);
             moves_note(c, event->sender, &m.body.msg_heartbeat);
         }
-        if (err == 0 && m.type == MESSAGE_PROGRESS) {
-            err = progress_note(c, &m.body.msg_progress);
+        if (err == 0 && m.type == MESSAGE_PROGRESS && event->sender != c->self) {
+            err = progress_note(c, &m.body.msg_progress, false);
         }
     }
     arena_finish(&arena);
@@ -357,6 +357,7 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
     c->now_ms = event->now_ms;
     c->wall_ms = event->wall_ms;
     CHECK(c->booted || event->type == CORE_EVENT_BOOT);
+    uint64_t heartbeats = c->replica.heartbeat_sent;
     int err = 0;
     if (c->booted) {
         err = replica_tick(&c->replica, c->now_ms, c->wall_ms, &c->out);
@@ -370,6 +371,9 @@ int core_step(struct core *c, const struct core_event *event, struct core_action
     }
     if (err == 0) {
         err = act(c);
+    }
+    if (err == 0 && c->replica.heartbeat_sent != heartbeats) {
+        progress_send(c);
     }
     if (err == 0) {
         err = c->out.error;

@@ -59,7 +59,10 @@ struct core {
     uint64_t last_job;
     uint64_t solve_in_loop; /* nodes times VMs */
 
-    struct core_progress *progress; /* owned; by VM */
+    struct {
+        struct core_progress p;
+        bool unsent; /* of an agent of this node; goes with the next heartbeat */
+    } * progress;    /* owned; by VM */
     uint32_t n_progress;
     struct {
         uint32_t node;

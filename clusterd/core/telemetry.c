@@ -41,26 +41,42 @@ void moves_note(struct core *c, uint32_t node, const struct msg_heartbeat *h) {
     }
 }
 
-int progress_note(struct core *c, const struct msg_progress *p) {
+int progress_note(struct core *c, const struct msg_progress *p, bool unsent) {
     struct core_progress progress = {
         .operation = p->operation, .vm = p->vm, PROGRESS_FIELDS(PROGRESS_OF, p)};
     outbox_add(&c->out, CORE_ACTION_PROGRESS)->progress = progress;
     uint32_t i = 0, kept = 0;
     for (i = 0; i < c->n_progress; i++) {
-        const struct model_vm *vm = model_vm_by_id(&c->model, c->progress[i].vm);
-        if (c->progress[i].vm != p->vm && vm && vm->order != ORDER_NONE) {
+        const struct model_vm *vm = model_vm_by_id(&c->model, c->progress[i].p.vm);
+        if (c->progress[i].p.vm != p->vm && vm && vm->order != ORDER_NONE) {
             c->progress[kept++] = c->progress[i];
         }
     }
     c->n_progress = kept;
-    struct core_progress *v = realloc(c->progress, (kept + 1) * sizeof(*v));
+    void *v = realloc(c->progress, (kept + 1) * sizeof(*c->progress));
     if (!v) {
         return -ENOMEM;
     }
-    v[kept] = progress;
     c->progress = v;
+    c->progress[kept].p = progress;
+    c->progress[kept].unsent = unsent;
     c->n_progress = kept + 1;
     return 0;
+}
+
+void progress_send(struct core *c) {
+    for (uint32_t i = 0; i < c->n_progress && replica_usable(&c->replica); i++) {
+        const struct core_progress *p = &c->progress[i].p;
+        const struct model_vm *vm = model_vm_by_id(&c->model, p->vm);
+        struct message m = {.type = MESSAGE_PROGRESS,
+                            .body.msg_progress = {.operation = p->operation,
+                                                  .vm = p->vm,
+                                                  PROGRESS_FIELDS(PROGRESS_OF, p)}};
+        if (c->progress[i].unsent && vm && vm->order != ORDER_NONE) {
+            replica_send(&c->replica, &m, &c->out);
+        }
+        c->progress[i].unsent = false;
+    }
 }
 
 uint32_t core_get_loads(const struct core *c, struct planner_load *ret) {
@@ -84,8 +100,8 @@ bool core_get_usage(const struct core *c, uint32_t node, struct core_usage *ret)
 bool core_get_progress(const struct core *c, uint32_t vm, struct core_progress *ret) {
     const struct model_vm *row = model_vm_by_id(&c->model, vm);
     for (uint32_t i = 0; row && row->order != ORDER_NONE && i < c->n_progress; i++) {
-        if (c->progress[i].vm == vm) {
-            *ret = c->progress[i];
+        if (c->progress[i].p.vm == vm) {
+            *ret = c->progress[i].p;
             return true;
         }
     }

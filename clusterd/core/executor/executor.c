@@ -8,6 +8,7 @@
 
 #include "base/mutant.h"
 #include "core/executor/inside.h"
+#include "core/telemetry.h"
 #include "core/timeouts.h"
 
 #include <errno.h>
@@ -105,17 +106,10 @@ static int on_done(struct core *c, struct run *run, const struct core_agent *lin
     return 0;
 }
 
-static int send_progress(struct core *c, const struct run *run, const struct core_agent *line) {
-    struct message m = {
-        .type = MESSAGE_PROGRESS,
-        .body.msg_progress = {.operation = run->operation,
-                              .vm = run->subject,
-                              PROGRESS_FIELDS(PROGRESS_OF, line)},
-    };
-    if (run->kind == RUN_ORDER && replica_usable(&c->replica)) {
-        replica_send(&c->replica, &m, &c->out);
-    }
-    return 0;
+static int note_progress(struct core *c, const struct run *run, const struct core_agent *line) {
+    const struct msg_progress p = {
+        .operation = run->operation, .vm = run->subject, PROGRESS_FIELDS(PROGRESS_OF, line)};
+    return run->kind == RUN_ORDER && replica_usable(&c->replica) ? progress_note(c, &p, true) : 0;
 }
 
 int executor_agent(struct core *c, const struct core_agent *line) {
@@ -125,7 +119,7 @@ int executor_agent(struct core *c, const struct core_agent *line) {
     }
     switch (line->line) {
     case AGENT_DONE: return on_done(c, run, line);
-    case AGENT_PROGRESS: return send_progress(c, run, line);
+    case AGENT_PROGRESS: return note_progress(c, run, line);
     case AGENT_VOLUME: return executor_volume_line(c, run, line);
     case AGENT_CPU_MODELS: return executor_keep_offers(c, line);
     case AGENT_NETWORKS: return executor_keep_networks(c, line);

@@ -83,10 +83,12 @@ static void tell_progress(struct sim *s, const struct agent *a, uint32_t percent
     cluster_run(s, 100);
 }
 
+/* Its own node knows at once, the others with the next heartbeat. */
 static void progress(void **state) {
     (void)state;
     struct sim *s = cluster_ready(3, 2, SEED);
     struct core_progress p;
+    int later = 0;
     uint32_t first = 0; /* which of them has which id depends on who came first */
     for (uint32_t vm = 1; vm <= 2; vm++) {
         char name[16];
@@ -104,7 +106,14 @@ static void progress(void **state) {
         assert_non_null(a);
         assert_false(core_get_progress(s->nodes[1].core, id, &p));
         for (uint32_t percent = 10; percent <= 90; percent += 40) {
+            tell_progress(s, a, percent - 1);
             tell_progress(s, a, percent);
+            assert_true(core_get_progress(s->nodes[a->node].core, id, &p));
+            assert_int_equal(p.percent, percent);
+            for (uint32_t i = 1; i <= 3; i++) {
+                later += !core_get_progress(s->nodes[i].core, id, &p) || p.percent < percent;
+            }
+            cluster_run(s, 1000);
             for (uint32_t i = 1; i <= 3; i++) {
                 assert_true(core_get_progress(s->nodes[i].core, id, &p));
                 assert_true(p.percent == percent && p.vm == id && p.operation != 0);
@@ -114,6 +123,7 @@ static void progress(void **state) {
         first = first ? first : id;
         assert_true(core_get_progress(s->nodes[2].core, first, &p));
     }
+    assert_true(later > 0); /* no message of its own */
     assert_false(core_get_progress(s->nodes[1].core, 99, &p));
     cluster_finish(s);
 }
