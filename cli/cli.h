@@ -53,7 +53,8 @@ struct cli {
 /* ---- saying what went wrong (report.c) ---- */
 
 /* Reports one line (what, where, why) and, if `hint` is not NULL, one of what to do; with --json
- * also a document on standard output, of a command's first failure only. `code` is the exit code, which is returned. */
+ * also a document on standard output, of a command's first failure only. `code` is the exit code,
+ * which is returned. */
 int cli_fail(struct cli *cli, enum cli_exit code, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same for an error answer of the daemon, {"code","message","hint"}. */

@@ -123,7 +123,7 @@ enum converge_step converge_at_border(struct converge *converge, const struct pa
                    ? CONVERGE_GO_ON /* short passes vary, and a few more cost little */
                    : permit(converge, smaller(roomy_ms, converge->limit_ms));
     }
-    /* QEMU makes the throttle stronger at every second look, and passes may be shorter than that. */
+    /* QEMU makes the throttle stronger at every second look, and passes may be shorter. */
     bool hopes = converge->throttles && pass->throttle < CONVERGE_THROTTLE_MAX;
     if (converge->stalled < (hopes ? 2 * STALLED_MAX : STALLED_MAX) ||
         (hopes && converge->looks <= CONVERGE_LOOKS)) {

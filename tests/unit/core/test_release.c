@@ -222,16 +222,11 @@ static void stopped_meanwhile(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_leaves),
-        cmocka_unit_test(refused_with_nothing_changed),
-        cmocka_unit_test(nothing_else_begins),
-        cmocka_unit_test(no_start_waits_for_its_end),
-        cmocka_unit_test(every_other_report),
-        cmocka_unit_test(its_end_is_not_known),
-        cmocka_unit_test(stopped_meanwhile),
-        cmocka_unit_test(ended_as_it_was_released),
-        cmocka_unit_test(not_begun),
-        cmocka_unit_test(no_drain_meanwhile),
+        cmocka_unit_test(it_leaves),           cmocka_unit_test(refused_with_nothing_changed),
+        cmocka_unit_test(nothing_else_begins), cmocka_unit_test(no_start_waits_for_its_end),
+        cmocka_unit_test(every_other_report),  cmocka_unit_test(its_end_is_not_known),
+        cmocka_unit_test(stopped_meanwhile),   cmocka_unit_test(ended_as_it_was_released),
+        cmocka_unit_test(not_begun),           cmocka_unit_test(no_drain_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
