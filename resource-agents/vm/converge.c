@@ -105,7 +105,8 @@ enum converge_step converge_at_border(struct converge *converge, const struct pa
                   pass->remaining_bytes <= converge->least_bytes / 10 * 9;
     /* The rate is measured over a tenth of a second, and the guest does not stop at once. */
     uint64_t roomy_ms = needed_ms + needed_ms / 4 + 1;
-    if (needed_ms <= converge->limit_ms && throttle_is_too_strong(converge, pass, needed_ms)) {
+    if (!converge->suspends && needed_ms <= converge->limit_ms &&
+        throttle_is_too_strong(converge, pass, needed_ms)) {
         return permit(converge, smaller(roomy_ms, converge->limit_ms));
     }
     if (helped) {

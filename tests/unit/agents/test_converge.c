@@ -204,10 +204,11 @@ static void test_suspends_when_that_was_chosen(void **state) {
 
 /* QEMU compares with a rate of its own: what is permitted rises until it agrees. */
 static void test_suspension_rises_without_limit(void **state) {
-    const struct pass pass = {.number = 20, .remaining_bytes = 512ULL * MIB, .rate_bps = MIB};
+    struct pass pass = {.number = 20, .remaining_bytes = 512ULL * MIB, .rate_bps = MIB};
     struct converge c;
     (void)state;
-    converge_init(&c, 300, CONVERGE_OR_SUSPEND, false);
+    converge_init(&c, 300, CONVERGE_OR_SUSPEND, true);
+    pass.throttle = 99;
     uint64_t before = c.permitted_ms;
     for (int i = 0; i < 20; i++) {
         if (converge_at_border(&c, &pass) == CONVERGE_PERMIT) {
@@ -216,6 +217,12 @@ static void test_suspension_rises_without_limit(void **state) {
         }
     }
     assert_int_equal(c.permitted_ms, 2000000);
+
+    /* Also if the rest comes to fit the limit, and QEMU still does not agree. */
+    c.permitted_ms = 400;
+    pass.rate_bps = 2048ULL * MIB;
+    assert_int_equal(converge_at_border(&c, &pass), CONVERGE_PERMIT);
+    assert_int_equal(c.permitted_ms, 800);
 }
 
 static void test_nothing_is_decided_without_a_rate(void **state) {
