@@ -24,6 +24,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How far the agent of a move has come, as last heard. */
+struct move_progress {
+    struct core_progress p;
+    bool unsent; /* of an agent of this node; goes with the next heartbeat */
+};
+
 struct core {
     bool booted;
     bool replaying; /* at boot: the events of what is applied have been reported already */
@@ -59,10 +65,7 @@ struct core {
     uint64_t last_job;
     uint64_t solve_in_loop; /* nodes times VMs */
 
-    struct {
-        struct core_progress p;
-        bool unsent; /* of an agent of this node; goes with the next heartbeat */
-    } * progress;    /* owned; by VM */
+    struct move_progress *progress; /* owned; by VM */
     uint32_t n_progress;
     struct {
         uint32_t node;

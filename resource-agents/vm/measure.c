@@ -62,8 +62,12 @@ static int measure_rate(struct operation *operation, uint64_t *ret_bps) {
     return r;
 }
 
-/* Pages that were never touched are not sent, and cost almost nothing. */
-static int memory_in_use(virDomainPtr domain, uint64_t *ret_bytes) {
+/*
+ * Pages that were never touched are not sent, and cost almost nothing. So what is resident is an
+ * upper limit (QEMU itself is in it), and what an earlier move sent is another, unless the guest
+ * uses more since then.
+ */
+static int memory_in_use(virDomainPtr domain, uint64_t known_bytes, uint64_t *ret_bytes) {
     virDomainMemoryStatStruct stats[VIR_DOMAIN_MEMORY_STAT_NR];
     virDomainInfo info;
 
@@ -77,7 +81,7 @@ static int memory_in_use(virDomainPtr domain, uint64_t *ret_bytes) {
             kib = stats[i].val;
         }
     }
-    *ret_bytes = kib * 1024;
+    *ret_bytes = known_bytes > 0 && known_bytes < kib * 1024 ? known_bytes : kib * 1024;
     return 0;
 }
 
@@ -112,7 +116,6 @@ void action_predict(struct operation *operation) {
     const struct params *params = operation->params;
     struct report *report = &operation->report;
     struct measured measured = {.rate_bps = assumed_rate(params),
-                                .memory_bytes = params->known_bytes,
                                 .overhead_ms = params->overhead_ms,
                                 .blackout_ms = params->blackout_ms};
     const char *text = "in an unknown state";
@@ -127,8 +130,8 @@ void action_predict(struct operation *operation) {
     }
     operation_step(operation, "measuring how fast the guest dirties its memory");
     r = measure_rate(operation, &measured.dirty_bps);
-    if (r == 0 && measured.memory_bytes == 0) {
-        r = memory_in_use(operation->domain, &measured.memory_bytes);
+    if (r == 0) {
+        r = memory_in_use(operation->domain, params->known_bytes, &measured.memory_bytes);
     }
     if (r == -ECANCELED) {
         report_set(report, VM_CANCELLED, "%s: the measurement was cancelled", params->name);
