@@ -6,11 +6,9 @@
 
 #include <stdbool.h>
 
-#define MOVES_MAX 9u /* so many of the newest moves count */
-
 /* Newest first. */
 struct moves {
-    const struct operation_vm *rows[MOVES_MAX];
+    const struct operation_vm *rows[EXPERIENCE_MOVES];
     uint32_t n;
 };
 
@@ -23,9 +21,9 @@ static bool teaches(const struct operation_vm *row) {
 static struct moves moves_of(const struct model *m, uint32_t vm) {
     const struct model_operation *ops = m->operations.rows;
     struct moves ret = {.n = 0};
-    for (uint32_t i = m->operations.n; i > 0; i--) {
+    for (uint32_t i = m->operations.n; i > 0 && ret.n < EXPERIENCE_MOVES; i--) {
         const struct operation_vm *rows = ops[i - 1].vms.items;
-        for (uint32_t k = 0; k < ops[i - 1].vms.n && ret.n < MOVES_MAX; k++) {
+        for (uint32_t k = 0; k < ops[i - 1].vms.n && ret.n < EXPERIENCE_MOVES; k++) {
             if ((vm == 0 || rows[k].vm == vm) && teaches(&rows[k])) {
                 ret.rows[ret.n++] = &rows[k];
             }
@@ -48,22 +46,17 @@ static uint64_t median(const uint64_t *values, uint32_t n) {
     return 0;
 }
 
-static uint64_t rate_bps(const struct operation_vm *row) {
-    return row->sent_bytes / row->memory_ms * 1000;
-}
-
 /* Moves that were limited say nothing of the network. */
 static uint64_t usual_rate(const struct moves *moves) {
-    uint64_t best = 0, fast[MOVES_MAX];
+    uint64_t best = 0, bps[EXPERIENCE_MOVES], fast[EXPERIENCE_MOVES];
     uint32_t n = 0;
     for (uint32_t i = 0; i < moves->n; i++) {
-        uint64_t bps = rate_bps(moves->rows[i]);
-        best = bps > best ? bps : best;
+        bps[i] = moves->rows[i]->sent_bytes / moves->rows[i]->memory_ms * 1000;
+        best = bps[i] > best ? bps[i] : best;
     }
     for (uint32_t i = 0; i < moves->n; i++) {
-        uint64_t bps = rate_bps(moves->rows[i]);
-        if (bps >= best / 2) {
-            fast[n++] = bps;
+        if (bps[i] >= best / 2) {
+            fast[n++] = bps[i];
         }
     }
     return median(fast, n);
@@ -77,9 +70,9 @@ static uint64_t error_of(uint64_t predicted, uint64_t measured) {
 
 uint64_t experience_usual(const uint64_t *values, uint32_t n) {
     uint64_t usual = 0, least = UINT64_MAX;
-    CHECK(n <= MOVES_MAX);
+    CHECK(n <= EXPERIENCE_MOVES);
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t errors[MOVES_MAX];
+        uint64_t errors[EXPERIENCE_MOVES];
         uint32_t count = 0;
         for (uint32_t k = 0; values[i] > 0 && k < n; k++) {
             if (values[k] > 0) {
@@ -98,7 +91,7 @@ uint64_t experience_usual(const uint64_t *values, uint32_t n) {
 struct experience experience_of(const struct model *m, uint32_t vm) {
     const struct moves all = moves_of(m, 0), own = moves_of(m, vm);
     const struct moves *moves = own.n > 0 ? &own : &all;
-    uint64_t overhead_ms[MOVES_MAX], blackout_ms[MOVES_MAX];
+    uint64_t overhead_ms[EXPERIENCE_MOVES], blackout_ms[EXPERIENCE_MOVES];
     for (uint32_t i = 0; i < moves->n; i++) {
         const struct operation_vm *row = moves->rows[i];
         uint64_t rest_ms = row->memory_ms + row->blackout_ms;

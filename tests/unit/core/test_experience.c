@@ -107,19 +107,28 @@ static void test_limited_moves_say_nothing_of_the_network(void **state) {
 static void test_the_usual_stays_in_the_larger_group(void **state) {
     static const uint64_t fast[] = {85, 180, 77, 282, 101, 96, 188, 71};
     static const uint64_t slow[] = {430, 119, 481, 548, 433, 124};
+    struct model m;
     (void)state;
     assert_in_range(experience_usual(fast, 8), 77, 96);
     assert_in_range(experience_usual(slow, 6), 430, 481);
+    model_init(&m);
+    for (size_t i = 0; i < sizeof(fast) / sizeof(fast[0]); i++) {
+        MOVED(&m, WEB, blackout_ms = fast[i]);
+    }
+    assert_in_range(experience_of(&m, WEB).blackout_ms, 77, 96);
+    model_finish(&m);
 }
 
 static void test_the_usual_of_little(void **state) {
-    static const uint64_t one[] = {70}, two[] = {300, 100}, zeros[] = {0, 0, 90};
+    static const uint64_t one[] = {70}, two[] = {300, 100}, zeros[] = {0, 0, 90},
+                          among_zeros[] = {0, 0, 0, 50, 100, 104};
     (void)state;
     assert_int_equal(experience_usual(NULL, 0), 0);
     assert_int_equal(experience_usual(one, 1), 70);
     assert_int_equal(experience_usual(two, 2), 100);
     assert_int_equal(experience_usual(zeros, 3), 90);
     assert_int_equal(experience_usual(zeros, 2), 0);
+    assert_int_equal(experience_usual(among_zeros, 6), 100);
 }
 
 int main(void) {
