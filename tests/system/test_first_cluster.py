@@ -106,6 +106,21 @@ def states(status):
     return [node["state"] for node in status["nodes"]]
 
 
+def check_confined(machine):
+    """clusterd.service's restrictions hold on this machine: systemd leaves out what it cannot do, and says so only in its log."""
+    pid = machine.sh("systemctl show --value -p MainPID clusterd").stdout.strip()
+    status = dict(line.split(":\t", 1) for line in machine.sh(f"cat /proc/{pid}/status").stdout.splitlines())
+    assert status["Seccomp"] == "2"
+    bounds = machine.sh(f"capsh --decode={status['CapBnd']}").stdout
+    assert "cap_sys_module" not in bounds and "cap_sys_time" not in bounds and "cap_kill" in bounds, bounds
+    inside = f"nsenter --target={pid} --mount"
+    assert machine.sh(f"{inside} touch /usr/probe", check=False).returncode != 0, "/usr can be written"
+    assert machine.sh(f"{inside} touch /srv/probe && rm /srv/probe").returncode == 0
+    # A volume that is mounted when clusterd runs already.
+    machine.sh("mkdir -p /srv/later && mount -t tmpfs later /srv/later && touch /srv/later/file && "
+               f"{inside} test -e /srv/later/file && umount /srv/later && {inside} test ! -e /srv/later/file && rmdir /srv/later")
+
+
 def test_the_readme_leads_to_a_vm_that_survives_a_power_cut(world):
     typist, everybody = Typist(world), list(world.machines.values())
     n1 = world.machines["n1"]
@@ -136,6 +151,8 @@ def test_the_readme_leads_to_a_vm_that_survives_a_power_cut(world):
 
     status = until(n1, lambda status: vm(status).get("state") == "running", "web runs")
     assert status["problems"] == [], status["problems"]
+    for machine in everybody:
+        check_confined(machine)
     lost = world.machines[vm(status)["owner"]]
     left = [machine for machine in everybody if machine is not lost]
 
