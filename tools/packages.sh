@@ -24,7 +24,7 @@ run   | the lab: real corosync, libvirt and QEMU in namespaces, and what its nod
       | corosync libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils bindfs tini iproute2 procps util-linux
       | busybox-static cpio openssl python3 zstd swtpm swtpm-tools >=13:libvirt-daemon-lock >=13:libvirt-daemon-plugin-lockd
 unit  | unit tests, their runners, and the second compiler
-      | libcmocka-dev clang <13:libclang-rt-14-dev >=13:libclang-rt-dev python3 python3-pytest systemd
+      | libcmocka-dev clang <13:libclang-rt-14-dev >=13:libclang-rt-dev python3 python3-pytest systemd apparmor
 test  | the system tests' runner
       | python3 python3-pytest python3-pytest-timeout python3-pytest-xdist
 first | the machines of the README's first cluster (tests/system/test_first_cluster.py): systemd, BMCs, what a node's package needs
