@@ -348,7 +348,7 @@ static int export(struct daemon *d, const struct options *options) {
     const char *directory = options->state_dir ? options->state_dir : d->config.state_dir;
     int error = export_write(directory, stdout, message);
     if (error < 0) {
-        (void)fprintf(stderr, "clusterd: %s\n", message);
+        log_error("%s", message); /* the log is not open: to stderr */
     }
     return error == 0                                       ? EXIT_STOPPED
            : error == -EBADMSG || error == -EPROTONOSUPPORT ? EXIT_DATABASE

@@ -10,6 +10,7 @@
 #include "adapters/logging.h"
 
 #include "base/check.h"
+#include "base/clean.h"
 
 #include <qb/qbdefs.h>
 #include <qb/qblog.h>
@@ -58,12 +59,7 @@ void log_write(enum log_level level, const char *format, ...) {
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    for (char *p = line; *p; p++) {
-        /* Text from an agent or a fence device must not forge lines or control a terminal. */
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            *p = ' ';
-        }
-    }
+    clean_line(line); /* it may hold text from an agent, a fence device or a file */
     if (!opened) {
         (void)fprintf(stderr, "clusterd: %s\n", line);
         return;

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clean.h"
+
 int ocf_process_setup(enum ocf_parent parent) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
@@ -133,17 +135,12 @@ void ocf_one_line(char *text) {
     char *out = text;
     bool space = true; /* leading white space goes, too */
 
+    clean_line(text);
     for (const char *in = text; *in != '\0'; in++) {
-        unsigned char c = (unsigned char)*in;
-        if (c <= ' ' || c == 0x7f) {
-            if (!space) {
-                *out++ = ' ';
-            }
-            space = true;
-        } else {
+        if (*in != ' ' || !space) {
             *out++ = *in;
-            space = false;
         }
+        space = *in == ' ';
     }
     if (space && out > text) {
         out--;

@@ -263,7 +263,7 @@ int main(int argc, char **argv) {
         i++;
     }
     if (i == count) {
-        fprintf(stderr, "volume: no action %s\n", argv[1]);
+        ocf_log("volume: no action %s", argv[1]);
         return OCF_ERR_UNIMPLEMENTED;
     }
     const char *wrong = read_params(&params);

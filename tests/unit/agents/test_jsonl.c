@@ -179,6 +179,27 @@ static void test_one_line(void **state) {
     assert_string_equal(blank, "");
 }
 
+/* A message of libvirt or QEMU can hold a guest's own words. */
+static void test_clean_line(void **state) {
+    char text[] = "a\033[1mb \302\205 \342\200\216c \233 \303\274";
+    int ends[2];
+    char said[256] = "";
+    (void)state;
+
+    int saved = dup(STDERR_FILENO);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    ocf_log("vm start: %s", text);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    assert_true(read(ends[0], said, sizeof(said) - 1) > 0);
+    assert_string_equal(said, "vm start: a?[1mb ? ?c ? \303\274\n");
+    ocf_one_line(text);
+    assert_string_equal(text, "a?[1mb ? ?c ? \303\274");
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void test_params(void **state) {
     uint64_t value = 0;
     (void)state;
@@ -205,7 +226,8 @@ int main(void) {
         cmocka_unit_test(test_lines),     cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_cut_line),  cmocka_unit_test(test_reader_gone),
         cmocka_unit_test(test_long_line), cmocka_unit_test(test_bad_utf8),
-        cmocka_unit_test(test_one_line),  cmocka_unit_test(test_params),
+        cmocka_unit_test(test_one_line),  cmocka_unit_test(test_clean_line),
+        cmocka_unit_test(test_params),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
