@@ -4,8 +4,8 @@
  */
 #include "child.h"
 #include "base/check.h"
+#include "base/clean.h"
 #include "ipc.h"
-#include "output/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -241,7 +241,7 @@ static void take_line(char *text, enum child_words which, char *ret_line, size_t
     const char *last = which == CHILD_LAST_LINE ? strrchr(text, '\n') : NULL;
     snprintf(ret_line, size, "%s", last != NULL ? last + 1 : text);
     ret_line[strcspn(ret_line, "\n")] = '\0';
-    text_clean(ret_line);
+    clean_line(ret_line);
 }
 
 int child_run(const struct child_call *call, char *ret_words, size_t size) {

@@ -7,6 +7,7 @@
  * answer quickly, there are no names. It never writes to standard error and never fails, because
  * the user is typing there.
  */
+#include "output/print.h"
 #include "verbs.h"
 
 #include <dirent.h>
@@ -17,7 +18,7 @@ enum { COMPLETE_TIMEOUT_MS = 1000 };
 
 static void candidate(const char *prefix, const char *before, const char *word) {
     if (strncmp(word, prefix, strlen(prefix)) == 0) {
-        printf("%s%s\n", before, word);
+        print_text(stdout, "%s%s\n", before, word);
     }
 }
 

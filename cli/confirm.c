@@ -3,6 +3,7 @@
  * Asking for confirmation before something that cannot be undone: see cli.h.
  */
 #include "cli.h"
+#include "output/print.h"
 #include "output/text.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@ int cli_confirm(struct cli *cli, const char *explanation, const char *question, 
                         explanation);
     }
     text_wrap(stderr, explanation, 0, cli->err.columns - 1);
-    fprintf(stderr, "%s ", question);
+    print_text(stderr, "%s ", question);
     fflush(stderr);
     ssize_t length = getline(&line, &size, stdin);
     if (length > 0) {

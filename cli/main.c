@@ -3,6 +3,7 @@
  * clusterctl: the command line of clusterd. Finds the verb, checks its words and options, runs it.
  */
 #include "cli.h"
+#include "output/print.h"
 #include "output/text.h"
 #include "verbs.h"
 #include "wire/ipc_limits.h"
@@ -150,7 +151,7 @@ static int run(struct cli *cli, int argc, char **argv) {
         return code;
     }
     if (options_given(&cli->options, OPTION_VERSION)) {
-        printf("clusterctl %s\n", CLUSTERD_VERSION);
+        print_text(stdout, "clusterctl %s\n", CLUSTERD_VERSION);
         return CLI_DONE;
     }
     if (argc > 0 && strcmp(argv[0], "help") == 0) {

@@ -7,7 +7,9 @@
  * stream.
  */
 #include "base/check.h"
+#include "base/clean.h"
 #include "cli.h"
+#include "output/print.h"
 #include "output/text.h"
 
 #include <stdarg.h>
@@ -38,12 +40,11 @@ static const char *exit_name(enum cli_exit code) {
     return "failed";
 }
 
-static void print_json(const json_t *document, size_t flags) {
-    if (json_dumpf(document, stdout, flags) != 0) {
+static void print_document(const json_t *document, size_t flags) {
+    if (print_json(stdout, document, flags) < 0) {
         fputs("clusterctl: cannot write the JSON document to standard output\n", stderr);
         exit(CLI_FAILED);
     }
-    putchar('\n');
     fflush(stdout);
 }
 
@@ -55,7 +56,10 @@ static void report(struct cli *cli, enum cli_exit code, const char *code_name, c
     const struct screen *screen = &cli->err;
     int columns = screen->terminal ? screen->columns - 1 : 0;
     fflush(stdout);
-    fprintf(stderr, "%sclusterctl:%s ", screen_begin(screen, STYLE_BAD), screen_end(screen));
+    fputs(screen_begin(screen, STYLE_BAD), stderr);
+    fputs("clusterctl:", stderr);
+    fputs(screen_end(screen), stderr);
+    fputc(' ', stderr);
     text_wrap(stderr, message, (int)strlen("clusterctl: "), columns);
     if (hint != NULL && hint[0] != '\0') {
         fputs("  to do: ", stderr);
@@ -76,7 +80,7 @@ static void report(struct cli *cli, enum cli_exit code, const char *code_name, c
     if (cli->steps != NULL) {
         json_object_update(document, cli->steps);
     }
-    print_json(document, cli->json_lines ? JSON_COMPACT : JSON_INDENT(2));
+    print_document(document, cli->json_lines ? JSON_COMPACT : JSON_INDENT(2));
 }
 
 void cli_detail(struct cli *cli, const char *key, json_t *value) {
@@ -85,17 +89,6 @@ void cli_detail(struct cli *cli, const char *key, json_t *value) {
     }
     if (value != NULL) {
         json_object_set(cli->details, key, value);
-    }
-}
-
-/* Messages carry text from the daemon and from files: none of it may move the cursor, and a message
- * is one line. */
-static void make_one_line(char *text) {
-    text_clean(text);
-    for (; *text != '\0'; text++) {
-        if (*text == '\n') {
-            *text = ' ';
-        }
     }
 }
 
@@ -108,7 +101,7 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *hint, const char *
         message = strdup("out of memory");
     }
     va_end(arguments);
-    make_one_line(message);
+    clean_line(message);
     report(cli, code, exit_name(code), message, hint);
     return (int)code;
 }
@@ -123,7 +116,7 @@ int cli_fail_usage(struct cli *cli, const char *command, const char *format, ...
         abort();
     }
     va_end(arguments);
-    make_one_line(message);
+    clean_line(message);
     report(cli, CLI_USAGE, "usage", message, hint);
     return CLI_USAGE;
 }
@@ -141,19 +134,19 @@ int cli_fail_answer(struct cli *cli, const json_t *error) {
     if (message == NULL || hint == NULL) {
         abort();
     }
-    make_one_line(message);
-    make_one_line(hint);
+    clean_line(message);
+    clean_line(hint);
     report(cli, code, code_name[0] != '\0' ? code_name : "failed",
            message[0] != '\0' ? message : "clusterd reported an error without a message", hint);
     return (int)code;
 }
 
 void cli_print_json(const json_t *document) {
-    print_json(document, JSON_INDENT(2));
+    print_document(document, JSON_INDENT(2));
 }
 
 void cli_print_json_line(const json_t *document) {
-    print_json(document, JSON_COMPACT);
+    print_document(document, JSON_COMPACT);
 }
 
 void cli_begin_step(struct cli *cli, const char *name) {

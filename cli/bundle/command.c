@@ -8,6 +8,7 @@
  */
 #include "bundle/bundle.h"
 #include "child.h"
+#include "output/print.h"
 #include "output/text.h"
 #include "verbs.h"
 
@@ -184,9 +185,9 @@ static void tell(const struct bundle *b) {
         cli_print_json(document);
         return;
     }
-    printf("%s\n", b->output);
+    print_text(stdout, "%s\n", b->output);
     json_array_foreach (b->missing, i, text) {
-        fprintf(stderr, "missing: %s\n", json_string_value(text));
+        print_text(stderr, "missing: %s\n", json_string_value(text));
     }
     fputs("Known secrets were removed; check the bundle before you share it.\n", stderr);
 }

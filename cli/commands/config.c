@@ -3,6 +3,7 @@
  * clusterctl config ...
  */
 #include "cli.h"
+#include "output/print.h"
 #include "output/table.h"
 #include "verbs.h"
 
@@ -45,7 +46,7 @@ int command_config_get(struct cli *cli, char **words) {
     int code = cli_request(cli, "config.get", json_pack("{s:s}", "key", words[0]), &answer);
     if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
         /* Only the value: mostly for scripts. */
-        printf("%s\n", json_text(answer, "value"));
+        print_text(stdout, "%s\n", json_text(answer, "value"));
     }
     return code;
 }

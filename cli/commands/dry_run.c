@@ -4,6 +4,7 @@
  */
 #include "commands/dry_run.h"
 #include "commands/live.h"
+#include "output/print.h"
 #include "output/table.h"
 #include "output/text.h"
 
@@ -75,9 +76,9 @@ static void show_drain(const struct screen *screen, const json_t *answer, const 
     if (all_ms > 0) {
         char deadline[TEXT_MAX];
         bool late = deadline_ms > 0 && all_ms > deadline_ms;
-        fprintf(screen->file, "the moves would take about %s in all%s%s\n",
-                text_duration(all_ms, text), late ? ", longer than the deadline of " : "",
-                late ? text_duration(deadline_ms, deadline) : "");
+        print_text(screen->file, "the moves would take about %s in all%s%s\n",
+                   text_duration(all_ms, text), late ? ", longer than the deadline of " : "",
+                   late ? text_duration(deadline_ms, deadline) : "");
     }
     fputs("dry run: nothing was moved\n", screen->file);
 }

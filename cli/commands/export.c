@@ -3,6 +3,7 @@
  * clusterctl export: the live cluster as a file for `clusterctl plan --file`.
  */
 #include "cli.h"
+#include "output/print.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@ static int fail_write(struct cli *cli, const char *path) {
 }
 
 static bool write_cluster(FILE *file, const json_t *cluster) {
-    return json_dumpf(cluster, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF;
+    return print_json(file, cluster, JSON_INDENT(1)) == 0;
 }
 
 /* Writes a temporary file beside it first: an existing file is replaced as a whole or not at all.

@@ -10,6 +10,7 @@
 #include "child.h"
 #include "ipc.h"
 #include "node_config.h"
+#include "output/print.h"
 #include "output/text.h"
 
 #include <errno.h>
@@ -64,10 +65,11 @@ static char *metadata_of(struct cli *cli, const char *agent, const char *path) {
         char code[32];
         snprintf(code, sizeof(code), "code %d", r);
         const char *why = r < 0 ? strerror(-r) : words[0] != '\0' ? words : code;
-        fprintf(stderr,
-                "clusterctl: warning: %s printed no metadata (%s -o metadata: %s); is it installed "
-                "completely?\n",
-                agent, agent, why);
+        print_text(
+            stderr,
+            "clusterctl: warning: %s printed no metadata (%s -o metadata: %s); is it installed "
+            "completely?\n",
+            agent, agent, why);
         free(text);
         return strdup("");
     }

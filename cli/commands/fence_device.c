@@ -7,6 +7,7 @@
  */
 #include "cli.h"
 #include "commands/fence_agent.h"
+#include "output/print.h"
 #include "output/table.h"
 #include "output/text.h"
 #include "verbs.h"
@@ -40,7 +41,7 @@ static char *params_text(const json_t *params) {
         return strdup("");
     }
     json_object_foreach ((json_t *)(uintptr_t)params, key, value) {
-        fprintf(out, "%s%s=%s", size > 0 ? " " : "", key, json_text(params, key));
+        print_text(out, "%s%s=%s", size > 0 ? " " : "", key, json_text(params, key));
         fflush(out); /* updates `size` */
     }
     fclose(out);
@@ -65,8 +66,9 @@ int command_device_list(struct cli *cli, char **words) {
         return CLI_DONE;
     }
     if (json_array_size(devices) == 0) {
-        puts("no fence devices: the VMs of a lost node start again only after its watchdog or an "
-             "administrator has confirmed that it is off");
+        fputs("no fence devices: the VMs of a lost node start again only after its watchdog or an "
+              "administrator has confirmed that it is off\n",
+              stdout);
         return CLI_DONE;
     }
     struct table *table = table_create(&cli->out, columns, sizeof(columns) / sizeof(columns[0]));
@@ -82,7 +84,8 @@ int command_device_list(struct cli *cli, char **words) {
     table_print(table);
     table_destroy(table);
     if (json_array_size(devices) > 1) {
-        puts("tried in this order, devices that name the node first; one success is enough");
+        fputs("tried in this order, devices that name the node first; one success is enough\n",
+              stdout);
     }
     return CLI_DONE;
 }
@@ -118,10 +121,10 @@ static int add_param_file(struct cli *cli, json_t *params, const char *path) {
                         strerror(errno));
     }
     if (!standard && fstat(fileno(file), &status) == 0 && (status.st_mode & 0077) != 0) {
-        fprintf(stderr,
-                "clusterctl: warning: other users can read %s; if it contains a password: chmod "
-                "600 %s\n",
-                path, path);
+        print_text(stderr,
+                   "clusterctl: warning: other users can read %s; if it contains a password: chmod "
+                   "600 %s\n",
+                   path, path);
     }
     while (code == CLI_DONE && getline(&line, &size, file) >= 0) {
         char where[300];
@@ -149,10 +152,10 @@ static int add_param_option(struct cli *cli, json_t *params, const char *value) 
     }
     int code = add_param(cli, params, copy, "--param");
     if (code == CLI_DONE && param_is_secret(copy)) {
-        fprintf(stderr,
-                "clusterctl: warning: all users of this machine can read the value of %s on the "
-                "command line; use --param-file instead\n",
-                copy);
+        print_text(stderr,
+                   "clusterctl: warning: all users of this machine can read the value of %s on the "
+                   "command line; use --param-file instead\n",
+                   copy);
     }
     return code;
 }

@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "commands/vm_agent.h"
 #include "output/lists.h"
+#include "output/print.h"
 #include "output/table.h"
 #include "output/text.h"
 #include "verbs.h"
@@ -30,7 +31,7 @@ static char *join_names(const json_t *objects) {
         const char *name =
             json_is_string(object) ? json_string_value(object) : json_text(object, "name");
         bool inactive = json_is_false(json_object_get(object, "active"));
-        fprintf(out, "%s%s%s", i > 0 ? ", " : "", name, inactive ? " (inactive)" : "");
+        print_text(out, "%s%s%s", i > 0 ? ", " : "", name, inactive ? " (inactive)" : "");
     }
     fclose(out);
     return text;
@@ -87,7 +88,6 @@ static void view_obstacles(const struct screen *out, const json_t *vms, const ch
             char line[1200];
             snprintf(line, sizeof(line), "%s cannot move to %s: %s", json_text(vm, "name"), where,
                      json_string_value(reason));
-            text_clean(line);
             text_wrap(out->file, line, 2, out->terminal ? out->columns - 1 : 0);
         }
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Live moves. See commands/live.h. */
 #include "commands/live.h"
+#include "output/print.h"
 #include "output/text.h"
 #include "wire/limits.h"
 
@@ -102,24 +103,27 @@ void live_show_prediction(const struct screen *screen, const json_t *prediction,
     bool converges = json_number(prediction, "converges") != 0;
     text_duration(json_number(prediction, "predicted_ms"), total);
     text_duration(json_number(prediction, "predicted_blackout_ms"), blackout);
-    fprintf(screen->file, "%s%s%s", screen_begin(screen, converges ? STYLE_GOOD : STYLE_BAD),
-            converges ? "a live move would take about " : "a live move would not converge",
-            converges ? total : "");
+    fputs(screen_begin(screen, converges ? STYLE_GOOD : STYLE_BAD), screen->file);
     if (converges) {
-        fprintf(screen->file, ", with a blackout of about %s%s", blackout, screen_end(screen));
+        print_text(screen->file, "a live move would take about %s, with a blackout of about %s",
+                   total, blackout);
     } else if (strcmp(json_text(arguments, "if_not_converging"), "suspend") == 0) {
-        fprintf(screen->file, ": the guest would be suspended for about %s, after %s%s", blackout,
-                total, screen_end(screen));
+        print_text(screen->file,
+                   "a live move would not converge: the guest would be suspended for about %s, "
+                   "after %s",
+                   blackout, total);
     } else {
-        fprintf(screen->file, ": it would be aborted after about %s%s", total, screen_end(screen));
+        print_text(screen->file,
+                   "a live move would not converge: it would be aborted after about %s", total);
     }
-    fprintf(screen->file, ": %s to send at %s, and the guest dirties %s",
-            text_megabytes(json_number(prediction, "memory_bytes") / 1048576, memory),
-            text_rate(json_number(prediction, "assumed_bps"), rate),
-            text_rate(json_number(prediction, "measured_bps"), dirty));
+    fputs(screen_end(screen), screen->file);
+    print_text(screen->file, ": %s to send at %s, and the guest dirties %s",
+               text_megabytes(json_number(prediction, "memory_bytes") / 1048576, memory),
+               text_rate(json_number(prediction, "assumed_bps"), rate),
+               text_rate(json_number(prediction, "measured_bps"), dirty));
     if (json_number(prediction, "predicted_throttle") > 0) {
-        fprintf(screen->file, "; it would be slowed down by %" PRId64 " %%",
-                json_number(prediction, "predicted_throttle"));
+        print_text(screen->file, "; it would be slowed down by %" PRId64 " %%",
+                   json_number(prediction, "predicted_throttle"));
     }
     fputc('\n', screen->file);
 }

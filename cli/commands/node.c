@@ -7,6 +7,7 @@
 #include "output/text.h"
 #include "verbs.h"
 #include "output/lists.h"
+#include "output/print.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -89,7 +90,7 @@ static void tell_drained(struct cli *cli, const char *name) {
     }
     const json_t *node = json_object_get(answer, "node");
     if (strcmp(json_text(node, "state"), "drained") == 0) {
-        printf("%s is drained: safe to power off\n", name);
+        print_text(stdout, "%s is drained: safe to power off\n", name);
     }
 }
 

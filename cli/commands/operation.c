@@ -8,6 +8,7 @@
 #include "output/text.h"
 #include "verbs.h"
 #include "output/lists.h"
+#include "output/print.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,9 +92,10 @@ int command_operation_cancel(struct cli *cli, char **words) {
     }
     code = cli_request(cli, "operation.cancel", name_operation(id), &answer);
     if (code == CLI_DONE && !cli_print_answer(cli, answer)) {
-        printf("operation %" PRId64 " ends when the moves in progress have been aborted; see: "
-               "clusterctl operation show %" PRId64 "\n",
-               id, id);
+        print_text(stdout,
+                   "operation %" PRId64 " ends when the moves in progress have been aborted; see: "
+                   "clusterctl operation show %" PRId64 "\n",
+                   id, id);
     }
     return code;
 }

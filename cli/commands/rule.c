@@ -67,7 +67,7 @@ int command_rule_list(struct cli *cli, char **words) {
     }
     const json_t *rules = json_object_get(answer, "rules");
     if (json_array_size(rules) == 0) {
-        puts("no rules; add one with: clusterctl rule add");
+        fputs("no rules; add one with: clusterctl rule add\n", stdout);
         return CLI_DONE;
     }
     struct table *table = table_create(&cli->out, columns, sizeof(columns) / sizeof(columns[0]));

@@ -17,6 +17,7 @@
 #include "commands/vm_add.h"
 #include "commands/vm_agent.h"
 #include "commands/xml_edit.h"
+#include "output/print.h"
 #include "wire/limits.h"
 #include "wire/names.h"
 
@@ -140,12 +141,8 @@ static int complete_macs(struct cli *cli, char **xml, json_t **ret_made) {
 static void show_findings(const char *title, const json_t *findings, size_t first) {
     for (size_t i = first; i < json_array_size(findings); i++) {
         const json_t *finding = json_array_get(findings, i);
-        text_auto *line = NULL;
-        if (asprintf(&line, "clusterctl: %s: %s: %s", title, json_text(finding, "element"),
-                     json_text(finding, "reason")) > 0) {
-            text_clean(line);
-            fprintf(stderr, "%s\n", line);
-        }
+        print_text(stderr, "clusterctl: %s: %s: %s\n", title, json_text(finding, "element"),
+                   json_text(finding, "reason"));
     }
 }
 

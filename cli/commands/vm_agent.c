@@ -100,6 +100,7 @@ char *vm_agent_volumes(const json_t *volumes) {
         return NULL;
     }
     json_array_foreach (volumes, i, volume) {
+        /* lint: allow fprintf, because the agent wants the paths as they are */
         fprintf(out, "%s%s=%s", i > 0 ? ":" : "", json_text(volume, "name"),
                 json_text(volume, "path"));
     }

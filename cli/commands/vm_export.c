@@ -18,6 +18,7 @@
 #include "commands/vm_hosts.h"
 #include "commands/vm_storage.h"
 #include "node_config.h"
+#include "output/print.h"
 #include "output/text.h"
 #include "verbs.h"
 
@@ -211,27 +212,29 @@ static void keep_definition(const struct export *export) {
     int fd = mkstemps(path, 4); /* for root alone: it may hold secrets */
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (file == NULL) {
-        fprintf(stderr, "clusterctl: its definition cannot be kept in /var/tmp: %s\n",
-                strerror(errno));
+        print_text(stderr, "clusterctl: its definition cannot be kept in /var/tmp: %s\n",
+                   strerror(errno));
         return;
     }
+    /* lint: allow fputs, because it is written to a file of its own */
     bool written = fputs(json_text(shown(export), "xml"), file) >= 0;
     written = fclose(file) == 0 && written;
-    fprintf(stderr,
-            written ? "clusterctl: its definition, as the cluster had it, is in %s\n"
-                    : "clusterctl: its definition could not be written to %s\n",
-            path);
+    print_text(stderr,
+               written ? "clusterctl: its definition, as the cluster had it, is in %s\n"
+                       : "clusterctl: its definition could not be written to %s\n",
+               path);
 }
 
 /* It is not the cluster's, or nobody knows whether it is. What to type? */
 static void say_where(const struct export *export, const char *state) {
-    fprintf(stderr,
-            "clusterctl: %s is a VM of libvirt on the node now (%s), and not of the cluster. To "
-            "go on with the move: clusterctl vm move %s --from %s --to %s, with the same options; "
-            "to add it again: virsh -c %s dumpxml --inactive --security-info %s | clusterctl vm "
-            "add -%s\n",
-            export->vm, state, export->vm, export->node_uri, export->uri, export->node_uri,
-            export->vm, export->live ? " --adopt" : "");
+    print_text(
+        stderr,
+        "clusterctl: %s is a VM of libvirt on the node now (%s), and not of the cluster. To "
+        "go on with the move: clusterctl vm move %s --from %s --to %s, with the same options; "
+        "to add it again: virsh -c %s dumpxml --inactive --security-info %s | clusterctl vm "
+        "add -%s\n",
+        export->vm, state, export->vm, export->node_uri, export->uri, export->node_uri, export->vm,
+        export->live ? " --adopt" : "");
     keep_definition(export);
 }
 
@@ -243,14 +246,14 @@ static void take_back(struct cli *cli, const struct export *export, json_t *answ
     if (!ended || (export->live && strcmp(state, "running") != 0)) {
         say_where(export, export->live ? state : "off");
     } else if (add_again(cli, export) != CLI_DONE) {
-        fprintf(
+        print_text(
             stderr,
             "clusterctl: clusterctl vm show %s says whether the cluster has it again; if not:\n",
             export->vm);
         say_where(export, export->live ? state : "off");
     } else {
-        fprintf(stderr, "clusterctl: %s is a VM of the cluster again, %s\n", export->vm,
-                export->live ? "and ran all the time" : "as it was");
+        print_text(stderr, "clusterctl: %s is a VM of the cluster again, %s\n", export->vm,
+                   export->live ? "and ran all the time" : "as it was");
         if (!export->live) {
             vm_hosts_forget(cli, COMMAND, export->node_uri, export->vm);
         }
@@ -273,7 +276,7 @@ static int give_up(struct cli *cli, const struct export *export) {
     int code = cli_change(cli, "vm.remove", arguments, "");
     cli_end_step(cli);
     if (code == CLI_INTERRUPTED || code == CLI_DEADLINE || code == CLI_UNREACHED) {
-        fprintf(
+        print_text(
             stderr,
             "clusterctl: clusterctl vm show %s says whether the cluster has it still; if not:\n",
             export->vm);

@@ -7,6 +7,7 @@
 #include "commands/vm_agent.h"
 #include "commands/vm_storage.h"
 #include "output/lists.h"
+#include "output/print.h"
 #include "output/progress.h"
 #include "output/text.h"
 #include "wire/limits.h"
@@ -125,12 +126,11 @@ static void say_what_remains(struct hosts_move *move, const json_t *plan) {
     if (out == NULL) {
         return;
     }
-    fprintf(out, "its former files are still on %s:", json_text(plan, "from"));
+    print_text(out, "its former files are still on %s:", json_text(plan, "from"));
     json_array_foreach (json_object_get(plan, "files"), i, file) {
-        fprintf(out, "%s %s", i > 0 ? "," : "", json_text(file, "from"));
+        print_text(out, "%s %s", i > 0 ? "," : "", json_text(file, "from"));
     }
     fclose(out);
-    text_clean(names);
     text_wrap(screen->file, names, 2, screen->terminal ? screen->columns - 1 : 0);
 }
 
@@ -227,10 +227,11 @@ void vm_hosts_forget(struct cli *cli, const char *command, const char *uri, cons
         .command = command, .action = "host-forget", .name = vm, .params = params};
     int code = vm_agent_ask(cli, &question, &answer);
     if (code != CLI_DONE || !vm_agent_agrees(answer)) {
-        fprintf(stderr,
-                "clusterctl: warning: libvirt on the node still has a definition of %s; remove it "
-                "with: virsh -c %s undefine --keep-nvram %s\n",
-                vm, uri, vm);
+        print_text(
+            stderr,
+            "clusterctl: warning: libvirt on the node still has a definition of %s; remove it "
+            "with: virsh -c %s undefine --keep-nvram %s\n",
+            vm, uri, vm);
     }
 }
 
@@ -245,11 +246,11 @@ static void report_end(struct cli *cli, const struct hosts_request *request, jso
         json_object_set_new(answer, "ok", json_true());
         cli_print_json(answer);
     } else if (request->dry_run) {
-        printf("%s would move from %s to %s, %s\ndry run: nothing was moved\n", request->vm,
-               json_text(plan, "from"), json_text(plan, "to"),
-               strcmp(json_text(plan, "how"), "live") == 0 ? "live" : "while it is off");
+        print_text(stdout, "%s would move from %s to %s, %s\ndry run: nothing was moved\n",
+                   request->vm, json_text(plan, "from"), json_text(plan, "to"),
+                   strcmp(json_text(plan, "how"), "live") == 0 ? "live" : "while it is off");
     } else if (plan == NULL) {
-        printf("%s\n", json_text(answer, "reason"));
+        print_text(stdout, "%s\n", json_text(answer, "reason"));
     }
 }
 

@@ -20,6 +20,7 @@
 #include "commands/vm_hosts.h"
 #include "commands/vm_storage.h"
 #include "node_config.h"
+#include "output/print.h"
 #include "output/text.h"
 #include "verbs.h"
 
@@ -108,17 +109,18 @@ static bool is_in_cluster(struct cli *cli, const char *vm) {
 /* The VM has moved, but is not what it should be. Where is it, and what to type? */
 static void say_where(struct cli *cli, const struct import *import) {
     if (import->live && is_in_cluster(cli, import->vm)) {
-        fprintf(stderr,
-                "clusterctl: %s runs on the node, and is a VM of the cluster, which has not taken "
-                "it over; try it again with: clusterctl vm adopt %s\n",
-                import->vm, import->vm);
+        print_text(
+            stderr,
+            "clusterctl: %s runs on the node, and is a VM of the cluster, which has not taken "
+            "it over; try it again with: clusterctl vm adopt %s\n",
+            import->vm, import->vm);
         return;
     }
-    fprintf(stderr,
-            "clusterctl: %s %s, and a VM of libvirt on the node now; add it with: virsh -c %s "
-            "dumpxml --inactive --security-info %s | clusterctl vm add -%s\n",
-            import->vm, import->live ? "runs" : "is off", import->node_uri, import->vm,
-            import->live ? " --adopt" : "");
+    print_text(stderr,
+               "clusterctl: %s %s, and a VM of libvirt on the node now; add it with: virsh -c %s "
+               "dumpxml --inactive --security-info %s | clusterctl vm add -%s\n",
+               import->vm, import->live ? "runs" : "is off", import->node_uri, import->vm,
+               import->live ? " --adopt" : "");
 }
 
 static int carry_out(struct cli *cli, struct import *import) {

@@ -4,6 +4,7 @@
  */
 #include "output/lists.h"
 #include "json.h"
+#include "output/print.h"
 #include "output/table.h"
 #include "output/text.h"
 
@@ -93,11 +94,12 @@ static char *volume_state(const json_t *volume, const json_t *nodes, bool *ret_o
         const char *state = json_text(json_object_get(node, "volumes"), name);
         good += strcmp(state, "ok") == 0 ? 1 : 0;
     }
-    fprintf(out, "ok on %zu of %zu nodes", good, json_array_size(nodes));
+    print_text(out, "ok on %zu of %zu nodes", good, json_array_size(nodes));
     json_array_foreach (nodes, i, node) {
         const char *state = json_text(json_object_get(node, "volumes"), name);
         if (strcmp(state, "ok") != 0) {
-            fprintf(out, "; %s: %s", json_text(node, "name"), state[0] != '\0' ? state : "unknown");
+            print_text(out, "; %s: %s", json_text(node, "name"),
+                       state[0] != '\0' ? state : "unknown");
         }
     }
     fclose(out);
@@ -176,7 +178,7 @@ void view_history(const struct screen *screen, const char *vm, const json_t *sta
     size_t i = 0;
     json_t *stay = NULL;
     if (json_array_size(stays) == 0) {
-        fprintf(screen->file, "no history of %s is recorded yet\n", vm);
+        print_text(screen->file, "no history of %s is recorded yet\n", vm);
         return;
     }
     struct table *table = table_create(screen, columns, sizeof(columns) / sizeof(columns[0]));
@@ -221,7 +223,7 @@ void view_checkpoints(const struct screen *screen, const char *vm, const json_t 
     size_t i = 0;
     json_t *checkpoint = NULL;
     if (json_array_size(checkpoints) == 0) {
-        fprintf(screen->file, "%s has no checkpoints\n", vm);
+        print_text(screen->file, "%s has no checkpoints\n", vm);
         return;
     }
     struct table *table = table_create(screen, columns, sizeof(columns) / sizeof(columns[0]));
@@ -262,7 +264,6 @@ void view_event(const struct screen *screen, const json_t *event) {
                  named ? "" : ": ", message) < 0) {
         return;
     }
-    text_clean(line);
     fputs(screen_begin(screen, screen_state_style(severity)), screen->file);
     text_wrap(screen->file, line, 4, screen->terminal ? screen->columns - 1 : 0);
     fputs(screen_end(screen), screen->file);
@@ -280,8 +281,8 @@ void view_field(const struct screen *screen, enum style style, const char *name,
         free(length == 0 ? text : NULL);
         return;
     }
-    text_clean(text);
-    fprintf(screen->file, "%-*s%s", FIELD_INDENT, name, screen_begin(screen, style));
+    print_text(screen->file, "%-*s", FIELD_INDENT, name);
+    fputs(screen_begin(screen, style), screen->file);
     text_wrap(screen->file, text, FIELD_INDENT, screen->columns - 1);
     fputs(screen_end(screen), screen->file);
     free(text);
@@ -314,7 +315,6 @@ char *storage_file_line(const json_t *file) {
         fputs("clusterctl: out of memory\n", stderr);
         exit(1);
     }
-    text_clean(text);
     return text;
 }
 

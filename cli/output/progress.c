@@ -5,6 +5,7 @@
 #include "output/progress.h"
 #include "ipc.h"
 #include "json.h"
+#include "output/print.h"
 #include "output/text.h"
 
 #include <stdio.h>
@@ -95,24 +96,23 @@ char *progress_closing_line(const json_t *vm) {
         exit(1);
     }
     route(vm, where, sizeof(where));
-    fprintf(out, "%s:%s%s", json_text(vm, "vm"), where[0] != '\0' ? " " : "", where);
+    print_text(out, "%s:%s%s", json_text(vm, "vm"), where[0] != '\0' ? " " : "", where);
     if (mode[0] != '\0') {
-        fprintf(out, ", %s", mode);
+        print_text(out, ", %s", mode);
     }
-    fprintf(out, ", %s", json_text(vm, "state"));
+    print_text(out, ", %s", json_text(vm, "state"));
     if (json_number(vm, "total_ms") > 0) {
-        fprintf(out, " in %s", text_duration(json_number(vm, "total_ms"), number));
+        print_text(out, " in %s", text_duration(json_number(vm, "total_ms"), number));
     }
     if (mode[0] != '\0' && json_number(vm, "blackout_ms") > 0) {
-        fprintf(out, ", blackout %s", text_duration(json_number(vm, "blackout_ms"), number));
+        print_text(out, ", blackout %s", text_duration(json_number(vm, "blackout_ms"), number));
     }
     if (reason[0] != '\0') {
-        fprintf(out, ": %s", reason);
+        print_text(out, ": %s", reason);
     } else if (strcmp(mode, "quick") == 0 && json_text(vm, "live_failure")[0] != '\0') {
-        fprintf(out, ", because the live move failed: %s", json_text(vm, "live_failure"));
+        print_text(out, ", because the live move failed: %s", json_text(vm, "live_failure"));
     }
     fclose(out);
-    text_clean(text);
     return text;
 }
 
@@ -181,25 +181,25 @@ static void write_plain_line(struct progress *progress, struct progress_row *row
     row->shown_tenth = percent / 10;
     row->shown_ms = now_ms;
     route(row->vm, where, sizeof(where));
-    fprintf(progress->screen->file, "%s:%s%s, %d %%", json_text(row->vm, "vm"),
-            where[0] != '\0' ? " " : "", where, (int)percent);
+    print_text(progress->screen->file, "%s:%s%s, %d %%", json_text(row->vm, "vm"),
+               where[0] != '\0' ? " " : "", where, (int)percent);
     if (json_number(row->sample, "rate_bps") > 0) {
-        fprintf(progress->screen->file, ", %s",
-                text_rate(json_number(row->sample, "rate_bps"), rate));
+        print_text(progress->screen->file, ", %s",
+                   text_rate(json_number(row->sample, "rate_bps"), rate));
     }
     if (copies_memory(row->sample)) {
-        fprintf(progress->screen->file, ", dirty %s, pass %d",
-                text_rate(json_number(row->sample, "dirty_bps"), dirty),
-                (int)json_number(row->sample, "iteration"));
+        print_text(progress->screen->file, ", dirty %s, pass %d",
+                   text_rate(json_number(row->sample, "dirty_bps"), dirty),
+                   (int)json_number(row->sample, "iteration"));
     }
     if (json_number(row->sample, "throttle_percent") > 0) {
-        fprintf(progress->screen->file, ", guest slowed down by %d %%",
-                (int)json_number(row->sample, "throttle_percent"));
+        print_text(progress->screen->file, ", guest slowed down by %d %%",
+                   (int)json_number(row->sample, "throttle_percent"));
     }
-    fprintf(progress->screen->file, ", %s left",
-            text_megabytes(json_number(row->sample, "remaining_bytes") / 1048576, left));
+    print_text(progress->screen->file, ", %s left",
+               text_megabytes(json_number(row->sample, "remaining_bytes") / 1048576, left));
     if (time_left(row->sample, left)[0] != '\0') {
-        fprintf(progress->screen->file, ", about %s", time_left(row->sample, left));
+        print_text(progress->screen->file, ", about %s", time_left(row->sample, left));
     }
     fputc('\n', progress->screen->file);
     fflush(progress->screen->file);
@@ -261,24 +261,28 @@ static void draw_bar(const struct progress *progress, const struct progress_row 
     }
     int names = progress->name_columns + 1 + progress->route_columns + 1;
     int bar = screen->columns - 1 - names - (int)strlen(figures) - 3;
-    fprintf(screen->file, "%-*.*s %-*.*s ", progress->name_columns, progress->name_columns,
-            json_text(row->vm, "vm"), progress->route_columns, progress->route_columns, where);
+    print_text(screen->file, "%-*.*s %-*.*s ", progress->name_columns, progress->name_columns,
+               json_text(row->vm, "vm"), progress->route_columns, progress->route_columns, where);
     if (row->sample != NULL && bar >= BAR_LEAST) {
         bar = bar > BAR_MOST ? BAR_MOST : bar;
         int full = (int)(percent * bar / 100);
-        fprintf(screen->file, "%s[", screen_begin(screen, STYLE_BUSY));
+        fputs(screen_begin(screen, STYLE_BUSY), screen->file);
+        fputc('[', screen->file);
         for (int i = 0; i < bar; i++) {
             fputc(i < full ? '=' : i == full ? '>' : ' ', screen->file);
         }
-        fprintf(screen->file, "]%s ", screen_end(screen));
+        fputc(']', screen->file);
+        fputs(screen_end(screen), screen->file);
+        fputc(' ', screen->file);
     }
     int room = screen->columns - 1 - names;
-    fprintf(screen->file, "%.*s\n", room, figures);
+    print_text(screen->file, "%.*s\n", room, figures);
 }
 
 void progress_erase(struct progress *progress) {
     if (progress->drawn > 0) {
         /* up to the first bar, and clear from there to the end of the screen */
+        /* lint: allow fprintf, because it is a sequence of our own */
         fprintf(progress->screen->file, "\033[%dA\r\033[J", progress->drawn);
     }
     progress->drawn = 0;
@@ -308,7 +312,7 @@ int64_t progress_draw(struct progress *progress) {
         progress->drawn++;
     }
     if (hidden > 0) {
-        fprintf(screen->file, "and %zu more\n", hidden);
+        print_text(screen->file, "and %zu more\n", hidden);
         progress->drawn++;
     }
     fflush(screen->file);

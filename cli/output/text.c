@@ -3,6 +3,7 @@
  * Text for people: see text.h.
  */
 #include "output/text.h"
+#include "output/print.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -127,19 +128,6 @@ int text_columns(const char *text) {
     return columns;
 }
 
-void text_clean(char *text) {
-    for (; *text != '\0'; text++) {
-        if (iscntrl((unsigned char)*text) && *text != '\n') {
-            *text = '?';
-        } else if ((unsigned char)text[0] == 0xc2 && (unsigned char)text[1] >= 0x80 &&
-                   (unsigned char)text[1] <= 0x9f) {
-            /* The C1 control characters, as UTF-8: some terminals obey them like ESC [. */
-            text[0] = '?';
-            text[1] = '?';
-        }
-    }
-}
-
 void text_wrap(FILE *out, const char *text, int indent, int columns) {
     int room = columns > indent ? columns - indent : 0;
     while (true) {
@@ -165,7 +153,7 @@ void text_wrap(FILE *out, const char *text, int indent, int columns) {
         while (shown > 0 && text[shown - 1] == ' ') {
             shown--;
         }
-        fprintf(out, "%.*s\n", (int)shown, text);
+        print_text(out, "%.*s\n", (int)shown, text);
         text += length;
         while (*text == ' ' || *text == '\n') {
             text++;
@@ -173,7 +161,7 @@ void text_wrap(FILE *out, const char *text, int indent, int columns) {
         if (*text == '\0') {
             return;
         }
-        fprintf(out, "%*s", indent, "");
+        print_text(out, "%*s", indent, "");
     }
 }
 

@@ -30,10 +30,9 @@ const char *text_clock(int64_t time_ms, char text[TEXT_MAX]); /* local time with
 
 /* Columns of `text`: code points, not bytes (clusterd's names are ASCII; messages may not be). */
 int text_columns(const char *text);
-/* Makes `text` safe to show on a terminal: control characters become '?', in place. */
-void text_clean(char *text);
-/* Writes `text` broken at spaces into lines of at most `columns`. The first line begins at column
- * `indent`; the others are indented by `indent`. columns 0: no breaking. Ends with a newline. */
+/* Writes `text` by print_text(), broken at spaces into lines of at most `columns`. The first line
+ * begins at column `indent`; the others are indented by `indent`. columns 0: no breaking. Ends with
+ * a newline. */
 void text_wrap(FILE *out, const char *text, int indent, int columns);
 
 /* How many single edits (insert, delete, replace, swap of neighbours) lead from one word to the

@@ -2,6 +2,7 @@
 /*
  * `clusterctl plan --admit K`: see plan/solve.h.
  */
+#include "output/print.h"
 #include "plan/solve.h"
 
 #include "output/text.h"
@@ -35,8 +36,9 @@ int plan_admit(struct cli *cli, struct plan_run *run) {
         }
         request.work *= 4;
         if (terminal) {
-            fprintf(stderr, "\r\x1b[Klooking for more: %" PRIu64 " of %" PRIu64 " cases are open",
-                    run->admission->n_unknown, run->admission->n_cases);
+            fputs("\r\x1b[K", stderr);
+            print_text(stderr, "looking for more: %" PRIu64 " of %" PRIu64 " cases are open",
+                       run->admission->n_unknown, run->admission->n_cases);
             fflush(stderr);
         }
     }

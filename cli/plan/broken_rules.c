@@ -2,6 +2,7 @@
 /*
  * Hard rules that are broken now, shown with each plan: see plan/solve.h.
  */
+#include "output/print.h"
 #include "plan/solve.h"
 
 #include <inttypes.h>
@@ -68,7 +69,7 @@ static void show_hint(const struct screen *screen, const struct plan_run *run) {
         }
     }
     if (used > 0) {
-        fprintf(screen->file, "see where they could go: clusterctl plan --vm %s\n", vms);
+        print_text(screen->file, "see where they could go: clusterctl plan --vm %s\n", vms);
     }
 }
 
@@ -77,12 +78,13 @@ void plan_show_broken(const struct screen *screen, const struct plan_run *run) {
     if (run->n_broken == 0) {
         return;
     }
-    fprintf(screen->file, "hard rules that are broken now (a plan breaks no more): %" PRIu32 "\n",
-            run->n_broken);
+    print_text(screen->file,
+               "hard rules that are broken now (a plan breaks no more): %" PRIu32 "\n",
+               run->n_broken);
     for (uint32_t i = 0; i < run->n_broken; i++) {
         put_broken(run, &run->broken[i], text);
-        fprintf(screen->file, "  %s: %s\n", run->file->problem.rules[run->broken[i].rule].name,
-                text);
+        print_text(screen->file, "  %s: %s\n", run->file->problem.rules[run->broken[i].rule].name,
+                   text);
     }
     show_hint(screen, run);
 }

@@ -7,6 +7,7 @@
 #include "output/table.h"
 #include "output/text.h"
 #include "output/lists.h"
+#include "output/print.h"
 
 #include <inttypes.h>
 
@@ -78,16 +79,16 @@ static void show_sum(const struct screen *screen, const struct plan_run *run) {
         starts += plan->moves[i].mode == PLACEMENT_START;
         last_ms = plan->moves[i].ready_ms > last_ms ? plan->moves[i].ready_ms : last_ms;
     }
-    fprintf(screen->file, "\nwould start: %" PRIu32 ", would move: %" PRIu32, starts,
-            plan->cost.moves);
+    print_text(screen->file, "\nwould start: %" PRIu32 ", would move: %" PRIu32, starts,
+               plan->cost.moves);
     if (plan->cost.moves_of_others > 0) {
-        fprintf(screen->file, " (%" PRIu32 " to make room)", plan->cost.moves_of_others);
+        print_text(screen->file, " (%" PRIu32 " to make room)", plan->cost.moves_of_others);
     }
     if (plan->n_moves > 0) {
-        fprintf(screen->file, ", all within %s", text_duration(last_ms, time));
+        print_text(screen->file, ", all within %s", text_duration(last_ms, time));
     }
     if (plan->n_unplaced > 0) {
-        fprintf(screen->file, "; not placed: %" PRIu32, plan->n_unplaced);
+        print_text(screen->file, "; not placed: %" PRIu32, plan->n_unplaced);
     }
     fputc('\n', screen->file);
 }
@@ -96,23 +97,25 @@ static void show_cost(const struct screen *screen, const struct plan_run *run) {
     const struct placement_cost *cost = &run->plan->cost;
     char text[TEXT_MAX];
     if (cost->moves > 0) {
-        fprintf(screen->file, "memory to be moved: %s\n",
-                text_megabytes((int64_t)cost->moved_mb, text));
+        print_text(screen->file, "memory to be moved: %s\n",
+                   text_megabytes((int64_t)cost->moved_mb, text));
     }
     if (cost->soft_broken > 0) {
-        fprintf(screen->file, "weight of broken soft rules: %" PRIu64 "\n", cost->soft_broken);
+        print_text(screen->file, "weight of broken soft rules: %" PRIu64 "\n", cost->soft_broken);
     }
     if (run->request.kind == PLACEMENT_BALANCE) {
-        fprintf(screen->file, "nodes still above their threshold: %" PRIu32 "\n", cost->nodes_over);
+        print_text(screen->file, "nodes still above their threshold: %" PRIu32 "\n",
+                   cost->nodes_over);
     } else if (run->plan->n_moves > 0) {
-        fprintf(screen->file, "free on the fullest target node: %u.%u %%\n",
-                cost->least_free_permille / 10, cost->least_free_permille % 10);
+        print_text(screen->file, "free on the fullest target node: %u.%u %%\n",
+                   cost->least_free_permille / 10, cost->least_free_permille % 10);
     }
     if (cost->unplaced > 0) {
-        fputs(run->plan->proven ? "proven: no plan places more VMs\n"
-                                : "not proven: a plan that places more VMs may exist; --seconds "
-                                  "gives the search more time\n",
-              screen->file);
+        print_text(screen->file, "%s",
+                   run->plan->proven
+                       ? "proven: no plan places more VMs\n"
+                       : "not proven: a plan that places more VMs may exist; --seconds gives the "
+                         "search more time\n");
     }
 }
 

@@ -5,6 +5,7 @@
 #include "plan/solve.h"
 
 #include "base/check.h"
+#include "output/print.h"
 #include "output/text.h"
 
 #include <errno.h>
@@ -69,11 +70,12 @@ static void show_progress(struct progress_line *line, const struct placement_pla
     if (!line->cli->err.terminal || now_us < line->next_us) {
         return;
     }
-    fprintf(stderr,
-            "\r\x1b[Klooking for a better plan, %s: %" PRIu32 " down, %" PRIu32
-            " moves; Ctrl-C ends the search",
-            text_duration((now_us - line->begun_us) / 1000, since), plan->cost.unplaced,
-            plan->cost.moves);
+    fputs("\r\x1b[K", stderr);
+    print_text(stderr,
+               "looking for a better plan, %s: %" PRIu32 " down, %" PRIu32
+               " moves; Ctrl-C ends the search",
+               text_duration((now_us - line->begun_us) / 1000, since), plan->cost.unplaced,
+               plan->cost.moves);
     fflush(stderr);
     line->shown = true;
     line->next_us = now_us + SHOW_EACH_US;

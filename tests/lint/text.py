@@ -92,6 +92,23 @@ def banned(tree):
     return findings
 
 
+PRINTS_RAW = re.compile(r"\b(v?f?printf|vdprintf|dprintf|puts|fwrite|json_dumpf)\s*\(|\b(fputs)\s*\((?!\s*(?:\"|screen_(?:begin|end)\b))")
+
+
+def print_(tree):
+    """clusterctl prints by cli/output/print.h, which cleans; other calls write constants only, or say why they may."""
+    findings = []
+    for path in tree.c_files("cli"):
+        text = tree.read(path)
+        raw, bare = text.splitlines(), strip_c(text)
+        for match in PRINTS_RAW.finditer(bare):
+            name = match.group(1) or match.group(2)
+            number = bare.count("\n", 0, match.start()) + 1
+            if not any(f"lint: allow {name}" in line for line in raw[max(0, number - 3) : number]):
+                findings.append(f"{path}:{number}: {name}: foreign text must not reach a terminal as it is: use print_text()")
+    return findings
+
+
 SETTING = re.compile(r"^\s*X\((\w+),\s*(\d+),\s*(\d+),\s*(\d+),\s*\"([^\"]*)\"", re.M)
 SETTINGS_HEADER = "clusterd/core/model/settings.h"
 SETTINGS_PAGE = "cli/man/clusterctl.8"

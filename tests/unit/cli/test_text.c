@@ -144,14 +144,6 @@ static void wrapping_loses_nothing(void **state) {
     }
 }
 
-static void control_characters_do_no_harm(void **state) {
-    char text[] = "a\033[31mb\tc\177d\302\233e\303\244";
-    (void)state;
-    text_clean(text);
-    assert_string_equal(text, "a?[31mb?c?d??e\303\244");
-    assert_int_equal(text_columns(text), 15);
-}
-
 static void the_nearest_word_is_found(void **state) {
     static const char *const words[] = {"list", "show", "drain", "resume", "fence", "confirm-off"};
     static const struct {
@@ -182,13 +174,9 @@ static void the_nearest_word_is_found(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(durations_are_read),
-        cmocka_unit_test(numbers_are_read),
-        cmocka_unit_test(figures_are_short),
-        cmocka_unit_test(lines_are_broken_at_spaces),
-        cmocka_unit_test(wrapping_loses_nothing),
-        cmocka_unit_test(control_characters_do_no_harm),
-        cmocka_unit_test(the_nearest_word_is_found),
+        cmocka_unit_test(durations_are_read),     cmocka_unit_test(numbers_are_read),
+        cmocka_unit_test(figures_are_short),      cmocka_unit_test(lines_are_broken_at_spaces),
+        cmocka_unit_test(wrapping_loses_nothing), cmocka_unit_test(the_nearest_word_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
