@@ -28,7 +28,7 @@ static void plain_text_stays(void **state) {
         "n1: 45 % ~ok",
         "\303\274ber \342\202\254 \360\237\230\200",
         "\303\240\302\240",
-        "\342\200\215\342\200\220\342\200\247\342\200\257\342\201\252", /* neighbours of the marks */
+        "\342\200\215\342\200\220\342\200\247\342\200\257\342\201\252", /* next to the marks */
     };
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
