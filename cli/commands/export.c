@@ -3,48 +3,34 @@
  * clusterctl export: the live cluster as a file for `clusterctl plan --file`.
  */
 #include "cli.h"
+#include "new_file.h"
 #include "output/print.h"
 #include "verbs.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static int fail_write(struct cli *cli, const char *path) {
-    return cli_fail(cli, CLI_FAILED, NULL, "export: cannot write %s: %s", path, strerror(errno));
+static int fail_write(struct cli *cli, const char *path, int error) {
+    if (error == -ELOOP) {
+        return cli_fail(cli, CLI_FAILED, "name the file that it leads to; - is standard output",
+                        "export: cannot write %s: it is a symbolic link", path);
+    }
+    if (error == -EINVAL) {
+        return cli_fail(cli, CLI_FAILED, "name a file, a pipe, or -: standard output",
+                        "export: cannot write %s: it is no file", path);
+    }
+    return cli_fail(cli, CLI_FAILED, NULL, "export: cannot write %s: %s", path, strerror(-error));
 }
 
-static bool write_cluster(FILE *file, const json_t *cluster) {
-    return print_json(file, cluster, JSON_INDENT(1)) == 0;
-}
-
-/* Writes a temporary file beside it first: an existing file is replaced as a whole or not at all.
- * Writes directly to anything that is not a regular file (a pipe, /dev/stdout). */
+/* An existing file is replaced as a whole or not at all. */
 static int write_file(struct cli *cli, const char *path, const json_t *cluster) {
-    text_auto *beside = NULL;
-    struct stat status;
-    bool replace = stat(path, &status) < 0 || S_ISREG(status.st_mode);
-    if (asprintf(&beside, "%s.new", path) < 0) {
-        beside = NULL;
-        return cli_fail(cli, CLI_FAILED, NULL, "export: out of memory");
+    new_file_auto file = {.stream = NULL};
+    int r = new_file_open(&file, path);
+    if (r == 0) {
+        r = print_json(file.stream, cluster, JSON_INDENT(1));
+        r = new_file_finish(&file, r == -ENOMEM ? r : 0); /* which knows better what went wrong */
     }
-    const char *target = replace ? beside : path;
-    FILE *file = fopen(target, "we");
-    if (file == NULL) {
-        return fail_write(cli, target);
-    }
-    bool written = write_cluster(file, cluster);
-    written = fclose(file) == 0 && written;
-    if (written && (!replace || rename(target, path) == 0)) {
-        return CLI_DONE;
-    }
-    int code = fail_write(cli, path);
-    if (replace) {
-        (void)unlink(target);
-    }
-    return code;
+    return r < 0 ? fail_write(cli, path, r) : CLI_DONE;
 }
 
 int command_export(struct cli *cli, char **words) {
@@ -66,5 +52,6 @@ int command_export(struct cli *cli, char **words) {
     if (cli_print_answer(cli, answer)) {
         return CLI_DONE;
     }
-    return write_cluster(stdout, cluster) ? CLI_DONE : fail_write(cli, "standard output");
+    int r = print_json(stdout, cluster, JSON_INDENT(1));
+    return r == 0 ? CLI_DONE : fail_write(cli, "standard output", r);
 }

@@ -17,6 +17,7 @@
 #include "commands/vm_agent.h"
 #include "commands/vm_hosts.h"
 #include "commands/vm_storage.h"
+#include "new_file.h"
 #include "node_config.h"
 #include "output/print.h"
 #include "output/text.h"
@@ -207,22 +208,21 @@ static int add_again(struct cli *cli, const struct export *export) {
 
 /* libvirt on the node has it, and the node may fail: the definition is kept here, too. */
 static void keep_definition(const struct export *export) {
-    char path[160];
-    (void)snprintf(path, sizeof(path), "/var/tmp/clusterd-%s-XXXXXX.xml", export->vm);
-    int fd = mkstemps(path, 4); /* for root alone: it may hold secrets */
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (file == NULL) {
+    new_file_auto file = {.stream = NULL};
+    char prefix[160];
+    (void)snprintf(prefix, sizeof(prefix), "/var/tmp/clusterd-%s-", export->vm);
+    int r = new_file_create(&file, prefix, ".xml"); /* for root alone: it may hold secrets */
+    if (r == 0) {
+        /* lint: allow fputs, because it is written to a file of its own */
+        (void)fputs(json_text(shown(export), "xml"), file.stream);
+        r = new_file_finish(&file, 0);
+    }
+    if (r < 0) {
         print_text(stderr, "clusterctl: its definition cannot be kept in /var/tmp: %s\n",
-                   strerror(errno));
+                   strerror(-r));
         return;
     }
-    /* lint: allow fputs, because it is written to a file of its own */
-    bool written = fputs(json_text(shown(export), "xml"), file) >= 0;
-    written = fclose(file) == 0 && written;
-    print_text(stderr,
-               written ? "clusterctl: its definition, as the cluster had it, is in %s\n"
-                       : "clusterctl: its definition could not be written to %s\n",
-               path);
+    print_text(stderr, "clusterctl: its definition, as the cluster had it, is in %s\n", file.part);
 }
 
 /* It is not the cluster's, or nobody knows whether it is. What to type? */

@@ -2,11 +2,14 @@
 """clusterctl plan and export: on a file, and on a live cluster, of which it asks nothing but the export."""
 
 import json
+import os
 import signal
+import stat
+import subprocess
 
 import pytest
 
-from harness import check_golden, error, ok
+from harness import CLUSTERCTL, check_golden, environment, error, ok
 
 
 def node(number, **more):
@@ -168,6 +171,58 @@ def test_an_export_that_cannot_be_written(cluster, tmp_path):
     assert done.stderr.startswith("clusterctl: export: cannot write ") and "No such file" in done.stderr
     done = cluster.run("export", "/dev/full")
     assert done.returncode == 1 and "cannot write /dev/full: No space left on device" in done.stderr
+
+
+def exported(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_an_export_follows_nobody_elses_link(cluster, tmp_path):
+    cluster.serve(ok("export", cluster=CLUSTER))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    out = shared / "export.json"
+    for name in ("export.json.new", ".export.json.new"):
+        (shared / name).symlink_to(victim)
+    assert cluster.run("export", str(out)).returncode == 0
+    assert json.loads(out.read_text()) == CLUSTER and stat.S_IMODE(out.stat().st_mode) == 0o600
+    out.unlink()
+    out.symlink_to(victim)
+    done = cluster.run("export", str(out))
+    assert done.returncode == 1 and f"cannot write {out}: it is a symbolic link" in done.stderr
+    assert victim.read_text() == "as it was" and out.is_symlink()
+    assert exported(shared) == [".export.json.new", "export.json", "export.json.new"]
+
+
+def test_an_export_replaces_a_file_as_a_whole(cluster, tmp_path):
+    cluster.serve(ok("export", cluster=CLUSTER))
+    directory = tmp_path / "out"
+    directory.mkdir()
+    other = directory / "other"
+    other.write_text("old")
+    out = directory / "a"
+    out.hardlink_to(other)
+    assert subprocess.run([CLUSTERCTL, "export", "a"], cwd=directory, env=environment(cluster.service), check=False).returncode == 0
+    assert json.loads(out.read_text()) == CLUSTER and other.read_text() == "old"
+    assert exported(directory) == ["a", "other"]
+    done = cluster.run("export", str(directory))
+    assert done.returncode == 1 and "cannot write" in done.stderr
+
+
+def test_an_export_into_a_pipe(cluster, tmp_path):
+    cluster.serve(ok("export", cluster=CLUSTER))
+    assert json.loads(cluster.run("export", "/proc/self/fd/1").stdout) == CLUSTER
+    with open(tmp_path / "out", "w", encoding="utf-8") as file:
+        subprocess.run([CLUSTERCTL, "export", "/proc/self/fd/1"], stdout=file, env=environment(cluster.service), check=True)
+    assert json.loads((tmp_path / "out").read_text()) == CLUSTER
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = cluster.start("export", str(fifo))
+    assert json.loads(fifo.read_text()) == CLUSTER
+    assert writer.wait(20) == 0
+    writer.communicate()
 
 
 # ---- a long search
