@@ -9,6 +9,7 @@
 #include "core/model/machine.h"
 #include "core/model/needed_protocol.h"
 #include "core/model/network.h"
+#include "core/model/volume_path.h"
 #include "core/planner/planner.h"
 #include "core/policy/outlook.h"
 #include "core/request.h"
@@ -248,6 +249,28 @@ static int request_device_add(struct core *c, const struct core_request *request
     return message ? refuse(c, request, message, hint) : propose(c, request, request->value);
 }
 
+/* The path is proposed in the form in which it is kept: an older version applies the same. */
+static int request_volume_add(struct core *c, const struct core_request *request) {
+    struct cmd_volume_add add = *(const struct cmd_volume_add *)request->value;
+    char path[WIRE_MAX_PATH + 1];
+    const char *wrong = volume_path_refusal(add.path, path);
+    if (wrong) {
+        return refuse(c, request, outbox_text(&c->out, "'%s' %s", add.path, wrong),
+                      "give the path at which the volume is mounted on all nodes");
+    }
+    const struct model_volume *other = volume_at_path(&c->model, path);
+    if (other) {
+        return refuse(c, request,
+                      outbox_text(&c->out,
+                                  "volume '%s' is at %s already, which is the same "
+                                  "directory as %s",
+                                  other->name, other->path, add.path),
+                      "give another directory");
+    }
+    add.path = path;
+    return propose(c, request, &add);
+}
+
 /* Refuses if the node has devices, but none that may be used. */
 static int request_fence(struct core *c, const struct core_request *request) {
     const struct cmd_node_fence *fence = request->value;
@@ -285,6 +308,7 @@ int core_request(struct core *c, const struct core_request *request) {
     case COMMAND_VM_MOVE: return request_move(c, request);
     case COMMAND_NODE_DRAIN: return request_drain(c, request);
     case COMMAND_VM_ADD: return request_add(c, request);
+    case COMMAND_VOLUME_ADD: return request_volume_add(c, request);
     case COMMAND_DEVICE_ADD: return request_device_add(c, request);
     case COMMAND_NODE_FENCE: return request_fence(c, request);
     case COMMAND_NODE_CONFIRM_OFF: return request_confirm_off(c, request);

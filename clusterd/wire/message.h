@@ -29,7 +29,7 @@
  * 2: rules of placement, VM_SET, NODE_SET. 3: further resources. 4: a node's report of its libvirt
  * and QEMU, several fence devices for a node. 5: a STATE says the lowest version and the version
  * that the log needs, heartbeats carry the model's digest and whether a node's moves are encrypted,
- * the setting state_check.
+ * the setting state_check, volumes have their paths in one form.
  *
  * A new command, or a new part of one, needs a new version: a clusterd that does not know it would
  * apply it differently and get a different model. No cluster was ever updated node by node below

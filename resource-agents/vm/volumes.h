@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/path.h"
+
 enum { VOLUMES_MAX = 256 };
 
 struct volume {
@@ -27,12 +29,6 @@ void volumes_finish(struct volumes *volumes);
 
 /* The volume of a path (the innermost, if one lies inside another), or NULL. */
 const struct volume *volumes_find(const struct volumes *volumes, const char *path);
-
-/*
- * Brings a path into the form that is compared: "/a//b/./c/" becomes "/a/b/c". -EINVAL if it is not
- * absolute, or has "..", which could leave the volume again; -ENAMETOOLONG.
- */
-int path_normalize(const char *path, char *ret_path, size_t size);
 
 /* The directory of an absolute path; -ENAMETOOLONG. */
 int path_parent(const char *path, char ret_parent[PATH_MAX]);

@@ -3,29 +3,60 @@
  * Volumes, fence devices, settings.
  */
 #include "core/apply/inside.h"
+#include "core/model/needed_protocol.h"
 #include "core/model/settings.h"
+#include "core/model/volume_path.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+/*
+ * Before PROTOCOL_VOLUME_PATHS a path was taken as it came, and what has been applied so must be
+ * applied so again. Where the two rules agree, a log needs no newer version.
+ */
+static bool good_path(struct apply *a, const char *path, char ret_path[WIRE_MAX_PATH + 1]) {
+    bool good_before = path[0] == '/' && path[1] != '\0' && !strstr(path, "/../");
+    const char *wrong = good_before ? volume_path_refusal(path, ret_path) : "";
+    bool differs = good_before && (wrong || strcmp(path, ret_path) != 0);
+    if (differs && !apply_by_version(a, PROTOCOL_VOLUME_PATHS)) {
+        wrong = NULL;
+        (void)snprintf(ret_path, WIRE_MAX_PATH + 1, "%s", path);
+    }
+    if (wrong) {
+        apply_refuse(a, REPLY_REFUSED,
+                     outbox_text(a->out, "'%s' is not an absolute path of a directory", path),
+                     "give the path at which the volume is mounted on all nodes");
+    }
+    return !wrong;
+}
+
+static const struct model_volume *volume_with_path(struct apply *a, const char *path) {
+    MODEL_EACH(model_volume, volume, &a->m->volumes) {
+        if (strcmp(volume->path, path) == 0) {
+            return volume;
+        }
+    }
+    const struct model_volume *same = volume_at_path(a->m, path);
+    return same && apply_by_version(a, PROTOCOL_VOLUME_PATHS) ? same : NULL;
+}
 
 void apply_volume_add(struct apply *a, const void *command) {
     const struct cmd_volume_add *add = command;
     if (!apply_good_name(a, "volume", add->name)) {
         return;
     }
-    MODEL_EACH(model_volume, other, &a->m->volumes) {
-        if (strcmp(other->name, add->name) == 0 || strcmp(other->path, add->path) == 0) {
-            apply_refuse(a, REPLY_REFUSED,
-                         outbox_text(a->out, "volume '%s' at %s exists already", other->name,
-                                     other->path),
-                         "choose another name and path");
-            return;
-        }
+    char path[WIRE_MAX_PATH + 1];
+    if (!good_path(a, add->path, path)) {
+        return;
     }
-    if (add->path[0] != '/' || add->path[1] == '\0' || strstr(add->path, "/../")) {
+    const struct model_volume *other = model_volume_by_name(a->m, add->name);
+    other = other ? other : volume_with_path(a, path);
+    if (other) {
         apply_refuse(a, REPLY_REFUSED,
-                     outbox_text(a->out, "'%s' is not an absolute path of a directory", add->path),
-                     "give the path at which the volume is mounted on all nodes");
+                     outbox_text(a->out, "volume '%s' at %s exists already", other->name,
+                                 other->path),
+                     "choose another name and path");
         return;
     }
     if (a->m->volumes.n >= MODEL_MAX_VOLUMES) {
@@ -39,9 +70,9 @@ void apply_volume_add(struct apply *a, const void *command) {
     }
     volume->id = ++a->m->last_volume;
     set_text(a, &volume->name, add->name);
-    set_text(a, &volume->path, add->path);
+    set_text(a, &volume->path, path);
     apply_event(a, SEVERITY_INFO, "volume-added", add->name, "volume %s at %s was added", add->name,
-                add->path);
+                path);
 }
 
 static const struct model_volume *find_volume(struct apply *a, const char *name) {

@@ -39,6 +39,9 @@ void apply_refuse(struct apply *a, enum core_reply_code code, const char *messag
                   const char *hint);
 void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Whether the view's members all know what `since` brought. If so, it is about to be used, and the
+ * log needs that version from now on: ask only where it makes a difference. */
+bool apply_by_version(struct apply *a, uint32_t since);
 /* false: refused already. */
 bool apply_good_name(struct apply *a, const char *what, const char *name);
 bool apply_good_volumes(struct apply *a, const struct wire_strs *names);

@@ -5,7 +5,6 @@
  */
 #include "base/mutant.h"
 #include "core/apply/inside.h"
-#include "core/model/needed_protocol.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,12 +34,7 @@ static void tell_of_loss(struct apply *a, const char *vm, const char *path, cons
 }
 
 bool leftovers_are_known(struct apply *a) {
-    uint32_t since = command_since(COMMAND_LEFTOVER_ORDER);
-    if (version_of_view(a->m) < since) {
-        return false;
-    }
-    a->m->needs = a->m->needs > since ? a->m->needs : since; /* and will be, from now on */
-    return true;
+    return apply_by_version(a, command_since(COMMAND_LEFTOVER_ORDER));
 }
 
 void vm_drop_state_file(struct apply *a, struct model_vm *vm) {

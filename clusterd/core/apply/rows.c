@@ -3,6 +3,7 @@
  * What every apply function does to a row and to the answer; see inside.h.
  */
 #include "core/apply/inside.h"
+#include "core/model/needed_protocol.h"
 #include "wire/names.h"
 
 #include "base/owned.h"
@@ -46,6 +47,14 @@ void apply_refuse(struct apply *a, enum core_reply_code code, const char *messag
     a->code = code;
     a->message = message;
     a->hint = hint;
+}
+
+bool apply_by_version(struct apply *a, uint32_t since) {
+    if (version_of_view(a->m) < since) {
+        return false;
+    }
+    a->m->needs = a->m->needs > since ? a->m->needs : since; /* and will, from now on */
+    return true;
 }
 
 bool apply_good_name(struct apply *a, const char *what, const char *name) {

@@ -21,6 +21,9 @@
 
 struct model;
 
+/* A volume has its path in one form (volume_path.h). */
+#define PROTOCOL_VOLUME_PATHS 5u
+
 /* The version that a command came with, or the newest of what it uses: a setting, or a set field
  * that is newer than the command, makes the command as new as itself. */
 uint32_t version_of_command(uint32_t type, const void *command);

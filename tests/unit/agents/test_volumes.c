@@ -12,28 +12,6 @@
 
 #include "resource-agents/vm/volumes.h"
 
-static void assert_normal(const char *path, const char *expected) {
-    char result[64];
-    assert_int_equal(path_normalize(path, result, sizeof(result)), 0);
-    assert_string_equal(result, expected);
-}
-
-static void test_normal_paths(void **state) {
-    char result[8];
-    (void)state;
-
-    assert_normal("/", "/");
-    assert_normal("//", "/");
-    assert_normal("/a//b/./c/", "/a/b/c");
-    assert_normal("/.a/..b", "/.a/..b");
-    assert_int_equal(path_normalize("", result, sizeof(result)), -EINVAL);
-    assert_int_equal(path_normalize("a", result, sizeof(result)), -EINVAL);
-    assert_int_equal(path_normalize("/a/..", result, sizeof(result)), -EINVAL);
-    assert_int_equal(path_normalize("/a/../b", result, sizeof(result)), -EINVAL);
-    assert_int_equal(path_normalize("/1234567", result, sizeof(result)), -ENAMETOOLONG);
-    assert_int_equal(path_normalize("/123456", result, sizeof(result)), 0);
-}
-
 static void test_path_in_directory(void **state) {
     (void)state;
     assert_true(path_is_in("/a/b", "/a"));
@@ -79,7 +57,6 @@ static void test_what_is_no_list(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_normal_paths),
         cmocka_unit_test(test_path_in_directory),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_what_is_no_list),

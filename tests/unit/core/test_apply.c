@@ -56,6 +56,62 @@ static void volumes(void **state) {
     bench_end(&b);
 }
 
+/* Older members take a path as it comes; when all are new, one directory is one volume. */
+static void volume_paths(void **state) {
+    static const struct {
+        const char *path;
+        bool good; /* for new members */
+    } cases[] = {
+        {"/srv/csv1/", false}, {"//srv/csv1", false},  {"/srv/csv1/.", false},
+        {"/a/..", false},      {"/..", false},         {"//", false},
+        {"/a:b", false},       {"/a=b", false},        {"/a,b", false},
+        {"/a\033b", false},    {"/a\302\205", false},  {"/a\342\200\216", false},
+        {"/a\377", false},     {"/srv/../etc", false}, {"srv", false},
+        {"/b//c/./", true},    {"/\303\244 b", true},
+    };
+    (void)state;
+    for (uint32_t protocol = 4; protocol <= 5; protocol++) {
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+            struct bench b;
+            bool before = cases[i].path[0] == '/' && !strstr(cases[i].path, "/../");
+            bool good = protocol < 5 ? before : cases[i].good;
+            bench_begin(&b);
+            b.m.protocol = protocol;
+            assert_int_equal(GIVE(&b, VOLUME_ADD, .name = "x", .path = cases[i].path),
+                             good ? REPLY_OK : REPLY_REFUSED);
+            assert_true(good || (b.last.message[0] && b.last.hint[0]));
+            assert_true(b.m.needs <= protocol);
+            bench_end(&b);
+        }
+    }
+}
+
+static void volume_paths_are_kept_in_one_form(void **state) {
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    b.m.protocol = 5;
+    assert_int_equal(GIVE(&b, VOLUME_ADD, .name = "plain", .path = "/plain"), REPLY_OK);
+    assert_int_equal(b.m.needs, 0); /* an older clusterd does the same */
+    assert_int_equal(GIVE(&b, VOLUME_ADD, .name = "x", .path = "/b//c/./"), REPLY_OK);
+    assert_string_equal(model_volume_by_name(&b.m, "x")->path, "/b/c");
+    assert_int_equal(b.m.needs, 5);
+    bench_end(&b);
+
+    /* What an older version has left is the same directory all the same. */
+    bench_begin(&b);
+    b.m.protocol = 4;
+    assert_int_equal(GIVE(&b, VOLUME_ADD, .name = "old", .path = "/b//c/"), REPLY_OK);
+    assert_string_equal(model_volume_by_name(&b.m, "old")->path, "/b//c/");
+    b.m.protocol = 5;
+    assert_int_equal(GIVE(&b, VOLUME_ADD, .name = "x", .path = "/b/c"), REPLY_REFUSED);
+    assert_non_null(strstr(b.last.message, "'old' at /b//c/ exists already"));
+    assert_int_equal(b.m.needs, 5);
+    b.m.protocol = 4;
+    assert_int_equal(GIVE(&b, VOLUME_ADD, .name = "x", .path = "/b/c"), REPLY_OK);
+    bench_end(&b);
+}
+
 static void volume_health(void **state) {
     (void)state;
     struct bench b;
@@ -386,6 +442,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         cmocka_unit_test(volumes),
+        cmocka_unit_test(volume_paths),
+        cmocka_unit_test(volume_paths_are_kept_in_one_form),
         cmocka_unit_test(volume_health),
         cmocka_unit_test(devices_and_settings),
         cmocka_unit_test(vm_definitions),
