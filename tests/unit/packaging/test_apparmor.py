@@ -44,7 +44,8 @@ def paths_in_sources():
         for name in names:
             if name.endswith((".c", ".h")):
                 with open(os.path.join(directory, name), encoding="utf-8") as file:
-                    for path in re.findall(r'"(/[a-z][^" ]+)"', file.read()):
+                    code = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+                    for path in re.findall(r'"(/[a-z][^" ]+)"', code):
                         if not ELSEWHERE.match(path):
                             yield re.sub(r"%[a-z]|(?<=/proc/)self", "7", path)
 
