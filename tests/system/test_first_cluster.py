@@ -48,7 +48,7 @@ class Typist:
         if line.startswith("scp "):
             self.copy(machine, line)
         elif not line.startswith(LOOK_AT_QUORUM):
-            print(machine.sh(f"cd {directory} && {self.here(line)}", timeout=300).stdout, end="", flush=True)
+            print(machine.sh(f"cd {directory} && {self.here(line)}", timeout=600).stdout, end="", flush=True)
 
     def copy(self, machine, line):
         *files, target = [word.replace("~", "/root") for word in line.split()[1:] if not word.startswith("-")]
