@@ -12,8 +12,6 @@
 
 #include <string.h>
 
-#define SHORT_BYTES 4u
-
 static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -82,19 +80,6 @@ bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *re
 
 static bool in_word(char c) {
     return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-void secret_mask(char *text, const char *secret) {
-    size_t n = strlen(secret);
-    for (char *at = n ? strstr(text, secret) : NULL; at; at = strstr(at, secret)) {
-        bool within = (at > text && in_word(at[-1])) || in_word(at[n]);
-        if (n >= SHORT_BYTES || !within) {
-            memset(at, '*', n);
-            at += n;
-        } else {
-            at++;
-        }
-    }
 }
 
 static bool in_key(char c) {

@@ -20,11 +20,13 @@
 bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *ret_size);
 
 /*
- * Replaces each `secret` in `text` by asterisks. A secret of less than four bytes is only replaced
- * where it is a word of its own: inside words, it would spoil half of each text, and the rest would
- * give it away.
+ * Replaces each `secret` in `text` by asterisks, also where somebody has encoded it: quoted for a
+ * shell, JSON or C, as %XX, &amp;, base64 or hexadecimal, or in one of these within another; what
+ * was base64 goes as a whole word. A secret of less than four bytes is only replaced where it is a
+ * word of its own: inside words, it would spoil half of each text, and the rest would give it away.
+ * -ENOMEM: some may be left, and the text must not be shown.
  */
-void secret_mask(char *text, const char *secret);
+int secret_mask(char *text, const char *secret);
 
 /*
  * For lines with unknown secrets (configuration, logs). On each line, everything after a word that

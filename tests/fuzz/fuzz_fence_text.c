@@ -13,6 +13,7 @@
 #include "fuzz/bytes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,25 @@ static void check_masked(const struct core_fence_order *order, const char *text)
     }
 }
 
+/* A value that is secret as a whole, in hexadecimal, after what the agent printed. */
+static void check_hex(const struct core_fence_order *order, const char *output) {
+    const char *value = order->params[0].value;
+    size_t n = strlen(value), head = strlen(output);
+    if (n < MASK_BYTES || strstr(value, "{node}") || strncmp(order->params[0].key, "key", 3) != 0) {
+        return;
+    }
+    char *text = malloc(head + 2 * n + 2);
+    CHECK(text != NULL);
+    memcpy(text, output, head);
+    text[head] = '\n';
+    for (size_t i = 0; i < n; i++) {
+        (void)sprintf(text + head + 1 + 2 * i, "%02x", (unsigned)(uint8_t)value[i]);
+    }
+    fence_mask(order, text);
+    CHECK(strspn(text + head + 1, "*") == 2 * n);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct bytes b = {.data = data, .left = size};
     struct core_param params[PARAMS];
@@ -88,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     (void)fence_metadata_offers(output, "off");
     (void)fence_metadata_offers(output, order.agent);
+    check_hex(&order, output);
     fence_mask(&order, output);
     CHECK(strlen(output) == length);
     check_masked(&order, output);

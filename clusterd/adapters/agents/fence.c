@@ -29,7 +29,9 @@
  * off all the same.
  *
  * The message for people comes from stderr. Every secret value in it is masked before anything else
- * sees it.
+ * sees it. An agent may have ways to write a secret that are not looked for (a checksum, half of it
+ * on each of two lines). Hence of an agent that knows secrets only the last line of each process is
+ * masked and shown, which is where the reason stands.
  */
 #include "adapters/agents/fence.h"
 
@@ -60,7 +62,9 @@ enum stage {
 
 #define DEFAULT_TIMEOUT_MS 60000u
 #define PAUSE_MS 250u
-#define MESSAGE_BYTES (WIRE_MAX_TEXT + 1)
+#define MESSAGE_BYTES ((int)WIRE_MAX_TEXT + 1)
+/* Longer than a message: half a secret at its end is cut off after masking. */
+#define HEARD_BYTES ((size_t)8 * 1024)
 #define METADATA_MAX_BYTES ((size_t)1 << 20)
 
 struct fence {
@@ -82,7 +86,9 @@ struct fence_run {
     bool knows_status;          /* the agent's metadata has it, or is unreadable */
     enum fence_said said_power; /* by this process */
     struct buffer metadata;
-    char said[MESSAGE_BYTES];     /* last line of stderr of this process, masked */
+    bool has_secrets;             /* the device; then `heard` may hold some */
+    char heard[HEARD_BYTES];      /* last line of stderr of this process, as it came */
+    char said[MESSAGE_BYTES];     /* the same, masked, once the process has ended */
     char off_said[MESSAGE_BYTES]; /* of the failed `off`, or of a test's `status` */
     int off_code;
 };
@@ -103,6 +109,7 @@ static void run_free(struct fence_run *run) {
                        strlen(run->order.params[i].value));
     }
     arena_finish(&run->arena);
+    explicit_bzero(run->heard, sizeof(run->heard));
     free(run);
 }
 
@@ -140,6 +147,7 @@ static int stage_start(struct fence_run *run, enum stage stage) {
     char path[4096];
     buffer_init(&input);
     run->stage = stage;
+    run->heard[0] = '\0';
     run->said[0] = '\0';
     run->said_power = SAID_NOTHING;
     (void)snprintf(path, sizeof(path), "%s/%s", run->fence->agent_dir, run->order.agent);
@@ -275,11 +283,24 @@ static void after_status(struct fence_run *run, int code) {
     (void)stage_start(run, STAGE_METADATA);
 }
 
+/* Makes what was heard fit to be shown. */
+static void take_words(struct fence_run *run) {
+    if (run->has_secrets) {
+        fence_mask(&run->order, run->heard);
+    }
+    (void)snprintf(run->said, sizeof(run->said), "%.*s", MESSAGE_BYTES - 1, run->heard);
+    explicit_bzero(run->heard, sizeof(run->heard));
+    if (run->has_secrets && run->said[0]) {
+        log_info("fence %s: %s: %s", run->order.node, run->order.agent, run->said);
+    }
+}
+
 static void on_ended(void *context, const struct process_end *end) {
     struct fence_run *run = context;
     int code = end->exit_code;
     process_destroy(run->process);
     run->process = NULL;
+    take_words(run);
     if (end->timed_out) {
         finish(run, false, "killed at its deadline", run->said);
         return;
@@ -314,21 +335,16 @@ static void on_line(void *context, enum process_stream stream, const char *text,
         }
     }
     /* Some agents print their reason on stdout; a reason on stderr takes precedence. */
-    bool wanted = stream == PROCESS_STDERR || (run->stage != STAGE_METADATA && !run->said[0]);
+    bool wanted = stream == PROCESS_STDERR || (run->stage != STAGE_METADATA && !run->heard[0]);
     /* ClusterLabs' library prints this after the actual error. */
     bool hint = strstr(text, "Please use '-h' for usage") != NULL;
     if (size == 0 || !wanted || hint) {
         return;
     }
-    /* Mask before cutting: otherwise half a secret could remain at the edge. */
-    char *line = strdup(text);
-    if (!line) {
-        return;
+    (void)snprintf(run->heard, sizeof(run->heard), "%s", text);
+    if (!run->has_secrets) {
+        log_info("fence %s: %s: %.*s", run->order.node, run->order.agent, MESSAGE_BYTES - 1, text);
     }
-    fence_mask(&run->order, line);
-    (void)snprintf(run->said, sizeof(run->said), "%s", line);
-    free(line);
-    log_info("fence %s: %s: %s", run->order.node, run->order.agent, run->said);
 }
 
 static const struct process_handlers handlers = {.line = on_line, .ended = on_ended};
@@ -353,6 +369,7 @@ static int copy_order(struct fence_run *run, const struct core_fence_order *orde
         }
         run->order.n_params++;
     }
+    run->has_secrets = fence_has_secrets(&run->order);
     return 0;
 }
 

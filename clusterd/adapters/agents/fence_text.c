@@ -110,6 +110,15 @@ static int longer_first(const void *a, const void *b) {
     return (n < m) - (n > m);
 }
 
+bool fence_has_secrets(const struct core_fence_order *order) {
+    for (uint32_t i = 0; i < order->n_params; i++) {
+        if (secret_param(order->params[i].key, order->params[i].value, NULL, NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void fence_mask(const struct core_fence_order *order, char *text) {
     struct arena arena;
     bool failed = false;
@@ -122,16 +131,16 @@ void fence_mask(const struct core_fence_order *order, char *text) {
             secrets[n++] = secret;
         }
     }
-    if (!secrets || failed) {
-        text[0] = '\0'; /* rather no words than a secret among them */
-    }
     /* Longest first: a secret may begin with a shorter one, and its end would remain. */
     if (n > 1) {
         qsort(secrets, n, sizeof(*secrets), longer_first);
     }
     for (size_t i = 0; i < n; i++) {
-        secret_mask(text, secrets[i]);
+        failed = secret_mask(text, secrets[i]) < 0 || failed;
         explicit_bzero(secrets[i], strlen(secrets[i]));
+    }
+    if (!secrets || failed) {
+        text[0] = '\0'; /* rather no words than a secret among them */
     }
     arena_finish(&arena);
 }

@@ -21,7 +21,10 @@ bool fence_agent_name_valid(const char *name);
 int fence_input(const struct core_fence_order *order, const char *action, struct buffer *out,
                 const char **ret_why);
 
-/* Masks every secret value in the text. */
+/* Whether the device has secret parameters. */
+bool fence_has_secrets(const struct core_fence_order *order);
+/* Masks every secret value in the text, encoded or not: see secret_mask(). A text that cannot be
+ * masked becomes empty. */
 void fence_mask(const struct core_fence_order *order, char *text);
 
 /*

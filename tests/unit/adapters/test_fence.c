@@ -12,8 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct harness h;
 static struct fence *fence;
@@ -108,6 +110,51 @@ static void test_fails_without_telling_secrets(void **state) {
               "off) echo \"login with $p to $ip refused\" >&2; exit 1;; status) exit 1;;", 10000);
     assert_false(f->ok);
     assert_non_null(strstr(f->message, "login with ****** to bmc-n2 refused"));
+}
+
+/* stderr, which is the log, goes to h.dir/log. */
+static void log_to_file(int *ret_stderr) {
+    char path[300];
+    (void)snprintf(path, sizeof(path), "%s/log", h.dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    *ret_stderr = dup(STDERR_FILENO);
+    assert_true(*ret_stderr >= 0 && dup2(fd, STDERR_FILENO) == STDERR_FILENO);
+    (void)close(fd);
+}
+
+static void log_to_stderr(int before) {
+    assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+    (void)close(before);
+}
+
+/* An agent in verbose mode prints what it sends, in all the forms that there are; also some that
+ * nobody recognises: the secret on two lines. */
+static void test_last_line_of_an_agent_with_secrets(void **state) {
+    int before = -1;
+    (void)state;
+    log_to_file(&before);
+    const struct core_fence *f =
+        order(FENCE_OFF,
+              "off) echo \"POST password=$p\" >&2; echo 'key: geh' >&2; echo 'eim' >&2; "
+              "echo 'Z2VoZWlt 67656865696d %67eheim ge\\heim dXNlcjpnZWhlaW0= refused' >&2; "
+              "exit 1;; status) exit 1;;",
+              10000);
+    log_to_stderr(before);
+    assert_false(f->ok);
+    assert_non_null(strstr(f->message, "******** ************ ******** ******* ************"));
+    assert_non_null(strstr(f->message, "refused"));
+    const char *log = harness_read(&h, "log");
+    print_message("%s", log);
+    static const char *const forms[] = {"geh", "eim", "Z2Vo", "6765", "cjpnZ"};
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        assert_null(strstr(log, forms[i]));
+        assert_null(strstr(f->message, forms[i]));
+    }
+    const char *line = strstr(log, "refused");
+    assert_non_null(line);                       /* when the process had ended, */
+    assert_non_null(strstr(line + 1, "failed")); /* and in the result */
+    assert_null(strstr(log, "POST"));
 }
 
 /* The reason is what was said before the hint that ClusterLabs' library ends with. */
@@ -254,6 +301,7 @@ int main(void) {
         T(test_already_off),
         T(test_no_status),
         T(test_fails_without_telling_secrets),
+        T(test_last_line_of_an_agent_with_secrets),
         T(test_reason_is_no_hint),
         T(test_deadline),
         T(test_status_that_fails_is_no_proof),

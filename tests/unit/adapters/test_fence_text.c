@@ -78,7 +78,7 @@ static void test_nothing_is_smuggled_in(void **state) {
 /* What is left of `said` when these parameters' secrets are blotted out. */
 static const char *masked(const struct core_param *params, uint32_t n, const char *said) {
     const struct core_fence_order order = {.node = "n2", .params = params, .n_params = n};
-    static char text[256];
+    static char text[512];
     (void)snprintf(text, sizeof(text), "%s", said);
     fence_mask(&order, text);
     return text;
@@ -119,6 +119,71 @@ static void test_mask_of_what_was_sent(void **state) {
     assert_string_equal(masked(params + 2, 1, "cannot reach http://me:geheim@n2/x"),
                         "cannot reach http://me:******@n2/x");
     assert_string_equal(masked(params, 3, "n2 says no to geheim"), "n2 says no to ******");
+}
+
+/* Programs quote what they print. A secret with all that needs quoting. */
+static void test_mask_of_encoded_secrets(void **state) {
+    static const struct core_param params[] = {{"password", "it's $5 & \"<a\\b>\""}};
+    static const char *const said[] = {
+        "it's $5 & \"<a\\b>\"",
+        "'it'\"'\"'s $5 & \"<a\\b>\"'", /* Python's shlex.quote() */
+        "'it'\\''s $5 & \"<a\\b>\"'",
+        "it\\'s\\ \\$5\\ \\&\\ \\\"\\<a\\\\b\\>\\\"", /* printf %q */
+        "\"it's \\$5 & \\\"<a\\\\b>\\\"\"",           /* a shell's, and JSON */
+        "'it\\'s $5 & \"<a\\\\b>\"'",                 /* Python's repr() */
+        "it\\u0027s $5 \\u0026 \\u0022\\u003ca\\\\b\\u003e\\u0022",
+        "\\x69\\164\\x27s $5 & \\x22<a\\\\b>\"",
+        "it%27s%20%245%20%26%20%22%3Ca%5Cb%3E%22",
+        "it%27s+%245+%26+%22%3ca%5cb%3e%22",
+        "it&apos;s $5 &amp; &quot;&lt;a\\b&gt;&quot;",
+        "it&#39;s&#x20;$5 &#38; &#34;&lt;a\\b>&#x22;",
+        "aXQncyAkNSAmICI8YVxiPiI=",         /* base64 */
+        "dTppdCdzICQ1ICYgIjxhXGI-Ig==",     /* of u:PASSWORD, for addresses */
+        "YWRtOml0J3MgJDUgJiAiPGFcYj4i",     /* of adm:PASSWORD */
+        "dXNlcjppdCdzICQ1ICYgIjxhXGI+Igo=", /* of user:PASSWORD and a newline */
+        "697427732024352026 20223c615c623e22",
+        "69:74:27:73:20:24:35:20:26:20:22:3C:61:5C:62:3E:22",
+        "0x69, 0x74, 0x27, 0x73, 0x20, 0x24, 0x35, 0x20, 0x26, 0x20, 0x22, 0x3c, 0x61, 0x5c, 0x62, "
+        "0x3e, 0x22",
+        "it%2527s%2520%25245%2520%2526%2520%2522%253Ca%255Cb%253E%2522", /* twice */
+        "aXQlMjdzJTIwJTI0NSUyMCUyNiUyMCUyMiUzQ2ElNUNiJTNFJTIy",          /* base64 of %XX */
+        "aXQncyAkNSAmICI8YVxiPiI%3D",
+    };
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        (void)snprintf(text, sizeof(text), "cannot log in: %s refused", said[i]);
+        const char *left = masked(params, 1, text);
+        size_t n = strlen("cannot log in: ");
+        n += strspn(left + n, "*='\"%3D, 0x"); /* what was around it, or between */
+        if (strcmp(left + n, "refused") != 0) {
+            fail_msg("%s became %s", text, left);
+        }
+    }
+}
+
+/* No encoding of a short secret is a reason to spoil words. */
+static void test_mask_of_encoded_short_secrets(void **state) {
+    const struct core_param params[] = {{"password", "abc"}};
+    (void)state;
+    assert_string_equal(masked(params, 1, "Basic dTphYmM= (a\\bc, %61bc, abcd) for abcd"),
+                        "Basic *******= (****, *****, abcd) for abcd");
+    assert_string_equal(masked(params, 1,
+                               "connection to 10.0.0.1 timed out after 30 s (errno 110)"),
+                        "connection to 10.0.0.1 timed out after 30 s (errno 110)");
+}
+
+static void test_device_with_secrets(void **state) {
+    const struct core_param params[] = {
+        {"ip", "host1"}, {"url", "http://me:geheim@host1"}, {"password", "geheim"}};
+    struct core_fence_order order = {.node = "n2", .params = params, .n_params = 1};
+    (void)state;
+    assert_false(fence_has_secrets(&order));
+    order.n_params = 2;
+    assert_true(fence_has_secrets(&order));
+    order.params = params + 2;
+    order.n_params = 1;
+    assert_true(fence_has_secrets(&order));
 }
 
 /* All that Debian's fence-agents 4.12 take and that may hold a secret; and what must stay legible,
@@ -236,6 +301,9 @@ int main(void) {
         cmocka_unit_test(test_mask_of_short_secrets),
         cmocka_unit_test(test_mask_of_secrets_within_secrets),
         cmocka_unit_test(test_mask_of_what_was_sent),
+        cmocka_unit_test(test_mask_of_encoded_secrets),
+        cmocka_unit_test(test_mask_of_encoded_short_secrets),
+        cmocka_unit_test(test_device_with_secrets),
         cmocka_unit_test(test_secret_params),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_status_lines),
