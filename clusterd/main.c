@@ -37,6 +37,7 @@ struct daemon {
     struct driver_adapters adapters;
     char cluster_name[WIRE_MAX_NAME + 1];
     char watchdog_misfit[COROSYNC_MAX_MESSAGE]; /* "": the watchdog fits corosync's times */
+    bool ring_in_clear;                         /* corosync does not encrypt */
     char list_changed[COROSYNC_MAX_MESSAGE];    /* corosync's list; "": unchanged since the start */
     int pid_fd;
     int exit_code; /* the failure's own exit code; 0: none */
@@ -69,6 +70,18 @@ static bool is_new(const struct core_stored_state *state) {
     return state->promised == 0 && state->snapshot_index == 0 && state->n_entries == 0;
 }
 
+static void check_privacy(struct daemon *d, const struct corosync_config *corosync) {
+    bool in_clear = !fit_is_private(corosync);
+    if (in_clear && !d->ring_in_clear) {
+        log_warning("corosync does not encrypt what the nodes tell each other, passwords of fence "
+                    "devices among it: set crypto_cipher: aes256 and crypto_hash: sha256 in "
+                    "corosync.conf; see clusterd(8)");
+    } else if (!in_clear && d->ring_in_clear) {
+        log_info("corosync encrypts now what the nodes tell each other");
+    }
+    d->ring_in_clear = in_clear;
+}
+
 /* Corosync has reported its configuration. */
 static int on_ready(void *context, const struct corosync_config *corosync) {
     struct daemon *d = context;
@@ -89,6 +102,7 @@ static int on_ready(void *context, const struct corosync_config *corosync) {
         driver_exit(d->driver, error, message);
         return error;
     }
+    check_privacy(d, corosync);
     const struct core_boot boot = {
         .node = corosync->node,
         .incarnation = random_incarnation(),
@@ -131,6 +145,7 @@ static void on_changed(void *context, const struct corosync_config *before,
     struct daemon *d = context;
     char text[COROSYNC_MAX_MESSAGE] = "";
     check_watchdog(d, now);
+    check_privacy(d, now);
     if (!fit_same_nodes(before, now)) {
         fit_nodes_text(now, text, sizeof(text));
     }
@@ -183,6 +198,10 @@ static const char *list_changed_of(void *context) {
     return ((const struct daemon *)context)->list_changed;
 }
 
+static bool ring_in_clear_of(void *context) {
+    return ((const struct daemon *)context)->ring_in_clear;
+}
+
 /* ---- start ---- */
 
 static int write_pid_file(struct daemon *d) {
@@ -232,6 +251,7 @@ static int open_ipc(struct daemon *d) {
                                       .waiting = waiting_of,
                                       .misfit = misfit_of,
                                       .list_changed = list_changed_of,
+                                      .ring_in_clear = ring_in_clear_of,
                                       .context = d};
     int error = ipc_server_create(d->loop, CLUSTERD_IPC_SERVICE, &groups, &source,
                                   driver_sink(d->driver), &d->adapters.ipc);

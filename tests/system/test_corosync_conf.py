@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import time
 
 from support.cluster import Cluster
@@ -127,6 +128,33 @@ def test_list_of_nodes_changes(cluster):
                 assert cluster.problem("nodes do not agree on the list of nodes", "n4", via=node)
         cluster.until(f"the cluster goes by {nodes} nodes", lambda nodes=nodes: not any(
             cluster.problem("list of nodes", via=node) for node in cluster.nodes))
+    assert {name: cluster.qemu(name).pid for name in ("a", "b", "c")} == before
+    assert not cluster.fencings(since=began)
+    cluster.verdict()
+
+
+def set_crypto(cluster, cipher, hash_name):
+    """By hand and while all runs: what the problem says."""
+    for node in cluster.nodes:
+        text = re.sub(r"crypto_cipher: \w+\n    crypto_hash: \w+", f"crypto_cipher: {cipher}\n    crypto_hash: {hash_name}",
+                      read(cluster, node, "etc/corosync/corosync.conf"))
+        write(cluster, node, "etc/corosync/corosync.conf", text)
+    cluster.lab.check("n1", ["corosync-cfgtool", "-R"])
+
+
+def test_ring_that_does_not_encrypt(cluster):
+    """Passwords would cross the network as they are: each node says so, and with which lines it ends; the lines are enough,
+    without a restart, and the VMs run on."""
+    cluster.place(a="n1", b="n2", c="n3")
+    before = {name: cluster.qemu(name).pid for name in ("a", "b", "c")}
+    began = time.monotonic()
+    assert not cluster.problem("does not encrypt")
+    set_crypto(cluster, "none", "none")
+    for node in cluster.nodes:
+        cluster.until(f"{node} says that corosync does not encrypt", lambda node=node: cluster.problem(
+            "corosync does not encrypt", "totem { crypto_cipher: aes256  crypto_hash: sha256 }", via=node))
+    set_crypto(cluster, "aes256", "sha256")
+    cluster.until("nothing is wrong", lambda: not any(cluster.status(node)["problems"] for node in cluster.nodes))
     assert {name: cluster.qemu(name).pid for name in ("a", "b", "c")} == before
     assert not cluster.fencings(since=began)
     cluster.verdict()

@@ -56,6 +56,10 @@ bool fit_is_package_example(const struct corosync_config *c) {
                                strcmp(address, "localhost") == 0);
 }
 
+bool fit_is_private(const struct corosync_config *c) {
+    return c->n_nodes < 2 || !c->in_clear;
+}
+
 bool fit_same_nodes(const struct corosync_config *a, const struct corosync_config *b) {
     bool same = a->n_nodes == b->n_nodes;
     for (uint32_t i = 0; same && i < a->n_nodes; i++) {

@@ -21,6 +21,9 @@ bool fit_watchdog(const struct corosync_config *c, uint64_t watchdog_ms, char *r
 /* The example of corosync's package: one node, at an address that no other node can reach. */
 bool fit_is_package_example(const struct corosync_config *c);
 
+/* False: what the nodes tell each other can be read on the network. One node tells nobody. */
+bool fit_is_private(const struct corosync_config *c);
+
 /* Whether both have the same nodes with the same votes. */
 bool fit_same_nodes(const struct corosync_config *a, const struct corosync_config *b);
 /* "4 nodes: n1 n2 n3 n4" */

@@ -160,6 +160,22 @@ static int read_quorum_flags(struct corosync_config *c, char *message) {
     return 0;
 }
 
+bool corosync_config_encrypts(const char *transport, const char *secauth,
+                              const char *crypto_cipher) {
+    bool knet = transport[0] == '\0' || strcmp(transport, "knet") == 0;
+    bool cipher =
+        crypto_cipher[0] ? strcmp(crypto_cipher, "none") != 0 : strcmp(secauth, "on") == 0;
+    return knet && cipher;
+}
+
+static bool read_encrypts(cmap_handle_t handle) {
+    char transport[16] = "", secauth[16] = "", cipher[16] = "";
+    (void)read_text(handle, "totem.transport", transport, sizeof(transport));
+    (void)read_text(handle, "totem.secauth", secauth, sizeof(secauth));
+    (void)read_text(handle, "totem.crypto_cipher", cipher, sizeof(cipher));
+    return corosync_config_encrypts(transport, secauth, cipher);
+}
+
 int corosync_config_read(struct corosync_config *ret_config, char *ret_message) {
     struct corosync_config *c = ret_config;
     cmap_handle_t handle = 0;
@@ -176,6 +192,7 @@ int corosync_config_read(struct corosync_config *ret_config, char *ret_message) 
      * consensus with the token. */
     (void)cmap_get_uint32(handle, "runtime.config.totem.token", &c->token_ms);
     (void)cmap_get_uint32(handle, "runtime.config.totem.consensus", &c->consensus_ms);
+    c->in_clear = !read_encrypts(handle);
     error = read_nodes(handle, c, ret_message);
     (void)cmap_finalize(handle);
     return error == 0 ? read_quorum_flags(c, ret_message) : error;

@@ -8,6 +8,7 @@
 
 #include "wire/command.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,8 +23,14 @@ struct corosync_config {
     char names[WIRE_MAX_NODES][WIRE_MAX_NAME + 1];
     char addresses[WIRE_MAX_NODES][COROSYNC_MAX_ADDRESS]; /* ring0_addr, as in the file */
     uint32_t token_ms, consensus_ms; /* corosync's effective values; 0: unknown */
+    uint8_t in_clear;                /* totem does not encrypt what it sends */
     uint8_t two_node, wait_for_all, last_man_standing, quorum_device;
 };
+
+/* Whether totem encrypts with these values of corosync.conf, each "" if it is not set: the rules of
+ * corosync.conf(5). */
+bool corosync_config_encrypts(const char *transport, const char *secauth,
+                              const char *crypto_cipher);
 
 /*
  * Reads it over IPC. -ENOTCONN, -EAGAIN: corosync is not there (yet), try again. -EINVAL: clusterd

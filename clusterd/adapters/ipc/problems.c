@@ -204,6 +204,19 @@ static void about_clear_moves(struct problems *p) {
     }
 }
 
+/* The same words on each node: a problem of the cluster, though each sees its own corosync only. */
+static void about_clear_ring(struct problems *p) {
+    if (p->view->ring_in_clear) {
+        add(p, SEVERITY_WARNING,
+            "passwords of fence devices and definitions of VMs can be read by everybody on that "
+            "network, and commands forged",
+            "make a key (corosync-keygen), copy /etc/corosync/authkey to all nodes, write into "
+            "corosync.conf on all  totem { crypto_cipher: aes256  crypto_hash: sha256 }  and run "
+            "corosync-cfgtool -R on one; see clusterd(8)",
+            "corosync does not encrypt what the nodes tell each other");
+    }
+}
+
 /* Somebody runs the VM outside the cluster. */
 static void about_foreign(struct problems *p, const struct model_vm *vm) {
     const struct model *m = p->view->model;
@@ -508,6 +521,7 @@ json_t *render_problems(struct ipc_view *view) {
     MODEL_EACH(model_node, node, &m->nodes) {
         about_node(&p, node);
     }
+    about_clear_ring(&p);
     about_clear_moves(&p);
     MODEL_EACH(model_vm, vm, &m->vms) {
         about_vm(&p, vm);

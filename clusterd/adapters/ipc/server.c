@@ -66,6 +66,7 @@ static void view_init(const struct ipc_server *s, const struct ipc_session *sess
         .waiting = s->source.waiting(s->source.context),
         .misfit = s->source.misfit ? s->source.misfit(s->source.context) : "",
         .list_changed = s->source.list_changed ? s->source.list_changed(s->source.context) : "",
+        .ring_in_clear = s->source.ring_in_clear && s->source.ring_in_clear(s->source.context),
         .wall_ms = clock_wall_ms(),
         .arena = arena};
     core_get_status(s->source.core, &ret_view->status);

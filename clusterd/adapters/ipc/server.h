@@ -10,11 +10,12 @@
 #include "adapters/sink.h"
 
 #include <qb/qbloop.h>
+#include <stdbool.h>
 
 struct ipc_server; /* opaque */
 
-/* What the server needs besides the core. The texts are never NULL; the pointers `misfit` and
- * `list_changed` may be. */
+/* What the server needs besides the core. The texts are never NULL; the pointers from `misfit`
+ * on may be. */
 struct ipc_source {
     const struct core *core;
     const char *(*cluster)(void *context); /* name of the cluster */
@@ -23,6 +24,8 @@ struct ipc_source {
     const char *(*misfit)(void *context);
     /* corosync's list of nodes, if a reload has changed it; "": unchanged since the start. */
     const char *(*list_changed)(void *context);
+    /* Whether corosync sends without encrypting, by its present configuration. */
+    bool (*ring_in_clear)(void *context);
     void *context;
 };
 

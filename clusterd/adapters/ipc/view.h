@@ -26,6 +26,7 @@ struct ipc_view {
     const char *waiting; /* why this clusterd has not joined yet, e.g. no corosync; "" if it has */
     const char *misfit;  /* between corosync's configuration and clusterd.conf; NULL or "": none */
     const char *list_changed; /* corosync's list of nodes, if a reload changed it; NULL or "" */
+    bool ring_in_clear;       /* this node's corosync does not encrypt */
     struct arena *arena;
 };
 

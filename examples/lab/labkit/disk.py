@@ -21,6 +21,11 @@ OWN_ETC = ("clusterd", "corosync", "fstab", "hostname", "hosts", "libvirt", "mac
            "resolv.conf")
 
 
+def make_authkey(settings):
+    """corosync's key, the same on all nodes."""
+    subprocess.run(["corosync-keygen", "-k", settings.path("authkey")], stdout=subprocess.DEVNULL, check=True)
+
+
 def make_certificates(settings):
     """Once for all nodes, before their disks: what the README's reader does for his."""
     tool = os.path.join(lab_settings.REPOSITORY, "examples", "configuration", "certificates")
@@ -65,6 +70,7 @@ def _fill_etc(settings, node, etc):
     _write(etc, "fstab", "")
     os.symlink("/proc/self/mounts", os.path.join(etc, "mtab"))
     _write(etc, "corosync/corosync.conf", corosync_conf(settings))
+    shutil.copy(settings.path("authkey"), os.path.join(etc, "corosync/authkey"))
     for name, text in libvirt_files(settings, node).items():
         _write(etc, f"libvirt/{name}", text)
     _write(etc, "clusterd/clusterd.conf", clusterd_conf(settings))
@@ -92,8 +98,8 @@ def corosync_conf(settings):
     version: 2
     cluster_name: lab
     transport: knet
-    crypto_cipher: none
-    crypto_hash: none
+    crypto_cipher: aes256
+    crypto_hash: sha256
     token: {settings.token_ms}
     token_coefficient: 0{consensus}
     interface {{

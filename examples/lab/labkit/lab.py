@@ -71,6 +71,7 @@ class Lab(inside.Inside):
         told = {"units": ["corosync", "virtlockd", "libvirtd"] + (["clusterd"] if settings.clusterd else []),
                 "volume-options": ["--enable-lock-forwarding"] if settings.shared_locks else []}
         disk.make_certificates(settings)
+        disk.make_authkey(settings)
         for node in settings.node_names:
             disk.create(settings, node)
             os.makedirs(settings.path("sockets", node))

@@ -6,6 +6,7 @@
     STATE/control.sock           where it listens to the lab's commands
     STATE/power.jsonl            what nodes asked of it and when (time.monotonic()); STATE/bmc.log is for people
     STATE/sockets/n1/            power.sock, watchdog; seen in the node as /run/lab
+    STATE/authkey                corosync's key
     STATE/certificates/          the nodes' certificates and their authority (examples/configuration/certificates)
     STATE/nodes/n1/              the node's own disk: /etc, /var, ... kept over a power cut
     STATE/volumes/csv1/          what all nodes see as /srv/csv1 through a bindfs each

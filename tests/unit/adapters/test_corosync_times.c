@@ -115,11 +115,35 @@ static void lists(void **state) {
     assert_string_equal(text, "3 nodes: n1");
 }
 
+/* corosync.conf(5): crypto_cipher stands above secauth, and only knet encrypts. */
+static void encryption(void **state) {
+    static const struct {
+        const char *transport, *secauth, *cipher;
+        bool encrypts;
+    } cases[] = {
+        {"", "", "", false},       {"knet", "", "none", false},   {"", "off", "", false},
+        {"", "on", "", true},      {"", "", "aes256", true},      {"knet", "off", "aes128", true},
+        {"", "on", "none", false}, {"udpu", "", "aes256", false}, {"udp", "on", "", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(corosync_config_encrypts(cases[i].transport, cases[i].secauth,
+                                                  cases[i].cipher),
+                         cases[i].encrypts);
+    }
+    struct corosync_config c = {.n_nodes = 2, .in_clear = 1};
+    assert_false(fit_is_private(&c));
+    c.n_nodes = 1;
+    assert_true(fit_is_private(&c));
+    c = (struct corosync_config){.n_nodes = 2};
+    assert_true(fit_is_private(&c));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times),      cmocka_unit_test(proposals),
-        cmocka_unit_test(whole_line), cmocka_unit_test(package_example),
-        cmocka_unit_test(lists),
+        cmocka_unit_test(times),           cmocka_unit_test(proposals),
+        cmocka_unit_test(encryption),      cmocka_unit_test(whole_line),
+        cmocka_unit_test(package_example), cmocka_unit_test(lists),
     };
     return cmocka_run_group_tests_name("adapters_corosync_fit", tests, NULL, NULL);
 }

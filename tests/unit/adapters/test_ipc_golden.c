@@ -23,6 +23,7 @@
 static struct model model;
 static struct core_status core_status;
 static const char *misfit = "", *list_changed = "";
+static bool ring_in_clear;
 
 static void set(const char **field, const char *text) {
     free((void *)(uintptr_t)*field);
@@ -257,6 +258,7 @@ static char *answer_text(const char *verb, const char *args, const char *waiting
                             .waiting = waiting,
                             .misfit = misfit,
                             .list_changed = list_changed,
+                            .ring_in_clear = ring_in_clear,
                             .arena = &request.arena};
     struct planner_plan starts;
     assert_int_equal(planned_starts(&model, view.wall_ms, false, &request.arena, &starts), 0);
@@ -363,6 +365,9 @@ static void test_own_troubles(void **state) {
     core_status.in_clear = (struct wire_ids){(const uint32_t[]){4, 3, 1}, 3}; /* n3 is lost */
     check("status-moves-in-clear", "status", "", "");
     core_status = usual;
+    ring_in_clear = true;
+    check("status-ring-in-clear", "status", "", "");
+    ring_in_clear = false;
     list_changed = "4 nodes: n1 n2 n3 n4";
     check("status-list-changed", "status", "", "");
     list_changed = "";
