@@ -12,14 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Base64 gives the most: three bytes for four digits, at each of four offsets, and a newline. */
-#define GROWTH 4u
+/* Base64 gives three bytes for four digits, at each of four offsets, and a newline; hexadecimal one
+ * for two digits and a newline for each row, twice. The others give no more than they get. */
+#define GROWTH_BASE64 4u
+#define GROWTH 2u
 #define HEX_BETWEEN 2u /* at most, between two digits: ", " */
 
 static int make_room(struct decoded *d, size_t size) {
-    *d = (struct decoded){.bytes = calloc(size + 1, 1),
-                          .from = calloc(size + 1, sizeof(*d->from)),
-                          .to = calloc(size + 1, sizeof(*d->to))};
+    *d = (struct decoded){.bytes = malloc(size + 1),
+                          .from = malloc((size + 1) * sizeof(*d->from)),
+                          .to = malloc((size + 1) * sizeof(*d->to))};
     if (!d->bytes || !d->from || !d->to) {
         decoded_finish(d);
         return -ENOMEM;
@@ -281,7 +283,8 @@ static void decode_hex(struct decoded *d, const struct decoded *in) {
 }
 
 int decoded_init_from(struct decoded *d, const struct decoded *in, enum decoding how) {
-    int err = make_room(d, GROWTH * in->n + GROWTH);
+    size_t room = (in->n + 1) * (how == DECODE_BASE64 ? GROWTH_BASE64 : GROWTH);
+    int err = make_room(d, room);
     if (err < 0) {
         return err;
     }
@@ -292,6 +295,6 @@ int decoded_init_from(struct decoded *d, const struct decoded *in, enum decoding
     } else {
         decode_each(d, in, how);
     }
-    CHECK(d->n <= GROWTH * in->n + GROWTH);
+    CHECK(d->n <= room);
     return 0;
 }

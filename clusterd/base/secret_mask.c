@@ -25,15 +25,17 @@ static bool in_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* A word ends at a character that people can read, or at the end of a piece. Bytes that were never
- * text have all neighbours. */
-static bool ends_word(char c) {
-    return c == '\n' || (c >= ' ' && c < 0x7f && !in_word(c));
+/* In the text itself, everything but letters and digits ends a word. What was decoded may never
+ * have been text, and then has all neighbours: there, only a character that people can read does,
+ * or the end of a piece. */
+static bool ends_word(const struct decoded *d, size_t at) {
+    char c = d->bytes[at];
+    bool decoded = d->to[at] - d->from[at] > 1;
+    return !in_word(c) && (!decoded || c == '\n' || (c >= ' ' && c < 0x7f));
 }
 
 static bool stands_alone(const struct decoded *d, size_t at, size_t n) {
-    return (at == 0 || ends_word(d->bytes[at - 1])) &&
-           (at + n == d->n || ends_word(d->bytes[at + n]));
+    return (at == 0 || ends_word(d, at - 1)) && (at + n == d->n || ends_word(d, at + n));
 }
 
 static bool is_quote(char c) {
@@ -51,13 +53,17 @@ static void mask_range(char *text, size_t from, size_t to, bool and_quotes) {
 }
 
 static void mask_found(char *text, const struct decoded *d, const struct pattern *p) {
-    for (size_t at = 0; p->n > 0 && at + p->n <= d->n;) {
-        bool found = memcmp(d->bytes + at, p->text, p->n) == 0 &&
-                     (p->n >= SHORT_BYTES || stands_alone(d, at, p->n));
-        if (found) {
+    for (size_t at = 0; p->n > 0 && at < d->n;) {
+        const char *found = memmem(d->bytes + at, d->n - at, p->text, p->n);
+        if (!found) {
+            return;
+        }
+        at = (size_t)(found - d->bytes);
+        bool masked = p->n >= SHORT_BYTES || stands_alone(d, at, p->n);
+        if (masked) {
             mask_range(text, d->from[at], d->to[at + p->n - 1], p->unquoted);
         }
-        at += found ? p->n : 1;
+        at += masked ? p->n : 1;
     }
 }
 

@@ -63,8 +63,9 @@ enum stage {
 #define DEFAULT_TIMEOUT_MS 60000u
 #define PAUSE_MS 250u
 #define MESSAGE_BYTES ((int)WIRE_MAX_TEXT + 1)
-/* Longer than a message: half a secret at its end is cut off after masking. */
-#define HEARD_BYTES ((size_t)8 * 1024)
+/* Longer than a message: half a secret at its end is cut off after masking. Not longer than that:
+ * masking takes the loop up to 10 ms for each KiB and secret. */
+#define HEARD_BYTES ((size_t)4 * 1024)
 #define METADATA_MAX_BYTES ((size_t)1 << 20)
 
 struct fence {

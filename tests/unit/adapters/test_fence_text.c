@@ -99,6 +99,8 @@ static void test_mask_of_short_secrets(void **state) {
     assert_string_equal(masked(params, 3, "a bad password (a), not a1: 'x1' x1 ax1 x1_x1 a"),
                         "* bad password (*), not a1: '**' ** ax1 x1_x1 *");
     assert_string_equal(masked(params, 3, "a"), "*");
+    assert_string_equal(masked(params, 3, "password:\tx1\t\xe2\x80\x98x1\xe2\x80\x99 refused\r"),
+                        "password:\t**\t\xe2\x80\x98**\xe2\x80\x99 refused\r");
     assert_string_equal(masked(params, 3, ""), "");
 }
 
