@@ -7,7 +7,9 @@
  */
 #include "adapters/store/schema.h"
 
+#include "adapters/logging.h"
 #include "adapters/store/store.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "wire/message.h"
 
@@ -50,6 +52,8 @@ int sqlite_errno(int code) {
     case SQLITE_DONE: return 0;
     case SQLITE_FULL: return -ENOSPC;
     case SQLITE_NOMEM: return -ENOMEM;
+    /* Nothing that clusterd writes is too big to be read: only a damaged length is. */
+    case SQLITE_TOOBIG:
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB: return -EBADMSG;
     case SQLITE_READONLY: return -EROFS;
@@ -100,6 +104,44 @@ static int lock_take(const char *state_dir, int *ret_fd, char *message) {
     return 0;
 }
 
+/* A file that others may read (restored from a backup, or copied) is mended, not refused: a node
+ * must not stay down for what needs nobody's decision. That its secrets may be known is another
+ * matter. */
+static int file_hide(int fd, const char *path) {
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        return -errno;
+    }
+    if ((st.st_mode & 077) == 0) {
+        return 0;
+    }
+    if (fchmod(fd, 0600) < 0) {
+        return -errno;
+    }
+    log_warning("%s could be used by other users (mode %04o): now only by its owner (0600); if "
+                "others are on this machine, change the passwords of the fence devices",
+                path, (unsigned)(st.st_mode & 07777));
+    return 0;
+}
+
+/* What belongs to the database and is there after a crash; sqlite makes them anew with its mode. */
+static int companions_hide(const char *path) {
+    static const char *const ends[] = {"-wal", "-shm"};
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < ARRAY_SIZE(ends); i++) {
+        char name[4096 + 8];
+        (void)snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+        int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0) {
+            error = file_hide(fd, name);
+            (void)close(fd);
+        } else if (errno != ENOENT) {
+            error = -errno;
+        }
+    }
+    return error;
+}
+
 /* sqlite would make the file readable for all; and the directory entry must be as durable as the
  * file. */
 static int file_make(const char *state_dir, const char *path, char *message) {
@@ -111,7 +153,8 @@ static int file_make(const char *state_dir, const char *path, char *message) {
     }
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     int directory = fd < 0 ? -1 : open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int error = fd < 0 || directory < 0 || fsync(directory) < 0 ? -errno : 0;
+    int error = fd < 0 || directory < 0 || fsync(directory) < 0 ? -errno : file_hide(fd, path);
+    error = error == 0 ? companions_hide(path) : error;
     if (error < 0) {
         (void)snprintf(message, STORE_MAX_MESSAGE, "%.300s: %s", path, strerror(-error));
     }
@@ -213,7 +256,7 @@ int database_open(const char *state_dir, struct database *ret_database, char *re
     }
     if (error == 0) {
         (void)sqlite3_extended_result_codes(db.handle, 1);
-        (void)sqlite3_busy_timeout(db.handle, 2000); /* a backup is just beginning or ending */
+        (void)sqlite3_busy_timeout(db.handle, DATABASE_BUSY_MS);
         error = configure(&db, path, ret_message);
     }
     if (error < 0) {
@@ -261,7 +304,7 @@ int database_open_readonly(const char *state_dir, struct database *ret_database,
         (void)snprintf(ret_message, STORE_MAX_MESSAGE, "%.300s: %s", path,
                        db.handle ? sqlite3_errmsg(db.handle) : "out of memory");
     } else {
-        (void)sqlite3_busy_timeout(db.handle, 2000);
+        (void)sqlite3_busy_timeout(db.handle, DATABASE_BUSY_MS);
         error = begin_reading(&db, path, ret_message);
     }
     if (error < 0) {

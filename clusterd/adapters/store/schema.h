@@ -14,6 +14,8 @@
  *
  * sqlite's 64-bit integers are signed; clusterd's unsigned ones are stored as the same bits. Each
  * row's CRC-32C covers all of the row: the file system is not trusted to return what was written.
+ *
+ * The files hold passwords. Only root may read them.
  */
 #ifndef CLUSTERD_ADAPTERS_STORE_SCHEMA_H
 #define CLUSTERD_ADAPTERS_STORE_SCHEMA_H
@@ -25,6 +27,7 @@
 #include <stdint.h>
 
 #define SCHEMA_VERSION_FIRST 1
+#define DATABASE_BUSY_MS 2000 /* a backup is just beginning or ending */
 
 enum statement {
     STATEMENT_BEGIN,

@@ -5,6 +5,7 @@
  */
 #include "harness.h"
 
+#include "adapters/store/schema.h"
 #include "adapters/store/store.h"
 #include "wire/message.h"
 
@@ -14,6 +15,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -107,6 +109,37 @@ static void test_new_database(void **state) {
     (void)snprintf(path, sizeof(path), "%s/cluster.db-wal", dir);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static unsigned mode_of(const char *name) {
+    struct stat st;
+    char path[160];
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+/* Restored from a backup, with what a killed clusterd has left beside it. */
+static void test_open_to_others(void **state) {
+    static const char *const names[] = {"cluster.db", "cluster.db-wal", "cluster.db-shm"};
+    char path[160];
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int error = open_store();
+        _exit(error == 0 ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        assert_int_equal(chmod(path, 0644), 0);
+    }
+    assert_int_equal(open_store(), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(mode_of(names[i]), 0600);
+    }
 }
 
 static void test_what_is_put_is_loaded(void **state) {
@@ -325,6 +358,18 @@ static void test_damage(void **state) {
     }
 }
 
+/* A damaged length may be more than sqlite can hold. Exit code 5 follows, for which clusterd.service
+ * does not start clusterd again. */
+static void test_what_errors_mean(void **state) {
+    (void)state;
+    assert_int_equal(sqlite_errno(SQLITE_TOOBIG), -EBADMSG);
+    assert_int_equal(sqlite_errno(SQLITE_CORRUPT_VTAB), -EBADMSG);
+    assert_int_equal(sqlite_errno(SQLITE_NOTADB), -EBADMSG);
+    assert_int_equal(sqlite_errno(SQLITE_FULL), -ENOSPC);
+    assert_int_equal(sqlite_errno(SQLITE_IOERR_READ), -EIO);
+    assert_int_equal(sqlite_errno(SQLITE_ROW), 0);
+}
+
 static void test_not_a_database(void **state) {
     char command[320];
     (void)state;
@@ -397,7 +442,9 @@ int main(void) {
         T(test_second_one_is_refused),
         T(test_newer_version),
         T(test_version_follows_the_format),
+        T(test_what_errors_mean),
         T(test_not_a_database),
+        T(test_open_to_others),
         T(test_full_disk),
         T(test_belongs_to_one_node),
         T(test_no_directory),
