@@ -72,6 +72,13 @@ static void drop_told(struct core *c, uint32_t first) {
     c->out.n = kept;
 }
 
+/* From now on the log holds passwords that the model does not: of a device that was removed, or
+ * refused. */
+static bool leaves_secrets(const struct apply *a) {
+    return (a->type == COMMAND_DEVICE_REMOVE && a->code == REPLY_OK) ||
+           (a->type == COMMAND_DEVICE_ADD && a->code != REPLY_OK);
+}
+
 static int apply_committed(struct core *c) {
     struct replica *r = &c->replica;
     while (r->applied_index < r->commit_index && !r->catching) {
@@ -87,6 +94,7 @@ static int apply_committed(struct core *c) {
             return err;
         }
         r->applied_index++;
+        c->forget = c->forget || leaves_secrets(&a);
         if (!c->replaying && replica_wants_sample(r, a.type, item->epoch)) {
             replica_sample(r, c->now_ms, &c->out);
         }
@@ -136,9 +144,11 @@ static int compact(struct core *c) {
     if (r->catching || c->model.index <= r->compacted_index) {
         return 0;
     }
+    bool forget = c->forget;
+    c->forget = false;
     uint64_t limit = 2 * r->snapshot_bytes;
     limit = limit < COMPACT_MIN_BYTES ? COMPACT_MIN_BYTES : limit;
-    if (c->model.index - r->compacted_index < c->compact_entries &&
+    if (!forget && c->model.index - r->compacted_index < c->compact_entries &&
         r->log.bytes - r->kept_bytes < limit) {
         return 0;
     }

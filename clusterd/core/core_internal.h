@@ -44,6 +44,7 @@ struct core {
     uint64_t memory_mb, watchdog_ms;
     uint32_t cpus;
     uint32_t compact_entries;
+    bool forget; /* a snapshot is due now: the log holds secrets that the model does not */
 
     struct model model;
     struct replica replica;

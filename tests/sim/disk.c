@@ -132,6 +132,17 @@ bool disk_has(const struct sim *s, uint32_t node, uint64_t index, uint64_t chain
     return index <= db->log.base_index; /* in the snapshot, which was made of committed entries */
 }
 
+bool sim_disk_holds(const struct sim *s, uint32_t node, const char *text) {
+    const struct database *db = &s->nodes[node].disk.db;
+    const struct shared *snapshot = db->snapshot.bytes;
+    bool holds = snapshot && memmem(snapshot->data, snapshot->size, text, strlen(text));
+    for (uint32_t i = 0; !holds && i < db->log.n; i++) {
+        const struct log_item *item = &db->log.items[i];
+        holds = memmem(item->data, item->size, text, strlen(text)) != NULL;
+    }
+    return holds;
+}
+
 /* ---- transactions ---- */
 
 static void commit(struct sim *s, uint64_t node, uint64_t number);

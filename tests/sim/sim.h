@@ -149,6 +149,8 @@ void sim_disk_mode(struct sim *s, uint32_t node, enum sim_disk mode);
 void sim_disk_remember(struct sim *s, uint32_t node); /* a copy of the database is put away */
 void sim_disk_replace(struct sim *s, uint32_t node);  /* and is put back, clusterd being off */
 void sim_disk_wipe(struct sim *s, uint32_t node);
+/* Whether the text is anywhere in the node's database. */
+bool sim_disk_holds(const struct sim *s, uint32_t node, const char *text);
 
 enum sim_volume { VOLUME_FINE, VOLUME_HANGS, VOLUME_GONE };
 void sim_volume_mode(struct sim *s, uint32_t node, enum sim_volume mode);

@@ -211,6 +211,7 @@ static int configure(struct database *db, const char *path, char *message) {
                                   "PRAGMA journal_size_limit = 4194304;"
                                   "PRAGMA cache_size = -" CACHE_KIB ";"
                                   "PRAGMA cell_size_check = ON;"
+                                  "PRAGMA secure_delete = ON;"
                                   "PRAGMA temp_store = MEMORY;";
     int version = 0;
     int error = read_version(db->handle, &version);

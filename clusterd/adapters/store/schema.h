@@ -15,7 +15,7 @@
  * sqlite's 64-bit integers are signed; clusterd's unsigned ones are stored as the same bits. Each
  * row's CRC-32C covers all of the row: the file system is not trusted to return what was written.
  *
- * The files hold passwords. Only root may read them.
+ * The files hold passwords. Only root may read them, and what is deleted is overwritten.
  */
 #ifndef CLUSTERD_ADAPTERS_STORE_SCHEMA_H
 #define CLUSTERD_ADAPTERS_STORE_SCHEMA_H

@@ -7,7 +7,9 @@
  *     main loop ◄── eventfd ───────────┘ stored_seq
  *
  * The same thread copies the WAL into the database: after STORED has been reported and when nobody
- * waits, unless the WAL has grown so large that it must be done now.
+ * waits, unless the WAL has grown so large that it must be done now. Where entries were deleted, the
+ * WAL is emptied as well: it still holds what they said, passwords of removed fence devices among
+ * it.
  */
 #include "adapters/store/store.h"
 
@@ -23,11 +25,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREAD_STACK_BYTES ((size_t)256 * 1024)
 #define WAL_IDLE_PAGES 1000 /* 4 MiB: checkpoint when idle */
 #define WAL_MAX_PAGES 16000 /* 64 MiB: checkpoint now */
+#define SCRUB_RETRY_S 2     /* while somebody reads: a backup, an export */
 
 /* A copy of a core_store and of all that it points to, in one block of memory. */
 struct store_job {
@@ -54,7 +58,8 @@ struct sqlite_store {
     uint64_t stored_seq;
     int error;
     bool closing;
-    int wal_pages; /* belongs to the thread */
+    int wal_pages; /* belongs to the thread, as does `scrub` */
+    bool scrub;    /* the WAL may hold what was deleted */
 };
 
 /* ---- thread ---- */
@@ -142,6 +147,7 @@ static int write_jobs(struct sqlite_store *s, const struct store_job *jobs) {
     }
     for (const struct store_job *job = jobs; error == 0 && job; job = job->next) {
         error = write_job(s, job);
+        s->scrub = s->scrub || job->put.snapshot || job->put.truncate_from;
     }
     if (error == 0) {
         error = run_statement(s, STATEMENT_COMMIT);
@@ -161,11 +167,16 @@ static int on_wal(void *data, sqlite3 *handle, const char *name, int pages) {
     return SQLITE_OK;
 }
 
+/* Never waits for a reader: it is tried again. */
 static void checkpoint(struct sqlite_store *s) {
-    int code = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int mode = s->scrub ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    (void)sqlite3_busy_timeout(s->db.handle, 0);
+    int code = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, NULL, NULL) & 0xff;
+    (void)sqlite3_busy_timeout(s->db.handle, DATABASE_BUSY_MS);
     if (code != SQLITE_OK && code != SQLITE_BUSY) {
         log_warning("cluster.db: checkpoint failed: %s", sqlite3_errmsg(s->db.handle));
     }
+    s->scrub = s->scrub && code == SQLITE_BUSY;
     s->wal_pages = 0; /* also after a failure: the next commit counts anew */
 }
 
@@ -186,16 +197,30 @@ static uint64_t free_jobs(struct store_job *jobs) {
     return last_seq;
 }
 
+/* With the mutex held. The end of a reader is no event here; hence the time. */
+static void wait_for_work(struct sqlite_store *s) {
+    struct timespec until;
+    if (!s->scrub) {
+        (void)pthread_cond_wait(&s->wakeup, &s->mutex);
+        return;
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SCRUB_RETRY_S;
+    if (pthread_cond_clockwait(&s->wakeup, &s->mutex, CLOCK_MONOTONIC, &until) == ETIMEDOUT) {
+        s->wal_pages = 1;
+    }
+}
+
 /* With the mutex held: waits for work. NULL: the end. */
 static struct store_job *take_jobs(struct sqlite_store *s) {
     while (!s->first && !s->closing) {
-        if (s->wal_pages > WAL_IDLE_PAGES) {
+        if (s->wal_pages > WAL_IDLE_PAGES || (s->scrub && s->wal_pages > 0)) {
             (void)pthread_mutex_unlock(&s->mutex);
             checkpoint(s);
             (void)pthread_mutex_lock(&s->mutex);
             continue;
         }
-        (void)pthread_cond_wait(&s->wakeup, &s->mutex);
+        wait_for_work(s);
     }
     struct store_job *jobs = s->first;
     s->first = NULL;
@@ -364,6 +389,8 @@ int sqlite_store_open(qb_loop_t *loop, const char *state_dir, struct event_sink 
     }
     if (error == 0) {
         (void)sqlite3_wal_hook(s->db.handle, on_wal, s);
+        s->scrub = true; /* the last clusterd may have been killed before it did it */
+        s->wal_pages = 1;
         error = qb_loop_poll_add(loop, QB_LOOP_HIGH, s->event_fd, POLLIN, s, on_stored);
     }
     if (error == 0) {

@@ -16,11 +16,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -140,6 +142,94 @@ static void test_open_to_others(void **state) {
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(mode_of(names[i]), 0600);
     }
+}
+
+/* The size of the WAL; -1: none. */
+static off_t wal_size(void) {
+    struct stat st;
+    char path[160];
+    (void)snprintf(path, sizeof(path), "%s/cluster.db-wal", dir);
+    return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+/* The store's thread empties the WAL when it has nothing else to do. `fd`: inotify, on its size. */
+static void wait_scrubbed(int fd) {
+    char events[4096];
+    while (wal_size() > 0) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&p, 1, 10000), 1);
+        assert_true(read(fd, events, sizeof(events)) > 0);
+    }
+}
+
+/* Whether any file of the database, in any of its bytes, holds the word. */
+static bool files_hold(const char *word) {
+    char command[300];
+    (void)snprintf(command, sizeof(command), "grep -rlaF '%s' '%s'", word, dir);
+    return system(command) == 0;
+}
+
+/* A snapshot of all that there is up to `index`. */
+static void put_snapshot(uint64_t seq, uint64_t index) {
+    const struct core_store snap = {.seq = seq,
+                                    .snapshot = (const uint8_t *)"SNAPSHOT",
+                                    .snapshot_size = 8,
+                                    .snapshot_index = index,
+                                    .snapshot_epoch = 1};
+    sqlite_store_put(store, &snap);
+    wait_stored(seq);
+}
+
+/* inotify: the WAL's changes. */
+static int watch_wal(void) {
+    char path[160];
+    int fd = inotify_init1(IN_CLOEXEC);
+    (void)snprintf(path, sizeof(path), "%s/cluster.db-wal", dir);
+    assert_true(fd >= 0 && inotify_add_watch(fd, path, IN_MODIFY) >= 0);
+    return fd;
+}
+
+/* What is gone from the log is gone from the files, in long entries as in short ones. */
+static void test_deleted_is_gone(void **state) {
+    static char large[40000];
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    memcpy(large + 30000, "open-sesame", 11);
+    assert_int_equal(open_store(), 0);
+    int fd = watch_wal();
+    put_entries(1, 1, 1, 1, "password=open-sesame");
+    put_entries(2, 2, 1, 1, large);
+    put_entries(3, 3, 3, 1, "harmless");
+    wait_stored(3);
+    assert_true(files_hold("open-sesame"));
+    put_snapshot(4, 3);
+    wait_scrubbed(fd);
+    (void)close(fd);
+    assert_false(files_hold("open-sesame"));
+    assert_true(files_hold("harmless")); /* it does look into them */
+    assert_int_equal(open_store(), 0);
+    assert_int_equal(sqlite_store_state(store)->n_entries, 2);
+}
+
+/* A backup keeps what it reads; it goes when the backup has ended, without another change. */
+static void test_deleted_while_somebody_reads(void **state) {
+    char path[160];
+    sqlite3 *reader = NULL;
+    (void)state;
+    assert_int_equal(open_store(), 0);
+    int fd = watch_wal();
+    put_entries(1, 1, 1, 1, "password=open-sesame");
+    wait_stored(1);
+    (void)snprintf(path, sizeof(path), "%s/cluster.db", dir);
+    assert_int_equal(sqlite3_open_v2(path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM log", NULL, NULL, NULL), SQLITE_OK);
+    put_snapshot(2, 1);
+    assert_true(files_hold("open-sesame"));
+    assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    wait_scrubbed(fd);
+    (void)close(fd);
+    assert_false(files_hold("open-sesame"));
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
 }
 
 static void test_what_is_put_is_loaded(void **state) {
@@ -445,6 +535,8 @@ int main(void) {
         T(test_what_errors_mean),
         T(test_not_a_database),
         T(test_open_to_others),
+        T(test_deleted_is_gone),
+        T(test_deleted_while_somebody_reads),
         T(test_full_disk),
         T(test_belongs_to_one_node),
         T(test_no_directory),
