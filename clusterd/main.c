@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -204,6 +205,16 @@ static bool ring_in_clear_of(void *context) {
 
 /* ---- start ---- */
 
+/* Passwords are all over this process's memory. Not RLIMIT_CORE: it does not count for a core that
+ * is piped into a program (systemd-coredump), and agents would inherit it. This does, and ends with
+ * exec. A debugger of root's still gets in. */
+static void leave_no_core(void) {
+    if (prctl(PR_SET_DUMPABLE, 0) < 0) {
+        log_warning("a core dump of clusterd would hold passwords, and cannot be prevented: %s",
+                    strerror(errno));
+    }
+}
+
 static int write_pid_file(struct daemon *d) {
     char path[CONFIG_MAX_TEXT + 32];
     char message[CONFIG_MAX_TEXT + 128];
@@ -292,6 +303,7 @@ static int open_adapters(struct daemon *d) {
 static int open_all(struct daemon *d) {
     (void)signal(SIGPIPE, SIG_IGN);
     (void)umask(0077);
+    leave_no_core();
     int error = write_pid_file(d);
     if (error < 0) {
         return error;
