@@ -133,6 +133,28 @@ def test_list_of_nodes_changes(cluster):
     cluster.verdict()
 
 
+def set_token(cluster, token_ms):
+    for node in cluster.nodes:
+        text = read(cluster, node, "etc/corosync/corosync.conf")
+        write(cluster, node, "etc/corosync/corosync.conf", text.replace("token: 1000", f"token: {token_ms}"))
+    cluster.lab.check("n1", ["corosync-cfgtool", "-R"])
+
+
+def set_watchdog(cluster, node, watchdog_ms):
+    text = read(cluster, node, "etc/clusterd/clusterd.conf")
+    write(cluster, node, "etc/clusterd/clusterd.conf", text.replace("[clusterd]", f"[clusterd]\nwatchdog_ms = {watchdog_ms}"))
+
+
+def set_longer_token(cluster):
+    set_token(cluster, 3000)
+    for node in cluster.nodes:
+        set_watchdog(cluster, node, 9000)
+        say(cluster, node, "restart", "clusterd")
+        cluster.until(f"{node} is usable again", lambda node=node: cluster.status(node)["usable"])
+    cluster.until("all are online, and nothing is wrong", lambda: all(
+        cluster.node_state(node) == "online" and not cluster.status(node)["problems"] for node in cluster.nodes))
+
+
 def set_crypto(cluster, cipher, hash_name):
     """By hand and while all runs: what the problem says."""
     for node in cluster.nodes:
@@ -144,7 +166,9 @@ def set_crypto(cluster, cipher, hash_name):
 
 def test_ring_that_does_not_encrypt(cluster):
     """Passwords would cross the network as they are: each node says so, and with which lines it ends; the lines are enough,
-    without a restart, and the VMs run on."""
+    without a restart, and the VMs run on. For a moment nodes with the old and with the new key do not understand each other:
+    corosync's own token bears that, the lab's short one does not on a busy machine."""
+    set_longer_token(cluster)
     cluster.place(a="n1", b="n2", c="n3")
     before = {name: cluster.qemu(name).pid for name in ("a", "b", "c")}
     began = time.monotonic()
@@ -158,18 +182,6 @@ def test_ring_that_does_not_encrypt(cluster):
     assert {name: cluster.qemu(name).pid for name in ("a", "b", "c")} == before
     assert not cluster.fencings(since=began)
     cluster.verdict()
-
-
-def set_token(cluster, token_ms):
-    for node in cluster.nodes:
-        text = read(cluster, node, "etc/corosync/corosync.conf")
-        write(cluster, node, "etc/corosync/corosync.conf", text.replace("token: 1000", f"token: {token_ms}"))
-    cluster.lab.check("n1", ["corosync-cfgtool", "-R"])
-
-
-def set_watchdog(cluster, node, watchdog_ms):
-    text = read(cluster, node, "etc/clusterd/clusterd.conf")
-    write(cluster, node, "etc/clusterd/clusterd.conf", text.replace("[clusterd]", f"[clusterd]\nwatchdog_ms = {watchdog_ms}"))
 
 
 def test_token_longer_than_the_watchdog(cluster):

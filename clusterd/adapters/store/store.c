@@ -7,9 +7,9 @@
  *     main loop ◄── eventfd ───────────┘ stored_seq
  *
  * The same thread copies the WAL into the database: after STORED has been reported and when nobody
- * waits, unless the WAL has grown so large that it must be done now. Where entries were deleted, the
- * WAL is emptied as well: it still holds what they said, passwords of removed fence devices among
- * it.
+ * waits, unless the WAL has grown so large that it must be done now. Where entries were deleted, it
+ * empties the WAL as well: that still holds what they said, passwords of removed fence devices
+ * among it.
  */
 #include "adapters/store/store.h"
 

@@ -448,8 +448,8 @@ static void test_damage(void **state) {
     }
 }
 
-/* A damaged length may be more than sqlite can hold. Exit code 5 follows, for which clusterd.service
- * does not start clusterd again. */
+/* A damaged length may be more than sqlite can hold. Exit code 5 follows, for which
+ * clusterd.service does not start clusterd again. */
 static void test_what_errors_mean(void **state) {
     (void)state;
     assert_int_equal(sqlite_errno(SQLITE_TOOBIG), -EBADMSG);
