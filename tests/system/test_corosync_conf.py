@@ -142,10 +142,45 @@ def set_token(cluster, token_ms):
 
 def set_watchdog(cluster, node, watchdog_ms):
     text = read(cluster, node, "etc/clusterd/clusterd.conf")
-    write(cluster, node, "etc/clusterd/clusterd.conf", text.replace("[clusterd]", f"[clusterd]\nwatchdog_ms = {watchdog_ms}"))
+    if "watchdog_ms" not in text:
+        write(cluster, node, "etc/clusterd/clusterd.conf", text.replace("[clusterd]", f"[clusterd]\nwatchdog_ms = {watchdog_ms}"))
+
+
+def test_token_longer_than_the_watchdog(cluster):
+    """corosync's own token with the usual watchdog: said when it is reloaded, refused at the next start; with the numbers that
+    are named, a power cut resets nobody else."""
+    cluster.place(a="n1", b="n2", c="n2")
+    set_token(cluster, 3000)
+    for node in cluster.nodes:
+        cluster.until(f"{node} says that the token is too long", lambda node=node: cluster.problem(
+            "watchdog_ms 5000 is too short for corosync's token 3000 ms and consensus 3600 ms", "at least 9000", via=node))
+    with without_clusterd(cluster, "n3"):
+        code, said = start_by_hand(cluster, "n3")
+        assert code == EXIT_CONFIG, said
+        refused = [line for line in said.splitlines() if "too short" in line]
+        assert len(refused) == 1 and "set watchdog_ms to at least 9000 in clusterd.conf" in refused[0]
+        assert "totem { token: 1000  token_coefficient: 0  consensus: 1200 }" in refused[0]
+        set_watchdog(cluster, "n3", 9000)
+    for node in ("n1", "n2"):
+        set_watchdog(cluster, node, 9000)
+        say(cluster, node, "restart", "clusterd")
+        cluster.until(f"{node} is usable again", lambda node=node: cluster.status(node)["usable"])
+    cluster.until("all are online, and nothing is wrong", lambda: all(
+        cluster.node_state(node) == "online" and not cluster.status(node)["problems"] for node in cluster.nodes))
+    cluster.place(a="n1", b="n2", c="n3")
+    before = {name: cluster.qemu(name).pid for name in ("a", "b")}
+    cuts = {node: state["watchdog_cuts"] for node, state in cluster.lab.describe().items()}
+    struck = cluster.power_off("n3")
+    cluster.runs_again("c", struck)
+    cluster.until("every watchdog that may bite has bitten", lambda: time.monotonic() > struck + 12)
+    after = cluster.lab.describe()
+    assert all(after[node]["power"] == "on" and after[node]["watchdog_cuts"] == cuts[node] for node in ("n1", "n2"))
+    assert {name: cluster.qemu(name).pid for name in ("a", "b")} == before
+    cluster.verdict()
 
 
 def set_longer_token(cluster):
+    """It stays: what comes after it in this file is content with that."""
     set_token(cluster, 3000)
     for node in cluster.nodes:
         set_watchdog(cluster, node, 9000)
@@ -181,37 +216,4 @@ def test_ring_that_does_not_encrypt(cluster):
     cluster.until("nothing is wrong", lambda: not any(cluster.status(node)["problems"] for node in cluster.nodes))
     assert {name: cluster.qemu(name).pid for name in ("a", "b", "c")} == before
     assert not cluster.fencings(since=began)
-    cluster.verdict()
-
-
-def test_token_longer_than_the_watchdog(cluster):
-    """corosync's own token with the usual watchdog: said when it is reloaded, refused at the next start; with the numbers that
-    are named, a power cut resets nobody else."""
-    cluster.place(a="n1", b="n2", c="n2")
-    set_token(cluster, 3000)
-    for node in cluster.nodes:
-        cluster.until(f"{node} says that the token is too long", lambda node=node: cluster.problem(
-            "watchdog_ms 5000 is too short for corosync's token 3000 ms and consensus 3600 ms", "at least 9000", via=node))
-    with without_clusterd(cluster, "n3"):
-        code, said = start_by_hand(cluster, "n3")
-        assert code == EXIT_CONFIG, said
-        refused = [line for line in said.splitlines() if "too short" in line]
-        assert len(refused) == 1 and "set watchdog_ms to at least 9000 in clusterd.conf" in refused[0]
-        assert "totem { token: 1000  token_coefficient: 0  consensus: 1200 }" in refused[0]
-        set_watchdog(cluster, "n3", 9000)
-    for node in ("n1", "n2"):
-        set_watchdog(cluster, node, 9000)
-        say(cluster, node, "restart", "clusterd")
-        cluster.until(f"{node} is usable again", lambda node=node: cluster.status(node)["usable"])
-    cluster.until("all are online, and nothing is wrong", lambda: all(
-        cluster.node_state(node) == "online" and not cluster.status(node)["problems"] for node in cluster.nodes))
-    cluster.place(a="n1", b="n2", c="n3")
-    before = {name: cluster.qemu(name).pid for name in ("a", "b")}
-    cuts = {node: state["watchdog_cuts"] for node, state in cluster.lab.describe().items()}
-    struck = cluster.power_off("n3")
-    cluster.runs_again("c", struck)
-    cluster.until("every watchdog that may bite has bitten", lambda: time.monotonic() > struck + 12)
-    after = cluster.lab.describe()
-    assert all(after[node]["power"] == "on" and after[node]["watchdog_cuts"] == cuts[node] for node in ("n1", "n2"))
-    assert {name: cluster.qemu(name).pid for name in ("a", "b")} == before
     cluster.verdict()
