@@ -145,8 +145,7 @@ static void test_mask_of_encoded_secrets(void **state) {
         "dXNlcjppdCdzICQ1ICYgIjxhXGI+Igo=", /* of user:PASSWORD and a newline */
         "697427732024352026 20223c615c623e22",
         "69:74:27:73:20:24:35:20:26:20:22:3C:61:5C:62:3E:22",
-        "0x69, 0x74, 0x27, 0x73, 0x20, 0x24, 0x35, 0x20, 0x26, 0x20, 0x22, 0x3c, 0x61, 0x5c, 0x62, "
-        "0x3e, 0x22",
+        "0x69,0x74,0x27,0x73, 0x20,0x24,0x35,0x20, 0x26,0x20,0x22,0x3c, 0x61,0x5c,0x62,0x3e, 0x22",
         "it%2527s%2520%25245%2520%2526%2520%2522%253Ca%255Cb%253E%2522", /* twice */
         "aXQlMjdzJTIwJTI0NSUyMCUyNiUyMCUyMiUzQ2ElNUNiJTNFJTIy",          /* base64 of %XX */
         "aXQncyAkNSAmICI8YVxiPiI%3D",

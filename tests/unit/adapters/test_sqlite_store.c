@@ -193,8 +193,7 @@ static int watch_wal(void) {
 static void test_deleted_is_gone(void **state) {
     static char large[40000];
     (void)state;
-    memset(large, 'x', sizeof(large) - 1);
-    memcpy(large + 30000, "open-sesame", 11);
+    (void)snprintf(large, sizeof(large), "%030000d%s%09000d", 0, "open-sesame", 0);
     assert_int_equal(open_store(), 0);
     int fd = watch_wal();
     put_entries(1, 1, 1, 1, "password=open-sesame");
