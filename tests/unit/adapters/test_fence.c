@@ -90,7 +90,7 @@ static void test_off_takes_a_while(void **state) {
 
 static void test_stays_on(void **state) {
     (void)state;
-    const struct core_fence *f = order(FENCE_OFF, "off) exit 0;; status) " SAY_ON, 700);
+    const struct core_fence *f = order(FENCE_OFF, "off) exit 0;; status) " SAY_ON, 3000);
     assert_false(f->ok);
     assert_non_null(strstr(f->message, "the status did not confirm it"));
 }
