@@ -78,12 +78,12 @@ bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *re
     return part != NULL;
 }
 
-static bool in_word(char c) {
+bool secret_in_word(char c) {
     return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 static bool in_key(char c) {
-    return in_word(c) || c == '-' || c == '.';
+    return secret_in_word(c) || c == '-' || c == '.';
 }
 
 /* Where in the line the value of a secret-sounding name begins; NULL: there is none. */

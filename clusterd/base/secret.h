@@ -19,6 +19,9 @@
  */
 bool secret_param(const char *key, const char *value, size_t *ret_at, size_t *ret_size);
 
+/* Whether it is part of a word: a letter or digit of ASCII, or an underscore. */
+bool secret_in_word(char c);
+
 /*
  * Replaces each `secret` in `text` by asterisks, also where somebody has encoded it: quoted for a
  * shell, JSON or C, as %XX, &amp;, base64 or hexadecimal, or in one of these within another; what

@@ -21,17 +21,13 @@ struct pattern {
     bool unquoted; /* without quotes, and for texts without them: those around it are part of it */
 };
 
-static bool in_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 /* In the text itself, everything but letters and digits ends a word. What was decoded may never
  * have been text, and then has all neighbours: there, only a character that people can read does,
  * or the end of a piece. */
 static bool ends_word(const struct decoded *d, size_t at) {
     char c = d->bytes[at];
     bool decoded = d->to[at] - d->from[at] > 1;
-    return !in_word(c) && (!decoded || c == '\n' || (c >= ' ' && c < 0x7f));
+    return !secret_in_word(c) && (!decoded || c == '\n' || (c >= ' ' && c < 0x7f));
 }
 
 static bool stands_alone(const struct decoded *d, size_t at, size_t n) {
