@@ -7,6 +7,7 @@
  */
 #include "adapters/solver_thread.h"
 
+#include "adapters/thread.h"
 #include "base/check.h"
 
 #include <errno.h>
@@ -95,23 +96,10 @@ static int32_t on_done(int32_t fd, int32_t revents, void *data) {
     return 0;
 }
 
-/* Unlike the loop, the thread is not real-time. The attributes say so; otherwise it would inherit
- * that. */
 static int start_thread(struct solver *s) {
-    pthread_attr_t attributes;
-    const struct sched_param ordinary = {0};
-    int error = pthread_attr_init(&attributes);
-    if (error != 0) {
-        return -error;
-    }
-    (void)pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-    (void)pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
-    (void)pthread_attr_setschedpolicy(&attributes, SCHED_OTHER);
-    (void)pthread_attr_setschedparam(&attributes, &ordinary);
-    error = pthread_create(&s->thread, &attributes, thread_main, s);
-    (void)pthread_attr_destroy(&attributes);
+    int error = thread_start(&s->thread, THREAD_STACK_BYTES, thread_main, s);
     s->has_thread = error == 0;
-    return -error;
+    return error;
 }
 
 int solver_create(qb_loop_t *loop, struct event_sink sink, struct solver **ret_solver) {
@@ -121,7 +109,7 @@ int solver_create(qb_loop_t *loop, struct event_sink sink, struct solver **ret_s
     }
     s->loop = loop;
     s->sink = sink;
-    (void)pthread_mutex_init(&s->mutex, NULL);
+    thread_mutex_init(&s->mutex);
     (void)pthread_cond_init(&s->wakeup, NULL);
     s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int error = s->event_fd < 0
