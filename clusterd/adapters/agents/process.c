@@ -285,6 +285,8 @@ static void child_run(struct child *c) {
             _exit(127);
         }
     }
+    /* Another thread may just have opened a file, and not have marked it yet. */
+    (void)close_range(3, ~0u, 0);
     /* clusterd protects itself from the OOM killer; its children get no such protection. */
     int oom_fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (oom_fd >= 0) {

@@ -322,6 +322,19 @@ static void test_environment(void **state) {
     (void)unsetenv("OCF_RESKEY_force");
 }
 
+/* A library in another thread may open a file, and mark it only afterwards. */
+static void test_no_file_is_inherited(void **state) {
+    (void)state;
+    char script[128];
+    int fd = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
+    assert_true(fd > 2);
+    (void)snprintf(script, sizeof(script),
+                   "test -e /proc/self/fd/%d || echo '{\"result\":\"ok\"}'\n", fd);
+    run(script, "start", 10000, NULL);
+    assert_int_equal(next(AGENT_DONE)->result, RESULT_OK);
+    (void)close(fd);
+}
+
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -340,6 +353,7 @@ int main(void) {
         T(test_background_child_does_not_hold_the_end_up),
         T(test_bad_lines_are_passed_over),
         T(test_no_such_agent),
+        T(test_no_file_is_inherited),
         T(test_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
