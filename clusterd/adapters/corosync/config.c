@@ -4,6 +4,7 @@
  */
 #include "adapters/corosync/config.h"
 
+#include "adapters/corosync/peer.h"
 #include "base/check.h"
 
 #include <corosync/cmap.h>
@@ -13,6 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/*
+ * During a reload each key changes on its own. These two mark the end when they go back to 0: first
+ * the configuration's, then totem's. After the latter, runtime.config.totem holds the effective
+ * values.
+ */
+const char *const corosync_reload_keys[COROSYNC_RELOAD_KEYS] = {
+    "config.reload_in_progress", "config.totemconfig_reload_in_progress"};
 
 static int cs_errno(cs_error_t code) {
     switch ((int)code) {
@@ -137,15 +146,38 @@ static int read_nodes(cmap_handle_t handle, struct corosync_config *c, char *mes
     return error == 0 ? check_nodes(c, message) : error;
 }
 
-static int read_quorum_flags(struct corosync_config *c, char *message) {
-    votequorum_handle_t handle = 0;
+static bool is_reloading(cmap_handle_t handle) {
+    for (size_t i = 0; i < COROSYNC_RELOAD_KEYS; i++) {
+        uint8_t value = 0;
+        if (cmap_get_uint8(handle, corosync_reload_keys[i], &value) == CS_OK && value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int open_votequorum(votequorum_handle_t *ret_handle, char *message) {
     votequorum_callbacks_t callbacks = {0};
-    int error = cs_errno(votequorum_initialize(&handle, &callbacks));
+    /* Without the provider, its name is free even while corosync runs. */
+    int error = corosync_peer_check("votequorum", 0, message, COROSYNC_MAX_MESSAGE);
+    if (error == -EPERM) {
+        return error;
+    }
+    error = cs_errno(votequorum_initialize(ret_handle, &callbacks));
     if (error < 0) {
         /* quorum without a provider is always quorate: any lonely node would run all VMs */
         (void)snprintf(message, COROSYNC_MAX_MESSAGE,
                        "corosync.conf: clusterd needs  quorum { provider: corosync_votequorum }");
         return error == -EAGAIN ? error : -EINVAL;
+    }
+    return 0;
+}
+
+static int read_quorum_flags(struct corosync_config *c, char *message) {
+    votequorum_handle_t handle = 0;
+    int error = open_votequorum(&handle, message);
+    if (error < 0) {
+        return error;
     }
     struct votequorum_info info = {0};
     error = cs_errno(votequorum_getinfo(handle, c->node, &info));
@@ -182,10 +214,12 @@ int corosync_config_read(struct corosync_config *ret_config, char *ret_message) 
     char text[WIRE_MAX_NAME + 1] = "";
     *c = (struct corosync_config){0};
     (void)snprintf(ret_message, COROSYNC_MAX_MESSAGE, "corosync does not answer");
-    int error = cs_errno(cmap_initialize(&handle));
+    int error = corosync_peer_check("cmap", 0, ret_message, COROSYNC_MAX_MESSAGE);
+    error = error == 0 ? cs_errno(cmap_initialize(&handle)) : error;
     if (error < 0) {
         return error;
     }
+    c->reloading = is_reloading(handle);
     (void)read_text(handle, "totem.cluster_name", c->cluster_name, sizeof(c->cluster_name));
     c->quorum_device = read_text(handle, "quorum.device.model", text, sizeof(text)) == 0;
     /* The effective values, not those of corosync.conf: the token grows with the nodes, the

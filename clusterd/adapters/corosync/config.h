@@ -25,6 +25,7 @@ struct corosync_config {
     uint32_t token_ms, consensus_ms; /* corosync's effective values; 0: unknown */
     uint8_t in_clear;                /* totem does not encrypt what it sends */
     uint8_t two_node, wait_for_all, last_man_standing, quorum_device;
+    uint8_t reloading; /* corosync is loading another one: this is a part of each */
 };
 
 /* Whether totem encrypts with these values of corosync.conf, each "" if it is not set: the rules of
@@ -32,8 +33,12 @@ struct corosync_config {
 bool corosync_config_encrypts(const char *transport, const char *secauth,
                               const char *crypto_cipher);
 
+#define COROSYNC_RELOAD_KEYS 2u
+extern const char *const corosync_reload_keys[COROSYNC_RELOAD_KEYS];
+
 /*
- * Reads it over IPC. -ENOTCONN, -EAGAIN: corosync is not there (yet), try again. -EINVAL: clusterd
+ * Reads it over IPC; may block for as long as corosync is stopped. -ENOTCONN, -EAGAIN: corosync is
+ * not there (yet), try again. -EPERM: somebody else has taken its place. -EINVAL: clusterd
  * cannot work with this configuration; ret_message (COROSYNC_MAX_MESSAGE bytes) says what to
  * change.
  */

@@ -2,14 +2,19 @@
 /*
  * The ring; see corosync/ring.h.
  *
- *                    initialize, join
- *     DOWN ────────────────────────────────► JOINING ── own join seen, quorum told ──► UP
- *      ▲  retry timer, 50 ms doubling to 1 s    │                                      │
- *      └────────────────────────────────────────┴── any error of any call, hang-up ────┘
- *                                                   VIEW without members
+ *          read configuration     initialize, join
+ *     DOWN ───────────────────────────────────────► JOINING ── own join seen, quorum told ──► UP
+ *      ▲  retry timer, 50 ms doubling to 1 s           │                                      │
+ *      └───────────────────────────────────────────────┴── any error of any call, hang-up ────┘
+ *                                                          VIEW without members
  *
  * Corosync does not announce its start. While it is down, clusterd keeps trying: a connect to a
  * socket that does not exist costs a few microseconds.
+ *
+ * Whatever waits for an answer of corosync is a job of a thread (corosync/ring_job.h): a corosync
+ * that is stopped, at whatever point, stops that thread and not the loop. There is one job at a
+ * time besides those that close connections. A job that hangs is not given up: it goes on when
+ * corosync does, and fails when corosync ends.
  *
  * A message that corosync cannot take (its queue is full, or it is forming a ring) waits here. It
  * is tried again after 1 ms, then after each delivery: deliveries make room, and no event announces
@@ -21,11 +26,12 @@
  */
 #include "adapters/corosync/ring.h"
 
+#include "adapters/blocking_thread.h"
 #include "adapters/corosync/connection.h"
-#include "adapters/corosync/cmap_watch.h"
-#include "adapters/logging.h"
+#include "adapters/corosync/ring_job.h"
 #include "adapters/corosync/ring_view.h"
 #include "adapters/corosync/send_queue.h"
+#include "adapters/logging.h"
 #include "base/check.h"
 
 #include <errno.h>
@@ -42,6 +48,8 @@
 #define SEND_RETRY_MS 1u
 #define DUPLICATE_MS 3000u
 #define DISPATCH_MAX 64 /* messages in a row before others get their turn */
+#define HANG_MS 2000u   /* an answer that takes longer is reported */
+#define LEAVE_MS 1000u  /* at the end of the process, for leaving the group */
 #define QUEUE_MAX_BYTES ((size_t)256 << 20)
 
 struct corosync_ring {
@@ -54,13 +62,15 @@ struct corosync_ring {
     char problem[COROSYNC_MAX_MESSAGE];
     char logged[COROSYNC_MAX_MESSAGE]; /* the problem that was logged last */
 
-    struct corosync_connection connection;
-    struct corosync_watch *watch; /* NULL: then only a new connection shows a reload */
-    bool broken;                  /* a call failed: close from the loop */
+    struct blocking_thread *thread;
+    bool busy;               /* a job reads or opens */
+    bool read_again;         /* what that job reads is out of date */
+    struct ring_job *opened; /* has opened the connection; NULL: none */
+    bool broken;             /* a call failed: close from the loop */
     struct ring_view view;
 
     struct send_queue queue;
-    qb_loop_timer_handle retry_timer, send_timer, duplicate_timer;
+    qb_loop_timer_handle retry_timer, send_timer, duplicate_timer, hang_timer;
     uint32_t retry_ms;
 };
 
@@ -95,9 +105,10 @@ static void start_timer(struct corosync_ring *r, uint32_t ms, qb_loop_timer_disp
 }
 
 static void close_handles(struct corosync_ring *r) {
-    corosync_connection_close(&r->connection);
-    corosync_watch_destroy(r->watch);
-    r->watch = NULL;
+    if (r->opened) {
+        ring_job_close(r->thread, r->opened);
+        r->opened = NULL;
+    }
     r->broken = false;
 }
 
@@ -189,7 +200,7 @@ static void on_quorum(quorum_handle_t handle, uint32_t quorate, struct quorum_ri
 /* ---- send ---- */
 
 static int try_send(struct corosync_ring *r, const uint8_t *data, size_t size) {
-    int error = corosync_connection_send(&r->connection, data, size);
+    int error = corosync_connection_send(&r->opened->connection, data, size);
     r->broken = r->broken || error == -ENOTCONN;
     return error;
 }
@@ -217,7 +228,7 @@ static void flush(void *data) {
 
 void corosync_ring_send(struct corosync_ring *r, const uint8_t *data, size_t size) {
     CHECK(size > 0 && size <= RING_MAX_MESSAGE);
-    if (!r->connection.cpg || r->is_dead) {
+    if (!r->opened || r->is_dead) {
         return;
     }
     int error = send_queue_peek(&r->queue) || r->broken ? -EAGAIN : try_send(r, data, size);
@@ -249,7 +260,7 @@ static int32_t on_cpg(int32_t fd, int32_t revents, void *data) {
     cs_error_t code = CS_OK;
     (void)fd;
     for (int i = 0; i < DISPATCH_MAX && code == CS_OK && !r->broken; i++) {
-        code = cpg_dispatch(r->connection.cpg, CS_DISPATCH_ONE_NONBLOCKING);
+        code = cpg_dispatch(r->opened->connection.cpg, CS_DISPATCH_ONE_NONBLOCKING);
     }
     bool alive = code == CS_OK || code == CS_ERR_TRY_AGAIN;
     if (r->broken || !alive || (revents & (POLLHUP | POLLERR | POLLNVAL))) {
@@ -263,7 +274,7 @@ static int32_t on_cpg(int32_t fd, int32_t revents, void *data) {
 static int32_t on_quorum_fd(int32_t fd, int32_t revents, void *data) {
     struct corosync_ring *r = data;
     (void)fd;
-    cs_error_t code = quorum_dispatch(r->connection.quorum, CS_DISPATCH_ALL);
+    cs_error_t code = quorum_dispatch(r->opened->connection.quorum, CS_DISPATCH_ALL);
     bool alive = code == CS_OK || code == CS_ERR_TRY_AGAIN;
     if (!alive || (revents & (POLLHUP | POLLERR | POLLNVAL))) {
         lost(r, "quorum", alive ? CS_ERR_LIBRARY : code);
@@ -273,99 +284,165 @@ static int32_t on_quorum_fd(int32_t fd, int32_t revents, void *data) {
 
 /* ---- up ---- */
 
-static int config_check(struct corosync_ring *r) {
-    struct corosync_config config;
-    int error = corosync_config_read(&config, r->problem);
-    if (error < 0) {
-        return error;
+static void report(struct corosync_ring *r, const char *problem) {
+    (void)snprintf(r->problem, sizeof(r->problem), "%s", problem);
+    if (strcmp(r->logged, r->problem) != 0) {
+        memcpy(r->logged, r->problem, sizeof(r->logged));
+        log_warning("waiting for corosync: %s", r->problem);
     }
-    if (r->is_ready && config.node != r->config.node) {
-        (void)snprintf(
-            r->problem, sizeof(r->problem),
-            "corosync's node id has changed from %u to %u while clusterd ran; restart clusterd",
-            r->config.node, config.node);
-        return -EXDEV;
+}
+
+static void on_hang(void *data) {
+    struct corosync_ring *r = data;
+    r->hang_timer = 0;
+    report(r, "corosync does not answer");
+}
+
+static void on_job(void *context, struct ring_job *job);
+
+static void begin(struct corosync_ring *r, struct ring_job *job) {
+    if (!job) {
+        report(r, "out of memory");
+        go_down(r);
+        return;
     }
-    if (r->is_ready) {
-        r->handlers.changed(r->handlers.context, &r->config, &config);
+    r->busy = true;
+    start_timer(r, HANG_MS, on_hang, &r->hang_timer);
+    ring_job_run(r->thread, job);
+}
+
+static void read_config(struct corosync_ring *r) {
+    if (r->busy) {
+        r->read_again = true;
     } else {
-        r->config = config;
-        for (uint32_t i = 0; i < config.n_nodes; i++) {
-            /* The names moved with the struct: each keeps its place inside it. */
-            r->config.nodes[i].name =
-                (const char *)&r->config + (config.nodes[i].name - (const char *)&config);
-        }
+        begin(r, ring_job_read(on_job, r));
     }
-    return 0;
-}
-
-/* corosync has reloaded its configuration. If corosync is gone by now, the other callbacks say
- * so. */
-static void on_reload(void *context) {
-    struct corosync_ring *r = context;
-    struct corosync_config config;
-    char message[COROSYNC_MAX_MESSAGE];
-    int error = corosync_config_read(&config, message);
-    if (error == 0) {
-        r->handlers.changed(r->handlers.context, &r->config, &config);
-    } else if (error == -EINVAL) {
-        log_error("corosync has loaded a configuration that clusterd cannot use: %s; clusterd "
-                  "keeps the former one",
-                  message);
-    }
-}
-
-static int open_all(struct corosync_ring *r) {
-    int error = config_check(r);
-    if (error == 0 && !r->is_ready) {
-        /* This call boots the core, which must come before any view. */
-        error = r->handlers.ready(r->handlers.context, &r->config);
-        if (error < 0) {
-            r->is_dead = true; /* the handler has logged the reason and ends the process */
-            return error;
-        }
-        r->is_ready = true;
-        ring_view_init(&r->view, r->config.node, (uint32_t)getpid());
-    }
-    const struct corosync_callbacks callbacks = {.deliver = on_deliver,
-                                                 .members = on_members,
-                                                 .quorum = on_quorum,
-                                                 .cpg_readable = on_cpg,
-                                                 .quorum_readable = on_quorum_fd,
-                                                 .context = r};
-    if (error == 0 && corosync_watch_create(r->loop, on_reload, r, &r->watch) < 0) {
-        log_warning(
-            "corosync's configuration cannot be watched: clusterd will not notice a reload");
-    }
-    return error == 0 ? corosync_connection_open(&r->connection, &callbacks) : error;
 }
 
 static void connect_ring(void *data) {
     struct corosync_ring *r = data;
     r->retry_timer = 0;
-    (void)snprintf(r->problem, sizeof(r->problem), "corosync does not answer");
-    int error = open_all(r);
+    read_config(r);
+}
+
+/* corosync begins or ends a reload. */
+static void on_config_changed(void *context) {
+    read_config(context);
+}
+
+static void open_connection(struct corosync_ring *r) {
+    const struct corosync_callbacks callbacks = {.deliver = on_deliver,
+                                                 .members = on_members,
+                                                 .quorum = on_quorum,
+                                                 .config_changed = on_config_changed,
+                                                 .cpg_readable = on_cpg,
+                                                 .quorum_readable = on_quorum_fd,
+                                                 .context = r};
+    begin(r, ring_job_open(&callbacks, on_job, r));
+}
+
+static void keep_config(struct corosync_ring *r, const struct corosync_config *config) {
+    r->config = *config;
+    for (uint32_t i = 0; i < config->n_nodes; i++) {
+        /* The names moved with the struct: each keeps its place inside it. */
+        r->config.nodes[i].name =
+            (const char *)&r->config + (config->nodes[i].name - (const char *)config);
+    }
+}
+
+/* The first configuration boots the core, which must come before any view. */
+static int take_config(struct corosync_ring *r, const struct corosync_config *config) {
+    if (r->is_ready && config->node != r->config.node) {
+        (void)snprintf(
+            r->problem, sizeof(r->problem),
+            "corosync's node id has changed from %u to %u while clusterd ran; restart clusterd",
+            r->config.node, config->node);
+        die(r, -EXDEV, r->problem);
+        return -EXDEV;
+    }
+    if (r->is_ready) {
+        r->handlers.changed(r->handlers.context, &r->config, config);
+        return 0;
+    }
+    keep_config(r, config);
+    int error = r->handlers.ready(r->handlers.context, &r->config);
+    if (error < 0) {
+        r->is_dead = true; /* the handler has logged the reason and ends the process */
+        return error;
+    }
+    r->is_ready = true;
+    ring_view_init(&r->view, r->config.node, (uint32_t)getpid());
+    return 0;
+}
+
+static void take_connection(struct corosync_ring *r, struct ring_job *job) {
+    r->opened = job;
+    if (corosync_connection_attach(&job->connection, r->loop, &job->callbacks) < 0) {
+        report(r, "out of memory");
+        go_down(r);
+        return;
+    }
+    if (!job->connection.watch) {
+        log_warning(
+            "corosync's configuration cannot be watched: clusterd will not notice a reload");
+    }
+    log_info("connected to corosync as node %u", r->config.node);
+    r->problem[0] = '\0';
+    r->logged[0] = '\0';
+    r->retry_ms = RETRY_MIN_MS;
+}
+
+/* The configuration of a corosync that is connected. If corosync is gone by now, the other
+ * callbacks say so. */
+static void take_reload(struct corosync_ring *r, const struct ring_job *job) {
+    if (job->error == 0 && !job->config.reloading) {
+        r->handlers.changed(r->handlers.context, &r->config, &job->config);
+    } else if (job->error == -EINVAL) {
+        log_error("corosync has loaded a configuration that clusterd cannot use: %s; clusterd "
+                  "keeps the former one",
+                  job->message);
+    }
+    r->problem[0] = '\0'; /* it may have been late */
+    r->logged[0] = '\0';
+}
+
+static void on_read(struct corosync_ring *r, const struct ring_job *job) {
+    bool again = r->read_again;
+    r->read_again = false;
+    if (r->retry_timer) {
+        /* The connection was lost meanwhile: the timer begins anew. */
+    } else if (again) {
+        read_config(r);
+    } else if (r->opened) {
+        take_reload(r, job);
+    } else if (job->error < 0) {
+        report(r, job->message);
+        go_down(r);
+    } else if (take_config(r, &job->config) == 0) {
+        open_connection(r);
+    }
+}
+
+static void on_job(void *context, struct ring_job *job) {
+    struct corosync_ring *r = context;
+    r->busy = false;
+    stop_timer(r, &r->hang_timer);
     if (r->is_dead) {
-        close_handles(r);
+        /* Nothing is begun any more. What was opened is closed below. */
+    } else if (job->kind == RING_JOB_READ) {
+        on_read(r, job);
+    } else if (job->error == 0) {
+        take_connection(r, job);
         return;
+    } else {
+        report(r, job->message);
+        go_down(r);
     }
-    if (error == 0) {
-        log_info("connected to corosync as node %u", r->config.node);
-        r->problem[0] = '\0';
-        r->logged[0] = '\0';
-        r->retry_ms = RETRY_MIN_MS;
-        return;
+    if (job->kind == RING_JOB_OPEN && job->error == 0) {
+        ring_job_close(r->thread, job);
+    } else {
+        ring_job_free(job);
     }
-    if (error == -EXDEV) {
-        die(r, error, r->problem);
-        close_handles(r);
-        return;
-    }
-    if (strcmp(r->logged, r->problem) != 0) {
-        memcpy(r->logged, r->problem, sizeof(r->logged));
-        log_warning("waiting for corosync: %s", r->problem);
-    }
-    go_down(r);
 }
 
 /* ---- create ---- */
@@ -379,7 +456,11 @@ int corosync_ring_create(qb_loop_t *loop, struct event_sink sink,
     r->loop = loop;
     r->sink = sink;
     r->handlers = *handlers;
-    corosync_connection_init(&r->connection, loop);
+    int error = blocking_thread_create(loop, &r->thread);
+    if (error < 0) {
+        free(r);
+        return error;
+    }
     r->retry_ms = RETRY_MIN_MS;
     send_queue_init(&r->queue);
     (void)snprintf(r->problem, sizeof(r->problem), "not connected to corosync yet");
@@ -396,6 +477,8 @@ void corosync_ring_destroy(struct corosync_ring *r) {
     stop_timer(r, &r->retry_timer);
     stop_timer(r, &r->send_timer);
     stop_timer(r, &r->duplicate_timer);
+    stop_timer(r, &r->hang_timer);
+    blocking_thread_destroy(r->thread, LEAVE_MS);
     send_queue_clear(&r->queue);
     free(r);
 }

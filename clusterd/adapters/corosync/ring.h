@@ -34,10 +34,10 @@ struct ring_handlers {
 
 #define RING_MAX_MESSAGE (960u * 1024) /* CPG takes 1 MiB in one piece, its headers included */
 
-/* -ENOMEM. The loop connects as soon as corosync is there. */
+/* -ENOMEM, -EAGAIN: no thread. Connects as soon as corosync is there; the loop does not wait. */
 int corosync_ring_create(qb_loop_t *loop, struct event_sink sink,
                          const struct ring_handlers *handlers, struct corosync_ring **ret_ring);
-/* Leaves the group. NULL is fine. */
+/* Leaves the group; a corosync that is stopped delays this by a second. NULL is fine. */
 void corosync_ring_destroy(struct corosync_ring *ring);
 
 /* Queues a copy if corosync cannot take it at once. Without a connection the message is dropped:
