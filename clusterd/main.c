@@ -358,9 +358,13 @@ static int read_config(struct daemon *d, const struct options *options) {
 }
 
 static int run(struct daemon *d) {
-    log_open(d->config.log_target, d->config.log_level);
+    int error = log_open(d->config.log_target, d->config.log_level);
+    if (error < 0) {
+        (void)fail(d, EXIT_BROKEN, "out of memory");
+        return d->exit_code;
+    }
     log_info("clusterd %s starts", CLUSTERD_VERSION);
-    int error = open_all(d);
+    error = open_all(d);
     if (error == 0) {
         notify_supervisor("READY=1");
         qb_loop_run(d->loop);
