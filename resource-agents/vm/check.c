@@ -238,10 +238,11 @@ static void check_rest(struct check *check, const struct definition *definition)
     }
 }
 
-int check_definition(const struct definition *definition, const struct volumes *known,
+int check_definition(const struct definition *definition, const struct volumes *known, bool look,
                      struct check *ret_check) {
     struct check check = {
         .known = known,
+        .look = look,
         .problems = json_array(),
         .warnings = json_array(),
         .volumes = json_array(),

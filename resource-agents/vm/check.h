@@ -18,6 +18,7 @@
 
 struct check {
     const struct volumes *known;
+    bool look;        /* at the files on this node */
     json_t *problems; /* [{"element","reason"}]: each makes the VM impossible */
     json_t *warnings; /* the same, for what the administrator must ensure on every node */
     json_t *volumes;  /* names of the volumes that the definition uses */
@@ -25,9 +26,12 @@ struct check {
     bool incomplete;  /* memory ran out: the lists above may be incomplete */
 };
 
-/* Checks the whole definition; the arrays of *ret_check hold the findings. check_finish() frees
- * them. -ENOMEM. */
-int check_definition(const struct definition *definition, const struct volumes *known,
+/*
+ * Checks the whole definition; the arrays of *ret_check hold the findings. check_finish() frees
+ * them. -ENOMEM. With `look` the symbolic links in its paths are followed on this node, which may
+ * block as long as the storage does; without it no file is accessed.
+ */
+int check_definition(const struct definition *definition, const struct volumes *known, bool look,
                      struct check *ret_check);
 void check_finish(struct check *check);
 
@@ -37,7 +41,8 @@ void check_refuse(struct check *check, const xmlNode *element, const char *forma
 void check_warn(struct check *check, const xmlNode *element, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The path must lie on a volume; `what` names it ("the disk's file"). */
+/* The path must lie on a volume, and no symbolic link in it may lead off the volumes; `what` names
+ * it ("the disk's file"). */
 void check_on_volume(struct check *check, const xmlNode *element, const char *what,
                      const char *path);
 

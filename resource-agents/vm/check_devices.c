@@ -2,6 +2,7 @@
 /* The devices of a definition: one table, one line for each kind. See check.h. */
 #include "check.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "xml.h"
@@ -49,6 +50,22 @@ static void check_character_device(struct check *check, const xmlNode *device) {
     check_chardev(check, device, xml_attr(device, "type"));
 }
 
+/* libvirt or QEMU runs it as root when the VM starts. */
+static void check_script(struct check *check, const xmlNode *script) {
+    const char *path = xml_attr(script, "path");
+    char normal[PATH_MAX];
+
+    if (path == NULL || path[0] == '\0') {
+        return; /* no script */
+    }
+    if (path_normalize(path, normal, sizeof(normal)) == 0 && path_is_in(normal, "/etc")) {
+        check_warn(check, script, "every possible owner must have the script %s, with one content",
+                   normal);
+    } else {
+        check_installed_or_on_volume(check, script, "the script", path);
+    }
+}
+
 static void check_interface(struct check *check, const xmlNode *interface) {
     static const struct {
         const char *type;
@@ -66,6 +83,8 @@ static void check_interface(struct check *check, const xmlNode *interface) {
             return;
         }
     }
+    check_script(check, xml_child(interface, "script"));
+    check_script(check, xml_child(interface, "downscript"));
     if (xml_attr(xml_child(interface, "mac"), "address") == NULL) {
         check_refuse(check, interface,
                      "it has no MAC address, so each start would give it another one; add <mac "

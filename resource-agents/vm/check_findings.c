@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "../shared/jsonl.h"
+#include "../shared/ocf.h"
+#include "real_path.h"
 #include "xml.h"
 
 void check_append(struct check *check, json_t *array, json_t *item) {
@@ -56,6 +58,29 @@ static void note_volume(struct check *check, const char *name) {
     check_append(check, check->volumes, jsonl_text(name));
 }
 
+/* A link in the path, on the node that checks, may lead to what only this node has. */
+static void check_links(struct check *check, const xmlNode *element, const char *what,
+                        const char *path) {
+    char real[PATH_MAX];
+    int error;
+
+    switch (real_place(check->known, path, real, &error)) {
+    case REAL_ON_VOLUME: break;
+    case REAL_ELSEWHERE:
+        check_refuse(check, element,
+                     "%s %s leads to %s by a symbolic link, which is on none of the cluster's %zu "
+                     "volumes; move it to a volume, or name the file itself",
+                     what, path, real, check->known->count);
+        break;
+    case REAL_UNKNOWN:
+        check_warn(check, element,
+                   "%s %s cannot be looked at on %s (%s): see that no symbolic link in it leads "
+                   "off the cluster's volumes",
+                   what, path, ocf_node(), strerror(-error));
+        break;
+    }
+}
+
 void check_on_volume(struct check *check, const xmlNode *element, const char *what,
                      const char *path) {
     char normal[PATH_MAX];
@@ -73,6 +98,9 @@ void check_on_volume(struct check *check, const xmlNode *element, const char *wh
         return;
     }
     note_volume(check, volume->name);
+    if (check->look) {
+        check_links(check, element, what, normal);
+    }
 }
 
 void check_installed_or_on_volume(struct check *check, const xmlNode *element, const char *what,

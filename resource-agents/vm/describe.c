@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Actions that only report: validate-all (pure reading of XML), host-cpu and meta-data. */
+/* Actions that only report: validate-all (reads the XML, looks where paths lead), host-cpu and
+ * meta-data. */
 #include "actions.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ static int validate(const struct definition *definition, const struct volumes *v
     json_t *needs = NULL;
     int code;
 
-    if (check_definition(definition, volumes, &check) < 0) {
+    if (check_definition(definition, volumes, true, &check) < 0) {
         return report_validation(path, "out of memory", NULL, NULL);
     }
     int r = definition_needs(definition, check.volumes, check.disks, &needs, &culprit, reason,

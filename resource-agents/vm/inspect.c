@@ -130,7 +130,7 @@ static void note_problems(struct definition *definition, json_t *list) {
     if (move_rewrite(&plan) < 0 || volumes_parse(IMAGINED_VOLUMES, &volumes) < 0) {
         return;
     }
-    if (check_definition(definition, &volumes, &check) == 0) {
+    if (check_definition(definition, &volumes, false, &check) == 0) {
         json_array_foreach (check.problems, i, problem) {
             json_array_append(list, json_object_get(problem, "reason"));
         }

@@ -22,33 +22,19 @@
 #include "copy_list.h"
 #include "copy_parts.h"
 #include "qcow2.h"
+#include "real_path.h"
 #include "volumes.h"
 
 enum { MIB = 1024 * 1024 };
 
-/*
- * Is the path on a volume, by its name, and also once all symbolic links in it are followed? A link
- * could lead to the node's own disk. Of a path that is not there yet, its directory counts; if that
- * is missing as well, its name alone.
- */
+/* By its name, and also by what its symbolic links lead to. If its directory is missing, its name
+ * alone counts. */
 static bool on_volume(const struct volumes *volumes, const char *path) {
-    char parent[PATH_MAX];
     char real[PATH_MAX];
-    char root[PATH_MAX];
+    int error;
 
-    if (volumes_find(volumes, path) == NULL) {
-        return false;
-    }
-    if (realpath(path, real) == NULL &&
-        (path_parent(path, parent) < 0 || realpath(parent, real) == NULL)) {
-        return true;
-    }
-    for (size_t i = 0; i < volumes->count; i++) {
-        if (realpath(volumes->items[i].path, root) != NULL && path_is_in(real, root)) {
-            return true;
-        }
-    }
-    return false;
+    return volumes_find(volumes, path) != NULL &&
+           real_place(volumes, path, real, &error) != REAL_ELSEWHERE;
 }
 
 static int check_backing(const struct move_file *file, const char *backing,
@@ -218,6 +204,10 @@ static int check_target(struct move_plan *plan, struct move_file *file,
                            "volume is mounted",
                            file->disk, file->dir, ocf_node());
     }
+    r = check_target_name(file, refusal);
+    if (r < 0) {
+        return r;
+    }
     if (!on_volume(volumes, file->to)) {
         return move_refuse(refusal, file->element,
                            "%s: %s leads away from the cluster's volumes by a symbolic link, so no "
@@ -230,7 +220,6 @@ static int check_target(struct move_plan *plan, struct move_file *file,
     }
     file->dir_dev = status.st_dev;
     file->dir_ino = status.st_ino;
-    r = check_target_name(file, refusal);
     for (const struct move_file *other = plan->files; r == 0 && other < file; other++) {
         if (other->dir_dev == file->dir_dev && other->dir_ino == file->dir_ino &&
             strcmp(strrchr(other->to, '/'), strrchr(file->to, '/')) == 0) {

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (volumes_parse("csv1=/srv/csv1", &volumes) < 0) {
         abort();
     }
-    if (check_definition(&definition, &volumes, &check) == 0) {
+    if (check_definition(&definition, &volumes, false, &check) == 0) {
         (void)definition_needs(&definition, check.volumes, check.disks, &needs, &element, reason,
                                sizeof(reason));
         json_decref(needs);

@@ -41,6 +41,8 @@ struct row {
 
 #define TPM(attributes, inside) \
     "<tpm model='tpm-crb'><backend type='emulator' " attributes ">" inside "</backend></tpm>"
+#define SCRIPT(inside) \
+    "<interface type='ethernet'><mac address='52:54:00:00:00:01'/>" inside "</interface>"
 #define TPM_BANKS(banks) "<active_pcr_banks>" banks "</active_pcr_banks>"
 #define TPM_SOURCE "<source type='dir' path='/srv/csv1/web1/tpm'/>"
 
@@ -154,6 +156,13 @@ static const struct row rows[] = {
     {"a card of the node", {.devices = "<interface type='hostdev'><mac address='52:54:00:00:00:01'/></interface>"},
      "/domain/devices/interface[1]", "part of one node"},
     {"vhost-user network", {.devices = "<interface type='vhostuser'><mac address='52:54:00:00:00:01'/></interface>"}, "/domain/devices/interface[1]", "socket"},
+    {"a script that packages install", {.devices = SCRIPT("<script path='/usr/lib/net/up'/>")}, NULL, NULL},
+    {"a script on a volume", {.devices = SCRIPT("<script path='/srv/csv1/web1/up'/>")}, NULL, NULL},
+    {"a script that does nothing", {.devices = SCRIPT("<script path=''/>")}, NULL, NULL},
+    {"a script of this node", {.devices = SCRIPT("<script path='/tmp/up'/>")}, "/domain/devices/interface[1]/script", "volume"},
+    {"a script by its name alone", {.devices = SCRIPT("<script path='up'/>")}, "/domain/devices/interface[1]/script", "absolute"},
+    {"a script that leaves a volume", {.devices = SCRIPT("<script path='/srv/csv1/../../tmp/up'/>")}, "/domain/devices/interface[1]/script", "absolute"},
+    {"a script for the end", {.devices = SCRIPT("<downscript path='/opt/down'/>")}, "/domain/devices/interface[1]/downscript", "volume"},
     {"vdpa network", {.devices = "<interface type='vdpa'/>"}, "/domain/devices/interface[1]", "vDPA"},
     /* -- character devices -- */
     {"a pty", {.devices = "<serial type='pty'/><console type='pty'/>"}, NULL, NULL},
@@ -221,7 +230,7 @@ static void check_parts(const struct parts *parts, const char *volumes_text,
         fail_msg("%s: %s", reason, text);
     }
     assert_int_equal(volumes_parse(volumes_text, &volumes), 0);
-    assert_int_equal(check_definition(&definition, &volumes, ret_check), 0);
+    assert_int_equal(check_definition(&definition, &volumes, false, ret_check), 0);
     definition_finish(&definition);
     volumes_finish(&volumes);
 }
@@ -301,6 +310,7 @@ static void test_warnings(void **state) {
         {"a disk with a password",
          {.devices = "<disk type='network'><source protocol='rbd' name='p/i'><auth username='a'/></source></disk>"},
          "/domain/devices/disk[2]/source", "secret"},
+        {"a script in /etc", {.devices = SCRIPT("<script path='/etc/qemu-ifup'/>")}, "/domain/devices/interface[1]/script", "one content"},
         /* -- its CPU -- */
         {"the host's CPU", {.more = "<cpu mode='host-passthrough' check='none' migratable='on'/>"}, "/domain/cpu", "host-passthrough"},
         {"all that QEMU can do", {.more = "<cpu mode='maximum'/>"}, "/domain/cpu", "maximum"},
