@@ -160,6 +160,14 @@ static bool switches_nothing(const char *agent) {
     return strcmp(agent, "fence_heuristics_ping") == 0 || strcmp(agent, "fence_crosslink") == 0;
 }
 
+/* fence_, and then the name of a program, without a directory. */
+static bool is_agent_name(const char *agent) {
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    size_t begin = strlen("fence_");
+    return strncmp(agent, "fence_", begin) == 0 && agent[begin] != '\0' &&
+           agent[begin + strspn(agent + begin, good)] == '\0';
+}
+
 const char *devices_refusal(const struct model *m, const struct cmd_device_add *add,
                             struct outbox *out, const char **ret_hint) {
     uint32_t ids[WIRE_MAX_NODES];
@@ -174,6 +182,10 @@ const char *devices_refusal(const struct model *m, const struct cmd_device_add *
             return outbox_text(out, "%s is a Pacemaker parameter: no fence agent knows it",
                                add->keys.v[i]);
         }
+    }
+    if (!is_agent_name(add->agent)) {
+        *ret_hint = "fence agents are called fence_..., for example fence_ipmilan";
+        return outbox_text(out, "'%s' is not the name of a fence agent", add->agent);
     }
     if (switches_nothing(add->agent)) {
         *ret_hint = "choose the agent of the device that switches the node's power";

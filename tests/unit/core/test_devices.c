@@ -121,6 +121,12 @@ static void what_cannot_be_added(void **state) {
          "pcmk_host_map is a Pacemaker parameter: no fence agent knows it"},
         {{.agent = "fence_heuristics_ping", .nodes = {n1, 1}},
          "fence_heuristics_ping does not switch anything off: its answer is no evidence"},
+        {{.agent = "fence_", .nodes = {n1, 1}}, "'fence_' is not the name of a fence agent"},
+        {{.agent = "fence_a b", .nodes = {n1, 1}}, "'fence_a b' is not the name of a fence agent"},
+        {{.agent = "fence_../sh", .nodes = {n1, 1}},
+         "'fence_../sh' is not the name of a fence agent"},
+        {{.agent = "ipmilan", .nodes = {n1, 1}}, "'ipmilan' is not the name of a fence agent"},
+        {{.agent = "fence_My-own.2", .nodes = {n1, 1}}, ""},
         /* Good ones: of one node; with the node's name in it; where clusterd fills it in; where it
          * picks no outlet. */
         {{.agent = "fence_apc",
