@@ -45,6 +45,7 @@
     X(unclear_is_unbegun, "a start that ended without a word counts as never begun")           \
     X(arrival_resumed, "a migrated copy is resumed though its source may run")                 \
     X(ack_unread, "what was never sent can be acknowledged")                                   \
+    X(suffix_epoch_unread, "a missing entry is taken over with whatever epoch it came")        \
     X(added_unasked, "a VM that is added is started before the nodes are asked")               \
     X(foreign_unheard, "a VM that somebody runs under libvirt is started elsewhere")           \
     X(older_disks, "a VM is started from disks that something else has taken over")            \

@@ -116,11 +116,8 @@ static int load_snapshot(struct core *c) {
     struct replica *r = &c->replica;
     struct model arrived;
     model_init(&arrived);
-    bool whole = r->arrived_index > r->commit_index && r->arrived_index <= r->base_index;
-    whole =
-        whole && replica_snapshot_digest(r->arrived_index, r->arrived_epoch, r->arrived_chain,
-                                         r->incoming.data, r->incoming.size) == r->arrived_digest;
-    int err = whole ? model_decode(&arrived, r->incoming.data, r->incoming.size) : -EBADMSG;
+    int err = replica_snapshot_fits(r) ? model_decode(&arrived, r->incoming.data, r->incoming.size)
+                                       : -EBADMSG;
     if (err == 0 && arrived.index != r->arrived_index) {
         model_finish(&arrived);
         err = -EBADMSG;

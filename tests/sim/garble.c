@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "core/replica/replica.h"
 #include "wire/command.h"
 #include "wire/message.h"
 
@@ -71,21 +72,51 @@ static void damage(struct sim *s, struct shared *bytes) {
     set_checksum(bytes);
 }
 
+static struct shared *encoded(const struct message *m) {
+    struct buffer b;
+    buffer_init(&b);
+    message_encode(m, &b);
+    struct shared *bytes = shared_new(b.data, (uint32_t)b.size);
+    buffer_finish(&b);
+    return bytes;
+}
+
 /* By its round, the sender takes it for an older one of its own; and the others count by it: of
  * the list in corosync.conf it says another than they have, so that the one of the log holds. */
 static struct shared *damaged_votes(struct sim *s, const struct message *sent) {
     struct message m = *sent;
     struct msg_state *state = &m.body.msg_state;
     struct state_vote *vote = state->lists.items;
-    struct buffer b;
     state->round /= 2;
     vote[sim_random(s, state->lists.n)].votes += 8; /* a majority on its own */
     state->list ^= UINT64_C(1) << sim_random(s, 64);
-    buffer_init(&b);
-    message_encode(&m, &b);
-    struct shared *bytes = shared_new(b.data, (uint32_t)b.size);
-    buffer_finish(&b);
-    return bytes;
+    return encoded(&m);
+}
+
+/* One that nobody has promised, or one that is over. */
+static uint64_t other_epoch(struct sim *s, uint64_t epoch) {
+    return sim_chance(s, 50) ? epoch | UINT64_C(1) << (32 + sim_random(s, 30)) : 0;
+}
+
+/* What a member that catches up is given: the epoch was damaged before a digest was made of it.
+ * NULL: this message is nothing of that. */
+static struct shared *damaged_epoch(struct sim *s, const struct message *sent) {
+    struct message m = *sent;
+    struct msg_snapshot *snapshot = &m.body.msg_snapshot;
+    if (m.type == MESSAGE_SNAPSHOT && snapshot->data.size == snapshot->total_bytes) {
+        snapshot->epoch = other_epoch(s, snapshot->epoch);
+        snapshot->digest =
+            replica_snapshot_digest(snapshot->index, snapshot->epoch, snapshot->chain,
+                                    snapshot->data.data, snapshot->data.size);
+        return encoded(&m);
+    }
+    if (m.type == MESSAGE_SUFFIX && m.body.msg_suffix.entries.n > 0) {
+        struct suffix_entry *entries = m.body.msg_suffix.entries.items;
+        struct suffix_entry *e = &entries[sim_random(s, m.body.msg_suffix.entries.n)];
+        e->epoch = other_epoch(s, e->epoch);
+        return encoded(&m);
+    }
+    return NULL;
 }
 
 void garble(struct sim *s, uint32_t node, struct shared **bytes) {
@@ -100,6 +131,14 @@ void garble(struct sim *s, uint32_t node, struct shared **bytes) {
             shared_drop(*bytes);
             *bytes = damaged_votes(s, &sent);
         }
+        arena_finish(&arena);
+        return;
+    }
+    struct shared *epoch = sim_chance(s, 50) ? damaged_epoch(s, &sent) : NULL;
+    if (epoch) {
+        s->nodes[node].garbled = true;
+        shared_drop(*bytes);
+        *bytes = epoch;
         arena_finish(&arena);
         return;
     }

@@ -218,6 +218,10 @@ static int on_entries(struct replica *r, struct replica_peer *peer, const struct
 
 int replica_active_message(struct replica *r, struct replica_peer *peer, const struct message *m,
                            uint64_t now_ms, struct outbox *out) {
+    bool feeds = m->type == MESSAGE_SUFFIX || m->type == MESSAGE_SNAPSHOT;
+    if (feeds && peer->id != r->source) { /* the view rests on nobody else's log */
+        return replica_damaged(r, peer, "a piece of a log that nobody has asked for", out);
+    }
     switch (m->type) {
     case MESSAGE_ENTRIES: return on_entries(r, peer, &m->body.msg_entries, now_ms, out);
     case MESSAGE_ACK: return on_ack(r, peer, &m->body.msg_ack, out);

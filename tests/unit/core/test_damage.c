@@ -454,6 +454,46 @@ static void pieces_of_the_state(void **state) {
     end(&s);
 }
 
+/* Entry 9 of epoch 4 is committed here, and the view goes on from entry 20 of epoch 6. */
+static void whole_states(void **state) {
+    static const struct {
+        const char *what;
+        uint64_t index, epoch, chain;
+        bool other_digest, fits;
+    } cases[] = {
+        {"right after what is committed", 10, 4, 55, false, true},
+        {"right before the base", 19, 6, 66, false, true},
+        {"at the base", 20, 6, 77, false, true},
+        {"nothing new", 9, 4, 55, false, false},
+        {"beyond the base", 21, 6, 77, false, false},
+        {"an epoch that is over", 10, 3, 55, false, false},
+        {"an epoch above the base's", 19, 7, 55, false, false},
+        {"at the base, an earlier epoch", 20, 5, 77, false, false},
+        {"at the base, another log", 20, 6, 78, false, false},
+        {"another digest", 20, 6, 77, true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct scene s;
+        begin(&s);
+        log_reset(&s.r.log, 9, 4, 55);
+        s.r.base_index = 20;
+        s.r.base_epoch = 6;
+        s.r.base_chain = 77;
+        buffer_append(&s.r.incoming, (const uint8_t *)"all of it", 9);
+        s.r.arrived_index = cases[i].index;
+        s.r.arrived_epoch = cases[i].epoch;
+        s.r.arrived_chain = cases[i].chain;
+        s.r.arrived_digest = replica_snapshot_digest(cases[i].index, cases[i].epoch, cases[i].chain,
+                                                     s.r.incoming.data, s.r.incoming.size) ^
+                             cases[i].other_digest;
+        if (replica_snapshot_fits(&s.r) != cases[i].fits) {
+            fail_msg("%s", cases[i].what);
+        }
+        end(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_without_sense),
@@ -466,6 +506,7 @@ int main(void) {
         cmocka_unit_test(entries_without_sense),
         cmocka_unit_test(pieces_of_the_log),
         cmocka_unit_test(pieces_of_the_state),
+        cmocka_unit_test(whole_states),
     };
     return cmocka_run_group_tests_name("core_damage", tests, NULL, NULL);
 }
