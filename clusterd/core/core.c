@@ -208,12 +208,7 @@ static int on_message(struct core *c, const struct core_message *event) {
     struct message m;
     int err = message_decode(event->data, event->size, &arena, &m);
     if (err == -EBADMSG) {
-        struct message_header header;
-        outbox_log(&c->out, SEVERITY_WARNING, "a damaged message of node %u was dropped",
-                   event->sender);
-        err = message_header(event->data, event->size, &header) < 0
-                  ? 0
-                  : replica_malformed(&c->replica, event->sender, header.incarnation, &c->out);
+        err = replica_malformed(&c->replica, event->sender, event->data, event->size, &c->out);
     } else if (err == -EPROTONOSUPPORT) {
         replica_foreign(&c->replica, event->sender, event->data, event->size, &c->out);
         err = 0;

@@ -142,12 +142,15 @@ static int on_ack(struct replica *r, struct replica_peer *peer, const struct msg
     if (ack->index > last && !MUTANT(ack_unread)) {
         return replica_damaged(r, peer, "an acknowledgement", out); /* of what was never sent */
     }
+    bool said = peer->disagrees;
     peer->disagrees = !r->catching && item && item->chain != ack->chain;
     if (peer->disagrees) {
-        outbox_log(
-            out, SEVERITY_ERROR,
-            "node %u acknowledges a log that differs from ours at index %llu: it is not counted",
-            peer->id, (unsigned long long)ack->index);
+        if (!said) { /* it says so of each further entry */
+            outbox_log(out, SEVERITY_ERROR,
+                       "node %u acknowledges a log that differs from ours at index %llu: it is not "
+                       "counted",
+                       peer->id, (unsigned long long)ack->index);
+        }
         if (replica_majority(r, &r->lists, disagrees, 0)) {
             return -ENOTRECOVERABLE; /* it is we who are wrong */
         }

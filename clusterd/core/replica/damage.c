@@ -27,6 +27,52 @@
 /* Epochs and indexes start at 0 and grow by one: no cluster gets there. */
 #define MOST (UINT64_C(1) << 62)
 
+#define MINUTE_MS 60000u
+
+/* ---- what is logged ---- */
+
+/* Whether this line may be logged: at most `limit` in a minute are. A node that sends nothing else
+ * must not fill the log. */
+static bool may_say(struct replica_lines *l, uint32_t limit, uint64_t now_ms) {
+    if (l->said == 0) {
+        l->since_ms = now_ms;
+    }
+    bool says = l->said < limit;
+    l->said += says;
+    l->more += !says;
+    return says;
+}
+
+void replica_say_damaged(struct replica *r, uint32_t sender, struct outbox *out) {
+    struct replica_peer *p = replica_peer(r, sender);
+    if (may_say(p ? &p->lines : &r->strangers, 1, r->last_step_ms)) {
+        outbox_log(out, SEVERITY_WARNING,
+                   "a damaged message of node %u was dropped, and more of them are counted only; "
+                   "if they go on, check the memory of that node, and whether anything but "
+                   "clusterd there sends to corosync's group \"clusterd\"",
+                   sender);
+    }
+}
+
+static void tell_more(struct replica_lines *l, const char *name, uint64_t now_ms,
+                      struct outbox *out) {
+    if (l->said == 0 || now_ms < l->since_ms + MINUTE_MS) {
+        return;
+    }
+    if (l->more > 0) {
+        outbox_log(out, SEVERITY_WARNING,
+                   "%u more damaged messages of %s were dropped in the last minute", l->more, name);
+    }
+    *l = (struct replica_lines){0};
+}
+
+void replica_tell_more_damaged(struct replica *r, uint64_t now_ms, struct outbox *out) {
+    for (uint32_t i = 0; i < r->n_peers; i++) {
+        tell_more(&r->peers[i].lines, r->names[i], now_ms, out);
+    }
+    tell_more(&r->strangers, "nodes that the cluster does not know", now_ms, out);
+}
+
 void replica_count_damage(const struct replica *r, struct replica_peer *p, const char *what,
                           struct outbox *out) {
     const char *name = r->names[p - r->peers];
@@ -35,12 +81,17 @@ void replica_count_damage(const struct replica *r, struct replica_peer *p, const
         p->damaged = 0;
     }
     p->damaged++;
+    /* Who claims to be another clusterd with each message is never left out. */
+    if (p->damaged > REPLICA_MAX_DAMAGED ||
+        !may_say(&p->lines, REPLICA_DAMAGED_LINES, r->last_step_ms)) {
+        return;
+    }
     if (p->damaged < REPLICA_MAX_DAMAGED) {
         outbox_log(out, SEVERITY_WARNING,
                    "%s has sent %s that cannot be read: it was dropped, and the nodes form a new "
                    "view; if this happens again, check the memory of %s",
                    name, what, name);
-    } else if (p->damaged == REPLICA_MAX_DAMAGED) {
+    } else {
         outbox_log(out, SEVERITY_ERROR,
                    "%s has sent %u messages that cannot be read, now %s: it is left out until its "
                    "clusterd is started again; check the memory of %s and its version of clusterd",

@@ -185,10 +185,12 @@ int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
                                                : replica_enter_exchange(r, r->last_step_ms, out);
 }
 
-int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation,
+int replica_malformed(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
                       struct outbox *out) {
+    struct message_header header;
     struct replica_peer *p = replica_peer(r, sender);
-    if (!p || p->incarnation != incarnation) {
+    if (!p || message_header(data, size, &header) < 0 || p->incarnation != header.incarnation) {
+        replica_say_damaged(r, sender, out);
         return 0; /* not from a clusterd that we know: it may say what it likes */
     }
     return replica_damaged(r, p, "a message", out);

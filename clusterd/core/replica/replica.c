@@ -219,6 +219,7 @@ int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct ou
     bool slept =
         r->members.n > 0 && r->last_step_ms && now_ms > r->last_step_ms + TIMEOUT_ASLEEP_MS;
     r->last_step_ms = now_ms;
+    replica_tell_more_damaged(r, now_ms, out);
     if (slept) {
         /* The others seemed silent because we slept, and what we believe may be long out of date:
          * see timeouts.h. */

@@ -59,6 +59,8 @@
 #define REPLICA_DEFER_BYTES (64u * 1024 * 1024)
 /* A clusterd that has sent this many unreadable messages is left out. */
 #define REPLICA_MAX_DAMAGED 3u
+/* Of a sender's damaged messages so many are logged in a minute, one each; the rest is counted. */
+#define REPLICA_DAMAGED_LINES 8u
 /* If catching up leads this many times in a row to a log that is not the source's, this node's own
  * log is bad. */
 #define REPLICA_MAX_CATCHUPS 10u
@@ -86,6 +88,12 @@ struct replica_sample {
     uint64_t index, digest;
 };
 
+/* How many lines about a sender's damaged messages this minute has seen; replica/damage.c. */
+struct replica_lines {
+    uint64_t since_ms;   /* of the first line of the minute */
+    uint32_t said, more; /* logged, and only counted */
+};
+
 enum replica_phase { REPLICA_DOWN = 0, REPLICA_EXCHANGE, REPLICA_PROMISE, REPLICA_ACTIVE };
 
 struct replica_peer {
@@ -101,6 +109,7 @@ struct replica_peer {
     uint64_t misfit_said;         /* the incarnation that this was logged for */
     uint64_t damaged_incarnation; /* it sent `damaged` messages that make no sense */
     uint32_t damaged;
+    struct replica_lines lines;
     /* its last STATE; `fresh` until a view has used it */
     bool fresh;
     struct msg_state state;
@@ -213,7 +222,8 @@ struct replica {
     uint64_t
         doubt_until; /* usable again when a heartbeat of this sequence has come back; 0: no doubt */
     uint64_t last_step_ms;
-    struct msg_heartbeat usage; /* sent along with each heartbeat */
+    struct replica_lines strangers; /* of all senders that are no peers */
+    struct msg_heartbeat usage;     /* sent along with each heartbeat */
 
     struct replica_sample sample; /* our own */
     uint64_t beat_index;          /* applied_index when the last heartbeat was sent */
@@ -246,8 +256,9 @@ int replica_message(struct replica *r, uint32_t sender, const struct message *m,
 /* The message is intact, but this clusterd cannot read it. */
 void replica_foreign(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
                      struct outbox *out);
-/* The message is intact by its checksum, but its content makes no sense. */
-int replica_malformed(struct replica *r, uint32_t sender, uint64_t incarnation, struct outbox *out);
+/* The message is damaged: its checksum is wrong, or its content makes no sense in spite of it. */
+int replica_malformed(struct replica *r, uint32_t sender, const uint8_t *data, size_t size,
+                      struct outbox *out);
 int replica_stored(struct replica *r, uint64_t seq, struct outbox *out);
 /* Deadlines, heartbeats; called at the beginning of each step. */
 int replica_tick(struct replica *r, uint64_t now_ms, uint64_t wall_ms, struct outbox *out);
@@ -327,6 +338,10 @@ int replica_damaged(struct replica *r, struct replica_peer *p, const char *what,
 /* replica/damage.c */
 void replica_count_damage(const struct replica *r, struct replica_peer *p, const char *what,
                           struct outbox *out);
+/* Logs a damaged message of a sender that nobody counts, the first in a minute. */
+void replica_say_damaged(struct replica *r, uint32_t sender, struct outbox *out);
+/* Logs how many more there were, a minute after the first. */
+void replica_tell_more_damaged(struct replica *r, uint64_t now_ms, struct outbox *out);
 uint64_t replica_state_digest(const struct msg_state *s);
 bool replica_state_makes_sense(const struct msg_state *s);
 /* 0, -EBADMSG, -ENOMEM. The members' STATEs must be those of the rounds that the proposal names. */
