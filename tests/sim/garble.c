@@ -119,6 +119,14 @@ static struct shared *damaged_epoch(struct sim *s, const struct message *sent) {
     return NULL;
 }
 
+static void send_instead(struct sim *s, uint32_t node, struct shared **bytes,
+                         struct shared *damaged) {
+    s->nodes[node].garbled = true;
+    s->n_garbled++;
+    shared_drop(*bytes);
+    *bytes = damaged;
+}
+
 void garble(struct sim *s, uint32_t node, struct shared **bytes) {
     struct arena arena;
     struct message sent, m;
@@ -127,18 +135,14 @@ void garble(struct sim *s, uint32_t node, struct shared **bytes) {
     if (s->nodes[node].garbles_votes) { /* an older build's STATE has no digest to betray it */
         if (sent.type == MESSAGE_STATE && sent.body.msg_state.lists.n > 0 &&
             sent.body.msg_state.digest != 0) {
-            s->nodes[node].garbled = true;
-            shared_drop(*bytes);
-            *bytes = damaged_votes(s, &sent);
+            send_instead(s, node, bytes, damaged_votes(s, &sent));
         }
         arena_finish(&arena);
         return;
     }
     struct shared *epoch = sim_chance(s, 50) ? damaged_epoch(s, &sent) : NULL;
     if (epoch) {
-        s->nodes[node].garbled = true;
-        shared_drop(*bytes);
-        *bytes = epoch;
+        send_instead(s, node, bytes, epoch);
         arena_finish(&arena);
         return;
     }
@@ -147,15 +151,17 @@ void garble(struct sim *s, uint32_t node, struct shared **bytes) {
         damage(s, other);
         if (message_decode(other->data, other->size, &arena, &m) < 0 ||
             !is_a_lie(&m, &sent, &arena)) {
-            s->nodes[node].garbled = true;
-            shared_drop(*bytes);
-            *bytes = other;
+            send_instead(s, node, bytes, other);
             arena_finish(&arena);
             return;
         }
         shared_drop(other);
     }
     arena_finish(&arena);
+}
+
+uint64_t sim_garbled(const struct sim *s) {
+    return s->n_garbled;
 }
 
 void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us) {

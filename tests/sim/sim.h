@@ -134,6 +134,8 @@ void sim_garble(struct sim *s, uint32_t node, uint32_t percent, uint64_t us);
 /* What it says about its log names wrong votes, in a round that its clusterd does not take for the
  * present one. */
 void sim_garble_votes(struct sim *s, uint32_t node, uint64_t us);
+/* How many messages have been sent damaged. */
+uint64_t sim_garbled(const struct sim *s);
 void sim_jump_wall_clock(struct sim *s, uint32_t node, int64_t ms);
 
 enum sim_fence { FENCE_WORKS, FENCE_FAILS, FENCE_HANGS, FENCE_OFF_UNCONFIRMED, FENCE_CROSSED };

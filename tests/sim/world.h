@@ -427,6 +427,7 @@ struct sim {
     char unrest[320];
     char violation[400];
     char trace[TRACE_LINES][TRACE_BYTES];
+    uint64_t n_garbled; /* messages that were sent damaged */
     uint64_t n_trace;
 };
 
