@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -99,12 +100,20 @@ static void tell(enum severity severity, const char *message) {
     }
 }
 
+/* What is said again and again is logged ever more seldom: the 1st, 2nd, 4th, 8th ... time. */
 static void tell_event(const struct model_event *row) {
+    char again[32] = "";
+    if ((row->repeated & (row->repeated - 1)) != 0) {
+        return;
+    }
+    if (row->repeated > 0) {
+        (void)snprintf(again, sizeof(again), " (repeated %u times)", row->repeated);
+    }
     log_write(row->severity == SEVERITY_INFO      ? LOG_LEVEL_INFO
               : row->severity == SEVERITY_WARNING ? LOG_LEVEL_WARNING
                                                   : LOG_LEVEL_ERROR,
-              "event %llu %s %s: %s", (unsigned long long)row->seq, row->kind, row->subject,
-              row->message);
+              "event %llu %s %s: %s%s", (unsigned long long)row->seq, row->kind, row->subject,
+              row->message, again);
 }
 
 static void act(struct driver *d, const struct core_action *action) {

@@ -252,16 +252,21 @@ void view_checkpoints(const struct screen *screen, const char *vm, const json_t 
 }
 
 void view_event(const struct screen *screen, const json_t *event) {
-    char when[TEXT_MAX];
+    char when[TEXT_MAX], since[TEXT_MAX], again[TEXT_MAX + 64] = "";
     char *line = NULL;
+    long long repeated = json_number(event, "repeated");
     const char *severity = json_text(event, "severity");
     const char *subject = json_text(event, "subject");
     const char *message = json_text(event, "message");
     /* Most messages name their subject themselves. */
     bool named = subject[0] == '\0' || strstr(message, subject) != NULL;
-    if (asprintf(&line, "%s %s %s %s: %s%s%s", text_clock(json_number(event, "time_ms"), when),
+    if (repeated > 0) {
+        (void)snprintf(again, sizeof(again), " (repeated %lld time%s since %s)", repeated,
+                       repeated == 1 ? "" : "s", text_clock(json_number(event, "first_ms"), since));
+    }
+    if (asprintf(&line, "%s %s %s %s: %s%s%s%s", text_clock(json_number(event, "time_ms"), when),
                  json_text(event, "node"), severity, json_text(event, "kind"), named ? "" : subject,
-                 named ? "" : ": ", message) < 0) {
+                 named ? "" : ": ", message, again) < 0) {
         return;
     }
     fputs(screen_begin(screen, screen_state_style(severity)), screen->file);

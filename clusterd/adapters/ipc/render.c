@@ -378,10 +378,12 @@ json_t *render_operation(const struct model *m, const struct model_operation *op
 }
 
 json_t *render_event(const struct model_event *event) {
-    return json_pack("{so so so ss so so so}", "seq", json_of_number(event->seq), "time_ms",
+    return json_pack("{so so so ss so so so so so}", "seq", json_of_number(event->seq), "time_ms",
                      json_of_number(event->time_ms), "node", json_of_text(event->node), "severity",
                      severity_name(event->severity), "kind", json_of_text(event->kind), "subject",
-                     json_of_text(event->subject), "message", json_of_text(event->message));
+                     json_of_text(event->subject), "message", json_of_text(event->message),
+                     "repeated", json_of_number(event->repeated), "first_ms",
+                     json_of_number(event->repeated ? event->first_ms : event->time_ms));
 }
 
 json_t *render_progress(const struct model *m, const struct core_progress *progress) {

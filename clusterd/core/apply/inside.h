@@ -37,8 +37,6 @@ struct model_operation *apply_operation_row(struct apply *a, const struct model_
 
 void apply_refuse(struct apply *a, enum core_reply_code code, const char *message,
                   const char *hint);
-void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
-                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* Whether the view's members all know what `since` brought. If so, it is about to be used, and the
  * log needs that version from now on: ask only where it makes a difference. */
 bool apply_by_version(struct apply *a, uint32_t since);
@@ -56,6 +54,11 @@ void set_text(struct apply *a, const char **field, const char *text);
 void set_ids(struct apply *a, struct wire_ids *field, const uint32_t *v, uint32_t n);
 void add_id(struct apply *a, struct wire_ids *field, uint32_t id);
 void remove_id(struct apply *a, struct wire_ids *field, uint32_t id);
+
+/* ------------------------------------------------------------------------------ events.c ---- */
+
+void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Every change of a VM's row goes through a function of vm_state.c, or calls this. */
 void vm_touch(struct apply *a, struct model_vm *vm);

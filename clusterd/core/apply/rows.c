@@ -148,54 +148,6 @@ void vm_touch(struct apply *a, struct model_vm *vm) {
     vm->serial = a->index;
 }
 
-void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
-                 const char *format, ...) {
-    char text[WIRE_MAX_TEXT + 1];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    struct model_table *events = &a->m->events;
-    if (events->n >= MODEL_MAX_EVENTS) {
-        /* A quarter at once, so that the rows rarely move. */
-        for (uint32_t i = 0; i < MODEL_MAX_EVENTS / 4; i++) {
-            wire_release(events->record, (struct model_event *)events->rows + i);
-        }
-        events->n -= MODEL_MAX_EVENTS / 4;
-        memmove(events->rows, (struct model_event *)events->rows + MODEL_MAX_EVENTS / 4,
-                events->n * sizeof(struct model_event));
-    }
-    struct model_event *row = model_add(events);
-    if (!row) {
-        a->error = -ENOMEM;
-        return;
-    }
-    row->seq = ++a->m->last_event;
-    row->index = a->index;
-    row->time_ms = a->time_ms;
-    row->severity = (uint8_t)severity;
-    set_text(a, &row->kind, kind);
-    set_text(a, &row->subject, subject);
-    set_text(a, &row->message, text);
-    const struct model_node *origin = model_node_by_id(a->m, a->origin);
-    set_text(a, &row->node, origin ? origin->name : "");
-    /* The row may move when more events come in this step, so the action gets its own copy. */
-    struct model_event *copy = arena_copy(&a->out->arena, row, sizeof(*row));
-    if (!copy) {
-        a->error = -ENOMEM;
-        return;
-    }
-    copy->kind = arena_strdup(&a->out->arena, row->kind);
-    copy->node = arena_strdup(&a->out->arena, row->node);
-    copy->subject = arena_strdup(&a->out->arena, row->subject);
-    copy->message = arena_strdup(&a->out->arena, row->message);
-    if (!copy->kind || !copy->node || !copy->subject || !copy->message) {
-        a->error = -ENOMEM;
-        return;
-    }
-    outbox_add(a->out, CORE_ACTION_EVENT)->event.row = copy;
-}
-
 struct model_node *find_node(struct apply *a, const char *name) {
     struct model_node *node = apply_node_row(a, model_node_by_name(a->m, name));
     if (!node) {

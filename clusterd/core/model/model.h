@@ -283,7 +283,10 @@ WIRE_STRUCT(model_rule);
     F(S, STR, kind, WIRE_MAX_NAME)                          \
     F(S, STR, node, WIRE_MAX_NAME)                          \
     F(S, STR, subject, WIRE_MAX_NAME)                       \
-    F(S, STR, message, WIRE_MAX_TEXT)
+    F(S, STR, message, WIRE_MAX_TEXT)                       \
+    /* since version 5 of the protocol */                   \
+    F(S, U32, repeated, 0) /* how often it was said again */ \
+    F(S, U64, first_ms, 0) /* when for the first time; 0: not repeated */
 WIRE_STRUCT(model_event);
 /* clang-format on */
 

@@ -209,6 +209,8 @@ static void add_others(void) {
         struct model_event *event = model_add(&model.events);
         event->seq = i;
         event->time_ms = NOON_MS + i * 1000;
+        event->repeated = i == 3 ? 291 : 0;
+        event->first_ms = i == 3 ? NOON_MS : 0;
         event->severity = i == 3 ? SEVERITY_ERROR : SEVERITY_INFO;
         set(&event->kind, i == 3 ? "node-lost" : "view");
         set(&event->node, "n1");

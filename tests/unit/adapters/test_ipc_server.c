@@ -360,8 +360,13 @@ static void test_read_waits_for_the_outlook(void **state) {
     assert_non_null(strstr(ask(request), "\"name\":\"web\""));
 }
 
-static struct model_event row = {
-    .seq = 1, .kind = "k", .node = "n", .subject = "s", .message = "hello"};
+static struct model_event row = {.seq = 1,
+                                 .kind = "k",
+                                 .node = "n",
+                                 .subject = "s",
+                                 .message = "hello",
+                                 .repeated = 2,
+                                 .first_ms = 7};
 
 static void test_subscription(void **state) {
     const char *request = "{\"v\":1,\"id\":2,\"verb\":\"subscribe\"}";
@@ -377,7 +382,7 @@ static void test_subscription(void **state) {
     finish(pid);
     const char *text = told();
     assert_non_null(strstr(text, "{\"event\":{\"seq\":1"));
-    assert_non_null(strstr(text, "\"message\":\"hello\"}}"));
+    assert_non_null(strstr(text, "\"message\":\"hello\",\"repeated\":2,\"first_ms\":7}}"));
     assert_non_null(strstr(text, "{\"progress\":{\"operation\":5,\"vm\":\"\",\"percent\":40"));
 }
 

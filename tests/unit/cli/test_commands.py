@@ -292,6 +292,30 @@ def test_event_list_has_a_limit(cluster):
     assert [request["limit"] for request in cluster.requests] == [50, 7]
 
 
+def said_again(number, repeated, before_ms):
+    return nth(number, message="it fails", repeated=repeated, first_ms=EVENTS[0]["time_ms"] - before_ms)
+
+
+def test_event_that_was_said_again_and_again(cluster):
+    cluster.serve(ok("event.list", events=[nth(8), said_again(9, 1, 1000), said_again(10, 291, 60000)]))
+    assert cluster.run("event", "list").stdout.splitlines() == [
+        "2025-03-04 10:00:00.123 n1 info vm-started: web1: event 8",
+        "2025-03-04 10:00:00.123 n1 info vm-started: web1: it fails (repeated 1 time since 2025-03-04 09:59:59.123)",
+        "2025-03-04 10:00:00.123 n1 info vm-started: web1: it fails (repeated 291 times since 2025-03-04 09:59:00.123)",
+    ]
+
+
+def test_following_an_event_that_is_said_again(cluster):
+    cluster.serve(ok("event.list", events=[said_again(9, 1, 60000)]),
+                  ok("subscribe", {"send": {"event": said_again(10, 2, 60000)}}))
+    process = cluster.start("event", "list", "--follow")
+    lines = [process.stdout.readline() for _ in range(2)]
+    assert [line.partition("(")[2] for line in lines] == ["repeated 1 time since 2025-03-04 09:59:00.123)\n",
+                                                          "repeated 2 times since 2025-03-04 09:59:00.123)\n"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+
+
 def test_following_events(cluster):
     daemon = cluster.serve(ok("event.list", events=EVENTS),
                            ok("subscribe", {"send": {"event": nth(6)}}, {"send": {"progress": {"operation": 1}}},

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is said again and again is counted, and washes nothing away.
+ */
+#include "core/apply/inside.h"
+#include "core/model/needed_protocol.h"
+#include "unit/core/one_model.h"
+
+#define HOUR_MS 3600000u
+#define NUMBERED "vm-waits" /* a kind in which numbers may differ */
+
+/* A view of nodes that all know of counting. */
+static void begin(struct bench *b) {
+    bench_begin(b);
+    b->m.protocol = PROTOCOL_REPEATED;
+}
+
+static struct apply at(struct bench *b, uint64_t time_ms) {
+    return (struct apply){.m = &b->m, .out = &b->out, .origin = 1, .time_ms = time_ms};
+}
+
+static const struct model_event *from_the_end(const struct bench *b, uint32_t i) {
+    return (const struct model_event *)b->m.events.rows + b->m.events.n - 1 - i;
+}
+
+static uint32_t rows_about(const struct bench *b, const char *kind) {
+    uint32_t n = 0;
+    MODEL_EACH(model_event, row, &b->m.events) {
+        n += strcmp(row->kind, kind) == 0;
+    }
+    return n;
+}
+
+/* As of a start that ends without a result: 291 times in 30 s. */
+static void nothing_is_washed_away(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b);
+    struct apply a = at(&b, 1000);
+    apply_event(&a, SEVERITY_ERROR, "node-lost", "n3", "n3 is lost");
+    for (uint32_t i = 0; i < 2910; i++) {
+        a.time_ms += 100;
+        outbox_reset(&b.out);
+        apply_event(&a, SEVERITY_INFO, "vm-order", "vm1", "vm1: start on n1");
+        apply_event(&a, SEVERITY_WARNING, "vm-waits", "vm1", "start of vm1 took %u ms", i);
+        apply_event(&a, SEVERITY_WARNING, "vm-resolved", "vm1", "vm1 runs nowhere");
+    }
+    assert_int_equal(a.error, 0);
+    assert_int_equal(rows_about(&b, "node-lost"), 1);
+    assert_int_equal(rows_about(&b, "vm-order"), 3);
+    assert_int_equal(rows_about(&b, "vm-waits"), 3);
+    const struct model_event *row = from_the_end(&b, 1);
+    assert_string_equal(row->message, "start of vm1 took 2909 ms");
+    assert_int_equal(row->repeated, 2907);
+    assert_int_equal(row->time_ms, 1000 + 2910 * 100);
+    assert_int_equal(row->first_ms, 1000 + 3 * 100); /* of the row, not of the two before it */
+    assert_int_equal(row->seq, b.m.last_event - 1);
+    const struct core_action *told = &b.out.v[b.out.n - 2];
+    assert_int_equal(told->type, CORE_ACTION_EVENT);
+    assert_int_equal(told->event.row->repeated, 2907);
+    bench_end(&b);
+}
+
+/* The list stays in the order of its numbers: who follows it asks for what is newer. */
+static void in_order(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b);
+    struct apply a = at(&b, 1000);
+    for (uint32_t i = 0; i < 50; i++) {
+        apply_event(&a, SEVERITY_INFO, "k", i % 3 ? "a" : "b", "it is so again");
+        apply_event(&a, SEVERITY_INFO, "k", "c", "%u-th is another", i);
+    }
+    uint64_t seq = 0;
+    MODEL_EACH(model_event, row, &b.m.events) {
+        assert_true(row->seq > seq);
+        seq = row->seq;
+    }
+    assert_int_equal(seq, b.m.last_event);
+    bench_end(&b);
+}
+
+/* What is said first, three times, and then; whether it is the same. */
+static void what_is_the_same(void **state) {
+    static const struct {
+        const char *often, *then;
+        bool same;
+        const char *kind;
+    } cases[] = {
+        {"attempt 9", "attempt 10", true, NUMBERED},
+        {"ran (after 12 ms)", "ran (after 1200 ms)", true, NUMBERED},
+        {"view 8: 2 of 3.", "view 9: 3 of 3.", true, NUMBERED},
+        {"start on n1", "start on n2", false, NUMBERED},
+        {"start on n1", "start on n1 ", false, NUMBERED},
+        {"start on 10.0.0.1", "start on 10.0.0.2", false, NUMBERED},
+        {"vm-1 runs", "vm-2 runs", false, NUMBERED},
+        {"1st", "2nd", false, NUMBERED},
+        {"runs", "runs 7", false, NUMBERED},
+        {"", "", true, NUMBERED},
+        {"it is set to 8", "it is set to 9", false, "config"},
+        {"it is set to 8", "it is set to 8", true, "config"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *kind = cases[i].kind;
+        struct bench b;
+        begin(&b);
+        struct apply a = at(&b, 1000);
+        for (uint32_t k = 0; k < 3; k++) {
+            apply_event(&a, SEVERITY_INFO, kind, "s", "%s", cases[i].often);
+            assert_int_equal(from_the_end(&b, 0)->repeated, 0);
+        }
+        apply_event(&a, SEVERITY_INFO, kind, "s", "%s", cases[i].then);
+        if (from_the_end(&b, 0)->repeated != cases[i].same) {
+            fail_msg("%s, then %s", cases[i].often, cases[i].then);
+        }
+        assert_string_equal(from_the_end(&b, 0)->message, cases[i].then);
+        bench_end(&b);
+    }
+}
+
+/* Of another kind, subject, severity or node, or after a time, it is news. */
+static void what_is_news(void **state) {
+    static const struct {
+        enum severity severity;
+        const char *kind, *subject;
+        uint64_t later_ms;
+        bool same;
+        uint32_t origin;
+    } cases[] = {
+        {SEVERITY_INFO, "k", "s", 0, false, 2},
+        {SEVERITY_INFO, "k", "s", HOUR_MS, true, 1},
+        {SEVERITY_INFO, "k", "s", HOUR_MS + 1, false, 1},
+        {SEVERITY_WARNING, "k", "s", 0, false, 1},
+        {SEVERITY_INFO, "other", "s", 0, false, 1},
+        {SEVERITY_INFO, "k", "other", 0, false, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+        begin(&b);
+        struct apply a = at(&b, 1000);
+        for (uint32_t k = 0; k < 3; k++) {
+            apply_event(&a, SEVERITY_INFO, "k", "s", "it is so");
+        }
+        a.time_ms += cases[i].later_ms;
+        a.origin = cases[i].origin;
+        apply_event(&a, cases[i].severity, cases[i].kind, cases[i].subject, "it is so");
+        assert_int_equal(from_the_end(&b, 0)->repeated, cases[i].same);
+        bench_end(&b);
+    }
+}
+
+/* A view that has an older build in it does as that does; and so the log stays readable for it. */
+static void older_view(void **state) {
+    (void)state;
+    for (uint32_t newer = 0; newer < 2; newer++) {
+        struct bench b;
+        bench_begin(&b);
+        b.m.protocol = newer ? PROTOCOL_REPEATED : PROTOCOL_REPEATED - 1;
+        b.m.needs = 0;
+        struct apply a = at(&b, 1000);
+        for (uint32_t k = 0; k < 4; k++) {
+            assert_int_equal(b.m.needs, 0);
+            apply_event(&a, SEVERITY_INFO, "k", "s", "it is so");
+        }
+        assert_int_equal(from_the_end(&b, 0)->repeated, newer);
+        assert_int_equal(b.m.needs, newer ? PROTOCOL_REPEATED : 0);
+        bench_end(&b);
+    }
+}
+
+/* Builds that word a message differently count differently, and have the same digest. */
+static void other_words(void **state) {
+    (void)state;
+    uint64_t digests[2], needs[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        struct bench b;
+        begin(&b);
+        struct apply a = at(&b, 1000);
+        for (uint32_t k = 0; k < 9; k++) {
+            apply_event(&a, SEVERITY_INFO, "vm-waits", "s", i ? "it is so" : "it is n%u", k);
+        }
+        digests[i] = model_check_digest(&b.m);
+        needs[i] = b.m.needs;
+        bench_end(&b);
+    }
+    assert_int_equal(digests[0], digests[1]);
+    assert_int_equal(needs[0], needs[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_washed_away),
+        cmocka_unit_test(in_order),
+        cmocka_unit_test(what_is_the_same),
+        cmocka_unit_test(what_is_news),
+        cmocka_unit_test(older_view),
+        cmocka_unit_test(other_words),
+    };
+    return cmocka_run_group_tests_name("core_events", tests, NULL, NULL);
+}
