@@ -72,32 +72,29 @@ static bool says_the_same(const char *kind, const char *a, const char *b) {
 /*
  * The newest row that says the same, if it has been said often enough.
  *
- * Two builds may word a message differently, and then differ in what is the same. So the digest
- * that nodes compare leaves events out (model/digest.c), and that the log needs a newer version is
- * decided by kind, subject and node, the first time: up to then all have the same rows.
+ * An older clusterd would not count. So this begins once the log needs a newer one anyway: a loop of
+ * failures after an update must not be what makes the update final. Two builds may word a message
+ * differently, and then differ in what is the same: the digest that nodes compare leaves events out
+ * (model/digest.c).
  */
 static struct model_event *find_repeated(struct apply *a, enum severity severity, const char *kind,
                                          const char *subject, const char *node, const char *text) {
     struct model_event *rows = a->m->events.rows, *newest = NULL;
-    uint32_t alike = 0, same = 0, n = a->m->events.n;
+    uint32_t same = 0, n = a->m->needs >= PROTOCOL_REPEATED ? a->m->events.n : 0;
     for (uint32_t i = 0; i < n && i < REPEAT_ROWS; i++) {
         struct model_event *row = &rows[n - 1 - i];
         if (row->time_ms + REPEAT_MS < a->time_ms) {
             break;
         }
         if (row->severity != (uint8_t)severity || strcmp(row->subject, subject) != 0 ||
-            strcmp(row->kind, kind) != 0 || strcmp(row->node, node) != 0) {
-            continue;
-        }
-        alike += 1 + row->repeated;
-        if (!says_the_same(kind, row->message, text)) {
+            strcmp(row->kind, kind) != 0 || strcmp(row->node, node) != 0 ||
+            !says_the_same(kind, row->message, text)) {
             continue;
         }
         newest = newest ? newest : row;
         same += 1 + row->repeated;
     }
-    bool often = alike >= ROWS_OF_THEIR_OWN && apply_by_version(a, PROTOCOL_REPEATED);
-    return often && same >= ROWS_OF_THEIR_OWN ? newest : NULL;
+    return same >= ROWS_OF_THEIR_OWN ? newest : NULL;
 }
 
 static struct model_event *to_the_end(struct apply *a, struct model_event *row) {

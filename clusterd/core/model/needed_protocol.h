@@ -23,7 +23,8 @@ struct model;
 
 /* A volume has its path in one form (volume_path.h). */
 #define PROTOCOL_VOLUME_PATHS 5u
-/* Events that say the same again are counted in one row (apply/events.c). */
+/* Events that say the same again are counted in one row, once the log needs this version anyway
+ * (apply/events.c). */
 #define PROTOCOL_REPEATED 5u
 
 /* The version that a command came with, or the newest of what it uses: a setting, or a set field

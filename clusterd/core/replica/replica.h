@@ -295,7 +295,7 @@ const char *replica_forgetful(const struct replica *r);
 int replica_compact(struct replica *r, const struct model *m, struct outbox *out);
 /* The core has loaded `incoming`. */
 int replica_snapshot_loaded(struct replica *r, struct outbox *out);
-/* Whether what has arrived is whole, and lies between what is committed here and the view's base. */
+/* Whether what has arrived is whole, and lies between what is committed here and the base. */
 bool replica_snapshot_fits(const struct replica *r);
 /* The core could not load the snapshot: it is dropped, and the source is named. */
 int replica_snapshot_refused(struct replica *r, struct outbox *out);
