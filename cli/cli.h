@@ -32,10 +32,8 @@ struct cli {
     struct options options;
     struct screen out;   /* standard output */
     struct screen err;   /* standard error */
-    const char *service; /* libqb's name of the daemon */
-    struct ipc *ipc;     /* owned; NULL when not connected */
-    size_t ipc_size;     /* size of messages that the connection can take */
-    bool subscribed;     /* on this connection */
+    struct ipc *ipc;     /* owned; for requests; NULL when not connected */
+    struct ipc *events;  /* owned; of a subscription, which ends with `ipc`; or NULL */
     int64_t deadline_ms; /* of the whole command; IPC_NO_DEADLINE without --timeout */
     int64_t timeout_ms;  /* as given, for messages; 0 without --timeout */
     int signal_fd;       /* readable after Ctrl-C and its like; -1 before cli_catch_signals() */
@@ -102,6 +100,11 @@ int cli_try_request(struct cli *cli, const char *verb, json_t *arguments, json_t
 /* Subscribes to events; `since` not negative: those after it are sent again. CLI_DONE or
  * reported. */
 int cli_subscribe(struct cli *cli, int64_t since);
+/* The same on an open connection that has no subscription, silently. 0, or a negative errno; then
+ * the connection is closed. */
+int cli_try_subscribe(struct cli *cli);
+/* Closes both connections. */
+void cli_disconnect(struct cli *cli);
 /* From now on Ctrl-C, SIGTERM and SIGHUP no longer end the program; cli_wait() reports them. */
 void cli_catch_signals(struct cli *cli);
 

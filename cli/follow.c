@@ -119,7 +119,6 @@ static int follow_reconnect(struct follow *follow) {
                            "operation continues in the cluster)\n");
     }
     while (true) {
-        json_auto *answer = NULL;
         switch (cli_reconnect(cli, until_ms)) {
         case CLI_DONE: break;
         case CLI_INTERRUPTED: return follow_leave(follow, CLI_INTERRUPTED, "interrupted");
@@ -130,7 +129,7 @@ static int follow_reconnect(struct follow *follow) {
                                       "clusterd on this node did not come back within a minute");
         }
         follow->limit_ms = until_ms;
-        if (cli_try_request(cli, "subscribe", NULL, &answer) == 0) {
+        if (cli_try_subscribe(cli) == 0) {
             return follow_show(follow);
         }
     }

@@ -1,33 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A connection to this node's clusterd: see ipc.h.
- *
- * libqb announces an answer by a semaphore in shared memory, but events and the death of the daemon
- * by a file descriptor. So the wait for an answer is cut into slices: each ends at once when the
- * answer arrives, and between two slices the descriptor is checked for a dead daemon or Ctrl-C.
+ * A connection to this node's clusterd: see ipc.h. How it is made: ipc_connect.c.
  */
 #include "ipc.h"
+#include "calls.h"
+#include "ipc_channel.h"
+#include "json.h"
 #include "wire/ipc_limits.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <qb/qbipcc.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_SLICE_MS = 200 };
+#define ROOM_FIRST ((size_t)64 * 1024)
 
 struct ipc {
-    qb_ipcc_connection_t *connection; /* owned */
-    char *buffer;                     /* owned; the receive buffer */
-    size_t buffer_size;
-    int64_t last_id;
-    int fd; /* of the connection */
+    int fd; /* owned; non-blocking */
     int interrupt_fd;
+    char *in;         /* owned */
+    size_t from, n;   /* in[from] to in[from + n - 1] have come */
+    size_t room;      /* bytes at `in` */
+    size_t searched;  /* so many bytes after `from` hold no NUL */
+    size_t delivered; /* so many bytes after `from` are the last message, which is done with */
 };
 
 int64_t ipc_now_ms(void) {
@@ -47,91 +45,169 @@ int ipc_left_ms(int64_t deadline_ms) {
     return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
-static bool readable(int fd) {
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-    return fd >= 0 && poll(&poll_fd, 1, 0) > 0;
+/* ---- bytes ---- */
+
+/* 0 when `events` have come. What has come counts before the interrupt. */
+static int wait_for(const struct ipc *ipc, short events, int64_t deadline_ms) {
+    struct pollfd fds[] = {{.fd = ipc->fd, .events = events},
+                           {.fd = ipc->interrupt_fd, .events = POLLIN}};
+    while (true) {
+        int n = poll(fds, 2, ipc_left_ms(deadline_ms));
+        if (n < 0 && errno != EINTR) {
+            return -errno;
+        }
+        if (n > 0) {
+            return fds[0].revents != 0 ? 0 : -EINTR;
+        }
+        if (n == 0) {
+            return -ETIMEDOUT;
+        }
+    }
 }
 
-/* libqb reports one error by several numbers, some with the sign reversed. */
-static int connect_error(int error) {
-    switch (abs(error)) {
-    case ECONNREFUSED: /* an abstract socket that nobody has bound */
-    case ENOENT:       /* the same, if libqb uses sockets in the file system */
-    case ENOTCONN:     /* the daemon ended during the connect */
-    case ECONNRESET:
-    case EPIPE: return -ECONNREFUSED;
-    case EACCES:
-    case EPERM: return -EACCES;
-    case EAGAIN: /* its queue of new connections is full */
-    case ETIMEDOUT: return -ETIMEDOUT;
-    case 0: return -EIO;
-    default: return -abs(error);
+static int send_text(const struct ipc *ipc, const char *text, int64_t deadline_ms) {
+    size_t left = strlen(text) + 1; /* the NUL ends the message */
+    if (left - 1 > CLUSTERD_IPC_MAX_REQUEST) {
+        return -EMSGSIZE;
     }
-}
-
-/* Any user can bind a free name, also clusterd's while clusterd does not run; that user would get
- * the passwords of fence devices. The kernel says who answered. */
-static int check_server(qb_ipcc_connection_t *connection) {
-    pid_t pid = 0;
-    uid_t uid = 0;
-    gid_t gid = 0;
-    int r = qb_ipcc_auth_get(connection, &pid, &uid, &gid);
-    if (r != 0) {
-        return -EIO;
+    while (left > 0) {
+        ssize_t n = send(ipc->fd, text, left, MSG_NOSIGNAL);
+        if (n >= 0) {
+            text += n;
+            left -= (size_t)n;
+            continue;
+        }
+        if (errno == EINTR) {
+            continue;
+        }
+        if (errno != EAGAIN) {
+            return -ENOTCONN;
+        }
+        int r = wait_for(ipc, POLLOUT, deadline_ms);
+        if (r < 0) {
+            return r;
+        }
     }
-    return uid == 0 || uid == geteuid() ? 0 : -EPERM;
-}
-
-static int connection_open(const char *name, size_t size, int64_t deadline_ms,
-                           qb_ipcc_connection_t **ret_connection) {
-    struct pollfd poll_fd = {.fd = -1, .events = POLLIN};
-    errno = 0;
-    qb_ipcc_connection_t *connection = qb_ipcc_connect_async(name, size, &poll_fd.fd);
-    if (connection == NULL) {
-        return connect_error(errno);
-    }
-    int ready = 0;
-    do {
-        ready = poll(&poll_fd, 1, ipc_left_ms(deadline_ms));
-    } while (ready < 0 && errno == EINTR);
-    if (ready <= 0) {
-        /* libqb cannot abandon half a connection: it frees the memory, but the socket remains
-         * ours. */
-        int fd = poll_fd.fd;
-        qb_ipcc_disconnect(connection);
-        close(fd);
-        return -ETIMEDOUT;
-    }
-    int r = qb_ipcc_connect_continue(connection); /* frees the connection if it fails */
-    if (r != 0) {
-        return connect_error(r);
-    }
-    r = check_server(connection);
-    if (r < 0) {
-        qb_ipcc_disconnect(connection);
-        return r;
-    }
-    *ret_connection = connection;
     return 0;
 }
 
-int ipc_connect(const char *name, size_t size, int64_t deadline_ms, struct ipc **ret_ipc) {
-    struct ipc *ipc = calloc(1, sizeof(*ipc));
-    if (ipc == NULL) {
+static int make_room(struct ipc *ipc) {
+    if (ipc->from > 0) {
+        memmove(ipc->in, ipc->in + ipc->from, ipc->n);
+        ipc->from = 0;
+    }
+    if (ipc->n < ipc->room) {
+        return 0;
+    }
+    size_t room = ipc->room > 0 ? 2 * ipc->room : ROOM_FIRST;
+    char *in = realloc(ipc->in, room);
+    if (in == NULL) {
         return -ENOMEM;
     }
-    int r = connection_open(name, size, deadline_ms, &ipc->connection);
+    ipc->in = in;
+    ipc->room = room;
+    return 0;
+}
+
+/* More bytes, without waiting. */
+static int receive_some(struct ipc *ipc) {
+    int r = make_room(ipc);
     if (r < 0) {
-        free(ipc);
         return r;
     }
-    ipc->interrupt_fd = -1;
-    ipc->buffer_size = (size_t)qb_ipcc_get_buffer_size(ipc->connection);
-    ipc->buffer = malloc(ipc->buffer_size);
-    if (ipc->buffer == NULL || qb_ipcc_fd_get(ipc->connection, &ipc->fd) != 0) {
-        ipc_disconnect(ipc);
+    ssize_t n = recv(ipc->fd, ipc->in + ipc->n, ipc->room - ipc->n, 0);
+    if (n > 0) {
+        ipc->n += (size_t)n;
+        return 0;
+    }
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? -EAGAIN : -ENOTCONN;
+}
+
+/* The next message, without waiting; it lives until the next call. */
+static int next_message(struct ipc *ipc, const char **ret_text, size_t *ret_n) {
+    ipc->from += ipc->delivered;
+    ipc->n -= ipc->delivered;
+    ipc->delivered = 0;
+    while (true) {
+        const char *begin = ipc->n > 0 ? ipc->in + ipc->from : NULL;
+        const char *nul =
+            begin != NULL ? memchr(begin + ipc->searched, '\0', ipc->n - ipc->searched) : NULL;
+        if (nul != NULL) {
+            *ret_text = begin;
+            *ret_n = (size_t)(nul - begin);
+            ipc->delivered = *ret_n + 1;
+            ipc->searched = 0;
+            return 0;
+        }
+        ipc->searched = ipc->n;
+        int r = ipc->n > CLUSTERD_IPC_MAX_REPLY ? -EBADMSG : receive_some(ipc);
+        if (r < 0) {
+            return r;
+        }
+    }
+}
+
+static int receive_answer(struct ipc *ipc, int64_t deadline_ms, json_t **ret_answer) {
+    const char *text = NULL;
+    size_t n = 0;
+    while (true) {
+        int r = next_message(ipc, &text, &n);
+        if (r == 0) {
+            return call_answer(text, n, ret_answer);
+        }
+        r = r == -EAGAIN ? wait_for(ipc, POLLIN, deadline_ms) : r;
+        if (r < 0) {
+            return r;
+        }
+    }
+}
+
+/* ---- messages ---- */
+
+int ipc_ask(struct ipc *ipc, char *text, int64_t deadline_ms, json_t **ret_answer) {
+    int r = text != NULL ? send_text(ipc, text, deadline_ms) : -ENOMEM;
+    free(text);
+    /* Who hangs up may have said why before. */
+    return r == 0 || r == -ENOTCONN ? receive_answer(ipc, deadline_ms, ret_answer) : r;
+}
+
+int ipc_call(struct ipc *ipc, const char *verb, const json_t *arguments, int64_t deadline_ms,
+             json_t **ret_answer) {
+    return ipc_ask(ipc, call_text(verb, arguments, false), deadline_ms, ret_answer);
+}
+
+int ipc_stream(struct ipc *ipc, const char *verb, const json_t *arguments, int64_t deadline_ms,
+               json_t **ret_answer) {
+    return ipc_ask(ipc, call_text(verb, arguments, true), deadline_ms, ret_answer);
+}
+
+int ipc_event(struct ipc *ipc, json_t **ret_event) {
+    const char *text = NULL;
+    json_t *event = NULL;
+    size_t n = 0;
+    int r = next_message(ipc, &text, &n);
+    r = r == 0 ? call_answer(text, n, &event) : r;
+    if (r == 0 && !json_flag(event, "ok")) {
+        json_decref(event);
+        return -ENOTCONN;
+    }
+    if (r < 0) {
+        return r == -EAGAIN ? -EAGAIN : -ENOTCONN;
+    }
+    *ret_event = event;
+    return 0;
+}
+
+/* ---- life ---- */
+
+int ipc_create(int fd, int interrupt_fd, struct ipc **ret_ipc) {
+    struct ipc *ipc = calloc(1, sizeof(*ipc));
+    if (ipc == NULL) {
+        close(fd);
         return -ENOMEM;
     }
+    ipc->fd = fd;
+    ipc->interrupt_fd = interrupt_fd;
     *ret_ipc = ipc;
     return 0;
 }
@@ -140,8 +216,8 @@ void ipc_disconnect(struct ipc *ipc) {
     if (ipc == NULL) {
         return;
     }
-    qb_ipcc_disconnect(ipc->connection);
-    free(ipc->buffer);
+    close(ipc->fd);
+    free(ipc->in);
     free(ipc);
 }
 
@@ -151,107 +227,4 @@ void ipc_set_interrupt(struct ipc *ipc, int fd) {
 
 int ipc_fd(const struct ipc *ipc) {
     return ipc->fd;
-}
-
-static int send_request(struct ipc *ipc, const char *text, int64_t deadline_ms) {
-    struct qb_ipc_request_header header = {.id = QB_IPC_MSG_USER_START};
-    size_t length = strlen(text);
-    if (length + sizeof(header) > CLUSTERD_IPC_MAX_REQUEST) {
-        return -EMSGSIZE;
-    }
-    header.size = (int32_t)(sizeof(header) + length);
-    struct iovec parts[2] = {{.iov_base = &header, .iov_len = sizeof(header)},
-                             {.iov_base = (void *)(uintptr_t)text, .iov_len = length}};
-    while (true) {
-        ssize_t sent = qb_ipcc_sendv(ipc->connection, parts, 2);
-        if (sent >= 0) {
-            return 0;
-        }
-        if (sent != -EAGAIN) {
-            return sent == -EMSGSIZE ? -EMSGSIZE : -ENOTCONN;
-        }
-        /* clusterd has asked its clients to slow down; no event reports the end of that. */
-        if (ipc_left_ms(deadline_ms) == 0) {
-            return -ETIMEDOUT;
-        }
-        struct pollfd poll_fd = {.fd = ipc->interrupt_fd, .events = POLLIN};
-        if (poll(&poll_fd, 1, 20) > 0) {
-            return -EINTR;
-        }
-    }
-}
-
-/* The JSON after the header of a message of `size` bytes, with or without a final NUL. */
-static int parse_message(const struct ipc *ipc, size_t size, json_t **ret_message) {
-    size_t header = sizeof(struct qb_ipc_response_header);
-    if (size < header || size > ipc->buffer_size) {
-        return -EBADMSG;
-    }
-    const char *text = ipc->buffer + header;
-    json_t *message = json_loadb(text, strnlen(text, size - header), JSON_ALLOW_NUL, NULL);
-    if (!json_is_object(message)) {
-        json_decref(message);
-        return -EBADMSG;
-    }
-    *ret_message = message;
-    return 0;
-}
-
-/* Skips answers to requests that nobody waits for (interrupted ones). */
-static int receive_answer(struct ipc *ipc, int64_t id, int64_t deadline_ms, json_t **ret_answer) {
-    while (true) {
-        int left = ipc_left_ms(deadline_ms);
-        int slice = left < 0 || left > ANSWER_SLICE_MS ? ANSWER_SLICE_MS : left;
-        ssize_t size = qb_ipcc_recv(ipc->connection, ipc->buffer, ipc->buffer_size, slice);
-        if (size == -EAGAIN || size == -ETIMEDOUT || size == -EINTR) {
-            if (readable(ipc->interrupt_fd)) {
-                return -EINTR;
-            }
-            if (left == 0) {
-                return -ETIMEDOUT;
-            }
-            continue;
-        }
-        if (size < 0) {
-            return -ENOTCONN;
-        }
-        json_t *answer = NULL;
-        int r = parse_message(ipc, (size_t)size, &answer);
-        if (r < 0) {
-            return r;
-        }
-        json_t *answer_id = json_object_get(answer, "id");
-        if (answer_id == NULL || json_integer_value(answer_id) == id) {
-            *ret_answer = answer;
-            return 0;
-        }
-        json_decref(answer);
-    }
-}
-
-int ipc_request(struct ipc *ipc, json_t *request, int64_t deadline_ms, json_t **ret_answer) {
-    int64_t id = ++ipc->last_id;
-    json_object_set_new(request, "v", json_integer(CLUSTERD_IPC_VERSION));
-    json_object_set_new(request, "id", json_integer(id));
-    char *text = json_dumps(request, JSON_COMPACT);
-    if (text == NULL) {
-        return -ENOMEM;
-    }
-    int r = send_request(ipc, text, deadline_ms);
-    free(text);
-    if (r < 0) {
-        return r;
-    }
-    return receive_answer(ipc, id, deadline_ms, ret_answer);
-}
-
-int ipc_event(struct ipc *ipc, json_t **ret_event) {
-    ssize_t size = qb_ipcc_event_recv(ipc->connection, ipc->buffer, ipc->buffer_size, 0);
-    if (size == -EAGAIN || size == -ETIMEDOUT || size == -EINTR || size == 0) {
-        return -EAGAIN;
-    }
-    if (size < 0) {
-        return -ENOTCONN;
-    }
-    return parse_message(ipc, (size_t)size, ret_event);
 }

@@ -6,7 +6,6 @@
 #include "output/print.h"
 #include "output/text.h"
 #include "verbs.h"
-#include "wire/ipc_limits.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -172,24 +171,19 @@ static int run(struct cli *cli, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    struct cli cli = {.deadline_ms = IPC_NO_DEADLINE,
-                      .ipc_size = CLUSTERD_IPC_MAX_RESPONSE,
-                      .signal_fd = -1,
-                      .resize_fd = -1};
-    const char *service = getenv("CLUSTERD_IPC_SERVICE");
+    struct cli cli = {.deadline_ms = IPC_NO_DEADLINE, .signal_fd = -1, .resize_fd = -1};
     int code = CLI_DONE;
     setlocale(LC_ALL, "");
     /* Numbers and times look the same everywhere; only the character set is the user's. */
     setlocale(LC_NUMERIC, "C");
     screen_init(&cli.out, stdout);
     screen_init(&cli.err, stderr);
-    cli.service = service != NULL && service[0] != '\0' ? service : CLUSTERD_IPC_SERVICE;
     if (argc > 1 && strcmp(argv[1], "_complete") == 0) {
         code = command_complete(&cli, argc - 2, argv + 2);
     } else {
         code = run(&cli, argc, argv);
     }
-    ipc_disconnect(cli.ipc);
+    cli_disconnect(&cli);
     json_decref(cli.details);
     json_decref(cli.steps);
     /* A full disk or a closed pipe shows only now; a program must learn that it got half a

@@ -26,6 +26,19 @@ int node_config_read(struct cli *cli, const char *command, struct config *ret_co
                     "%s: %s", command, message);
 }
 
+const char *node_run_dir(char ret_path[CONFIG_MAX_TEXT]) {
+    struct config config;
+    char ignored[CONFIG_MAX_TEXT]; /* a clusterd that runs has not read the error yet */
+    const char *given = getenv("CLUSTERD_RUN_DIR");
+    config_init(&config);
+    if (given == NULL || given[0] == '\0') {
+        (void)config_read(&config, node_config_path(), ignored, sizeof(ignored));
+        given = config.run_dir;
+    }
+    (void)snprintf(ret_path, CONFIG_MAX_TEXT, "%s", given);
+    return ret_path;
+}
+
 int node_config_uri(struct cli *cli, const char *command, const char *node,
                     char ret_uri[NODE_URI_MAX]) {
     struct utsname self;

@@ -15,6 +15,10 @@ const char *node_config_path(void);
  * not read it. CLI_DONE or reported. `command` is for the message. */
 int node_config_read(struct cli *cli, const char *command, struct config *ret_config);
 
+/* The directory of clusterd's sockets: $CLUSTERD_RUN_DIR, or run_dir of clusterd.conf, as far as
+ * that can be read. Returns `ret_path`. */
+const char *node_run_dir(char ret_path[CONFIG_MAX_TEXT]);
+
 #define NODE_URI_MAX (CONFIG_MAX_TEXT + 256)
 /* libvirt on a node, as the nodes reach each other (migrate_uri). NULL: --node, or this node.
  * CLI_DONE or reported. */

@@ -4,6 +4,7 @@
  * do.
  */
 #include "cli.h"
+#include "node_config.h"
 #include "output/text.h"
 
 #include <errno.h>
@@ -16,23 +17,19 @@
 #include <unistd.h>
 
 /* Time limits without --timeout. A healthy daemon accepts a connection at once. It answers a change
- * when it is committed, after milliseconds, or says why that is impossible. */
-enum {
-    CONNECT_TIMEOUT_MS = 5000,
-    ANSWER_TIMEOUT_MS = 30000,
-    RECONNECT_FIRST_MS = 50,
-    RECONNECT_MOST_MS = 1000
-};
+ * when it is committed, after milliseconds, or says why that is impossible. One that has died is
+ * started again by systemd after 100 ms; one that was stopped is not, and who asks for it should
+ * learn that soon. */
+enum { CONNECT_TIMEOUT_MS = 5000, ABSENT_MS = 500, ANSWER_TIMEOUT_MS = 30000 };
 
-/* The daemon spends a multiple of this in memory for a connection: ask for it only if an answer
- * needs it. */
-#define LARGE_SIZE ((size_t)32 * 1024 * 1024)
+#define SUBSCRIBE "subscribe"
 
 static int64_t sooner(int64_t one_ms, int64_t other_ms) {
     return one_ms < other_ms ? one_ms : other_ms;
 }
 
 static int fail_connect(struct cli *cli, int error) {
+    char directory[CONFIG_MAX_TEXT];
     switch (error) {
     case -ECONNREFUSED:
         return cli_fail(cli, CLI_UNREACHED,
@@ -48,18 +45,21 @@ static int fail_connect(struct cli *cli, int error) {
     case -EPERM:
         return cli_fail(cli, CLI_UNREACHED,
                         "find that process (ss -xlp) and stop it; then start clusterd",
-                        "the process that listens as \"%s\" on this node runs neither as root nor "
+                        "the process that listens in %s on this node runs neither as root nor "
                         "as this user: it is not clusterd, and nothing was sent to it",
-                        cli->service);
+                        node_run_dir(directory));
     case -ETIMEDOUT:
         return cli_fail(cli, CLI_UNREACHED,
                         "see what it is doing: journalctl -u clusterd; restart it if it hangs (its "
                         "VMs keep running)",
                         "clusterd is running on this node but does not answer");
-    case -ENOSPC:
-        return cli_fail(cli, CLI_UNREACHED, "free space in /dev/shm (df /dev/shm)",
-                        "no space in /dev/shm for the connection to clusterd");
-    case -EMFILE:
+    case -EBADMSG:
+        return cli_fail(cli, CLI_UNREACHED, "are clusterctl and clusterd of the same version?",
+                        "what clusterd on this node answers cannot be read");
+    case -EINTR:
+        return cli_fail(cli, CLI_INTERRUPTED, NULL,
+                        "interrupted before clusterd was reached; nothing was sent to it");
+    case -EUSERS:
         return cli_fail(cli, CLI_UNREACHED, "end some of them, such as clusterctl status --watch",
                         "too many clients are connected to clusterd on this node");
     default:
@@ -68,26 +68,35 @@ static int fail_connect(struct cli *cli, int error) {
     }
 }
 
-static int session_open(struct cli *cli, int64_t until_ms) {
-    int64_t limit = ipc_now_ms() + CONNECT_TIMEOUT_MS;
-    int r = ipc_connect(cli->service, cli->ipc_size, sooner(limit, until_ms), &cli->ipc);
-    if (r == 0) {
-        ipc_set_interrupt(cli->ipc, cli->signal_fd);
-    }
+/* `absent_ms`: so long it waits for a daemon that does not run. */
+static int session_connect(struct cli *cli, int64_t until_ms, int64_t absent_ms,
+                           struct ipc **ret_ipc) {
+    char directory[CONFIG_MAX_TEXT];
+    const struct ipc_patience patience = {
+        .deadline_ms = until_ms, .absent_ms = absent_ms, .interrupt_fd = cli->signal_fd};
+    int r = ipc_connect(node_run_dir(directory), &patience, ret_ipc);
+    cli->interrupted = cli->interrupted || r == -EINTR;
     return r;
 }
 
-static void session_close(struct cli *cli) {
+static int session_open(struct cli *cli, struct ipc **ret_ipc) {
+    int64_t now = ipc_now_ms();
+    return session_connect(cli, sooner(now + CONNECT_TIMEOUT_MS, cli->deadline_ms),
+                           sooner(now + ABSENT_MS, cli->deadline_ms), ret_ipc);
+}
+
+void cli_disconnect(struct cli *cli) {
     ipc_disconnect(cli->ipc);
+    ipc_disconnect(cli->events);
     cli->ipc = NULL;
-    cli->subscribed = false;
+    cli->events = NULL;
 }
 
 int cli_connect(struct cli *cli) {
     if (cli->ipc != NULL) {
         return CLI_DONE;
     }
-    int r = session_open(cli, cli->deadline_ms);
+    int r = session_open(cli, &cli->ipc);
     return r == 0 ? CLI_DONE : fail_connect(cli, r);
 }
 
@@ -122,54 +131,22 @@ static int fail_request(struct cli *cli, const char *verb, int error) {
     }
 }
 
-/* One request on the open connection; closes the connection after a failure. */
-static int session_ask(struct cli *cli, json_t *request, json_t **ret_answer) {
-    int64_t until_ms = cli->deadline_ms;
-    if (cli->timeout_ms == 0) {
-        until_ms = ipc_now_ms() + ANSWER_TIMEOUT_MS;
-    }
-    int r = ipc_request(cli->ipc, request, until_ms, ret_answer);
+static int64_t answer_deadline(const struct cli *cli) {
+    return cli->timeout_ms == 0 ? ipc_now_ms() + ANSWER_TIMEOUT_MS : cli->deadline_ms;
+}
+
+/* After a failure the connections are of no use any more. */
+static int session_result(struct cli *cli, int r) {
     if (r < 0) {
         cli->interrupted = cli->interrupted || r == -EINTR;
-        session_close(cli);
-    }
-    return r;
-}
-
-static bool answer_is_too_large(const json_t *answer) {
-    return strcmp(json_text(json_object_get(answer, "error"), "code"), "too-large") == 0;
-}
-
-/* The same connection again, with a larger buffer; subscribes again if it was subscribed. */
-static int session_grow(struct cli *cli) {
-    json_auto *answer = NULL;
-    json_auto *subscribe = json_pack("{s:s}", "verb", "subscribe");
-    bool subscribed = cli->subscribed;
-    session_close(cli);
-    cli->ipc_size = LARGE_SIZE;
-    int r = session_open(cli, cli->deadline_ms);
-    if (r == 0 && subscribed) {
-        r = session_ask(cli, subscribe, &answer);
-        cli->subscribed = r == 0;
+        cli_disconnect(cli);
     }
     return r;
 }
 
 int cli_try_request(struct cli *cli, const char *verb, json_t *arguments, json_t **ret_answer) {
-    json_auto *request = arguments != NULL ? arguments : json_object();
-    json_object_set_new(request, "verb", json_string(verb));
-    int r = session_ask(cli, request, ret_answer);
-    /* Only answers to questions are ever so large, and a question can be asked twice. */
-    if (r == 0 && answer_is_too_large(*ret_answer) && cli->ipc_size < LARGE_SIZE) {
-        json_decref(*ret_answer);
-        *ret_answer = NULL;
-        r = session_grow(cli);
-        r = r == 0 ? session_ask(cli, request, ret_answer) : r;
-    }
-    if (r == 0 && strcmp(verb, "subscribe") == 0) {
-        cli->subscribed = json_flag(*ret_answer, "ok");
-    }
-    return r;
+    json_auto *request = arguments;
+    return session_result(cli, ipc_call(cli->ipc, verb, request, answer_deadline(cli), ret_answer));
 }
 
 int cli_request(struct cli *cli, const char *verb, json_t *arguments, json_t **ret_answer) {
@@ -190,13 +167,39 @@ int cli_request(struct cli *cli, const char *verb, json_t *arguments, json_t **r
     return CLI_DONE;
 }
 
+/* A connection of its own for events: they would have to wait for answers otherwise, and answers
+ * for them. Closes both connections if it fails. */
+static int session_subscribe(struct cli *cli, int64_t since, json_t **ret_answer) {
+    json_auto *arguments = since >= 0 ? json_pack("{s:I}", "since", (json_int_t)since) : NULL;
+    return session_result(cli, ipc_stream(cli->events, SUBSCRIBE, arguments, answer_deadline(cli),
+                                          ret_answer));
+}
+
+int cli_try_subscribe(struct cli *cli) {
+    json_auto *answer = NULL;
+    int r = session_result(cli, session_open(cli, &cli->events));
+    r = r == 0 ? session_subscribe(cli, -1, &answer) : r;
+    return r == 0 && !json_flag(answer, "ok") ? session_result(cli, -EBADMSG) : r;
+}
+
 int cli_subscribe(struct cli *cli, int64_t since) {
     json_auto *answer = NULL;
-    json_t *arguments = json_object();
-    if (since >= 0) {
-        json_object_set_new(arguments, "since", json_integer(since));
+    int code = cli_connect(cli);
+    if (code != CLI_DONE) {
+        return code;
     }
-    return cli_request(cli, "subscribe", arguments, &answer);
+    ipc_disconnect(cli->events);
+    cli->events = NULL;
+    int r = session_result(cli, session_open(cli, &cli->events));
+    if (r < 0) {
+        return fail_connect(cli, r);
+    }
+    r = session_subscribe(cli, since, &answer);
+    if (r < 0) {
+        return fail_request(cli, SUBSCRIBE, r);
+    }
+    return json_flag(answer, "ok") ? CLI_DONE
+                                   : cli_fail_answer(cli, json_object_get(answer, "error"));
 }
 
 /* A descriptor that reports these signals and keeps them from acting; 0 ends the list. */
@@ -223,7 +226,7 @@ void cli_catch_signals(struct cli *cli) {
 
 void cli_renew(struct cli *cli, int64_t limit_ms) {
     struct signalfd_siginfo info;
-    session_close(cli);
+    cli_disconnect(cli);
     while (cli->signal_fd >= 0 && read(cli->signal_fd, &info, sizeof(info)) > 0) {
     }
     cli->interrupted = false;
@@ -242,7 +245,7 @@ static void take_resize(struct cli *cli) {
 enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event) {
     struct pollfd fds[] = {{.fd = cli->signal_fd, .events = POLLIN},
                            {.fd = cli->resize_fd, .events = POLLIN},
-                           {.fd = ipc_fd(cli->ipc), .events = POLLIN}};
+                           {.fd = ipc_fd(cli->events), .events = POLLIN}};
     while (true) {
         /* Signals first: a stream of events must not drown Ctrl-C. Then events that may have
          * arrived before the wait. */
@@ -250,12 +253,12 @@ enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event) {
             cli->interrupted = true;
             return CLI_WAIT_INTERRUPTED;
         }
-        int r = ipc_event(cli->ipc, ret_event);
+        int r = ipc_event(cli->events, ret_event);
         if (r == 0) {
             return CLI_WAIT_EVENT;
         }
         if (r == -ENOTCONN) {
-            session_close(cli);
+            cli_disconnect(cli);
             return CLI_WAIT_BROKEN;
         }
         int left = ipc_left_ms(until_ms);
@@ -263,7 +266,7 @@ enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event) {
             return CLI_WAIT_TIME;
         }
         if (poll(fds, 3, left) < 0 && errno != EINTR) {
-            session_close(cli);
+            cli_disconnect(cli);
             return CLI_WAIT_BROKEN;
         }
         if (fds[1].revents != 0) {
@@ -273,26 +276,12 @@ enum cli_wait cli_wait(struct cli *cli, int64_t until_ms, json_t **ret_event) {
     }
 }
 
-/* No event reports that an abstract socket has been bound again. Therefore try, less and less
- * often. */
 int cli_reconnect(struct cli *cli, int64_t until_ms) {
-    int pause_ms = RECONNECT_FIRST_MS;
-    session_close(cli);
-    while (true) {
-        int r = session_open(cli, until_ms);
-        if (r == 0) {
-            return CLI_DONE;
-        }
-        int left = ipc_left_ms(until_ms);
-        if (left == 0 || r == -EACCES || r == -EPERM) {
-            return CLI_UNREACHED;
-        }
-        struct pollfd poll_fd = {.fd = cli->signal_fd, .events = POLLIN};
-        if (poll(&poll_fd, 1, left >= 0 && left < pause_ms ? left : pause_ms) > 0) {
-            cli->interrupted = true;
-            return CLI_INTERRUPTED;
-        }
-        pause_ms = pause_ms * 2 < RECONNECT_MOST_MS ? pause_ms * 2 : RECONNECT_MOST_MS;
+    cli_disconnect(cli);
+    switch (session_connect(cli, until_ms, until_ms, &cli->ipc)) {
+    case 0: return CLI_DONE;
+    case -EINTR: return CLI_INTERRUPTED;
+    default: return CLI_UNREACHED;
     }
 }
 

@@ -16,7 +16,7 @@
 #include "base/check.h"
 #include "driver.h"
 #include "options.h"
-#include "wire/ipc_limits.h"
+#include "wire/run_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -215,15 +215,35 @@ static void leave_no_core(void) {
     }
 }
 
-static int write_pid_file(struct daemon *d) {
-    char path[CONFIG_MAX_TEXT + 32];
+/* Clients must be able to reach the sockets there, and only root may put others in their place. */
+static int make_run_dir(struct daemon *d) {
     char message[CONFIG_MAX_TEXT + 128];
-    if (mkdir(d->config.run_dir, 0755) < 0 && errno != EEXIST) {
+    struct stat found;
+    bool made = mkdir(d->config.run_dir, 0755) == 0;
+    if ((!made && errno != EEXIST) || (made && chmod(d->config.run_dir, 0755) < 0) ||
+        stat(d->config.run_dir, &found) < 0) {
         (void)snprintf(message, sizeof(message), "run_dir %s cannot be created: %s",
                        d->config.run_dir, strerror(errno));
         return fail(d, EXIT_CONFIG, message);
     }
-    (void)snprintf(path, sizeof(path), "%s/clusterd.pid", d->config.run_dir);
+    if ((found.st_uid != 0 && found.st_uid != geteuid()) || (found.st_mode & 0022) != 0) {
+        (void)snprintf(message, sizeof(message),
+                       "run_dir %s: others can write to it; it must belong to root and have mode "
+                       "0755",
+                       d->config.run_dir);
+        return fail(d, EXIT_CONFIG, message);
+    }
+    return 0;
+}
+
+static int write_pid_file(struct daemon *d) {
+    char path[CONFIG_MAX_TEXT + 32];
+    char message[CONFIG_MAX_TEXT + 128];
+    int error = make_run_dir(d);
+    if (error < 0) {
+        return error;
+    }
+    (void)snprintf(path, sizeof(path), "%s/" RUN_DIR_PID_FILE, d->config.run_dir);
     d->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (d->pid_fd < 0) {
         (void)snprintf(message, sizeof(message), "%s: %s", path, strerror(errno));
@@ -264,14 +284,11 @@ static int open_ipc(struct daemon *d) {
                                       .list_changed = list_changed_of,
                                       .ring_in_clear = ring_in_clear_of,
                                       .context = d};
-    int error = ipc_server_create(d->loop, CLUSTERD_IPC_SERVICE, &groups, &source,
+    int error = ipc_server_create(d->loop, d->config.run_dir, &groups, &source,
                                   driver_sink(d->driver), &d->adapters.ipc);
-    if (error == -EADDRINUSE) {
-        return fail(d, EXIT_DUPLICATE, "another clusterd runs on this node: it answers clusterctl");
-    }
-    return error < 0
-               ? fail(d, EXIT_BROKEN, "the IPC server cannot start: clusterctl could not connect")
-               : 0;
+    return error < 0 ? fail(d, EXIT_BROKEN,
+                            "its sockets in run_dir cannot be opened: clusterctl could not connect")
+                     : 0;
 }
 
 static int open_adapters(struct daemon *d) {

@@ -5,26 +5,30 @@
  *
  *     commit_client COUNT WINDOW [FIRST] < REQUEST
  *
- * REQUEST is one line of JSON without "v" and "id"; {} in it becomes the number of the request,
+ * REQUEST is a call of Varlink on one line; {} in it becomes the number of the request,
  * counted from FIRST. WINDOW requests are under way at any time: 1 measures the latency of a lonely
  * change, more what the cluster can take. Out comes one JSON object.
  */
 #include <errno.h>
-#include <qb/qbipcc.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
-#define ANSWER_MS 30000
+#define CLUSTERD "/run/clusterd/io.clusterd"
+#define ANSWER_S 30
 #define MAX_MESSAGE (1u << 20)
 #define MAX_REQUEST 65536
 
 struct client {
-    qb_ipcc_connection_t *connection;
+    int fd;
     const char *request;
-    char *answer;
+    char *answer; /* `got` bytes, of which the first messages are complete */
+    size_t got;
     double *sent, *took; /* seconds, by number */
     long first;
     long failed;
@@ -42,10 +46,10 @@ static void die(const char *what, int error) {
     exit(1);
 }
 
-/* The request with its number put in wherever it says {}. */
+/* The request with its number put in wherever it says {}; with its NUL, so many bytes. */
 static size_t fill(const struct client *c, long number, char *text, size_t size) {
-    size_t n = (size_t)snprintf(text, size, "{\"v\":1,\"id\":%ld,", number);
-    for (const char *at = c->request + 1; *at != '\0' && n + 24 < size; at++) {
+    size_t n = 0;
+    for (const char *at = c->request; *at != '\0' && n + 24 < size; at++) {
         if (at[0] == '{' && at[1] == '}') {
             n += (size_t)snprintf(text + n, size - n, "%ld", number + c->first);
             at++;
@@ -54,44 +58,51 @@ static size_t fill(const struct client *c, long number, char *text, size_t size)
         }
     }
     text[n] = '\0';
-    return n;
+    return n + 1;
 }
 
 static void send_one(struct client *c, long number) {
     static char text[MAX_REQUEST];
     size_t length = fill(c, number, text, sizeof(text));
-    struct qb_ipc_request_header header = {.id = QB_IPC_MSG_USER_START,
-                                           .size = (int32_t)(sizeof(header) + length)};
-    struct iovec parts[2] = {{&header, sizeof(header)}, {text, length}};
     c->sent[number] = now_s();
-    ssize_t sent = qb_ipcc_sendv(c->connection, parts, 2);
-    while (sent == -EAGAIN) {
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        sent = qb_ipcc_sendv(c->connection, parts, 2);
-    }
-    if (sent < 0) {
-        die("send", (int)sent);
+    for (size_t at = 0; at < length;) {
+        ssize_t sent = send(c->fd, text + at, length - at, MSG_NOSIGNAL);
+        if (sent < 0) {
+            die("send", errno);
+        }
+        at += (size_t)sent;
     }
 }
 
-static void receive_one(struct client *c) {
-    ssize_t size = qb_ipcc_recv(c->connection, c->answer, MAX_MESSAGE - 1, ANSWER_MS);
-    if (size < (ssize_t)sizeof(struct qb_ipc_response_header)) {
-        die("answer", (int)size);
-    }
-    c->answer[size] = '\0';
-    const char *text = c->answer + sizeof(struct qb_ipc_response_header);
-    const char *id = strstr(text, "\"id\":");
-    if (id == NULL) {
-        die("answer without id", EPROTO);
-    }
-    long number = strtol(id + 5, NULL, 10);
-    c->took[number] = now_s() - c->sent[number];
-    if (strstr(text, "\"ok\":true") == NULL) {
-        if (c->failed++ == 0) {
-            snprintf(c->error, sizeof(c->error), "%s", text);
+/* Replies come in the order of the requests. */
+static void receive_one(struct client *c, long number) {
+    char *nul = memchr(c->answer, '\0', c->got);
+    while (nul == NULL) {
+        ssize_t size = recv(c->fd, c->answer + c->got, MAX_MESSAGE - c->got, 0);
+        if (size <= 0) {
+            die("answer", size < 0 ? errno : EPIPE);
         }
+        c->got += (size_t)size;
+        nul = memchr(c->answer, '\0', c->got);
     }
+    c->took[number] = now_s() - c->sent[number];
+    if (strstr(c->answer, "\"error\":") != NULL && c->failed++ == 0) {
+        snprintf(c->error, sizeof(c->error), "%s", c->answer);
+    }
+    size_t length = (size_t)(nul - c->answer) + 1;
+    c->got -= length;
+    memmove(c->answer, nul + 1, c->got);
+}
+
+static int open_clusterd(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = CLUSTERD};
+    struct timeval limit = {.tv_sec = ANSWER_S};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0) {
+        die("connect to " CLUSTERD, errno);
+    }
+    return fd;
 }
 
 static int compare(const void *a, const void *b) {
@@ -109,12 +120,12 @@ int main(int argc, char **argv) {
     }
     request[strcspn(request, "\n")] = '\0';
     struct client c = {.request = request, .first = argc > 3 ? strtol(argv[3], NULL, 10) : 0};
-    c.connection = qb_ipcc_connect("clusterd", MAX_MESSAGE);
+    c.fd = open_clusterd();
     c.answer = malloc(MAX_MESSAGE);
     c.sent = calloc((size_t)count, sizeof(double));
     c.took = calloc((size_t)count, sizeof(double));
-    if (c.connection == NULL || c.answer == NULL || c.sent == NULL || c.took == NULL) {
-        die("connect to clusterd", errno);
+    if (c.answer == NULL || c.sent == NULL || c.took == NULL) {
+        die("memory", ENOMEM);
     }
 
     double began = now_s();
@@ -122,10 +133,10 @@ int main(int argc, char **argv) {
         while (sent < count && sent - received < window) {
             send_one(&c, sent++);
         }
-        receive_one(&c);
+        receive_one(&c, received);
     }
     double seconds = now_s() - began;
-    qb_ipcc_disconnect(c.connection);
+    close(c.fd);
 
     qsort(c.took, (size_t)count, sizeof(double), compare);
     printf("{\"count\":%ld,\"window\":%ld,\"seconds\":%.6f,\"failed\":%ld,\"latency_ms\":{\"min\":%"

@@ -20,7 +20,7 @@
 
 #define MAX_LINE_BYTES 65536
 
-static bool find_group(const char *name, gid_t *ret_gid) {
+bool ipc_find_group(const char *name, gid_t *ret_gid) {
     FILE *file = name[0] ? fopen("/etc/group", "re") : NULL;
     bool found = false;
     const struct group *group = NULL;
@@ -85,10 +85,10 @@ enum ipc_access ipc_access_of(const struct ipc_groups *groups, pid_t pid, uid_t 
     if (uid == 0) {
         return IPC_ACCESS_CHANGE;
     }
-    if (find_group(groups->admin_group, &wanted) && in_group(pid, uid, gid, wanted)) {
+    if (ipc_find_group(groups->admin_group, &wanted) && in_group(pid, uid, gid, wanted)) {
         return IPC_ACCESS_CHANGE;
     }
-    if (find_group(groups->reader_group, &wanted) && in_group(pid, uid, gid, wanted)) {
+    if (ipc_find_group(groups->reader_group, &wanted) && in_group(pid, uid, gid, wanted)) {
         return IPC_ACCESS_READ;
     }
     return IPC_ACCESS_NONE;

@@ -14,8 +14,7 @@
 #define IPC_MAX_MESSAGE (WIRE_MAX_TEXT + 1)
 
 struct ipc_error {
-    const char
-        *code; /* constant: refused, no-quorum, not-found, usage, failed, permission, too-large */
+    const char *code; /* constant: refused, no-quorum, not-found, usage, failed, permission */
     char message[IPC_MAX_MESSAGE];
     char hint[IPC_MAX_MESSAGE];
 };

@@ -9,7 +9,6 @@
 #include "base/check.h"
 #include "core/model/model.h"
 #include "wire/command.h"
-#include "wire/ipc_limits.h"
 #include "wire/names.h"
 
 #include <errno.h>
@@ -413,9 +412,9 @@ static int make_command(struct parsing *p) {
 static int find_verb(struct ipc_request *request, struct ipc_error *error) {
     const json_t *version = json_object_get(request->json, "v");
     const char *name = json_string_value(json_object_get(request->json, "verb"));
-    if (json_integer_value(version) != CLUSTERD_IPC_VERSION) {
+    if (json_integer_value(version) != IPC_VERSION) {
         return ipc_fail(error, "usage", "install clusterctl and clusterd of the same version",
-                        "this clusterd speaks version %d of the protocol", CLUSTERD_IPC_VERSION);
+                        "this clusterd speaks version %d of the protocol", IPC_VERSION);
     }
     for (size_t i = 0; name && i < ipc_n_verbs; i++) {
         if (strcmp(ipc_verbs[i].name, name) == 0) {
@@ -427,16 +426,12 @@ static int find_verb(struct ipc_request *request, struct ipc_error *error) {
                     "this clusterd does not know the request '%.60s'", name ? name : "");
 }
 
-int ipc_request_parse(const char *text, size_t size, struct ipc_request *request,
-                      struct ipc_error *ret_error) {
-    json_error_t where;
+static void request_init(struct ipc_request *request) {
     *request = (struct ipc_request){.args = {.name = "", .node = ""}};
     arena_init(&request->arena);
-    request->json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
-    if (!json_is_object(request->json)) {
-        return ipc_fail(ret_error, "usage", "", "the request is not a JSON object: %s",
-                        request->json ? "" : where.text);
-    }
+}
+
+static int take(struct ipc_request *request, struct ipc_error *ret_error) {
     request->id = json_integer_value(json_object_get(request->json, "id"));
     int error = find_verb(request, ret_error);
     struct parsing p = {.request = request, .error = ret_error, .value = (uint8_t *)&request->args};
@@ -446,6 +441,25 @@ int ipc_request_parse(const char *text, size_t size, struct ipc_request *request
     return error < 0
                ? error
                : put_args(&p, request->verb->args, request->verb->n_args, request->json, true);
+}
+
+int ipc_request_take(json_t *json, struct ipc_request *request, struct ipc_error *ret_error) {
+    request_init(request);
+    request->json = json;
+    return json ? take(request, ret_error)
+                : ipc_fail(ret_error, "failed", "", "clusterd is out of memory");
+}
+
+int ipc_request_parse(const char *text, size_t size, struct ipc_request *request,
+                      struct ipc_error *ret_error) {
+    json_error_t where;
+    request_init(request);
+    request->json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_object(request->json)) {
+        return ipc_fail(ret_error, "usage", "", "the request is not a JSON object: %s",
+                        request->json ? "" : where.text);
+    }
+    return take(request, ret_error);
 }
 
 void ipc_request_finish(struct ipc_request *request) {

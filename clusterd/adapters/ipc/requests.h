@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In the member "v" of each request. */
+#define IPC_VERSION 1
+
 enum ipc_verb_kind { IPC_READ = 1, IPC_CHANGE, IPC_SUBSCRIBE, IPC_DEVICE_TEST, IPC_PREDICT };
 
 enum ipc_read_verb {
@@ -71,6 +74,9 @@ struct ipc_request {
  * ipc_request_finish() in either case. */
 int ipc_request_parse(const char *text, size_t size, struct ipc_request *ret_request,
                       struct ipc_error *ret_error);
+/* As above, for an object that has been read already; takes ownership of it (NULL: out of
+ * memory). */
+int ipc_request_take(json_t *json, struct ipc_request *ret_request, struct ipc_error *ret_error);
 /* `to` becomes the owner of everything; *from is as after ipc_request_finish(). */
 void ipc_request_move(struct ipc_request *to, struct ipc_request *from);
 void ipc_request_finish(struct ipc_request *request);

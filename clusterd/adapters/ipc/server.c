@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The IPC server; see ipc/server.h.
- *
- * Transport: shared memory, not datagram sockets. Both notice a killed client by its setup socket,
- * and neither shows a half-written message (a chunk counts only once its header says so). But
- * net.core.wmem_max bounds a datagram: 208 KiB by default, less than one VM's definition may have.
- * The price of shared memory: each connection takes three rings of the client's buffer size, so
- * wire/ipc_limits.h keeps that size small. A client with access could also truncate the file of its
- * rings, and SIGBUS would end this process: access is for trusted users.
+ * The IPC server; see ipc/server.h. How clients are connected: ipc/transport.h.
  *
  * Most reads are answered at once. A read that shows plans may need a new plan first: then it waits
  * for the core, as changes do. Each request to the core gets a number of the server's own. The
@@ -16,18 +9,14 @@
 #include "adapters/ipc/server.h"
 
 #include "adapters/clock.h"
-#include "adapters/ipc/sessions.h"
-#include "adapters/ipc/requests.h"
+#include "adapters/ipc/transport.h"
 #include "adapters/ipc/view.h"
 #include "adapters/logging.h"
-#include "wire/ipc_limits.h"
 
 #include <errno.h>
-#include <qb/qbdefs.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_SESSIONS 100u
 #define MAX_PENDING 64u /* of one client */
 
 struct pending {
@@ -40,8 +29,7 @@ struct pending {
 };
 
 struct ipc_server {
-    qb_loop_t *loop;
-    qb_ipcs_service_t *service;
+    struct socket_door *socket_door;
     struct ipc_groups groups;
     char *admin_group, *reader_group;
     struct ipc_source source;
@@ -50,9 +38,6 @@ struct ipc_server {
     struct list pendings;
     uint64_t last_id;
 };
-
-/* libqb's poll functions pass no context: keep the only loop of this process here. */
-static qb_loop_t *ipc_loop;
 
 /* ---- requests ---- */
 
@@ -178,28 +163,21 @@ static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_
     return -EINVAL;
 }
 
-static int32_t on_message(qb_ipcs_connection_t *connection, void *data, size_t size) {
-    struct ipc_server *s = qb_ipcs_connection_service_context_get(connection);
-    struct ipc_session *session = qb_ipcs_context_get(connection);
-    const struct qb_ipc_request_header *header = data;
-    struct ipc_request request;
+void ipc_server_take(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
+                     int r, const struct ipc_error *why) {
     struct ipc_error error;
     json_t *body = NULL;
-    if (size < sizeof(*header) || !session || session->doomed) {
-        return 0;
-    }
-    const char *text = (const char *)data + sizeof(*header);
-    int r = ipc_request_parse(text, strnlen(text, size - sizeof(*header)), &request, &error);
-    if (r == 0) {
-        r = handle(s, session, &request, &body, &error);
+    if (r < 0) {
+        error = *why;
+    } else {
+        r = handle(s, session, request, &body, &error);
     }
     if (r < 0) {
-        ipc_session_answer(&s->sessions, session, ipc_answer_error(request.id, &error));
+        ipc_session_answer(&s->sessions, session, ipc_answer_error(request->id, &error));
     } else if (body) {
-        ipc_session_answer(&s->sessions, session, ipc_answer_ok(request.id, body));
+        ipc_session_answer(&s->sessions, session, ipc_answer_ok(request->id, body));
     }
-    ipc_request_finish(&request);
-    return 0;
+    ipc_request_finish(request);
 }
 
 /* ---- from the core ---- */
@@ -265,45 +243,27 @@ void ipc_server_progress(struct ipc_server *s, const struct core_progress *progr
     }
 }
 
-/* ---- connections ---- */
+/* ---- for the transports ---- */
 
-static int32_t on_accept(qb_ipcs_connection_t *connection, uid_t uid, gid_t gid) {
-    struct ipc_server *s = qb_ipcs_connection_service_context_get(connection);
-    struct qb_ipcs_connection_stats stats = {0};
-    if (s->sessions.n >= MAX_SESSIONS) {
-        return -EMFILE;
-    }
-    if (qb_ipcs_connection_stats_get(connection, &stats, QB_FALSE) < 0) {
-        return -EACCES;
-    }
-    enum ipc_access access = ipc_access_of(&s->groups, stats.client_pid, uid, gid);
+enum ipc_access ipc_server_access(const struct ipc_server *s, pid_t pid, uid_t uid, gid_t gid) {
+    enum ipc_access access = ipc_access_of(&s->groups, pid, uid, gid);
     if (access == IPC_ACCESS_NONE) {
         log_info("IPC: user %u (process %d) is refused: not root, and in neither admin_group nor "
                  "reader_group",
-                 (unsigned)uid, stats.client_pid);
-        return -EACCES;
+                 (unsigned)uid, (int)pid);
     }
-    struct ipc_session *session = calloc(1, sizeof(*session));
-    if (!session) {
-        return -ENOMEM;
-    }
-    session->connection = connection;
-    session->access = access;
-    qb_ipcs_context_set(connection, session);
-    return 0;
+    return access;
 }
 
-static void on_created(qb_ipcs_connection_t *connection) {
-    struct ipc_server *s = qb_ipcs_connection_service_context_get(connection);
-    ipc_session_add(&s->sessions, qb_ipcs_context_get(connection));
+const struct ipc_sessions *ipc_server_sessions(const struct ipc_server *s) {
+    return &s->sessions;
 }
 
-static int32_t on_closed(qb_ipcs_connection_t *connection) {
-    struct ipc_server *s = qb_ipcs_connection_service_context_get(connection);
-    struct ipc_session *session = qb_ipcs_context_get(connection);
-    if (!session) {
-        return 0;
-    }
+void ipc_server_enter(struct ipc_server *s, struct ipc_session *session) {
+    ipc_session_add(&s->sessions, session);
+}
+
+void ipc_server_leave(struct ipc_server *s, struct ipc_session *session) {
     ipc_session_remove(&s->sessions, session);
     list_for_each (at, &s->pendings) {
         struct pending *p = list_entry(at, struct pending, link);
@@ -311,64 +271,21 @@ static int32_t on_closed(qb_ipcs_connection_t *connection) {
             p->session = NULL;
         }
     }
-    return 0;
 }
 
-static void on_destroyed(qb_ipcs_connection_t *connection) {
-    free(qb_ipcs_context_get(connection));
-    qb_ipcs_context_set(connection, NULL);
+void ipc_server_doom(struct ipc_server *s, struct ipc_session *session, const char *why) {
+    ipc_session_doom(&s->sessions, session, why);
 }
 
-static int32_t job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn) {
-    return qb_loop_job_add(ipc_loop, p, data, fn);
-}
+/* ---- life ---- */
 
-static int32_t dispatch_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-                            qb_ipcs_dispatch_fn_t fn) {
-    return qb_loop_poll_add(ipc_loop, p, fd, events, data, fn);
-}
-
-static int32_t dispatch_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-                            qb_ipcs_dispatch_fn_t fn) {
-    return qb_loop_poll_mod(ipc_loop, p, fd, events, data, fn);
-}
-
-static int32_t dispatch_del(int32_t fd) {
-    return qb_loop_poll_del(ipc_loop, fd);
-}
-
-static int run_service(struct ipc_server *s, const char *name) {
-    static struct qb_ipcs_service_handlers handlers = {.connection_accept = on_accept,
-                                                       .connection_created = on_created,
-                                                       .msg_process = on_message,
-                                                       .connection_closed = on_closed,
-                                                       .connection_destroyed = on_destroyed};
-    static struct qb_ipcs_poll_handlers poll_handlers = {.job_add = job_add,
-                                                         .dispatch_add = dispatch_add,
-                                                         .dispatch_mod = dispatch_mod,
-                                                         .dispatch_del = dispatch_del};
-    s->service = qb_ipcs_create(name, 0, QB_IPC_SHM, &handlers);
-    if (!s->service) {
-        return -ENOMEM;
-    }
-    qb_ipcs_service_context_set(s->service, s);
-    qb_ipcs_poll_handlers_set(s->service, &poll_handlers);
-    int error = qb_ipcs_run(s->service); /* frees the service if it fails */
-    if (error < 0) {
-        s->service = NULL;
-    }
-    return error;
-}
-
-int ipc_server_create(qb_loop_t *loop, const char *service, const struct ipc_groups *groups,
+int ipc_server_create(qb_loop_t *loop, const char *directory, const struct ipc_groups *groups,
                       const struct ipc_source *source, struct event_sink sink,
                       struct ipc_server **ret_server) {
     struct ipc_server *s = calloc(1, sizeof(*s));
     if (!s) {
         return -ENOMEM;
     }
-    ipc_loop = loop;
-    s->loop = loop;
     s->source = *source;
     s->sink = sink;
     list_init(&s->pendings);
@@ -376,7 +293,8 @@ int ipc_server_create(qb_loop_t *loop, const char *service, const struct ipc_gro
     s->admin_group = strdup(groups->admin_group);
     s->reader_group = strdup(groups->reader_group);
     s->groups = (struct ipc_groups){s->admin_group, s->reader_group};
-    int error = s->admin_group && s->reader_group ? run_service(s, service) : -ENOMEM;
+    int error = s->admin_group && s->reader_group ? 0 : -ENOMEM;
+    error = error < 0 ? error : socket_door_open(s, loop, directory, &s->groups, &s->socket_door);
     if (error < 0) {
         ipc_server_destroy(s);
         return error;
@@ -389,9 +307,7 @@ void ipc_server_destroy(struct ipc_server *s) {
     if (!s) {
         return;
     }
-    if (s->service) {
-        qb_ipcs_destroy(s->service);
-    }
+    socket_door_close(s->socket_door);
     ipc_sessions_finish(&s->sessions);
     while (!list_empty(&s->pendings)) {
         struct pending *p = list_entry(s->pendings.next, struct pending, link);

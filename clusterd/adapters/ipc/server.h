@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The IPC server: requests of clients in, answers and events out (JSON over libqb's IPC; see
- * wire/ipc_limits.h).
+ * The IPC server: requests of clients in, answers and events out (Varlink on sockets; see
+ * ipc/transport.h).
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_SERVER_H
 #define CLUSTERD_ADAPTERS_IPC_SERVER_H
@@ -29,9 +29,9 @@ struct ipc_source {
     void *context;
 };
 
-/* `service`: the name that clients connect to. -EADDRINUSE: another process has it. The group names
- * are copied. */
-int ipc_server_create(qb_loop_t *loop, const char *service, const struct ipc_groups *groups,
+/* `directory`: of the sockets; only root may be able to write to it. The group names are copied.
+ * Errors are logged. */
+int ipc_server_create(qb_loop_t *loop, const char *directory, const struct ipc_groups *groups,
                       const struct ipc_source *source, struct event_sink sink,
                       struct ipc_server **ret_server);
 /* Disconnects all clients. NULL is fine. */

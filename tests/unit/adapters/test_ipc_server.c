@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The IPC server with real clients, which are child processes. The core behind it is one that has
- * not booted; where it would answer, the test does.
+ * The IPC server with clients on its sockets. The core behind it is one that has not booted; where
+ * it would answer, the test does.
  */
 #include "harness.h"
 
 #include "adapters/ipc/server.h"
+#include "adapters/ipc/stream.h"
 #include "wire/ipc_limits.h"
 
 #include <setjmp.h>
@@ -17,22 +18,29 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
-#include <qb/qbipcc.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define CALL(name) "{\"method\":\"io.clusterd." name "\"}"
+#define CALL_WITH(name, parameters) \
+    "{\"method\":\"io.clusterd." name "\",\"parameters\":{" parameters "}}"
+#define VM_LIST CALL("VmList")
+#define VM_START CALL_WITH("VmStart", "\"vm\":\"web\"")
+#define SUBSCRIBE "{\"method\":\"io.clusterd.Subscribe\",\"more\":true}"
+#define ADMIN "io.clusterd"
+#define READER "io.clusterd.read"
 
 static struct harness h;
 static struct core *core;
 static struct ipc_server *server;
 static const char *waiting;
-static size_t buffer_bytes = CLUSTERD_IPC_MAX_RESPONSE; /* that clients ask for */
-static char service[64];
-static int answers[2]; /* pipe: what clients received */
 
 static const char *cluster_of(void *context) {
     (void)context;
@@ -45,18 +53,16 @@ static const char *waiting_of(void *context) {
 }
 
 static int setup(void **state) {
-    const struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of};
     const struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
+    struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of};
     (void)state;
     harness_init(&h);
+    assert_int_equal(chmod(h.dir, 0755), 0); /* as run_dir */
     waiting = "";
-    (void)snprintf(service, sizeof(service), "clusterd-test-%d", (int)getpid());
     assert_int_equal(core_create(&core), 0);
-    struct ipc_source full = source;
-    full.core = core;
-    assert_int_equal(ipc_server_create(h.loop, service, &groups, &full, harness_sink(&h), &server),
+    source.core = core;
+    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server),
                      0);
-    assert_int_equal(pipe2(answers, O_NONBLOCK), 0);
     return 0;
 }
 
@@ -64,200 +70,465 @@ static int teardown(void **state) {
     (void)state;
     ipc_server_destroy(server);
     core_destroy(core);
-    (void)close(answers[0]);
-    (void)close(answers[1]);
     harness_finish(&h);
     return 0;
 }
 
-/* In the child: sends a request; 0, or libqb's error. */
-static ssize_t send_request(qb_ipcc_connection_t *c, const char *text) {
-    struct qb_ipc_request_header header = {.id = QB_IPC_MSG_USER_START};
-    header.size = (int32_t)(sizeof(header) + strlen(text));
-    struct iovec parts[2] = {{&header, sizeof(header)}, {(void *)(uintptr_t)text, strlen(text)}};
-    return qb_ipcc_sendv(c, parts, 2);
+/* ---- clients ---- */
+
+static int try_connect(const char *name) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", h.dir, name);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        int error = errno;
+        (void)close(fd);
+        return -error;
+    }
+    return fd;
 }
 
-static void tell(const char *line) {
-    char text[8192];
-    int n = snprintf(text, sizeof(text), "%s\n", line);
-    if (write(answers[1], text, (size_t)n) < 0) {
-        _exit(9);
-    }
+static int connected(const char *name) {
+    int fd = try_connect(name);
+    assert_true(fd >= 0);
+    return fd;
 }
 
-static void tell_answers(qb_ipcc_connection_t *c, unsigned n_answers, unsigned n_events) {
-    static char buffer[CLUSTERD_IPC_MAX_RESPONSE];
-    const size_t head = sizeof(struct qb_ipc_response_header);
-    for (unsigned i = 0; i < n_answers + n_events; i++) {
-        ssize_t n = i < n_answers ? qb_ipcc_recv(c, buffer, sizeof(buffer), 5000)
-                                  : qb_ipcc_event_recv(c, buffer, sizeof(buffer), 5000);
-        tell(n < (ssize_t)head ? "nothing" : buffer + head);
-    }
-}
-
-struct client {
-    const char *const *requests;
-    unsigned n_requests, n_answers, n_events;
-    uid_t uid;
-    gid_t group; /* the only supplementary one */
-    bool hang;   /* subscribe and never read */
-};
-
-static void client_main(const struct client *client) {
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (client->uid && (setgroups(client->group ? 1 : 0, &client->group) < 0 || setgid(65534) < 0 ||
-                        setuid(client->uid) < 0)) {
-        _exit(8);
-    }
-    qb_ipcc_connection_t *c = qb_ipcc_connect(service, buffer_bytes);
-    if (!c) {
-        tell("refused");
-        _exit(0);
-    }
-    for (unsigned i = 0; i < client->n_requests; i++) {
-        (void)send_request(c, client->requests[i]);
-    }
-    tell_answers(c, client->n_answers, client->n_events);
-    if (client->hang) {
-        (void)pause();
-    }
-    qb_ipcc_disconnect(c);
-    _exit(0);
-}
-
-static pid_t start(const struct client *client) {
-    pid_t pid = fork();
-    if (pid == 0) {
-        client_main(client);
-    }
-    assert_true(pid > 0);
-    return pid;
-}
-
-static void finish(pid_t pid) {
-    int status = 0;
-    pid_t ended = 0;
-    for (int i = 0; i < 1000 && (ended = waitpid(pid, &status, WNOHANG)) == 0; i++) {
-        harness_run(&h, 10);
-    }
-    assert_int_equal(ended, pid);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
-/* All that clients have told so far. */
-static const char *told(void) {
-    static char text[65536];
-    ssize_t n = read(answers[0], text, sizeof(text) - 1);
-    text[n > 0 ? n : 0] = '\0';
-    print_message("%s", text);
-    return text;
-}
-
-static void wait_until_told(const char *what) {
-    for (int i = 0; i < 1000; i++) {
-        if (strstr(told(), what)) {
-            return;
+static void send_bytes(int fd, const char *bytes, size_t n) {
+    while (n > 0) {
+        ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
+        if (sent < 0) {
+            assert_int_equal(errno, EAGAIN);
+            harness_run(&h, 5);
+            continue;
         }
-        harness_run(&h, 10);
+        bytes += sent;
+        n -= (size_t)sent;
     }
-    fail_msg("no client told within 10 s: %s", what);
 }
 
-static const char *ask_as(uid_t uid, const char *group, const char *request) {
-    const struct group *entry = group[0] ? getgrnam(group) : NULL;
-    const struct client client = {.requests = &request,
-                                  .n_requests = 1,
-                                  .n_answers = 1,
-                                  .uid = uid,
-                                  .group = entry ? entry->gr_gid : 0};
-    finish(start(&client));
-    return told();
+static void call(int fd, const char *text) {
+    send_bytes(fd, text, strlen(text) + 1);
 }
 
-static const char *ask(const char *request) {
-    return ask_as(0, "", request);
+enum { BUFFER = 1 << 20 };
+static char buffer[BUFFER];
+
+/* How many bytes there are of the next message, with its NUL; 0: it has not come whole. */
+static size_t whole_message(const char *text, ssize_t n) {
+    const char *nul = n > 0 ? memchr(text, '\0', (size_t)n) : NULL;
+    return nul ? (size_t)(nul - text) + 1 : 0;
 }
+
+/* The next message; "" when the server has hung up. */
+static const char *reply(int fd) {
+    for (int i = 0; i < 2000; i++) {
+        ssize_t n = recv(fd, buffer, BUFFER, MSG_PEEK);
+        size_t whole = whole_message(buffer, n);
+        if (whole > 0) {
+            assert_int_equal(recv(fd, buffer, whole, 0), whole);
+            print_message("%.200s\n", buffer);
+            return buffer;
+        }
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
+            return "";
+        }
+        harness_run(&h, 5);
+    }
+    fail_msg("no reply within 10 s");
+    return NULL;
+}
+
+static bool silent(int fd) {
+    char byte = 0;
+    return recv(fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+static const char *ask(const char *name, const char *text) {
+    int fd = connected(name);
+    call(fd, text);
+    const char *got = reply(fd);
+    (void)close(fd);
+    return got;
+}
+
+#define ASSERT_HAS(text, part) assert_non_null(strstr(text, part))
+
+/* ---- calls ---- */
 
 static void test_reads_and_errors(void **state) {
     (void)state;
-    waiting = "corosync does not answer";
-    const char *text = ask("{\"v\":1,\"id\":3,\"verb\":\"status\"}");
-    assert_non_null(strstr(text, "\"id\":3,\"ok\":true,\"cluster\":\"lab\",\"quorate\":false"));
-    assert_non_null(strstr(text, "corosync does not answer"));
-    text = ask("{\"v\":1,\"id\":4,\"verb\":\"vm.start\",\"vm\":\"a\"}");
-    assert_non_null(strstr(text, "\"id\":4,\"ok\":false"));
-    assert_non_null(strstr(text, "\"code\":\"no-quorum\""));
-    assert_non_null(strstr(ask("{\"v\":1,"), "\"code\":\"usage\""));
-    assert_non_null(strstr(ask(""), "\"code\":\"usage\""));
+    assert_string_equal(ask(ADMIN, VM_LIST), "{\"parameters\":{\"vms\":[]}}");
+    ASSERT_HAS(
+        ask(ADMIN, CALL_WITH("VmShow", "\"vm\":\"x\"")),
+        "{\"error\":\"io.clusterd.NotFound\",\"parameters\":{\"message\":\"there is no VM x");
+    ASSERT_HAS(ask(ADMIN, CALL("VmShow")), "\"error\":\"io.clusterd.Usage\"");
+    ASSERT_HAS(ask(ADMIN, CALL_WITH("VmShow", "\"vm\":\"x\",\"id\":1")),
+               "'parameters.id' is not an argument");
+    ASSERT_HAS(ask(ADMIN, CALL("Nothing")), "\"error\":\"org.varlink.service.MethodNotFound\"");
+    ASSERT_HAS(ask(ADMIN, "{\"method\":\"org.varlink.service.GetInfo\"}"),
+               "\"interfaces\":[\"org.varlink.service\",\"io.clusterd\"]");
+    waiting = "no corosync yet";
+    ASSERT_HAS(ask(ADMIN, VM_START), "\"error\":\"io.clusterd.NoQuorum\"");
 }
 
-static void test_change_goes_to_the_core(void **state) {
-    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
-    const struct client client = {.requests = &request, .n_requests = 1, .n_answers = 1};
+static void test_what_is_no_call_ends_the_connection(void **state) {
+    static const char *const wrong[] = {
+        "", "[]", "{}", "{\"method\":5}", "{\"method\"", "{\"method\":\"a.b\",\"parameters\":[]}"};
     (void)state;
-    pid_t pid = start(&client);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_string_equal(ask(ADMIN, wrong[i]), "");
+    }
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
+}
+
+static uint64_t next_start(void) {
     const struct core_event *event = harness_wait(&h, 5000);
     assert_int_equal(event->type, CORE_EVENT_REQUEST);
     assert_int_equal(event->request.command, COMMAND_VM_START);
     assert_string_equal(((const struct cmd_vm_start *)event->request.value)->vm, "web");
-    const struct core_reply reply = {
-        .id = event->request.id, .code = REPLY_OK, .operation = 12, .message = "", .hint = ""};
-    ipc_server_reply(server, &reply);
-    ipc_server_reply(server, &reply); /* a second one has nobody to go to */
-    finish(pid);
-    assert_non_null(strstr(told(), "\"id\":7,\"ok\":true,\"operation\":12"));
+    return event->request.id;
 }
 
-static void test_answer_that_does_not_fit(void **state) {
-    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
-    const struct client client = {.requests = &request, .n_requests = 1, .n_answers = 1};
-    static char large[100000];
+static void core_answers(uint64_t id, uint64_t operation) {
+    const struct core_reply answer = {
+        .id = id, .code = REPLY_OK, .operation = operation, .message = "", .hint = ""};
+    ipc_server_reply(server, &answer);
+}
+
+static void test_change_goes_to_the_core(void **state) {
+    int fd = connected(ADMIN);
     (void)state;
-    memset(large, 'x', sizeof(large) - 1);
-    buffer_bytes = 16384;
-    pid_t pid = start(&client);
-    const struct core_event *event = harness_wait(&h, 5000);
-    const struct core_reply reply = {
-        .id = event->request.id, .code = REPLY_OK, .message = large, .hint = ""};
-    ipc_server_reply(server, &reply);
-    finish(pid);
-    buffer_bytes = CLUSTERD_IPC_MAX_RESPONSE;
-    assert_non_null(strstr(told(), "\"id\":7,\"ok\":false,\"error\":{\"code\":\"too-large\""));
+    call(fd, VM_START);
+    uint64_t id = next_start();
+    core_answers(id, 12);
+    core_answers(id, 12); /* a second one has nobody to go to */
+    ASSERT_HAS(reply(fd), "{\"parameters\":{\"operation\":12");
+    (void)close(fd);
+}
+
+/* Varlink has no numbers of calls: the replies go in the order of the calls. */
+static void test_replies_keep_the_order_of_calls(void **state) {
+    int fd = connected(ADMIN);
+    (void)state;
+    call(fd, VM_START);
+    call(fd, VM_LIST);
+    call(fd, VM_START);
+    uint64_t first = next_start(), second = next_start();
+    core_answers(second, 2);
+    harness_run(&h, 20);
+    assert_true(silent(fd)); /* the second waits for the first */
+    core_answers(first, 1);
+    ASSERT_HAS(reply(fd), "\"operation\":1");
+    ASSERT_HAS(reply(fd), "\"vms\":[]");
+    ASSERT_HAS(reply(fd), "\"operation\":2");
+    (void)close(fd);
+}
+
+static void test_oneway_has_no_reply(void **state) {
+    int fd = connected(ADMIN);
+    (void)state;
+    call(fd, "{\"method\":\"io.clusterd.NodeList\",\"oneway\":true}");
+    call(fd, VM_LIST);
+    ASSERT_HAS(reply(fd), "\"vms\":[]");
+    (void)close(fd);
 }
 
 static void test_client_gone_before_the_answer(void **state) {
-    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
-    const struct client client = {.requests = &request, .n_requests = 1, .hang = true};
+    int fd = connected(ADMIN);
     (void)state;
-    pid_t pid = start(&client);
-    const struct core_event *event = harness_wait(&h, 5000);
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, NULL, 0);
-    harness_run(&h, 100);
-    const struct core_reply reply = {
-        .id = event->request.id, .code = REPLY_REFUSED, .message = "no", .hint = ""};
-    ipc_server_reply(server, &reply);
-    assert_non_null(strstr(ask("{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}"), "\"vms\":[]"));
+    call(fd, VM_START);
+    uint64_t id = next_start();
+    (void)close(fd);
+    harness_run(&h, 50);
+    core_answers(id, 1);
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
 }
 
-static void test_access(void **state) {
-    static const char list[] = "{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}";
-    static const char change[] = "{\"v\":1,\"id\":1,\"verb\":\"operation.cancel\",\"operation\":1}";
-    static const char try_device[] =
-        "{\"v\":1,\"id\":1,\"verb\":\"fence-device.test\",\"name\":\"d\",\"node\":\"n\"}";
-    static const char measure[] = "{\"v\":1,\"id\":1,\"verb\":\"vm.predict\",\"vm\":\"web\"}";
+/* So many are carried out at once; the others wait in the socket, and are not refused. */
+static void test_many_unanswered(void **state) {
+    enum { CALLS = 70, AT_ONCE = 64 };
+    uint64_t ids[CALLS];
+    int fd = connected(ADMIN);
+    (void)state;
+    for (unsigned i = 0; i < CALLS; i++) {
+        call(fd, VM_START);
+    }
+    for (unsigned i = 0; i < AT_ONCE; i++) {
+        ids[i] = next_start();
+    }
+    harness_run(&h, 50);
+    assert_null(h.events.first);
+    core_answers(ids[0], 1);
+    ids[AT_ONCE] = next_start();
+    for (unsigned i = 1; i <= AT_ONCE; i++) {
+        core_answers(ids[i], i + 1);
+    }
+    for (unsigned i = AT_ONCE + 1; i < CALLS; i++) {
+        core_answers(next_start(), i + 1);
+    }
+    for (unsigned i = 0; i < CALLS; i++) {
+        char wanted[40];
+        (void)snprintf(wanted, sizeof(wanted), "\"operation\":%u,", i + 1);
+        ASSERT_HAS(reply(fd), wanted);
+    }
+    (void)close(fd);
+}
+
+/* ---- subscriptions ---- */
+
+static struct model_event row = {
+    .seq = 1, .kind = "k", .node = "n", .subject = "s", .message = "hello"};
+
+static void test_subscription(void **state) {
+    const struct core_progress progress = {.operation = 5, .percent = 40};
+    int fd = connected(ADMIN);
+    (void)state;
+    call(fd, SUBSCRIBE);
+    assert_string_equal(reply(fd), "{\"parameters\":{},\"continues\":true}");
+    ipc_server_event(server, &row);
+    ipc_server_progress(server, &progress);
+    ipc_server_operation(server, 99); /* there is none: nothing is sent */
+    const char *text = reply(fd);
+    ASSERT_HAS(text, "{\"parameters\":{\"event\":{\"seq\":1");
+    ASSERT_HAS(text, "\"message\":\"hello\"}},\"continues\":true}");
+    ASSERT_HAS(reply(fd), "{\"parameters\":{\"progress\":{\"operation\":5,");
+    assert_true(silent(fd));
+    (void)close(fd);
+    harness_run(&h, 50);
+    ipc_server_event(server, &row); /* nobody is left */
+}
+
+static void test_subscription_needs_more_and_a_connection(void **state) {
+    int fd = connected(ADMIN);
+    (void)state;
+    ASSERT_HAS(ask(ADMIN, CALL("Subscribe")), "\"error\":\"org.varlink.service.ExpectedMore\"");
+    call(fd, VM_START);
+    call(fd, SUBSCRIBE);
+    core_answers(next_start(), 1);
+    harness_run(&h, 20);
+    ASSERT_HAS(reply(fd), "\"operation\":1");
+    (void)close(fd);
+}
+
+static void test_slow_subscriber_is_hung_up_on(void **state) {
+    static char large[WIRE_MAX_TEXT + 1];
+    struct model_event big = row;
+    int fd = connected(ADMIN);
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    big.message = large;
+    call(fd, SUBSCRIBE);
+    ASSERT_HAS(reply(fd), "continues");
+    for (int i = 0; i < 20000; i++) { /* 20 MB: more than is kept for it */
+        ipc_server_event(server, &big);
+    }
+    harness_run(&h, 50);
+    while (reply(fd)[0]) { /* what the kernel had taken, and then the end */
+    }
+    (void)close(fd);
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
+}
+
+/* ---- clients that do harm ---- */
+
+static void test_a_request_that_is_too_large(void **state) {
+    static char large[CLUSTERD_IPC_MAX_REQUEST + 100000];
+    int fd = connected(ADMIN);
+    ssize_t n = 0;
+    (void)state;
+    memset(large, ' ', sizeof(large));
+    for (size_t sent = 0; sent<sizeof(large); sent += n> 0 ? (size_t)n : 0) {
+        n = send(fd, large + sent, sizeof(large) - sent, MSG_NOSIGNAL);
+        if (n < 0 && errno != EAGAIN) {
+            break;
+        }
+        harness_run(&h, 1);
+    }
+    assert_string_equal(reply(fd), "");
+    (void)close(fd);
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
+}
+
+static void test_half_a_request_has_its_time(void **state) {
+    int fd = connected(ADMIN), idle = connected(ADMIN);
+    (void)state;
+    send_bytes(fd, VM_LIST, 10);
+    harness_run(&h, STREAM_HALF_MS - 2000);
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]"); /* nobody waits for it */
+    assert_true(silent(fd));
+    assert_string_equal(reply(fd), "");
+    (void)close(fd);
+    call(idle, VM_LIST); /* one that has said nothing at all is welcome */
+    ASSERT_HAS(reply(idle), "\"vms\":[]");
+    (void)close(idle);
+}
+
+/* A request in pieces, and two in one piece. */
+static void test_pieces(void **state) {
+    static const char two[] = VM_LIST "\0" VM_LIST;
+    int fd = connected(ADMIN);
+    (void)state;
+    for (size_t i = 0; i <= strlen(VM_LIST); i++) {
+        send_bytes(fd, VM_LIST + i, 1);
+        harness_run(&h, 1);
+    }
+    ASSERT_HAS(reply(fd), "\"vms\":[]");
+    send_bytes(fd, two, sizeof(two));
+    ASSERT_HAS(reply(fd), "\"vms\":[]");
+    ASSERT_HAS(reply(fd), "\"vms\":[]");
+    (void)close(fd);
+}
+
+/* Who reads no answers is not read from, and delays nobody. */
+static void test_a_client_that_does_not_read(void **state) {
+    static const char get[] = "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+                              "\"parameters\":{\"interface\":\"io.clusterd\"}}";
+    int fd = connected(ADMIN);
+    unsigned sent = 0;
+    (void)state;
+    for (unsigned blocked = 0; blocked < 20;) {
+        bool taken = send(fd, get, sizeof(get), MSG_NOSIGNAL) == (ssize_t)sizeof(get);
+        sent += taken;
+        blocked += !taken;
+        harness_run(&h, 1);
+        assert_true(sent < 100000);
+    }
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
+    for (unsigned i = 0; i < sent; i++) {
+        ASSERT_HAS(reply(fd), "interface io.clusterd");
+    }
+    (void)close(fd);
+}
+
+/* ---- rights ---- */
+
+static void test_readers_only_read(void **state) {
+    static const char *const changes[] = {VM_START, CALL_WITH("OperationCancel", "\"operation\":1"),
+                                          CALL_WITH("FenceDeviceTest",
+                                                    "\"name\":\"d\",\"node\":\"n\""),
+                                          CALL_WITH("VmPredict", "\"vm\":\"web\"")};
+    (void)state;
+    ASSERT_HAS(ask(READER, VM_LIST), "\"vms\":[]");
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        ASSERT_HAS(ask(READER, changes[i]), "\"error\":\"io.clusterd.Permission\"");
+    }
+}
+
+static bool become(uid_t uid, const char *group_name) {
+    const struct group *group = getgrnam(group_name);
+    gid_t gid = group ? group->gr_gid : 0;
+    return setgroups(group ? 1 : 0, &gid) == 0 && setgid(65534) == 0 && setuid(uid) == 0;
+}
+
+/* In a child: 0, or the errno of the connection. */
+static int connect_as(uid_t uid, const char *group_name, const char *name) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = become(uid, group_name) ? try_connect(name) : -255;
+        _exit(fd < 0 ? -fd : 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    harness_run(&h, 20);
+    return WEXITSTATUS(status);
+}
+
+static void test_the_kernel_decides_who_connects(void **state) {
     (void)state;
     if (geteuid() != 0) {
         skip();
     }
-    assert_string_equal(ask_as(65534, "", list), "refused\n");
-    assert_non_null(strstr(ask_as(65534, "video", list), "\"ok\":true"));
-    assert_non_null(strstr(ask_as(65534, "video", change), "\"code\":\"permission\""));
-    assert_non_null(strstr(ask_as(65534, "video", try_device), "\"code\":\"permission\""));
-    assert_non_null(strstr(ask_as(65534, "video", measure), "\"code\":\"permission\""));
-    waiting = "not yet";
-    assert_non_null(strstr(ask_as(65534, "adm", change), "\"code\":\"no-quorum\""));
+    assert_int_equal(connect_as(65534, "", ADMIN), EACCES);
+    assert_int_equal(connect_as(65534, "", READER), EACCES);
+    assert_int_equal(connect_as(65534, "video", ADMIN), EACCES);
+    assert_int_equal(connect_as(65534, "video", READER), 0);
+    assert_int_equal(connect_as(65534, "adm", ADMIN), 0);
+}
+
+/* A socket that was opened wider by mistake: the kernel let the user in, clusterd does not. */
+static void test_clusterd_asks_who_has_connected(void **state) {
+    char path[128], byte = 0;
+    int pipes[2], status = 0;
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(pipe2(pipes, O_NONBLOCK), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char text[512] = "";
+        struct pollfd one = {.fd = become(65534, "") ? try_connect(ADMIN) : -1, .events = POLLIN};
+        bool told = poll(&one, 1, 10000) == 1 && recv(one.fd, text, sizeof(text) - 1, 0) > 0 &&
+                    strstr(text, "does not accept this user");
+        _exit(write(pipes[1], told ? "y" : "n", 1) == 1 ? 0 : 1);
+    }
+    for (int i = 0; i < 1000 && read(pipes[0], &byte, 1) != 1; i++) {
+        harness_run(&h, 10);
+    }
+    assert_int_equal(byte, 'y');
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    (void)close(pipes[0]);
+    (void)close(pipes[1]);
+}
+
+/* Takes one connection more than its share, tells how the last one was received, and waits. */
+static void take_too_many(int tell, int until) {
+    enum { SHARE = 100 };
+    int fd = -1;
+    char text[512] = "";
+    bool all = become(65534, "adm");
+    for (int i = 0; all && i <= SHARE; i++) {
+        fd = try_connect(ADMIN);
+        all = fd >= 0;
+    }
+    struct pollfd last = {.fd = fd, .events = POLLIN};
+    bool told = all && poll(&last, 1, 10000) == 1 && recv(fd, text, sizeof(text) - 1, 0) > 0 &&
+                strstr(text, "too many clients");
+    _exit(write(tell, told ? "y" : "n", 1) == 1 && read(until, text, 1) == 1 ? 0 : 1);
+}
+
+/* Users do not take each other's connections away, and root's least of all. */
+static void test_one_user_has_its_share(void **state) {
+    int tells[2], until[2], status = 0;
+    char byte = 0;
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(pipe2(tells, O_NONBLOCK), 0);
+    assert_int_equal(pipe(until), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        take_too_many(tells[1], until[0]);
+    }
+    for (int i = 0; i < 1000 && read(tells[0], &byte, 1) != 1; i++) {
+        harness_run(&h, 10);
+    }
+    assert_int_equal(byte, 'y');
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]"); /* root */
+    assert_int_equal(write(until[1], &byte, 1), 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    for (int i = 0; i < 2; i++) {
+        (void)close(tells[i]);
+        (void)close(until[i]);
+    }
+}
+
+static void test_sockets_are_gone_afterwards(void **state) {
+    char path[128];
+    struct stat found;
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0660);
+    ipc_server_destroy(server);
+    server = NULL;
+    assert_int_equal(stat(path, &found), -1);
 }
 
 /* With a secret in each place that libvirt has for one, and in those that only look like it. */
@@ -306,127 +577,69 @@ static void add_vm(void) {
     vm->xml = copy(definition);
 }
 
-/* A reader gets no secret, by whatever verb; an administrator the definition as it is. */
+/* A reader gets no secret, by whatever method; an administrator the definition as it is. */
 static void test_definitions_of_readers_have_no_secrets(void **state) {
-    static const char *const reads[] = {
-        "{\"v\":1,\"id\":1,\"verb\":\"vm.show\",\"vm\":\"web\"}",
-        "{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}",
-        "{\"v\":1,\"id\":1,\"verb\":\"status\"}",
-        "{\"v\":1,\"id\":1,\"verb\":\"export\"}",
-        "{\"v\":1,\"id\":1,\"verb\":\"event.list\"}",
-    };
+    static const char *const reads[] = {CALL_WITH("VmShow", "\"vm\":\"web\""), VM_LIST,
+                                        CALL("Status"), CALL("Export"), CALL("EventList")};
     (void)state;
-    if (geteuid() != 0) {
-        skip();
-    }
     add_vm();
     assert_int_equal(secrets_in(definition), 20);
-    assert_int_equal(secrets_in(ask_as(0, "", reads[0])), 20);
-    assert_int_equal(secrets_in(ask_as(65534, "adm", reads[0])), 20);
+    assert_int_equal(secrets_in(ask(ADMIN, reads[0])), 20);
     for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
-        const char *text = ask_as(65534, "video", reads[i]);
-        assert_non_null(strstr(text, "\"id\":1,\"ok\":"));
+        const char *text = ask(READER, reads[i]);
+        assert_true(text[0] == '{');
         assert_int_equal(secrets_in(text), 0);
     }
-    const char *text = ask_as(65534, "video", reads[0]);
-    assert_non_null(strstr(text, "<name>web</name>"));
-    assert_non_null(strstr(text, "passwd='********'"));
-    assert_non_null(strstr(text, "name='img?********'"));
+    const char *text = ask(READER, reads[0]);
+    ASSERT_HAS(text, "<name>web</name>");
+    ASSERT_HAS(text, "passwd='********'");
+    ASSERT_HAS(text, "name='img?********'");
 }
 
 /* Where a VM that is down could go is planned first; the model is read when the core says so. */
 static void test_read_waits_for_the_outlook(void **state) {
-    const char *request = "{\"v\":1,\"id\":7,\"verb\":\"vm.list\"}";
-    const struct client client = {.requests = &request, .n_requests = 1, .n_answers = 1};
+    int fd = connected(ADMIN);
     (void)state;
     add_vm();
     struct model *m = (struct model *)(uintptr_t)core_model(core);
     struct model_vm *vm = model_row(&m->vms, model_vm_by_name(m, "web"));
     vm->state = VM_OFF;
     vm->wanted = WANTED_RUNNING;
-    pid_t pid = start(&client);
+    call(fd, VM_LIST);
     const struct core_event *event = harness_wait(&h, 5000);
     assert_int_equal(event->type, CORE_EVENT_REQUEST);
     assert_int_equal(event->request.kind, REQUEST_OUTLOOK);
     vm->memory_mb = 4711; /* read before the answer, it would say 0 */
-    const struct core_reply reply = {
-        .id = event->request.id, .code = REPLY_OK, .message = "", .hint = ""};
-    ipc_server_reply(server, &reply);
-    finish(pid);
-    const char *text = told();
-    assert_non_null(strstr(text, "\"id\":7,\"ok\":true"));
-    assert_non_null(strstr(text, "\"memory_mb\":4711"));
+    core_answers(event->request.id, 0);
+    ASSERT_HAS(reply(fd), "\"memory_mb\":4711");
     vm->wanted = WANTED_STOPPED; /* nothing is planned: answered at once */
-    assert_non_null(strstr(ask(request), "\"name\":\"web\""));
-}
-
-static struct model_event row = {.seq = 1,
-                                 .kind = "k",
-                                 .node = "n",
-                                 .subject = "s",
-                                 .message = "hello",
-                                 .repeated = 2,
-                                 .first_ms = 7};
-
-static void test_subscription(void **state) {
-    const char *request = "{\"v\":1,\"id\":2,\"verb\":\"subscribe\"}";
-    const struct client client = {
-        .requests = &request, .n_requests = 1, .n_answers = 1, .n_events = 2};
-    const struct core_progress progress = {.operation = 5, .percent = 40};
-    (void)state;
-    pid_t pid = start(&client);
-    wait_until_told("\"ok\":true");
-    ipc_server_event(server, &row);
-    ipc_server_progress(server, &progress);
-    ipc_server_operation(server, 99); /* there is none: nothing is sent */
-    finish(pid);
-    const char *text = told();
-    assert_non_null(strstr(text, "{\"event\":{\"seq\":1"));
-    assert_non_null(strstr(text, "\"message\":\"hello\",\"repeated\":2,\"first_ms\":7}}"));
-    assert_non_null(strstr(text, "{\"progress\":{\"operation\":5,\"vm\":\"\",\"percent\":40"));
-}
-
-static void test_slow_subscriber_is_hung_up_on(void **state) {
-    const char *request = "{\"v\":1,\"id\":2,\"verb\":\"subscribe\"}";
-    const struct client slow = {
-        .requests = &request, .n_requests = 1, .n_answers = 1, .hang = true};
-    static char large[WIRE_MAX_TEXT + 1];
-    (void)state;
-    memset(large, 'x', sizeof(large) - 1);
-    row.message = large;
-    pid_t pid = start(&slow);
-    wait_until_told("\"ok\":true");
-    for (int i = 0; i < 20000; i++) { /* 20 MB: more than any ring holds */
-        ipc_server_event(server, &row);
-    }
-    harness_run(&h, 50);
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, NULL, 0);
-    assert_non_null(strstr(ask("{\"v\":1,\"id\":1,\"verb\":\"vm.list\"}"), "\"vms\":[]"));
-}
-
-static void test_many_unanswered(void **state) {
-    const char *requests[66];
-    (void)state;
-    for (unsigned i = 0; i < 66; i++) {
-        requests[i] = "{\"v\":1,\"id\":7,\"verb\":\"vm.start\",\"vm\":\"web\"}";
-    }
-    const struct client client = {.requests = requests, .n_requests = 65, .n_answers = 1};
-    finish(start(&client));
-    assert_non_null(strstr(told(), "requests of this client are unanswered"));
+    call(fd, VM_LIST);
+    ASSERT_HAS(reply(fd), "\"name\":\"web\"");
+    (void)close(fd);
 }
 
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_reads_and_errors),
+        T(test_what_is_no_call_ends_the_connection),
         T(test_change_goes_to_the_core),
-        T(test_access),
+        T(test_replies_keep_the_order_of_calls),
+        T(test_oneway_has_no_reply),
         T(test_client_gone_before_the_answer),
-        T(test_subscription),
-        T(test_slow_subscriber_is_hung_up_on),
         T(test_many_unanswered),
-        T(test_answer_that_does_not_fit),
+        T(test_subscription),
+        T(test_subscription_needs_more_and_a_connection),
+        T(test_slow_subscriber_is_hung_up_on),
+        T(test_a_request_that_is_too_large),
+        T(test_half_a_request_has_its_time),
+        T(test_pieces),
+        T(test_a_client_that_does_not_read),
+        T(test_readers_only_read),
+        T(test_the_kernel_decides_who_connects),
+        T(test_clusterd_asks_who_has_connected),
+        T(test_one_user_has_its_share),
+        T(test_sockets_are_gone_afterwards),
         T(test_definitions_of_readers_have_no_secrets),
         T(test_read_waits_for_the_outlook),
     };

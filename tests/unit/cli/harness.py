@@ -5,7 +5,6 @@ Nothing here waits for time to pass: a test waits for a line, for the end of a p
 """
 
 import fcntl
-import glob
 import itertools
 import json
 import os
@@ -16,6 +15,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -27,9 +27,9 @@ LIMIT_S = 20  # for anything; reached only by a test that fails
 numbers = itertools.count()
 
 
-def environment(service, **more):
+def environment(run_dir, **more):
     env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "LANG", "LANGUAGE")}
-    env.update(CLUSTERD_IPC_SERVICE=service, TZ="UTC", LC_ALL="C.UTF-8", TERM="xterm")
+    env.update(CLUSTERD_RUN_DIR=run_dir, TZ="UTC", LC_ALL="C.UTF-8", TERM="xterm")
     env.update(more)
     return {key: value for key, value in env.items() if value is not None}
 
@@ -37,11 +37,11 @@ def environment(service, **more):
 class Daemon:
     """fake_clusterd with a script; `requests` is what it was asked, in order."""
 
-    def __init__(self, directory, service, script):
+    def __init__(self, directory, run_dir, script):
         self.path = os.path.join(directory, f"script{next(numbers)}.json")
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(script, file)
-        self.process = subprocess.Popen([FAKE_CLUSTERD, service, self.path], stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.process = subprocess.Popen([FAKE_CLUSTERD, run_dir, self.path], stdout=subprocess.PIPE, text=True, bufsize=1)
         assert self.process.stdout.readline() == "ready\n"
 
     @property
@@ -67,22 +67,21 @@ class Daemon:
             self.process.terminate()
         self.process.wait(LIMIT_S)
         self.process.stdout.close()
-        # A daemon that was killed leaves the shared memory of its clients behind.
-        for left in glob.glob(f"/dev/shm/qb-{self.process.pid}-*"):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 class Cluster:
-    """One service name, daemons on it one after the other, and clusterctl."""
+    """One run_dir, daemons in it one after the other, and clusterctl."""
 
     def __init__(self, directory):
         self.directory = str(directory)
-        self.service = f"clusterd-test-{os.getpid()}-{next(numbers)}"
+        # The path of a socket has 107 bytes at most; pytest's directories have long names.
+        self.run_dir = tempfile.mkdtemp(prefix="clusterd-", dir="/tmp")
+        os.chmod(self.run_dir, 0o755)
         self.daemons = []
         self.terminals = []
 
     def serve(self, *rules, **more):
-        self.daemons.append(Daemon(self.directory, self.service, {"rules": list(rules), **more}))
+        self.daemons.append(Daemon(self.directory, self.run_dir, {"rules": list(rules), **more}))
         return self.daemons[-1]
 
     @property
@@ -93,15 +92,15 @@ class Cluster:
 
     def run(self, *words, stdin="", **env):
         return subprocess.run([CLUSTERCTL, *words], input=stdin, capture_output=True, text=True, timeout=LIMIT_S,
-                              env=environment(self.service, **env), check=False)
+                              env=environment(self.run_dir, **env), check=False)
 
     def start(self, *words, **env):
         """A process that is not waited for."""
         return subprocess.Popen([CLUSTERCTL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, env=environment(self.service, **env))
+                                stderr=subprocess.PIPE, text=True, env=environment(self.run_dir, **env))
 
     def terminal(self, *words, columns=80, rows=24, **env):
-        terminal = Terminal([CLUSTERCTL, *words], environment(self.service, **env), columns, rows)
+        terminal = Terminal([CLUSTERCTL, *words], environment(self.run_dir, **env), columns, rows)
         self.terminals.append(terminal)
         return terminal
 
@@ -110,6 +109,7 @@ class Cluster:
             terminal.close()
         for daemon in self.daemons:
             daemon.stop()
+        shutil.rmtree(self.run_dir)
 
 
 class Terminal:

@@ -54,7 +54,7 @@ class Node:
 
     @property
     def env(self):
-        return environment(self.cluster.service, PATH=f"{self.programs}:{os.environ['PATH']}", CLUSTERD_CONFIG=str(self.conf),
+        return environment(self.cluster.run_dir, PATH=f"{self.programs}:{os.environ['PATH']}", CLUSTERD_CONFIG=str(self.conf),
                            COROSYNC_MAIN_CONFIG_FILE=str(self.corosync))
 
     def run(self, *words, before=(), program=CLUSTERCTL, **more):

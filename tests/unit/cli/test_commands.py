@@ -74,7 +74,7 @@ def test_shows(cluster):
         text += f"$ clusterctl {' '.join(words)}\n{done.stdout}\n"
     check_golden("shows.txt", text)
     assert [list(request.values()) for request in cluster.requests] == [
-        ["n1", "node.show"], ["web1", "vm.show"], ["csv1", "volume.show"], [12, "operation.show"]]
+        ["node.show", "n1"], ["vm.show", "web1"], ["volume.show", "csv1"], ["operation.show", 12]]
 
 
 def test_explain(cluster):
@@ -395,17 +395,16 @@ def test_large_answers(cluster):
     vms = [vm(f"web{number}", reason="x" * 100) for number in range(5000)]
     cluster.serve(ok("vm.list", vms=vms))
     assert len(json.loads(cluster.run("vm", "list", "--json").stdout)["vms"]) == 5000
-    assert [request["verb"] for request in cluster.requests] == ["vm.list", "vm.list"]  # the second time with more room
+    assert [request["verb"] for request in cluster.requests] == ["vm.list"]
 
 
 def test_large_answers_while_watching(cluster):
     vms = [vm(f"web{number}", reason="x" * 100) for number in range(5000)]
-    cluster.serve(ok("status", vms=vms, epoch=1, times=1),
-                  ok("status", {"send": {"event": nth(1)}}, vms=vms, epoch=1, times=1), ok("status", vms=[], epoch=2))
+    cluster.serve(ok("status", {"send": {"event": nth(1)}}, vms=vms, epoch=1, times=1), ok("status", vms=[], epoch=2))
     process = cluster.start("status", "--watch", "--json")
     assert json.loads(process.stdout.readline())["epoch"] == 1
     assert json.loads(process.stdout.readline())["epoch"] == 2
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     verbs = [request["verb"] for request in cluster.requests]
-    assert verbs == ["subscribe", "status", "subscribe", "status", "status"]
+    assert verbs == ["subscribe", "status", "status"]

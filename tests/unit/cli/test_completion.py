@@ -91,7 +91,7 @@ def test_without_a_daemon_it_is_silent(cluster):
 def complete_in_bash(cluster, words):
     program = ('source "$SCRIPT"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _clusterctl; '
                'printf "%s\\n" "${COMPREPLY[@]}"')
-    env = environment(cluster.service, SCRIPT=SCRIPT, PATH=os.path.dirname(CLUSTERCTL) + ":" + os.environ["PATH"])
+    env = environment(cluster.run_dir, SCRIPT=SCRIPT, PATH=os.path.dirname(CLUSTERCTL) + ":" + os.environ["PATH"])
     done = subprocess.run(["bash", "-c", program, "bash", *words], capture_output=True, text=True, timeout=20, env=env,
                           check=False)
     assert (done.returncode, done.stderr) == (0, "")

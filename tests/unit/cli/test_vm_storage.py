@@ -290,7 +290,7 @@ def test_a_path_that_is_not_utf_8(cluster, agent):
     """The agent's answer is JSON, so it would name another path."""
     cluster.serve(SHOWN, VOLUMES)
     done = subprocess.run([CLUSTERCTL, "vm", "move", "web1", "--disk", b"vda=/\xff"], capture_output=True, timeout=20, check=False,
-                          env=environment(cluster.service, CLUSTERD_AGENT_DIR=agent.directory))
+                          env=environment(cluster.run_dir, CLUSTERD_AGENT_DIR=agent.directory))
     assert done.returncode == 2 and b"is not of the form TARGET=PATH" in done.stderr
     assert not cluster.requests and not agent.calls
 

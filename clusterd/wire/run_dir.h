@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What clusterctl finds in clusterd's run_dir.
+ */
+#ifndef CLUSTERD_WIRE_RUN_DIR_H
+#define CLUSTERD_WIRE_RUN_DIR_H
+
+#define RUN_DIR_SOCKET "io.clusterd"           /* for administrators */
+#define RUN_DIR_READ_SOCKET "io.clusterd.read" /* for readers */
+#define RUN_DIR_PID_FILE "clusterd.pid"        /* empty after a clean stop */
+
+#endif
