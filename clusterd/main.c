@@ -244,7 +244,8 @@ static int write_pid_file(struct daemon *d) {
         return error;
     }
     (void)snprintf(path, sizeof(path), "%s/" RUN_DIR_PID_FILE, d->config.run_dir);
-    d->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    /* Whoever may read it could hold its lock, and keep clusterd from starting. */
+    d->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->pid_fd < 0) {
         (void)snprintf(message, sizeof(message), "%s: %s", path, strerror(errno));
         return fail(d, EXIT_CONFIG, message);

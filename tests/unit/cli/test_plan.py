@@ -204,7 +204,7 @@ def test_an_export_replaces_a_file_as_a_whole(cluster, tmp_path):
     other.write_text("old")
     out = directory / "a"
     out.hardlink_to(other)
-    assert subprocess.run([CLUSTERCTL, "export", "a"], cwd=directory, env=environment(cluster.service), check=False).returncode == 0
+    assert subprocess.run([CLUSTERCTL, "export", "a"], cwd=directory, env=environment(cluster.run_dir), check=False).returncode == 0
     assert json.loads(out.read_text()) == CLUSTER and other.read_text() == "old"
     assert exported(directory) == ["a", "other"]
     done = cluster.run("export", str(directory))
@@ -215,7 +215,7 @@ def test_an_export_into_a_pipe(cluster, tmp_path):
     cluster.serve(ok("export", cluster=CLUSTER))
     assert json.loads(cluster.run("export", "/proc/self/fd/1").stdout) == CLUSTER
     with open(tmp_path / "out", "w", encoding="utf-8") as file:
-        subprocess.run([CLUSTERCTL, "export", "/proc/self/fd/1"], stdout=file, env=environment(cluster.service), check=True)
+        subprocess.run([CLUSTERCTL, "export", "/proc/self/fd/1"], stdout=file, env=environment(cluster.run_dir), check=True)
     assert json.loads((tmp_path / "out").read_text()) == CLUSTER
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
