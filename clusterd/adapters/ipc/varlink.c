@@ -40,15 +40,11 @@ void varlink_call_finish(struct varlink_call *call) {
     *call = (struct varlink_call){.json = NULL};
 }
 
-void varlink_method(const struct ipc_verb *verb, char ret_name[VARLINK_MAX_METHOD]) {
-    varlink_name_of(verb->name, ret_name);
-}
-
 const struct ipc_verb *varlink_verb(const char *method) {
     const char *name = varlink_after(method, VARLINK_INTERFACE);
     for (size_t i = 0; name && i < ipc_n_verbs; i++) {
         char own[VARLINK_MAX_METHOD];
-        varlink_method(&ipc_verbs[i], own);
+        varlink_name_of(ipc_verbs[i].name, own);
         if (strcmp(own, name) == 0) {
             return &ipc_verbs[i];
         }

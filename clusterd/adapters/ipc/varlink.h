@@ -33,8 +33,6 @@ void varlink_call_finish(struct varlink_call *call);
 
 /* The verb whose method that is, or NULL. */
 const struct ipc_verb *varlink_verb(const char *method);
-/* "VmStop" for "vm.stop". */
-void varlink_method(const struct ipc_verb *verb, char ret_name[VARLINK_MAX_METHOD]);
 
 /* The request for ipc_request_take(), which the caller owns; NULL: out of memory. */
 json_t *varlink_request(const struct varlink_call *call, const struct ipc_verb *verb,

@@ -140,7 +140,7 @@ char *varlink_describe(void) {
     (void)fputs("\n\n", out);
     for (size_t i = 0; i < ipc_n_verbs; i++) {
         char name[VARLINK_MAX_METHOD];
-        varlink_method(&ipc_verbs[i], name);
+        varlink_name_of(ipc_verbs[i].name, name);
         if (ipc_verbs[i].kind == IPC_SUBSCRIBE) {
             (void)fputs("# What happens from now on; needs \"more\". The first reply is empty.\n",
                         out);
