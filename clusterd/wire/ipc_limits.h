@@ -8,5 +8,6 @@
 
 #define CLUSTERD_IPC_MAX_REQUEST (1024u * 1024)
 #define CLUSTERD_IPC_MAX_REPLY (64u * 1024 * 1024)
+#define CLUSTERD_IPC_MAX_READ (16u * 1024) /* a request of a reader: it has some names at most */
 
 #endif

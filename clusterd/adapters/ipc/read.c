@@ -247,6 +247,7 @@ json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
     case READ_RULE_SHOW: body = rule_show(view, args->name, ret_error); break;
     case READ_CONFIG_GET: body = config_get(view, args->name, ret_error); break;
     case READ_EXPORT: body = render_cluster(view, ret_error); break;
+    case READ_COUNT: break;
     }
     if (!body && !ret_error->code) {
         (void)ipc_fail(ret_error, "failed", "", "clusterd is out of memory");

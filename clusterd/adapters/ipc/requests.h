@@ -37,7 +37,8 @@ enum ipc_read_verb {
     READ_CONFIG_GET,
     READ_EXPORT,
     READ_RULE_LIST,
-    READ_RULE_SHOW
+    READ_RULE_SHOW,
+    READ_COUNT /* one more than the last */
 };
 
 /* Arguments of the verbs that change nothing. */

@@ -2,16 +2,18 @@
 /*
  * The IPC server; see ipc/server.h. How clients are connected: ipc/transport.h.
  *
- * Most reads are answered at once. A read that shows plans may need a new plan first: then it waits
- * for the core, as changes do. Each request to the core gets a number of the server's own. The
+ * Reads, dry runs among them, wait for their turn (ipc/reads.h). A read that shows plans may need a
+ * new plan first: then it waits for the core, as changes do. Each request to the core gets a number of the server's own. The
  * answer comes back with that number; the client may have gone by then.
  */
 #include "adapters/ipc/server.h"
 
 #include "adapters/clock.h"
+#include "adapters/ipc/reads.h"
 #include "adapters/ipc/transport.h"
+#include "adapters/ipc/varlink.h"
 #include "adapters/ipc/view.h"
-#include "adapters/logging.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,8 +26,7 @@ struct pending {
     uint64_t id;
     json_int_t client_id;
     struct ipc_session *session; /* NULL: the client has gone */
-    bool reads;                  /* `request` is answered from the model when the core says so */
-    struct ipc_request request;  /* owned if it is a read */
+    struct ipc_read *read;       /* owned: it has its turn when the core says so; or NULL */
 };
 
 struct ipc_server {
@@ -35,6 +36,7 @@ struct ipc_server {
     struct ipc_source source;
     struct event_sink sink;
     struct ipc_sessions sessions;
+    struct ipc_reads reads;
     struct list pendings;
     uint64_t last_id;
 };
@@ -58,29 +60,38 @@ static void view_init(const struct ipc_server *s, const struct ipc_session *sess
     core_get_outlook(s->source.core, &ret_view->outlook);
 }
 
-/* Hands a request to the core; ipc_server_reply() brings the answer. A read is kept until then. */
-static int forward(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
-                   struct ipc_error *error) {
+static struct pending *pending_add(struct ipc_server *s, struct ipc_session *session,
+                                   json_int_t client_id) {
+    struct pending *pending = calloc(1, sizeof(*pending));
+    if (pending) {
+        pending->id = ++s->last_id;
+        pending->client_id = client_id;
+        pending->session = session;
+        session->n_pending++;
+        list_append(&s->pendings, &pending->link);
+    }
+    return pending;
+}
+
+/* Hands a request to the core; ipc_server_reply() brings the answer. */
+static int forward(struct ipc_server *s, struct ipc_session *session,
+                   const struct ipc_request *request, struct ipc_error *error) {
     struct core_event event = {.type = CORE_EVENT_REQUEST};
+    const char *waiting = s->source.waiting(s->source.context);
+    if (waiting[0]) {
+        return ipc_fail(error, "no-quorum", "systemctl status corosync",
+                        "this node has not joined the cluster: %s", waiting);
+    }
     if (session->n_pending >= MAX_PENDING) {
         return ipc_fail(error, "refused", "wait for the answers",
                         "%u requests of this client are unanswered", session->n_pending);
     }
-    struct pending *pending = calloc(1, sizeof(*pending));
+    const struct pending *pending = pending_add(s, session, request->id);
     if (!pending) {
         return ipc_fail(error, "failed", "", "clusterd is out of memory");
     }
-    pending->id = ++s->last_id;
-    pending->client_id = request->id;
-    pending->session = session;
-    session->n_pending++;
-    list_append(&s->pendings, &pending->link);
     event.request.id = pending->id;
-    if (request->verb->kind == IPC_READ) {
-        event.request.kind = REQUEST_OUTLOOK;
-        pending->reads = true;
-        ipc_request_move(&pending->request, request);
-    } else if (request->verb->kind == IPC_DEVICE_TEST) {
+    if (request->verb->kind == IPC_DEVICE_TEST) {
         event.request.kind = REQUEST_DEVICE_TEST;
         event.request.device = request->args.name;
         event.request.node = request->args.node;
@@ -93,55 +104,40 @@ static int forward(struct ipc_server *s, struct ipc_session *session, struct ipc
     return 0;
 }
 
-/* A change. 0 and *ret_body for a dry run; 0 and NULL if the core will answer. */
-static int change(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
-                  json_t **ret_body, struct ipc_error *error) {
-    struct ipc_view view;
-    view_init(s, session, &request->arena, &view);
-    if (view.waiting[0]) {
-        return ipc_fail(error, "no-quorum", "systemctl status corosync",
-                        "this node has not joined the cluster: %s", view.waiting);
+/* Takes the request over. */
+static int read_later(struct ipc_server *s, struct ipc_session *session,
+                      struct ipc_request *request, struct ipc_error *error) {
+    struct ipc_read *read = calloc(1, sizeof(*read));
+    if (!read) {
+        return ipc_fail(error, "failed", "", "clusterd is out of memory");
     }
-    if (!request->dry_run) {
-        return forward(s, session, request, error);
-    }
-    if (!view.status.usable) {
-        return ipc_fail(error, "no-quorum", "", "no plan without a usable view: %s",
-                        view.status.reason);
-    }
-    if (request->verb->what == COMMAND_NODE_DRAIN) {
-        const struct cmd_node_drain *drain = request->command;
-        return plan_drain(&view, drain->node, ret_body, error);
-    }
-    return plan_move(&view, request->command, ret_body, error);
-}
-
-static int read_now(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
-                    json_t **ret_body, struct ipc_error *error) {
-    struct ipc_view view;
-    view_init(s, session, &request->arena, &view);
-    *ret_body = ipc_read(&view, request, error);
-    return *ret_body ? 0 : -EINVAL;
+    *read = (struct ipc_read){.session = session, .id = request->id};
+    ipc_request_move(&read->request, request);
+    session->n_reads++;
+    ipc_reads_add(&s->reads, read);
+    return 0;
 }
 
 static void subscribe(struct ipc_server *s, struct ipc_session *session,
                       const struct ipc_request *request) {
     const struct model *m = core_model(s->source.core);
+    struct ipc_text *first = ipc_text_dump(varlink_event(json_object()));
     session->subscribed = true;
-    ipc_session_answer(&s->sessions, session, ipc_answer_ok(request->id, NULL));
+    ipc_session_reply(&s->sessions, session, request->id, first);
+    ipc_text_release(first);
     if (!request->args.has_since) {
         return;
     }
     MODEL_EACH(model_event, event, &m->events) {
         if (event->seq > request->args.since) {
-            ipc_session_event(&s->sessions, session,
-                              json_pack("{so}", "event", render_event(event)));
+            ipc_session_replay(&s->sessions, session,
+                               json_pack("{so}", "event", render_event(event)));
         }
     }
 }
 
 static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
-                  json_t **ret_body, struct ipc_error *error) {
+                  struct ipc_error *error) {
     bool changes = request->verb->kind == IPC_CHANGE && !request->dry_run;
     bool measures = request->verb->kind == IPC_DEVICE_TEST || request->verb->kind == IPC_PREDICT;
     if ((changes || measures) && session->access < IPC_ACCESS_CHANGE) {
@@ -149,53 +145,130 @@ static int handle(struct ipc_server *s, struct ipc_session *session, struct ipc_
                         "become root, or join the group that admin_group in clusterd.conf names",
                         "%s: you may only read", request->verb->name);
     }
-    switch (request->verb->kind) {
-    case IPC_READ:
-        if (ipc_read_shows_outlook(request) && !core_outlook_is_known(s->source.core)) {
-            return forward(s, session, request, error);
-        }
-        return read_now(s, session, request, ret_body, error);
-    case IPC_CHANGE: return change(s, session, request, ret_body, error);
-    case IPC_PREDICT:
-    case IPC_DEVICE_TEST: return forward(s, session, request, error);
-    case IPC_SUBSCRIBE: subscribe(s, session, request); return 0;
+    if (changes || measures) {
+        return forward(s, session, request, error);
     }
-    return -EINVAL;
+    if (request->verb->kind == IPC_SUBSCRIBE) {
+        subscribe(s, session, request);
+        return 0;
+    }
+    return read_later(s, session, request, error);
 }
 
 void ipc_server_take(struct ipc_server *s, struct ipc_session *session, struct ipc_request *request,
                      int r, const struct ipc_error *why) {
     struct ipc_error error;
-    json_t *body = NULL;
+    json_int_t id = request->id;
     if (r < 0) {
         error = *why;
     } else {
-        r = handle(s, session, request, &body, &error);
+        r = handle(s, session, request, &error);
     }
     if (r < 0) {
-        ipc_session_answer(&s->sessions, session, ipc_answer_error(request->id, &error));
-    } else if (body) {
-        ipc_session_answer(&s->sessions, session, ipc_answer_ok(request->id, body));
+        ipc_session_answer(&s->sessions, session, ipc_answer_error(id, &error));
     }
     ipc_request_finish(request);
+}
+
+/* ---- reads ---- */
+
+/* Whether what is shown differs: from the place in the log, and what is not in the log. Times and
+ * loads are not looked at: a reply is not kept for long. */
+static uint64_t state_of_view(void *context) {
+    const struct ipc_server *s = context;
+    struct core_status status;
+    core_get_status(s->source.core, &status);
+    const uint64_t numbers[] = {status.node,
+                                status.quorate,
+                                status.corosync_down,
+                                status.usable,
+                                status.epoch,
+                                status.applied_index,
+                                core_outlook_is_known(s->source.core)};
+    const char *const texts[] = {status.phase,
+                                 status.reason,
+                                 status.list_differs,
+                                 status.version_differs,
+                                 status.state_differs,
+                                 s->source.waiting(s->source.context),
+                                 s->source.misfit ? s->source.misfit(s->source.context) : "",
+                                 s->source.list_changed ? s->source.list_changed(s->source.context)
+                                                        : ""};
+    uint64_t hash = fnv64(FNV64_START, numbers, sizeof(numbers));
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        hash = texts[i] ? fnv64(hash, texts[i], strlen(texts[i]) + 1) : hash;
+    }
+    return hash;
+}
+
+/* Plans are asked for before they are shown; once, although the state may change until its turn. */
+static bool read_is_ready(void *context, struct ipc_read *read) {
+    struct ipc_server *s = context;
+    if (read->request.verb->kind != IPC_READ || !ipc_read_shows_outlook(&read->request) ||
+        core_outlook_is_known(s->source.core) || read->planned) {
+        return true;
+    }
+    struct pending *pending = pending_add(s, read->session, read->id);
+    if (!pending) {
+        return true; /* without plans */
+    }
+    const struct core_event event = {.type = CORE_EVENT_REQUEST,
+                                     .request = {.id = pending->id, .kind = REQUEST_OUTLOOK}};
+    read->planned = true;
+    pending->read = read;
+    sink_post(&s->sink, &event);
+    return false;
+}
+
+/* A dry run. */
+static int plan(struct ipc_view *view, const struct ipc_request *request, json_t **ret_body,
+                struct ipc_error *error) {
+    if (view->waiting[0]) {
+        return ipc_fail(error, "no-quorum", "systemctl status corosync",
+                        "this node has not joined the cluster: %s", view->waiting);
+    }
+    if (!view->status.usable) {
+        return ipc_fail(error, "no-quorum", "", "no plan without a usable view: %s",
+                        view->status.reason);
+    }
+    if (request->verb->what == COMMAND_NODE_DRAIN) {
+        const struct cmd_node_drain *drain = request->command;
+        return plan_drain(view, drain->node, ret_body, error);
+    }
+    return plan_move(view, request->command, ret_body, error);
+}
+
+static struct ipc_text *make_reply(void *context, struct ipc_read *read, bool *ret_same) {
+    struct ipc_server *s = context;
+    struct ipc_view view;
+    struct ipc_error error;
+    json_t *body = NULL;
+    view_init(s, read->session, &read->request.arena, &view);
+    if (read->request.dry_run) {
+        (void)plan(&view, &read->request, &body, &error);
+    } else {
+        body = ipc_read(&view, &read->request, &error);
+    }
+    *ret_same = body != NULL;
+    json_t *answer = body ? ipc_answer_ok(read->id, body) : ipc_answer_error(read->id, &error);
+    struct ipc_text *text = answer ? ipc_text_dump(varlink_reply(answer)) : NULL;
+    json_decref(answer);
+    return text;
+}
+
+static void read_answered(void *context, struct ipc_read *read, struct ipc_text *text) {
+    struct ipc_server *s = context;
+    read->session->n_reads--;
+    ipc_session_reply(&s->sessions, read->session, read->id, text);
 }
 
 /* ---- from the core ---- */
 
 static void pending_free(struct pending *pending) {
-    if (pending->reads) {
-        ipc_request_finish(&pending->request);
+    if (pending->read) {
+        ipc_read_free(pending->read);
     }
     free(pending);
-}
-
-/* The answer to a read that waited for the outlook. */
-static json_t *answer_read(struct ipc_server *s, struct pending *pending) {
-    struct ipc_error error;
-    json_t *body = NULL;
-    int r = read_now(s, pending->session, &pending->request, &body, &error);
-    return r < 0 ? ipc_answer_error(pending->client_id, &error)
-                 : ipc_answer_ok(pending->client_id, body);
 }
 
 void ipc_server_reply(struct ipc_server *s, const struct core_reply *reply) {
@@ -213,9 +286,13 @@ void ipc_server_reply(struct ipc_server *s, const struct core_reply *reply) {
     list_remove(&pending->link);
     if (pending->session) {
         pending->session->n_pending--;
+    }
+    if (pending->session && pending->read) {
+        ipc_reads_add(&s->reads, pending->read);
+        pending->read = NULL;
+    } else if (pending->session) {
         ipc_session_answer(&s->sessions, pending->session,
-                           pending->reads ? answer_read(s, pending)
-                                          : ipc_answer_reply(pending->client_id, reply));
+                           ipc_answer_reply(pending->client_id, reply));
     }
     pending_free(pending);
 }
@@ -245,17 +322,18 @@ void ipc_server_progress(struct ipc_server *s, const struct core_progress *progr
 
 /* ---- for the transports ---- */
 
-enum ipc_access ipc_server_access(const struct ipc_server *s, pid_t pid, uid_t uid, gid_t gid) {
+enum ipc_access ipc_server_access(struct ipc_server *s, pid_t pid, uid_t uid, gid_t gid) {
     enum ipc_access access = ipc_access_of(&s->groups, pid, uid, gid);
     if (access == IPC_ACCESS_NONE) {
-        log_info("IPC: user %u (process %d) is refused: not root, and in neither admin_group nor "
-                 "reader_group",
-                 (unsigned)uid, (int)pid);
+        ipc_sessions_complain(&s->sessions,
+                              "user %u (process %d) is refused: not root, and in neither "
+                              "admin_group nor reader_group",
+                              (unsigned)uid, (int)pid);
     }
     return access;
 }
 
-const struct ipc_sessions *ipc_server_sessions(const struct ipc_server *s) {
+struct ipc_sessions *ipc_server_sessions(struct ipc_server *s) {
     return &s->sessions;
 }
 
@@ -265,16 +343,13 @@ void ipc_server_enter(struct ipc_server *s, struct ipc_session *session) {
 
 void ipc_server_leave(struct ipc_server *s, struct ipc_session *session) {
     ipc_session_remove(&s->sessions, session);
+    ipc_reads_forget(&s->reads, session);
     list_for_each (at, &s->pendings) {
         struct pending *p = list_entry(at, struct pending, link);
         if (p->session == session) {
             p->session = NULL;
         }
     }
-}
-
-void ipc_server_doom(struct ipc_server *s, struct ipc_session *session, const char *why) {
-    ipc_session_doom(&s->sessions, session, why);
 }
 
 /* ---- life ---- */
@@ -290,6 +365,12 @@ int ipc_server_create(qb_loop_t *loop, const char *directory, const struct ipc_g
     s->sink = sink;
     list_init(&s->pendings);
     ipc_sessions_init(&s->sessions, loop);
+    const struct ipc_reads_source reads = {.state = state_of_view,
+                                           .ready = read_is_ready,
+                                           .make = make_reply,
+                                           .answered = read_answered,
+                                           .context = s};
+    ipc_reads_init(&s->reads, loop, &reads);
     s->admin_group = strdup(groups->admin_group);
     s->reader_group = strdup(groups->reader_group);
     s->groups = (struct ipc_groups){s->admin_group, s->reader_group};
@@ -309,6 +390,7 @@ void ipc_server_destroy(struct ipc_server *s) {
     }
     socket_door_close(s->socket_door);
     ipc_sessions_finish(&s->sessions);
+    ipc_reads_finish(&s->reads);
     while (!list_empty(&s->pendings)) {
         struct pending *p = list_entry(s->pendings.next, struct pending, link);
         list_remove(&p->link);

@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 /* What the groups of clusterd.conf give to that process; a refusal is logged. */
-enum ipc_access ipc_server_access(const struct ipc_server *server, pid_t pid, uid_t uid, gid_t gid);
-const struct ipc_sessions *ipc_server_sessions(const struct ipc_server *server);
+enum ipc_access ipc_server_access(struct ipc_server *server, pid_t pid, uid_t uid, gid_t gid);
+struct ipc_sessions *ipc_server_sessions(struct ipc_server *server);
 void ipc_server_enter(struct ipc_server *server, struct ipc_session *session);
 /* A request: as it was read (`error` of the reading, 0 or negative), which this finishes. The
  * answer comes by the session's transport, now or later. */
@@ -21,9 +21,6 @@ void ipc_server_take(struct ipc_server *server, struct ipc_session *session,
                      struct ipc_request *request, int error, const struct ipc_error *why);
 /* The client has gone; the caller frees the session. */
 void ipc_server_leave(struct ipc_server *server, struct ipc_session *session);
-/* Disconnects the client soon, from a clean stack; `why` is logged. */
-void ipc_server_doom(struct ipc_server *server, struct ipc_session *session, const char *why);
-
 /* ---- sockets ---- */
 
 struct socket_door;

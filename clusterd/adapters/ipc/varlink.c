@@ -31,7 +31,9 @@ int varlink_call_parse(const char *text, size_t n, struct varlink_call *ret_call
     if (json_is_null(ret_call->parameters)) {
         ret_call->parameters = NULL;
     }
-    bool good = ret_call->method && (!ret_call->parameters || json_is_object(ret_call->parameters));
+    bool good = ret_call->method &&
+                (!ret_call->parameters || json_is_object(ret_call->parameters)) &&
+                !(ret_call->more && ret_call->oneway);
     return good ? 0 : -EBADMSG;
 }
 
@@ -94,6 +96,10 @@ json_t *varlink_reply(const json_t *answer) {
         }
     }
     return parameters ? json_pack("{so}", "parameters", parameters) : NULL;
+}
+
+json_t *varlink_event(json_t *event) {
+    return event ? json_pack("{so sb}", "parameters", event, "continues", 1) : NULL;
 }
 
 /* ---- org.varlink.service ---- */

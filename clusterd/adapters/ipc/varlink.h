@@ -40,6 +40,9 @@ json_t *varlink_request(const struct varlink_call *call, const struct ipc_verb *
 /* The reply for an answer of ipc/json.h (borrowed). The caller owns it; NULL: out of memory. */
 json_t *varlink_reply(const json_t *answer);
 
+/* The reply that carries an event of a subscription; takes ownership. As above. */
+json_t *varlink_event(json_t *event);
+
 /* The reply to a call of org.varlink.service, or to one whose method is unknown. The caller owns
  * it; NULL: out of memory. */
 json_t *varlink_service(const struct varlink_call *call);

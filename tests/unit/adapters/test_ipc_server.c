@@ -5,6 +5,7 @@
  */
 #include "harness.h"
 
+#include "adapters/clock.h"
 #include "adapters/ipc/server.h"
 #include "adapters/ipc/stream.h"
 #include "wire/ipc_limits.h"
@@ -18,10 +19,12 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -64,6 +67,15 @@ static int setup(void **state) {
     assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server),
                      0);
     return 0;
+}
+
+static void restart(void) {
+    const struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
+    const struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of, .core = core};
+    ipc_server_destroy(server);
+    server = NULL;
+    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server),
+                     0);
 }
 
 static int teardown(void **state) {
@@ -174,7 +186,13 @@ static void test_reads_and_errors(void **state) {
 
 static void test_what_is_no_call_ends_the_connection(void **state) {
     static const char *const wrong[] = {
-        "", "[]", "{}", "{\"method\":5}", "{\"method\"", "{\"method\":\"a.b\",\"parameters\":[]}"};
+        "",
+        "[]",
+        "{}",
+        "{\"method\":5}",
+        "{\"method\"",
+        "{\"method\":\"a.b\",\"parameters\":[]}",
+        "{\"method\":\"io.clusterd.Subscribe\",\"more\":true,\"oneway\":true}"};
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_string_equal(ask(ADMIN, wrong[i]), "");
@@ -370,7 +388,7 @@ static void test_pieces(void **state) {
     int fd = connected(ADMIN);
     (void)state;
     for (size_t i = 0; i <= strlen(VM_LIST); i++) {
-        send_bytes(fd, VM_LIST + i, 1);
+        send_bytes(fd, &VM_LIST[i], 1);
         harness_run(&h, 1);
     }
     ASSERT_HAS(reply(fd), "\"vms\":[]");
@@ -618,6 +636,307 @@ static void test_read_waits_for_the_outlook(void **state) {
     (void)close(fd);
 }
 
+/* ---- what a user costs others ---- */
+
+static void set_operation(uint64_t bytes) {
+    struct model *m = (struct model *)(uintptr_t)core_model(core);
+    struct model_operation *operation = model_add(&m->operations);
+    char *text = malloc(bytes + 1);
+    assert_non_null(operation);
+    assert_non_null(text);
+    memset(text, 'x', bytes);
+    text[bytes] = '\0';
+    operation->id = 7;
+    free((void *)(uintptr_t)operation->why);
+    operation->why = text;
+}
+
+/* One that is larger than all that a subscriber may leave unread is no reason to hang up on it. */
+static void test_a_large_event_arrives(void **state) {
+    enum { LARGE = 6 << 20 };
+    size_t n = 0;
+    int fd = connected(ADMIN);
+    (void)state;
+    set_operation(LARGE);
+    call(fd, SUBSCRIBE);
+    ASSERT_HAS(reply(fd), "continues");
+    ipc_server_operation(server, 7);
+    ipc_server_event(server, &row); /* and one behind it */
+    for (int i = 0; i < 5000 && n < LARGE + 100; i++) {
+        ssize_t got = recv(fd, buffer, BUFFER, 0);
+        assert_true(got > 0 || (got < 0 && errno == EAGAIN));
+        n += got > 0 ? (size_t)got : 0;
+        harness_run(&h, 1);
+    }
+    assert_true(n > LARGE);
+    (void)close(fd);
+}
+
+/* All events that the cluster keeps, in one go: more than may be unread later. */
+static void test_replayed_events_may_be_many(void **state) {
+    enum { EVENTS = 6000 };
+    struct model *m = (struct model *)(uintptr_t)core_model(core);
+    static char large[WIRE_MAX_TEXT + 1];
+    int fd = connected(ADMIN);
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    for (uint64_t i = 1; i <= EVENTS; i++) {
+        struct model_event *event = model_add(&m->events);
+        event->seq = i;
+        free((void *)(uintptr_t)event->message);
+        event->message = copy(large);
+    }
+    call(fd, "{\"method\":\"io.clusterd.Subscribe\",\"more\":true,\"parameters\":{\"since\":0}}");
+    ASSERT_HAS(reply(fd), "continues");
+    ASSERT_HAS(reply(fd), "\"seq\":1,");
+    ipc_server_event(server, &row);
+    for (int i = 2; i <= EVENTS; i++) {
+        ASSERT_HAS(reply(fd), "\"event\"");
+    }
+    ASSERT_HAS(reply(fd), "\"hello\"");
+    (void)close(fd);
+}
+
+/* A reader has nothing to send that is long. */
+static void test_readers_send_little(void **state) {
+    static char large[CLUSTERD_IPC_MAX_READ + 1000];
+    int fd = connected(READER);
+    (void)state;
+    memset(large, ' ', sizeof(large));
+    send_bytes(fd, large, sizeof(large));
+    assert_string_equal(reply(fd), "");
+    (void)close(fd);
+}
+
+/* Each of these would keep 64 answers of 3 MB for a client that reads none of them. */
+static void test_answers_that_nobody_reads_stay_few(void **state) {
+    enum { CLIENTS = 40, CALLS = 64, LARGE = 3 << 20, UNREAD_MOST = 64 << 20 };
+    int fds[CLIENTS];
+    (void)state;
+    set_operation(LARGE);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = connected(ADMIN);
+        call(fds[i], VM_START); /* the core does not answer */
+        for (int k = 0; k < CALLS; k++) {
+            call(fds[i], CALL_WITH("OperationShow", "\"operation\":7"));
+        }
+    }
+    harness_run(&h, 1000);
+    struct mallinfo2 memory = mallinfo2();
+    assert_true(memory.uordblks + memory.hblkhd < 2 * (size_t)UNREAD_MOST + CLIENTS * (LARGE + 1));
+    for (int i = 0; i < CLIENTS; i++) {
+        (void)close(fds[i]);
+    }
+    harness_run(&h, 100);
+    memory = mallinfo2();
+    assert_true(memory.uordblks + memory.hblkhd < 20 << 20); /* it is all given back */
+}
+
+static unsigned how_many_heard(const int *fds, unsigned n) {
+    unsigned heard = 0;
+    for (unsigned i = 0; i < n; i++) {
+        heard += !silent(fds[i]);
+    }
+    return heard;
+}
+
+/* While a user's answers are unread, it gets no further ones; when they are read, it does. */
+static void test_the_users_budget_is_given_back(void **state) {
+    enum { CLIENTS = 30, LARGE = 3 << 20, FIT = 22 /* 64 MiB */ };
+    int fds[CLIENTS];
+    unsigned got = 0;
+    (void)state;
+    set_operation(LARGE);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = connected(ADMIN);
+        call(fds[i], CALL_WITH("OperationShow", "\"operation\":7"));
+    }
+    for (int k = 0; k < 2000 && got < FIT; k++) { /* one after the other: each takes long to make */
+        harness_run(&h, 10);
+        got = how_many_heard(fds, CLIENTS);
+    }
+    assert_int_equal(got, FIT);
+    int late = connected(ADMIN);
+    call(late, VM_LIST);
+    harness_run(&h, 100);
+    assert_true(silent(late));
+    assert_int_equal(how_many_heard(fds, CLIENTS), FIT); /* the others wait */
+    for (int i = 0; i < CLIENTS; i++) {
+        (void)close(fds[i]);
+    }
+    ASSERT_HAS(reply(late), "\"vms\":[]");
+    (void)close(late);
+}
+
+/* 1 MiB of each request may be there; of all of a user's together much less than of each. */
+static void test_halves_of_requests_take_little_memory(void **state) {
+    enum { CLIENTS = 60, HALF = 900 * 1024 };
+    static char half[HALF];
+    int fds[CLIENTS];
+    (void)state;
+    memset(half, ' ', sizeof(half));
+    for (int i = 0; i < CLIENTS; i++) {
+        size_t sent = 0;
+        fds[i] = connected(ADMIN);
+        for (int k = 0; k < 100 && sent < HALF; k++) {
+            ssize_t n = send(fds[i], half + sent, HALF - sent, MSG_NOSIGNAL);
+            sent += n > 0 ? (size_t)n : 0;
+            harness_run(&h, 1);
+        }
+    }
+    struct mallinfo2 memory = mallinfo2();
+    assert_true(memory.uordblks + memory.hblkhd < 32 << 20);
+    for (int i = 0; i < CLIENTS; i++) {
+        (void)close(fds[i]);
+    }
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
+}
+
+/* libqb runs a job of an idle loop 50 ms late: with 100 calls that would be 5 s. */
+static void test_calls_in_one_piece_are_not_late(void **state) {
+    enum { CALLS = 100, MOST_MS = 2500 };
+    static char all[CALLS * sizeof(VM_LIST)];
+    int fd = connected(ADMIN);
+    (void)state;
+    for (size_t i = 0; i < CALLS; i++) {
+        memcpy(all + i * sizeof(VM_LIST), VM_LIST, sizeof(VM_LIST));
+    }
+    uint64_t from_ms = clock_now_ms();
+    send_bytes(fd, all, sizeof(all));
+    for (int i = 0; i < CALLS; i++) {
+        while (whole_message(buffer, recv(fd, buffer, BUFFER, MSG_PEEK)) == 0) {
+            harness_run(&h, 1);
+            assert_true(clock_now_ms() - from_ms < MOST_MS);
+        }
+        ASSERT_HAS(reply(fd), "\"vms\":[]");
+    }
+    (void)close(fd);
+}
+
+/* ---- the process and its neighbours ---- */
+
+/* A clusterd that was killed leaves its sockets; whatever lies there, the new one starts. */
+static void test_what_a_dead_clusterd_has_left(void **state) {
+    struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
+    struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of, .core = core};
+    struct ipc_server *other = NULL;
+    char path[128];
+    (void)state;
+    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &other),
+                     0);
+    ipc_server_destroy(server);
+    server = NULL;
+    ipc_server_destroy(other);
+    (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
+    assert_int_equal(symlink("/nowhere", path), 0);
+    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server),
+                     0);
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
+}
+
+/* What cannot be bound is not removed. */
+static void test_a_directory_in_the_place_of_a_socket(void **state) {
+    struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
+    struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of, .core = core};
+    char path[128];
+    struct stat found;
+    (void)state;
+    ipc_server_destroy(server);
+    server = NULL;
+    (void)snprintf(path, sizeof(path), "%s/" READER, h.dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_true(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server) < 0);
+    assert_int_equal(stat(path, &found), 0);
+    (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
+    assert_int_equal(stat(path, &found), -1);
+}
+
+/* Clients never take the descriptors that fencing and agents need. */
+static void test_descriptors_are_left(void **state) {
+    enum { FILES = 64 };
+    struct rlimit before, few;
+    int fds[FILES];
+    unsigned n = 0;
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){FILES, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    restart();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0); /* the clients are in this process */
+    for (int i = 0; i < FILES; i++) {
+        fds[i] = connected(ADMIN);
+        call(fds[i], VM_LIST);
+        n += strstr(reply(fds[i]), "too many clients") == NULL;
+    }
+    assert_int_equal(n, FILES / 2);
+    for (int i = 0; i < FILES; i++) {
+        (void)close(fds[i]);
+    }
+}
+
+/* Without a descriptor for it a client waits; it is accepted when there is one again. */
+static void test_no_descriptor_for_a_client(void **state) {
+    struct rlimit before, few;
+    (void)state;
+    int fd = try_connect(ADMIN), last = dup(fd);
+    assert_true(last >= 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){(rlim_t)fd + 1, before.rlim_max};
+    for (int i = 0; i < fd; i++) { /* holes */
+        if (fcntl(i, F_GETFD) < 0) {
+            assert_int_equal(fcntl(0, F_DUPFD_CLOEXEC, i), i);
+        }
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    call(fd, VM_LIST);
+    harness_run(&h, 300);
+    bool waits = silent(fd);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(waits);
+    ASSERT_HAS(reply(fd), "\"vms\":[]");
+    (void)close(fd);
+    (void)close(last);
+}
+
+/* What a client does wrong costs the log some lines, not one each. */
+static void test_the_log_is_not_filled(void **state) {
+    enum { CLIENTS = 200 };
+    char path[128];
+    unsigned lines = 0;
+    (void)state;
+    (void)snprintf(path, sizeof(path), "%s/log", h.dir);
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), kept = dup(STDERR_FILENO);
+    assert_true(file >= 0 && kept >= 0);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    for (int i = 0; i < CLIENTS; i++) {
+        const char *got = ask(ADMIN, "nonsense");
+        if (got[0]) {
+            break;
+        }
+    }
+    assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+    (void)close(file);
+    (void)close(kept);
+    const char *text = harness_read(&h, "log");
+    ASSERT_HAS(text, "is no Varlink call");
+    for (const char *at = text; (at = strchr(at, '\n')); at++) {
+        lines++;
+    }
+    assert_in_range(lines, 1, 45); /* two minutes may have been touched */
+}
+
+/* A measurement would be made long after its client has given up. */
+static void test_no_measurement_before_the_cluster(void **state) {
+    (void)state;
+    waiting = "no corosync yet";
+    ASSERT_HAS(ask(ADMIN, CALL_WITH("FenceDeviceTest", "\"name\":\"d\",\"node\":\"n\"")),
+               "\"error\":\"io.clusterd.NoQuorum\"");
+    assert_null(h.events.first);
+}
+
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -642,6 +961,19 @@ int main(void) {
         T(test_sockets_are_gone_afterwards),
         T(test_definitions_of_readers_have_no_secrets),
         T(test_read_waits_for_the_outlook),
+        T(test_a_large_event_arrives),
+        T(test_replayed_events_may_be_many),
+        T(test_readers_send_little),
+        T(test_answers_that_nobody_reads_stay_few),
+        T(test_the_users_budget_is_given_back),
+        T(test_halves_of_requests_take_little_memory),
+        T(test_calls_in_one_piece_are_not_late),
+        T(test_what_a_dead_clusterd_has_left),
+        T(test_a_directory_in_the_place_of_a_socket),
+        T(test_descriptors_are_left),
+        T(test_no_descriptor_for_a_client),
+        T(test_the_log_is_not_filled),
+        T(test_no_measurement_before_the_cluster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@
 #include "adapters/ipc/verbs.h"
 #include "base/check.h"
 #include "base/list.h"
+#include "wire/ipc_limits.h"
 #include "wire/run_dir.h"
 
 #include <jansson.h>
@@ -43,9 +44,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define UNSENT_MOST ((size_t)64 << 20)
+#define MOST ((size_t)64 << 20) /* bytes of what is unsent, or half here */
 
 static qb_loop_t *loop;
+static struct stream_budget budget;
 static json_t *script;
 static FILE *requests;
 static struct list clients;
@@ -69,19 +71,17 @@ static struct steps *waiting;
 
 static void steps_run(void *data);
 
-static void send_text(struct client *client, const char *text) {
-    if (stream_send(client->stream, text, strlen(text), UNSENT_MOST) < 0) {
+/* Both take ownership. */
+static void send_text(struct client *client, struct ipc_text *text) {
+    CHECK(text != NULL);
+    if (stream_answer(client->stream, text) < 0) {
         fprintf(stderr, "fake_clusterd: cannot send\n");
     }
+    ipc_text_release(text);
 }
 
-/* Takes ownership of `reply`. */
 static void send_reply(struct client *client, json_t *reply) {
-    char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
-    CHECK(text != NULL);
-    send_text(client, text);
-    free(text);
-    json_decref(reply);
+    send_text(client, ipc_text_dump(reply));
 }
 
 static void send_event(json_t *event) {
@@ -192,7 +192,7 @@ static void answer(struct client *client, const char *verb) {
     json_t *text = NULL;
     client->subscribed = strcmp(verb, "subscribe") == 0;
     if (rule != NULL && json_object_get(rule, "raw") != NULL) {
-        send_text(client, json_string_value(json_object_get(rule, "raw")));
+        send_text(client, ipc_text_take(strdup(json_string_value(json_object_get(rule, "raw")))));
     } else if (rule != NULL) {
         text = json_incref(json_object_get(rule, "answer"));
     } else if (client->subscribed) {
@@ -286,11 +286,14 @@ static int32_t on_connect(int32_t listener, int32_t revents, void *data) {
     }
     struct client *client = calloc(1, sizeof(*client));
     CHECK(client != NULL);
-    const struct stream_handlers handlers = {
-        .message = on_message, .ended = on_ended, .context = client};
+    const struct stream_owner owner = {.message = on_message,
+                                       .ended = on_ended,
+                                       .context = client,
+                                       .request_most = CLUSTERD_IPC_MAX_REQUEST,
+                                       .budget = &budget};
     client->fd = fd;
     list_append(&clients, &client->link);
-    CHECK(stream_create(loop, fd, &handlers, &client->stream) == 0);
+    CHECK(stream_create(loop, fd, &owner, &client->stream) == 0);
     return 0;
 }
 
@@ -325,6 +328,7 @@ int main(int argc, char **argv) {
     qb_loop_signal_handle handle;
     CHECK(argc == 3);
     list_init(&clients);
+    stream_budget_init(&budget, MOST, MOST);
     script = json_load_file(argv[2], 0, &error);
     if (script == NULL) {
         fprintf(stderr, "fake_clusterd: %s: %s\n", argv[2], error.text);
