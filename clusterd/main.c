@@ -7,6 +7,7 @@
  * and learn what clusterd waits for.
  */
 #include "adapters/clock.h"
+#include "adapters/ipc/socket.h"
 #include "config/config.h"
 #include "adapters/corosync/check_times.h"
 #include "adapters/store/flight_record.h"
@@ -36,6 +37,7 @@ struct daemon {
     struct core *core;
     struct driver *driver;
     struct driver_adapters adapters;
+    struct socket_door *ipc_door;
     char cluster_name[WIRE_MAX_NAME + 1];
     char watchdog_misfit[COROSYNC_MAX_MESSAGE]; /* "": the watchdog fits corosync's times */
     bool ring_in_clear;                         /* corosync does not encrypt */
@@ -285,8 +287,11 @@ static int open_ipc(struct daemon *d) {
                                       .list_changed = list_changed_of,
                                       .ring_in_clear = ring_in_clear_of,
                                       .context = d};
-    int error = ipc_server_create(d->loop, d->config.run_dir, &groups, &source,
-                                  driver_sink(d->driver), &d->adapters.ipc);
+    if (ipc_server_create(d->loop, &source, driver_sink(d->driver), &d->adapters.ipc) < 0) {
+        return fail(d, EXIT_BROKEN, "out of memory");
+    }
+    int error =
+        socket_door_open(d->adapters.ipc, d->loop, d->config.run_dir, &groups, &d->ipc_door);
     return error < 0 ? fail(d, EXIT_BROKEN,
                             "its sockets in run_dir cannot be opened: clusterctl could not connect")
                      : 0;
@@ -343,6 +348,7 @@ static int open_all(struct daemon *d) {
 /* The ring first: the others then know at once. The store last: it still writes what was queued. */
 static void close_all(struct daemon *d) {
     corosync_ring_destroy(d->adapters.ring);
+    socket_door_close(d->ipc_door);
     ipc_server_destroy(d->adapters.ipc);
     agents_destroy(d->adapters.agents);
     fence_destroy(d->adapters.fence);

@@ -3,8 +3,8 @@
  * The IPC server; see ipc/server.h. How clients are connected: ipc/transport.h.
  *
  * Reads, dry runs among them, wait for their turn (ipc/reads.h). A read that shows plans may need a
- * new plan first: then it waits for the core, as changes do. Each request to the core gets a number of the server's own. The
- * answer comes back with that number; the client may have gone by then.
+ * new plan first: then it waits for the core, as changes do. Each request to the core gets a number
+ * of the server's own. The answer comes back with that number; the client may have gone by then.
  */
 #include "adapters/ipc/server.h"
 
@@ -30,9 +30,6 @@ struct pending {
 };
 
 struct ipc_server {
-    struct socket_door *socket_door;
-    struct ipc_groups groups;
-    char *admin_group, *reader_group;
     struct ipc_source source;
     struct event_sink sink;
     struct ipc_sessions sessions;
@@ -322,17 +319,6 @@ void ipc_server_progress(struct ipc_server *s, const struct core_progress *progr
 
 /* ---- for the transports ---- */
 
-enum ipc_access ipc_server_access(struct ipc_server *s, pid_t pid, uid_t uid, gid_t gid) {
-    enum ipc_access access = ipc_access_of(&s->groups, pid, uid, gid);
-    if (access == IPC_ACCESS_NONE) {
-        ipc_sessions_complain(&s->sessions,
-                              "user %u (process %d) is refused: not root, and in neither "
-                              "admin_group nor reader_group",
-                              (unsigned)uid, (int)pid);
-    }
-    return access;
-}
-
 struct ipc_sessions *ipc_server_sessions(struct ipc_server *s) {
     return &s->sessions;
 }
@@ -354,8 +340,7 @@ void ipc_server_leave(struct ipc_server *s, struct ipc_session *session) {
 
 /* ---- life ---- */
 
-int ipc_server_create(qb_loop_t *loop, const char *directory, const struct ipc_groups *groups,
-                      const struct ipc_source *source, struct event_sink sink,
+int ipc_server_create(qb_loop_t *loop, const struct ipc_source *source, struct event_sink sink,
                       struct ipc_server **ret_server) {
     struct ipc_server *s = calloc(1, sizeof(*s));
     if (!s) {
@@ -371,15 +356,6 @@ int ipc_server_create(qb_loop_t *loop, const char *directory, const struct ipc_g
                                            .answered = read_answered,
                                            .context = s};
     ipc_reads_init(&s->reads, loop, &reads);
-    s->admin_group = strdup(groups->admin_group);
-    s->reader_group = strdup(groups->reader_group);
-    s->groups = (struct ipc_groups){s->admin_group, s->reader_group};
-    int error = s->admin_group && s->reader_group ? 0 : -ENOMEM;
-    error = error < 0 ? error : socket_door_open(s, loop, directory, &s->groups, &s->socket_door);
-    if (error < 0) {
-        ipc_server_destroy(s);
-        return error;
-    }
     *ret_server = s;
     return 0;
 }
@@ -388,7 +364,6 @@ void ipc_server_destroy(struct ipc_server *s) {
     if (!s) {
         return;
     }
-    socket_door_close(s->socket_door);
     ipc_sessions_finish(&s->sessions);
     ipc_reads_finish(&s->reads);
     while (!list_empty(&s->pendings)) {
@@ -396,7 +371,5 @@ void ipc_server_destroy(struct ipc_server *s) {
         list_remove(&p->link);
         pending_free(p);
     }
-    free(s->admin_group);
-    free(s->reader_group);
     free(s);
 }

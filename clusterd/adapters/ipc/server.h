@@ -6,7 +6,6 @@
 #ifndef CLUSTERD_ADAPTERS_IPC_SERVER_H
 #define CLUSTERD_ADAPTERS_IPC_SERVER_H
 
-#include "adapters/ipc/access.h"
 #include "adapters/sink.h"
 
 #include <qb/qbloop.h>
@@ -29,12 +28,10 @@ struct ipc_source {
     void *context;
 };
 
-/* `directory`: of the sockets; only root may be able to write to it. The group names are copied.
- * Errors are logged. */
-int ipc_server_create(qb_loop_t *loop, const char *directory, const struct ipc_groups *groups,
-                      const struct ipc_source *source, struct event_sink sink,
+/* -ENOMEM. Clients come by ipc/socket.h. */
+int ipc_server_create(qb_loop_t *loop, const struct ipc_source *source, struct event_sink sink,
                       struct ipc_server **ret_server);
-/* Disconnects all clients. NULL is fine. */
+/* No client may be left. NULL is fine. */
 void ipc_server_destroy(struct ipc_server *server);
 
 void ipc_server_reply(struct ipc_server *server, const struct core_reply *reply);

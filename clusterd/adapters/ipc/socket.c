@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sockets on which clients connect; see ipc/transport.h and ipc/client.h.
+ * The sockets on which clients connect; see ipc/socket.h.
  *
  * Two sockets, one for each right. The kernel lets only root and the socket's group connect. Who
  * that is is asked of the kernel once more: a descriptor can be handed to somebody else, and a
  * group can lose a member.
  */
+#include "adapters/ipc/socket.h"
+
 #include "adapters/ipc/client.h"
 #include "adapters/ipc/transport.h"
 #include "adapters/ipc/varlink.h"
@@ -39,6 +41,8 @@ struct listener {
 struct socket_door {
     struct ipc_server *server;
     qb_loop_t *loop;
+    struct ipc_groups groups;
+    char *admin_group, *reader_group; /* those of `groups` */
     struct listener listeners[2];
     struct socket_clients clients;
 };
@@ -56,6 +60,19 @@ static void refuse(int fd, const char *error, const char *message, const char *h
     (void)close(fd);
 }
 
+/* What clusterd.conf gives to that process. */
+static enum ipc_access access_of(const struct listener *listener, const struct ucred *peer) {
+    struct socket_door *door = listener->door;
+    enum ipc_access access = ipc_access_of(&door->groups, peer->pid, peer->uid, peer->gid);
+    if (access == IPC_ACCESS_NONE) {
+        ipc_sessions_complain(ipc_server_sessions(door->server),
+                              "user %u (process %d) is refused: not root, and in neither "
+                              "admin_group nor reader_group",
+                              (unsigned)peer->uid, (int)peer->pid);
+    }
+    return access > listener->access ? listener->access : access;
+}
+
 static void admit(struct listener *listener, int fd) {
     struct socket_door *door = listener->door;
     struct ucred peer;
@@ -64,8 +81,7 @@ static void admit(struct listener *listener, int fd) {
         (void)close(fd);
         return;
     }
-    enum ipc_access access = ipc_server_access(door->server, peer.pid, peer.uid, peer.gid);
-    access = access > listener->access ? listener->access : access;
+    enum ipc_access access = access_of(listener, &peer);
     if (access == IPC_ACCESS_NONE) {
         refuse(fd, "Permission", "clusterd does not accept this user",
                "become root, or join a group that clusterd.conf names (admin_group, "
@@ -161,7 +177,12 @@ int socket_door_open(struct ipc_server *server, qb_loop_t *loop, const char *dir
     socket_clients_init(&door->clients, server, loop);
     door->listeners[0] = (struct listener){.door = door, .fd = -1, .access = IPC_ACCESS_CHANGE};
     door->listeners[1] = (struct listener){.door = door, .fd = -1, .access = IPC_ACCESS_READ};
-    int error = listener_open(door, &door->listeners[0], directory, groups->admin_group);
+    door->admin_group = strdup(groups->admin_group);
+    door->reader_group = strdup(groups->reader_group);
+    door->groups = (struct ipc_groups){door->admin_group, door->reader_group};
+    int error = door->admin_group && door->reader_group ? 0 : -ENOMEM;
+    error = error < 0 ? error
+                      : listener_open(door, &door->listeners[0], directory, groups->admin_group);
     error = error < 0 ? error
                       : listener_open(door, &door->listeners[1], directory, groups->reader_group);
     if (error < 0) {
@@ -193,5 +214,7 @@ void socket_door_close(struct socket_door *door) {
     socket_clients_finish(&door->clients);
     listener_close(&door->listeners[0]);
     listener_close(&door->listeners[1]);
+    free(door->admin_group);
+    free(door->reader_group);
     free(door);
 }

@@ -7,6 +7,7 @@
 
 #include "adapters/clock.h"
 #include "adapters/ipc/server.h"
+#include "adapters/ipc/socket.h"
 #include "adapters/ipc/stream.h"
 #include "wire/ipc_limits.h"
 
@@ -43,6 +44,7 @@
 static struct harness h;
 static struct core *core;
 static struct ipc_server *server;
+static struct socket_door *door;
 static const char *waiting;
 
 static const char *cluster_of(void *context) {
@@ -55,8 +57,17 @@ static const char *waiting_of(void *context) {
     return waiting;
 }
 
-static int setup(void **state) {
+static int open_door(struct socket_door **ret_door) {
     const struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
+    return socket_door_open(server, h.loop, h.dir, &groups, ret_door);
+}
+
+static void close_door(void) {
+    socket_door_close(door);
+    door = NULL;
+}
+
+static int setup(void **state) {
     struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of};
     (void)state;
     harness_init(&h);
@@ -64,22 +75,14 @@ static int setup(void **state) {
     waiting = "";
     assert_int_equal(core_create(&core), 0);
     source.core = core;
-    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server),
-                     0);
+    assert_int_equal(ipc_server_create(h.loop, &source, harness_sink(&h), &server), 0);
+    assert_int_equal(open_door(&door), 0);
     return 0;
-}
-
-static void restart(void) {
-    const struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
-    const struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of, .core = core};
-    ipc_server_destroy(server);
-    server = NULL;
-    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server),
-                     0);
 }
 
 static int teardown(void **state) {
     (void)state;
+    close_door();
     ipc_server_destroy(server);
     core_destroy(core);
     harness_finish(&h);
@@ -544,8 +547,7 @@ static void test_sockets_are_gone_afterwards(void **state) {
     (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
     assert_int_equal(stat(path, &found), 0);
     assert_int_equal(found.st_mode & 0777, 0660);
-    ipc_server_destroy(server);
-    server = NULL;
+    close_door();
     assert_int_equal(stat(path, &found), -1);
 }
 
@@ -817,35 +819,27 @@ static void test_calls_in_one_piece_are_not_late(void **state) {
 
 /* A clusterd that was killed leaves its sockets; whatever lies there, the new one starts. */
 static void test_what_a_dead_clusterd_has_left(void **state) {
-    struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
-    struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of, .core = core};
-    struct ipc_server *other = NULL;
+    struct socket_door *other = NULL;
     char path[128];
     (void)state;
-    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &other),
-                     0);
-    ipc_server_destroy(server);
-    server = NULL;
-    ipc_server_destroy(other);
+    assert_int_equal(open_door(&other), 0);
+    close_door();
+    socket_door_close(other);
     (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
     assert_int_equal(symlink("/nowhere", path), 0);
-    assert_int_equal(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server),
-                     0);
+    assert_int_equal(open_door(&door), 0);
     ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
 }
 
 /* What cannot be bound is not removed. */
 static void test_a_directory_in_the_place_of_a_socket(void **state) {
-    struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
-    struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of, .core = core};
     char path[128];
     struct stat found;
     (void)state;
-    ipc_server_destroy(server);
-    server = NULL;
+    close_door();
     (void)snprintf(path, sizeof(path), "%s/" READER, h.dir);
     assert_int_equal(mkdir(path, 0755), 0);
-    assert_true(ipc_server_create(h.loop, h.dir, &groups, &source, harness_sink(&h), &server) < 0);
+    assert_true(open_door(&door) < 0);
     assert_int_equal(stat(path, &found), 0);
     (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
     assert_int_equal(stat(path, &found), -1);
@@ -864,7 +858,8 @@ static void test_descriptors_are_left(void **state) {
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     few = (struct rlimit){FILES, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    restart();
+    close_door();
+    assert_int_equal(open_door(&door), 0);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0); /* the clients are in this process */
     for (int i = 0; i < FILES; i++) {
         fds[i] = connected(ADMIN);
