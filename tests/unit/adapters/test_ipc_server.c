@@ -401,6 +401,35 @@ static void test_pieces(void **state) {
     (void)close(fd);
 }
 
+/* A message ends at its NUL: one NUL more is a message of no bytes, which is no call. */
+static void test_nuls_at_odd_places(void **state) {
+    static const char twice[] = VM_LIST "\0";
+    static const char inside[] = "{\"method\":\"io.clusterd.\0VmList\"}";
+    (void)state;
+    int fd = connected(ADMIN);
+    send_bytes(fd, twice, sizeof(twice));
+    const char *got = reply(fd); /* the end may be known before the answer */
+    assert_true(got[0] == '\0' || strcmp(got, "{\"parameters\":{\"vms\":[]}}") == 0);
+    if (got[0]) {
+        assert_string_equal(reply(fd), "");
+    }
+    (void)close(fd);
+    fd = connected(ADMIN);
+    send_bytes(fd, inside, sizeof(inside));
+    assert_string_equal(reply(fd), "");
+    (void)close(fd);
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
+}
+
+/* "more" may be said where one reply is all: it is the last one. */
+static void test_more_where_there_is_no_more(void **state) {
+    (void)state;
+    assert_string_equal(ask(ADMIN, "{\"method\":\"io.clusterd.VmList\",\"more\":true}"),
+                        "{\"parameters\":{\"vms\":[]}}");
+    ASSERT_HAS(ask(ADMIN, "{\"method\":\"org.varlink.service.GetInfo\",\"more\":true}"),
+               "\"product\":\"clusterd\"");
+}
+
 /* Who reads no answers is not read from, and delays nobody. */
 static void test_a_client_that_does_not_read(void **state) {
     static const char get[] = "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
@@ -948,6 +977,8 @@ int main(void) {
         T(test_a_request_that_is_too_large),
         T(test_half_a_request_has_its_time),
         T(test_pieces),
+        T(test_nuls_at_odd_places),
+        T(test_more_where_there_is_no_more),
         T(test_a_client_that_does_not_read),
         T(test_readers_only_read),
         T(test_the_kernel_decides_who_connects),
