@@ -14,6 +14,7 @@
 #define ROOM_FIRST 4096u             /* most requests fit, and 500 clients take 2 MB */
 #define AT_ONCE ((size_t)256 * 1024) /* sent in one turn of the loop */
 #define PARTS_AT_ONCE 32u
+#define TOO_LARGE "its request is too large"
 
 struct bytes {
     char *at;
@@ -208,19 +209,25 @@ static void settle(struct stream *s) {
     }
 }
 
-static void deliver(struct stream *s) {
+/* false: the stream has ended. One that is too large may have come behind another one. */
+static bool deliver(struct stream *s) {
     size_t n = s->searched;
+    if (n > s->owner.request_most) {
+        end(s, TOO_LARGE);
+        return false;
+    }
     s->owner.message(s->owner.context, s->in.at + s->in.from, n);
     drop(s, n + 1);
     s->searched = 0;
     search(s);
+    return true;
 }
 
 static void deliver_later(void *data) {
     struct stream *s = data;
     s->deliver_timer = 0;
-    if (may_deliver(s) && s->complete) {
-        deliver(s);
+    if (may_deliver(s) && s->complete && !deliver(s)) {
+        return;
     }
     settle(s);
 }
@@ -334,7 +341,7 @@ static bool receive(struct stream *s) {
         s->in.n += (size_t)n;
         search(s);
         if (s->searched > s->owner.request_most) {
-            end(s, "its request is too large");
+            end(s, TOO_LARGE);
             return false;
         }
         return true;
@@ -356,8 +363,8 @@ static int32_t on_ready(int32_t fd, int32_t revents, void *data) {
         if (!receive(s)) {
             return 0;
         }
-        if (may_deliver(s) && s->complete) {
-            deliver(s);
+        if (may_deliver(s) && s->complete && !deliver(s)) {
+            return 0;
         }
     } else if (revents & (POLLHUP | POLLERR | POLLNVAL)) {
         end(s, "");

@@ -739,6 +739,32 @@ static void test_readers_send_little(void **state) {
     (void)close(fd);
 }
 
+/* VM_LIST behind so many spaces; its end. */
+static char *put_call(char *at, size_t spaces) {
+    memset(at, ' ', spaces);
+    memcpy(at + spaces, VM_LIST, sizeof(VM_LIST));
+    return at + spaces + sizeof(VM_LIST);
+}
+
+/* Also if it comes together with a message that is within the limit. */
+static void test_a_large_request_behind_another(void **state) {
+    static char both[2 * CLUSTERD_IPC_MAX_READ];
+    enum { HALF = 13000 };
+    char *end = put_call(both, HALF);
+    unsigned n = 0;
+    int fd = connected(READER);
+    (void)state;
+    end = put_call(end, CLUSTERD_IPC_MAX_READ + 100);
+    send_bytes(fd, both, HALF); /* there is room for much more now */
+    harness_run(&h, 50);
+    send_bytes(fd, both + HALF, (size_t)(end - both) - HALF);
+    for (; reply(fd)[0]; n++) {
+        assert_string_equal(buffer, "{\"parameters\":{\"vms\":[]}}");
+    }
+    assert_int_equal(n, 1);
+    (void)close(fd);
+}
+
 /* Each of these would keep 64 answers of 3 MB for a client that reads none of them. */
 static void test_answers_that_nobody_reads_stay_few(void **state) {
     enum { CLIENTS = 40, CALLS = 64, LARGE = 3 << 20, UNREAD_MOST = 64 << 20 };
@@ -990,6 +1016,7 @@ int main(void) {
         T(test_a_large_event_arrives),
         T(test_replayed_events_may_be_many),
         T(test_readers_send_little),
+        T(test_a_large_request_behind_another),
         T(test_answers_that_nobody_reads_stay_few),
         T(test_the_users_budget_is_given_back),
         T(test_halves_of_requests_take_little_memory),
