@@ -109,7 +109,8 @@ static void on_ended(void *context, const char *why) {
     qb_loop_stop(loop);
 }
 
-/* What must have arrived: so many bytes of what was sent; *ret_large: then one that is too large. */
+/* What must have arrived: so many bytes of what was sent. *ret_large: then one that is too
+ * large. */
 static size_t expected(const struct run *r, bool *ret_large) {
     size_t from = 0;
     for (size_t i = 0; i < r->sent.size; i++) {
@@ -131,7 +132,7 @@ static void check_run(struct run *r) {
     CHECK(r->got.size == n && (n == 0 || memcmp(r->got.data, r->sent.data, n) == 0));
     if (r->why[0]) {
         CHECK(large);
-    } else { /* of one that is too large but has not come whole, the client's end may be seen first */
+    } else { /* one that is too large has not come whole: the client's end may be seen first */
         CHECK(!large || !memchr(r->sent.data + n, '\0', r->sent.size - n));
     }
     char part[512];

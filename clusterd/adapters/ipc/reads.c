@@ -10,6 +10,7 @@
 #define REST_FROM_NS (1 * QB_TIME_NS_IN_MSEC)
 #define REST_MOST_NS (2000 * QB_TIME_NS_IN_MSEC)
 #define KEPT_NS (IPC_READS_KEPT_MS * QB_TIME_NS_IN_MSEC)
+#define KEPT_COUNT (sizeof(((struct ipc_reads *)NULL)->kept) / sizeof(struct ipc_reads_kept))
 
 static void take_turn(void *data);
 
@@ -28,7 +29,8 @@ void ipc_read_free(struct ipc_read *read) {
 
 static struct ipc_reads_kept *kept_of(struct ipc_reads *r, const struct ipc_read *read) {
     const struct ipc_verb *verb = read->request.verb;
-    return verb->kind == IPC_READ && verb->n_args == 0 ? &r->kept[verb->what] : NULL;
+    struct ipc_reads_kept *kept = r->kept[read->session->access >= IPC_ACCESS_CHANGE];
+    return verb->kind == IPC_READ && verb->n_args == 0 ? &kept[verb->what] : NULL;
 }
 
 static bool is_known(struct ipc_reads *r, const struct ipc_read *read, uint64_t state,
@@ -48,8 +50,8 @@ static void keep(struct ipc_reads *r, const struct ipc_read *read, struct ipc_te
 
 /* Texts that nobody may get any more do not take memory. */
 static void drop_old(struct ipc_reads *r, uint64_t state, uint64_t now_ns) {
-    for (size_t i = 0; i < READ_COUNT; i++) {
-        struct ipc_reads_kept *kept = &r->kept[i];
+    for (size_t i = 0; i < KEPT_COUNT; i++) {
+        struct ipc_reads_kept *kept = &r->kept[i / READ_COUNT][i % READ_COUNT];
         if (kept->text && (kept->state != state || now_ns - kept->since_ns >= KEPT_NS)) {
             ipc_text_release(kept->text);
             kept->text = NULL;
@@ -148,8 +150,9 @@ void ipc_reads_finish(struct ipc_reads *r) {
         list_remove(&read->link);
         ipc_read_free(read);
     }
-    for (size_t i = 0; i < READ_COUNT; i++) {
-        ipc_text_release(r->kept[i].text);
-        r->kept[i].text = NULL;
+    for (size_t i = 0; i < KEPT_COUNT; i++) {
+        struct ipc_reads_kept *kept = &r->kept[i / READ_COUNT][i % READ_COUNT];
+        ipc_text_release(kept->text);
+        kept->text = NULL;
     }
 }

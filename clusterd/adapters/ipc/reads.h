@@ -50,7 +50,8 @@ struct ipc_reads {
     struct list list; /* oldest first */
     qb_loop_timer_handle timer;
     uint64_t turn, rest_until_ns;
-    struct ipc_reads_kept kept[READ_COUNT]; /* by enum ipc_read_verb */
+    /* By enum ipc_read_verb. [1]: for those who may see secrets, so that no reader gets it. */
+    struct ipc_reads_kept kept[2][READ_COUNT];
 };
 
 void ipc_reads_init(struct ipc_reads *reads, qb_loop_t *loop,

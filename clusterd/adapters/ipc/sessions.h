@@ -54,8 +54,8 @@ void ipc_sessions_finish(struct ipc_sessions *sessions);
 void ipc_session_add(struct ipc_sessions *sessions, struct ipc_session *session);
 void ipc_session_remove(struct ipc_sessions *sessions, struct ipc_session *session);
 
-/* Logs what clients do wrong: some lines a minute, and how many more there were. Whoever may connect
- * could fill the log otherwise. */
+/* Logs what clients do wrong: some lines a minute, and how many more there were. Whoever may
+ * connect could fill the log otherwise. */
 void ipc_sessions_complain(struct ipc_sessions *sessions, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -5,6 +5,7 @@
 #include "adapters/ipc/verbs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,8 +67,8 @@ json_t *varlink_request(const struct varlink_call *call, const struct ipc_verb *
             (void)json_object_set(request, key, value);
             continue;
         }
-        char other[64] = "parameters.";
-        strncat(other, key, sizeof(other) - strlen(other) - 1);
+        char other[64];
+        (void)snprintf(other, sizeof(other), "parameters.%s", key);
         (void)json_object_set(request, other, value);
     }
     return request;
@@ -76,9 +77,9 @@ json_t *varlink_request(const struct varlink_call *call, const struct ipc_verb *
 static json_t *error_reply(const json_t *error) {
     const char *code = json_string_value(json_object_get(error, "code"));
     char name[VARLINK_MAX_METHOD];
-    char full[sizeof(VARLINK_INTERFACE) + VARLINK_MAX_METHOD] = VARLINK_INTERFACE ".";
+    char full[sizeof(VARLINK_INTERFACE) + VARLINK_MAX_METHOD];
     varlink_name_of(code ? code : "failed", name);
-    strncat(full, name, VARLINK_MAX_METHOD - 1);
+    (void)snprintf(full, sizeof(full), "%s.%s", VARLINK_INTERFACE, name);
     return json_pack("{ss s{sO? sO?}}", "error", full, "parameters", "message",
                      json_object_get(error, "message"), "hint", json_object_get(error, "hint"));
 }

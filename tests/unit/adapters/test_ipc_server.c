@@ -298,8 +298,13 @@ static void test_many_unanswered(void **state) {
 
 /* ---- subscriptions ---- */
 
-static struct model_event row = {
-    .seq = 1, .kind = "k", .node = "n", .subject = "s", .message = "hello"};
+static struct model_event row = {.seq = 1,
+                                 .kind = "k",
+                                 .node = "n",
+                                 .subject = "s",
+                                 .message = "hello",
+                                 .repeated = 2,
+                                 .first_ms = 7};
 
 static void test_subscription(void **state) {
     const struct core_progress progress = {.operation = 5, .percent = 40};
@@ -312,7 +317,7 @@ static void test_subscription(void **state) {
     ipc_server_operation(server, 99); /* there is none: nothing is sent */
     const char *text = reply(fd);
     ASSERT_HAS(text, "{\"parameters\":{\"event\":{\"seq\":1");
-    ASSERT_HAS(text, "\"message\":\"hello\"}},\"continues\":true}");
+    ASSERT_HAS(text, "\"message\":\"hello\",\"repeated\":2,\"first_ms\":7}},\"continues\":true}");
     ASSERT_HAS(reply(fd), "{\"parameters\":{\"progress\":{\"operation\":5,");
     assert_true(silent(fd));
     (void)close(fd);
