@@ -23,6 +23,7 @@ const struct option_info option_infos[OPTION_COUNT] = {
     [OPTION_WATCH] = {"watch", 'w', WORD_NONE, "keep running, and show each change"},
     [OPTION_FOLLOW] = {"follow", 'f', WORD_NONE, "keep running, and show what happens"},
     [OPTION_LIMIT] = {"limit", 'n', WORD_NUMBER, "show at most the newest NUMBER"},
+    [OPTION_USER] = {"user", 0, WORD_NAME, "show what this user, by name or number, has asked for"},
     [OPTION_YES] = {"yes", 'y', WORD_NONE,
                     "do not ask for confirmation; required without a terminal"},
     [OPTION_NO_WAIT] = {"no-wait", 0, WORD_NONE,

@@ -53,6 +53,7 @@ enum option_id {
     OPTION_WATCH,
     OPTION_FOLLOW,
     OPTION_LIMIT,
+    OPTION_USER,
     OPTION_YES,
     OPTION_NO_WAIT,
     OPTION_DRY_RUN,

@@ -239,7 +239,7 @@ const struct verb verbs[] = {
      "Without FILE, to standard output. The format is described in clusterd-cluster.json(5).",
      command_export},
 
-    {"event", "list", {WORD_NONE}, {{OPT(FOLLOW), OPT(LIMIT)}}, NULL,
+    {"event", "list", {WORD_NONE}, {{OPT(FOLLOW), OPT(LIMIT), OPT(USER)}}, NULL,
      "list events, the newest last",
      "With --follow, new events are shown as they happen.", command_event_list},
 

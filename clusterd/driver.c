@@ -102,18 +102,22 @@ static void tell(enum severity severity, const char *message) {
 
 /* What is said again and again is logged ever more seldom: the 1st, 2nd, 4th, 8th ... time. */
 static void tell_event(const struct model_event *row) {
-    char again[32] = "";
+    char again[32] = "", by[WIRE_MAX_NAME + 32] = "";
     if ((row->repeated & (row->repeated - 1)) != 0) {
         return;
     }
     if (row->repeated > 0) {
         (void)snprintf(again, sizeof(again), " (repeated %u times)", row->repeated);
     }
+    if (row->asker) {
+        (void)snprintf(by, sizeof(by), " (asked for by user %llu%s%s)",
+                       (unsigned long long)row->asker - 1, row->user[0] ? ", " : "", row->user);
+    }
     log_write(row->severity == SEVERITY_INFO      ? LOG_LEVEL_INFO
               : row->severity == SEVERITY_WARNING ? LOG_LEVEL_WARNING
                                                   : LOG_LEVEL_ERROR,
-              "event %llu %s %s: %s%s", (unsigned long long)row->seq, row->kind, row->subject,
-              row->message, again);
+              "event %llu %s %s: %s%s%s", (unsigned long long)row->seq, row->kind, row->subject,
+              row->message, by, again);
 }
 
 static void act(struct driver *d, const struct core_action *action) {

@@ -83,6 +83,7 @@ static void pack_event(struct packer *p, struct core_event *event) {
     case CORE_EVENT_REQUEST:
         event->request.device = pack_text(p, event->request.device);
         event->request.node = pack_text(p, event->request.node);
+        event->request.user = pack_text(p, event->request.user);
         break;
     case CORE_EVENT_STORED:
     case CORE_EVENT_TIMEOUT:

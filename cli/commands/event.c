@@ -8,6 +8,7 @@
 #include "output/lists.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { EVENTS_DEFAULT = 50, EVENTS_MAX = 100000 };
 
@@ -20,11 +21,26 @@ static void show_event(struct cli *cli, const json_t *event) {
     }
 }
 
+/* Whether --user, if given, names who asked for it. clusterd looks at it in a list only. */
+static bool is_by_user(const struct cli *cli, const json_t *event) {
+    const char *user = options_value(&cli->options, OPTION_USER);
+    char uid[TEXT_MAX];
+    const json_t *number = json_object_get(event, "uid");
+    if (user == NULL) {
+        return true;
+    }
+    snprintf(uid, sizeof(uid), "%lld", (long long)json_integer_value(number));
+    return number != NULL &&
+           (strcmp(user, json_text(event, "user")) == 0 || strcmp(user, uid) == 0);
+}
+
 /* Shows events after *last, and advances *last: after a reconnection events come again. */
 static void show_later(struct cli *cli, const json_t *event, int64_t *last) {
     if (json_is_object(event) && json_number(event, "seq") > *last) {
         *last = json_number(event, "seq");
-        show_event(cli, event);
+        if (is_by_user(cli, event)) {
+            show_event(cli, event);
+        }
     }
 }
 
@@ -65,7 +81,8 @@ int command_event_list(struct cli *cli, char **words) {
                               limit_text, (int)least, EVENTS_MAX);
     }
     if (limit > 0) {
-        json_t *arguments = json_pack("{s:I}", "limit", (json_int_t)limit);
+        const char *user = options_value(&cli->options, OPTION_USER);
+        json_t *arguments = json_pack("{s:I s:s*}", "limit", (json_int_t)limit, "user", user);
         int code = cli_request(cli, "event.list", arguments, &answer);
         if (code != CLI_DONE || (!follow && cli_print_answer(cli, answer))) {
             return code;

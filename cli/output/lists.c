@@ -252,7 +252,7 @@ void view_checkpoints(const struct screen *screen, const char *vm, const json_t 
 }
 
 void view_event(const struct screen *screen, const json_t *event) {
-    char when[TEXT_MAX], since[TEXT_MAX], again[TEXT_MAX + 64] = "";
+    char when[TEXT_MAX], since[TEXT_MAX], again[TEXT_MAX + 64] = "", by[TEXT_MAX] = "";
     char *line = NULL;
     long long repeated = json_number(event, "repeated");
     const char *severity = json_text(event, "severity");
@@ -264,9 +264,14 @@ void view_event(const struct screen *screen, const json_t *event) {
         (void)snprintf(again, sizeof(again), " (repeated %lld time%s since %s)", repeated,
                        repeated == 1 ? "" : "s", text_clock(json_number(event, "first_ms"), since));
     }
-    if (asprintf(&line, "%s %s %s %s: %s%s%s%s", text_clock(json_number(event, "time_ms"), when),
+    if (json_object_get(event, "uid") != NULL && json_text(event, "user")[0] != '\0') {
+        (void)snprintf(by, sizeof(by), " (by %s)", json_text(event, "user"));
+    } else if (json_object_get(event, "uid") != NULL) {
+        (void)snprintf(by, sizeof(by), " (by user %lld)", (long long)json_number(event, "uid"));
+    }
+    if (asprintf(&line, "%s %s %s %s: %s%s%s%s%s", text_clock(json_number(event, "time_ms"), when),
                  json_text(event, "node"), severity, json_text(event, "kind"), named ? "" : subject,
-                 named ? "" : ": ", message, again) < 0) {
+                 named ? "" : ": ", message, by, again) < 0) {
         return;
     }
     fputs(screen_begin(screen, screen_state_style(severity)), screen->file);

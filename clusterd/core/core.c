@@ -287,7 +287,7 @@ static int stop_if_done(struct core *c) {
     }
     if (self && self->state != NODE_OFFLINE && !pending_has(c, COMMAND_NODE_LEAVE)) {
         struct cmd_node_leave leave = {.node = c->self, .incarnation = c->incarnation};
-        return pending_propose(c, PENDING_REPORT, COMMAND_NODE_LEAVE, &leave, 0);
+        return pending_propose(c, PENDING_REPORT, COMMAND_NODE_LEAVE, &leave);
     }
     return 0;
 }

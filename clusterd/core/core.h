@@ -185,6 +185,8 @@ struct core_request {
     uint32_t command;          /* COMMAND: enum command_type; PREDICT: VM_MOVE */
     const void *value;         /* and its struct */
     const char *device, *node; /* DEVICE_TEST */
+    uint64_t asker;            /* uid of the user who asks, plus 1; 0: nobody */
+    const char *user;          /* that user's name; NULL: it has none */
 };
 
 struct core_event {

@@ -68,8 +68,9 @@ static bool may_propose(struct core *c, uint32_t since, uint64_t client) {
     return false;
 }
 
-int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
-                    uint64_t client) {
+static int propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
+                   const struct core_request *request) {
+    uint64_t client = request ? request->id : 0;
     uint32_t since = version_of_command(type, command);
     bool usable = replica_usable(&c->replica);
     if (usable && kind != PENDING_REPORT &&
@@ -84,6 +85,8 @@ int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const
         .incarnation = c->incarnation,
         .request = ++c->last_request,
         .body = outbox_encode(&c->out, command_record(type), command),
+        .asker = request ? request->asker : 0,
+        .user = request && request->user ? request->user : "",
     };
     struct wire_bytes bytes = outbox_encode(&c->out, &log_command_record, &entry);
     struct pending *p = add_pending(c);
@@ -112,6 +115,14 @@ int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const
         p->kind = PENDING_REPORT;
     }
     return usable && may_propose(c, since, 0) ? send_pending(c, p) : 0;
+}
+
+int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command) {
+    return propose(c, kind, type, command, NULL);
+}
+
+int pending_propose_request(struct core *c, const struct core_request *request, const void *value) {
+    return propose(c, PENDING_CLIENT, request->command, value, request);
 }
 
 bool pending_has(const struct core *c, uint32_t type) {

@@ -10,6 +10,7 @@
 
 struct apply;
 struct core;
+struct core_request;
 
 enum pending_kind {
     PENDING_POLICY, /* the policy decides again in each view: dropped with its view */
@@ -31,8 +32,9 @@ struct pending {
 
 /* Sends a command, or keeps it until this node is in a usable view. `client` is for PENDING_CLIENT.
  * -ENOMEM. */
-int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command,
-                    uint64_t client);
+int pending_propose(struct core *c, enum pending_kind kind, uint32_t type, const void *command);
+/* The same for the command of a client; `value` may differ from what was asked for. */
+int pending_propose_request(struct core *c, const struct core_request *request, const void *value);
 /* Whether a command of that type is under way from here. */
 bool pending_has(const struct core *c, uint32_t type);
 /* A command of this clusterd was applied and is no longer pending. Returns true if a client waits;

@@ -21,7 +21,7 @@
 #define NAMES_SHOWN 10u /* of VMs, in one message */
 
 static int propose(struct core *c, const struct core_request *request, const void *value) {
-    return pending_propose(c, PENDING_CLIENT, request->command, value, request->id);
+    return pending_propose_request(c, request, value);
 }
 
 static int refuse(struct core *c, const struct core_request *request, const char *message,

@@ -80,17 +80,28 @@ static json_t *status(struct ipc_view *view) {
 }
 
 /* The newest `limit` of the events after `since`, oldest first. */
+static bool is_by(const struct model_event *event, const char *user) {
+    char uid[24];
+    (void)snprintf(uid, sizeof(uid), "%llu", (unsigned long long)event->asker - 1);
+    return event->asker && (strcmp(event->user, user) == 0 || strcmp(uid, user) == 0);
+}
+
+static bool is_asked_for(const struct model_event *event, const struct ipc_args *args) {
+    bool any = !args->user || !args->user[0];
+    return (!args->has_since || event->seq > args->since) && (any || is_by(event, args->user));
+}
+
 static json_t *events(struct ipc_view *view, const struct ipc_args *args) {
     const struct model *m = view->model;
     uint64_t limit = args->limit || args->has_since ? args->limit : EVENTS_DEFAULT;
     uint64_t matching = 0;
     MODEL_EACH(model_event, event, &m->events) {
-        matching += !args->has_since || event->seq > args->since;
+        matching += is_asked_for(event, args);
     }
     uint64_t skip = limit && matching > limit ? matching - limit : 0;
     json_t *list = json_array();
     MODEL_EACH(model_event, event, &m->events) {
-        if (args->has_since && event->seq <= args->since) {
+        if (!is_asked_for(event, args)) {
             continue;
         }
         if (skip > 0) {

@@ -350,6 +350,17 @@ static const char *operation_reason(const struct model *m,
     return operation->reason;
 }
 
+/* Who asked for it, in two members; nobody: none. */
+static json_t *add_user(json_t *json, uint64_t asker, const char *user) {
+    if (json && asker &&
+        (json_object_set_new(json, "uid", json_of_number(asker - 1)) < 0 ||
+         json_object_set_new(json, "user", json_of_text(user ? user : "")) < 0)) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
 json_t *render_operation(const struct model *m, const struct model_operation *operation) {
     json_t *vms = json_array();
     const struct operation_vm *items = operation->vms.items;
@@ -365,25 +376,28 @@ json_t *render_operation(const struct model *m, const struct model_operation *op
                       json_of_text(item->reason), "live_failure",
                       json_of_text(item->live_failure) MOVE_FIGURES(FIGURE, item)));
     }
-    return json_pack("{so ss so ss so so so sb so ss so so}", "id", json_of_number(operation->id),
-                     "kind", operation_kind_name(operation->kind), "subject",
-                     json_of_text(operation->subject), "state",
-                     operation_state_name(operation->state), "reason",
-                     json_of_text(operation_reason(m, operation)), "started_ms",
-                     json_of_number(operation->started_ms), "ended_ms",
-                     json_of_number(operation->ended_ms), "cancelled", operation->cancelled != 0,
-                     "vms", vms, "cause", move_cause_name(operation->cause), "why",
-                     json_of_text(operation->why), "deadline_ms",
-                     json_of_number(operation->deadline_ms));
+    json_t *json =
+        json_pack("{so ss so ss so so so sb so ss so so}", "id", json_of_number(operation->id),
+                  "kind", operation_kind_name(operation->kind), "subject",
+                  json_of_text(operation->subject), "state", operation_state_name(operation->state),
+                  "reason", json_of_text(operation_reason(m, operation)), "started_ms",
+                  json_of_number(operation->started_ms), "ended_ms",
+                  json_of_number(operation->ended_ms), "cancelled", operation->cancelled != 0,
+                  "vms", vms, "cause", move_cause_name(operation->cause), "why",
+                  json_of_text(operation->why), "deadline_ms",
+                  json_of_number(operation->deadline_ms));
+    return add_user(json, operation->asker, operation->user);
 }
 
 json_t *render_event(const struct model_event *event) {
-    return json_pack("{so so so ss so so so so so}", "seq", json_of_number(event->seq), "time_ms",
-                     json_of_number(event->time_ms), "node", json_of_text(event->node), "severity",
-                     severity_name(event->severity), "kind", json_of_text(event->kind), "subject",
-                     json_of_text(event->subject), "message", json_of_text(event->message),
-                     "repeated", json_of_number(event->repeated), "first_ms",
-                     json_of_number(event->repeated ? event->first_ms : event->time_ms));
+    json_t *json =
+        json_pack("{so so so ss so so so so so}", "seq", json_of_number(event->seq), "time_ms",
+                  json_of_number(event->time_ms), "node", json_of_text(event->node), "severity",
+                  severity_name(event->severity), "kind", json_of_text(event->kind), "subject",
+                  json_of_text(event->subject), "message", json_of_text(event->message), "repeated",
+                  json_of_number(event->repeated), "first_ms",
+                  json_of_number(event->repeated ? event->first_ms : event->time_ms));
+    return add_user(json, event->asker, event->user);
 }
 
 json_t *render_progress(const struct model *m, const struct core_progress *progress) {

@@ -45,6 +45,7 @@ enum ipc_read_verb {
 struct ipc_args {
     const char *name; /* node, vm, volume, device or key; "" if the verb has none */
     const char *node; /* of fence-device.test */
+    const char *user; /* a name or a uid; NULL: anybody, and clusterd itself */
     uint64_t number;  /* operation */
     uint64_t since;
     uint64_t limit;

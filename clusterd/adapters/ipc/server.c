@@ -88,6 +88,8 @@ static int forward(struct ipc_server *s, struct ipc_session *session,
         return ipc_fail(error, "failed", "", "clusterd is out of memory");
     }
     event.request.id = pending->id;
+    event.request.asker = (uint64_t)session->user->uid + 1;
+    event.request.user = session->user->name;
     if (request->verb->kind == IPC_DEVICE_TEST) {
         event.request.kind = REQUEST_DEVICE_TEST;
         event.request.device = request->args.name;

@@ -2,6 +2,8 @@
 /* Users with connections. See ipc/users.h. */
 #include "adapters/ipc/users.h"
 
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -30,6 +32,23 @@ static struct ipc_user *find(const struct ipc_users *users, uid_t uid) {
     return NULL;
 }
 
+/* getpwuid() would ask directory services, too, which may take their time: the loop must not wait
+ * for them. */
+static void find_name(struct ipc_user *user) {
+    FILE *file = fopen("/etc/passwd", "re");
+    struct passwd entry, *found = NULL;
+    char text[1024];
+    while (file && fgetpwent_r(file, &entry, text, sizeof(text), &found) == 0) {
+        if (entry.pw_uid == user->uid) {
+            (void)snprintf(user->name, sizeof(user->name), "%s", entry.pw_name);
+            break;
+        }
+    }
+    if (file) {
+        (void)fclose(file);
+    }
+}
+
 bool ipc_users_full(const struct ipc_users *users, uid_t uid) {
     const struct ipc_user *user = find(users, uid);
     if (uid == 0) {
@@ -47,6 +66,7 @@ struct ipc_user *ipc_users_enter(struct ipc_users *users, uid_t uid) {
             return NULL;
         }
         user->uid = uid;
+        find_name(user);
         stream_budget_init(&user->budget, UNSENT_MOST, HALF_MOST);
         list_append(&users->list, &user->link);
     }

@@ -8,6 +8,7 @@
 
 #include "adapters/ipc/stream.h"
 #include "base/list.h"
+#include "wire/limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 struct ipc_user {
     struct list link;
     uid_t uid;
+    char name[WIRE_MAX_NAME + 1]; /* in /etc/passwd of this node; "": it is not there */
     uint32_t n_clients;
     uint64_t turn; /* of its last read that was answered; see ipc/reads.h */
     struct stream_budget budget;

@@ -150,7 +150,8 @@ static const struct ipc_arg operation_args[] = {
     {"operation", ARG_U64, true, AT(ipc_args, number), INT64_MAX}};
 static const struct ipc_arg event_args[] = {
     {"since", ARG_SINCE, false, AT(ipc_args, since), INT64_MAX},
-    {"limit", ARG_U64, false, AT(ipc_args, limit), INT64_MAX}};
+    {"limit", ARG_U64, false, AT(ipc_args, limit), INT64_MAX},
+    {"user", ARG_TEXT, false, AT(ipc_args, user), WIRE_MAX_NAME}};
 static const struct ipc_arg subscribe_args[] = {
     {"since", ARG_SINCE, false, AT(ipc_args, since), INT64_MAX}};
 

@@ -54,7 +54,8 @@ int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *
                       .epoch = epoch,
                       .message = "",
                       .hint = "",
-                      .warning = ""};
+                      .warning = "",
+                      .user = ""};
     void *command = NULL;
     int err = wire_decode(&log_command_record, data, size, &arena, &entry, NULL);
     if (err == 0) {
@@ -63,6 +64,7 @@ int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *
         a.type = entry.type;
         a.incarnation = entry.incarnation;
         a.request = entry.request;
+        apply_for(&a, entry.asker, entry.user);
         err = log_read_entry(data, size, &arena, &entry, &command);
     }
     apply_fn fn = err == 0 ? find_apply(entry.type) : NULL;
@@ -84,6 +86,7 @@ int apply_entry(struct model *m, uint64_t index, uint64_t epoch, const uint8_t *
         return err;
     }
     m->index = index;
+    apply_for(&a, 0, ""); /* the name was in the entry */
     *ret = a;
     return 0;
 }

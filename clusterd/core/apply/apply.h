@@ -22,6 +22,8 @@ struct apply {
     uint32_t type;
     uint32_t origin;               /* node that sent the command */
     uint64_t incarnation, request; /* its clusterd, and the command's number there */
+    uint64_t asker;                /* who asked for it, as in log_command; 0 if it does not count */
+    const char *user;
     /* for the client */
     enum core_reply_code code;
     uint64_t operation;

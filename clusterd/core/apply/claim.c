@@ -88,7 +88,17 @@ static const char *doubts(struct apply *a, const struct model_vm *vm) {
                        notes, notes[0] ? "; " : "", names, vm->name);
 }
 
+/* Who asked for it when the nodes had not answered yet. */
+static void recall_user(struct apply *a, struct model_vm *vm) {
+    if (vm->asker && a->asker == 0) {
+        apply_for(a, vm->asker, outbox_text(a->out, "%s", vm->user));
+    }
+    vm->asker = 0;
+    set_text(a, &vm->user, "");
+}
+
 static void admit(struct apply *a, struct model_vm *vm) {
+    recall_user(a, vm);
     a->warning = doubts(a, vm);
     set_text(a, &vm->reason, "");
     vm_touch(a, vm);
@@ -105,6 +115,7 @@ static void admit(struct apply *a, struct model_vm *vm) {
 }
 
 static void refuse(struct apply *a, struct model_vm *vm, const char *message, const char *hint) {
+    recall_user(a, vm);
     apply_event(a, SEVERITY_WARNING, "vm-not-added", vm->name, "VM %s was not added: %s", vm->name,
                 message);
     struct apply_added *added = tell(a, vm, REPLY_REFUSED);
@@ -138,6 +149,8 @@ void claims_ask(struct apply *a, struct model_vm *vm) {
         return;
     }
     a->asking = vm->id;
+    vm->asker = a->asker;
+    set_text(a, &vm->user, a->asker ? a->user : "");
     if (vm->unasked.n == 0) {
         refuse_absent(a, vm);
     }

@@ -72,10 +72,10 @@ static bool says_the_same(const char *kind, const char *a, const char *b) {
 /*
  * The newest row that says the same, if it has been said often enough.
  *
- * An older clusterd would not count. So this begins once the log needs a newer one anyway: a loop of
- * failures after an update must not be what makes the update final. Two builds may word a message
- * differently, and then differ in what is the same: the digest that nodes compare leaves events out
- * (model/digest.c).
+ * An older clusterd would not count. So this begins once the log needs a newer one anyway: a loop
+ * of failures after an update must not be what makes the update final. Two builds may word a
+ * message differently, and then differ in what is the same: the digest that nodes compare leaves
+ * events out (model/digest.c).
  */
 static struct model_event *find_repeated(struct apply *a, enum severity severity, const char *kind,
                                          const char *subject, const char *node, const char *text) {
@@ -88,7 +88,7 @@ static struct model_event *find_repeated(struct apply *a, enum severity severity
         }
         if (row->severity != (uint8_t)severity || strcmp(row->subject, subject) != 0 ||
             strcmp(row->kind, kind) != 0 || strcmp(row->node, node) != 0 ||
-            !says_the_same(kind, row->message, text)) {
+            row->asker != a->asker || !says_the_same(kind, row->message, text)) {
             continue;
         }
         newest = newest ? newest : row;
@@ -132,11 +132,17 @@ static void tell(struct apply *a, const struct model_event *row) {
     copy->node = arena_strdup(&a->out->arena, row->node);
     copy->subject = arena_strdup(&a->out->arena, row->subject);
     copy->message = arena_strdup(&a->out->arena, row->message);
-    if (!copy->kind || !copy->node || !copy->subject || !copy->message) {
+    copy->user = arena_strdup(&a->out->arena, row->user);
+    if (!copy->kind || !copy->node || !copy->subject || !copy->message || !copy->user) {
         a->error = -ENOMEM;
         return;
     }
     outbox_add(a->out, CORE_ACTION_EVENT)->event.row = copy;
+}
+
+void apply_for(struct apply *a, uint64_t asker, const char *user) {
+    a->asker = asker;
+    a->user = asker ? user : "";
 }
 
 void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
@@ -162,5 +168,7 @@ void apply_event(struct apply *a, enum severity severity, const char *kind, cons
     set_text(a, &row->subject, subject);
     set_text(a, &row->message, text);
     set_text(a, &row->node, node);
+    row->asker = a->asker;
+    set_text(a, &row->user, a->asker ? a->user : "");
     tell(a, row);
 }

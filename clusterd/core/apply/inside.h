@@ -57,6 +57,9 @@ void remove_id(struct apply *a, struct wire_ids *field, uint32_t id);
 
 /* ------------------------------------------------------------------------------ events.c ---- */
 
+/* The events that follow are of what this user asked for; see log_command. `user` must live as long
+ * as that. */
+void apply_for(struct apply *a, uint64_t asker, const char *user);
 void apply_event(struct apply *a, enum severity severity, const char *kind, const char *subject,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
@@ -81,6 +84,9 @@ void apply_warn_of_resources(struct apply *a, const struct model_node *node,
 
 struct model_operation *operation_add(struct apply *a, enum operation_kind kind,
                                       const char *subject);
+/* What clusterd does now is part of that operation: the events name the user who asked for it. 0:
+ * of none. */
+void operation_goes_on(struct apply *a, uint64_t id);
 struct operation_vm *operation_vm_add(struct apply *a, struct model_operation *op,
                                       const struct model_vm *vm);
 struct operation_vm *operation_vm_find(struct model_operation *op, uint32_t vm);

@@ -40,8 +40,17 @@ struct model_operation *operation_add(struct apply *a, enum operation_kind kind,
     op->state = OPERATION_RUNNING;
     op->started_ms = a->time_ms;
     set_text(a, &op->subject, subject);
+    op->asker = a->asker;
+    set_text(a, &op->user, a->asker ? a->user : "");
     operation_changed(a, op);
     return op;
+}
+
+void operation_goes_on(struct apply *a, uint64_t id) {
+    const struct model_operation *op = id && a->asker == 0 ? apply_operation_by_id(a, id) : NULL;
+    if (op && op->asker) {
+        apply_for(a, op->asker, outbox_text(a->out, "%s", op->user)); /* its row may go */
+    }
 }
 
 struct operation_vm *operation_vm_add(struct apply *a, struct model_operation *op,
@@ -131,6 +140,11 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
             node->operation = 0;
         }
     }
+    const uint64_t asker = a->asker;
+    const char *user = a->user;
+    if (asker == 0) {
+        apply_for(a, op->asker, op->user);
+    }
     /* A drain that ends with a message did not do all that was requested. */
     bool but = op->kind == OPERATION_DRAIN && state == OPERATION_DONE && reason[0];
     apply_event(a,
@@ -139,6 +153,7 @@ void operation_end(struct apply *a, struct model_operation *op, enum operation_s
                                           : SEVERITY_INFO,
                 "operation", op->subject, "%s of %s: %s%s%s", operation_kind_name(op->kind),
                 op->subject, operation_state_name(op->state), reason[0] ? ": " : "", reason);
+    apply_for(a, asker, user);
     operation_changed(a, op);
 }
 

@@ -192,6 +192,7 @@ void apply_vm_order(struct apply *a, const void *command) {
         apply_refuse(a, REPLY_REFUSED, "the order was decided on an older state", "");
         return;
     }
+    operation_goes_on(a, o->operation ? o->operation : vm->operation);
     enter_ordered_state(a, vm, o);
     if (o->kind == ORDER_SAVE && vm->state_file[0] == '\0') {
         vm_set_running(a, vm, vm->owner);

@@ -313,6 +313,7 @@ void apply_vm_report(struct apply *a, const void *command) {
         apply_refuse(a, REPLY_REFUSED, "report on an order that is no longer valid", "");
         return;
     }
+    operation_goes_on(a, vm->operation);
     struct cmd_vm_report as_before;
     if (r->not_begun) {
         as_before = unchanged(vm, r);

@@ -39,7 +39,7 @@ static int propose(struct core *c, uint32_t vm, uint8_t result, uint8_t state, c
                                  .result = result,
                                  .state = state,
                                  .reason = reason};
-    return pending_propose(c, PENDING_REPORT, COMMAND_VM_CLAIM, &claim, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_VM_CLAIM, &claim);
 }
 
 /* It would count as a copy of ours that may not run, and be destroyed. */

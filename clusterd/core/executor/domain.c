@@ -153,7 +153,7 @@ int executor_libvirt(struct core *c) {
                                     .incarnation = c->incarnation,
                                     .reason =
                                         x->libvirt_away ? outbox_text(&c->out, "%s", why) : ""};
-    return pending_propose(c, PENDING_REPORT, COMMAND_NODE_LIBVIRT, &told, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_NODE_LIBVIRT, &told);
 }
 
 /* ---------------------------------------------------------------------- table against model
@@ -171,7 +171,7 @@ static int report_event(struct core *c, struct domain *d, const struct model_vm 
                                  .incarnation = c->incarnation,
                                  .kind = kind,
                                  .reason = reason};
-    return pending_propose(c, PENDING_REPORT, COMMAND_VM_EVENT, &event, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_VM_EVENT, &event);
 }
 
 static int compare_own(struct core *c, struct domain *d, const struct model_vm *vm) {

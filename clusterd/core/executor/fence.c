@@ -106,7 +106,7 @@ static int report(struct core *c, const struct run *run, bool off, const char *m
         .more = more,
         .then = then,
     };
-    return pending_propose(c, PENDING_REPORT, COMMAND_FENCE_RESULT, &fenced, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_FENCE_RESULT, &fenced);
 }
 
 void executor_note_cleared(struct core *c, uint32_t node, bool ok, const char *message) {

@@ -37,7 +37,7 @@ int executor_leftover_done(struct core *c, struct run *run, const struct core_ag
         .reason = outbox_text(&c->out, "%s", line->reason ? line->reason : ""),
     };
     executor_drop_run(c, run);
-    return pending_propose(c, PENDING_REPORT, COMMAND_LEFTOVER_REPORT, &report, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_LEFTOVER_REPORT, &report);
 }
 
 int executor_leftovers(struct core *c) {

@@ -475,5 +475,5 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
         c->executor.probe_retry_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
         return 0;
     }
-    return pending_propose(c, PENDING_REPORT, COMMAND_VM_REPORT, &report, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_VM_REPORT, &report);
 }

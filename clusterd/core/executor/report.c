@@ -64,7 +64,7 @@ static int send_report(struct core *c) {
         report.networks = x->offers.networks;
         x->networks_untold = false;
     }
-    return pending_propose(c, PENDING_REPORT, COMMAND_NODE_REPORT, &report, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_NODE_REPORT, &report);
 }
 
 /* Copies that may not run here must be gone before this node counts as online. */

@@ -178,7 +178,7 @@ static int tell(struct core *c, const struct model_volume *volume, struct volume
         .reason = reason,
         .sees = sees,
     };
-    return pending_propose(c, PENDING_REPORT, COMMAND_VOLUME_HEALTH, &health, 0);
+    return pending_propose(c, PENDING_REPORT, COMMAND_VOLUME_HEALTH, &health);
 }
 
 int executor_volumes(struct core *c) {

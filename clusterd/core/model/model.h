@@ -194,7 +194,9 @@ WIRE_STRUCT(vm_stay);
     F(S, LIST, stays, vm_stay) /* where it ran, oldest first; see apply/stay.c */                     \
     F(S, STRS, networks, WIRE_MAX_VM_NETWORKS) /* bridges and networks that its node must have */     \
     F(S, U8, adopt, 1)         /* the one node in `foreign` is to hand its copy over */               \
-    F(S, U8, release, 1)       /* RUNNING..RESOLVING: its owner is to let go of it; see apply/release.c */
+    F(S, U8, release, 1)       /* RUNNING..RESOLVING: its owner is to let go of it; see apply/release.c */ \
+    F(S, U64, asker, 0)        /* being added: by whom, as in log_command; 0 once it is there */      \
+    F(S, STR, user, WIRE_MAX_NAME)
 WIRE_STRUCT(model_vm);
 
 #define WIRE_FIELDS_model_volume(F, S) \
@@ -261,7 +263,9 @@ WIRE_STRUCT(operation_vm);
     F(S, U8, if_not_converging, 0) \
     F(S, U8, any, 1) /* MOVE: another node than `node` will do, too */                   \
     F(S, U64, deadline_ms, 0) /* DRAIN: wall clock at which it ends; 0: none */          \
-    F(S, U8, late, 1)         /* DRAIN: it was cancelled by that */
+    F(S, U8, late, 1)         /* DRAIN: it was cancelled by that */ \
+    F(S, U64, asker, 0) /* who asked for it, as in log_command */                        \
+    F(S, STR, user, WIRE_MAX_NAME)
 WIRE_STRUCT(model_operation);
 
 #define WIRE_FIELDS_model_rule(F, S)                        \
@@ -286,7 +290,9 @@ WIRE_STRUCT(model_rule);
     F(S, STR, message, WIRE_MAX_TEXT)                       \
     /* since version 5 of the protocol */                   \
     F(S, U32, repeated, 0) /* how often it was said again */ \
-    F(S, U64, first_ms, 0) /* when for the first time; 0: not repeated */
+    F(S, U64, first_ms, 0) /* when for the first time; 0: not repeated */ \
+    F(S, U64, asker, 0) /* who asked for it, as in log_command */ \
+    F(S, STR, user, WIRE_MAX_NAME)
 WIRE_STRUCT(model_event);
 /* clang-format on */
 

@@ -21,7 +21,7 @@ int policy_propose(struct core *c, uint32_t type, const void *command) {
         return 0;
     }
     c->policy.budget--;
-    return pending_propose(c, PENDING_POLICY, type, command, 0);
+    return pending_propose(c, PENDING_POLICY, type, command);
 }
 
 int policy_order(struct core *c, const struct model_vm *vm, enum order_kind kind, uint32_t node,

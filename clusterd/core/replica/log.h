@@ -25,7 +25,9 @@
     F(S, U32, origin, 0)       /* node that sent it */                                       \
     F(S, U64, incarnation, 0)  /* of its clusterd */                                         \
     F(S, U64, request, 0)      /* number of the command within that incarnation */           \
-    F(S, BYTES, body, MESSAGE_MAX_BYTES)
+    F(S, BYTES, body, MESSAGE_MAX_BYTES)                                                     \
+    F(S, U64, asker, 0)        /* uid of who asked for it there, plus 1; 0: clusterd itself */ \
+    F(S, STR, user, WIRE_MAX_NAME) /* the name of that user; "": it has none */
 WIRE_STRUCT(log_command);
 /* clang-format on */
 

@@ -208,6 +208,8 @@ static uint64_t next_start(void) {
     assert_int_equal(event->type, CORE_EVENT_REQUEST);
     assert_int_equal(event->request.command, COMMAND_VM_START);
     assert_string_equal(((const struct cmd_vm_start *)event->request.value)->vm, "web");
+    assert_int_equal(event->request.asker, 1); /* root, by the kernel's word */
+    assert_string_equal(event->request.user, "root");
     return event->request.id;
 }
 
@@ -631,6 +633,32 @@ static void add_vm(void) {
     vm->xml = copy(definition);
 }
 
+static void add_event(uint64_t seq, uint64_t asker, const char *user) {
+    struct model *m = (struct model *)(uintptr_t)core_model(core);
+    struct model_event *event = model_add(&m->events);
+    assert_non_null(event);
+    event->seq = seq;
+    event->asker = asker;
+    free((void *)(uintptr_t)event->user);
+    event->user = copy(user);
+}
+
+static void test_events_of_a_user(void **state) {
+    (void)state;
+    add_event(901, 0, "");
+    add_event(902, 1001, "alice");
+    add_event(903, 1002, "");
+    add_event(904, 1001, "alice");
+    const char *text = ask(READER, CALL_WITH("EventList", "\"user\":\"alice\""));
+    ASSERT_HAS(text, "\"uid\":1000,\"user\":\"alice\"");
+    assert_true(strstr(text, "\"seq\":902") && strstr(text, "\"seq\":904"));
+    assert_false(strstr(text, "\"seq\":901") || strstr(text, "\"seq\":903"));
+    text = ask(READER, CALL_WITH("EventList", "\"user\":\"1000\",\"limit\":1"));
+    assert_true(strstr(text, "\"seq\":904") && !strstr(text, "\"seq\":902"));
+    ASSERT_HAS(ask(READER, CALL_WITH("EventList", "\"user\":\"1001\"")), "\"seq\":903");
+    ASSERT_HAS(ask(READER, CALL_WITH("EventList", "\"user\":\"al\"")), "\"events\":[]");
+}
+
 /* A reader gets no secret, by whatever method; an administrator the definition as it is. */
 static void test_definitions_of_readers_have_no_secrets(void **state) {
     static const char *const reads[] = {CALL_WITH("VmShow", "\"vm\":\"web\""), VM_LIST,
@@ -1016,6 +1044,7 @@ int main(void) {
         T(test_clusterd_asks_who_has_connected),
         T(test_one_user_has_its_share),
         T(test_sockets_are_gone_afterwards),
+        T(test_events_of_a_user),
         T(test_definitions_of_readers_have_no_secrets),
         T(test_read_waits_for_the_outlook),
         T(test_a_large_event_arrives),

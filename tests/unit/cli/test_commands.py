@@ -292,6 +292,29 @@ def test_event_list_has_a_limit(cluster):
     assert [request["limit"] for request in cluster.requests] == [50, 7]
 
 
+def test_event_names_who_asked_for_it(cluster):
+    asked = [nth(8, uid=1000, user="alice"), nth(9, uid=4711, user=""), nth(10, uid=0, user="root")]
+    cluster.serve(ok("event.list", events=asked))
+    assert [line.partition(" (")[2] for line in cluster.run("event", "list").stdout.splitlines()] == [
+        "by alice)", "by user 4711)", "by root)"]
+
+
+def test_events_of_one_user(cluster):
+    """clusterd chooses those of the past, clusterctl those that come."""
+    events = [nth(number, uid=uid, user=user) for number, uid, user in ((6, 1000, "alice"), (7, 1001, "bob"), (8, 1000, "alice"))]
+    daemon = cluster.serve(ok("event.list", events=[]), ok("subscribe", *[{"send": {"event": event}} for event in events]))
+    process = cluster.start("event", "list", "--follow", "--user", "alice", "--json")
+    assert [json.loads(process.stdout.readline())["seq"] for _ in range(2)] == [6, 8]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    assert daemon.requests[0]["user"] == "alice"
+    cluster.serve(ok("event.list", events=[]), ok("subscribe", *[{"send": {"event": event}} for event in events]))
+    process = cluster.start("event", "list", "--follow", "--user", "1001", "--json")
+    assert json.loads(process.stdout.readline())["seq"] == 7
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+
+
 def said_again(number, repeated, before_ms):
     return nth(number, message="it fails", repeated=repeated, first_ms=EVENTS[0]["time_ms"] - before_ms)
 

@@ -16,7 +16,9 @@ static enum core_reply_code give(struct bench *b, uint32_t type, const void *com
                             .time_ms = 1000 * b->m.index,
                             .origin = 1,
                             .incarnation = 1,
-                            .body = {.data = body.data, .size = (uint32_t)body.size}};
+                            .body = {.data = body.data, .size = (uint32_t)body.size},
+                            .asker = b->asker,
+                            .user = b->user ? b->user : ""};
     wire_encode(&log_command_record, &c, &entry);
     outbox_reset(&b->out);
     assert_int_equal(apply_entry(&b->m, b->m.index + 1, b->epoch, entry.data, (uint32_t)entry.size,

@@ -22,6 +22,8 @@ struct bench {
     struct outbox out;
     struct apply last; /* how the last command was taken */
     uint64_t epoch;
+    uint64_t asker; /* of the commands that follow, as in log_command */
+    const char *user;
     bool unanswered; /* nobody says whether a VM that is added runs already; else all say no */
 };
 

@@ -127,13 +127,15 @@ static void what_is_news(void **state) {
         uint64_t later_ms;
         bool same;
         uint32_t origin;
+        uint64_t asker;
     } cases[] = {
-        {SEVERITY_INFO, "k", "s", 0, false, 2},
-        {SEVERITY_INFO, "k", "s", HOUR_MS, true, 1},
-        {SEVERITY_INFO, "k", "s", HOUR_MS + 1, false, 1},
-        {SEVERITY_WARNING, "k", "s", 0, false, 1},
-        {SEVERITY_INFO, "other", "s", 0, false, 1},
-        {SEVERITY_INFO, "k", "other", 0, false, 1},
+        {SEVERITY_INFO, "k", "s", 0, false, 1, 1001}, /* somebody asked for it this time */
+        {SEVERITY_INFO, "k", "s", 0, false, 2, 0},
+        {SEVERITY_INFO, "k", "s", HOUR_MS, true, 1, 0},
+        {SEVERITY_INFO, "k", "s", HOUR_MS + 1, false, 1, 0},
+        {SEVERITY_WARNING, "k", "s", 0, false, 1, 0},
+        {SEVERITY_INFO, "other", "s", 0, false, 1, 0},
+        {SEVERITY_INFO, "k", "other", 0, false, 1, 0},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -145,6 +147,7 @@ static void what_is_news(void **state) {
         }
         a.time_ms += cases[i].later_ms;
         a.origin = cases[i].origin;
+        apply_for(&a, cases[i].asker, "alice");
         apply_event(&a, cases[i].severity, cases[i].kind, cases[i].subject, "it is so");
         assert_int_equal(from_the_end(&b, 0)->repeated, cases[i].same);
         bench_end(&b);
