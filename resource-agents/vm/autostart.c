@@ -2,7 +2,8 @@
 /*
  * watch: definitions that libvirt starts by itself when the node boots. libvirt sends an event when
  * a definition is created or changed, but none for `virsh autostart`. So the list is also checked
- * with each report of usage.
+ * with each report of usage. What has autostart then is told each time: between two looks clusterd
+ * may have disabled it, and somebody may have enabled it again.
  */
 #include "watch.h"
 
@@ -65,9 +66,7 @@ void autostarts_tell(struct autostarts *list, virConnectPtr conn) {
         return; /* a lost connection is reported elsewhere; otherwise the next check finds it */
     }
     for (size_t i = 0; i < now.count; i++) {
-        if (!contains(list, now.items[i].uuid)) {
-            tell(&now.items[i], true);
-        }
+        tell(&now.items[i], true);
     }
     for (size_t i = 0; i < list->count; i++) {
         if (!contains(&now, list->items[i].uuid)) {
