@@ -260,6 +260,11 @@ def fixture_users(cluster):
     with open(path, "w", encoding="utf-8") as file:
         file.writelines(f"{name}:x:{grp.getgrnam(name).gr_gid}:\n" for name in known)
         file.write(f"clusterd:x:{ADMINS}:\nclusterd-read:x:{READERS}:\n")
+    before = cluster.unit_pid("n1", "clusterd")
+    cluster.kill("n1", "clusterd")  # a clusterd looks for the groups of its sockets when it starts
+    cluster.until("n1 has another clusterd", lambda: cluster.unit_pid("n1", "clusterd") not in (0, None, before))
+    cluster.until("it is online", lambda: cluster.node_state("n1", via="n1") == "online")
+    cluster.at_rest()
     yield
     os.unlink(path)
     os.symlink(target, path)
