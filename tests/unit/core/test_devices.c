@@ -121,12 +121,6 @@ static void what_cannot_be_added(void **state) {
          "pcmk_host_map is a Pacemaker parameter: no fence agent knows it"},
         {{.agent = "fence_heuristics_ping", .nodes = {n1, 1}},
          "fence_heuristics_ping does not switch anything off: its answer is no evidence"},
-        {{.agent = "fence_", .nodes = {n1, 1}}, "'fence_' is not the name of a fence agent"},
-        {{.agent = "fence_a b", .nodes = {n1, 1}}, "'fence_a b' is not the name of a fence agent"},
-        {{.agent = "fence_../sh", .nodes = {n1, 1}},
-         "'fence_../sh' is not the name of a fence agent"},
-        {{.agent = "ipmilan", .nodes = {n1, 1}}, "'ipmilan' is not the name of a fence agent"},
-        {{.agent = "fence_My-own.2", .nodes = {n1, 1}}, ""},
         /* Good ones: of one node; with the node's name in it; where clusterd fills it in; where it
          * picks no outlet. */
         {{.agent = "fence_apc",
@@ -168,6 +162,24 @@ static void what_cannot_be_added(void **state) {
         add.name = "d";
         assert_string_equal(refusal(&b, &add), cases[i].refusal);
     }
+    bench_end(&b);
+}
+
+/* A name that no program can have is told at once, not by the first fencing. */
+static void what_is_no_agent(void **state) {
+    static const char *const wrong[] = {"", "fence_", "fence_a b", "fence_../sh", "ipmilan"};
+    struct cmd_device_add add = {.name = "d", .nodes = {n1, 1}};
+    (void)state;
+    struct bench b;
+    bench_begin(&b);
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        char text[80];
+        (void)snprintf(text, sizeof(text), "'%s' is not the name of a fence agent", wrong[i]);
+        add.agent = wrong[i];
+        assert_string_equal(refusal(&b, &add), text);
+    }
+    add.agent = "fence_My-own.2";
+    assert_string_equal(refusal(&b, &add), "");
     bench_end(&b);
 }
 
@@ -233,6 +245,7 @@ int main(void) {
         cmocka_unit_test(pauses),
         cmocka_unit_test(one_outlet_is_never_used),
         cmocka_unit_test(what_cannot_be_added),
+        cmocka_unit_test(what_is_no_agent),
         cmocka_unit_test(what_takes_the_place_of_pacemakers_words),
         cmocka_unit_test(an_operation_waits_for_all_devices),
     };
