@@ -92,7 +92,7 @@ static int send_text(const struct ipc *ipc, const char *text, int64_t deadline_m
 }
 
 static int make_room(struct ipc *ipc) {
-    if (ipc->from > 0) {
+    if (ipc->in != NULL && ipc->from > 0) {
         memmove(ipc->in, ipc->in + ipc->from, ipc->n);
         ipc->from = 0;
     }

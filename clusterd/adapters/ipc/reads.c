@@ -75,11 +75,10 @@ static struct ipc_read *next_read(struct ipc_reads *r, uint64_t state, uint64_t 
 }
 
 static struct ipc_text *make(struct ipc_reads *r, struct ipc_read *read, uint64_t state) {
-    bool same = false;
     uint64_t from_ns = qb_util_nano_current_get();
-    struct ipc_text *text = r->source.make(r->source.context, read, &same);
+    struct ipc_text *text = r->source.make(r->source.context, read);
     uint64_t now_ns = qb_util_nano_current_get(), took_ns = now_ns - from_ns;
-    if (text && same) {
+    if (text && read->same) {
         keep(r, read, text, state, from_ns);
     }
     if (took_ns >= REST_FROM_NS) {

@@ -24,6 +24,7 @@ struct ipc_read {
     struct ipc_session *session;
     json_int_t id;
     bool planned;               /* for the server: the core has been asked for plans */
+    bool same;                  /* set by `make`: the reply is the same for all who ask this */
     struct ipc_request request; /* owned */
 };
 
@@ -32,9 +33,8 @@ struct ipc_reads_source {
     uint64_t (*state)(void *context);
     /* Whether the read can be answered now. If not, it has been taken over. */
     bool (*ready)(void *context, struct ipc_read *read);
-    /* The reply, a reference for the caller; NULL: out of memory. *ret_same: it is the same for all
-     * who ask this. */
-    struct ipc_text *(*make)(void *context, struct ipc_read *read, bool *ret_same);
+    /* The reply, a reference for the caller; NULL: out of memory. It sets read->same. */
+    struct ipc_text *(*make)(void *context, struct ipc_read *read);
     void (*answered)(void *context, struct ipc_read *read, struct ipc_text *text);
     void *context;
 };

@@ -237,7 +237,7 @@ static int plan(struct ipc_view *view, const struct ipc_request *request, json_t
     return plan_move(view, request->command, ret_body, error);
 }
 
-static struct ipc_text *make_reply(void *context, struct ipc_read *read, bool *ret_same) {
+static struct ipc_text *make_reply(void *context, struct ipc_read *read) {
     struct ipc_server *s = context;
     struct ipc_view view;
     struct ipc_error error;
@@ -248,7 +248,7 @@ static struct ipc_text *make_reply(void *context, struct ipc_read *read, bool *r
     } else {
         body = ipc_read(&view, &read->request, &error);
     }
-    *ret_same = body != NULL;
+    read->same = body != NULL;
     json_t *answer = body ? ipc_answer_ok(read->id, body) : ipc_answer_error(read->id, &error);
     struct ipc_text *text = answer ? ipc_text_dump(varlink_reply(answer)) : NULL;
     json_decref(answer);

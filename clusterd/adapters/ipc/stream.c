@@ -285,7 +285,7 @@ static int flush(struct stream *s) {
     if (n > 0) {
         timer_end(s, &s->unread_timer);
     }
-    while (n > 0) {
+    while (n > 0 && s->first) {
         size_t rest = s->first->text->size - s->sent;
         if ((size_t)n < rest) {
             s->sent += (size_t)n;

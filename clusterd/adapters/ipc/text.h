@@ -17,7 +17,7 @@ struct ipc_text {
 
 /* Both take ownership (NULL: the maker had no memory). The caller gets the first reference; NULL:
  * out of memory. */
-struct ipc_text *ipc_text_take(char *text);
+struct ipc_text *ipc_text_take(char *bytes);
 struct ipc_text *ipc_text_dump(json_t *json);
 
 struct ipc_text *ipc_text_hold(struct ipc_text *text);

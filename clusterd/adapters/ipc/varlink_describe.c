@@ -30,11 +30,15 @@ static const char errors[] = "\n# The request breaks a rule of the cluster; noth
                              "error Failed (message: string, hint: string)\n";
 
 /* What reads answer. A member with a question mark is null, or missing, at times. */
+static const char status_answers[] =
+    "cluster: string, quorate: bool, usable: bool, epoch: int, coordinator: ?string, "
+    "node: ?string, phase: string, nodes: []object, vms: []object, volumes: []object, "
+    "operations: []object, problems: []object, index: int, digest: string, reserve: object";
+static const char config_answers[] =
+    "key: string, value: string, default: bool, unit: string, help: string, initial: int, "
+    "min: int, max: int, choices: string";
 static const char *const read_answers[] = {
-    [READ_STATUS] = "cluster: string, quorate: bool, usable: bool, epoch: int, "
-                    "coordinator: ?string, node: ?string, phase: string, nodes: []object, "
-                    "vms: []object, volumes: []object, operations: []object, problems: []object, "
-                    "index: int, digest: string, reserve: object",
+    [READ_STATUS] = status_answers,
     [READ_NODE_LIST] = "nodes: []object",
     [READ_NODE_SHOW] = "node: object",
     [READ_VM_LIST] = "vms: []object",
@@ -48,8 +52,7 @@ static const char *const read_answers[] = {
     [READ_OPERATION_SHOW] = "operation: object",
     [READ_EVENT_LIST] = "events: []object",
     [READ_CONFIG_LIST] = "config: []object",
-    [READ_CONFIG_GET] = "key: string, value: string, default: bool, unit: string, help: string, "
-                        "initial: int, min: int, max: int, choices: string",
+    [READ_CONFIG_GET] = config_answers,
     [READ_EXPORT] = "cluster: object",
     [READ_RULE_LIST] = "rules: []object",
     [READ_RULE_SHOW] = "rule: object",

@@ -1,173 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The IPC server with clients on its sockets. The core behind it is one that has not booted; where
- * it would answer, the test does.
+ * The IPC server: calls and their replies, subscriptions, rights, and its sockets' place among
+ * other processes. What clients may cost is in test_ipc_costs.c.
  */
-#include "harness.h"
+#include "ipc_world.h"
 
-#include "adapters/clock.h"
-#include "adapters/ipc/server.h"
-#include "adapters/ipc/socket.h"
-#include "adapters/ipc/stream.h"
-#include "wire/ipc_limits.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <jansson.h>
-#include <malloc.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define CALL(name) "{\"method\":\"io.clusterd." name "\"}"
-#define CALL_WITH(name, parameters) \
-    "{\"method\":\"io.clusterd." name "\",\"parameters\":{" parameters "}}"
-#define VM_LIST CALL("VmList")
-#define VM_START CALL_WITH("VmStart", "\"vm\":\"web\"")
-#define SUBSCRIBE "{\"method\":\"io.clusterd.Subscribe\",\"more\":true}"
-#define ADMIN "io.clusterd"
-#define READER "io.clusterd.read"
-
-static struct harness h;
-static struct core *core;
-static struct ipc_server *server;
-static struct socket_door *door;
-static const char *waiting;
-
-static const char *cluster_of(void *context) {
-    (void)context;
-    return "lab";
-}
-
-static const char *waiting_of(void *context) {
-    (void)context;
-    return waiting;
-}
-
-static int open_door(struct socket_door **ret_door) {
-    const struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
-    return socket_door_open(server, h.loop, h.dir, &groups, ret_door);
-}
-
-static void close_door(void) {
-    socket_door_close(door);
-    door = NULL;
-}
-
-static int setup(void **state) {
-    struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of};
-    (void)state;
-    harness_init(&h);
-    assert_int_equal(chmod(h.dir, 0755), 0); /* as run_dir */
-    waiting = "";
-    assert_int_equal(core_create(&core), 0);
-    source.core = core;
-    assert_int_equal(ipc_server_create(h.loop, &source, harness_sink(&h), &server), 0);
-    assert_int_equal(open_door(&door), 0);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    close_door();
-    ipc_server_destroy(server);
-    core_destroy(core);
-    harness_finish(&h);
-    return 0;
-}
-
-/* ---- clients ---- */
-
-static int try_connect(const char *name) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", h.dir, name);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        int error = errno;
-        (void)close(fd);
-        return -error;
-    }
-    return fd;
-}
-
-static int connected(const char *name) {
-    int fd = try_connect(name);
-    assert_true(fd >= 0);
-    return fd;
-}
-
-static void send_bytes(int fd, const char *bytes, size_t n) {
-    while (n > 0) {
-        ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
-        if (sent < 0) {
-            assert_int_equal(errno, EAGAIN);
-            harness_run(&h, 5);
-            continue;
-        }
-        bytes += sent;
-        n -= (size_t)sent;
-    }
-}
-
-static void call(int fd, const char *text) {
-    send_bytes(fd, text, strlen(text) + 1);
-}
-
-enum { BUFFER = 1 << 20 };
-static char buffer[BUFFER];
-
-/* How many bytes there are of the next message, with its NUL; 0: it has not come whole. */
-static size_t whole_message(const char *text, ssize_t n) {
-    const char *nul = n > 0 ? memchr(text, '\0', (size_t)n) : NULL;
-    return nul ? (size_t)(nul - text) + 1 : 0;
-}
-
-/* The next message; "" when the server has hung up. */
-static const char *reply(int fd) {
-    for (int i = 0; i < 2000; i++) {
-        ssize_t n = recv(fd, buffer, BUFFER, MSG_PEEK);
-        size_t whole = whole_message(buffer, n);
-        if (whole > 0) {
-            assert_int_equal(recv(fd, buffer, whole, 0), whole);
-            print_message("%.200s\n", buffer);
-            return buffer;
-        }
-        if (n == 0 || (n < 0 && errno != EAGAIN)) {
-            return "";
-        }
-        harness_run(&h, 5);
-    }
-    fail_msg("no reply within 10 s");
-    return NULL;
-}
-
-static bool silent(int fd) {
-    char byte = 0;
-    return recv(fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
-}
-
-static const char *ask(const char *name, const char *text) {
-    int fd = connected(name);
-    call(fd, text);
-    const char *got = reply(fd);
-    (void)close(fd);
-    return got;
-}
-
-#define ASSERT_HAS(text, part) assert_non_null(strstr(text, part))
 
 /* ---- calls ---- */
 
@@ -300,14 +148,6 @@ static void test_many_unanswered(void **state) {
 
 /* ---- subscriptions ---- */
 
-static struct model_event row = {.seq = 1,
-                                 .kind = "k",
-                                 .node = "n",
-                                 .subject = "s",
-                                 .message = "hello",
-                                 .repeated = 2,
-                                 .first_ms = 7};
-
 static void test_subscription(void **state) {
     const struct core_progress progress = {.operation = 5, .percent = 40};
     int fd = connected(ADMIN);
@@ -356,106 +196,6 @@ static void test_slow_subscriber_is_hung_up_on(void **state) {
     }
     (void)close(fd);
     ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
-}
-
-/* ---- clients that do harm ---- */
-
-static void test_a_request_that_is_too_large(void **state) {
-    static char large[CLUSTERD_IPC_MAX_REQUEST + 100000];
-    int fd = connected(ADMIN);
-    ssize_t n = 0;
-    (void)state;
-    memset(large, ' ', sizeof(large));
-    for (size_t sent = 0; sent<sizeof(large); sent += n> 0 ? (size_t)n : 0) {
-        n = send(fd, large + sent, sizeof(large) - sent, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN) {
-            break;
-        }
-        harness_run(&h, 1);
-    }
-    assert_string_equal(reply(fd), "");
-    (void)close(fd);
-    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
-}
-
-static void test_half_a_request_has_its_time(void **state) {
-    int fd = connected(ADMIN), idle = connected(ADMIN);
-    (void)state;
-    send_bytes(fd, VM_LIST, 10);
-    harness_run(&h, STREAM_HALF_MS - 2000);
-    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]"); /* nobody waits for it */
-    assert_true(silent(fd));
-    assert_string_equal(reply(fd), "");
-    (void)close(fd);
-    call(idle, VM_LIST); /* one that has said nothing at all is welcome */
-    ASSERT_HAS(reply(idle), "\"vms\":[]");
-    (void)close(idle);
-}
-
-/* A request in pieces, and two in one piece. */
-static void test_pieces(void **state) {
-    static const char two[] = VM_LIST "\0" VM_LIST;
-    int fd = connected(ADMIN);
-    (void)state;
-    for (size_t i = 0; i <= strlen(VM_LIST); i++) {
-        send_bytes(fd, &VM_LIST[i], 1);
-        harness_run(&h, 1);
-    }
-    ASSERT_HAS(reply(fd), "\"vms\":[]");
-    send_bytes(fd, two, sizeof(two));
-    ASSERT_HAS(reply(fd), "\"vms\":[]");
-    ASSERT_HAS(reply(fd), "\"vms\":[]");
-    (void)close(fd);
-}
-
-/* A message ends at its NUL: one NUL more is a message of no bytes, which is no call. */
-static void test_nuls_at_odd_places(void **state) {
-    static const char twice[] = VM_LIST "\0";
-    static const char inside[] = "{\"method\":\"io.clusterd.\0VmList\"}";
-    (void)state;
-    int fd = connected(ADMIN);
-    send_bytes(fd, twice, sizeof(twice));
-    const char *got = reply(fd); /* the end may be known before the answer */
-    assert_true(got[0] == '\0' || strcmp(got, "{\"parameters\":{\"vms\":[]}}") == 0);
-    if (got[0]) {
-        assert_string_equal(reply(fd), "");
-    }
-    (void)close(fd);
-    fd = connected(ADMIN);
-    send_bytes(fd, inside, sizeof(inside));
-    assert_string_equal(reply(fd), "");
-    (void)close(fd);
-    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
-}
-
-/* "more" may be said where one reply is all: it is the last one. */
-static void test_more_where_there_is_no_more(void **state) {
-    (void)state;
-    assert_string_equal(ask(ADMIN, "{\"method\":\"io.clusterd.VmList\",\"more\":true}"),
-                        "{\"parameters\":{\"vms\":[]}}");
-    ASSERT_HAS(ask(ADMIN, "{\"method\":\"org.varlink.service.GetInfo\",\"more\":true}"),
-               "\"product\":\"clusterd\"");
-}
-
-/* Who reads no answers is not read from, and delays nobody. */
-static void test_a_client_that_does_not_read(void **state) {
-    static const char get[] = "{\"method\":\"org.varlink.service.GetInterfaceDescription\","
-                              "\"parameters\":{\"interface\":\"io.clusterd\"}}";
-    int fd = connected(ADMIN);
-    unsigned sent = 0;
-    (void)state;
-    for (unsigned blocked = 0; blocked < 20;) {
-        bool taken = send(fd, get, sizeof(get), MSG_NOSIGNAL) == (ssize_t)sizeof(get);
-        sent += taken;
-        blocked += !taken;
-        harness_run(&h, 1);
-        assert_true(sent < 100000);
-    }
-    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
-    for (unsigned i = 0; i < sent; i++) {
-        ASSERT_HAS(reply(fd), "interface io.clusterd");
-    }
-    (void)close(fd);
 }
 
 /* ---- rights ---- */
@@ -616,12 +356,6 @@ static unsigned secrets_in(const char *text) {
     return n;
 }
 
-static char *copy(const char *text) {
-    char *result = strdup(text);
-    assert_non_null(result);
-    return result;
-}
-
 static void add_vm(void) {
     struct model *m = (struct model *)(uintptr_t)core_model(core);
     struct model_vm *vm = model_add(&m->vms);
@@ -697,209 +431,6 @@ static void test_read_waits_for_the_outlook(void **state) {
     vm->wanted = WANTED_STOPPED; /* nothing is planned: answered at once */
     call(fd, VM_LIST);
     ASSERT_HAS(reply(fd), "\"name\":\"web\"");
-    (void)close(fd);
-}
-
-/* ---- what a user costs others ---- */
-
-static void set_operation(uint64_t bytes) {
-    struct model *m = (struct model *)(uintptr_t)core_model(core);
-    struct model_operation *operation = model_add(&m->operations);
-    char *text = malloc(bytes + 1);
-    assert_non_null(operation);
-    assert_non_null(text);
-    memset(text, 'x', bytes);
-    text[bytes] = '\0';
-    operation->id = 7;
-    free((void *)(uintptr_t)operation->why);
-    operation->why = text;
-}
-
-/* One that is larger than all that a subscriber may leave unread is no reason to hang up on it. */
-static void test_a_large_event_arrives(void **state) {
-    enum { LARGE = 6 << 20 };
-    size_t n = 0;
-    int fd = connected(ADMIN);
-    (void)state;
-    set_operation(LARGE);
-    call(fd, SUBSCRIBE);
-    ASSERT_HAS(reply(fd), "continues");
-    ipc_server_operation(server, 7);
-    ipc_server_event(server, &row); /* and one behind it */
-    for (int i = 0; i < 5000 && n < LARGE + 100; i++) {
-        ssize_t got = recv(fd, buffer, BUFFER, 0);
-        assert_true(got > 0 || (got < 0 && errno == EAGAIN));
-        n += got > 0 ? (size_t)got : 0;
-        harness_run(&h, 1);
-    }
-    assert_true(n > LARGE);
-    (void)close(fd);
-}
-
-/* All events that the cluster keeps, in one go: more than may be unread later. */
-static void test_replayed_events_may_be_many(void **state) {
-    enum { EVENTS = 6000 };
-    struct model *m = (struct model *)(uintptr_t)core_model(core);
-    static char large[WIRE_MAX_TEXT + 1];
-    int fd = connected(ADMIN);
-    (void)state;
-    memset(large, 'x', sizeof(large) - 1);
-    for (uint64_t i = 1; i <= EVENTS; i++) {
-        struct model_event *event = model_add(&m->events);
-        event->seq = i;
-        free((void *)(uintptr_t)event->message);
-        event->message = copy(large);
-    }
-    call(fd, "{\"method\":\"io.clusterd.Subscribe\",\"more\":true,\"parameters\":{\"since\":0}}");
-    ASSERT_HAS(reply(fd), "continues");
-    ASSERT_HAS(reply(fd), "\"seq\":1,");
-    ipc_server_event(server, &row);
-    for (int i = 2; i <= EVENTS; i++) {
-        ASSERT_HAS(reply(fd), "\"event\"");
-    }
-    ASSERT_HAS(reply(fd), "\"hello\"");
-    (void)close(fd);
-}
-
-/* A reader has nothing to send that is long. */
-static void test_readers_send_little(void **state) {
-    static char large[CLUSTERD_IPC_MAX_READ + 1000];
-    int fd = connected(READER);
-    (void)state;
-    memset(large, ' ', sizeof(large));
-    send_bytes(fd, large, sizeof(large));
-    assert_string_equal(reply(fd), "");
-    (void)close(fd);
-}
-
-/* VM_LIST behind so many spaces; its end. */
-static char *put_call(char *at, size_t spaces) {
-    memset(at, ' ', spaces);
-    memcpy(at + spaces, VM_LIST, sizeof(VM_LIST));
-    return at + spaces + sizeof(VM_LIST);
-}
-
-/* Also if it comes together with a message that is within the limit. */
-static void test_a_large_request_behind_another(void **state) {
-    static char both[2 * CLUSTERD_IPC_MAX_READ];
-    enum { HALF = 13000 };
-    char *end = put_call(both, HALF);
-    unsigned n = 0;
-    int fd = connected(READER);
-    (void)state;
-    end = put_call(end, CLUSTERD_IPC_MAX_READ + 100);
-    send_bytes(fd, both, HALF); /* there is room for much more now */
-    harness_run(&h, 50);
-    send_bytes(fd, both + HALF, (size_t)(end - both) - HALF);
-    for (; reply(fd)[0]; n++) {
-        assert_string_equal(buffer, "{\"parameters\":{\"vms\":[]}}");
-    }
-    assert_int_equal(n, 1);
-    (void)close(fd);
-}
-
-/* Each of these would keep 64 answers of 3 MB for a client that reads none of them. */
-static void test_answers_that_nobody_reads_stay_few(void **state) {
-    enum { CLIENTS = 40, CALLS = 64, LARGE = 3 << 20, UNREAD_MOST = 64 << 20 };
-    int fds[CLIENTS];
-    (void)state;
-    set_operation(LARGE);
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = connected(ADMIN);
-        call(fds[i], VM_START); /* the core does not answer */
-        for (int k = 0; k < CALLS; k++) {
-            call(fds[i], CALL_WITH("OperationShow", "\"operation\":7"));
-        }
-    }
-    harness_run(&h, 1000);
-    struct mallinfo2 memory = mallinfo2();
-    assert_true(memory.uordblks + memory.hblkhd < 2 * (size_t)UNREAD_MOST + CLIENTS * (LARGE + 1));
-    for (int i = 0; i < CLIENTS; i++) {
-        (void)close(fds[i]);
-    }
-    harness_run(&h, 100);
-    memory = mallinfo2();
-    assert_true(memory.uordblks + memory.hblkhd < 20 << 20); /* it is all given back */
-}
-
-static unsigned how_many_heard(const int *fds, unsigned n) {
-    unsigned heard = 0;
-    for (unsigned i = 0; i < n; i++) {
-        heard += !silent(fds[i]);
-    }
-    return heard;
-}
-
-/* While a user's answers are unread, it gets no further ones; when they are read, it does. */
-static void test_the_users_budget_is_given_back(void **state) {
-    enum { CLIENTS = 30, LARGE = 3 << 20, FIT = 22 /* 64 MiB */ };
-    int fds[CLIENTS];
-    unsigned got = 0;
-    (void)state;
-    set_operation(LARGE);
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = connected(ADMIN);
-        call(fds[i], CALL_WITH("OperationShow", "\"operation\":7"));
-    }
-    for (int k = 0; k < 2000 && got < FIT; k++) { /* one after the other: each takes long to make */
-        harness_run(&h, 10);
-        got = how_many_heard(fds, CLIENTS);
-    }
-    assert_int_equal(got, FIT);
-    int late = connected(ADMIN);
-    call(late, VM_LIST);
-    harness_run(&h, 100);
-    assert_true(silent(late));
-    assert_int_equal(how_many_heard(fds, CLIENTS), FIT); /* the others wait */
-    for (int i = 0; i < CLIENTS; i++) {
-        (void)close(fds[i]);
-    }
-    ASSERT_HAS(reply(late), "\"vms\":[]");
-    (void)close(late);
-}
-
-/* 1 MiB of each request may be there; of all of a user's together much less than of each. */
-static void test_halves_of_requests_take_little_memory(void **state) {
-    enum { CLIENTS = 60, HALF = 900 * 1024 };
-    static char half[HALF];
-    int fds[CLIENTS];
-    (void)state;
-    memset(half, ' ', sizeof(half));
-    for (int i = 0; i < CLIENTS; i++) {
-        size_t sent = 0;
-        fds[i] = connected(ADMIN);
-        for (int k = 0; k < 100 && sent < HALF; k++) {
-            ssize_t n = send(fds[i], half + sent, HALF - sent, MSG_NOSIGNAL);
-            sent += n > 0 ? (size_t)n : 0;
-            harness_run(&h, 1);
-        }
-    }
-    struct mallinfo2 memory = mallinfo2();
-    assert_true(memory.uordblks + memory.hblkhd < 32 << 20);
-    for (int i = 0; i < CLIENTS; i++) {
-        (void)close(fds[i]);
-    }
-    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
-}
-
-/* libqb runs a job of an idle loop 50 ms late: with 100 calls that would be 5 s. */
-static void test_calls_in_one_piece_are_not_late(void **state) {
-    enum { CALLS = 100, MOST_MS = 2500 };
-    static char all[CALLS * sizeof(VM_LIST)];
-    int fd = connected(ADMIN);
-    (void)state;
-    for (size_t i = 0; i < CALLS; i++) {
-        memcpy(all + i * sizeof(VM_LIST), VM_LIST, sizeof(VM_LIST));
-    }
-    uint64_t from_ms = clock_now_ms();
-    send_bytes(fd, all, sizeof(all));
-    for (int i = 0; i < CALLS; i++) {
-        while (whole_message(buffer, recv(fd, buffer, BUFFER, MSG_PEEK)) == 0) {
-            harness_run(&h, 1);
-            assert_true(clock_now_ms() - from_ms < MOST_MS);
-        }
-        ASSERT_HAS(reply(fd), "\"vms\":[]");
-    }
     (void)close(fd);
 }
 
@@ -1021,7 +552,6 @@ static void test_no_measurement_before_the_cluster(void **state) {
 }
 
 int main(void) {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_reads_and_errors),
         T(test_what_is_no_call_ends_the_connection),
@@ -1033,12 +563,6 @@ int main(void) {
         T(test_subscription),
         T(test_subscription_needs_more_and_a_connection),
         T(test_slow_subscriber_is_hung_up_on),
-        T(test_a_request_that_is_too_large),
-        T(test_half_a_request_has_its_time),
-        T(test_pieces),
-        T(test_nuls_at_odd_places),
-        T(test_more_where_there_is_no_more),
-        T(test_a_client_that_does_not_read),
         T(test_readers_only_read),
         T(test_the_kernel_decides_who_connects),
         T(test_clusterd_asks_who_has_connected),
@@ -1047,14 +571,6 @@ int main(void) {
         T(test_events_of_a_user),
         T(test_definitions_of_readers_have_no_secrets),
         T(test_read_waits_for_the_outlook),
-        T(test_a_large_event_arrives),
-        T(test_replayed_events_may_be_many),
-        T(test_readers_send_little),
-        T(test_a_large_request_behind_another),
-        T(test_answers_that_nobody_reads_stay_few),
-        T(test_the_users_budget_is_given_back),
-        T(test_halves_of_requests_take_little_memory),
-        T(test_calls_in_one_piece_are_not_late),
         T(test_what_a_dead_clusterd_has_left),
         T(test_a_directory_in_the_place_of_a_socket),
         T(test_descriptors_are_left),
