@@ -97,8 +97,8 @@ int cli_request(struct cli *cli, const char *verb, json_t *arguments, json_t **r
 /* The same on an open connection, silently. 0: an answer, which may be {"ok":false}. Or the
  * negative errno of ipc_request(); then the connection is closed. */
 int cli_try_request(struct cli *cli, const char *verb, json_t *arguments, json_t **ret_answer);
-/* Subscribes to events; `since` not negative: those after it are sent again. CLI_DONE or
- * reported. */
+/* Subscribes to events; `since` not negative: those after it are sent again. CLI_DONE,
+ * CLI_INTERRUPTED (once signals are caught), or reported. */
 int cli_subscribe(struct cli *cli, int64_t since);
 /* The same on an open connection that has no subscription, silently. 0, or a negative errno; then
  * the connection is closed. */

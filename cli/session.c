@@ -192,11 +192,11 @@ int cli_subscribe(struct cli *cli, int64_t since) {
     cli->events = NULL;
     int r = session_result(cli, session_open(cli, &cli->events));
     if (r < 0) {
-        return fail_connect(cli, r);
+        return r == -EINTR ? CLI_INTERRUPTED : fail_connect(cli, r);
     }
     r = session_subscribe(cli, since, &answer);
     if (r < 0) {
-        return fail_request(cli, SUBSCRIBE, r);
+        return r == -EINTR ? CLI_INTERRUPTED : fail_request(cli, SUBSCRIBE, r);
     }
     return json_flag(answer, "ok") ? CLI_DONE
                                    : cli_fail_answer(cli, json_object_get(answer, "error"));

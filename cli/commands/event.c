@@ -53,17 +53,12 @@ static int follow_events(struct cli *cli, int64_t last) {
         switch (cli_wait(cli, cli->deadline_ms, &message)) {
         case CLI_WAIT_EVENT: show_later(cli, json_object_get(message, "event"), &last); break;
         case CLI_WAIT_RESIZED: break;
-        case CLI_WAIT_INTERRUPTED: return CLI_DONE; /* following ends like that */
+        case CLI_WAIT_INTERRUPTED: code = CLI_INTERRUPTED; break;
         case CLI_WAIT_TIME: return cli_fail_watched(cli);
-        case CLI_WAIT_BROKEN:
-            code = cli_resubscribe(cli, last);
-            if (code == CLI_INTERRUPTED) {
-                return CLI_DONE;
-            }
-            break;
+        case CLI_WAIT_BROKEN: code = cli_resubscribe(cli, last); break;
         }
     }
-    return code;
+    return code == CLI_INTERRUPTED ? CLI_DONE : code; /* following ends like that */
 }
 
 int command_event_list(struct cli *cli, char **words) {
