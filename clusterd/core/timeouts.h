@@ -158,8 +158,10 @@
 /* The model says that a VM runs here, but libvirt has not reported it: then its list is read
  * again. */
 #define TIMEOUT_MISSING_MS 5000u
-/* libvirt could not say whether a VM runs: it is asked again after this. */
+/* libvirt could not say whether a VM runs: it is asked again after this, and then after twice as
+ * long each time, up to the longest. */
 #define TIMEOUT_PROBE_RETRY_MS 1000u
+#define TIMEOUT_PROBE_RETRY_MAX_MS 8000u
 /* Asking libvirt what it does with a VM by itself (autostart) failed: the next try comes after
  * this. */
 #define TIMEOUT_CLAIM_RETRY_MS 10000u

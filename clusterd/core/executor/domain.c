@@ -35,6 +35,10 @@ static int note_domain(struct core *c, const struct core_agent *line) {
         (void)snprintf(d->machine, sizeof(d->machine), "%s", line->machine);
     }
     (void)snprintf(d->reason, sizeof(d->reason), "%s", line->reason ? line->reason : "");
+    const struct model_vm *vm = event ? model_vm_by_uuid(&c->model, d->uuid) : NULL;
+    if (vm) {
+        executor_probe_soon(c, vm->id);
+    }
     return 0;
 }
 
@@ -53,6 +57,7 @@ static void note_listed(struct core *c) {
     }
     x->listed = true;
     x->ever_listed = true;
+    executor_probe_soon(c, 0);
 }
 
 static int note_autostart(struct core *c, const struct core_agent *line) {

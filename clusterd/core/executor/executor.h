@@ -93,6 +93,10 @@ struct begun {
     uint64_t order;       /* log index */
     bool waited;          /* a probe was repeated to hear libvirt's events, too */
     bool again;           /* a probe that got no answer: the same order once more */
+    uint32_t unanswered;  /* probes in a row that got none */
+    uint64_t asked_ms;    /* when its agent was last begun */
+    uint64_t probe_ms;    /* not before: the next probe */
+    uint64_t soonest_ms;  /* nor before this, whatever happens (probe.c) */
     bool claimed;         /* it was looked for, as it was to be added */
     uint64_t told_serial; /* of the VM's row for which was reported whether libvirt runs it here by
                              itself */
@@ -137,7 +141,6 @@ struct executor {
     uint64_t reported_index; /* JOINING since that index: report sent */
     uint64_t fed_heartbeat;  /* echo at the last feed */
     uint64_t feed_ms;        /* not again before */
-    uint64_t probe_retry_ms;
     uint64_t clear_from_ms;  /* small view: when to fence the nodes outside; 0: nothing to clear */
     uint64_t clear_view;     /* of which all this is: VIEW events counted */
     uint32_t clear_attempts; /* that failed */

@@ -62,6 +62,13 @@ int executor_report_offers(struct core *c);
 
 int executor_predict_done(struct core *c, struct run *run, const struct core_agent *line);
 
+/* ---- probe.c ---- */
+
+/* A probe that this node had begun got no answer: it is begun again after a pause. */
+void executor_probe_unanswered(struct core *c, struct begun *begun, const char *reason);
+/* libvirt may know more now of that VM; 0: of all. Its probe does not wait any longer. */
+void executor_probe_soon(struct core *c, uint32_t vm);
+
 /* ---- domain.c, claim.c, leftover.c, order.c, volume.c ---- */
 
 /* How libvirt on that node is reached from this one: "qemu+tls://%s/system" with its name. */

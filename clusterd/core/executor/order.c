@@ -288,15 +288,17 @@ static int maybe_begin(struct core *c, const struct model_vm *vm, const struct m
     if ((!fresh && !again) || (probe && !c->executor.connected)) {
         return 0;
     }
-    if (probe && c->now_ms < c->executor.probe_retry_ms) {
-        executor_wake_at(c, c->executor.probe_retry_ms);
+    if (probe && again && c->now_ms < begun->probe_ms) {
+        executor_wake_at(c, begun->probe_ms);
         return 0;
     }
     if (is_busy(c, vm)) {
         return 0; /* its end is an event, which looks at this again */
     }
     begun->waited = begun->waited && again;
+    begun->unanswered = again ? begun->unanswered : 0;
     begun->order = vm->order_index;
+    begun->asked_ms = c->now_ms;
     begun->again = false;
     return begin_order(c, vm, spec);
 }
@@ -357,7 +359,7 @@ static int wait_for_event(struct core *c, struct run *run, const struct model_vm
     }
     begun->waited = begun->again = true;
     executor_drop_run(c, run);
-    c->executor.probe_retry_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
+    begun->probe_ms = begun->soonest_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
     return 1;
 }
 
@@ -460,19 +462,19 @@ int executor_order_done(struct core *c, struct run *run, const struct core_agent
     bool probe = run->order_kind == ORDER_PROBE, ends_save = run->ends_save;
     uint32_t vm = run->subject;
     executor_drop_run(c, run);
+    if (line->result == RESULT_OK && line->state != VM_STATE_UNKNOWN) {
+        executor_probe_soon(c, 0); /* libvirt answers: perhaps it can say more of others, too */
+    }
     if (probe && (line->state == VM_STATE_UNKNOWN || (line->result != RESULT_OK && !ends_save))) {
         /*
          * Not a final answer. A state reported while a libvirt job (a migration) is still running
          * is not final either. Keep the order and probe again once libvirt is reachable.
          */
-        outbox_log(&c->out, SEVERITY_WARNING, "libvirt cannot say yet whether VM %u runs here: %s",
-                   vm, report.reason);
         struct begun *begun = executor_begun(c, vm);
         if (!begun) {
             return -ENOMEM;
         }
-        begun->again = true;
-        c->executor.probe_retry_ms = c->now_ms + TIMEOUT_PROBE_RETRY_MS;
+        executor_probe_unanswered(c, begun, report.reason);
         return 0;
     }
     return pending_propose(c, PENDING_REPORT, COMMAND_VM_REPORT, &report);
