@@ -7,6 +7,7 @@
  */
 #include "base/mutant.h"
 #include "core/apply/inside.h"
+#include "core/model/needed_protocol.h"
 
 /* The agent was killed at its deadline, or could not find out how the order ended. An event says
  * so, and libvirt is asked. */
@@ -57,6 +58,19 @@ static void note_refusal(struct apply *a, struct model_vm *vm, uint32_t node) {
     }
 }
 
+/*
+ * The saved memory is of no use anywhere. Nodes that could not restore it may start the VM afresh.
+ * The node that saved it is avoided only for restart_limit's sake, and stays so. (An older clusterd
+ * forgets that one, too: as long as it could take over, so do all.)
+ */
+static void memory_lost(struct apply *a, struct model_vm *vm, bool avoided_source) {
+    bool kept = avoided_source && a->m->needs >= PROTOCOL_KEPT_AVOIDED;
+    apply_event(a, SEVERITY_ERROR, "vm-state-lost", vm->name,
+                "the saved memory of %s cannot be used: it starts afresh, as after a power cut",
+                vm->name);
+    set_ids(a, &vm->avoid, &vm->saved_on, kept ? 1 : 0);
+}
+
 static void start_reported(struct apply *a, struct model_vm *vm, const struct cmd_vm_report *r) {
     if (r->state == VM_STATE_RUNNING && r->result == RESULT_OK) {
         const char *why = outbox_text(a->out, "%s", vm->reason);
@@ -78,6 +92,7 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
     }
     apply_event(a, SEVERITY_ERROR, "vm-start-failed", vm->name, "%s did not start on %s: %s",
                 vm->name, model_node_name(a->m, vm->owner), r->reason);
+    bool avoided_source = vm->saved_on != vm->owner && ids_contain(&vm->avoid, vm->saved_on);
     add_id(a, &vm->avoid, vm->owner);
     if (r->refused) {
         note_refusal(a, vm, vm->owner);
@@ -87,10 +102,7 @@ static void start_reported(struct apply *a, struct model_vm *vm, const struct cm
         return;
     }
     if (r->state_lost) {
-        apply_event(a, SEVERITY_ERROR, "vm-state-lost", vm->name,
-                    "the saved memory of %s cannot be used: it starts afresh, as after a power cut",
-                    vm->name);
-        set_ids(a, &vm->avoid, NULL, 0);
+        memory_lost(a, vm, avoided_source);
         vm_set_off(a, vm, r->reason);
         return;
     }

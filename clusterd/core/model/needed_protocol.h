@@ -26,6 +26,9 @@ struct model;
 /* Events that say the same again are counted in one row, once the log needs this version anyway
  * (apply/events.c). */
 #define PROTOCOL_REPEATED 5u
+/* Likewise: a VM whose saved memory was lost still avoids the node on which it has failed too often
+ * (apply/vm_report.c). */
+#define PROTOCOL_KEPT_AVOIDED 5u
 
 /* The version that a command came with, or the newest of what it uses: a setting, or a set field
  * that is newer than the command, makes the command as new as itself. */
