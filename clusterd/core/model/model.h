@@ -334,6 +334,13 @@ struct model_table {
  * that a build that does not know them has the same snapshot and the same digest. */
 #define MODEL_TABLES_WRITTEN 9u
 
+/* What rows of events say, as numbers: for apply/event_rows.c, which alone uses it. */
+struct model_event_keys {
+    uint32_t n;    /* rows */
+    uint64_t last; /* seq of the last of them */
+    uint64_t key[MODEL_MAX_EVENTS];
+};
+
 struct model {
 #define X(table, type) struct model_table table;
     MODEL_TABLES(X)
@@ -348,6 +355,7 @@ struct model {
                           (core/model/needed_protocol.h) */
     uint32_t needs;    /* protocol version that introduced its newest part; 0: the lowest */
     uint32_t speaks;   /* not replicated: of this clusterd */
+    struct model_event_keys event_keys; /* nor is this, which follows from the events */
 };
 /* clang-format on */
 

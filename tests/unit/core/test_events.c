@@ -191,6 +191,173 @@ static void other_words(void **state) {
     assert_int_equal(needs[0], needs[1]);
 }
 
+/* One round of a VM that cannot be started on any of three nodes: 14 events. */
+static void fail_everywhere(struct apply *a, const char *vm, uint32_t pause_s) {
+    for (uint32_t node = 1; node <= 3; node++) {
+        apply_event(a, SEVERITY_INFO, "vm-order", vm, "%s: start on n%u", vm, node);
+        apply_event(a, SEVERITY_WARNING, "vm-unclear", vm, "start of %s on n%u ended", vm, node);
+        apply_event(a, SEVERITY_INFO, "vm-order", vm, "%s: probe on n%u", vm, node);
+        apply_event(a, SEVERITY_WARNING, "vm-resolved", vm, "%s runs nowhere", vm);
+    }
+    apply_event(a, SEVERITY_WARNING, "vm-waits", vm, "%s: next attempt in %u s", vm, pause_s);
+    apply_event(a, SEVERITY_INFO, "vm-retry", vm, "%s is tried again", vm);
+}
+
+/* `rounds` times, 30 s apart, after `before` events that are said once each. */
+static struct apply storm(struct bench *b, uint32_t vms, uint32_t rounds, uint32_t before) {
+    struct apply a = at(b, 1000);
+    apply_event(&a, SEVERITY_ERROR, "node-lost", "n3", "n3 is lost");
+    for (uint32_t i = 0; i < before; i++) {
+        apply_event(&a, SEVERITY_INFO, "config", "x", "x is %u now", i);
+    }
+    for (uint32_t round = 0; round < rounds; round++) {
+        a.time_ms += 30000;
+        for (uint32_t i = 1; i <= vms; i++) {
+            char vm[16];
+            (void)snprintf(vm, sizeof(vm), "vm%u", i);
+            outbox_reset(&b->out);
+            fail_everywhere(&a, vm, 10 * round);
+        }
+    }
+    assert_int_equal(a.error, 0);
+    assert_true(b->m.events.n <= MODEL_MAX_EVENTS);
+    return a;
+}
+
+/* 50 VMs that fail on all nodes have 600 different things to say, again and again: each is counted,
+ * and what was said before stays. */
+static void a_storm_of_many(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b);
+    storm(&b, 50, 100, 800);
+    uint64_t said = 0, seq = 0;
+    MODEL_EACH(model_event, row, &b.m.events) {
+        said += UINT64_C(1) + row->repeated;
+        assert_true(row->seq > seq);
+        seq = row->seq;
+    }
+    assert_int_equal(rows_about(&b, "node-lost"), 1);
+    assert_int_equal(rows_about(&b, "config"), 800);
+    assert_true(rows_about(&b, "vm-waits") < 50 * 3);
+    assert_true(from_the_end(&b, 1)->repeated >= 97);
+    assert_int_equal(said, b.m.last_event); /* nothing is lost */
+    bench_end(&b);
+}
+
+/* So many that not even one row of each has room: the newest of what is said rarely stay. */
+static void a_storm_of_too_many(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b);
+    storm(&b, 300, 5, 30);
+    assert_int_equal(rows_about(&b, "node-lost"), 1);
+    assert_int_equal(rows_about(&b, "config"), 10);
+    MODEL_EACH(model_event, row, &b.m.events) {
+        if (strcmp(row->kind, "config") == 0) {
+            assert_string_equal(row->message, "x is 20 now");
+            break;
+        }
+    }
+    bench_end(&b);
+}
+
+/* With more kinds than can be kept, the list still stays within its bounds. */
+static void too_many_kinds(void **state) {
+    struct bench b;
+    char kind[16];
+    (void)state;
+    begin(&b);
+    struct apply a = at(&b, 1000);
+    for (uint32_t i = 0; i < 5000; i++) {
+        (void)snprintf(kind, sizeof(kind), "k%u", i % 1000);
+        outbox_reset(&b.out);
+        apply_event(&a, SEVERITY_INFO, kind, "s", "%u-th", i);
+        assert_true(b.m.events.n <= MODEL_MAX_EVENTS);
+    }
+    assert_true(b.m.events.n > MODEL_MAX_EVENTS / 2);
+    assert_string_equal(from_the_end(&b, 0)->message, "4999-th");
+    bench_end(&b);
+}
+
+/* What is said again hours later is news in a list that is full, too. */
+static void hours_later(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b);
+    struct apply a = at(&b, 1000);
+    for (uint32_t i = 0; i < MODEL_MAX_EVENTS + 100; i++) {
+        a.time_ms += 2 * HOUR_MS;
+        outbox_reset(&b.out);
+        apply_event(&a, SEVERITY_INFO, "k", "s", "it is so");
+    }
+    assert_true(b.m.events.n < MODEL_MAX_EVENTS);
+    MODEL_EACH(model_event, row, &b.m.events) {
+        assert_int_equal(row->repeated, 0);
+    }
+    bench_end(&b);
+}
+
+/* The rows of a snapshot count as those that were said here. */
+static void rows_of_a_snapshot(void **state) {
+    struct bench b;
+    struct model copy;
+    struct buffer snapshot;
+    (void)state;
+    begin(&b);
+    struct apply a = at(&b, 1000);
+    for (uint32_t i = 0; i < 3; i++) {
+        apply_event(&a, SEVERITY_INFO, "k", "s", "it is so");
+    }
+    uint32_t rows = b.m.events.n;
+    buffer_init(&snapshot);
+    model_encode(&b.m, &snapshot);
+    model_init(&copy);
+    assert_int_equal(model_decode(&copy, snapshot.data, snapshot.size), 0);
+    buffer_finish(&snapshot);
+    model_finish(&b.m);
+    b.m = copy;
+    apply_event(&a, SEVERITY_INFO, "k", "s", "it is so");
+    assert_int_equal(b.m.events.n, rows);
+    assert_int_equal(from_the_end(&b, 0)->repeated, 1);
+    bench_end(&b);
+}
+
+/* A snapshot may hold more rows than there may be. */
+static void more_rows_than_there_may_be(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b);
+    struct apply a = at(&b, 1000);
+    while (b.m.events.n < MODEL_MAX_EVENTS + 700) {
+        struct model_event *row = model_add(&b.m.events);
+        assert_non_null(row);
+        row->seq = ++b.m.last_event;
+    }
+    apply_event(&a, SEVERITY_INFO, "k", "s", "it is so");
+    assert_int_equal(b.m.events.n, MODEL_MAX_EVENTS * 3 / 4 + 1);
+    assert_string_equal(from_the_end(&b, 0)->message, "it is so");
+    assert_int_equal(from_the_end(&b, 1)->seq, b.m.last_event - 1);
+    bench_end(&b);
+}
+
+/* As many rows are searched as there are. */
+static void far_apart(void **state) {
+    struct bench b;
+    (void)state;
+    begin(&b);
+    struct apply a = at(&b, 1000);
+    for (uint32_t i = 0; i < 4; i++) {
+        apply_event(&a, SEVERITY_INFO, "k", "s", "it is so");
+        assert_int_equal(from_the_end(&b, 0)->repeated, i == 3);
+        for (uint32_t k = 0; i < 3 && k < 600; k++) {
+            outbox_reset(&b.out);
+            apply_event(&a, SEVERITY_INFO, "k", "s", "%u-th of %u", k, i);
+        }
+    }
+    bench_end(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_washed_away),
@@ -199,6 +366,13 @@ int main(void) {
         cmocka_unit_test(what_is_news),
         cmocka_unit_test(older_view),
         cmocka_unit_test(other_words),
+        cmocka_unit_test(a_storm_of_many),
+        cmocka_unit_test(a_storm_of_too_many),
+        cmocka_unit_test(too_many_kinds),
+        cmocka_unit_test(hours_later),
+        cmocka_unit_test(rows_of_a_snapshot),
+        cmocka_unit_test(more_rows_than_there_may_be),
+        cmocka_unit_test(far_apart),
     };
     return cmocka_run_group_tests_name("core_events", tests, NULL, NULL);
 }
