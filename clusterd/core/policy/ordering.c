@@ -98,9 +98,10 @@ int policy_make_room(struct core *c, const struct planner_plan *plan,
  * step is wanted again soon after it has ended.
  */
 bool policy_is_its_time(struct core *c, uint32_t vm, uint32_t kind, uint32_t node) {
-    struct policy_pace *oldest = &c->policy.paces[0], *found = NULL;
+    struct policy_pace *paces = c->policy.paces[vm % POLICY_PACE_ROWS];
+    struct policy_pace *oldest = &paces[0], *found = NULL;
     for (uint32_t i = 0; i < POLICY_PACES; i++) {
-        struct policy_pace *p = &c->policy.paces[i];
+        struct policy_pace *p = &paces[i];
         bool same = p->vm == vm && p->node == node && p->kind == kind;
         found = same ? p : found;
         oldest = p->next_ms < oldest->next_ms ? p : oldest;

@@ -24,9 +24,11 @@ struct policy_wait { /* since when a node is in its present state, by this node'
     uint64_t next_fence_ms; /* ...ends here */
 };
 
-/* Rate limit for resolve steps: a step is not repeated for the same VM before next_ms. At most
- * POLICY_PACES are remembered; the oldest entry is reused. */
-#define POLICY_PACES 32u
+/* Rate limit for resolve steps: a step is not repeated for the same VM before next_ms. A VM has its
+ * place in one of the rows, by its id; there the oldest entry is reused. So hundreds of VMs can be
+ * in trouble at once, and one look costs the same. */
+#define POLICY_PACE_ROWS 64u
+#define POLICY_PACES 8u
 #define PACE_LEFTOVER 1000u
 struct policy_pace {
     uint32_t vm, node; /* 0: none */
@@ -42,7 +44,7 @@ struct policy {
     uint64_t fence_from_ms; /* after a cold start: not before */
     struct policy_wait waits[WIRE_MAX_NODES];
     uint32_t n_waits;
-    struct policy_pace paces[POLICY_PACES];
+    struct policy_pace paces[POLICY_PACE_ROWS][POLICY_PACES];
     uint64_t calm_since_ms; /* since when nothing is in progress, for balance */
     uint32_t budget;        /* commands left in this pass */
 };
