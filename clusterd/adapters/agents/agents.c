@@ -194,41 +194,20 @@ static const struct process_handlers handlers = {.line = on_line, .ended = on_en
 
 /* ---- start ---- */
 
-/* The agent must not inherit the supervisor's sockets, nor parameters that only clusterd may
- * set. */
-static bool inherited(const char *variable) {
-    static const char *const dropped[] = {"OCF_", "NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_",
-                                          "MAINPID="};
-    for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
-        if (strncmp(variable, dropped[i], strlen(dropped[i])) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The environment, in the arena. NULL when memory has run out. */
-static char **make_environment(const struct core_run_agent *order, struct arena *arena) {
-    size_t n = 0;
-    while (environ[n]) {
-        n++;
-    }
-    char **env = arena_array(arena, n + order->n_params + 8, sizeof(*env));
-    if (!env) {
-        return NULL;
-    }
-    size_t used = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (inherited(environ[i])) {
-            env[used++] = environ[i];
-        }
-    }
+/* The agent's parameters as variables, in the arena. NULL when memory has run out. */
+static char **make_parameters(const struct core_run_agent *order, struct arena *arena) {
     const char *const fixed[][2] = {
         {"OCF_ROOT", "/usr/lib/ocf"},        {"OCF_RA_VERSION_MAJOR", "1"},
         {"OCF_RA_VERSION_MINOR", "1"},       {"OCF_RESOURCE_PROVIDER", "clusterd"},
         {"OCF_RESOURCE_TYPE", order->agent}, {"OCF_RESOURCE_INSTANCE", order->instance},
     };
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+    const size_t n_fixed = sizeof(fixed) / sizeof(fixed[0]);
+    size_t used = 0;
+    char **env = arena_array(arena, n_fixed + order->n_params + 1, sizeof(*env));
+    if (!env) {
+        return NULL;
+    }
+    for (size_t i = 0; i < n_fixed; i++) {
         env[used++] = arena_printf(arena, "%s=%s", fixed[i][0], fixed[i][1] ? fixed[i][1] : "");
     }
     for (uint32_t i = 0; i < order->n_params; i++) {
@@ -248,11 +227,11 @@ static int start(struct agents *agents, struct agent_run *run, const struct core
     arena_init(&arena);
     char *path = arena_printf(&arena, "%s/%s", agents->agent_dir, order->agent);
     char *argv[] = {path, arena_strdup(&arena, order->action), NULL};
-    char **env = make_environment(order, &arena);
+    char **env = make_parameters(order, &arena);
     struct process_spec spec = {
         .path = path,
         .argv = argv,
-        .envp = env,
+        .extra = env,
         .input = order->input,
         .input_size = order->input ? strlen(order->input) : 0,
         .timeout_ms = order->timeout_ms,

@@ -158,7 +158,6 @@ static int stage_start(struct fence_run *run, enum stage stage) {
         const struct process_spec spec = {
             .path = path,
             .argv = argv,
-            .envp = environ,
             .input = (const char *)input.data,
             .input_size = input.size,
             .timeout_ms = run->deadline_ms > now_ms ? run->deadline_ms - now_ms : 1,

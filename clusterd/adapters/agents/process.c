@@ -16,6 +16,8 @@
  */
 #include "adapters/agents/process.h"
 
+#include "adapters/agents/environment.h"
+#include "base/arena.h"
 #include "base/buffer.h"
 
 #include <errno.h>
@@ -261,6 +263,7 @@ static int input_open(const struct process_spec *spec, int *ret_fd) {
 
 struct child {
     const struct process_spec *spec;
+    char **environment;
     int fds[3]; /* all >= 3: dup2() in order overwrites none of them */
     pid_t parent;
     sigset_t mask;
@@ -295,7 +298,7 @@ static void child_run(struct child *c) {
         (void)close(oom_fd);
     }
     (void)sigprocmask(SIG_SETMASK, &c->mask, NULL);
-    (void)execve(c->spec->path, c->spec->argv, c->spec->envp);
+    (void)execve(c->spec->path, c->spec->argv, c->environment);
     c->exec_error = errno;
     _exit(127);
 }
@@ -323,6 +326,15 @@ static int child_start(struct child *c, pid_t *ret_pid) {
     if (error == 0) {
         *ret_pid = pid;
     }
+    return error;
+}
+
+static int child_start_clean(struct child *c, pid_t *ret_pid) {
+    struct arena arena;
+    arena_init(&arena);
+    c->environment = environment_make(&arena, c->spec->extra);
+    int error = c->environment ? child_start(c, ret_pid) : -ENOMEM;
+    arena_finish(&arena);
     return error;
 }
 
@@ -371,7 +383,7 @@ int process_start(qb_loop_t *loop, const struct process_spec *spec,
         error = pipe_open(&p->streams[i], &child.fds[i + 1]);
     }
     if (error == 0) {
-        error = child_start(&child, &p->pid);
+        error = child_start_clean(&child, &p->pid);
     }
     for (size_t i = 0; i < 3; i++) {
         close_fd(NULL, &child.fds[i]);

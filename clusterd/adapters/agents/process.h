@@ -37,8 +37,8 @@ struct process_handlers {
 struct process_spec {
     const char *path;
     char *const *argv;
-    char *const *envp;
-    const char *input; /* the content of its stdin; NULL: nothing */
+    char *const *extra; /* in its environment, besides what it inherits; see environment.h */
+    const char *input;  /* the content of its stdin; NULL: nothing */
     size_t input_size;
     uint64_t timeout_ms; /* 0: none */
     /* It begins with SIGTERM blocked: one that comes before the program can take it waits. */

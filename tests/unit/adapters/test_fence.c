@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,28 @@ static void test_off_and_verified(void **state) {
     (void)state;
     assert_true(order(FENCE_OFF, "off) exit 0;; status) " SAY_OFF, 10000)->ok);
     assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\n");
+}
+
+/* What the supervisor meant for clusterd is not for an agent: clusterd would answer for its words. */
+static void test_supervisor_is_not_inherited(void **state) {
+    static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+                                        "LISTEN_FDS",    "LISTEN_PID",    "MAINPID"};
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)setenv(names[i], "1", 1);
+    }
+    (void)setenv("HTTPS_PROXY", "proxy", 1);
+    (void)snprintf(text, sizeof(text), "#!/bin/sh\nenv > %s/environment\necho 'Status: ON'\n",
+                   h.dir);
+    assert_true(order_of(FENCE_STATUS, text, 10000)->ok);
+    const char *environment = harness_read(&h, "environment");
+    assert_non_null(strstr(environment, "HTTPS_PROXY=proxy"));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        assert_null(strstr(environment, names[i]));
+        (void)unsetenv(names[i]);
+    }
+    (void)unsetenv("HTTPS_PROXY");
 }
 
 static void test_off_takes_a_while(void **state) {
@@ -296,6 +319,7 @@ int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_off_and_verified),
+        T(test_supervisor_is_not_inherited),
         T(test_off_takes_a_while),
         T(test_stays_on),
         T(test_already_off),
