@@ -31,6 +31,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+_Static_assert(IPC_AGENT_PATH == FENCE_MAX_PATH, "find_agent() hands one to the other");
+
 struct daemon {
     struct config config;
     qb_loop_t *loop;
@@ -205,6 +207,10 @@ static bool ring_in_clear_of(void *context) {
     return ((const struct daemon *)context)->ring_in_clear;
 }
 
+static int find_agent(void *context, const char *agent, char *ret_path) {
+    return fence_find_agent(((const struct daemon *)context)->adapters.fence, agent, ret_path);
+}
+
 /* ---- start ---- */
 
 /* Passwords are all over this process's memory. Not RLIMIT_CORE: it does not count for a core that
@@ -286,6 +292,7 @@ static int open_ipc(struct daemon *d) {
                                       .misfit = misfit_of,
                                       .list_changed = list_changed_of,
                                       .ring_in_clear = ring_in_clear_of,
+                                      .find_agent = find_agent,
                                       .context = d};
     if (ipc_server_create(d->loop, &source, driver_sink(d->driver), &d->adapters.ipc) < 0) {
         return fail(d, EXIT_BROKEN, "out of memory");

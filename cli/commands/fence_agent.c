@@ -115,11 +115,7 @@ int fence_agent_check(struct cli *cli, const char *device, const char *agent, co
         return cli_fail(cli, CLI_FAILED, NULL, "fence-device add: out of memory");
     }
     if (access(path, X_OK) < 0) {
-        return cli_fail(cli, CLI_FAILED,
-                        "install it on all nodes, because any of them may have to fence (Debian: "
-                        "package fence-agents)",
-                        "fence-device add: this node has no fence agent %s: %s", path,
-                        strerror(errno));
+        return CLI_DONE; /* clusterd says so, and is the one that must be able to run it */
     }
     text_auto *metadata = metadata_of(cli, agent, path);
     if (metadata == NULL || metadata[0] == '\0' || json_array_size(nodes) == 1 ||

@@ -137,6 +137,10 @@ static void finish(struct fence_run *run, bool ok, const char *what, const char 
 
 /* ---- start ---- */
 
+static void agent_path(const struct fence *fence, const char *agent, char path[FENCE_MAX_PATH]) {
+    (void)snprintf(path, FENCE_MAX_PATH, "%s/%s", fence->agent_dir, agent);
+}
+
 static int stage_start(struct fence_run *run, enum stage stage) {
     static const char *const actions[] = {
         [STAGE_OFF] = "off",        [STAGE_VERIFY] = "status", [STAGE_PAUSE] = NULL,
@@ -145,13 +149,13 @@ static int stage_start(struct fence_run *run, enum stage stage) {
     uint64_t now_ms = clock_now_ms();
     struct buffer input;
     const char *why = strerror(ENOMEM);
-    char path[4096];
+    char path[FENCE_MAX_PATH];
     buffer_init(&input);
     run->stage = stage;
     run->heard[0] = '\0';
     run->said[0] = '\0';
     run->said_power = SAID_NOTHING;
-    (void)snprintf(path, sizeof(path), "%s/%s", run->fence->agent_dir, run->order.agent);
+    agent_path(run->fence, run->order.agent, path);
     int error = fence_input(&run->order, actions[stage], &input, &why);
     if (error == 0) {
         char *argv[] = {path, NULL};
@@ -378,6 +382,12 @@ static void refuse(struct fence *fence, const struct core_fence_order *order, co
     const struct core_event event = {.type = CORE_EVENT_FENCE,
                                      .fence = {.run = order->run, .ok = 0, .message = message}};
     sink_post(&fence->sink, &event);
+}
+
+/* The loop waits for the directory's disk, as it does when it starts an agent from there. */
+int fence_find_agent(const struct fence *fence, const char *agent, char *ret_path) {
+    agent_path(fence, agent, ret_path);
+    return access(ret_path, X_OK) < 0 ? -errno : 0;
 }
 
 void fence_run(struct fence *fence, const struct core_fence_order *order) {

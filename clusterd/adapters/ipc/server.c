@@ -14,6 +14,7 @@
 #include "adapters/ipc/varlink.h"
 #include "adapters/ipc/view.h"
 #include "base/hash.h"
+#include "core/model/fence_devices.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,6 +71,25 @@ static struct pending *pending_add(struct ipc_server *s, struct ipc_session *ses
     return pending;
 }
 
+/* An agent that is not here is a fence device that fails when it is needed. The core looks at its
+ * name, and at no file. */
+static int check_agent(const struct ipc_server *s, const struct ipc_request *request,
+                       struct ipc_error *error) {
+    const struct cmd_device_add *add = request->command;
+    char path[IPC_AGENT_PATH];
+    if (request->verb->kind != IPC_CHANGE || request->verb->what != COMMAND_DEVICE_ADD ||
+        !s->source.find_agent || !devices_agent_is_name(add->agent)) {
+        return 0;
+    }
+    int missing = s->source.find_agent(s->source.context, add->agent, path);
+    return missing < 0
+               ? ipc_fail(error, "refused",
+                          "install it on all nodes, because any of them may have to fence (Debian: "
+                          "package fence-agents)",
+                          "this node has no fence agent %s: %s", path, strerror(-missing))
+               : 0;
+}
+
 /* Hands a request to the core; ipc_server_reply() brings the answer. */
 static int forward(struct ipc_server *s, struct ipc_session *session,
                    const struct ipc_request *request, struct ipc_error *error) {
@@ -82,6 +102,10 @@ static int forward(struct ipc_server *s, struct ipc_session *session,
     if (session->n_pending >= MAX_PENDING) {
         return ipc_fail(error, "refused", "wait for the answers",
                         "%u requests of this client are unanswered", session->n_pending);
+    }
+    int refused = check_agent(s, request, error);
+    if (refused < 0) {
+        return refused;
     }
     const struct pending *pending = pending_add(s, session, request->id);
     if (!pending) {

@@ -11,6 +11,8 @@
 #include <qb/qbloop.h>
 #include <stdbool.h>
 
+#define IPC_AGENT_PATH 4096
+
 struct ipc_server; /* opaque */
 
 /* What the server needs besides the core. The texts are never NULL; the pointers from `misfit`
@@ -25,6 +27,9 @@ struct ipc_source {
     const char *(*list_changed)(void *context);
     /* Whether corosync sends without encrypting, by its present configuration. */
     bool (*ring_in_clear)(void *context);
+    /* Whether this node can run that fence agent: 0 or a negative errno. `ret_path`, of
+     * IPC_AGENT_PATH bytes, is where it is looked for. */
+    int (*find_agent)(void *context, const char *agent, char *ret_path);
     void *context;
 };
 

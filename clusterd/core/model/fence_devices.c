@@ -160,8 +160,7 @@ static bool switches_nothing(const char *agent) {
     return strcmp(agent, "fence_heuristics_ping") == 0 || strcmp(agent, "fence_crosslink") == 0;
 }
 
-/* fence_, and then the name of a program, without a directory. */
-static bool is_agent_name(const char *agent) {
+bool devices_agent_is_name(const char *agent) {
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     size_t begin = strlen("fence_");
     return strncmp(agent, "fence_", begin) == 0 && agent[begin] != '\0' &&
@@ -183,7 +182,7 @@ const char *devices_refusal(const struct model *m, const struct cmd_device_add *
                                add->keys.v[i]);
         }
     }
-    if (!is_agent_name(add->agent)) {
+    if (!devices_agent_is_name(add->agent)) {
         *ret_hint = "fence agents are called fence_..., for example fence_ipmilan";
         return outbox_text(out, "'%s' is not the name of a fence agent", add->agent);
     }

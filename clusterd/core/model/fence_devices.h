@@ -36,6 +36,8 @@ const struct model_device *devices_after(const struct model *m, uint32_t node, c
 /* The pause after this many failed attempts; 0: it is another device's turn. */
 uint64_t devices_pause_ms(const struct model *m, uint32_t node, uint32_t failed);
 
+/* fence_, and then the name of a program, without a directory. */
+bool devices_agent_is_name(const char *agent);
 /* Why the device cannot be added, and what to do; NULL: it can. In the outbox. */
 const char *devices_refusal(const struct model *m, const struct cmd_device_add *add,
                             struct outbox *out, const char **ret_hint);

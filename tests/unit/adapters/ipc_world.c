@@ -34,6 +34,12 @@ static const char *waiting_of(void *context) {
     return waiting;
 }
 
+static int find_agent(void *context, const char *agent, char *ret_path) {
+    (void)context;
+    (void)snprintf(ret_path, IPC_AGENT_PATH, "/sbin/%s", agent);
+    return strcmp(agent, "fence_here") == 0 ? 0 : -ENOENT;
+}
+
 int open_door(struct socket_door **ret_door) {
     const struct ipc_groups groups = {.admin_group = "adm", .reader_group = "video"};
     return socket_door_open(server, h.loop, h.dir, &groups, ret_door);
@@ -45,7 +51,8 @@ void close_door(void) {
 }
 
 int setup(void **state) {
-    struct ipc_source source = {.cluster = cluster_of, .waiting = waiting_of};
+    struct ipc_source source = {
+        .cluster = cluster_of, .waiting = waiting_of, .find_agent = find_agent};
     (void)state;
     harness_init(&h);
     assert_int_equal(chmod(h.dir, 0755), 0); /* as run_dir */

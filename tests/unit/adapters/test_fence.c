@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,16 @@ static void test_off_and_verified(void **state) {
 }
 
 /* What the supervisor meant for clusterd is not for an agent: clusterd would answer for its words. */
+static void test_whether_an_agent_is_there(void **state) {
+    char path[FENCE_MAX_PATH], expected[FENCE_MAX_PATH];
+    (void)state;
+    (void)harness_script(&h, "fence_test", "#!/bin/sh\n");
+    assert_int_equal(fence_find_agent(fence, "fence_test", path), 0);
+    (void)snprintf(expected, sizeof(expected), "%s/fence_gone", h.dir);
+    assert_int_equal(fence_find_agent(fence, "fence_gone", path), -ENOENT);
+    assert_string_equal(path, expected);
+}
+
 static void test_supervisor_is_not_inherited(void **state) {
     static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
                                         "LISTEN_FDS",    "LISTEN_PID",    "MAINPID"};
@@ -319,6 +330,7 @@ int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_off_and_verified),
+        T(test_whether_an_agent_is_there),
         T(test_supervisor_is_not_inherited),
         T(test_off_takes_a_while),
         T(test_stays_on),

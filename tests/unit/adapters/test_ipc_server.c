@@ -551,6 +551,23 @@ static void test_no_measurement_before_the_cluster(void **state) {
     assert_null(h.events.first);
 }
 
+/* The device would fail when it is needed. Whatever client asks: nothing goes to the core. */
+static void test_an_agent_that_is_not_installed(void **state) {
+    (void)state;
+    ASSERT_HAS(
+        ask(ADMIN, CALL_WITH("FenceDeviceAdd", "\"name\":\"d\",\"agent\":\"fence_gone\"")),
+        "{\"error\":\"io.clusterd.Refused\",\"parameters\":{\"message\":\"this node has no fence "
+        "agent /sbin/fence_gone: No such file or directory\",\"hint\":\"install it on all nodes");
+    assert_null(h.events.first);
+    int fd = connected(ADMIN);
+    call(fd, CALL_WITH("FenceDeviceAdd", "\"name\":\"d\",\"agent\":\"fence_here\""));
+    assert_int_equal(harness_wait(&h, 5000)->request.command, COMMAND_DEVICE_ADD);
+    /* What is no name of an agent is for the core to refuse, and nowhere looked for. */
+    call(fd, CALL_WITH("FenceDeviceAdd", "\"name\":\"d\",\"agent\":\"reboot\""));
+    assert_int_equal(harness_wait(&h, 5000)->request.command, COMMAND_DEVICE_ADD);
+    (void)close(fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(test_reads_and_errors),
@@ -577,6 +594,7 @@ int main(void) {
         T(test_no_descriptor_for_a_client),
         T(test_the_log_is_not_filled),
         T(test_no_measurement_before_the_cluster),
+        T(test_an_agent_that_is_not_installed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -204,11 +204,13 @@ def test_one_machine_is_no_device_of_several_nodes(cluster, words, whom):
 
 
 def test_an_agent_that_is_not_there(cluster):
-    cluster.serve(ok("fence-device.add", operation=0))
-    for agent, why in (("fence_gone", "No such file"), ("fence_locked", "Permission denied")):
+    """clusterd, which must run it, says so."""
+    refusal = "this node has no fence agent /usr/sbin/fence_gone: No such file or directory"
+    cluster.serve(error("fence-device.add", "refused", refusal))
+    for agent in ("fence_gone", "fence_locked"):
         done = cluster.run("fence-device", "add", "d", "--agent", agent, "--node", "n1")
-        assert done.returncode == 1 and not cluster.requests
-        assert f"/sbin/{agent}: {why}" in done.stderr and "fence-agents" in done.stderr
+        assert done.returncode == 3 and cluster.requests[-1]["agent"] == agent
+        assert done.stderr.splitlines()[0] == f"clusterctl: {refusal}"
 
 
 def test_an_agent_that_does_not_describe_itself(cluster):
@@ -234,15 +236,14 @@ def test_a_fence_device_with_its_secrets_from_a_file(cluster, tmp_path):
 
 def test_the_fence_agents_of_clusterd_conf_are_looked_at(cluster, tmp_path):
     conf = tmp_path / "clusterd.conf"
-    conf.write_text(f"[clusterd]\nfence_agent_dir = {tmp_path / 'sbin'}\n")
-    words = ("fence-device", "add", "ilo", "--agent", "fence_x", "--param", "ip={node}.ilo")
+    words = ("fence-device", "add", "ilo", "--agent", "fence_ipmilan", "--param", "ip=ilo")
     cluster.serve(ok("fence-device.add", operation=0))
+    conf.write_text(f"[clusterd]\nfence_agent_dir = {tmp_path / 'sbin'}\n")
     done = cluster.run(*words, CLUSTERD_FENCE_AGENT_DIR=None, CLUSTERD_CONFIG=str(conf))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 3 and "controls the machine at its ip" in done.stderr
     conf.write_text("[clusterd]\nfence_agent_dir = /nonexistent\n")
     done = cluster.run(*words, CLUSTERD_FENCE_AGENT_DIR=None, CLUSTERD_CONFIG=str(conf))
-    assert done.returncode == 1
-    assert "this node has no fence agent /nonexistent/fence_x: " in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_parameters_from_standard_input(cluster):
