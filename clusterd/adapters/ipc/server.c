@@ -224,11 +224,13 @@ static uint64_t state_of_view(void *context) {
     return hash;
 }
 
-/* Plans are asked for before they are shown; once, although the state may change until its turn. */
+/* Plans are asked for before they are shown; once, although the state may change until its turn.
+ * Before it knows the cluster the core makes none, and would keep who asks waiting. */
 static bool read_is_ready(void *context, struct ipc_read *read) {
     struct ipc_server *s = context;
     if (read->request.verb->kind != IPC_READ || !ipc_read_shows_outlook(&read->request) ||
-        core_outlook_is_known(s->source.core) || read->planned) {
+        core_outlook_is_known(s->source.core) || read->planned ||
+        s->source.waiting(s->source.context)[0]) {
         return true;
     }
     struct pending *pending = pending_add(s, read->session, read->id);

@@ -412,15 +412,21 @@ static void test_definitions_of_readers_have_no_secrets(void **state) {
     ASSERT_HAS(text, "name='img?********'");
 }
 
-/* Where a VM that is down could go is planned first; the model is read when the core says so. */
-static void test_read_waits_for_the_outlook(void **state) {
-    int fd = connected(ADMIN);
-    (void)state;
+/* A VM that waits for a place. */
+static struct model_vm *add_waiting_vm(void) {
     add_vm();
     struct model *m = (struct model *)(uintptr_t)core_model(core);
     struct model_vm *vm = model_row(&m->vms, model_vm_by_name(m, "web"));
     vm->state = VM_OFF;
     vm->wanted = WANTED_RUNNING;
+    return vm;
+}
+
+/* Where a VM that is down could go is planned first; the model is read when the core says so. */
+static void test_read_waits_for_the_outlook(void **state) {
+    int fd = connected(ADMIN);
+    (void)state;
+    struct model_vm *vm = add_waiting_vm();
     call(fd, VM_LIST);
     const struct core_event *event = harness_wait(&h, 5000);
     assert_int_equal(event->type, CORE_EVENT_REQUEST);
@@ -542,12 +548,26 @@ static void test_the_log_is_not_filled(void **state) {
     assert_in_range(lines, 1, 45); /* two minutes may have been touched */
 }
 
-/* A measurement would be made long after its client has given up. */
-static void test_no_measurement_before_the_cluster(void **state) {
+/* What the core cannot answer before corosync has answered is refused at once: it would be done
+ * long after the client has given up. */
+static void test_nothing_waits_for_the_cluster(void **state) {
+    static const char *const calls[] = {
+        CALL_WITH("FenceDeviceTest", "\"name\":\"d\",\"node\":\"n\""),
+        CALL_WITH("VmPredict", "\"vm\":\"web\""),
+        CALL_WITH("VmMove", "\"vm\":\"web\""),
+        CALL_WITH("VmMove", "\"vm\":\"web\",\"dry_run\":true"),
+        CALL_WITH("NodeDrain", "\"node\":\"n\",\"dry_run\":true"),
+        CALL_WITH("FenceDeviceAdd", "\"name\":\"d\",\"agent\":\"fence_here\"")};
     (void)state;
     waiting = "no corosync yet";
-    ASSERT_HAS(ask(ADMIN, CALL_WITH("FenceDeviceTest", "\"name\":\"d\",\"node\":\"n\"")),
-               "\"error\":\"io.clusterd.NoQuorum\"");
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        const char *got = ask(ADMIN, calls[i]);
+        ASSERT_HAS(got, "\"error\":\"io.clusterd.NoQuorum\"");
+        ASSERT_HAS(got, "no corosync yet");
+    }
+    add_waiting_vm();
+    ASSERT_HAS(ask(ADMIN, VM_LIST), "\"name\":\"web\"");
+    ASSERT_HAS(ask(ADMIN, CALL("Status")), "no corosync yet");
     assert_null(h.events.first);
 }
 
@@ -593,7 +613,7 @@ int main(void) {
         T(test_descriptors_are_left),
         T(test_no_descriptor_for_a_client),
         T(test_the_log_is_not_filled),
-        T(test_no_measurement_before_the_cluster),
+        T(test_nothing_waits_for_the_cluster),
         T(test_an_agent_that_is_not_installed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
