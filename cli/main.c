@@ -2,6 +2,7 @@
 /*
  * clusterctl: the command line of clusterd. Finds the verb, checks its words and options, runs it.
  */
+#include "base/standard_fds.h"
 #include "cli.h"
 #include "output/print.h"
 #include "output/text.h"
@@ -173,6 +174,9 @@ static int run(struct cli *cli, int argc, char **argv) {
 int main(int argc, char **argv) {
     struct cli cli = {.deadline_ms = IPC_NO_DEADLINE, .signal_fd = -1, .resize_fd = -1};
     int code = CLI_DONE;
+    if (standard_fds_occupy() < 0) {
+        return CLI_FAILED; /* there is nowhere to say why */
+    }
     setlocale(LC_ALL, "");
     /* Numbers and times look the same everywhere; only the character set is the user's. */
     setlocale(LC_NUMERIC, "C");

@@ -15,6 +15,7 @@
 #include "adapters/notify.h"
 #include "adapters/realtime.h"
 #include "base/check.h"
+#include "base/standard_fds.h"
 #include "driver.h"
 #include "options.h"
 #include "wire/run_dir.h"
@@ -426,6 +427,9 @@ int main(int argc, char **argv) {
     struct daemon d = {.pid_fd = -1};
     struct options options;
     int exit_code = 0;
+    if (standard_fds_occupy() < 0) {
+        return EXIT_BROKEN; /* there is nowhere to say why */
+    }
     if (!options_parse(argc, argv, &options, &exit_code)) {
         return exit_code;
     }

@@ -14,6 +14,7 @@
 #include "../shared/jsonl.h"
 #include "../shared/ocf.h"
 #include "actions.h"
+#include "base/standard_fds.h"
 #include "host.h"
 
 /* Does the action read a definition? Does it work on files alone, without libvirt? */
@@ -140,6 +141,9 @@ int main(int argc, char **argv) {
     char *xml = NULL;
     size_t xml_len = 0;
 
+    if (standard_fds_occupy() < 0) {
+        return OCF_ERR_GENERIC; /* there is nowhere to say why */
+    }
     if (argc != 2) {
         usage();
         return OCF_ERR_ARGS;

@@ -19,6 +19,7 @@
 
 #include "../shared/jsonl.h"
 #include "../shared/ocf.h"
+#include "base/standard_fds.h"
 #include "heartbeat.h"
 
 enum {
@@ -255,6 +256,9 @@ int main(int argc, char **argv) {
     size_t count = sizeof(volume_actions) / sizeof(volume_actions[0]);
     size_t i = 0;
 
+    if (standard_fds_occupy() < 0) {
+        return OCF_ERR_GENERIC; /* there is nowhere to say why */
+    }
     if (argc != 2) {
         fprintf(stderr, "usage: volume watch|monitor|start|stop|validate-all|meta-data\n");
         return OCF_ERR_ARGS;
