@@ -2,15 +2,16 @@
 /*
  * clusterd: creates the parts, connects them, runs the loop, destroys them.
  *
- * The order at the start: configuration, pid file, database, then everything that listens, then
- * corosync. The core boots when corosync has said who this node is. Until then clients get answers,
- * and learn what clusterd waits for.
+ * The order at the start: configuration, pid file, clients' sockets, room for the database, the
+ * database, agents, then corosync. The core boots when corosync has said who this node is. Until
+ * then clients get answers, and learn what clusterd waits for.
  */
 #include "adapters/clock.h"
 #include "adapters/ipc/socket.h"
 #include "config/config.h"
 #include "adapters/corosync/check_times.h"
 #include "adapters/store/flight_record.h"
+#include "adapters/store/room.h"
 #include "adapters/logging.h"
 #include "adapters/notify.h"
 #include "adapters/realtime.h"
@@ -41,6 +42,8 @@ struct daemon {
     struct driver *driver;
     struct driver_adapters adapters;
     struct socket_door *ipc_door;
+    struct room *room;
+    bool full; /* the database could not be opened for lack of room */
     char cluster_name[WIRE_MAX_NAME + 1];
     char watchdog_misfit[COROSYNC_MAX_MESSAGE]; /* "": the watchdog fits corosync's times */
     bool ring_in_clear;                         /* corosync does not encrypt */
@@ -192,7 +195,8 @@ static const char *waiting_of(void *context) {
     if (driver_booted(d->driver)) {
         return "";
     }
-    const char *problem = d->adapters.ring ? corosync_ring_problem(d->adapters.ring) : "";
+    const char *problem =
+        d->adapters.ring ? corosync_ring_problem(d->adapters.ring) : room_problem(d->room);
     return problem[0] ? problem : "clusterd is starting";
 }
 
@@ -278,6 +282,7 @@ static int open_store(struct daemon *d) {
     if (error == 0) {
         return 0;
     }
+    d->full = error == -ENOSPC;
     return fail(d,
                 error == -EBUSY                                  ? EXIT_DUPLICATE
                 : error == -EBADMSG || error == -EPROTONOSUPPORT ? EXIT_DATABASE
@@ -315,9 +320,6 @@ static int open_adapters(struct daemon *d) {
                                       &d->adapters.watchdog, message, sizeof(message)) < 0) {
         error = fail(d, EXIT_CONFIG, message);
     }
-    if (error == 0) {
-        error = open_ipc(d);
-    }
     if (error == 0 &&
         (agents_create(d->loop, d->config.agent_dir, sink, &d->adapters.agents) < 0 ||
          fence_create(d->loop, d->config.fence_agent_dir, sink, &d->adapters.fence) < 0 ||
@@ -327,6 +329,17 @@ static int open_adapters(struct daemon *d) {
     }
     if (error == 0) {
         driver_attach(d->driver, &d->adapters);
+        realtime_thread();
+    }
+    return error;
+}
+
+/* There is room for the database. */
+static int on_room(void *context) {
+    struct daemon *d = context;
+    int error = open_adapters(d);
+    if (error < 0 && d->room) { /* it has waited: the loop runs */
+        driver_exit(d->driver, error, "it cannot start");
     }
     return error;
 }
@@ -346,9 +359,9 @@ static int open_all(struct daemon *d) {
         qb_loop_signal_add(d->loop, QB_LOOP_HIGH, SIGINT, d, on_signal, NULL) < 0) {
         return fail(d, EXIT_BROKEN, "out of memory");
     }
-    error = open_adapters(d);
+    error = open_ipc(d);
     if (error == 0) {
-        realtime_thread();
+        error = room_wait(d->loop, d->config.state_dir, d->config.run_dir, on_room, d, &d->room);
     }
     return error;
 }
@@ -362,6 +375,7 @@ static void close_all(struct daemon *d) {
     fence_destroy(d->adapters.fence);
     sqlite_store_close(d->adapters.store);
     watchdog_destroy(d->adapters.watchdog);
+    room_destroy(d->room);
     solver_destroy(d->adapters.solver); /* before the core: it may own the running job */
     driver_destroy(d->driver);
     core_destroy(d->core);
@@ -402,7 +416,11 @@ static int run(struct daemon *d) {
         qb_loop_run(d->loop);
         error = driver_error(d->driver);
     }
+    bool full = d->full || sqlite_store_error(d->adapters.store) == -ENOSPC;
     close_all(d);
+    if (full) {
+        room_note_end(d->config.state_dir, d->config.run_dir);
+    }
     log_close();
     return d->exit_code ? d->exit_code : error < 0 ? EXIT_BROKEN : EXIT_STOPPED;
 }

@@ -38,7 +38,7 @@ __attribute__((format(printf, 5, 6))) static void add(struct problems *p, enum s
 static void about_view(struct problems *p) {
     const struct core_status *s = &p->view->status;
     if (p->view->waiting[0]) {
-        add(p, SEVERITY_ERROR, p->view->waiting, "systemctl status corosync",
+        add(p, SEVERITY_ERROR, p->view->waiting, IPC_WAITING_TODO,
             "this node has not joined the cluster");
     } else if (s->corosync_down) {
         add(p, SEVERITY_ERROR, s->reason, "systemctl status corosync",

@@ -96,7 +96,7 @@ static int forward(struct ipc_server *s, struct ipc_session *session,
     struct core_event event = {.type = CORE_EVENT_REQUEST};
     const char *waiting = s->source.waiting(s->source.context);
     if (waiting[0]) {
-        return ipc_fail(error, "no-quorum", "systemctl status corosync",
+        return ipc_fail(error, "no-quorum", IPC_WAITING_TODO,
                         "this node has not joined the cluster: %s", waiting);
     }
     if (session->n_pending >= MAX_PENDING) {
@@ -249,7 +249,7 @@ static bool read_is_ready(void *context, struct ipc_read *read) {
 static int plan(struct ipc_view *view, const struct ipc_request *request, json_t **ret_body,
                 struct ipc_error *error) {
     if (view->waiting[0]) {
-        return ipc_fail(error, "no-quorum", "systemctl status corosync",
+        return ipc_fail(error, "no-quorum", IPC_WAITING_TODO,
                         "this node has not joined the cluster: %s", view->waiting);
     }
     if (!view->status.usable) {

@@ -15,6 +15,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* What to do while a node waits before it joins: for corosync, or for room on its disk. */
+#define IPC_WAITING_TODO "systemctl status corosync clusterd"
+
 struct ipc_view {
     const struct model *model;
     const struct core *core; /* for what only the core knows; NULL in tests of the rest */

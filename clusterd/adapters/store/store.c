@@ -323,6 +323,16 @@ void sqlite_store_put(struct sqlite_store *s, const struct core_store *put) {
     enqueue(s, job_create(put));
 }
 
+int sqlite_store_error(struct sqlite_store *s) {
+    if (!s) {
+        return 0;
+    }
+    (void)pthread_mutex_lock(&s->mutex);
+    int error = s->error;
+    (void)pthread_mutex_unlock(&s->mutex);
+    return error;
+}
+
 int sqlite_store_claim(struct sqlite_store *s, uint32_t node, char *ret_message) {
     if (s->node == node) {
         return 0;

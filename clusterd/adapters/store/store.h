@@ -47,4 +47,7 @@ int sqlite_store_claim(struct sqlite_store *store, uint32_t node, char *ret_mess
  * that error. */
 void sqlite_store_put(struct sqlite_store *store, const struct core_store *put);
 
+/* That error; 0: all is well. NULL is fine. */
+int sqlite_store_error(struct sqlite_store *store);
+
 #endif

@@ -478,6 +478,7 @@ static void test_full_disk(void **state) {
     }
     memset(large, 'x', sizeof(large) - 1);
     assert_int_equal(open_store(), 0);
+    assert_int_equal(sqlite_store_error(store), 0);
     uint64_t stored = 0;
     const struct core_event *event = NULL;
     for (uint64_t seq = 1; seq < 30; seq++) {
@@ -490,6 +491,7 @@ static void test_full_disk(void **state) {
         stored = seq;
     }
     assert_int_equal(event->stored.error, -ENOSPC);
+    assert_int_equal(sqlite_store_error(store), -ENOSPC);
     put_entries(40, 40, 1, 1, "x"); /* nothing goes on after that */
     assert_int_equal(harness_wait(&h, 10000)->stored.error, -ENOSPC);
     sqlite_store_close(store);
