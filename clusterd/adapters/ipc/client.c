@@ -208,6 +208,10 @@ static void on_message(void *context, const char *text, size_t n) {
     varlink_call_finish(&call);
 }
 
+static bool owes(void *context) {
+    return ((const struct socket_client *)context)->n_calls > 0;
+}
+
 void socket_client_create(struct socket_clients *clients, int fd, uid_t uid,
                           enum ipc_access access) {
     struct socket_client *client = calloc(1, sizeof(*client));
@@ -220,6 +224,7 @@ void socket_client_create(struct socket_clients *clients, int fd, uid_t uid,
     bool changes = access >= IPC_ACCESS_CHANGE;
     const struct stream_owner owner = {.message = on_message,
                                        .ended = on_ended,
+                                       .owes = owes,
                                        .context = client,
                                        .request_most = changes ? CLUSTERD_IPC_MAX_REQUEST
                                                                : CLUSTERD_IPC_MAX_READ,

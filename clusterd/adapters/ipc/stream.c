@@ -38,6 +38,7 @@ struct stream {
     size_t sent;          /* bytes of the first part */
     size_t unsent_events; /* bytes */
     bool paused;
+    bool heard_all; /* the peer will send no more */
     bool ended;
     int32_t events;
     struct list waiting; /* for the budget */
@@ -182,11 +183,17 @@ static bool may_deliver(const struct stream *s) {
     return !s->paused && !s->first && !s->ended && !is_spent(s->owner.budget);
 }
 
+/* Nothing will come any more, and nothing is left to say. */
+static bool is_over(const struct stream *s) {
+    return s->heard_all && !s->complete && !s->first && !s->ended &&
+           !(s->owner.owes && s->owner.owes(s->owner.context));
+}
+
 static void deliver_later(void *data);
 static int32_t on_ready(int32_t fd, int32_t revents, void *data);
 
 static void settle(struct stream *s) {
-    bool reads = may_deliver(s) && !s->complete;
+    bool reads = may_deliver(s) && !s->complete && !s->heard_all;
     int32_t events = (reads ? POLLIN : 0) | (s->first ? POLLOUT : 0);
     if (s->ended) {
         return;
@@ -200,7 +207,7 @@ static void settle(struct stream *s) {
     } else {
         timer_end(s, &s->half_timer);
     }
-    if (may_deliver(s) && s->complete) {
+    if ((may_deliver(s) && s->complete) || is_over(s)) {
         timer_begin(s, &s->deliver_timer, 0, deliver_later);
     }
     if (is_spent(s->owner.budget)) {
@@ -226,6 +233,10 @@ static bool deliver(struct stream *s) {
 static void deliver_later(void *data) {
     struct stream *s = data;
     s->deliver_timer = 0;
+    if (is_over(s)) {
+        end(s, "");
+        return;
+    }
     if (may_deliver(s) && s->complete && !deliver(s)) {
         return;
     }
@@ -346,10 +357,12 @@ static bool receive(struct stream *s) {
         }
         return true;
     }
-    if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+    s->heard_all = n == 0;
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
         end(s, "");
+        return false;
     }
-    return false;
+    return n == 0;
 }
 
 static int32_t on_ready(int32_t fd, int32_t revents, void *data) {

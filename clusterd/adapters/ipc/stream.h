@@ -9,8 +9,9 @@
  *   - what all streams of one user keep together has a limit: beyond it none of them reads further
  *     messages, and what is half sent ends
  *
- * What does not keep to this ends the stream. So does a peer that hangs up, or that will send no
- * more: it takes back what has not been read yet, and what has not been answered.
+ * What does not keep to this ends the stream. So does a peer that hangs up: it takes back what has
+ * not been read yet, and what has not been answered. One that only will send no more gets what it
+ * has asked for; then the stream ends.
  */
 #ifndef CLUSTERD_ADAPTERS_IPC_STREAM_H
 #define CLUSTERD_ADAPTERS_IPC_STREAM_H
@@ -44,6 +45,9 @@ struct stream_owner {
     /* The stream has ended, and says nothing more; `why` is "" if the peer has hung up. It may
      * destroy the stream. */
     void (*ended)(void *context, const char *why);
+    /* Whether a message that was handed over is still to be answered; NULL: never. When that
+     * changes, the stream hears of it by an answer, or by stream_pause(). */
+    bool (*owes)(void *context);
     void *context;
     size_t request_most; /* bytes of a message */
     struct stream_budget *budget;
