@@ -8,6 +8,7 @@
  */
 #include "adapters/ipc/socket.h"
 
+#include "adapters/clock.h"
 #include "adapters/ipc/client.h"
 #include "adapters/ipc/transport.h"
 #include "adapters/ipc/varlink.h"
@@ -38,6 +39,12 @@ struct listener {
     char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
 
+/* A user whose refusal is in the log. */
+struct refusal {
+    uid_t uid;
+    uint64_t minute; /* since some time, from 1 */
+};
+
 struct socket_door {
     struct ipc_server *server;
     qb_loop_t *loop;
@@ -45,6 +52,8 @@ struct socket_door {
     char *admin_group, *reader_group; /* those of `groups` */
     struct listener listeners[2];
     struct socket_clients clients;
+    struct refusal refusals[8]; /* the last ones */
+    unsigned next_refusal;
 };
 
 /* ---- connections ---- */
@@ -60,15 +69,31 @@ static void refuse(int fd, const char *error, const char *message, const char *h
     (void)close(fd);
 }
 
+/* One user has one line a minute, so that those of others are seen beside it. */
+static void complain_of(struct socket_door *door, const struct ucred *peer) {
+    struct ipc_sessions *sessions = ipc_server_sessions(door->server);
+    uint64_t minute = clock_now_ms() / 60000 + 1;
+    for (size_t i = 0; i < sizeof(door->refusals) / sizeof(door->refusals[0]); i++) {
+        if (door->refusals[i].uid == peer->uid && door->refusals[i].minute == minute) {
+            sessions->n_silent++;
+            return;
+        }
+    }
+    door->refusals[door->next_refusal] = (struct refusal){peer->uid, minute};
+    door->next_refusal =
+        (door->next_refusal + 1) % (sizeof(door->refusals) / sizeof(door->refusals[0]));
+    ipc_sessions_complain(sessions,
+                          "user %u (process %d) is refused: not root, and in neither admin_group "
+                          "nor reader_group",
+                          (unsigned)peer->uid, (int)peer->pid);
+}
+
 /* What clusterd.conf gives to that process. */
 static enum ipc_access access_of(const struct listener *listener, const struct ucred *peer) {
     struct socket_door *door = listener->door;
     enum ipc_access access = ipc_access_of(&door->groups, peer->pid, peer->uid, peer->gid);
     if (access == IPC_ACCESS_NONE) {
-        ipc_sessions_complain(ipc_server_sessions(door->server),
-                              "user %u (process %d) is refused: not root, and in neither "
-                              "admin_group nor reader_group",
-                              (unsigned)peer->uid, (int)peer->pid);
+        complain_of(door, peer);
     }
     return access > listener->access ? listener->access : access;
 }

@@ -548,6 +548,63 @@ static void test_the_log_is_not_filled(void **state) {
     assert_in_range(lines, 1, 45); /* two minutes may have been touched */
 }
 
+/* Connects so often, one after the other, and is refused. */
+static void be_refused(uid_t uid, int times) {
+    bool good = become(uid, "");
+    for (int i = 0; good && i < times; i++) {
+        char text[512];
+        struct pollfd one = {.fd = try_connect(ADMIN), .events = POLLIN};
+        good = one.fd >= 0 && poll(&one, 1, 10000) == 1 && recv(one.fd, text, sizeof(text), 0) > 0;
+        (void)close(one.fd);
+    }
+    _exit(good ? 0 : 1);
+}
+
+static unsigned count(const char *text, const char *part) {
+    unsigned n = 0;
+    for (; (text = strstr(text, part)); text++) {
+        n++;
+    }
+    return n;
+}
+
+/* Each user is named, whatever another one does, and the log has no more of it for each. */
+static void test_refusals_in_the_log(void **state) {
+    enum { USERS = 4, TIMES = 700, FIRST = 65530 };
+    char path[128], line[32];
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    (void)snprintf(path, sizeof(path), "%s/" ADMIN, h.dir);
+    assert_int_equal(chmod(path, 0666), 0);
+    (void)snprintf(path, sizeof(path), "%s/log", h.dir);
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), kept = dup(STDERR_FILENO);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    int good = 0;
+    for (uid_t uid = FIRST; uid < FIRST + USERS; uid++) { /* one after the other */
+        int status = -1;
+        pid_t pid = fork();
+        if (pid == 0) {
+            be_refused(uid, TIMES);
+        }
+        while (waitpid(pid, &status, WNOHANG) == 0) {
+            harness_run(&h, 5);
+        }
+        good += status == 0;
+    }
+    assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+    (void)close(file);
+    (void)close(kept);
+    assert_int_equal(good, USERS);
+    const char *text = harness_read(&h, "log");
+    for (unsigned uid = FIRST; uid < FIRST + USERS; uid++) {
+        (void)snprintf(line, sizeof(line), "user %u (", uid);
+        assert_in_range(count(text, line), 1, 2); /* two minutes may have been touched */
+    }
+    assert_in_range(count(text, "\n"), USERS, 2 * USERS + 1);
+}
+
 /* What the core cannot answer before corosync has answered is refused at once: it would be done
  * long after the client has given up. */
 static void test_nothing_waits_for_the_cluster(void **state) {
@@ -681,6 +738,7 @@ int main(void) {
         T(test_descriptors_are_left),
         T(test_no_descriptor_for_a_client),
         T(test_the_log_is_not_filled),
+        T(test_refusals_in_the_log),
         T(test_nothing_waits_for_the_cluster),
         T(test_an_agent_that_is_not_installed),
         T(test_a_client_that_will_send_no_more),
