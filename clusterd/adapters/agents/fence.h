@@ -19,8 +19,8 @@ int fence_create(qb_loop_t *loop, const char *agent_dir, struct event_sink sink,
                  struct fence **ret_fence);
 /* Kills all running agents. NULL is fine. */
 void fence_destroy(struct fence *fence);
-/* Whether this node can run the agent: 0, -ENOENT, -EACCES, ... `ret_path`, of FENCE_MAX_PATH bytes,
- * is set in either case. */
+/* Whether this node can run the agent: 0, -ENOENT, -EACCES, ... `ret_path`, of FENCE_MAX_PATH
+ * bytes, is set in either case. */
 int fence_find_agent(const struct fence *fence, const char *agent, char *ret_path);
 void fence_run(struct fence *fence, const struct core_fence_order *order);
 

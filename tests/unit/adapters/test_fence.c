@@ -79,7 +79,7 @@ static void test_off_and_verified(void **state) {
     assert_string_equal(harness_read(&h, "asked"), "off bmc-n2\nstatus bmc-n2\n");
 }
 
-/* What the supervisor meant for clusterd is not for an agent: clusterd would answer for its words. */
+/* What the supervisor meant for clusterd is not for an agent, whose words would be clusterd's. */
 static void test_whether_an_agent_is_there(void **state) {
     char path[FENCE_MAX_PATH], expected[FENCE_MAX_PATH];
     (void)state;
