@@ -154,3 +154,21 @@ char *copy(const char *text) {
     assert_non_null(result);
     return result;
 }
+
+/* ---- the core ---- */
+
+uint64_t next_start(void) {
+    const struct core_event *event = harness_wait(&h, 5000);
+    assert_int_equal(event->type, CORE_EVENT_REQUEST);
+    assert_int_equal(event->request.command, COMMAND_VM_START);
+    assert_string_equal(((const struct cmd_vm_start *)event->request.value)->vm, "web");
+    assert_int_equal(event->request.asker, 1); /* root, by the kernel's word */
+    assert_string_equal(event->request.user, "root");
+    return event->request.id;
+}
+
+void core_answers(uint64_t id, uint64_t operation) {
+    const struct core_reply answer = {
+        .id = id, .code = REPLY_OK, .operation = operation, .message = "", .hint = ""};
+    ipc_server_reply(server, &answer);
+}

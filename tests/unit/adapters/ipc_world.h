@@ -64,4 +64,9 @@ const char *ask(const char *name, const char *text);
 /* Owned by the caller. */
 char *copy(const char *text);
 
+/* The core gets a request for VM_START, by root; its number. */
+uint64_t next_start(void);
+/* The core's answer to the request of that number. */
+void core_answers(uint64_t id, uint64_t operation);
+
 #endif
