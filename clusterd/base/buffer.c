@@ -47,12 +47,19 @@ static bool buffer_reserve(struct buffer *b, size_t more) {
     return true;
 }
 
-void buffer_append(struct buffer *b, const void *data, size_t size) {
+uint8_t *buffer_extend(struct buffer *b, size_t size) {
     if (size == 0 || !buffer_reserve(b, size)) {
-        return;
+        return NULL;
     }
-    memcpy(b->data + b->size, data, size);
     b->size += size;
+    return b->data + b->size - size;
+}
+
+void buffer_append(struct buffer *b, const void *data, size_t size) {
+    uint8_t *at = buffer_extend(b, size);
+    if (at) {
+        memcpy(at, data, size);
+    }
 }
 
 void buffer_append_u8(struct buffer *b, uint8_t v) {
