@@ -206,25 +206,62 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
     return vm_state_name(vm->state);
 }
 
-json_t *render_vm(struct ipc_view *view, const struct model_vm *vm) {
+/* The name of a node, or null. */
+static void write_node(struct json_writer *w, const char *key, const struct model *m, uint32_t id) {
+    if (id) {
+        json_write_text(w, key, model_node_name(m, id));
+    } else {
+        json_write_null(w, key);
+    }
+}
+
+static void write_nodes(struct json_writer *w, const char *key, const struct model *m,
+                        const struct wire_ids *ids) {
+    json_write_array(w, key);
+    for (uint32_t i = 0; i < ids->n; i++) {
+        json_write_text(w, NULL, model_node_name(m, ids->v[i]));
+    }
+    json_write_array_end(w);
+}
+
+static void write_texts(struct json_writer *w, const char *key, const struct wire_strs *strs) {
+    json_write_array(w, key);
+    for (uint32_t i = 0; i < strs->n; i++) {
+        json_write_text(w, NULL, strs->v[i]);
+    }
+    json_write_array_end(w);
+}
+
+void write_vm_members(struct json_writer *w, struct ipc_view *view, const struct model_vm *vm) {
     const struct model *m = view->model;
     const char *reason = NULL;
     const char *state = shown_vm_state(view, vm, &reason);
-    return json_pack(
-        "{so so so ss ss so so so so so so so so so so so sb so sb ss so so so so ss so}", "id",
-        json_of_number(vm->id), "name", json_of_text(vm->name), "uuid", json_of_text(vm->uuid),
-        "state", state, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped", "owner",
-        node_name(m, vm->owner), "target", node_name(m, vm->target), "generation",
-        json_of_number(vm->generation), "priority", json_of_number(vm->priority), "memory_mb",
-        json_of_number(vm->memory_mb), "vcpus", json_of_number(vm->vcpus), "volumes",
-        texts(&vm->volumes), "possible", node_names(m, &vm->possible), "preferred",
-        node_names(m, &vm->preferred), "reason", json_of_text(reason), "operation",
-        json_of_number(vm->operation), "paused", vm->paused != 0, "since_ms",
-        json_of_number(vm->since_ms), "auto_start", vm->no_auto_start == 0, "mobility",
-        vm_mobility_name(vm->mobility), "resources", amounts(&vm->resources), "retry_ms",
-        json_of_number(vm->waits ? vm->retry_ms : 0), "other_disks", json_of_text(vm->other_disks),
-        "max_downtime_ms", json_of_number(vm->max_downtime_ms), "move_policy",
-        vm_move_policy_name(vm->move_policy), "shut_down_by", node_name(m, vm->shut_down_by));
+    json_write_number(w, "id", vm->id);
+    json_write_text(w, "name", vm->name);
+    json_write_text(w, "uuid", vm->uuid);
+    json_write_text(w, "state", state);
+    json_write_text(w, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped");
+    write_node(w, "owner", m, vm->owner);
+    write_node(w, "target", m, vm->target);
+    json_write_number(w, "generation", vm->generation);
+    json_write_number(w, "priority", vm->priority);
+    json_write_number(w, "memory_mb", vm->memory_mb);
+    json_write_number(w, "vcpus", vm->vcpus);
+    write_texts(w, "volumes", &vm->volumes);
+    write_nodes(w, "possible", m, &vm->possible);
+    write_nodes(w, "preferred", m, &vm->preferred);
+    json_write_text(w, "reason", reason);
+    json_write_number(w, "operation", vm->operation);
+    json_write_bool(w, "paused", vm->paused != 0);
+    json_write_number(w, "since_ms", vm->since_ms);
+    json_write_bool(w, "auto_start", vm->no_auto_start == 0);
+    json_write_text(w, "mobility", vm_mobility_name(vm->mobility));
+    json_write_value(w, "resources", amounts(&vm->resources));
+    json_write_number(w, "retry_ms", vm->waits ? vm->retry_ms : 0);
+    json_write_text(w, "other_disks", vm->other_disks);
+    json_write_number(w, "max_downtime_ms", vm->max_downtime_ms);
+    json_write_text(w, "move_policy", vm_move_policy_name(vm->move_policy));
+    write_node(w, "shut_down_by", m, vm->shut_down_by);
 }
 
 json_t *render_history(const struct model_vm *vm) {

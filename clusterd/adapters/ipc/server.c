@@ -35,14 +35,15 @@ struct ipc_server {
     struct event_sink sink;
     struct ipc_sessions sessions;
     struct ipc_reads reads;
+    struct ipc_digest digest;
     struct list pendings;
     uint64_t last_id;
 };
 
 /* ---- requests ---- */
 
-static void view_init(const struct ipc_server *s, const struct ipc_session *session,
-                      struct arena *arena, struct ipc_view *ret_view) {
+static void view_init(struct ipc_server *s, const struct ipc_session *session, struct arena *arena,
+                      struct ipc_view *ret_view) {
     *ret_view = (struct ipc_view){
         .model = core_model(s->source.core),
         .cluster = s->source.cluster(s->source.context),
@@ -53,6 +54,7 @@ static void view_init(const struct ipc_server *s, const struct ipc_session *sess
         .list_changed = s->source.list_changed ? s->source.list_changed(s->source.context) : "",
         .ring_in_clear = s->source.ring_in_clear && s->source.ring_in_clear(s->source.context),
         .wall_ms = clock_wall_ms(),
+        .digest = &s->digest,
         .arena = arena};
     core_get_status(s->source.core, &ret_view->status);
     core_get_outlook(s->source.core, &ret_view->outlook);
@@ -267,15 +269,25 @@ static struct ipc_text *make_reply(void *context, struct ipc_read *read) {
     struct ipc_server *s = context;
     struct ipc_view view;
     struct ipc_error error;
-    json_t *body = NULL;
+    struct json_writer writer;
+    json_t *plans = NULL;
+    int r = 0;
     view_init(s, read->session, &read->request.arena, &view);
+    json_writer_init(&writer);
+    varlink_reply_begin(&writer);
     if (read->request.dry_run) {
-        (void)plan(&view, &read->request, &body, &error);
+        r = plan(&view, &read->request, &plans, &error);
+        json_write_members(&writer, plans);
     } else {
-        body = ipc_read(&view, &read->request, &error);
+        r = ipc_read(&view, &read->request, &writer, &error);
     }
-    read->same = body != NULL;
-    json_t *answer = body ? ipc_answer_ok(read->id, body) : ipc_answer_error(read->id, &error);
+    varlink_reply_end(&writer);
+    read->same = r == 0;
+    if (r == 0) {
+        return ipc_text_take(json_writer_steal(&writer));
+    }
+    json_writer_finish(&writer);
+    json_t *answer = ipc_answer_error(read->id, &error);
     struct ipc_text *text = answer ? ipc_text_dump(varlink_reply(answer)) : NULL;
     json_decref(answer);
     return text;

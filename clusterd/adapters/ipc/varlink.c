@@ -99,6 +99,16 @@ json_t *varlink_reply(const json_t *answer) {
     return parameters ? json_pack("{so}", "parameters", parameters) : NULL;
 }
 
+void varlink_reply_begin(struct json_writer *writer) {
+    json_write_object(writer, NULL);
+    json_write_object(writer, "parameters");
+}
+
+void varlink_reply_end(struct json_writer *writer) {
+    json_write_object_end(writer);
+    json_write_object_end(writer);
+}
+
 json_t *varlink_event(json_t *event) {
     return event ? json_pack("{so sb}", "parameters", event, "continues", 1) : NULL;
 }

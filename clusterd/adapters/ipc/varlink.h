@@ -13,6 +13,7 @@
 #define CLUSTERD_ADAPTERS_IPC_VARLINK_H
 
 #include "adapters/ipc/requests.h"
+#include "adapters/json_writer.h"
 #include "wire/varlink_words.h"
 
 #include <jansson.h>
@@ -39,6 +40,10 @@ json_t *varlink_request(const struct varlink_call *call, const struct ipc_verb *
                         json_int_t id);
 /* The reply for an answer of ipc/json.h (borrowed). The caller owns it; NULL: out of memory. */
 json_t *varlink_reply(const json_t *answer);
+
+/* The same for parameters that are written: between these two, the members of an object. */
+void varlink_reply_begin(struct json_writer *writer);
+void varlink_reply_end(struct json_writer *writer);
 
 /* The reply that carries an event of a subscription; takes ownership. As above. */
 json_t *varlink_event(json_t *event);

@@ -8,6 +8,7 @@
 
 #include "adapters/ipc/json.h"
 #include "adapters/ipc/requests.h"
+#include "adapters/json_writer.h"
 #include "base/arena.h"
 #include "core/core.h"
 #include "core/planner/planner.h"
@@ -17,6 +18,12 @@
 
 /* What to do while a node waits before it joins: for corosync, or for room on its disk. */
 #define IPC_WAITING_TODO "systemctl status corosync clusterd"
+
+/* model_digest() of the last model it was taken of: the log tells what stands in which one. */
+struct ipc_digest {
+    uint64_t epoch, index, digest;
+    bool known;
+};
 
 struct ipc_view {
     const struct model *model;
@@ -28,14 +35,14 @@ struct ipc_view {
     bool secrets;        /* the client may see secrets in definitions: an administrator */
     const char *waiting; /* why this clusterd has not joined yet, e.g. no corosync; "" if it has */
     const char *misfit;  /* between corosync's configuration and clusterd.conf; NULL or "": none */
-    const char *list_changed; /* corosync's list of nodes, if a reload changed it; NULL or "" */
-    bool ring_in_clear;       /* this node's corosync does not encrypt */
+    const char *list_changed;  /* corosync's list of nodes, if a reload changed it; NULL or "" */
+    bool ring_in_clear;        /* this node's corosync does not encrypt */
+    struct ipc_digest *digest; /* NULL: nothing is kept */
     struct arena *arena;
 };
 
 /* ipc/render.c: model to JSON, in the shapes that clients know. NULL when memory has run out. */
 json_t *render_node(const struct ipc_view *view, const struct model_node *node);
-json_t *render_vm(struct ipc_view *view, const struct model_vm *vm);
 /* Where the VM ran, oldest first. */
 json_t *render_history(const struct model_vm *vm);
 json_t *render_storage(const struct model_journal *row);
@@ -47,6 +54,8 @@ json_t *render_event(const struct model_event *event);
 json_t *render_progress(const struct model *model, const struct core_progress *progress);
 json_t *render_rule(const struct model *model, const struct model_rule *rule);
 json_t *render_setting(const struct model *model, unsigned id);
+/* There may be thousands of VMs, so they are written without a tree: the members of an object. */
+void write_vm_members(struct json_writer *writer, struct ipc_view *view, const struct model_vm *vm);
 
 /* The state of a VM as people see it; *ret_reason: why it is not as wanted ("" if it is). */
 const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
@@ -73,10 +82,12 @@ int plan_drain(struct ipc_view *view, const char *node, json_t **ret_plan,
 /* ipc/export.c: the planner's problem in the format of clusterd-cluster.json(5). */
 json_t *render_cluster(struct ipc_view *view, struct ipc_error *ret_error);
 
-/* ipc/read.c: the body of the answer to a read verb, or NULL and an error. */
+/* ipc/read.c */
 /* Whether the answer shows plans: then the outlook must be brought up to date first. */
 bool ipc_read_shows_outlook(const struct ipc_request *request);
-json_t *ipc_read(struct ipc_view *view, const struct ipc_request *request,
-                 struct ipc_error *ret_error);
+/* Writes what answers a read verb: the members of an object. 0, or -EINVAL and an error; something
+ * may be written already then. */
+int ipc_read(struct ipc_view *view, const struct ipc_request *request, struct json_writer *writer,
+             struct ipc_error *ret_error);
 
 #endif

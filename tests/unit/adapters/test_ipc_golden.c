@@ -247,6 +247,26 @@ static int teardown(void **state) {
     return 0;
 }
 
+/* What is written, read again: so it is JSON. NULL: an error. */
+static json_t *read_body(struct ipc_view *view, const struct ipc_request *request,
+                         struct ipc_error *error) {
+    struct json_writer writer;
+    json_writer_init(&writer);
+    json_write_object(&writer, NULL);
+    int r = ipc_read(view, request, &writer, error);
+    json_write_object_end(&writer);
+    if (r < 0) {
+        json_writer_finish(&writer);
+        return NULL;
+    }
+    char *text = json_writer_steal(&writer);
+    assert_non_null(text);
+    json_t *body = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(body);
+    free(text);
+    return body;
+}
+
 static char *answer_text(const char *verb, const char *args, const char *waiting) {
     char text[512];
     struct ipc_request request;
@@ -265,7 +285,7 @@ static char *answer_text(const char *verb, const char *args, const char *waiting
     struct planner_plan starts;
     assert_int_equal(planned_starts(&model, view.wall_ms, false, &request.arena, &starts), 0);
     view.outlook.starts = &starts;
-    json_t *body = ipc_read(&view, &request, &error);
+    json_t *body = read_body(&view, &request, &error);
     json_t *answer = body ? ipc_answer_ok(5, body) : ipc_answer_error(5, &error);
     assert_non_null(answer);
     char *out = json_dumps(answer, JSON_INDENT(1) | JSON_SORT_KEYS);
