@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define REST_TIMES 4u
+#define TURN_NS (1 * QB_TIME_NS_IN_MSEC)
 #define REST_FROM_NS (1 * QB_TIME_NS_IN_MSEC)
 #define REST_MOST_NS (2000 * QB_TIME_NS_IN_MSEC)
 #define KEPT_NS (IPC_READS_KEPT_MS * QB_TIME_NS_IN_MSEC)
@@ -81,6 +82,9 @@ static struct ipc_text *make(struct ipc_reads *r, struct ipc_read *read, uint64_
     if (text && read->same) {
         keep(r, read, text, state, from_ns);
     }
+    if (read->request.verb->kind == IPC_READ) {
+        r->took_ns[read->request.verb->what] = took_ns;
+    }
     if (took_ns >= REST_FROM_NS) {
         uint64_t rest_ns = took_ns * REST_TIMES;
         r->rest_until_ns = now_ns + (rest_ns < REST_MOST_NS ? rest_ns : REST_MOST_NS);
@@ -97,17 +101,27 @@ static void answer(struct ipc_reads *r, struct ipc_read *read, uint64_t state, u
     ipc_read_free(read);
 }
 
+static void take(struct ipc_reads *r, struct ipc_read *read, uint64_t state, uint64_t now_ns) {
+    list_remove(&read->link);
+    if (is_known(r, read, state, now_ns) || r->source.ready(r->source.context, read)) {
+        answer(r, read, state, now_ns);
+    }
+}
+
 static void take_turn(void *data) {
     struct ipc_reads *r = data;
-    uint64_t state = r->source.state(r->source.context), now_ns = qb_util_nano_current_get();
+    uint64_t state = r->source.state(r->source.context), from_ns = qb_util_nano_current_get();
+    uint64_t now_ns = from_ns;
+    struct ipc_read *read = NULL;
     r->timer = 0;
-    struct ipc_read *read = next_read(r, state, now_ns);
-    if (read) {
-        list_remove(&read->link);
-        if (is_known(r, read, state, now_ns) || r->source.ready(r->source.context, read)) {
-            answer(r, read, state, now_ns);
+    do {
+        read = next_read(r, state, now_ns);
+        if (read) {
+            take(r, read, state, now_ns);
+            now_ns = qb_util_nano_current_get();
         }
-    }
+    } while (read && now_ns - from_ns < TURN_NS);
+    r->at_once_ns = 0;
     if (!list_empty(&r->list)) {
         turn_after(r, read ? 0 : r->rest_until_ns - now_ns);
     } else {
@@ -115,7 +129,28 @@ static void take_turn(void *data) {
     }
 }
 
+/* What takes no time need not wait, if nobody else does: a turn of the loop costs more. */
+static bool is_answered_at_once(struct ipc_reads *r, struct ipc_read *read) {
+    const struct ipc_verb *verb = read->request.verb;
+    if (verb->kind != IPC_READ || !list_empty(&r->list) || r->at_once_ns >= TURN_NS ||
+        r->took_ns[verb->what] >= TURN_NS) {
+        return false;
+    }
+    uint64_t from_ns = qb_util_nano_current_get();
+    if (from_ns < r->rest_until_ns) {
+        return false;
+    }
+    uint64_t state = kept_of(r, read) ? r->source.state(r->source.context) : 0;
+    list_append(&r->list, &read->link);
+    take(r, read, state, from_ns);
+    r->at_once_ns += qb_util_nano_current_get() - from_ns;
+    return true;
+}
+
 void ipc_reads_add(struct ipc_reads *r, struct ipc_read *read) {
+    if (is_answered_at_once(r, read)) {
+        return;
+    }
     list_append(&r->list, &read->link);
     if (r->timer) { /* it may wait for the end of a rest, which this one need not */
         (void)qb_loop_timer_del(r->loop, r->timer);
@@ -137,6 +172,9 @@ void ipc_reads_forget(struct ipc_reads *r, const struct ipc_session *session) {
 void ipc_reads_init(struct ipc_reads *r, qb_loop_t *loop, const struct ipc_reads_source *source) {
     *r = (struct ipc_reads){.loop = loop, .source = *source};
     list_init(&r->list);
+    for (size_t i = 0; i < READ_COUNT; i++) {
+        r->took_ns[i] = UINT64_MAX; /* not known yet */
+    }
 }
 
 void ipc_reads_finish(struct ipc_reads *r) {

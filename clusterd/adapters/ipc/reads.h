@@ -2,7 +2,9 @@
 /*
  * Reads that wait for their turn. They never delay a change for long, however many readers ask:
  *
- *   - one is answered in a turn of the loop, after the core's own work
+ *   - they are answered after the core's own work, for 1 ms in a turn of the loop
+ *   - one that takes less, as it did the last time, is answered at once if nobody waits; together
+ *     for 1 ms, then they wait for the next turn, too
  *   - the user whose last one is longest ago comes first
  *   - readers that ask the same of the same state get the same bytes, made once
  *   - after one that took long the others have a rest four times as long, so that all reads
@@ -50,6 +52,8 @@ struct ipc_reads {
     struct list list; /* oldest first */
     qb_loop_timer_handle timer;
     uint64_t turn, rest_until_ns;
+    uint64_t at_once_ns;          /* spent on what was answered at once, since the last turn */
+    uint64_t took_ns[READ_COUNT]; /* the last one of each verb */
     /* By enum ipc_read_verb. [1]: for those who may see secrets, so that no reader gets it. */
     struct ipc_reads_kept kept[2][READ_COUNT];
 };

@@ -40,6 +40,7 @@ struct stream {
     bool paused;
     bool heard_all; /* the peer will send no more */
     bool ended;
+    bool delivering; /* its owner has a message */
     int32_t events;
     struct list waiting; /* for the budget */
     qb_loop_timer_handle deliver_timer, half_timer, unread_timer;
@@ -195,7 +196,7 @@ static int32_t on_ready(int32_t fd, int32_t revents, void *data);
 static void settle(struct stream *s) {
     bool reads = may_deliver(s) && !s->complete && !s->heard_all;
     int32_t events = (reads ? POLLIN : 0) | (s->first ? POLLOUT : 0);
-    if (s->ended) {
+    if (s->ended || s->delivering) {
         return;
     }
     if (events != s->events) {
@@ -216,14 +217,17 @@ static void settle(struct stream *s) {
     }
 }
 
-/* false: the stream has ended. One that is too large may have come behind another one. */
+/* false: the stream has ended. One that is too large may have come behind another one. What changes
+ * meanwhile is settled by the caller, once. */
 static bool deliver(struct stream *s) {
     size_t n = s->searched;
     if (n > s->owner.request_most) {
         end(s, TOO_LARGE);
         return false;
     }
+    s->delivering = true;
     s->owner.message(s->owner.context, s->in.at + s->in.from, n);
+    s->delivering = false;
     drop(s, n + 1);
     s->searched = 0;
     search(s);
