@@ -36,7 +36,7 @@ static char *begin(struct json_writer *w, const char *key, size_t n) {
     }
     if (at && key) {
         *at++ = '"';
-        memcpy(at, key, name);
+        memcpy(at, key, name + 1); /* the quote replaces its NUL */
         at += name;
         *at++ = '"';
         *at++ = ':';

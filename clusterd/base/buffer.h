@@ -21,8 +21,8 @@ void buffer_init(struct buffer *b);
 void buffer_finish(struct buffer *b);
 /* Drops the content, keeps the memory, and clears `failed`. */
 void buffer_clear(struct buffer *b);
-/* So many more bytes, for the caller to fill in before the next call; NULL if the buffer failed, and
- * for none. */
+/* So many more bytes, for the caller to fill in before the next call; NULL if the buffer failed,
+ * and for none. */
 uint8_t *buffer_extend(struct buffer *b, size_t size);
 void buffer_append(struct buffer *b, const void *data, size_t size);
 void buffer_append_u8(struct buffer *b, uint8_t v);

@@ -148,7 +148,7 @@ static void test_the_same_is_made_once(void **state) {
     assert_int_equal(made, 2);
 }
 
-/* Until one is known to be short and may be answered at once: on a busy machine not the first one. */
+/* Until one is known to be short and may be answered at once: on a busy machine not the first. */
 static void be_quick(void) {
     const uint64_t *took_ns = &reads.took_ns[READ_CONFIG_GET];
     do {
