@@ -157,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct stream_owner owner = {.message = on_message,
                                        .ended = on_ended,
                                        .context = &r,
+                                       .unread_ms = STREAM_UNREAD_MS,
                                        .request_most = REQUEST_MOST,
                                        .budget = &budget};
     stream_budget_init(&budget, (size_t)1 << 20, (size_t)1 << 20);

@@ -228,6 +228,7 @@ void socket_client_create(struct socket_clients *clients, int fd, uid_t uid,
                                        .context = client,
                                        .request_most = changes ? CLUSTERD_IPC_MAX_REQUEST
                                                                : CLUSTERD_IPC_MAX_READ,
+                                       .unread_ms = STREAM_UNREAD_MS,
                                        .budget = &user->budget};
     *client = (struct socket_client){
         .clients = clients, .session = {.transport = &transport, .access = access, .user = user}};

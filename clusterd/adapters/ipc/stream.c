@@ -310,7 +310,7 @@ static int flush(struct stream *s) {
         remove_first(s);
     }
     if (s->first) {
-        timer_begin(s, &s->unread_timer, STREAM_UNREAD_MS, unread_too_long);
+        timer_begin(s, &s->unread_timer, s->owner.unread_ms, unread_too_long);
     }
     return 0;
 }

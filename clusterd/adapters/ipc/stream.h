@@ -50,6 +50,7 @@ struct stream_owner {
     bool (*owes)(void *context);
     void *context;
     size_t request_most; /* bytes of a message */
+    uint32_t unread_ms;  /* how long the peer may read nothing; STREAM_UNREAD_MS */
     struct stream_budget *budget;
 };
 

@@ -22,6 +22,7 @@ static void test_a_request_that_is_too_large(void **state) {
     static char large[CLUSTERD_IPC_MAX_REQUEST + 100000];
     int fd = connected(ADMIN);
     ssize_t n = 0;
+    uint64_t from_ms = clock_now_ms();
     (void)state;
     memset(large, ' ', sizeof(large));
     for (size_t sent = 0; sent<sizeof(large); sent += n> 0 ? (size_t)n : 0) {
@@ -32,6 +33,7 @@ static void test_a_request_that_is_too_large(void **state) {
         harness_run(&h, 1);
     }
     assert_string_equal(reply(fd), "");
+    assert_true(clock_now_ms() - from_ms < STREAM_HALF_MS - 1000); /* not for want of its end */
     (void)close(fd);
     ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
 }
@@ -298,6 +300,86 @@ static void test_halves_of_requests_take_little_memory(void **state) {
     ASSERT_HAS(ask(ADMIN, VM_LIST), "\"vms\":[]");
 }
 
+/* A client that has once sent much does not keep the memory of it. */
+static void test_what_has_been_read_is_given_back(void **state) {
+    enum { CLIENTS = 40, SPACES = 900 * 1024 };
+    static char large[SPACES + sizeof(VM_LIST)];
+    int fds[CLIENTS];
+    (void)state;
+    (void)put_call(large, SPACES);
+    for (int i = 0; i < CLIENTS; i++) {
+        size_t sent = 0;
+        fds[i] = connected(ADMIN);
+        for (int k = 0; k < 1000 && sent < sizeof(large); k++) {
+            ssize_t n = send(fds[i], large + sent, sizeof(large) - sent, MSG_NOSIGNAL);
+            sent += n > 0 ? (size_t)n : 0;
+            harness_run(&h, 1);
+        }
+        ASSERT_HAS(reply(fds[i]), "\"vms\":[]");
+    }
+    struct mallinfo2 memory = mallinfo2();
+    assert_true(memory.uordblks + memory.hblkhd < 16 << 20);
+    for (int i = 0; i < CLIENTS; i++) {
+        (void)close(fds[i]);
+    }
+}
+
+/* ---- a stream whose peer does not read ---- */
+
+struct unread {
+    bool ended;
+    char why[64];
+};
+
+static void on_unread_message(void *context, const char *text, size_t n) {
+    (void)context;
+    (void)text;
+    (void)n;
+}
+
+static void on_unread_end(void *context, const char *why) {
+    struct unread *u = context;
+    u->ended = true;
+    (void)snprintf(u->why, sizeof(u->why), "%s", why);
+}
+
+/* It has its time; each part that it reads gives it that time anew. */
+static void test_what_is_unread_has_its_time(void **state) {
+    enum { UNREAD_MS = 1500, LARGE = 8 << 20 };
+    static char part[65536];
+    struct unread u = {.ended = false};
+    struct stream_budget budget;
+    struct stream *stream = NULL;
+    int fds[2];
+    (void)state;
+    stream_budget_init(&budget, SIZE_MAX, SIZE_MAX);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    const struct stream_owner owner = {.message = on_unread_message,
+                                       .ended = on_unread_end,
+                                       .context = &u,
+                                       .request_most = 100,
+                                       .unread_ms = UNREAD_MS,
+                                       .budget = &budget};
+    assert_int_equal(stream_create(h.loop, fds[0], &owner, &stream), 0);
+    char *bytes = malloc(LARGE + 1);
+    assert_non_null(bytes);
+    memset(bytes, 'x', LARGE);
+    bytes[LARGE] = '\0';
+    struct ipc_text *text = ipc_text_take(bytes);
+    assert_int_equal(stream_answer(stream, text), 0);
+    ipc_text_release(text);
+    for (uint64_t from_ms = clock_now_ms(); clock_now_ms() - from_ms < 2 * UNREAD_MS;) {
+        (void)recv(fds[1], part, sizeof(part), 0);
+        harness_run(&h, 50);
+    }
+    assert_false(u.ended);
+    harness_run(&h, UNREAD_MS + 500);
+    assert_true(u.ended);
+    assert_string_equal(u.why, "it does not read its messages");
+    stream_destroy(stream);
+    (void)close(fds[1]);
+}
+
 /* libqb runs a job of an idle loop 50 ms late: with 100 calls that would be 5 s. */
 static void test_calls_in_one_piece_are_not_late(void **state) {
     enum { CALLS = 100, MOST_MS = 2500 };
@@ -334,6 +416,8 @@ int main(void) {
         T(test_answers_that_nobody_reads_stay_few),
         T(test_the_users_budget_is_given_back),
         T(test_halves_of_requests_take_little_memory),
+        T(test_what_has_been_read_is_given_back),
+        T(test_what_is_unread_has_its_time),
         T(test_calls_in_one_piece_are_not_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,6 +289,7 @@ static int32_t on_connect(int32_t listener, int32_t revents, void *data) {
     const struct stream_owner owner = {.message = on_message,
                                        .ended = on_ended,
                                        .context = client,
+                                       .unread_ms = STREAM_UNREAD_MS,
                                        .request_most = CLUSTERD_IPC_MAX_REQUEST,
                                        .budget = &budget};
     client->fd = fd;
