@@ -15,6 +15,11 @@ def summary(values, digits=2):
             "n": len(known)}
 
 
+def median(values):
+    """Of figures; of texts, which are all the same, one."""
+    return statistics.median(values) if all(isinstance(value, (int, float)) for value in values) else values[0]
+
+
 def cell(figure, digits=0):
     return "-" if figure is None else f"{figure:,.{digits}f}"
 

@@ -18,7 +18,7 @@ from . import figures, load
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 DATA = "CLUSTERD_BENCH_DATA"
-PLACES = {"clusterctl": "cli", "placement_bench": "tests/bench", "roadef_bench": "tests/bench"}
+PLACES = {"clusterctl": "cli", "placement_bench": "tests/bench", "roadef_bench": "tests/bench", "ipc_bench": "tests/bench"}
 
 
 class BenchError(Exception):
