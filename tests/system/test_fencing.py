@@ -143,7 +143,7 @@ def test_what_is_no_fence_device(cluster):
             (3, ("fence_lab", "--node", "n1", "--node", "n2", "--param", "plug=n1"), "plug of wrong names one machine, but the device is for n1 and n2"),
             (3, ("fence_lab", "--param", "port=n1"), "port of wrong names one machine, but the device is for all nodes"),
             (3, ("fence_lab", "--param", "pcmk_host_map=n1:3;n2:4"), "pcmk_host_map is a Pacemaker parameter"),
-            (1, ("fence_none", "--node", "n1"), "this node has no fence agent /usr/sbin/fence_none")]:
+            (3, ("fence_none", "--node", "n1"), "this node has no fence agent /usr/sbin/fence_none")]:
         done = cluster.try_ctl(*add, *words)
         assert done.returncode == code and said in done.stderr, done
     assert [device["name"] for device in cluster.ask("fence-device", "list")["devices"]] == ["lab-pdu"]
