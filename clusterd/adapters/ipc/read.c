@@ -68,11 +68,6 @@ static json_t *running_operations(struct ipc_view *view) {
     return list;
 }
 
-static void write_node_name(struct json_writer *w, const char *key, const struct model *m,
-                            uint32_t id) {
-    json_write_value(w, key, id ? json_of_text(model_node_name(m, id)) : json_null());
-}
-
 /* It takes as long as writing a third of the VMs, and is the same until the model changes. */
 static uint64_t digest_of(const struct ipc_view *view) {
     const struct model *m = view->model;
@@ -107,7 +102,6 @@ static void write_status(struct json_writer *w, struct ipc_view *view) {
     json_write_value(w, "reserve", render_reserve(view));
 }
 
-/* The newest `limit` of the events after `since`, oldest first. */
 static bool is_by(const struct model_event *event, const char *user) {
     char uid[24];
     (void)snprintf(uid, sizeof(uid), "%llu", (unsigned long long)event->asker - 1);
@@ -119,6 +113,7 @@ static bool is_asked_for(const struct model_event *event, const struct ipc_args 
     return (!args->has_since || event->seq > args->since) && (any || is_by(event, args->user));
 }
 
+/* The newest `limit` of the events after `since`, oldest first. */
 static json_t *events(struct ipc_view *view, const struct ipc_args *args) {
     const struct model *m = view->model;
     uint64_t limit = args->limit || args->has_since ? args->limit : EVENTS_DEFAULT;

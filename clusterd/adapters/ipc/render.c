@@ -206,8 +206,7 @@ const char *shown_vm_state(struct ipc_view *view, const struct model_vm *vm,
     return vm_state_name(vm->state);
 }
 
-/* The name of a node, or null. */
-static void write_node(struct json_writer *w, const char *key, const struct model *m, uint32_t id) {
+void write_node_name(struct json_writer *w, const char *key, const struct model *m, uint32_t id) {
     if (id) {
         json_write_text(w, key, model_node_name(m, id));
     } else {
@@ -241,8 +240,8 @@ void write_vm_members(struct json_writer *w, struct ipc_view *view, const struct
     json_write_text(w, "uuid", vm->uuid);
     json_write_text(w, "state", state);
     json_write_text(w, "wanted", vm->wanted == WANTED_RUNNING ? "running" : "stopped");
-    write_node(w, "owner", m, vm->owner);
-    write_node(w, "target", m, vm->target);
+    write_node_name(w, "owner", m, vm->owner);
+    write_node_name(w, "target", m, vm->target);
     json_write_number(w, "generation", vm->generation);
     json_write_number(w, "priority", vm->priority);
     json_write_number(w, "memory_mb", vm->memory_mb);
@@ -261,7 +260,7 @@ void write_vm_members(struct json_writer *w, struct ipc_view *view, const struct
     json_write_text(w, "other_disks", vm->other_disks);
     json_write_number(w, "max_downtime_ms", vm->max_downtime_ms);
     json_write_text(w, "move_policy", vm_move_policy_name(vm->move_policy));
-    write_node(w, "shut_down_by", m, vm->shut_down_by);
+    write_node_name(w, "shut_down_by", m, vm->shut_down_by);
 }
 
 json_t *render_history(const struct model_vm *vm) {

@@ -54,6 +54,9 @@ json_t *render_event(const struct model_event *event);
 json_t *render_progress(const struct model *model, const struct core_progress *progress);
 json_t *render_rule(const struct model *model, const struct model_rule *rule);
 json_t *render_setting(const struct model *model, unsigned id);
+/* The name of a node; 0: null. */
+void write_node_name(struct json_writer *writer, const char *key, const struct model *model,
+                     uint32_t id);
 /* There may be thousands of VMs, so they are written without a tree: the members of an object. */
 void write_vm_members(struct json_writer *writer, struct ipc_view *view, const struct model_vm *vm);
 
